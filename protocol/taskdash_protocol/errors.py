@@ -1,0 +1,100 @@
+"""One class an errid (wire contract, "Errors"), and the one fault that ends a stream.
+
+A `ServerError` is ordinary: it is answered, and the connection goes on. A `FrameError` is fatal:
+past it the bytes of the stream mean nothing any more. The two share no base below
+`TaskDashError`, so that no handler takes the one for the other.
+"""
+
+from typing import ClassVar, Final
+
+
+class TaskDashError(Exception):
+    """Whatever TaskDash itself raises."""
+
+    retryable: ClassVar[bool] = False
+    """Whether the same call may succeed later without being changed."""
+
+
+class FrameError(TaskDashError):
+    """A length of 0, or above the limit: the stream cannot be trusted past it."""
+
+
+class ServerError(TaskDashError):
+    """A request that was answered with an errid other than 0.
+
+    Raised by the daemon's rules with a `detail` (one English sentence that names the field and
+    the fault), and by the client when such a reply comes back.
+    """
+
+    errid: int = -1
+    errmsg: str = ""
+
+    def __init__(self, detail: str, *, errid: int | None = None, errmsg: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.task_id: str | None = None
+        """The task that it is about, where that is known."""
+        if errid is not None:
+            self.errid = errid
+        if errmsg is not None:
+            self.errmsg = errmsg
+
+
+class BadRequest(ServerError):
+    """1000: the frame, header, JSON, or a field's type or size is wrong."""
+
+    errid = 1000
+    errmsg = "请求格式不正确"
+
+
+class StorageError(ServerError):
+    """1001: the write did not reach the disk, and nothing of it is kept."""
+
+    errid = 1001
+    errmsg = "数据库存储失败"
+    retryable = True
+
+
+class NotFound(ServerError):
+    """1002: no task has that id."""
+
+    errid = 1002
+    errmsg = "不存在该任务id"
+
+
+class Unauthorized(ServerError):
+    """1003: no or wrong credentials, or this identity may not do that."""
+
+    errid = 1003
+    errmsg = "未授权"
+
+
+class Conflict(ServerError):
+    """1004: the change lost to another writer, or the rules forbid it."""
+
+    errid = 1004
+    errmsg = "冲突"
+
+
+class Busy(ServerError):
+    """1005: over a limit; nothing was done, try again later."""
+
+    errid = 1005
+    errmsg = "服务繁忙"
+    retryable = True
+
+
+OK_ERRMSG: Final = "正确"
+
+BY_ERRID: Final[dict[int, type[ServerError]]] = {
+    error.errid: error
+    for error in (BadRequest, StorageError, NotFound, Unauthorized, Conflict, Busy)
+}
+
+
+def from_reply(errid: int, errmsg: str, detail: str) -> ServerError:
+    """Build the exception that a reply stands for; an errid from the future stays a plain one."""
+    known = BY_ERRID.get(errid)
+    if known is not None:
+        return known(detail or errmsg, errmsg=errmsg)
+    return ServerError(detail or errmsg, errid=errid, errmsg=errmsg)

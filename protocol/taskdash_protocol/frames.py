@@ -1,0 +1,366 @@
+"""Frames: an incremental decoder, and the two framings behind it (wire contract, "Frame").
+
+    decoder = Decoder()
+    decoder.feed(bytes_from_the_socket)
+    while (message := decoder.next()) is not None:
+        ...                      # a Message, or a Malformed that keeps its turn
+    # FrameError: the stream is lost
+
+A payload that is well framed but wrong comes out as a value, `Malformed`, because it is answered
+in its turn and the connection goes on. Only a length that cannot be trusted is an exception.
+
+The decoder never reserves memory for a length that was merely announced: it holds the bytes that
+have arrived, no more.
+"""
+
+from collections.abc import Mapping
+from struct import Struct
+from typing import Any, Final, NamedTuple, Protocol
+
+import msgpack
+
+from taskdash_protocol import strictjson
+from taskdash_protocol.errors import BadRequest, FrameError
+
+FRAME_BYTES_MAX: Final = 1 << 20
+"""Default limit for the length field of a frame."""
+
+REQUEST: Final = 2
+"""MessageID of a request, and of a reply in our framing."""
+EVENT: Final = 3
+"""MessageID of what the daemon pushes."""
+HEARTBEAT: Final = 1392
+"""MessageID of a heartbeat, in both framings."""
+TCPX_REPLY: Final = 4
+"""MessageID of a reply in the original framing."""
+TCPX_TOKEN: Final = 1393
+"""MessageID that carries a token in the original framing."""
+
+HEADER_ENTRIES_MAX: Final = 32
+_HEADER_CONTAINERS_MAX: Final = 64
+_SMALL_PAYLOAD_BYTES: Final = 4096
+_SCALARS: Final = (str, bytes, int, float, bool, type(None))
+
+_U32: Final = Struct(">I")
+_TCPX_HEAD: Final = Struct(">III")
+
+
+class Message(NamedTuple):
+    """One whole frame. `body` is JSON text that nobody has parsed yet, or None for nil."""
+
+    message_id: int
+    header: dict[str, Any] | None
+    body: bytes | None
+    encoded_twice: bool = False
+    """The body came as a JSON string that held the object (original framing); so goes the reply."""
+
+
+class Malformed(NamedTuple):
+    """A frame that was whole and wrong: what to answer, and the header as far as it was read."""
+
+    error: BadRequest
+    header: dict[str, Any] | None = None
+
+
+class Framing(Protocol):
+    """How one of the two framings turns payloads into messages, and messages into frames."""
+
+    name: str
+    heartbeat: bytes
+
+    def decode(self, payload: bytes | bytearray) -> Message | Malformed:
+        """Read a payload (what follows the length)."""
+
+    def request(self, header: Mapping[str, Any], body: bytes | None) -> bytes:
+        """Build the frame of a request."""
+
+    def reply(
+        self, header: Mapping[str, Any], body: bytes | None, *, encoded_twice: bool = False
+    ) -> bytes:
+        """Build the frame of a reply; `body` is the JSON text of an object."""
+
+    def event(self, header: Mapping[str, Any], body: bytes) -> bytes:
+        """Build the frame of something that the daemon says unasked."""
+
+    def beat(self, header: Mapping[str, Any]) -> bytes:
+        """Build the frame of a heartbeat that has a header: one with Seq, or its echo."""
+
+
+def echo(header: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Pick out of a request's header what its reply repeats: `RequestID` and `Seq`.
+
+    Wrongly typed values are left out: this serves error replies too. See `check_header`.
+    """
+    if not header:
+        return {}
+    kept: dict[str, Any] = {}
+    request_id = header.get("RequestID")
+    if type(request_id) is str:
+        kept["RequestID"] = request_id
+    if "Seq" in header and type(header["Seq"]) in _SCALARS:
+        kept["Seq"] = header["Seq"]
+    return kept
+
+
+def check_header(header: Mapping[str, Any] | None) -> None:
+    """Raise `BadRequest` if a header that the contract describes is of the wrong type."""
+    if header and "Seq" in header and type(header["Seq"]) not in _SCALARS:
+        raise BadRequest("header Seq must be a scalar: a string, a number, a boolean, bytes or nil")
+
+
+class MsgpackFraming:
+    """Ours: the payload is a MessagePack array `[MessageID, header, body]`."""
+
+    name = "taskdash"
+    heartbeat = bytes.fromhex("000000 06 93 cd0570 c0 c0")
+
+    def decode(self, payload: bytes | bytearray) -> Message | Malformed:
+        """Read a payload; see `Framing.decode`."""
+        try:
+            parts = _unpack(payload)
+        except BadRequest as error:
+            return Malformed(error)
+        if type(parts) is not list or len(parts) != 3:
+            return Malformed(BadRequest("the payload must be an array of exactly three elements"))
+        message_id, header, body = parts
+        fault = _header_fault(header)
+        if fault:
+            return Malformed(BadRequest(fault))
+        if type(message_id) is not int:
+            return Malformed(BadRequest("the MessageID must be an integer"), header)
+        if type(body) is str:
+            body = body.encode()
+        elif body is not None and type(body) is not bytes:
+            return Malformed(BadRequest("the body must be bin, str or nil"), header)
+        return Message(message_id, header, body)
+
+    def request(self, header: Mapping[str, Any], body: bytes | None) -> bytes:
+        """Build the frame of a request."""
+        return self._frame(b"\x93\x02", header, body)
+
+    def reply(
+        self, header: Mapping[str, Any], body: bytes | None, *, encoded_twice: bool = False
+    ) -> bytes:
+        """Build the frame of a reply; our framing never encodes twice."""
+        return self._frame(b"\x93\x02", header, body)
+
+    def event(self, header: Mapping[str, Any], body: bytes) -> bytes:
+        """Build the frame of an event."""
+        return self._frame(b"\x93\x03", header, body)
+
+    def beat(self, header: Mapping[str, Any]) -> bytes:
+        """Build the frame of a heartbeat with a header."""
+        return self._frame(b"\x93\xcd\x05\x70", header, None)
+
+    @staticmethod
+    def _frame(start: bytes, header: Mapping[str, Any], body: bytes | None) -> bytes:
+        packed: bytes = start + msgpack.packb(header)
+        if body is None:
+            return _U32.pack(len(packed) + 1) + packed + b"\xc0"
+        size = len(body)
+        if size < 1 << 8:
+            packed += b"\xc4" + size.to_bytes(1, "big")
+        elif size < 1 << 16:
+            packed += b"\xc5" + size.to_bytes(2, "big")
+        else:
+            packed += b"\xc6" + size.to_bytes(4, "big")
+        return b"".join((_U32.pack(len(packed) + size), packed, body))
+
+
+class TcpxFraming:
+    """The original one, of the Go framework tcpx: three lengths, then JSON header, JSON body."""
+
+    name = "tcpx"
+    heartbeat = bytes.fromhex("00000010 00000570 00000004 00000000") + b"null"
+
+    def decode(self, payload: bytes | bytearray) -> Message | Malformed:
+        """Read a payload; see `Framing.decode`."""
+        if len(payload) < _TCPX_HEAD.size:
+            return Malformed(BadRequest("the frame is too short for its three length fields"))
+        message_id, header_size, body_size = _TCPX_HEAD.unpack_from(payload)
+        body_at = _TCPX_HEAD.size + header_size
+        if body_at + body_size != len(payload):
+            return Malformed(
+                BadRequest("header length and body length do not add up to the frame's length")
+            )
+        header: dict[str, Any] | None = None
+        try:
+            text = bytes(payload[_TCPX_HEAD.size : body_at])
+            if text and text != b"null":
+                header = strictjson.loads_object(text, "header")
+                if len(header) > HEADER_ENTRIES_MAX:
+                    raise BadRequest(f"the header has more than {HEADER_ENTRIES_MAX} entries")  # noqa: TRY301
+            body = bytes(payload[body_at:]) if body_size else None
+            if body is None or message_id == TCPX_TOKEN or body.lstrip()[:1] != b'"':
+                return Message(message_id, header, body)
+            return Message(message_id, header, strictjson.loads(body).encode(), encoded_twice=True)
+        except BadRequest as error:
+            return Malformed(error, header)
+
+    def request(self, header: Mapping[str, Any], body: bytes | None) -> bytes:
+        """Build the frame of a request."""
+        return self._frame(REQUEST, header, body)
+
+    def reply(
+        self, header: Mapping[str, Any], body: bytes | None, *, encoded_twice: bool = False
+    ) -> bytes:
+        """Build the frame of a reply, its body wrapped in a JSON string if the request's was."""
+        if encoded_twice and body is not None:
+            body = strictjson.dumps(body.decode())
+        return self._frame(TCPX_REPLY, header, body)
+
+    def event(self, header: Mapping[str, Any], body: bytes) -> bytes:
+        """Build the frame of an event."""
+        return self._frame(EVENT, header, body)
+
+    def beat(self, header: Mapping[str, Any]) -> bytes:
+        """Build the frame of a heartbeat with a header."""
+        return self._frame(HEARTBEAT, header, None)
+
+    @staticmethod
+    def _frame(message_id: int, header: Mapping[str, Any], body: bytes | None) -> bytes:
+        head = strictjson.dumps(header)
+        body = body or b""
+        lengths = _TCPX_HEAD.pack(message_id, len(head), len(body))
+        return b"".join((_U32.pack(len(lengths) + len(head) + len(body)), lengths, head, body))
+
+
+TASKDASH: Final[Framing] = MsgpackFraming()
+TCPX: Final[Framing] = TcpxFraming()
+
+_BEAT: Final = Message(HEARTBEAT, None, None)
+
+
+class Decoder:
+    """Takes bytes as they come and gives out whole frames, in either framing.
+
+    The first frame's fifth byte decides the framing for the decoder's whole life: `framing` is
+    None until then, or what the caller chose beforehand (a client knows what it speaks).
+    """
+
+    __slots__ = ("_data", "_position", "frame_bytes_max", "framing")
+
+    def __init__(
+        self, frame_bytes_max: int = FRAME_BYTES_MAX, framing: Framing | None = None
+    ) -> None:
+        self.frame_bytes_max = frame_bytes_max
+        self.framing = framing
+        self._data: bytes | bytearray = b""
+        self._position = 0
+
+    def feed(self, data: bytes) -> None:
+        """Add bytes from the stream."""
+        if self._position == len(self._data):
+            self._data = data
+        else:
+            if type(self._data) is bytearray:
+                del self._data[: self._position]
+            else:
+                # Only a frame that was cut pays for a copy; appending to it is then cheap.
+                self._data = bytearray(memoryview(self._data)[self._position :])
+            self._data += data
+        self._position = 0
+
+    def next(self) -> Message | Malformed | None:
+        """Take the next whole frame, or None until more bytes come.
+
+        Raises `FrameError` where the length is 0 or above the limit, as soon as it is known, and
+        again at every later call.
+        """
+        data, start = self._data, self._position
+        if len(data) - start < 4:
+            return None
+        (length,) = _U32.unpack_from(data, start)
+        if not 0 < length <= self.frame_bytes_max:
+            raise FrameError(
+                f"a frame of {length} bytes: the length must be 1 to {self.frame_bytes_max}"
+            )
+        start += 4
+        end = start + length
+        framing = self.framing
+        if framing is None:
+            if len(data) == start:
+                return None
+            framing = self.framing = TCPX if data[start] == 0 else TASKDASH
+        if len(data) < end:
+            return None
+        payload = data[start:end]
+        self._forget_until(end)
+        if payload == framing.heartbeat[4:]:
+            return _BEAT
+        return framing.decode(payload)
+
+    @property
+    def buffered_bytes(self) -> int:
+        """How many bytes wait here: whole frames not yet taken and the beginning of another."""
+        return len(self._data) - self._position
+
+    @property
+    def has_frame(self) -> bool:
+        """Whether `next` would give a frame or raise."""
+        start = self._position
+        if len(self._data) - start < 4:
+            return False
+        (length,) = _U32.unpack_from(self._data, start)
+        return not 0 < length <= self.frame_bytes_max or len(self._data) - start - 4 >= length
+
+    def _forget_until(self, end: int) -> None:
+        if end == len(self._data):
+            # An idle connection keeps no memory of its last burst.
+            self._data = b""
+            end = 0
+        self._position = end
+
+
+def _header_fault(header: object) -> str | None:
+    if header is None:
+        return None
+    if type(header) is not dict:
+        return "the header must be a map or nil"
+    for key in header:
+        if type(key) is not str:
+            return "the header's keys must be strings"
+    return None
+
+
+def _refuse_extension(code: int, data: bytes) -> object:
+    raise BadRequest("MessagePack extension types are not allowed")
+
+
+class _ContainerBudget:
+    """Counts arrays and maps as they are closed, and stops a bomb made of empty ones."""
+
+    def __init__(self) -> None:
+        self._left = _HEADER_CONTAINERS_MAX
+
+    def __call__(self, container: Any) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise BadRequest("the header holds too many arrays and maps")
+        return container
+
+
+def _unpack(payload: bytes | bytearray) -> Any:
+    # A small payload cannot hold enough to hurt; only a large one is counted as it is read.
+    budget = _ContainerBudget() if len(payload) > _SMALL_PAYLOAD_BYTES else None
+    try:
+        return msgpack.unpackb(
+            payload,
+            raw=False,
+            strict_map_key=True,
+            max_array_len=HEADER_ENTRIES_MAX,
+            max_map_len=HEADER_ENTRIES_MAX,
+            max_ext_len=0,
+            ext_hook=_refuse_extension,
+            list_hook=budget,
+            object_hook=budget,
+        )
+    except msgpack.ExtraData:
+        raise BadRequest("bytes follow the payload's array inside the frame") from None
+    except BadRequest:
+        raise
+    except (ValueError, TypeError, msgpack.UnpackException):
+        raise BadRequest(
+            "the payload is not valid MessagePack within the limits "
+            f"(at most {HEADER_ENTRIES_MAX} entries, no extension types)"
+        ) from None

@@ -1,0 +1,373 @@
+"""Every operation's request, declared once: its fields, their bounds, their meaning.
+
+Client, daemon and documents read these classes. `parse` turns the JSON object of a frame's body
+into a request or raises `BadRequest` with a sentence that names the field; `to_body` is the way
+back. Fields that an operation does not know are ignored, except in Register and Update, which keep
+them as part of the task.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final, Self
+
+from taskdash_protocol.errors import BadRequest
+
+ID_CHARACTERS_MAX: Final = 128
+HEARTBEAT_TIMEOUT_MIN_S: Final = 0.5
+HEARTBEAT_TIMEOUT_MAX_S: Final = 86400.0
+QUERY_LIMIT_MAX: Final = 1000
+QUERY_LIMIT_DEFAULT: Final = 100
+WHERE_VALUES_MAX: Final = 1000
+CLIENT_CHARACTERS_MAX: Final = 256
+_INT_MAX: Final = 2**63 - 1
+
+TASK_FIELDS: Final[dict[str, str]] = {
+    "id": "The task's key, chosen by the service: 1-128 characters, no control characters.",
+    "name": "What people call the task. Required on Register.",
+    "url": "Where the service that runs it can be reached.",
+    "user": "Who it belongs to.",
+    "group_id": "The group it belongs to.",
+    "description": "A line of text for people.",
+    "status": "Free text; `statuses` says which are ended, which wait for a person; else live.",
+    "start_time": "The service's own words; stored unchanged.",
+    "stop_time": "The service's own words; stored unchanged.",
+    "project_id": "The project it is part of.",
+    "instance_id": "The instance of the project or flow.",
+    "task_type": "What kind of work it is.",
+    "edit_info": "What an editor needs; stored unchanged.",
+    "checker": "Who reviews it.",
+    "parent_id": "The id of the task it is part of.",
+}
+"""The string fields of a task that clients write, in the order in which they are given back."""
+
+DAEMON_FIELDS: Final[dict[str, str]] = {
+    "rev": "Number of the task's last change; one counter for the whole daemon.",
+    "epoch": "Grows by 1 each time the owning connection changes.",
+    "created_at": "When it was first registered.",
+    "updated_at": "When it last changed.",
+    "shutdown_at": "When the daemon set it to `shutdown`; empty otherwise.",
+    "status_before_shutdown": "The status it had then; empty otherwise.",
+    "last_seen": "The last sign of life of its owner.",
+}
+"""Fields that the daemon alone writes. Times are RFC 3339, UTC, with milliseconds."""
+
+CONTROL_FIELDS: Final[dict[str, str]] = {
+    "heartbeat_timeout": "This task's own timeout in seconds, 0.5-86400.",
+    "epoch": "The epoch that the writer believes in; any other than the current one gets 1004.",
+    "fenced": "Other connections need the current epoch to write this task.",
+    "own": "Update only: false changes the task without becoming its owner.",
+}
+"""Fields of Register and Update that steer the write."""
+
+_REPLY_FIELDS: Final = ("errid", "errmsg")
+_DEFAULTS: Final = dict.fromkeys(TASK_FIELDS, "")
+# `last_seen` moves with every beat: a cursor over it could not be stable.
+WHERE_FIELDS: Final = frozenset(TASK_FIELDS) | frozenset(
+    ("created_at", "updated_at", "shutdown_at", "status_before_shutdown")
+)
+ORDER_FIELDS: Final = WHERE_FIELDS | {"rev", "epoch"}
+
+_NOT_KEPT: Final = frozenset(DAEMON_FIELDS) | frozenset(CONTROL_FIELDS) | frozenset(_REPLY_FIELDS)
+_CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def _about(meaning: str, **kwargs: Any) -> Any:
+    return field(metadata={"about": meaning}, **kwargs)
+
+
+class Request:
+    """What all requests have in common."""
+
+    request_id: ClassVar[str]
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> Self:
+        """Read the request out of a JSON object. Raises `BadRequest`."""
+        raise NotImplementedError
+
+    def to_body(self) -> dict[str, Any]:
+        """Give the JSON object that `parse` reads."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Hello(Request):
+    """Introduce the client, and learn what the daemon expects. Optional; may come first."""
+
+    request_id: ClassVar[str] = "Hello"
+    protocol: int = _about("The protocol version that the client speaks: 1.")
+    client: str = _about("Name and version of the client, for logs and refusals.", default="")
+    token: str = _about("Credential; empty where the daemon asks for none.", default="")
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> Self:
+        """Read the request. Raises `BadRequest`."""
+        protocol = body.get("protocol")
+        if type(protocol) is not int:
+            raise BadRequest("field protocol must be an integer")
+        client = _optional_text(body, "client")
+        if len(client) > CLIENT_CHARACTERS_MAX:
+            raise BadRequest(f"field client is longer than {CLIENT_CHARACTERS_MAX} characters")
+        return cls(protocol, client, _optional_text(body, "token"))
+
+    def to_body(self) -> dict[str, Any]:
+        """Give the JSON object."""
+        body: dict[str, Any] = {"protocol": self.protocol, "client": self.client}
+        if self.token:
+            body["token"] = self.token
+        return body
+
+
+@dataclass(frozen=True, slots=True)
+class _Write(Request):
+    id: str = _about(TASK_FIELDS["id"])
+    fields: Mapping[str, Any] = _about(
+        "The task's fields as the client wrote them, unknown ones included."
+    )
+    heartbeat_timeout: float | None = _about(CONTROL_FIELDS["heartbeat_timeout"], default=None)
+    epoch: int | None = _about(CONTROL_FIELDS["epoch"], default=None)
+    fenced: bool | None = _about(CONTROL_FIELDS["fenced"], default=None)
+
+    def to_body(self) -> dict[str, Any]:
+        """Give the JSON object."""
+        body = {**self.fields, "id": self.id}
+        for name in ("heartbeat_timeout", "epoch", "fenced"):
+            if (value := getattr(self, name)) is not None:
+                body[name] = value
+        return body
+
+
+@dataclass(frozen=True, slots=True)
+class Register(_Write):
+    """Create a task, or replace all client fields of the one with this id."""
+
+    request_id: ClassVar[str] = "Register"
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> Self:
+        """Read the request; fields that are absent become empty. Raises `BadRequest`."""
+        task_id = parse_id(body)
+        if "name" not in body:
+            raise BadRequest("field name is required")
+        fields = {**_DEFAULTS, **body}
+        for name in TASK_FIELDS:
+            _check_text(name, fields[name])
+        if body.get("own") is False:
+            raise BadRequest("field own: only an Update can leave a task to its owner")
+        return cls(task_id, _kept(fields), *_control(body))
+
+
+@dataclass(frozen=True, slots=True)
+class Update(_Write):
+    """Change some fields of a task; fields left out stay."""
+
+    request_id: ClassVar[str] = "Update"
+    own: bool = _about(CONTROL_FIELDS["own"], default=True)
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> Self:
+        """Read the request. Raises `BadRequest`."""
+        task_id = parse_id(body)
+        for name in body.keys() & TASK_FIELDS.keys():
+            _check_text(name, body[name])
+        own = body.get("own", True)
+        if type(own) is not bool:
+            raise BadRequest("field own must be true or false")
+        return cls(task_id, _kept(dict(body)), *_control(body), own)
+
+    def to_body(self) -> dict[str, Any]:
+        """Give the JSON object."""
+        # super() without arguments does not work in a dataclass with slots (python/cpython#90562)
+        body = _Write.to_body(self)
+        if not self.own:
+            body["own"] = False
+        return body
+
+
+@dataclass(frozen=True, slots=True)
+class Find(Request):
+    """Ask for one task."""
+
+    request_id: ClassVar[str] = "Find"
+    id: str = _about(TASK_FIELDS["id"])
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> Self:
+        """Read the request. Raises `BadRequest`."""
+        return cls(parse_id(body))
+
+    def to_body(self) -> dict[str, Any]:
+        """Give the JSON object."""
+        return {"id": self.id}
+
+
+@dataclass(frozen=True, slots=True)
+class Query(Request):
+    """Ask for a page of tasks."""
+
+    request_id: ClassVar[str] = "Query"
+    where: Mapping[str, tuple[str, ...]] = _about(
+        "Field to value, or to a list of values any of which will do; all fields must match.",
+        default_factory=dict,
+    )
+    order: str = _about("A field, or `-field` for descending; ties go by id.", default="id")
+    limit: int = _about("At most so many tasks, 1-1000.", default=QUERY_LIMIT_DEFAULT)
+    after: str | None = _about("The `next` of the page before.", default=None)
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> Self:
+        """Read the request. Raises `BadRequest`."""
+        order = _optional_text(body, "order") or "id"
+        if order.removeprefix("-") not in ORDER_FIELDS:
+            raise BadRequest(f"field order: tasks cannot be ordered by {order[:64]!r}")
+        limit = body.get("limit")
+        if limit is None:
+            limit = QUERY_LIMIT_DEFAULT
+        if type(limit) is not int or not 1 <= limit <= QUERY_LIMIT_MAX:
+            raise BadRequest(f"field limit must be an integer from 1 to {QUERY_LIMIT_MAX}")
+        after = body.get("after")
+        if after is not None and type(after) is not str:
+            raise BadRequest("field after must be a cursor that a reply gave as next")
+        return cls(parse_where(body), order, limit, after)
+
+    def to_body(self) -> dict[str, Any]:
+        """Give the JSON object."""
+        body: dict[str, Any] = {"order": self.order, "limit": self.limit}
+        if self.where:
+            body["where"] = {name: list(values) for name, values in self.where.items()}
+        if self.after is not None:
+            body["after"] = self.after
+        return body
+
+
+@dataclass(frozen=True, slots=True)
+class Watch(Request):
+    """Ask to be told of each change of the tasks that match."""
+
+    request_id: ClassVar[str] = "Watch"
+    where: Mapping[str, tuple[str, ...]] = _about(
+        "As in Query; the task after its change is what must match.", default_factory=dict
+    )
+    since: int | None = _about("Resume after this rev, without a gap.", default=None)
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> Self:
+        """Read the request. Raises `BadRequest`."""
+        since = body.get("since")
+        if since is not None and (type(since) is not int or since < 0):
+            raise BadRequest("field since must be a rev: an integer of at least 0")
+        return cls(parse_where(body), since)
+
+    def to_body(self) -> dict[str, Any]:
+        """Give the JSON object."""
+        body: dict[str, Any] = {}
+        if self.where:
+            body["where"] = {name: list(values) for name, values in self.where.items()}
+        if self.since is not None:
+            body["since"] = self.since
+        return body
+
+
+@dataclass(frozen=True, slots=True)
+class Unwatch(Request):
+    """End a watch."""
+
+    request_id: ClassVar[str] = "Unwatch"
+    watch: int = _about("The number that Watch gave.")
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> Self:
+        """Read the request. Raises `BadRequest`."""
+        watch = body.get("watch")
+        if type(watch) is not int:
+            raise BadRequest("field watch must be the integer that Watch gave")
+        return cls(watch)
+
+    def to_body(self) -> dict[str, Any]:
+        """Give the JSON object."""
+        return {"watch": self.watch}
+
+
+REQUESTS: Final[dict[str, type[Request]]] = {
+    request.request_id: request
+    for request in (Hello, Register, Update, Find, Query, Watch, Unwatch)
+}
+"""Every operation by the RequestID that names it on the wire."""
+
+
+def parse_id(body: Mapping[str, Any]) -> str:
+    """Read the field `id`. Raises `BadRequest`."""
+    task_id = body.get("id")
+    if type(task_id) is not str:
+        raise BadRequest("field id must be a string" if "id" in body else "field id is required")
+    if not 1 <= len(task_id) <= ID_CHARACTERS_MAX:
+        raise BadRequest(f"field id must have 1 to {ID_CHARACTERS_MAX} characters")
+    if not task_id.isprintable() and _CONTROL_CHARACTER.search(task_id):
+        raise BadRequest("field id must not hold control characters")
+    return task_id
+
+
+def parse_where(body: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Read the field `where` of Query and Watch. Raises `BadRequest`."""
+    where = body.get("where")
+    if where is None:
+        return {}
+    if type(where) is not dict:
+        raise BadRequest("field where must be an object")
+    wanted: dict[str, tuple[str, ...]] = {}
+    for name, value in where.items():
+        if name not in WHERE_FIELDS:
+            raise BadRequest(f"field where: tasks cannot be selected by {name[:64]!r}")
+        values = value if type(value) is list else [value]
+        if len(values) > WHERE_VALUES_MAX:
+            raise BadRequest(f"field where.{name} has more than {WHERE_VALUES_MAX} values")
+        for one in values:
+            _check_text(f"where.{name}", one)
+        wanted[name] = tuple(values)
+    return wanted
+
+
+def _kept(fields: dict[str, Any]) -> dict[str, Any]:
+    for name in fields.keys() & _NOT_KEPT:
+        del fields[name]
+    return fields
+
+
+def _control(body: Mapping[str, Any]) -> tuple[float | None, int | None, bool | None]:
+    timeout = epoch = fenced = None
+    if "heartbeat_timeout" in body:
+        timeout = body["heartbeat_timeout"]
+        if (
+            type(timeout) not in (int, float)
+            or not HEARTBEAT_TIMEOUT_MIN_S <= timeout <= HEARTBEAT_TIMEOUT_MAX_S
+        ):
+            raise BadRequest(
+                "field heartbeat_timeout must be a number of seconds from "
+                f"{HEARTBEAT_TIMEOUT_MIN_S:g} to {HEARTBEAT_TIMEOUT_MAX_S:g}"
+            )
+    if "epoch" in body:
+        epoch = body["epoch"]
+        if type(epoch) is not int or not 0 <= epoch <= _INT_MAX:
+            raise BadRequest("field epoch must be an integer of at least 0")
+    if "fenced" in body:
+        fenced = body["fenced"]
+        if type(fenced) is not bool:
+            raise BadRequest("field fenced must be true or false")
+    return timeout, epoch, fenced
+
+
+def _check_text(name: str, value: object) -> None:
+    if type(value) is not str:
+        raise BadRequest(f"field {name} must be a string")
+    if "\0" in value:
+        raise BadRequest(f"field {name} must not hold the character NUL")
+
+
+def _optional_text(body: Mapping[str, Any], name: str) -> str:
+    value = body.get(name)
+    if value is None:
+        return ""
+    _check_text(name, value)
+    assert type(value) is str
+    return value

@@ -1,0 +1,31 @@
+"""The three classes a task's status can fall in (wire contract, "Liveness").
+
+Statuses are free text. Two short lists say which are not supervised; everything else is live.
+"""
+
+from typing import Final, Literal
+
+StatusClass = Literal["live", "waiting", "ended"]
+
+SHUTDOWN: Final = "shutdown"
+"""What the daemon sets when a live task's heartbeats stop."""
+
+ENDED: Final = frozenset({"finish", "finished", "failed", "cancelled", SHUTDOWN})
+"""The task is over; nobody is expected to beat for it."""
+
+WAITING: Final = frozenset({"待领取", "已领取", "编辑中", "pending", "review"})
+"""The task waits for a person: unclaimed, claimed, being edited, pending, in review."""
+
+UNSUPERVISED: Final = ENDED | WAITING
+
+
+def is_live(status: str) -> bool:
+    """Tell whether a task of this status is supervised. The empty status is live."""
+    return status not in UNSUPERVISED
+
+
+def status_class(status: str) -> StatusClass:
+    """Name the class of a status, for people and colours."""
+    if status in ENDED:
+        return "ended"
+    return "waiting" if status in WAITING else "live"

@@ -1,0 +1,76 @@
+"""JSON as the wire contract wants it: RFC 8259, UTF-8 only, and bounded.
+
+orjson already refuses NaN, Infinity, numbers beyond a double, lone surrogates, a BOM and anything
+that is not UTF-8. Two things it lets pass are caught here, and only where a quick look at the
+bytes says that they are possible: integers outside 64 bits signed (orjson turns those beyond 64
+bits into floats without a word), and nesting deeper than 32.
+"""
+
+import re
+from typing import Any, Final
+
+import orjson
+
+from taskdash_protocol.errors import BadRequest
+
+DEPTH_MAX: Final = 32
+"""Arrays and objects inside one another, the outermost counted."""
+
+INT_MIN: Final = -(2**63)
+INT_MAX: Final = 2**63 - 1
+
+# 2**63 has 19 digits: a text without such a run holds no integer that is too large.
+_LONG_DIGITS: Final = re.compile(rb"[0-9]{19}")
+_STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_INTEGER: Final = re.compile(rb"(?<![0-9.eE+\-])-?[0-9]{19,}+(?![.eE])")
+# Both kinds of bracket become one; everything else is dropped.
+_ONE_BRACKET: Final = bytes.maketrans(b"{}", b"[]")
+_NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def loads(text: bytes, what: str = "body") -> Any:
+    """Parse one JSON value.
+
+    `what` names the text in the error, for a person. Raises `BadRequest` for anything that the
+    contract does not allow; of a duplicate key the last counts (RFC 8259 section 4).
+    """
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        # The library's own words are not for peers, and say "line 1" of a text that has no lines.
+        raise BadRequest(f"the {what} is not valid JSON (RFC 8259, UTF-8)") from None
+    if text.count(b"[") + text.count(b"{") > DEPTH_MAX and _too_deep(text):
+        raise BadRequest(f"the {what} is nested deeper than {DEPTH_MAX} levels")
+    if _LONG_DIGITS.search(text) and _has_oversized_integer(text):
+        raise BadRequest(f"the {what} holds an integer that does not fit 64 bits signed")
+    return value
+
+
+def loads_object(text: bytes, what: str = "body") -> dict[str, Any]:
+    """Parse one JSON object. Raises `BadRequest` for any other value too."""
+    value = loads(text, what)
+    if type(value) is not dict:
+        raise BadRequest(f"the {what} is not a JSON object")
+    return value
+
+
+def dumps(value: Any) -> bytes:
+    """Serialize to compact UTF-8 JSON."""
+    return orjson.dumps(value)
+
+
+def _too_deep(text: bytes) -> bool:
+    # Each pass removes the innermost pairs and so lowers the depth by exactly one.
+    brackets = _STRING.sub(b"", text).translate(_ONE_BRACKET, _NOT_BRACKETS)
+    for _ in range(DEPTH_MAX):
+        brackets = brackets.replace(b"[]", b"")
+    return bool(brackets)
+
+
+def _has_oversized_integer(text: bytes) -> bool:
+    for match in _INTEGER.finditer(_STRING.sub(b'""', text)):
+        digits = match.group()
+        # 20 characters hold the sign and 19 digits; JSON allows no leading zeros.
+        if len(digits) > 20 or not INT_MIN <= int(digits) <= INT_MAX:
+            return True
+    return False

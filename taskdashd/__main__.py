@@ -1,0 +1,5 @@
+"""`python -m taskdashd`."""
+
+from taskdashd.cli import main
+
+main()

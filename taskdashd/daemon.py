@@ -1,0 +1,244 @@
+"""The parts of the daemon and how they are joined, run in one nursery, and stopped in order."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Final
+
+import structlog
+import trio
+
+from taskdash_protocol import __version__
+from taskdash_protocol.errors import Busy
+from taskdashd import logs, notify
+from taskdashd.config import TABLE, Address, ConfigError, Settings
+from taskdashd.feed import Feed
+from taskdashd.operations.clock import Clock
+from taskdashd.operations.engine import Engine
+from taskdashd.server.poller import Poller
+from taskdashd.server.supervisor import TICK_S, Supervisor
+from taskdashd.store.database import Database
+from taskdashd.store.executor import Executor, ThreadExecutor
+from taskdashd.store.reader import Reader
+from taskdashd.store.transaction import View
+from taskdashd.store.writer import Writer
+
+_POLL_S: Final = 0.01
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("taskdashd")
+
+
+class StartError(Exception):
+    """The daemon cannot start; the message says why."""
+
+
+class Live:
+    """The settings in force. Those that may change while the daemon runs are read through it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def __getattr__(self, name: str) -> Any:
+        """Read a setting."""
+        return getattr(self.settings, name)
+
+    def adopt(self, new: Settings) -> dict[str, str]:
+        """Take over what may change now; returns old and new of all that differs, for the log."""
+        taken: dict[str, Any] = {}
+        changed: dict[str, str] = {}
+        for name, setting in TABLE.items():
+            old, wanted = getattr(self.settings, name), getattr(new, name)
+            if old == wanted:
+                continue
+            if setting.metadata["live"]:
+                taken[name] = wanted
+                changed[name] = f"{old} -> {wanted}"
+            else:
+                changed[name] = f"{old}, {wanted} after a restart"
+        self.settings = replace(self.settings, **taken)
+        return changed
+
+
+def build_engine(
+    database: Database,
+    live: Live,
+    writing: Executor,
+    reading: Executor,
+    monotonic: Callable[[], float],
+    wall: Callable[[], float],
+) -> Engine:
+    """Join store, liveness and feed. Raises `StoreUnusable`."""
+    opened = database.start()
+    view = View(opened.last_rev, live.task_cache)
+    clock = Clock(monotonic, wall, TICK_S)
+    engine = Engine(opened, live, clock, view)
+    writer = Writer(
+        database,
+        writing,
+        view,
+        now=clock.stamp,
+        on_commit=engine.committed,
+        on_fault=lambda fault: log.error("the store failed", error=str(fault)),
+        waiting_rows_max=live.writes_waiting,
+        waiting_bytes_max=live.writes_waiting_bytes,
+        batch_rows_max=live.commit_rows,
+        fold_lag_max=live.fold_lag,
+    )
+    reader = Reader(database, reading, view, writer)
+    feed = Feed(
+        opened.last_rev, opened.pruned_rev, reader.changes, recent_bytes_max=live.event_cache
+    )
+    engine.join(writer, reader, feed)
+    return engine
+
+
+async def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
+    """Run the daemon until SIGTERM or SIGINT.
+
+    Raises `StartError` or `StoreUnusable` where it cannot start.
+    """
+    live = Live(settings)
+    listeners = bind(settings.listen)
+    database = Database(settings.data, query_timeout_s=settings.query_timeout)
+    token = trio.lowlevel.current_trio_token()
+    poller: Poller
+
+    def call_soon(then: Callable[[Any], None], result: Any) -> None:
+        # A daemon that has stopped did not wait for this job; nobody is left to be told.
+        with suppress(trio.RunFinishedError):
+            token.run_sync_soon(poller.call, then, result)
+
+    writing = ThreadExecutor("taskdashd-writer", call_soon)
+    reading = ThreadExecutor("taskdashd-reader", call_soon)
+    engine = build_engine(database, live, writing, reading, time.monotonic, time.time)
+    poller = Poller(engine, live)
+    for listener in listeners:
+        poller.listen(listener)
+    _say_ready(settings, engine, listeners)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(poller.run)
+        nursery.start_soon(Supervisor(engine, poller).run)
+        nursery.start_soon(_watchdog, writing)
+        await _until_told_to_stop(live, engine, reload)
+        nursery.start_soon(_exit_at_second_signal)
+        await _stop(poller, engine, settings.shutdown_timeout)
+        nursery.cancel_scope.cancel()
+    poller.close()
+    if not (writing.close(1.0) and reading.close(1.0)):
+        log.error("the disk does not answer: leaving without closing the database")
+        os._exit(1)
+    database.close()
+    log.info("stopped")
+
+
+def bind(address: Address) -> list[socket.socket]:
+    """Bind a socket for each address that a host name stands for. Raises `StartError`."""
+    try:
+        found = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except OSError as error:
+        raise StartError(f"cannot listen on {address}: {error.strerror}") from None
+    listeners: list[socket.socket] = []
+    try:
+        for family, kind, protocol, _, where in dict.fromkeys(found):
+            listener = socket.socket(family, kind, protocol)
+            listeners.append(listener)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listener.bind(where)
+            listener.listen()
+    except OSError as error:
+        for listener in listeners:
+            listener.close()
+        hint = "; is another taskdashd running?" if error.errno == 98 else ""
+        raise StartError(f"cannot listen on {address}: {error.strerror}{hint}") from None
+    return listeners
+
+
+def _say_ready(settings: Settings, engine: Engine, listeners: list[socket.socket]) -> None:
+    for listener in listeners:
+        host, port = listener.getsockname()[:2]
+        log.info("listening", address=str(Address(host, port)))
+    if any(not _is_loopback(listener) for listener in listeners):
+        log.warning("whoever reaches this address may read and write every task: no sign-in yet")
+    if settings.web is not None:
+        log.warning("the web board is not built yet: --web does nothing", web=str(settings.web))
+    log.info(
+        "ready",
+        version=__version__,
+        data=str(settings.data),
+        rev=engine.view.committed_rev,
+        live_tasks=len(engine.liveness),
+        heartbeat_timeout=settings.heartbeat_timeout,
+    )
+    notify.notify(f"READY=1\nMAINPID={os.getpid()}")
+
+
+def _is_loopback(listener: socket.socket) -> bool:
+    host = str(listener.getsockname()[0])
+    return host.startswith("127.") or host == "::1"
+
+
+async def _until_told_to_stop(live: Live, engine: Engine, reload: Callable[[], Settings]) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        async for number in signals:
+            if number != signal.SIGHUP:
+                log.info("stopping", signal=signal.Signals(number).name)
+                return
+            _reload(live, engine, reload)
+
+
+def _reload(live: Live, engine: Engine, reload: Callable[[], Settings]) -> None:
+    try:
+        new = reload()
+    except ConfigError as error:
+        log.error("configuration not reloaded, the old one stays", error=str(error))
+        return
+    changed = live.adopt(new)
+    engine.liveness.default_timeout_s = live.heartbeat_timeout
+    engine.liveness.refresh()
+    logs.configure(live.log_format, live.log_level)
+    log.info("configuration reloaded", changed=changed)
+
+
+async def _exit_at_second_signal() -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for _ in signals:
+            log.warning("told twice: leaving at once")
+            os._exit(1)
+
+
+async def _stop(poller: Poller, engine: Engine, timeout_s: float) -> None:
+    notify.notify("STOPPING=1")
+    poller.stop_accepting()
+    poller.stop_reading()
+    with trio.move_on_after(timeout_s / 2):
+        while not (engine.writer.idle and poller.quiet):
+            await trio.sleep(_POLL_S)
+    poller.say_goodbye(Busy("the daemon is being stopped: connect again later"))
+    with trio.move_on_after(timeout_s / 2):
+        while len(poller):
+            await trio.sleep(_POLL_S)
+
+
+async def _watchdog(writing: Executor) -> None:
+    """Tell systemd that both the event loop and the writer's thread move."""
+    interval_s = notify.watchdog_interval_s()
+    if interval_s is None:
+        return
+    while True:
+        await _writer_moves(writing)
+        notify.notify("WATCHDOG=1")
+        await trio.sleep(interval_s / 3)
+
+
+async def _writer_moves(writing: Executor) -> None:
+    moved = trio.Event()
+    writing.submit(lambda: None, lambda _: moved.set())
+    await moved.wait()

@@ -1,0 +1,170 @@
+"""Who owns which live task, and who is due: all deadlines in one heap, one tick.
+
+The theory. A connection's sign of life counts for everything it owns, so nothing is kept per task
+but the lease it belongs to: all live tasks of one owner that share a timeout. A beat writes one
+number, `Owner.last_seen`, whatever the number of tasks. Each lease, and each open connection, has
+one valid entry in the heap (`queued_at`; older ones are skipped). The entry is only ever too early:
+when it comes up, the true deadline is computed from `last_seen`, and it goes back if that is ahead.
+
+Nobody is declared dead here. `due` names candidates; the caller first reads what waits in their
+sockets and then judges, see `server/supervisor.py`.
+
+Time is a float in seconds that only grows while the daemon runs (`Clock` in `operations/engine`):
+it is not the wall clock, and time during which the daemon itself stood still is not in it.
+"""
+
+from collections.abc import Iterator
+from heapq import heappop, heappush
+
+
+class Owner:
+    """A connection, as far as liveness is concerned. It may outlive its socket.
+
+    `last_seen` may be assigned directly: that is all a beat costs.
+    """
+
+    __slots__ = ("is_open", "last_seen", "leases", "queued_at", "serial", "timeouts")
+
+    def __init__(self, serial: int, now: float) -> None:
+        self.serial = serial
+        self.last_seen = now
+        self.is_open = True
+        self.queued_at: float | None = None
+        self.leases: dict[float | None, Lease] = {}
+        self.timeouts: dict[float | None, int] = {}
+        """How many tasks of each timeout it owns, whatever their status."""
+
+
+class Lease:
+    """The live tasks of one owner that share a timeout; they are due together."""
+
+    __slots__ = ("owner", "queued_at", "tasks", "timeout_s")
+
+    def __init__(self, owner: Owner, timeout_s: float | None) -> None:
+        self.owner = owner
+        self.timeout_s = timeout_s
+        self.queued_at: float | None = None
+        self.tasks: set[str] = set()
+
+
+Due = Lease | Owner
+"""A lease whose tasks are overdue, or an open connection that has been silent for too long."""
+
+
+class Liveness:
+    """The leases of one daemon and their deadlines."""
+
+    def __init__(self, default_timeout_s: float) -> None:
+        self.default_timeout_s = default_timeout_s
+        self._leases: dict[str, Lease] = {}
+        self._heap: list[tuple[float, int, Due]] = []
+        self._pushed = 0
+
+    def __len__(self) -> int:
+        """How many tasks are supervised."""
+        return len(self._leases)
+
+    def connect(self, owner: Owner) -> None:
+        """Begin to watch an open connection for silence."""
+        self._schedule(owner, self.deadline(owner))
+
+    def count(self, owner: Owner, timeout_s: float | None, by: int) -> None:
+        """Note that an owner gained (`by=1`) or lost (`by=-1`) a task of this timeout."""
+        owner.timeouts[timeout_s] = owner.timeouts.get(timeout_s, 0) + by
+        if owner.timeouts[timeout_s] <= 0:
+            del owner.timeouts[timeout_s]
+        if owner.is_open:
+            # The longest timeout may have become shorter.
+            self._schedule(owner, self.deadline(owner))
+
+    def supervise(self, task_id: str, owner: Owner, timeout_s: float | None) -> None:
+        """Make a live task depend on this owner's signs of life, instead of any other's."""
+        lease = self._leases.get(task_id)
+        if lease is not None:
+            if lease.owner is owner and lease.timeout_s == timeout_s:
+                return
+            self.release(task_id)
+        lease = owner.leases.get(timeout_s)
+        if lease is None:
+            lease = owner.leases[timeout_s] = Lease(owner, timeout_s)
+            self._schedule(lease, self.deadline(lease))
+        lease.tasks.add(task_id)
+        self._leases[task_id] = lease
+
+    def release(self, task_id: str) -> None:
+        """Stop supervising a task, because it ended or waits for a person."""
+        lease = self._leases.pop(task_id, None)
+        if lease is not None:
+            lease.tasks.discard(task_id)
+            if not lease.tasks:
+                # The heap's entry finds nobody and is dropped when it comes up.
+                lease.owner.leases.pop(lease.timeout_s, None)
+
+    def owner_of(self, task_id: str) -> Owner | None:
+        """Give the owner on whose signs of life a supervised task depends."""
+        lease = self._leases.get(task_id)
+        return None if lease is None else lease.owner
+
+    def silence_s(self, owner: Owner) -> float:
+        """How long an open connection may be silent before it is closed."""
+        default = self.default_timeout_s
+        return max(
+            (default if timeout is None else timeout for timeout in owner.timeouts), default=default
+        )
+
+    def is_silent(self, owner: Owner, timeout_s: float | None, now: float) -> bool:
+        """Tell whether an owner is closed, or silent past this timeout."""
+        allowed = self.default_timeout_s if timeout_s is None else timeout_s
+        return not owner.is_open or now - owner.last_seen >= allowed
+
+    def due(self, now: float) -> Iterator[Due]:
+        """Take out everything whose deadline has passed.
+
+        What is taken out must be put back with `again`, unless it was dealt with: a lease that
+        holds tasks, or an owner still open, is forgotten otherwise.
+        """
+        heap = self._heap
+        while heap and heap[0][0] <= now:
+            at, _, entry = heappop(heap)
+            if at != entry.queued_at:
+                continue
+            entry.queued_at = None
+            if isinstance(entry, Lease) and entry.owner.leases.get(entry.timeout_s) is not entry:
+                continue
+            if isinstance(entry, Owner) and not entry.is_open:
+                continue
+            deadline = self.deadline(entry)
+            if deadline > now:
+                self._schedule(entry, deadline)
+            else:
+                yield entry
+
+    def again(self, entry: Due, at: float) -> None:
+        """Look at a due entry again, not before this time."""
+        self._schedule(entry, at)
+
+    def next_look(self) -> float | None:
+        """Say when `due` will next have something to look at."""
+        return self._heap[0][0] if self._heap else None
+
+    def refresh(self) -> None:
+        """Compute every deadline anew, after the default timeout or the clock was changed."""
+        entries = [entry for at, _, entry in self._heap if at == entry.queued_at]
+        self._heap.clear()
+        for entry in entries:
+            entry.queued_at = None
+            self._schedule(entry, self.deadline(entry))
+
+    def deadline(self, entry: Due) -> float:
+        """Say when a lease's tasks, or an open connection, will have been silent for too long."""
+        if isinstance(entry, Owner):
+            return entry.last_seen + self.silence_s(entry)
+        timeout = self.default_timeout_s if entry.timeout_s is None else entry.timeout_s
+        return entry.owner.last_seen + timeout
+
+    def _schedule(self, entry: Due, at: float) -> None:
+        if entry.queued_at is not None and entry.queued_at <= at:
+            return
+        entry.queued_at = at
+        self._pushed += 1
+        heappush(self._heap, (at, self._pushed, entry))

@@ -1,0 +1,228 @@
+"""What a task is, and how a write changes it.
+
+Rules only: the task as it was, a request and a moment go in; a change or a refusal comes out.
+Nothing here is durable or visible yet. Source of every rule: the wire contract, "Operations",
+"Liveness" and "Fencing"; PROTOCOL.md tells them to client authors.
+"""
+
+from typing import Any, Final, Literal, NamedTuple
+
+from taskdash_protocol import strictjson
+from taskdash_protocol.errors import Conflict
+from taskdash_protocol.requests import Register, Update
+from taskdash_protocol.statuses import SHUTDOWN, is_live
+
+Kind = Literal["registered", "updated", "shutdown", "recovered"]
+
+_STAMP_CHARACTERS: Final = len("2026-01-01T00:00:00.000Z")
+_LAST_SEEN_AT: Final = -(_STAMP_CHARACTERS + len('"}'))
+
+
+class Task(NamedTuple):
+    """A task after its last change.
+
+    `body` is the JSON object that clients get. What rules and the fold need of it stands beside
+    it, so that the hot paths parse no JSON. `last_seen` is the body's last member and of fixed
+    width: it moves with every beat and is replaced in place, see `refreshed`.
+    """
+
+    id: str
+    rev: int
+    epoch: int
+    status: str
+    timeout_s: float | None
+    """The task's own heartbeat timeout; None where the daemon's default holds."""
+    fenced: bool
+    created_at: str
+    shutdown_at: str
+    owner: int
+    """Serial number of the connection that owns it; never used twice, also not after a restart."""
+    holder: str
+    """Who that is, for people: client name and address."""
+    held_since: str
+    body: bytes
+
+    @property
+    def last_seen(self) -> str:
+        """The last sign of life that the task's last change knew of."""
+        return self.body[_LAST_SEEN_AT:-2].decode()
+
+
+class Change(NamedTuple):
+    """One row of the change log: what happened, who did it, and the task after it."""
+
+    kind: Kind
+    task: Task
+    previous: Task | None
+    """The task before it; None if it is new."""
+    at: str
+    actor: str
+
+
+class Author(NamedTuple):
+    """Who writes: a connection, by its serial number, and its name for people."""
+
+    serial: int
+    name: str
+
+
+class Moment(NamedTuple):
+    """The rev and the time that a change will carry, and what is known of the present owner."""
+
+    rev: int
+    at: str
+    owner_gone: bool = False
+    """The connection that owns the task is closed, or silent past the task's timeout."""
+    owner_seen: str = ""
+    """The owner's last sign of life; empty where the task's own `last_seen` is all there is."""
+
+
+def register(old: Task | None, request: Register, author: Author, moment: Moment) -> Change:
+    """Create a task or replace its client fields. Raises `Conflict`."""
+    if old is None:
+        # An absent task counts as epoch 0, so `"epoch": 0` means: only if it does not exist.
+        if request.epoch:
+            raise Conflict(
+                f"field epoch: no task {request.id!r} exists, so epoch {request.epoch} is not its"
+                " current one; register without it"
+            )
+        epoch, created_at = 1, moment.at
+    else:
+        _admit(old, request, author, may_replace_gone=moment.owner_gone)
+        epoch, created_at = old.epoch + (old.owner != author.serial), old.created_at
+    same_owner = old is not None and old.owner == author.serial
+    status = request.fields["status"]
+    back = old is not None and bool(old.shutdown_at) and is_live(status)
+    stays_down = old is not None and bool(old.shutdown_at) and status == SHUTDOWN
+    kind: Kind = "recovered" if back else "registered" if old is None else "updated"
+    task = Task(
+        id=request.id,
+        rev=moment.rev,
+        epoch=epoch,
+        status=status,
+        timeout_s=request.heartbeat_timeout,
+        fenced=bool(request.fenced),
+        created_at=created_at,
+        shutdown_at=old.shutdown_at if old is not None and stays_down else "",
+        owner=author.serial,
+        holder=old.holder if old is not None and same_owner else author.name,
+        held_since=old.held_since if old is not None and same_owner else moment.at,
+        body=b"",
+    )
+    before = _fields(old)["status_before_shutdown"] if old is not None and stays_down else ""
+    body = _body(dict(request.fields), task, moment.at, before, last_seen=moment.at)
+    return Change(kind, task._replace(body=body), old, moment.at, author.name)
+
+
+def update(old: Task, request: Update, author: Author, moment: Moment) -> Change:
+    """Change some fields of a task, and own it unless `own` is false. Raises `Conflict`."""
+    _admit(old, request, author, may_replace_gone=False)
+    fields = _fields(old)
+    before = fields["status_before_shutdown"]
+    fields.update(request.fields)
+    shutdown_at = old.shutdown_at
+    kind: Kind = "updated"
+    if shutdown_at and request.fields.get("status", SHUTDOWN) != SHUTDOWN:
+        shutdown_at = before = ""
+        kind = "recovered" if is_live(fields["status"]) else "updated"
+    owner, holder, held_since = old.owner, old.holder, old.held_since
+    last_seen = moment.at
+    if request.own and owner != author.serial:
+        owner, holder, held_since = author.serial, author.name, moment.at
+    elif owner != author.serial:
+        # A hand from outside is no sign that the task's own service lives.
+        last_seen = moment.owner_seen or old.last_seen
+    task = old._replace(
+        rev=moment.rev,
+        epoch=old.epoch + (owner != old.owner),
+        status=fields["status"],
+        timeout_s=old.timeout_s if request.heartbeat_timeout is None else request.heartbeat_timeout,
+        fenced=old.fenced if request.fenced is None else request.fenced,
+        shutdown_at=shutdown_at,
+        owner=owner,
+        holder=holder,
+        held_since=held_since,
+    )
+    task = task._replace(body=_body(fields, task, moment.at, before, last_seen))
+    return Change(kind, task, old, moment.at, author.name)
+
+
+def shut_down(old: Task, moment: Moment, actor: str) -> Change:
+    """Set a live task to `shutdown`, because nobody has given a sign of life for it."""
+    fields = _fields(old)
+    fields["status"] = SHUTDOWN
+    task = old._replace(rev=moment.rev, status=SHUTDOWN, shutdown_at=moment.at)
+    last_seen = moment.owner_seen or old.last_seen
+    task = task._replace(body=_body(fields, task, moment.at, old.status, last_seen))
+    return Change("shutdown", task, old, moment.at, actor)
+
+
+def refreshed(body: bytes, last_seen: str) -> bytes:
+    """Give a task's body with this `last_seen` (RFC 3339, milliseconds, `Z`) if it is newer."""
+    seen = last_seen.encode()
+    if seen <= body[_LAST_SEEN_AT:-2]:
+        return body
+    return b'%b%b"}' % (body[:_LAST_SEEN_AT], seen)
+
+
+def restore(row: tuple[int, str, int, str, str, str]) -> Task:
+    """Build a task from its row in the change log: rev, id, owner, holder, held since, body."""
+    rev, task_id, owner, holder, held_since, text = row
+    body = text.encode()
+    fields = strictjson.loads(body)
+    return Task(
+        id=task_id,
+        rev=rev,
+        epoch=fields["epoch"],
+        status=fields["status"],
+        timeout_s=fields.get("heartbeat_timeout"),
+        fenced=fields.get("fenced", False),
+        created_at=fields["created_at"],
+        shutdown_at=fields["shutdown_at"],
+        owner=owner,
+        holder=holder,
+        held_since=held_since,
+        body=body,
+    )
+
+
+def matches(where: dict[str, frozenset[str]], fields: dict[str, Any]) -> bool:
+    """Tell whether a task's fields satisfy a Watch's `where`: every field has a wanted value."""
+    return all(fields[name] in wanted for name, wanted in where.items())
+
+
+def _admit(
+    old: Task, request: Register | Update, author: Author, *, may_replace_gone: bool
+) -> None:
+    if request.epoch is not None:
+        if request.epoch != old.epoch:
+            raise Conflict(f"field epoch: {request.epoch} is not current: {_held(old)}")
+        return
+    if old.fenced and old.owner != author.serial and not may_replace_gone:
+        raise Conflict(f"the task is fenced and field epoch is missing: {_held(old)}")
+
+
+def _held(task: Task) -> str:
+    return f"held by {task.holder} since {task.held_since} with epoch {task.epoch}"
+
+
+def _fields(task: Task) -> dict[str, Any]:
+    fields: dict[str, Any] = strictjson.loads(task.body)
+    return fields
+
+
+def _body(fields: dict[str, Any], task: Task, at: str, before: str, last_seen: str) -> bytes:
+    for name in ("heartbeat_timeout", "fenced", "last_seen"):
+        fields.pop(name, None)
+    if task.timeout_s is not None:
+        fields["heartbeat_timeout"] = task.timeout_s
+    if task.fenced:
+        fields["fenced"] = True
+    fields["rev"] = task.rev
+    fields["epoch"] = task.epoch
+    fields["created_at"] = task.created_at
+    fields["updated_at"] = at
+    fields["shutdown_at"] = task.shutdown_at
+    fields["status_before_shutdown"] = before
+    fields["last_seen"] = last_seen
+    return strictjson.dumps(fields)

@@ -1,0 +1,29 @@
+"""Tell systemd how we are (sd_notify(3)): datagrams to the socket that NOTIFY_SOCKET names."""
+
+import os
+import socket
+from collections.abc import Mapping
+
+
+def notify(state: str, environment: Mapping[str, str] = os.environ) -> bool:
+    """Send one state, e.g. `READY=1`; False where nobody listens.
+
+    Raises `OSError` if the socket that was named cannot be reached.
+    """
+    address = environment.get("NOTIFY_SOCKET")
+    if not address:
+        return False
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+        sock.connect(address)
+        sock.sendall(state.encode())
+    return True
+
+
+def watchdog_interval_s(environment: Mapping[str, str] = os.environ) -> float | None:
+    """Give the watchdog's timeout, if systemd watches this process."""
+    usec = environment.get("WATCHDOG_USEC")
+    if not usec or environment.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return None
+    return int(usec) / 1e6

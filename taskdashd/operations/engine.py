@@ -1,0 +1,203 @@
+"""The parts that operations work on, joined: store, liveness, feed, and who is connected.
+
+The engine also does what follows from every commit, in the commit's order: who owns what, who is
+supervised, who is told. Nothing of that happens before the commit, so one that fails has nothing
+to take back.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from taskdash_protocol.errors import Busy
+from taskdash_protocol.statuses import is_live
+from taskdashd.domain.liveness import Liveness, Owner
+from taskdashd.domain.tasks import Author, Change, Moment, Task, refreshed
+from taskdashd.feed import Feed, Subscriber, Watch
+from taskdashd.operations.clock import Clock
+from taskdashd.store.database import Opened
+from taskdashd.store.reader import Reader
+from taskdashd.store.transaction import Transaction, View
+from taskdashd.store.writer import Writer
+
+NOBODY: Final = 0
+"""Serial of the owner that stands for connections which are gone."""
+
+_TIMEOUTS_MAX: Final = 1000
+"""Different heartbeat timeouts that one connection's tasks may have."""
+
+REPLY_RESERVE_BYTES: Final = 1024
+"""What a reply or an event may need beside the task that it carries."""
+
+
+class Limits(Protocol):
+    """The settings that operations read; they may change while the daemon runs."""
+
+    heartbeat_timeout: float
+    max_frame: int
+    max_live_tasks: int
+    max_watches: int
+
+
+class Session:
+    """One connection, as operations see it: who it is, what it owns, what it watches."""
+
+    __slots__ = (
+        "author",
+        "next_watch",
+        "owner",
+        "peer",
+        "said_hello",
+        "subscriber",
+        "watches",
+    )
+
+    def __init__(self, serial: int, peer: str, subscriber: Subscriber, now: float) -> None:
+        self.peer = peer
+        self.said_hello = False
+        self.author = Author(serial, peer)
+        self.owner = Owner(serial, now)
+        self.subscriber = subscriber
+        self.watches: dict[int, Watch] = {}
+        self.next_watch = 1
+
+    def introduce(self, client: str) -> None:
+        """Take the name that the client gives itself."""
+        self.said_hello = True
+        self.author = Author(self.owner.serial, f"{client} ({self.peer})" if client else self.peer)
+
+
+class Engine:
+    """All state of a running daemon that is not a socket."""
+
+    def __init__(
+        self,
+        opened: Opened,
+        limits: Limits,
+        clock: Clock,
+        view: View,
+    ) -> None:
+        self.limits = limits
+        self.clock = clock
+        self.view = view
+        self.liveness = Liveness(limits.heartbeat_timeout)
+        self.sessions: dict[int, Session] = {}
+        self._serial = opened.boot << 32
+        # What was live before this start gets one full timeout from now to be taken up.
+        before = self._orphaned()
+        for task_id, timeout_s in opened.live:
+            self.liveness.supervise(task_id, before, timeout_s)
+
+    def join(self, writer: Writer, reader: Reader, feed: Feed) -> None:
+        """Get the parts that in their turn need `committed`."""
+        self.writer = writer
+        self.reader = reader
+        self.feed = feed
+
+    # Connections
+
+    def connect(self, peer: str, subscriber: Subscriber) -> Session:
+        """Begin a session for a connection that was just accepted."""
+        self._serial += 1
+        session = Session(self._serial, peer, subscriber, self.clock.now())
+        self.sessions[self._serial] = session
+        self.liveness.connect(session.owner)
+        return session
+
+    def disconnect(self, session: Session) -> None:
+        """End a session. Its live tasks keep their deadline."""
+        session.owner.is_open = False
+        del self.sessions[session.owner.serial]
+        for watch in session.watches.values():
+            self.feed.unwatch(watch)
+        session.watches.clear()
+
+    def after_stall(self) -> None:
+        """Put right what was stamped between the end of a stall and its discovery."""
+        now = self.clock.now()
+        for session in self.sessions.values():
+            session.owner.last_seen = min(session.owner.last_seen, now)
+        self.liveness.refresh()
+
+    # What rules want to know
+
+    def moment(self, transaction: Transaction, old: Task | None = None) -> Moment:
+        """Say when a change happens, and how the present owner of the task fares."""
+        if old is None:
+            return Moment(transaction.rev, transaction.at)
+        return Moment(transaction.rev, transaction.at, self._is_gone(old), self._seen(old))
+
+    def check_room(self, old: Task | None, new: Task) -> None:
+        """Raise `Busy` if supervising this task would go over a limit."""
+        if not is_live(new.status):
+            return
+        if (old is None or not is_live(old.status)) and (
+            len(self.liveness) >= self.limits.max_live_tasks
+        ):
+            raise Busy(f"{self.limits.max_live_tasks} live tasks are supervised: no more fit")
+        session = self.sessions.get(new.owner)
+        if (
+            session is not None
+            and new.timeout_s not in session.owner.timeouts
+            and len(session.owner.timeouts) >= _TIMEOUTS_MAX
+        ):
+            raise Busy(f"one connection's tasks have {_TIMEOUTS_MAX} different timeouts already")
+
+    def body(self, task: Task) -> bytes:
+        """Give a task's JSON with its owner's newest sign of life."""
+        if not is_live(task.status):
+            return task.body
+        return refreshed(task.body, self._seen(task))
+
+    # What follows from a commit
+
+    def committed(self, changes: Sequence[Change]) -> None:
+        """Draw the consequences of changes that are on disk now."""
+        for change in changes:
+            self._reassign(change)
+            self._supervise(change)
+        self.feed.publish(changes)
+
+    def _reassign(self, change: Change) -> None:
+        old, new = change.previous, change.task
+        if old is not None:
+            if old.owner == new.owner and old.timeout_s == new.timeout_s:
+                return
+            if loser := self.sessions.get(old.owner):
+                self.liveness.count(loser.owner, old.timeout_s, -1)
+        if winner := self.sessions.get(new.owner):
+            self.liveness.count(winner.owner, new.timeout_s, +1)
+
+    def _supervise(self, change: Change) -> None:
+        old, new = change.previous, change.task
+        if not is_live(new.status):
+            self.liveness.release(new.id)
+            return
+        session = self.sessions.get(new.owner)
+        if session is not None:
+            owner = session.owner
+        else:
+            present = self.liveness.owner_of(new.id)
+            same = old is not None and old.owner == new.owner
+            # A hand from outside does not move the deadline of a task whose service is gone.
+            owner = present if present is not None and same else self._orphaned()
+        self.liveness.supervise(new.id, owner, new.timeout_s)
+
+    def _orphaned(self) -> Owner:
+        owner = Owner(NOBODY, self.clock.now())
+        owner.is_open = False
+        return owner
+
+    def _is_gone(self, task: Task) -> bool:
+        session = self.sessions.get(task.owner)
+        return (
+            session is None
+            or bool(task.shutdown_at)
+            or self.liveness.is_silent(session.owner, task.timeout_s, self.clock.now())
+        )
+
+    def _seen(self, task: Task) -> str:
+        session = self.sessions.get(task.owner)
+        owner = session.owner if session is not None else self.liveness.owner_of(task.id)
+        if owner is None or owner.serial == NOBODY:
+            return ""
+        return self.clock.stamp(owner.last_seen)

@@ -1,0 +1,65 @@
+"""The one thing that the daemon writes of its own accord: `shutdown` for tasks gone silent."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Final
+
+from taskdash_protocol.errors import ServerError
+from taskdash_protocol.statuses import is_live
+from taskdashd.domain import tasks
+from taskdashd.domain.liveness import Lease
+from taskdashd.operations.engine import Engine
+from taskdashd.store.transaction import Transaction
+
+ACTOR: Final = "taskdashd: no sign of life"
+_TASKS_AT_ONCE: Final = 500
+RETRY_S: Final = 1.0
+"""After a fault of the disk."""
+_LOOK_AGAIN_S: Final = 0.05
+"""Where a write of the task was on its way when the lease was due."""
+
+
+def shut_down(engine: Engine, lease: Lease) -> None:
+    """Set every task of a lease that was judged dead to `shutdown`, in a few commits.
+
+    What could not be done (the disk, a write on its way) is looked at again: the lease goes back
+    to `Liveness` as long as it holds tasks.
+    """
+    _next_slice(engine, lease, iter(list(lease.tasks)))
+
+
+def _next_slice(engine: Engine, lease: Lease, ids: Iterator[str]) -> None:
+    some = list(islice(ids, _TASKS_AT_ONCE))
+    if not some:
+        return
+
+    def loaded(fault: Exception | None) -> None:
+        if fault is not None:
+            engine.liveness.again(lease, engine.clock.now() + RETRY_S)
+            return
+        engine.writer.write(lambda transaction: _decide(engine, lease, some, transaction), written)
+        _next_slice(engine, lease, ids)
+
+    def written(outcome: Any) -> None:
+        if lease.tasks:
+            pause = RETRY_S if isinstance(outcome, ServerError) else _LOOK_AGAIN_S
+            engine.liveness.again(lease, engine.clock.now() + pause)
+
+    engine.reader.load(some, loaded)
+
+
+def _decide(engine: Engine, lease: Lease, ids: list[str], transaction: Transaction) -> None:
+    if engine.liveness.deadline(lease) > engine.clock.now():
+        # Its owner has spoken while the tasks were read from the disk.
+        return
+    for task_id in ids:
+        # A write on its way is a sign of life, or changes who owns the task, or asks for another
+        # look: all of that is known once it is committed.
+        if task_id not in lease.tasks or transaction.is_pending(task_id):
+            continue
+        if not engine.view.knows(task_id):
+            # A cache too small for the slice has dropped it; the lease comes up again.
+            continue
+        task = transaction.task(task_id)
+        if task is not None and is_live(task.status):
+            transaction.put(tasks.shut_down(task, engine.moment(transaction, task), ACTOR))

@@ -1,0 +1,387 @@
+"""All plain sockets on one inner epoll that one trio task waits for.
+
+A trio task for each connection costs a task switch for each request and some kilobytes for each
+idle peer. Here a sweep takes what the kernel says is ready, lets each connection do what it can,
+and then sends: one `recv` and one `send` for each connection in a sweep, however many requests
+they carry, and one commit for what a sweep decided.
+
+The kernel's events are level-triggered: what a sweep does not finish comes up in the next.
+"""
+
+import errno
+import select
+import socket
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, Protocol
+
+import structlog
+import trio
+
+from taskdash_protocol.errors import BadRequest, Busy, ServerError
+from taskdashd.operations.engine import Engine
+from taskdashd.server.connection import Connection, ConnectionLimits
+from taskdashd.server.deadlines import Deadlines, unread_bytes
+
+RECV_BYTES: Final = 64 << 10
+_READY_MAX: Final = 256
+_ACCEPTS_AT_ONCE: Final = 64
+_BACKLOG: Final = 1024
+_ACCEPT_PAUSE_S: Final = 0.1
+_LATE_S: Final = 0.1
+_TURNED_AWAY_MAX: Final = 64
+"""Connections over the limit that are told so at one time; more are just closed."""
+LINGER_S: Final = 1.0
+"""How long a peer may take to read our last words after we have closed our side."""
+
+_OUT_OF_RESOURCES: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class ServerLimits(ConnectionLimits, Protocol):
+    """The settings that the server reads; they may change while the daemon runs."""
+
+    max_connections: int
+    frame_timeout: float
+    write_timeout: float
+
+
+class Unread(NamedTuple):
+    """How far the input of a connection was read."""
+
+    bytes_read: int
+    bytes_waiting: int
+    """In the kernel."""
+    frame_waiting: bool
+    """A whole frame was read and not looked at."""
+
+
+class Link:
+    """A socket and the connection on it."""
+
+    __slots__ = ("bytes_in", "connection", "events", "fd", "frames_timed", "lingers", "sock")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.connection: Connection
+        self.events = 0
+        self.bytes_in = 0
+        self.frames_timed = -1
+        self.lingers = False
+
+
+class Poller:
+    """Accepts, reads, writes and closes; see the module."""
+
+    def __init__(self, engine: Engine, limits: ServerLimits) -> None:
+        self._engine = engine
+        self.limits = limits
+        self._epoll = select.epoll()
+        self._links: dict[int, Link] = {}
+        self._by_serial: dict[int, Link] = {}
+        self._touched: dict[Link, None] = {}
+        self._listeners: dict[int, socket.socket] = {}
+        self._paused_until: float | None = None
+        self._reading_stopped = False
+        now = engine.clock.now
+        self._partial: Deadlines[Link] = Deadlines(now)
+        self._late: Deadlines[Link] = Deadlines(now)
+        self._unsent: Deadlines[Link] = Deadlines(now)
+        self._lingering: Deadlines[Link] = Deadlines(now)
+        self._all_deadlines = (self._partial, self._late, self._unsent, self._lingering)
+
+    def __len__(self) -> int:
+        """How many connections are open."""
+        return len(self._links)
+
+    def listen(self, listener: socket.socket) -> None:
+        """Accept connections from a bound socket."""
+        listener.setblocking(False)
+        listener.listen(_BACKLOG)
+        self._listeners[listener.fileno()] = listener
+        self._epoll.register(listener.fileno(), select.EPOLLIN)
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        while True:
+            await trio.lowlevel.wait_readable(self._epoll.fileno())
+            for fd, events in self._epoll.poll(0, _READY_MAX):
+                if (link := self._links.get(fd)) is not None:
+                    self._guarded(self._ready, link, events)
+                elif (listener := self._listeners.get(fd)) is not None:
+                    self._accept(listener)
+            self.sweep()
+
+    def call(self, then: Callable[[Any], None], result: Any) -> None:
+        """Run what a worker thread sent back, and send what follows from it."""
+        try:
+            then(result)
+        except Exception:
+            log.exception("unexpected fault after a job")
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Let every connection that something happened to go on, send, and start a commit."""
+        touched = self._touched
+        while touched:
+            link = next(iter(touched))
+            del touched[link]
+            if link.fd in self._links:
+                self._guarded(self._settle, link)
+        self._engine.writer.flush()
+
+    def unread(self, serial: int) -> Unread | None:
+        """Say what of a session's input was read and what waits; None if it is gone."""
+        link = self._by_serial.get(serial)
+        if link is None:
+            return None
+        return Unread(link.bytes_in, unread_bytes(link.sock), link.connection.has_unread_frame)
+
+    def expire(self, serial: int, error: ServerError) -> None:
+        """End the connection of a session for a reason."""
+        if link := self._by_serial.get(serial):
+            link.connection.expire(error)
+
+    def check_deadlines(self) -> float | None:
+        """End what has taken too long; returns the seconds until the next deadline."""
+        for link in self._partial.due():
+            if not link.connection.has_partial_frame or not link.connection.wants_input:
+                continue
+            if unread_bytes(link.sock):
+                # The rest may be there, and it is we who are late.
+                self._late.start(link, _LATE_S)
+            else:
+                self._end_partial(link)
+        for link in self._late.due():
+            if link.connection.has_partial_frame:
+                self._end_partial(link)
+        for link in self._unsent.due():
+            log.info("peer does not read", peer=link.connection.session.peer)
+            self._close(link)
+        for link in self._lingering.due():
+            self._close(link)
+        if self._paused_until is not None and self._engine.clock.now() >= self._paused_until:
+            self._resume_accepting()
+        self.sweep()
+        waits = [deadlines.next_s() for deadlines in self._all_deadlines]
+        if self._paused_until is not None:
+            waits.append(self._paused_until - self._engine.clock.now())
+        return min((wait for wait in waits if wait is not None), default=None)
+
+    def stop_accepting(self) -> None:
+        """Take no more connections."""
+        for listener in self._listeners.values():
+            self._epoll.unregister(listener.fileno())
+            listener.close()
+        self._listeners.clear()
+
+    def stop_reading(self) -> None:
+        """Read no more requests; those that were read go on."""
+        self._reading_stopped = True
+        for link in self._links.values():
+            self._update(link)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether every request that was read is answered, and every reply sent."""
+        return all(
+            link.connection.idle and not link.connection.output_bytes
+            for link in self._links.values()
+        )
+
+    def say_goodbye(self, error: ServerError) -> None:
+        """End every connection, once the replies that are under way are sent."""
+        for link in list(self._links.values()):
+            link.connection.expire(error)
+        self.sweep()
+
+    def close(self) -> None:
+        """Close everything at once."""
+        for link in list(self._links.values()):
+            self._close(link)
+        self.stop_accepting()
+        self._epoll.close()
+
+    # Connections
+
+    def _accept(self, listener: socket.socket) -> None:
+        for _ in range(_ACCEPTS_AT_ONCE):
+            try:
+                sock, address = listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _OUT_OF_RESOURCES:
+                    log.error("cannot accept, pausing", error=error.strerror, open=len(self))
+                    self._pause_accepting()
+                    return
+                log.debug("a connection was gone before it was accepted", error=str(error))
+                continue
+            self._take(sock, address)
+
+    def _take(self, sock: socket.socket, address: Any) -> None:
+        sock.setblocking(False)
+        over = len(self._links) - self.limits.max_connections
+        if over >= _TURNED_AWAY_MAX:
+            sock.close()
+            return
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        link = Link(sock)
+        link.connection = Connection(
+            self._engine,
+            self.limits,
+            f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}",
+            lambda _connection: self._touched.setdefault(link),
+        )
+        self._links[link.fd] = link
+        self._by_serial[link.connection.session.owner.serial] = link
+        self._epoll.register(link.fd, 0)
+        self._update(link)
+        if over >= 0:
+            open_max = self.limits.max_connections
+            error = Busy(f"{open_max} connections are open, and no more are allowed: try later")
+            link.connection.expire(error, reply=True)
+
+    def _ready(self, link: Link, events: int) -> None:
+        if events & (select.EPOLLERR | select.EPOLLHUP):
+            # Reset, or closed in both directions: nobody is left to hear a reply.
+            self._close(link)
+            return
+        if events & select.EPOLLIN:
+            self._receive(link)
+        if events & select.EPOLLOUT and link.fd in self._links:
+            self._touched.setdefault(link)
+
+    def _receive(self, link: Link) -> None:
+        try:
+            data = link.sock.recv(RECV_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            log.debug("connection lost", peer=link.connection.session.peer, error=str(error))
+            self._close(link)
+            return
+        if link.lingers:
+            if not data:
+                self._close(link)
+            return
+        connection = link.connection
+        if data:
+            link.bytes_in += len(data)
+            connection.receive(data)
+            self._time_frame(link)
+        else:
+            connection.end_of_input()
+        self._touched.setdefault(link)
+
+    def _time_frame(self, link: Link) -> None:
+        connection = link.connection
+        if not connection.has_partial_frame:
+            self._partial.stop(link)
+            self._late.stop(link)
+        elif connection.frames_in != link.frames_timed or (
+            link not in self._partial and link not in self._late
+        ):
+            self._late.stop(link)
+            self._partial.start(link, self.limits.frame_timeout)
+        link.frames_timed = connection.frames_in
+
+    def _end_partial(self, link: Link) -> None:
+        timeout = self.limits.frame_timeout
+        error = BadRequest(f"a frame was begun and not completed within {timeout:g} s")
+        link.connection.expire(error, reply=True)
+
+    def _settle(self, link: Link) -> None:
+        connection = link.connection
+        connection.settle()
+        if connection.output_bytes and self._send(link):
+            connection.room_was_made()
+            if connection.output_bytes:
+                self._send(link)
+        if link.fd not in self._links:
+            return
+        if connection.finished:
+            self._finish(link)
+        else:
+            self._time_frame(link)
+            self._update(link)
+
+    def _send(self, link: Link) -> bool:
+        """Send what is ready; True if all of it went."""
+        connection = link.connection
+        output = connection.take_output()
+        try:
+            sent = link.sock.send(output)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            log.debug("connection lost", peer=connection.session.peer, error=str(error))
+            self._close(link)
+            return False
+        if sent == len(output):
+            self._unsent.stop(link)
+            return True
+        connection.put_back(output[sent:])
+        if sent or link not in self._unsent:
+            self._unsent.start(link, self.limits.write_timeout)
+        return False
+
+    def _update(self, link: Link) -> None:
+        connection = link.connection
+        events = 0
+        if (connection.wants_input and not self._reading_stopped) or link.lingers:
+            events |= select.EPOLLIN
+        if connection.output_bytes:
+            events |= select.EPOLLOUT
+        if events != link.events:
+            self._epoll.modify(link.fd, events)
+            link.events = events
+
+    def _finish(self, link: Link) -> None:
+        if link.lingers:
+            return
+        if not link.connection.closing:
+            # The peer has closed its side and has all its replies.
+            self._close(link)
+            return
+        # Closing with unread input would send a reset, which can destroy our last words.
+        link.lingers = True
+        try:
+            link.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._close(link)
+            return
+        self._lingering.start(link, LINGER_S)
+        self._update(link)
+
+    def _close(self, link: Link) -> None:
+        if self._links.pop(link.fd, None) is None:
+            return
+        del self._by_serial[link.connection.session.owner.serial]
+        for deadlines in self._all_deadlines:
+            deadlines.stop(link)
+        self._touched.pop(link, None)
+        self._epoll.unregister(link.fd)
+        link.sock.close()
+        link.connection.lost()
+
+    def _guarded(self, step: Callable[..., None], link: Link, *args: Any) -> None:
+        # A fault in one connection must never reach another.
+        try:
+            step(link, *args)
+        except Exception:
+            log.exception("unexpected fault in a connection", peer=link.connection.session.peer)
+            self._close(link)
+
+    # Out of descriptors
+
+    def _pause_accepting(self) -> None:
+        for fd in self._listeners:
+            self._epoll.modify(fd, 0)
+        self._paused_until = self._engine.clock.now() + _ACCEPT_PAUSE_S
+
+    def _resume_accepting(self) -> None:
+        self._paused_until = None
+        for fd in self._listeners:
+            self._epoll.modify(fd, select.EPOLLIN)

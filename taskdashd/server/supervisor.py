@@ -1,0 +1,90 @@
+"""The tick: finds stalls of the daemon, judges who is silent, enforces the other deadlines.
+
+Nobody is judged before everything that had arrived from them by then was read: what waits in a
+socket may be the sign of life that is missed.
+"""
+
+from typing import Final
+
+import structlog
+import trio
+
+from taskdash_protocol.errors import Busy
+from taskdashd.domain.liveness import Due, Owner
+from taskdashd.operations.engine import Engine
+from taskdashd.operations.supervision import shut_down
+from taskdashd.server.poller import Poller
+
+TICK_S: Final = 0.25
+"""The tick comes at least so often."""
+_TICK_MIN_S: Final = 0.005
+_LOOK_AGAIN_S: Final = 0.02
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class Supervisor:
+    """Judges the candidates that `Liveness` names."""
+
+    def __init__(self, engine: Engine, poller: Poller) -> None:
+        self._engine = engine
+        self._poller = poller
+        self._must_read: dict[Due, int] = {}
+        """Up to which byte the input of a candidate must be read before it is judged."""
+
+    async def run(self) -> None:
+        """Tick until cancelled."""
+        while True:
+            try:
+                wait_s = self.tick()
+            except Exception:
+                log.exception("unexpected fault in a tick")
+                wait_s = TICK_S
+            await trio.sleep(wait_s)
+
+    def tick(self) -> float:
+        """Do what is due; returns the seconds until the next tick."""
+        engine = self._engine
+        stalled_s = engine.clock.tick()
+        if stalled_s:
+            log.warning("the daemon stood still; nobody's silence counts it", seconds=stalled_s)
+            engine.after_stall()
+        for entry in list(engine.liveness.due(engine.clock.now())):
+            self._judge(entry)
+        next_s = self._poller.check_deadlines()
+        engine.writer.fold_some()
+        waits = [TICK_S] if next_s is None else [TICK_S, next_s]
+        if (look := engine.liveness.next_look()) is not None:
+            waits.append(look - engine.clock.now())
+        return max(_TICK_MIN_S, min(waits))
+
+    def _judge(self, entry: Due) -> None:
+        liveness, now = self._engine.liveness, self._engine.clock.now()
+        owner = entry if isinstance(entry, Owner) else entry.owner
+        if owner.is_open and self._may_have_spoken(entry, owner):
+            liveness.again(entry, now + _LOOK_AGAIN_S)
+            return
+        self._must_read.pop(entry, None)
+        if liveness.deadline(entry) > now:
+            liveness.again(entry, liveness.deadline(entry))
+        elif isinstance(entry, Owner):
+            silence_s = liveness.silence_s(entry)
+            self._poller.expire(
+                entry.serial,
+                Busy(f"no frame came for {silence_s:g} s: send a heartbeat more often than that"),
+            )
+        else:
+            shut_down(self._engine, entry)
+
+    def _may_have_spoken(self, entry: Due, owner: Owner) -> bool:
+        unread = self._poller.unread(owner.serial)
+        if unread is None:
+            return False
+        if unread.frame_waiting:
+            return True
+        must_read = self._must_read.get(entry)
+        if must_read is None:
+            if not unread.bytes_waiting:
+                return False
+            must_read = self._must_read[entry] = unread.bytes_read + unread.bytes_waiting
+        return unread.bytes_read < must_read

@@ -1,0 +1,293 @@
+"""The file: opening it safely, and every statement that runs on it.
+
+All of this blocks. The daemon calls it from two threads, one that owns the writing connection and
+one that owns the reading one, through `Writer` and `Reader`.
+"""
+
+import base64
+import binascii
+import fcntl
+import os
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import apsw
+from peewee import DatabaseError, PeeweeException, Tuple
+from playhouse.migrations import MigrationError, Runner
+
+from taskdash_protocol import strictjson
+from taskdash_protocol.errors import BadRequest, Busy, StorageError
+from taskdash_protocol.requests import Query
+from taskdashd.domain import tasks
+from taskdashd.store import dialect, schema
+
+DATABASE_NAME: Final = "taskdash.db"
+LOCK_NAME: Final = "taskdashd.lock"
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+_PROGRESS_STEPS: Final = 10_000
+
+
+class StoreUnusable(Exception):
+    """The data directory cannot be used; the message says why and what to do."""
+
+
+class StoredTask(NamedTuple):
+    """A row of a Query's page."""
+
+    id: str
+    body: bytes
+
+
+class Page(NamedTuple):
+    """The answer to a Query."""
+
+    rows: list[StoredTask]
+    next: str | None
+
+
+class StoredEvent(NamedTuple):
+    """A row of the log, as a watch needs it."""
+
+    rev: int
+    kind: tasks.Kind
+    body: bytes
+
+
+class Opened(NamedTuple):
+    """What the daemon must know of a file that it has just opened."""
+
+    last_rev: int
+    pruned_rev: int
+    boot: int
+    live: list[tuple[str, float | None]]
+    """Id and own timeout of every live task."""
+
+
+class Database:
+    """One data directory, locked against other daemons for as long as this object is open."""
+
+    def __init__(self, directory: Path, *, query_timeout_s: float = 10.0) -> None:
+        self.path = directory / DATABASE_NAME
+        self._query_timeout_s = query_timeout_s
+        self._deadline: float | None = None
+        if dialect.Connection.server_version < dialect.SQLITE_MIN:
+            raise StoreUnusable(
+                f"APSW carries SQLite {apsw.sqlite_lib_version()}, which can corrupt the database;"
+                f" {'.'.join(map(str, dialect.SQLITE_MIN))} or later is needed: upgrade apsw"
+            )
+        self._lock = _lock(directory)
+        try:
+            self._writer = dialect.connect(str(self.path))
+            self._migrate()
+            self._reader = dialect.connect(str(self.path), read_only=True)
+            self._reader.connection().set_progress_handler(self._overdue, _PROGRESS_STEPS)
+        except (PeeweeException, apsw.Error, MigrationError) as error:
+            self._lock.close()
+            raise StoreUnusable(f"cannot open {self.path}: {_plain(error)}") from error
+        except StoreUnusable:
+            self._lock.close()
+            raise
+
+    def start(self, fold_rows: int = 5_000) -> Opened:
+        """Catch the fold up with the log and count this start. Raises `StoreUnusable`."""
+        try:
+            last_rev = self._scalar("SELECT max(rev) FROM change") or 0
+            folded = self._scalar("SELECT folded_rev FROM state")
+            # Revs have no large gaps, so slices of revs are slices of rows.
+            while folded < last_rev:
+                folded = min(folded + fold_rows, last_rev)
+                self.fold(folded)
+            self._writer.execute_sql("UPDATE state SET boot = boot + 1")
+            live = self._writer.execute_sql("SELECT id, heartbeat_timeout FROM task WHERE live = 1")
+            return Opened(
+                last_rev,
+                self._scalar("SELECT pruned_rev FROM state"),
+                self._scalar("SELECT boot FROM state"),
+                live.fetchall(),
+            )
+        except (PeeweeException, apsw.Error, StorageError) as error:
+            raise StoreUnusable(f"cannot read {self.path}: {_plain(error)}") from error
+
+    def close(self) -> None:
+        """Close the file (SQLite folds the WAL into it) and let other daemons have it."""
+        try:
+            self._reader.close()
+            self._writer.close()
+        finally:
+            self._lock.close()
+
+    # The writing connection
+
+    def append(self, changes: Sequence[tasks.Change]) -> None:
+        """Commit a batch of changes to the disk, all or nothing. Raises `StorageError`."""
+        try:
+            self._writer.execute_sql(dialect.APPEND, (dialect.batch(changes),))
+        except (PeeweeException, apsw.Error, MemoryError) as error:
+            raise StorageError(f"the change could not be stored: {_plain(error)}") from error
+
+    def fold(self, to_rev: int) -> None:
+        """Bring the `task` table up to a rev of the log. Raises `StorageError`."""
+        try:
+            dialect.durable(self._writer, durable=False)
+            try:
+                with self._writer.atomic():
+                    folded = self._scalar("SELECT folded_rev FROM state")
+                    self._writer.execute_sql(dialect.FOLD, (folded, to_rev))
+                    self._writer.execute_sql("UPDATE state SET folded_rev = ?", (to_rev,))
+            finally:
+                dialect.durable(self._writer, durable=True)
+        except (PeeweeException, apsw.Error, MemoryError) as error:
+            raise StorageError(f"the task table could not be updated: {_plain(error)}") from error
+
+    # The reading connection
+
+    def load(self, ids: Iterable[str], revs: Iterable[int]) -> dict[str, tasks.Task]:
+        """Read tasks by id, and others by the rev of their last change. Raises `StorageError`."""
+        found: dict[str, tasks.Task] = {}
+        for statement, wanted in ((dialect.LOAD_BY_ID, ids), (dialect.LOAD_BY_REV, revs)):
+            text = dialect.json_list(wanted)
+            if text != "[]":
+                for row in self._read(statement, (text,)):
+                    task = tasks.restore(row)
+                    found[task.id] = task
+        return found
+
+    def query(self, request: Query, bytes_max: int) -> Page:
+        """Read a page: at most `request.limit` tasks and about `bytes_max` bytes of them.
+
+        Raises `BadRequest` for a cursor that is none, `Busy` when it takes too long, and
+        `StorageError`.
+        """
+        field, descending = request.order.removeprefix("-"), request.order.startswith("-")
+        key = _expression(field)
+        query = (
+            schema.Task.select(schema.Task.id, schema.Change.task, key)
+            .join(schema.Change, on=(schema.Change.rev == schema.Task.rev))
+            .limit(request.limit + 1)
+        )
+        for name, values in request.where.items():
+            query = query.where(_expression(name).in_(values))
+        order: list[Any] = [key, schema.Task.id] if field != "id" else [schema.Task.id]
+        if request.after is not None:
+            after = _read_cursor(request.after, request.order)
+            position = Tuple(*order) if len(order) > 1 else order[0]
+            bound = Tuple(*after) if len(order) > 1 else after[-1]
+            query = query.where(position < bound if descending else position > bound)
+        query = query.order_by(*(item.desc() if descending else item.asc() for item in order))
+        sql, parameters = query.bind(self._reader).sql()
+        rows = self._read(sql, parameters, within_s=self._query_timeout_s)
+        return _page(rows, request, bytes_max)
+
+    def changes(self, after_rev: int, rows_max: int) -> list[StoredEvent]:
+        """Read the log from after a rev. Raises `StorageError`."""
+        rows = self._read(
+            "SELECT rev, kind, task FROM change WHERE rev > ? ORDER BY rev LIMIT ?",
+            (after_rev, rows_max),
+        )
+        return [StoredEvent(rev, kind, text.encode()) for rev, kind, text in rows]
+
+    def _read(
+        self, sql: str, parameters: Sequence[Any], *, within_s: float | None = None
+    ) -> list[Any]:
+        self._deadline = None if within_s is None else time.monotonic() + within_s
+        try:
+            return list(self._reader.execute_sql(sql, parameters))
+        except (PeeweeException, apsw.Error, MemoryError) as error:
+            if isinstance(error, apsw.InterruptError) or "interrupt" in str(error).lower():
+                raise Busy(f"the query took longer than {within_s:g} s: select less") from error
+            raise StorageError(f"the database could not be read: {_plain(error)}") from error
+
+    def _overdue(self) -> bool:
+        return self._deadline is not None and time.monotonic() > self._deadline
+
+    def _scalar(self, sql: str) -> Any:
+        return self._writer.execute_sql(sql).fetchone()[0]
+
+    def _migrate(self) -> None:
+        runner = Runner(self._writer, str(MIGRATIONS))
+        newer = [migration.name for migration in runner.status() if migration.path is None]
+        if newer:
+            raise StoreUnusable(
+                f"{self.path} was written by a newer taskdashd (schema {newer[-1]}): install that"
+                " version or later, or choose another data directory"
+            )
+        runner.up()
+
+
+def _lock(directory: Path) -> Any:
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (directory / LOCK_NAME).open("a+")
+    except OSError as error:
+        raise StoreUnusable(
+            f"cannot use the data directory {directory}: {error.strerror}"
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.seek(0)
+        holder = lock.read().strip() or "unknown"
+        lock.close()
+        raise StoreUnusable(
+            f"another taskdashd (process {holder}) uses the data directory {directory}: stop it, or"
+            " give this one another with --data"
+        ) from None
+    try:
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+    except OSError as error:
+        lock.close()
+        raise StoreUnusable(f"cannot write to {directory}: {error.strerror}") from error
+    return lock
+
+
+def _plain(error: Exception) -> str:
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if isinstance(error, DatabaseError) and "not a database" in text:
+        text += "; it is damaged or belongs to another program"
+    return text
+
+
+def _expression(name: str) -> Any:
+    if name in schema.Task._meta.fields:
+        return getattr(schema.Task, name)
+    return dialect.member(schema.Change.task, name)
+
+
+def _page(rows: list[Any], request: Query, bytes_max: int) -> Page:
+    taken: list[StoredTask] = []
+    size = 0
+    for task_id, text, _ in rows[: request.limit]:
+        body = text.encode()
+        size += len(body)
+        if taken and size > bytes_max:
+            break
+        taken.append(StoredTask(task_id, body))
+    if len(taken) == len(rows):
+        return Page(taken, None)
+    last_id, _, key = rows[len(taken) - 1]
+    return Page(taken, _write_cursor(request.order, key, last_id))
+
+
+def _write_cursor(order: str, key: Any, task_id: str) -> str:
+    return base64.urlsafe_b64encode(strictjson.dumps([order, key, task_id])).decode()
+
+
+def _read_cursor(cursor: str, order: str) -> tuple[Any, str]:
+    fault = BadRequest("field after is not a cursor that a reply gave as next for this order")
+    try:
+        value = strictjson.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError, BadRequest):
+        raise fault from None
+    if (
+        type(value) is not list
+        or len(value) != 3
+        or value[0] != order
+        or type(value[1]) not in (str, int)
+        or type(value[2]) is not str
+    ):
+        raise fault
+    return value[1], value[2]

@@ -1,0 +1,121 @@
+"""The only SQLite-only SQL. Another database needs another module like this one, and no more.
+
+A batch goes in as one JSON array and one statement: CPython gives its interpreter lock up once for
+the whole of it, not at every row.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import orjson
+from peewee import fn
+from playhouse.apsw_ext import APSWDatabase
+
+from taskdash_protocol.statuses import UNSUPERVISED
+from taskdashd.domain.tasks import Change
+
+SQLITE_MIN: Final = (3, 51, 3)
+"""The first release without the WAL-reset corruption bug."""
+
+PRAGMAS: Final = {
+    "journal_mode": "wal",
+    # A Pi gets unplugged: a commit is on the card before it is acknowledged.
+    "synchronous": "full",
+    "cache_size": -8 * 1024,
+    "temp_store": "memory",
+    # A checkpoint that had to wait leaves no large WAL behind for good.
+    "journal_size_limit": 16 << 20,
+    "foreign_keys": 1,
+}
+
+APPEND: Final = """
+INSERT INTO change (rev, previous_rev, kind, at, actor, task_id, owner, holder, held_since, task)
+SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
+       value->>8, value->9
+FROM json_each(?)
+"""
+
+_UNSUPERVISED_LIST: Final = ", ".join(f"'{status}'" for status in sorted(UNSUPERVISED))
+
+# The bare columns beside max(rev) come from the row that holds it, which is documented behaviour
+# of SQLite (lang_select.html, "bare columns in an aggregate query").
+FOLD: Final = f"""
+INSERT INTO task (id, rev, live, heartbeat_timeout, status, user, group_id, project_id)
+SELECT task_id, max(rev), (task->>'status') NOT IN ({_UNSUPERVISED_LIST}),
+       task->>'heartbeat_timeout', task->>'status', task->>'user', task->>'group_id',
+       task->>'project_id'
+FROM change WHERE rev > ? AND rev <= ? GROUP BY task_id
+ON CONFLICT (id) DO UPDATE SET
+    rev = excluded.rev, live = excluded.live, heartbeat_timeout = excluded.heartbeat_timeout,
+    status = excluded.status, user = excluded.user, group_id = excluded.group_id,
+    project_id = excluded.project_id
+"""  # noqa: S608  # the only text put in is a constant of ours
+
+_ROW: Final = "c.rev, c.task_id, c.owner, c.holder, c.held_since, c.task"
+
+LOAD_BY_ID: Final = f"""
+SELECT {_ROW} FROM json_each(?) AS wanted
+JOIN task AS t ON t.id = wanted.value JOIN change AS c ON c.rev = t.rev
+"""  # noqa: S608
+
+LOAD_BY_REV: Final = f"""
+SELECT {_ROW} FROM json_each(?) AS wanted JOIN change AS c ON c.rev = wanted.value
+"""  # noqa: S608
+
+
+class Connection(APSWDatabase):  # type: ignore[misc]
+    """peewee's database over APSW, taught to bind what `playhouse.migrations` stores."""
+
+    def _add_conn_hooks(self, conn: Any) -> None:
+        # APSW binds SQLite's own types only; the history of migrations holds a datetime.
+        conn.convert_binding = lambda _cursor, _number, value: str(value)
+        super()._add_conn_hooks(conn)
+
+
+def connect(path: str, *, read_only: bool = False) -> Connection:
+    """Open a database object that one thread at a time will use."""
+    pragmas: dict[str, Any] = dict(PRAGMAS)
+    if read_only:
+        pragmas["query_only"] = 1
+    database = Connection(path, pragmas=pragmas, thread_safe=False, timeout=5)
+    database.connect()
+    return database
+
+
+def batch(changes: Sequence[Change]) -> str:
+    """Encode changes as the parameter of `APPEND`."""
+    rows = [
+        (
+            change.task.rev,
+            change.previous.rev if change.previous is not None else 0,
+            change.kind,
+            change.at,
+            change.actor,
+            change.task.id,
+            change.task.owner,
+            change.task.holder,
+            change.task.held_since,
+            orjson.Fragment(change.task.body),
+        )
+        for change in changes
+    ]
+    return orjson.dumps(rows).decode()
+
+
+def json_list(values: Iterable[str | int]) -> str:
+    """Encode ids or revs as the parameter of the `LOAD` statements."""
+    return orjson.dumps(list(values)).decode()
+
+
+def member(column: Any, name: str) -> Any:
+    """Build the expression that takes a member out of a JSON column."""
+    return fn.json_extract(column, f"$.{name}")
+
+
+def durable(database: Connection, *, durable: bool) -> None:
+    """Choose whether the next commits are synced at once.
+
+    The fold is not: if power fails it is made again from the log. It cannot overtake the log
+    either, since the WAL is one file and is synced up to the next durable commit.
+    """
+    database.execute_sql(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")

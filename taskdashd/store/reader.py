@@ -1,0 +1,89 @@
+"""The event loop's side of reading: it never waits, and asks once for many."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from taskdash_protocol.requests import Query
+from taskdashd.store.database import Database
+from taskdashd.store.executor import Executor
+from taskdashd.store.transaction import View
+from taskdashd.store.writer import Writer
+
+Then = Callable[[Any], None]
+
+
+class Reader:
+    """Brings tasks into the view, answers Queries, and reads the log for watches."""
+
+    def __init__(self, database: Database, executor: Executor, view: View, writer: Writer) -> None:
+        self._database = database
+        self._executor = executor
+        self._view = view
+        self._writer = writer
+        self._wanted: dict[str, list[Then]] = {}
+        self._loading = False
+
+    def load(self, ids: Iterable[str], then: Callable[[Exception | None], None]) -> None:
+        """Make the view know these ids, and call `then` with None or with what went wrong.
+
+        What arrives while one look-up runs goes into the next. `then` must look with
+        `View.knows` again: a small cache may have dropped an id already.
+        """
+        missing = {task_id for task_id in ids if not self._view.knows(task_id)}
+        if not missing:
+            then(None)
+            return
+        left, fault = len(missing), None
+
+        def one_arrived(outcome: Exception | None) -> None:
+            nonlocal left, fault
+            left -= 1
+            fault = fault or outcome
+            if left == 0:
+                then(fault)
+
+        for task_id in missing:
+            self._wanted.setdefault(task_id, []).append(one_arrived)
+        self._look_up()
+
+    def query(self, request: Query, bytes_max: int, then: Then) -> None:
+        """Answer a Query with all that is committed now: `then` gets a `Page` or an exception."""
+
+        def caught_up(fault: Exception | None) -> None:
+            if fault is not None:
+                then(fault)
+            else:
+                self._executor.submit(lambda: self._database.query(request, bytes_max), then)
+
+        self._writer.catch_up(caught_up)
+
+    def changes(self, after_rev: int, rows_max: int, then: Then) -> None:
+        """Read the log from after a rev: `then` gets a list of rows or an exception."""
+        self._executor.submit(lambda: self._database.changes(after_rev, rows_max), then)
+
+    def _look_up(self) -> None:
+        if self._loading or not self._wanted:
+            return
+        self._loading = True
+        wanted, self._wanted = self._wanted, {}
+        unfolded = self._view.unfolded
+        ids = [task_id for task_id in wanted if task_id not in unfolded]
+        revs = [unfolded[task_id] for task_id in wanted if task_id in unfolded]
+        asked_rev = self._view.committed_rev
+        self._executor.submit(
+            lambda: self._database.load(ids, revs),
+            lambda outcome: self._looked_up(wanted, asked_rev, outcome),
+        )
+
+    def _looked_up(self, wanted: dict[str, list[Then]], asked_rev: int, outcome: Any) -> None:
+        self._loading = False
+        for task_id, waiting in wanted.items():
+            if isinstance(outcome, Exception):
+                for one_arrived in waiting:
+                    one_arrived(outcome)
+            elif self._view.loaded(task_id, outcome.get(task_id), asked_rev):
+                for one_arrived in waiting:
+                    one_arrived(None)
+            else:
+                self._wanted.setdefault(task_id, []).extend(waiting)
+        self._look_up()

@@ -1,0 +1,71 @@
+"""The tables. A change here needs a migration in `migrations/`, see docs/architecture.md."""
+
+from peewee import (
+    SQL,
+    BooleanField,
+    FloatField,
+    IntegerField,
+    Model,
+    TextField,
+)
+
+__all__ = ["Change", "State", "Task"]
+
+
+class Change(Model):
+    """The append-only log: a row is what happened, and the task after it."""
+
+    rev = IntegerField(primary_key=True)
+    previous_rev = IntegerField()
+    """The same task's row before this one: its history is a linked list and needs no index."""
+    kind = TextField()
+    at = TextField()
+    actor = TextField()
+    task_id = TextField()
+    owner = IntegerField()
+    holder = TextField()
+    held_since = TextField()
+    task = TextField()
+
+    class Meta:
+        table_name = "change"
+
+
+class Task(Model):
+    """The fold: for each task where its last change is, and what people select by."""
+
+    id = TextField(primary_key=True)
+    rev = IntegerField()
+    live = BooleanField()
+    heartbeat_timeout = FloatField(null=True)
+    status = TextField()
+    user = TextField()
+    group_id = TextField()
+    project_id = TextField()
+
+    class Meta:
+        table_name = "task"
+        without_rowid = True
+        indexes = (
+            (("status",), False),
+            (("user", "status"), False),
+            (("group_id", "status"), False),
+        )
+
+
+Task.add_index(Task.live, name="task_live", where=(Task.live == SQL("1")))
+
+
+class State(Model):
+    """One row about the file itself."""
+
+    id = IntegerField(primary_key=True)
+    folded_rev = IntegerField()
+    """The log up to here is in `task`."""
+    pruned_rev = IntegerField()
+    """The log up to here may have gaps: a watch cannot resume before it."""
+    boot = IntegerField()
+    """How often a daemon has opened this file; makes connection serials unique for ever."""
+
+    class Meta:
+        table_name = "state"

@@ -1,0 +1,140 @@
+"""What a writing operation may look at and put: the committed state and, over it, what waits.
+
+All of it lives on the event loop and is bounded: a cache of recent tasks, where the log is ahead
+of the fold, and what waits for its commit. A task that is nowhere here is on disk alone, and the
+reader must bring it first (`View.knows`).
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Final
+
+from taskdashd.domain.tasks import Change, Task
+
+_ENTRY_OVERHEAD_BYTES: Final = 800
+"""About what a cached task takes beside its body (the tuple, its strings, the dict's slot)."""
+
+
+class View:
+    """The state as of the last commit, as far as it is in memory, and what was decided since."""
+
+    def __init__(self, last_rev: int, cache_bytes_max: int) -> None:
+        self.committed_rev = last_rev
+        self.folded_rev = last_rev
+        self.next_rev = last_rev + 1
+        self.pending: dict[str, Task] = {}
+        """Decided and not yet on disk."""
+        self.unfolded: dict[str, int] = {}
+        """Where in the log the last change of a task is, until the fold has it too."""
+        self._cache: OrderedDict[str, Task | None] = OrderedDict()
+        self._cache_bytes = 0
+        self._cache_bytes_max = cache_bytes_max
+
+    def knows(self, task_id: str) -> bool:
+        """Tell whether `task` and `committed` can answer for this id from memory."""
+        return task_id in self.pending or task_id in self._cache
+
+    def committed(self, task_id: str) -> Task | None:
+        """Give a task as of the last commit; None if there was none.
+
+        Raises `KeyError` for an id that `knows` does not cover.
+        """
+        task = self._cache[task_id]
+        self._cache.move_to_end(task_id)
+        return task
+
+    def task(self, task_id: str) -> Task | None:
+        """Give a task as the next writing operation must see it. Raises `KeyError` as above."""
+        task = self.pending.get(task_id)
+        return task if task is not None else self.committed(task_id)
+
+    def commit(self, changes: Sequence[Change]) -> None:
+        """Take over what has just reached the disk."""
+        for change in changes:
+            task = change.task
+            if self.pending.get(task.id) is task:
+                del self.pending[task.id]
+            self.unfolded.pop(task.id, None)
+            self.unfolded[task.id] = task.rev
+            self._remember(task.id, task)
+            self.committed_rev = task.rev
+
+    def roll_back(self) -> None:
+        """Forget what was decided since the last commit. Revs are never used again."""
+        self.pending.clear()
+
+    def fold(self, to_rev: int) -> None:
+        """Note that the fold has caught up to a rev."""
+        self.folded_rev = to_rev
+        # Entries are in the order of their revs: a newer change moves its task to the end.
+        unfolded = self.unfolded
+        while unfolded:
+            task_id = next(iter(unfolded))
+            if unfolded[task_id] > to_rev:
+                break
+            del unfolded[task_id]
+
+    def loaded(self, task_id: str, task: Task | None, asked_rev: int) -> bool:
+        """Take in what the reader found for an id that was asked for when `asked_rev` was newest.
+
+        Returns False if the answer may be out of date; then it must be asked for again.
+        """
+        if task_id in self._cache:
+            return True
+        if self.folded_rev > asked_rev or self.unfolded.get(task_id, 0) > asked_rev:
+            # It may have changed, been folded and left the cache, all while the reader looked.
+            return False
+        self._remember(task_id, task)
+        return True
+
+    def _remember(self, task_id: str, task: Task | None) -> None:
+        cache = self._cache
+        if task_id in cache:
+            self._cache_bytes -= _cost(cache[task_id])
+        cache[task_id] = task
+        cache.move_to_end(task_id)
+        self._cache_bytes += _cost(task)
+        while self._cache_bytes > self._cache_bytes_max and len(cache) > 1:
+            _, dropped = cache.popitem(last=False)
+            self._cache_bytes -= _cost(dropped)
+
+
+class Transaction:
+    """One writing operation: it looks at the view and buffers its changes.
+
+    Operations run one after another, so looking and then changing has no race; one that raises has
+    written nothing.
+    """
+
+    __slots__ = ("_view", "at", "changes")
+
+    def __init__(self, view: View, at: str) -> None:
+        self._view = view
+        self.at = at
+        """The wall-clock time of the changes, RFC 3339."""
+        self.changes: list[Change] = []
+
+    @property
+    def rev(self) -> int:
+        """The rev that the next change must carry."""
+        return self._view.next_rev + len(self.changes)
+
+    def task(self, task_id: str) -> Task | None:
+        """Give a task as this operation must see it, None if there is none."""
+        for change in reversed(self.changes):
+            if change.task.id == task_id:
+                return change.task
+        return self._view.task(task_id)
+
+    def is_pending(self, task_id: str) -> bool:
+        """Tell whether somebody's change of the task is on its way to the disk."""
+        return task_id in self._view.pending
+
+    def put(self, change: Change) -> None:
+        """Buffer a change, made with `rev` and `at` of this transaction."""
+        assert change.task.rev == self.rev
+        self.changes.append(change)
+
+
+def _cost(task: Task | None) -> int:
+    return _ENTRY_OVERHEAD_BYTES + (len(task.body) if task is not None else 0)

@@ -1,0 +1,207 @@
+"""The one writer. What arrives while a commit runs goes into the next one.
+
+    decide (on the event loop)  ->  queue  ->  commit (on the writer's thread)  ->  done
+
+`write` decides at once, against the view; `done` is called when the commit that holds the changes
+is on disk, all of a commit's in one sweep. When a commit fails, everything that waits on it or was
+decided after it fails too, and the view is what was committed.
+
+Between commits the fold is caught up: in slices when nothing else waits, in any case before it
+lags `fold_lag_max` changes behind, and on demand before a Query (`catch_up`).
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+from taskdash_protocol.errors import Busy, ServerError, StorageError
+from taskdashd.domain.tasks import Change
+from taskdashd.store.database import Database
+from taskdashd.store.executor import Executor
+from taskdashd.store.transaction import Transaction, View
+
+Decide = Callable[[Transaction], Any]
+Done = Callable[[Any], None]
+"""Called with what was decided, or with the `ServerError` that was raised instead."""
+
+_FOLD_ROWS_MAX: Final = 5_000
+
+
+class _Entry(NamedTuple):
+    changes: Sequence[Change]
+    result: Any
+    done: Done
+
+
+class Writer:
+    """Queues decided changes, commits them in groups, and tells who waits."""
+
+    def __init__(
+        self,
+        database: Database,
+        executor: Executor,
+        view: View,
+        *,
+        now: Callable[[], str],
+        on_commit: Callable[[Sequence[Change]], None],
+        on_fault: Callable[[Exception], None],
+        waiting_rows_max: int,
+        waiting_bytes_max: int,
+        batch_rows_max: int,
+        fold_lag_max: int,
+    ) -> None:
+        self._database = database
+        self._executor = executor
+        self._view = view
+        self._now = now
+        self._on_commit = on_commit
+        self._on_fault = on_fault
+        self._waiting_rows_max = waiting_rows_max
+        self._waiting_bytes_max = waiting_bytes_max
+        self._batch_rows_max = batch_rows_max
+        self._fold_lag_max = fold_lag_max
+        self._queue: deque[_Entry] = deque()
+        self._in_flight: list[_Entry] = []
+        self._waiting_rows = 0
+        self._waiting_bytes = 0
+        self._busy = False
+        self._catching_up: list[tuple[int, Done]] = []
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is queued or being committed."""
+        return not self._busy and not self._queue
+
+    @property
+    def fold_lag(self) -> int:
+        """How many revs the fold is behind the log."""
+        return self._view.committed_rev - self._view.folded_rev
+
+    def write(self, decide: Decide, done: Done) -> None:
+        """Run a writing operation now, and call `done` once its outcome is final.
+
+        A refusal is final at once, unless something is pending: then it may rest on a change that
+        never comes to be, and waits for that too. The view must know every id that `decide` asks
+        for.
+        """
+        if (
+            self._waiting_rows >= self._waiting_rows_max
+            or self._waiting_bytes >= self._waiting_bytes_max
+        ):
+            done(Busy("too many writes wait for the disk: try again later"))
+            return
+        transaction = Transaction(self._view, self._now())
+        try:
+            result = decide(transaction)
+            changes: Sequence[Change] = transaction.changes
+        except ServerError as refusal:
+            result, changes = refusal, ()
+        if not changes and not self._view.pending:
+            done(result)
+            return
+        for change in changes:
+            self._view.pending[change.task.id] = change.task
+            self._waiting_bytes += len(change.task.body)
+        self._view.next_rev += len(changes)
+        self._waiting_rows += len(changes)
+        self._queue.append(_Entry(changes, result, done))
+
+    def catch_up(self, done: Done) -> None:
+        """Call `done(None)` once the fold holds everything that is committed now."""
+        if self.fold_lag == 0:
+            done(None)
+        else:
+            self._catching_up.append((self._view.committed_rev, done))
+            self.flush()
+
+    def flush(self) -> None:
+        """Start the next commit, if none runs and something waits. Call after each sweep."""
+        if self._busy:
+            return
+        if self._catching_up or (self._queue and self.fold_lag >= self._fold_lag_max):
+            self._fold()
+        elif self._queue:
+            self._commit()
+
+    def fold_some(self) -> None:
+        """Use an idle moment to bring the fold forward."""
+        if self.idle and self.fold_lag:
+            self._fold()
+
+    def _commit(self) -> None:
+        entries = self._in_flight
+        changes: list[Change] = []
+        while self._queue and len(changes) < self._batch_rows_max:
+            entry = self._queue.popleft()
+            entries.append(entry)
+            changes += entry.changes
+        if not changes:
+            # Only answers that waited for a commit which has succeeded meanwhile.
+            self._committed(changes, None)
+            return
+        self._busy = True
+        database = self._database
+        self._executor.submit(
+            lambda: database.append(changes), lambda outcome: self._committed(changes, outcome)
+        )
+
+    def _committed(self, changes: list[Change], outcome: Any) -> None:
+        self._busy = False
+        if isinstance(outcome, Exception):
+            self._failed(outcome)
+            return
+        entries, self._in_flight = self._in_flight, []
+        self._waiting_rows -= len(changes)
+        self._waiting_bytes -= sum(len(change.task.body) for change in changes)
+        self._view.commit(changes)
+        if changes:
+            self._on_commit(changes)
+        for entry in entries:
+            entry.done(entry.result)
+        self.flush()
+
+    def _failed(self, fault: Exception) -> None:
+        entries = [*self._in_flight, *self._queue]
+        self._in_flight = []
+        self._queue.clear()
+        self._waiting_rows = self._waiting_bytes = 0
+        self._view.roll_back()
+        self._on_fault(fault)
+        error = fault if isinstance(fault, StorageError) else StorageError("the write failed")
+        for entry in entries:
+            entry.done(error)
+
+    def _fold(self) -> None:
+        self._busy = True
+        to_rev = min(self._view.committed_rev, self._view.folded_rev + _FOLD_ROWS_MAX)
+        database = self._database
+        self._executor.submit(
+            lambda: database.fold(to_rev), lambda outcome: self._folded(to_rev, outcome)
+        )
+
+    def _folded(self, to_rev: int, outcome: Any) -> None:
+        self._busy = False
+        if isinstance(outcome, Exception):
+            waiting, self._catching_up = self._catching_up, []
+            for _, done in waiting:
+                done(outcome)
+            if self.fold_lag >= self._fold_lag_max:
+                # The log must not run away from a fold that cannot follow.
+                self._failed(outcome)
+            else:
+                self._on_fault(outcome)
+                if self._queue:
+                    self._commit()
+            return
+        self._view.fold(to_rev)
+        waiting, self._catching_up = self._catching_up, []
+        for rev, done in waiting:
+            if rev <= to_rev:
+                done(None)
+            else:
+                self._catching_up.append((rev, done))
+        if self._queue:
+            # A long fold and the writers take turns.
+            self._commit()
+        else:
+            self.flush()
