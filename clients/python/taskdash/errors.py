@@ -1,0 +1,41 @@
+"""What can go wrong, each with its own class; all are `TaskDashError`."""
+
+import builtins
+
+from taskdash_protocol.conversation import ProtocolError
+from taskdash_protocol.errors import (
+    BadRequest,
+    Busy,
+    Conflict,
+    NotFound,
+    ServerError,
+    StorageError,
+    TaskDashError,
+    Unauthorized,
+)
+
+__all__ = [
+    "BadRequest",
+    "Busy",
+    "Conflict",
+    "ConnectionError",
+    "NotFound",
+    "ProtocolError",
+    "ServerError",
+    "StorageError",
+    "TaskDashError",
+    "TimeoutError",
+    "Unauthorized",
+]
+
+
+class ConnectionError(TaskDashError, builtins.ConnectionError):
+    """The daemon cannot be reached, or the connection was lost before the reply came."""
+
+    retryable = True
+
+
+class TimeoutError(TaskDashError, builtins.TimeoutError):
+    """No reply came in time. Whether the request was done is not known."""
+
+    retryable = True

@@ -1,0 +1,164 @@
+"""The client's half of a connection, without I/O: what awaits a reply, when to beat, what came.
+
+    talk = Conversation("backup/1.2")
+    send(talk.hello(now=...))
+    seq, frame = talk.ask(Register(...))
+    send(frame)
+    for said in talk.receive(bytes_from_the_socket, now=...):
+        ...                      # Reply, TaskEvent or Bye
+    if now >= talk.beat_at:
+        send(talk.beat(now=...))
+
+Time is an argument, in seconds of any clock that only grows.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from taskdash_protocol import PROTOCOL_VERSION, errors, strictjson
+from taskdash_protocol.errors import ServerError, TaskDashError
+from taskdash_protocol.frames import (
+    EVENT,
+    HEARTBEAT,
+    REQUEST,
+    TASKDASH,
+    Decoder,
+    Malformed,
+    Message,
+)
+from taskdash_protocol.requests import Hello, Request
+
+REPLY_BYTES_MAX: Final = 64 << 20
+"""A client takes larger frames than it may send: the daemon's limit may be set higher."""
+
+BEAT_INTERVAL_S: Final = 10.0
+"""Until Hello has named the daemon's interval."""
+
+
+class ProtocolError(TaskDashError):
+    """The peer does not speak this protocol, or breaks it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to a request: the JSON object, or the error that it stands for."""
+
+    seq: int
+    body: dict[str, Any]
+    error: ServerError | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEvent:
+    """A change of a task that a watch told of."""
+
+    watch: int
+    rev: int
+    kind: str
+    """registered, updated, shutdown or recovered."""
+    task: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Bye:
+    """The daemon closes the connection, and says why."""
+
+    error: ServerError
+
+
+Said = Reply | TaskEvent | Bye
+
+
+class Conversation:
+    """One connection's state. After it is lost, a new one begins."""
+
+    def __init__(self, client: str, token: str = "") -> None:
+        self._client = client
+        self._token = token
+        self._decoder = Decoder(REPLY_BYTES_MAX, TASKDASH)
+        self._seq = 0
+        self._awaited: dict[int, str] = {}
+        self._hello_seq = 0
+        self._heard_at: float | None = None
+        self.server = ""
+        self.heartbeat_timeout_s = BEAT_INTERVAL_S * 3
+        self.beat_interval_s = BEAT_INTERVAL_S
+        self.beat_at = 0.0
+        """When the next heartbeat must go out."""
+
+    @property
+    def awaited(self) -> int:
+        """How many requests have no reply yet."""
+        return len(self._awaited)
+
+    def hello(self, now: float) -> bytes:
+        """Begin: the frame that introduces the client."""
+        self._hello_seq, frame = self.ask(Hello(PROTOCOL_VERSION, self._client, self._token))
+        self._heard_at = now
+        self.beat_at = now + self.beat_interval_s
+        return frame
+
+    def ask(self, request: Request) -> tuple[int, bytes]:
+        """Give the frame of a request, and the number by which its reply is known."""
+        self._seq += 1
+        self._awaited[self._seq] = request.request_id
+        header = {"RequestID": request.request_id, "Seq": self._seq}
+        return self._seq, TASKDASH.request(header, strictjson.dumps(request.to_body()))
+
+    def beat(self, now: float) -> bytes:
+        """Give a heartbeat that the daemon answers, so that a dead one is noticed."""
+        self.beat_at = now + self.beat_interval_s
+        return TASKDASH.beat({"Seq": 0})
+
+    def is_silent(self, now: float) -> bool:
+        """Tell whether nothing was heard for so long that the daemon must be taken for dead."""
+        return self._heard_at is not None and now - self._heard_at > self.heartbeat_timeout_s
+
+    def receive(self, data: bytes, now: float) -> list[Said]:
+        """Take bytes; give what the daemon said. Raises `ProtocolError`, `FrameError`."""
+        self._decoder.feed(data)
+        said: list[Said] = []
+        while (message := self._decoder.next()) is not None:
+            self._heard_at = now
+            if isinstance(message, Malformed):
+                raise ProtocolError(f"the peer sent a malformed frame: {message.error}")
+            one = self._understand(message, now)
+            if one is not None:
+                said.append(one)
+        return said
+
+    def _understand(self, message: Message, now: float) -> Said | None:
+        header = message.header or {}
+        if message.message_id == HEARTBEAT:
+            return None
+        try:
+            body = strictjson.loads_object(message.body or b"{}")
+        except ServerError as error:
+            raise ProtocolError(f"the peer sent a bad body: {error}") from None
+        if message.message_id == EVENT:
+            if "Bye" in header:
+                return Bye(_error(body))
+            return TaskEvent(header.get("Watch", 0), body["rev"], body["kind"], body["task"])
+        if message.message_id != REQUEST:
+            raise ProtocolError(f"the peer sent MessageID {message.message_id}")
+        seq = header.get("Seq")
+        refusal = _error(body) if body.get("errid") != 0 else None
+        if type(seq) is not int or seq not in self._awaited:
+            # What cannot be matched to a request is about the stream as a whole.
+            raise refusal or ProtocolError("the peer answered what nobody asked")
+        del self._awaited[seq]
+        if seq == self._hello_seq and refusal is None:
+            self._agree(body, now)
+        return Reply(seq, body, refusal)
+
+    def _agree(self, body: dict[str, Any], now: float) -> None:
+        self.server = str(body.get("server", ""))
+        self.heartbeat_timeout_s = float(body["heartbeat_timeout"])
+        self.beat_interval_s = float(body["heartbeat_interval"])
+        self.beat_at = min(self.beat_at, now + self.beat_interval_s)
+
+
+def _error(body: dict[str, Any]) -> ServerError:
+    return errors.from_reply(
+        body.get("errid", -1), str(body.get("errmsg", "")), str(body.get("detail", ""))
+    )

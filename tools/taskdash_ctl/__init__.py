@@ -1,0 +1,1 @@
+"""The command line, `taskdash-ctl`: what the client library offers, shown well."""

@@ -1,0 +1,179 @@
+"""How tasks look on a terminal, in a pipe, and as JSON.
+
+Everything from the network is escaped: no control character of a task reaches the terminal.
+"""
+
+import json
+import os
+import shutil
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import click
+
+from taskdash_protocol.statuses import SHUTDOWN, status_class
+
+COLUMNS: Final = ("id", "name", "status", "user", "group_id", "last_seen", "description")
+_HEADINGS: Final = {"group_id": "GROUP", "last_seen": "SEEN"}
+_TIMES: Final = frozenset(("created_at", "updated_at", "last_seen", "shutdown_at"))
+_COLOURS: Final = {"live": "green", "waiting": "yellow", "ended": "bright_black"}
+_GAP: Final = 2
+_CELL_MIN: Final = 8
+
+
+def clean(value: Any) -> str:
+    """Write a value as one line without control characters."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else _escaped(one) for one in text)
+
+
+def width(text: str) -> int:
+    """Count the columns that a text takes on a terminal (East Asian wide characters take two)."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1
+        for one in text
+    )
+
+
+def ago(stamp: str, now: datetime | None = None) -> str:
+    """Write an RFC 3339 time as how long it is since."""
+    try:
+        moment = datetime.fromisoformat(stamp)
+    except ValueError:
+        return clean(stamp)
+    seconds = int(((now or datetime.now(UTC)) - moment).total_seconds())
+    if seconds < 0:
+        return clean(stamp)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{seconds // size}{unit} ago"
+    return f"{seconds}s ago"
+
+
+def styled(status: str, text: str | None = None) -> str:
+    """Colour a text by the class of a status."""
+    colour = "red" if status in (SHUTDOWN, "failed") else _COLOURS[status_class(status)]
+    return click.style(clean(status) if text is None else text, fg=colour)
+
+
+def use_colour() -> bool:
+    """Tell whether standard output wants colours (no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def tasks(rows: Iterable[Mapping[str, Any]], output: str, columns: Sequence[str]) -> None:
+    """Print tasks in the form that was asked for: table, json, jsonl or name."""
+    if output == "json":
+        click.echo(json.dumps(list(rows), ensure_ascii=False, indent=2))
+    elif output == "jsonl":
+        for row in rows:
+            click.echo(json.dumps(row, ensure_ascii=False, separators=(",", ":")))
+    elif output == "name":
+        for row in rows:
+            click.echo(clean(row["id"]))
+    elif not sys.stdout.isatty():
+        for row in rows:
+            click.echo("\t".join(clean(row.get(column, "")) for column in columns))
+    else:
+        _table(list(rows), columns)
+
+
+def task(fields: Mapping[str, Any]) -> None:
+    """Print one task, a field a line; empty ones are left out."""
+    widest = max(len(name) for name in fields)
+    for name, value in fields.items():
+        if value in ("", None):
+            continue
+        text = styled(value) if name == "status" and use_colour() else clean(value)
+        if name in _TIMES and sys.stdout.isatty():
+            text += click.style(f"  ({ago(str(value))})", dim=use_colour())
+        click.echo(f"{name.ljust(widest)}  {text}", color=use_colour())
+
+
+def event(kind: str, rev: int, fields: Mapping[str, Any]) -> None:
+    """Print an event of a watch as one line."""
+    at = str(fields.get("updated_at", ""))
+    status = str(fields.get("status", ""))
+    if not sys.stdout.isatty():
+        cells = (at, str(rev), kind, clean(fields["id"]), clean(status), clean(fields["name"]))
+        click.echo("\t".join(cells))
+        return
+    try:
+        at = datetime.fromisoformat(at).astimezone().strftime("%H:%M:%S")
+    except ValueError:
+        at = clean(at)
+    line = f"{at}  {_pad(styled(status, kind), kind, 10)}  {clean(fields['id'])}"
+    line += f"  {styled(status)}" if status else ""
+    if fields.get("description"):
+        line += f"  {clean(fields['description'])}"
+    click.echo(line, color=use_colour())
+
+
+def _table(rows: list[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    if not rows:
+        click.echo("no tasks match", err=True)
+        return
+    now = datetime.now(UTC)
+    # A column that is empty everywhere tells nothing.
+    columns = [one for one in columns if one in ("id", "status") or any(r.get(one) for r in rows)]
+    heads = [_HEADINGS.get(column, column.upper().replace("_", " ")) for column in columns]
+    cells = [
+        [
+            ago(str(row.get(column, "")), now) if column in _TIMES else clean(row.get(column, ""))
+            for column in columns
+        ]
+        for row in rows
+    ]
+    widths = [max(width(line[index]) for line in [heads, *cells]) for index in range(len(columns))]
+    _fit(
+        widths,
+        shutil.get_terminal_size().columns,
+        keep=columns.index("id") if "id" in columns else None,
+    )
+    head = "  ".join(
+        _pad(_cut(text, size), None, size) for text, size in zip(heads, widths, strict=True)
+    )
+    click.echo(click.style(head.rstrip(), bold=True), color=use_colour())
+    for row, line in zip(rows, cells, strict=True):
+        shown = []
+        for column, text, size in zip(columns, line, widths, strict=True):
+            short = _cut(text, size)
+            colour = styled(str(row["status"]), short) if column == "status" else short
+            shown.append(_pad(colour, short, size))
+        click.echo("  ".join(shown).rstrip(), color=use_colour())
+
+
+def _fit(widths: list[int], room: int, keep: int | None) -> None:
+    """Make the widest columns narrower until all fit; the ids, which people copy, last of all."""
+    for choice in ([i for i in range(len(widths)) if i != keep], list(range(len(widths)))):
+        while sum(widths) + _GAP * (len(widths) - 1) > room:
+            widest = max(choice, key=lambda index: widths[index], default=0)
+            if widths[widest] <= _CELL_MIN:
+                break
+            widths[widest] -= 1
+
+
+def _cut(text: str, room: int) -> str:
+    if width(text) <= room:
+        return text
+    kept = ""
+    for one in text:
+        if width(kept) + width(one) > room - 1:
+            break
+        kept += one
+    return kept + "…"
+
+
+def _pad(text: str, plain: str | None, room: int) -> str:
+    return text + " " * (room - width(text if plain is None else plain))
+
+
+def _escaped(one: str) -> str:
+    return one.encode("unicode_escape").decode()
