@@ -1,0 +1,54 @@
+"""The rules of a task, as pure functions."""
+
+from taskdash_protocol import strictjson
+from taskdash_protocol.requests import Register, Update
+from taskdashd.domain import tasks
+from taskdashd.domain.tasks import Author, Moment
+
+AT = "2026-01-01T00:00:00.000Z"
+LATER = "2026-01-01T00:00:09.000Z"
+ME, OTHER = Author(1, "me"), Author(2, "other")
+
+
+def registered(**fields: object) -> tasks.Task:
+    request = Register.parse({"id": "a", "name": "n", **fields})
+    return tasks.register(None, request, ME, Moment(1, AT)).task
+
+
+def test_last_seen_is_replaced_in_place_and_never_goes_back() -> None:
+    """It stands last, at a fixed width; everything else stays to the byte."""
+    task = registered(extra='"last_seen":"x"}')
+    assert task.last_seen == AT
+    newer = tasks.refreshed(task.body, LATER)
+    assert len(newer) == len(task.body)
+    assert strictjson.loads(newer) == {**strictjson.loads(task.body), "last_seen": LATER}
+    assert tasks.refreshed(newer, AT) is newer
+    assert tasks.refreshed(newer, "") is newer
+
+
+def test_a_task_is_restored_from_its_row_as_it_was() -> None:
+    """The log holds all there is to know."""
+    task = registered(heartbeat_timeout=2.5, fenced=True, status="running", more=[1])
+    row = (task.rev, task.id, task.owner, task.holder, task.held_since, task.body.decode())
+    assert tasks.restore(row) == task
+
+
+def test_register_replaces_unknown_fields_and_update_keeps_them() -> None:
+    """Register replaces all client fields; Update merges."""
+    task = registered(more=[1], user="wsg")
+    update = Update.parse({"id": "a", "other": True})
+    merged = strictjson.loads(tasks.update(task, update, ME, Moment(2, AT)).task.body)
+    assert (merged["more"], merged["other"], merged["user"]) == ([1], True, "wsg")
+    again = Register.parse({"id": "a", "name": "n"})
+    replaced = strictjson.loads(tasks.register(task, again, ME, Moment(2, LATER)).task.body)
+    assert "more" not in replaced
+    assert (replaced["user"], replaced["created_at"], replaced["updated_at"]) == ("", AT, LATER)
+
+
+def test_the_holder_is_the_connection_that_took_it_and_since_when() -> None:
+    """What a refusal tells: a second write of the same owner does not move it."""
+    task = registered()
+    task = tasks.update(task, Update.parse({"id": "a"}), OTHER, Moment(2, LATER)).task
+    assert (task.holder, task.held_since, task.epoch) == ("other", LATER, 2)
+    task = tasks.update(task, Update.parse({"id": "a"}), OTHER, Moment(3, AT)).task
+    assert (task.holder, task.held_since, task.epoch) == ("other", LATER, 2)

@@ -1,0 +1,201 @@
+"""A whole daemon without sockets, threads or a real clock, for tests that drive it step by step.
+
+Everything is the real thing but three parts: the executors do a job when they are told to, the
+clock moves when it is told to, and the poller moves bytes between lists.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from taskdash_protocol import strictjson
+from taskdash_protocol.errors import ServerError, StorageError
+from taskdash_protocol.frames import EVENT, HEARTBEAT, TASKDASH, Decoder, Message
+from taskdashd.config import Settings
+from taskdashd.daemon import Live, build_engine
+from taskdashd.server.connection import Connection
+from taskdashd.server.poller import Unread
+from taskdashd.server.supervisor import TICK_S, Supervisor
+from taskdashd.store.database import Database
+
+WALL_START = 1_800_000_000.0
+
+
+class StepExecutor:
+    """Does its jobs one at a time, when `step` is called."""
+
+    def __init__(self) -> None:
+        self.jobs: deque[tuple[Callable[[], Any], Callable[[Any], None]]] = deque()
+
+    def submit(self, job: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        self.jobs.append((job, then))
+
+    def step(self) -> None:
+        job, then = self.jobs.popleft()
+        try:
+            result = job()
+        except Exception as error:
+            result = error
+        then(result)
+
+
+class FaultyDatabase(Database):
+    """The real database, with a disk that can be told to be full."""
+
+    full = False
+
+    def append(self, changes: Any) -> None:
+        if self.full:
+            raise StorageError("the disk is full (by order of the test)")
+        super().append(changes)
+
+
+class Peer:
+    """A client: what it sends goes to its connection at once, what it is sent is kept."""
+
+    def __init__(self, world: "World", name: str) -> None:
+        self.world = world
+        self.connection = Connection(world.engine, world.live, name, world.touched)
+        self.decoder = Decoder(framing=TASKDASH)
+        self.replies: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
+        self.beats: list[Any] = []
+        self.byes: list[dict[str, Any]] = []
+        self.open = True
+        self.bytes_in = 0
+        self.unread = b""
+        """In the socket, and not read by the daemon yet."""
+        world.peers[self.connection] = self
+
+    def send(self, request: str, body: dict[str, Any], seq: Any = None) -> None:
+        header = {"RequestID": request} | ({} if seq is None else {"Seq": seq})
+        self.send_bytes(TASKDASH.request(header, strictjson.dumps(body)))
+
+    def beat(self) -> None:
+        self.send_bytes(TASKDASH.heartbeat)
+
+    def send_bytes(self, data: bytes) -> None:
+        if self.open:
+            self.bytes_in += len(data)
+            self.connection.receive(data)
+            self.world.touched(self.connection)
+
+    def ask(self, request: str, **body: Any) -> dict[str, Any]:
+        """Send a request, let the daemon do all it has to do, and give the reply."""
+        self.send(request, body)
+        self.world.drain()
+        return self.replies.pop()
+
+    def take(self, data: bytes) -> None:
+        self.decoder.feed(data)
+        while (message := self.decoder.next()) is not None:
+            assert isinstance(message, Message)
+            if message.message_id == HEARTBEAT:
+                self.beats.append(message.header)
+                continue
+            body = strictjson.loads(message.body or b"{}")
+            if message.message_id == EVENT:
+                (self.byes if "Bye" in (message.header or {}) else self.events).append(body)
+            else:
+                self.replies.append(body)
+
+    def close(self) -> None:
+        if self.open:
+            self.open = False
+            del self.world.peers[self.connection]
+            self.connection.lost()
+
+
+class World:
+    """The daemon and its peers."""
+
+    def __init__(self, directory: Path, **settings: Any) -> None:
+        self.settings = replace(Settings(), data=directory, **settings)
+        self.directory = directory
+        self.time = 1000.0
+        self.peers: dict[Connection, Peer] = {}
+        self._touched: dict[Connection, None] = {}
+        self._start()
+
+    def _start(self) -> None:
+        self.live = Live(self.settings)
+        self.database = FaultyDatabase(self.directory)
+        self.writing, self.reading = StepExecutor(), StepExecutor()
+        self.engine = build_engine(
+            self.database,
+            self.live,
+            self.writing,
+            self.reading,
+            lambda: self.time,
+            lambda: WALL_START + self.time,
+        )
+        self.supervisor = Supervisor(self.engine, self)  # type: ignore[arg-type]
+
+    def restart(self) -> None:
+        """Stop the daemon as `kill -9` would, and start another on the same data."""
+        for peer in list(self.peers.values()):
+            peer.open = False
+        self.peers.clear()
+        self._touched.clear()
+        self.database.close()
+        self._start()
+
+    def close(self) -> None:
+        self.database.close()
+
+    def connect(self, name: str = "peer") -> Peer:
+        return Peer(self, name)
+
+    def touched(self, connection: Connection) -> None:
+        self._touched[connection] = None
+
+    def sweep(self) -> None:
+        while self._touched:
+            connection = next(iter(self._touched))
+            del self._touched[connection]
+            peer = self.peers.get(connection)
+            if peer is None:
+                continue
+            connection.settle()
+            peer.take(connection.take_output())
+            connection.room_was_made()
+            peer.take(connection.take_output())
+            if connection.finished:
+                peer.close()
+        self.engine.writer.flush()
+
+    def drain(self, choose: Callable[[], bool] = lambda: True) -> None:
+        """Do everything that waits; `choose` says whether the writer's job goes first."""
+        self.sweep()
+        while self.writing.jobs or self.reading.jobs:
+            first, second = self.writing, self.reading
+            if self.reading.jobs and (not self.writing.jobs or not choose()):
+                first, second = second, first
+            first.step()
+            self.sweep()
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, with every tick that a running daemon would make."""
+        end = self.time + seconds
+        while self.time < end:
+            self.time = min(self.time + TICK_S, end)
+            self.supervisor.tick()
+            self.drain()
+
+    # What the supervisor asks of the poller
+
+    def unread(self, serial: int) -> Unread | None:
+        for connection, peer in self.peers.items():
+            if connection.session.owner.serial == serial:
+                return Unread(peer.bytes_in, len(peer.unread), connection.has_unread_frame)
+        return None
+
+    def expire(self, serial: int, error: ServerError) -> None:
+        for connection in list(self.peers):
+            if connection.session.owner.serial == serial:
+                connection.expire(error)
+
+    def check_deadlines(self) -> None:
+        self.sweep()
