@@ -10,6 +10,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -77,18 +78,18 @@ class Database:
                 f"APSW carries SQLite {apsw.sqlite_lib_version()}, which can corrupt the database;"
                 f" {'.'.join(map(str, dialect.SQLITE_MIN))} or later is needed: upgrade apsw"
             )
-        self._lock = _lock(directory)
-        try:
-            self._writer = dialect.connect(str(self.path))
-            self._migrate()
-            self._reader = dialect.connect(str(self.path), read_only=True)
-            self._reader.connection().set_progress_handler(self._overdue, _PROGRESS_STEPS)
-        except (PeeweeException, apsw.Error, MigrationError) as error:
-            self._lock.close()
-            raise StoreUnusable(f"cannot open {self.path}: {_plain(error)}") from error
-        except StoreUnusable:
-            self._lock.close()
-            raise
+        with ExitStack() as opened:
+            opened.enter_context(_lock(directory))
+            try:
+                self._writer = dialect.connect(str(self.path))
+                opened.callback(self._writer.close)
+                self._migrate()
+                self._reader = dialect.connect(str(self.path), read_only=True)
+                opened.callback(self._reader.close)
+                self._reader.connection().set_progress_handler(self._overdue, _PROGRESS_STEPS)
+            except (PeeweeException, apsw.Error, MigrationError) as error:
+                raise StoreUnusable(f"cannot open {self.path}: {_plain(error)}") from error
+            self._opened = opened.pop_all()
 
     def start(self, fold_rows: int = 5_000) -> Opened:
         """Catch the fold up with the log and count this start. Raises `StoreUnusable`."""
@@ -112,11 +113,7 @@ class Database:
 
     def close(self) -> None:
         """Close the file (SQLite folds the WAL into it) and let other daemons have it."""
-        try:
-            self._reader.close()
-            self._writer.close()
-        finally:
-            self._lock.close()
+        self._opened.close()
 
     # The writing connection
 
