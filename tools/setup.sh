@@ -1,0 +1,47 @@
+# Sourced by tools/run and tools/test, with the checkout as working directory: makes .venv as it is
+# needed, and leaves it alone if setup.cfg has not changed since. Usage: taskdash_setup EXTRA
+
+taskdash_fail() {
+    printf '%s: %s\n' "$0" "$1" >&2
+    exit 1
+}
+
+taskdash_apt() { # PACKAGE…: install what is missing, or say the one line that does
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "installing $* ..." >&2
+        { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@"; } \
+            >/dev/null 2>&1 || taskdash_fail "could not install $*: run apt-get install $* and see why"
+    else
+        taskdash_fail "$* is missing; run this, then try again: sudo apt-get install $*"
+    fi
+}
+
+taskdash_python() {
+    for candidate in python3 python3.13 python3.12 python3.11; do
+        if command -v "$candidate" >/dev/null &&
+            "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+}
+
+taskdash_setup() {
+    local extra=$1 python stamp wanted
+    python=$(taskdash_python)
+    if [ -z "$python" ]; then
+        command -v python3 >/dev/null && taskdash_fail "Python 3.11 or later is needed, as in Debian 12"
+        taskdash_apt python3 python3-venv
+        python=python3
+    fi
+    stamp=.venv/.taskdash-$extra
+    wanted=$(cat setup.cfg pyproject.toml | cksum)
+    [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return
+    # ensurepip is what Debian splits off into python3-venv.
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || taskdash_apt python3-venv
+    echo "setting up .venv (once, about a minute) ..." >&2
+    [ -x .venv/bin/python ] || "$python" -m venv .venv || taskdash_fail "cannot make .venv"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[$extra]" ||
+        taskdash_fail "pip could not install what TaskDash needs: is there a network?"
+    echo "$wanted" >"$stamp"
+}
