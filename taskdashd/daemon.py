@@ -20,7 +20,7 @@ from taskdashd.feed import Feed
 from taskdashd.operations.clock import Clock
 from taskdashd.operations.engine import Engine
 from taskdashd.server.poller import Poller
-from taskdashd.server.supervisor import TICK_S, Supervisor
+from taskdashd.server.supervisor import Supervisor
 from taskdashd.store.database import Database
 from taskdashd.store.executor import Executor, ThreadExecutor
 from taskdashd.store.reader import Reader
@@ -74,7 +74,7 @@ def build_engine(
     """Join store, liveness and feed. Raises `StoreUnusable`."""
     opened = database.start()
     view = View(opened.last_rev, live.task_cache)
-    clock = Clock(monotonic, wall, TICK_S)
+    clock = Clock(monotonic, wall)
     engine = Engine(opened, live, clock, view)
     writer = Writer(
         database,
@@ -116,14 +116,16 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
     reading = ThreadExecutor("taskdashd-reader", call_soon)
     engine = build_engine(database, live, writing, reading, time.monotonic, time.time)
     poller = Poller(engine, live)
+    supervisor = Supervisor(engine, poller)
     for listener in listeners:
         poller.listen(listener)
     _say_ready(settings, engine, listeners)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(poller.run)
-        nursery.start_soon(Supervisor(engine, poller).run)
+        nursery.start_soon(supervisor.run)
         nursery.start_soon(_watchdog, writing)
         await _until_told_to_stop(live, engine, reload)
+        supervisor.judges = False
         nursery.start_soon(_exit_at_second_signal)
         await _stop(poller, engine, settings.shutdown_timeout)
         nursery.cancel_scope.cancel()

@@ -42,7 +42,7 @@ class Event:
     def fields(self) -> dict[str, Any]:
         """The task's fields after the change."""
         if self._fields is None:
-            self._fields = strictjson.loads(self._task)
+            self._fields = strictjson.reload(self._task)
         return self._fields
 
     def trim(self) -> None:
@@ -74,18 +74,22 @@ class Subscriber(Protocol):
     def has_room(self) -> bool:
         """Tell whether a watch that is behind may be given another page."""
 
+    def resume_watches(self) -> None:
+        """Call `Feed.resume` for the watches that are behind, until one cannot go on."""
+
     def on_fault(self, watch: int, error: ServerError) -> None:
         """Learn that a watch that was behind cannot go on."""
 
 
 ReadLog = Callable[[int, int, Callable[[Any], None]], None]
-"""Read rows of the log: after this rev, at most so many; then call with the rows or a fault."""
+"""Read rows of the log: after this rev, at most so many (fewer where they are large); then call
+with the rows or a fault."""
 
 
 class Watch:
     """One subscription."""
 
-    __slots__ = ("_reading", "closed", "number", "position", "subscriber", "where")
+    __slots__ = ("closed", "held", "number", "position", "reading", "subscriber", "where")
 
     def __init__(
         self, number: int, subscriber: Subscriber, where: dict[str, frozenset[str]], position: int
@@ -96,7 +100,9 @@ class Watch:
         self.position = position
         """Everything up to this rev has been told."""
         self.closed = False
-        self._reading = False
+        self.reading = False
+        self.held: deque[Event] = deque()
+        """A page of the log that the subscriber has no room for yet."""
 
     def tell(self, event: Event) -> None:
         """Pass an event on, if it matches and is new."""
@@ -153,20 +159,33 @@ class Feed:
             )
         return Watch(number, subscriber, where, since)
 
-    def resume(self, watch: Watch) -> None:
-        """Feed a watch what it lacks, as far as its subscriber has room, and make it live."""
-        if watch.closed or watch._reading or watch in self._live:
-            return
-        if watch.position >= self._recent_from:
-            for event in self._recent:
-                watch.tell(event)
-            self._live[watch] = None
-        elif watch.subscriber.has_room():
-            watch._reading = True
-            held_from = self._recent_from
-            self._read_log(
-                watch.position, _PAGE_ROWS, lambda rows: self._page(watch, rows, held_from)
-            )
+    def resume(self, watch: Watch) -> bool:
+        """Feed a watch what it lacks, as far as its subscriber has room; True once it is live."""
+        if watch.closed or watch in self._live:
+            return True
+        if watch.reading or not self._tell_while_room(watch, watch.held):
+            return False
+        if watch.position < self._recent_from:
+            self._read_page(watch)
+            return False
+        unseen = deque(event for event in self._recent if event.rev > watch.position)
+        if not self._tell_while_room(watch, unseen):
+            return False
+        self._live[watch] = None
+        return True
+
+    @staticmethod
+    def _tell_while_room(watch: Watch, events: deque[Event]) -> bool:
+        while events:
+            if not watch.subscriber.has_room():
+                return False
+            watch.tell(events.popleft())
+        return True
+
+    def _read_page(self, watch: Watch) -> None:
+        watch.reading = True
+        held_from = self._recent_from
+        self._read_log(watch.position, _PAGE_ROWS, lambda rows: self._page(watch, rows, held_from))
 
     def unwatch(self, watch: Watch) -> None:
         """End a subscription."""
@@ -197,7 +216,7 @@ class Feed:
             self._recent_from = event.rev
 
     def _page(self, watch: Watch, rows: Any, held_from: int) -> None:
-        watch._reading = False
+        watch.reading = False
         if watch.closed:
             return
         if isinstance(rows, Exception):
@@ -205,11 +224,8 @@ class Feed:
             fault = rows if isinstance(rows, ServerError) else Conflict("the log cannot be read")
             watch.subscriber.on_fault(watch.number, fault)
             return
-        for rev, kind, body in rows:
-            if watch.closed:
-                return
-            watch.tell(Event(rev, kind, body))
+        watch.held.extend(Event(rev, kind, body) for rev, kind, body in rows)
         if not rows:
             # Revs of commits that failed are never used again: the gap holds nothing.
             watch.position = max(watch.position, held_from)
-        self.resume(watch)
+        watch.subscriber.resume_watches()

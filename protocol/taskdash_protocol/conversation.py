@@ -132,7 +132,9 @@ class Conversation:
         if message.message_id == HEARTBEAT:
             return None
         try:
-            body = strictjson.loads_object(message.body or b"{}")
+            body = strictjson.loads_object(
+                message.body or b"{}", depth_max=strictjson.REPLY_DEPTH_MAX
+            )
         except ServerError as error:
             raise ProtocolError(f"the peer sent a bad body: {error}") from None
         if message.message_id == EVENT:

@@ -20,7 +20,6 @@ QUERY_LIMIT_MAX: Final = 1000
 QUERY_LIMIT_DEFAULT: Final = 100
 WHERE_VALUES_MAX: Final = 1000
 CLIENT_CHARACTERS_MAX: Final = 256
-_INT_MAX: Final = 2**63 - 1
 
 TASK_FIELDS: Final[dict[str, str]] = {
     "id": "The task's key, chosen by the service: 1-128 characters, no control characters.",
@@ -348,8 +347,8 @@ def _control(body: Mapping[str, Any]) -> tuple[float | None, int | None, bool | 
             )
     if "epoch" in body:
         epoch = body["epoch"]
-        if type(epoch) is not int or not 0 <= epoch <= _INT_MAX:
-            raise BadRequest("field epoch must be an integer of at least 0")
+        if type(epoch) is not int:
+            raise BadRequest("field epoch must be an integer")
     if "fenced" in body:
         fenced = body["fenced"]
         if type(fenced) is not bool:

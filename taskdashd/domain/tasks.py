@@ -111,7 +111,7 @@ def register(old: Task | None, request: Register, author: Author, moment: Moment
     )
     before = _fields(old)["status_before_shutdown"] if old is not None and stays_down else ""
     body = _body(dict(request.fields), task, moment.at, before, last_seen=moment.at)
-    return Change(kind, task._replace(body=body), old, moment.at, author.name)
+    return Change(kind, _with_body(task, body), old, moment.at, author.name)
 
 
 def update(old: Task, request: Update, author: Author, moment: Moment) -> Change:
@@ -143,7 +143,7 @@ def update(old: Task, request: Update, author: Author, moment: Moment) -> Change
         holder=holder,
         held_since=held_since,
     )
-    task = task._replace(body=_body(fields, task, moment.at, before, last_seen))
+    task = _with_body(task, _body(fields, task, moment.at, before, last_seen))
     return Change(kind, task, old, moment.at, author.name)
 
 
@@ -153,7 +153,7 @@ def shut_down(old: Task, moment: Moment, actor: str) -> Change:
     fields["status"] = SHUTDOWN
     task = old._replace(rev=moment.rev, status=SHUTDOWN, shutdown_at=moment.at)
     last_seen = moment.owner_seen or old.last_seen
-    task = task._replace(body=_body(fields, task, moment.at, old.status, last_seen))
+    task = _with_body(task, _body(fields, task, moment.at, old.status, last_seen))
     return Change("shutdown", task, old, moment.at, actor)
 
 
@@ -169,7 +169,7 @@ def restore(row: tuple[int, str, int, str, str, str]) -> Task:
     """Build a task from its row in the change log: rev, id, owner, holder, held since, body."""
     rev, task_id, owner, holder, held_since, text = row
     body = text.encode()
-    fields = strictjson.loads(body)
+    fields = strictjson.reload(body)
     return Task(
         id=task_id,
         rev=rev,
@@ -207,8 +207,13 @@ def _held(task: Task) -> str:
 
 
 def _fields(task: Task) -> dict[str, Any]:
-    fields: dict[str, Any] = strictjson.loads(task.body)
+    fields: dict[str, Any] = strictjson.reload(task.body)
     return fields
+
+
+def _with_body(task: Task, body: bytes) -> Task:
+    # A tenth of what `_replace` costs; the body is the last field.
+    return Task._make((*task[:-1], body))
 
 
 def _body(fields: dict[str, Any], task: Task, at: str, before: str, last_seen: str) -> bytes:

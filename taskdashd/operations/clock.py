@@ -4,47 +4,61 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-STALL_S: Final = 1.0
-"""A gap between two ticks that is longer is a stall of the daemon itself."""
+STALL_S: Final = 0.1
+"""A tick that comes later than this after its time shows a stall of the daemon itself."""
+_DRIFT_S: Final = 0.005
 
 
 class Clock:
     """Monotonic seconds during which this daemon was running, and the wall clock.
 
-    If the process was stopped or starved, the gap between two ticks shows it, and all of the gap
-    but one tick is taken out of the time that liveness sees: nobody's silence is measured by it.
-    A jump of the wall clock changes nothing but the stamps.
+    If the process was stopped or starved, a tick comes late, and the whole gap since the last one
+    is taken out of the time that liveness sees: nobody's silence is measured by it. (When in the
+    gap the stall began is not known: a death may be late by a tick for it, but never early.) A
+    jump of the wall clock changes nothing but the stamps.
     """
 
-    def __init__(
-        self, monotonic: Callable[[], float], wall: Callable[[], float], tick_s: float
-    ) -> None:
+    def __init__(self, monotonic: Callable[[], float], wall: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._wall = wall
-        self._tick_s = tick_s
         self._stalled_s = 0.0
         self._ticked_at = monotonic()
+        self._wall_offset_s = wall() - monotonic()
+        self._stamped = (-1.0, "")
 
     def now(self) -> float:
         """Seconds of running time; only differences mean anything."""
         return self._monotonic() - self._stalled_s
 
-    def tick(self) -> float:
-        """Note that the daemon runs; returns the seconds of a stall just found, else 0."""
+    def tick(self, expected_s: float) -> float:
+        """Note that the daemon runs, `expected_s` after the last tick if nothing kept it.
+
+        Returns the seconds of a stall just found, else 0.
+        """
         monotonic = self._monotonic()
         gap = monotonic - self._ticked_at
         self._ticked_at = monotonic
-        if gap <= STALL_S:
+        if gap - expected_s <= STALL_S:
             return 0.0
-        self._stalled_s += gap - self._tick_s
+        self._stalled_s += gap
         return gap
 
-    def stamp(self, running: float | None = None) -> str:
-        """Write a moment, by default this one, as RFC 3339 in UTC with milliseconds."""
-        seconds = self._wall()
-        if running is not None:
-            seconds -= self.now() - running
-        return stamp(seconds)
+    def stamp(self) -> str:
+        """Write this moment as RFC 3339 in UTC with milliseconds."""
+        return stamp(self._wall())
+
+    def stamp_of(self, running: float) -> str:
+        """Write a moment of the running time likewise; the same moment always the same way.
+
+        Across a stall or a jump of the wall clock it is only as good as what is known now.
+        """
+        if running == self._stamped[0]:
+            return self._stamped[1]
+        offset = self._wall() - self.now()
+        if abs(offset - self._wall_offset_s) > _DRIFT_S:
+            self._wall_offset_s = offset
+        self._stamped = (running, stamp(self._wall_offset_s + running))
+        return self._stamped[1]
 
 
 def stamp(seconds: float) -> str:

@@ -124,7 +124,7 @@ class Engine:
         """Say when a change happens, and how the present owner of the task fares."""
         if old is None:
             return Moment(transaction.rev, transaction.at)
-        return Moment(transaction.rev, transaction.at, self._is_gone(old), self._seen(old))
+        return Moment(transaction.rev, transaction.at, self._is_gone(old), self.seen(old))
 
     def check_room(self, old: Task | None, new: Task) -> None:
         """Raise `Busy` if supervising this task would go over a limit."""
@@ -146,7 +146,7 @@ class Engine:
         """Give a task's JSON with its owner's newest sign of life."""
         if not is_live(task.status):
             return task.body
-        return refreshed(task.body, self._seen(task))
+        return refreshed(task.body, self.seen(task))
 
     # What follows from a commit
 
@@ -195,9 +195,10 @@ class Engine:
             or self.liveness.is_silent(session.owner, task.timeout_s, self.clock.now())
         )
 
-    def _seen(self, task: Task) -> str:
+    def seen(self, task: Task) -> str:
+        """Give the last sign of life of a task's owner; empty if it gave none since the start."""
         session = self.sessions.get(task.owner)
         owner = session.owner if session is not None else self.liveness.owner_of(task.id)
         if owner is None or owner.serial == NOBODY:
             return ""
-        return self.clock.stamp(owner.last_seen)
+        return self.clock.stamp_of(owner.last_seen)

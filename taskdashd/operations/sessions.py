@@ -43,7 +43,7 @@ def watch(request: Watch, caller: Caller, done: Done) -> None:
     me.next_watch += 1
     me.watches[number] = subscription
     done({"watch": number, "rev": subscription.position})
-    feed.resume(subscription)
+    me.subscriber.resume_watches()
 
 
 @session(Unwatch)

@@ -8,6 +8,7 @@ from taskdash_protocol.errors import ServerError
 from taskdash_protocol.statuses import is_live
 from taskdashd.domain import tasks
 from taskdashd.domain.liveness import Lease
+from taskdashd.domain.tasks import Moment
 from taskdashd.operations.engine import Engine
 from taskdashd.store.transaction import Transaction
 
@@ -38,9 +39,10 @@ def _next_slice(engine: Engine, lease: Lease, ids: Iterator[str]) -> None:
             engine.liveness.again(lease, engine.clock.now() + RETRY_S)
             return
         engine.writer.write(lambda transaction: _decide(engine, lease, some, transaction), written)
-        _next_slice(engine, lease, ids)
+        engine.writer.flush()
 
     def written(outcome: Any) -> None:
+        _next_slice(engine, lease, ids)
         if lease.tasks:
             pause = RETRY_S if isinstance(outcome, ServerError) else _LOOK_AGAIN_S
             engine.liveness.again(lease, engine.clock.now() + pause)
@@ -62,4 +64,5 @@ def _decide(engine: Engine, lease: Lease, ids: list[str], transaction: Transacti
             continue
         task = transaction.task(task_id)
         if task is not None and is_live(task.status):
-            transaction.put(tasks.shut_down(task, engine.moment(transaction, task), ACTOR))
+            moment = Moment(transaction.rev, transaction.at, owner_seen=engine.seen(task))
+            transaction.put(tasks.shut_down(task, moment, ACTOR))

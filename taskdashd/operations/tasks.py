@@ -69,6 +69,6 @@ def _page(page: Page, caller: Caller) -> bytes:
     for task_id, body in page.rows:
         owner = liveness.owner_of(task_id)
         if owner is not None and owner.serial != NOBODY:
-            body = tasks.refreshed(body, clock.stamp(owner.last_seen))
+            body = tasks.refreshed(body, clock.stamp_of(owner.last_seen))
         bodies.append(body)
     return b'{"tasks":[%b],"next":%b}' % (b",".join(bodies), strictjson.dumps(page.next))

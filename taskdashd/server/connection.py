@@ -82,12 +82,13 @@ class Call(NamedTuple):
 
 
 class Slot:
-    """A reply's place in the order."""
+    """A reply's place in the order, and about how many bytes it holds or will hold."""
 
-    __slots__ = ("frame",)
+    __slots__ = ("frame", "size")
 
-    def __init__(self) -> None:
+    def __init__(self, size: int = 0) -> None:
         self.frame: bytes | None = None
+        self.size = size
 
 
 class Connection:
@@ -107,12 +108,14 @@ class Connection:
         self._inbox: deque[Call] = deque()
         self._inbox_bytes = 0
         self._slots: deque[Slot] = deque()
+        self._slot_bytes = 0
         self._output: list[bytes] = []
         self._output_bytes = 0
         self._waits = False
         self._look_up_alone = False
         self._ended = False
         self._closing = False
+        self._gone = False
         self._goodbye: tuple[ServerError, bool] | None = None
         self.session = engine.connect(peer, self)
         self._caller = Caller(self.session, engine)
@@ -126,10 +129,15 @@ class Connection:
         return (
             not self._ended
             and not self._closing
-            and self._output_bytes < self._limits.reply_buffer
+            and not self.peer_is_slow
             and (not self._inbox or self._decoder.buffered_bytes < BUFFERED_BYTES_MAX)
             and len(self._slots) < self._limits.max_pending
         )
+
+    @property
+    def peer_is_slow(self) -> bool:
+        """Whether so much waits for the peer to read that no more of its requests are done."""
+        return self._output_bytes + self._slot_bytes >= self._limits.reply_buffer
 
     @property
     def has_partial_frame(self) -> bool:
@@ -193,14 +201,14 @@ class Connection:
 
     def room_was_made(self) -> None:
         """Note that the peer has read some: watches that were held back go on."""
-        for watch in list(self.session.watches.values()):
-            self._engine.feed.resume(watch)
+        if self.session.watches:
+            self.resume_watches()
         self._work()
 
     def expire(self, error: ServerError, *, reply: bool = False) -> None:
         """End the connection for a reason, after the replies that are under way.
 
-        `reply` answers with the error as to a request; else a client that said Hello is told Bye.
+        `reply` answers with the error as to a request. A client that said Hello is told Bye.
         """
         if not self._closing:
             self._closing = True
@@ -211,11 +219,11 @@ class Connection:
 
     def lost(self) -> None:
         """Note that the socket is gone."""
-        self._closing = True
+        self._closing = self._gone = True
         self._inbox.clear()
         self._slots.clear()
         self._output.clear()
-        self._output_bytes = 0
+        self._output_bytes = self._slot_bytes = 0
         self._engine.disconnect(self.session)
 
     # What the feed asks (Subscriber)
@@ -224,16 +232,22 @@ class Connection:
         """Take an event; a watcher that does not read is cut off."""
         if self._closing:
             return
+        self._touched(self)
         if self._output_bytes >= self._limits.watch_buffer:
             log.warning("watcher cut off", peer=self.session.peer, bytes=self._output_bytes)
             self.expire(Busy("the watch was not read fast enough: its buffer is full"))
             return
         self._put(event.frame(self._decoder.framing or TASKDASH, watch))
-        self._touched(self)
 
     def has_room(self) -> bool:
         """Tell whether a watch that is behind may be given another page."""
-        return self._output_bytes < self._limits.reply_buffer
+        return not self._closing and self._output_bytes < self._limits.reply_buffer
+
+    def resume_watches(self) -> None:
+        """Feed the watches that are behind, one at a time and no faster than the peer reads."""
+        for watch in list(self.session.watches.values()):
+            if not self._engine.feed.resume(watch):
+                break
 
     def on_fault(self, watch: int, error: ServerError) -> None:
         """End the connection: the watch's promise can no longer be kept."""
@@ -267,6 +281,7 @@ class Connection:
                     self._inbox.append(call)
                     self._inbox_bytes += call.size
         except FrameError as error:
+            log.info("not a frame: closing", peer=self.session.peer, detail=str(error))
             self._inbox.append(Call(None, None, {}, answer=BadRequest(str(error))))
             # What came before is still answered; `_run_next` ends the connection after this one.
             self._inbox.append(_LOST)
@@ -304,7 +319,7 @@ class Connection:
 
     def _run_next(self) -> bool:
         """Do what is next in the inbox; False if it has to wait."""
-        if self._waits or len(self._slots) >= self._limits.max_pending:
+        if self._waits or self.peer_is_slow or len(self._slots) >= self._limits.max_pending:
             return False
         call = self._inbox[0]
         operation = call.operation
@@ -355,20 +370,21 @@ class Connection:
 
     def _answer(self, call: Call) -> None:
         if call is _LOST:
-            self._closing = True
-            self._send_ready()
+            self.expire(BadRequest("the stream cannot be trusted past a bad length"))
         elif isinstance(call.answer, bytes):
-            self._slot().frame = call.answer
+            self._keep(self._slot(), call.answer)
             self._send_ready()
         else:
             self._fill(self._slot(), call, call.answer)
 
     def _run_on_task(self, call: Call) -> None:
-        slot, writer, view = self._slot(), self._engine.writer, self._engine.view
+        writer, view = self._engine.writer, self._engine.view
         operation, task_id = call.operation, call.task_id
         assert operation is not None
         assert task_id is not None
         run, request, caller = operation.run, call.request, self._caller
+        waits_for = view.pending.get(task_id) if operation.kind == "reads" else None
+        slot = self._slot(len(waits_for.body) if waits_for is not None else 0)
 
         def done(result: Any) -> None:
             if isinstance(result, StorageError) and reads and view.knows(task_id):
@@ -380,7 +396,7 @@ class Connection:
         try:
             if not reads:
                 writer.write(lambda transaction: run(request, caller, transaction), done)
-            elif task_id in view.pending:
+            elif waits_for is not None:
                 writer.write(
                     lambda transaction: run(request, caller, transaction.task(task_id)), done
                 )
@@ -418,13 +434,21 @@ class Connection:
 
     # Replies out
 
-    def _slot(self) -> Slot:
-        slot = Slot()
+    def _slot(self, size: int = 0) -> Slot:
+        slot = Slot(size)
         self._slots.append(slot)
+        self._slot_bytes += size
         return slot
 
+    def _keep(self, slot: Slot, frame: bytes) -> None:
+        self._slot_bytes += len(frame) - slot.size
+        slot.frame, slot.size = frame, len(frame)
+
     def _fill(self, slot: Slot, call: Call, result: Any) -> None:
-        slot.frame = self._reply(call.header, _body(call, result), encoded_twice=call.encoded_twice)
+        if self._gone:
+            return
+        body = _body(call, result)
+        self._keep(slot, self._reply(call.header, body, encoded_twice=call.encoded_twice))
         if self._slots and self._slots[0] is slot:
             self._send_ready()
             self._touched(self)
@@ -437,12 +461,12 @@ class Connection:
         slots = self._slots
         while slots and (frame := slots[0].frame) is not None:
             self._put(frame)
-            slots.popleft()
+            self._slot_bytes -= slots.popleft().size
         if self._goodbye is not None and not slots:
             (error, reply), self._goodbye = self._goodbye, None
             if reply:
                 self._put(self._reply({}, _error_body(error)))
-            elif self.session.said_hello:
+            if self.session.said_hello:
                 framing = self._decoder.framing or TASKDASH
                 body = strictjson.dumps({"errid": error.errid, "detail": error.detail})
                 self._put(framing.event({"Bye": True}, body))

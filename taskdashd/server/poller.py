@@ -123,10 +123,9 @@ class Poller:
 
     def sweep(self) -> None:
         """Let every connection that something happened to go on, send, and start a commit."""
-        touched = self._touched
-        while touched:
-            link = next(iter(touched))
-            del touched[link]
+        touched = list(self._touched)
+        self._touched.clear()
+        for link in touched:
             if link.fd in self._links:
                 self._guarded(self._settle, link)
         self._engine.writer.flush()
@@ -136,7 +135,11 @@ class Poller:
         link = self._by_serial.get(serial)
         if link is None:
             return None
-        return Unread(link.bytes_in, unread_bytes(link.sock), link.connection.has_unread_frame)
+        connection = link.connection
+        if connection.peer_is_slow:
+            # We stopped reading because the peer did: what it has sent is no excuse for it.
+            return Unread(link.bytes_in, 0, frame_waiting=False)
+        return Unread(link.bytes_in, unread_bytes(link.sock), connection.has_unread_frame)
 
     def expire(self, serial: int, error: ServerError) -> None:
         """End the connection of a session for a reason."""
@@ -297,10 +300,11 @@ class Poller:
         connection.settle()
         if connection.output_bytes and self._send(link):
             connection.room_was_made()
-            if connection.output_bytes:
-                self._send(link)
         if link.fd not in self._links:
             return
+        # What the new room has let through is sent when the kernel next says that it can be: a
+        # peer that reads as fast as we write must not keep the others waiting.
+        self._touched.pop(link, None)
         if connection.finished:
             self._finish(link)
         else:

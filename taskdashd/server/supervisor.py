@@ -17,8 +17,10 @@ from taskdashd.server.poller import Poller
 
 TICK_S: Final = 0.25
 """The tick comes at least so often."""
-_TICK_MIN_S: Final = 0.005
+_TICK_MIN_S: Final = 0.001
 _LOOK_AGAIN_S: Final = 0.02
+_JUDGED_AT_ONCE: Final = 500
+WORTH_TELLING_S: Final = 1.0
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -29,6 +31,9 @@ class Supervisor:
     def __init__(self, engine: Engine, poller: Poller) -> None:
         self._engine = engine
         self._poller = poller
+        self._sleeps_s = TICK_S
+        self.judges = True
+        """Whether the silent are shut down. Not while the daemon stops: it reads no more then."""
         self._must_read: dict[Due, int] = {}
         """Up to which byte the input of a candidate must be read before it is judged."""
 
@@ -45,18 +50,29 @@ class Supervisor:
     def tick(self) -> float:
         """Do what is due; returns the seconds until the next tick."""
         engine = self._engine
-        stalled_s = engine.clock.tick()
+        stalled_s = engine.clock.tick(self._sleeps_s)
         if stalled_s:
-            log.warning("the daemon stood still; nobody's silence counts it", seconds=stalled_s)
+            level = log.warning if stalled_s > WORTH_TELLING_S else log.debug
+            level("the daemon stood still; nobody's silence counts it", seconds=stalled_s)
             engine.after_stall()
-        for entry in list(engine.liveness.due(engine.clock.now())):
-            self._judge(entry)
+        if self.judges:
+            self._judge_some()
         next_s = self._poller.check_deadlines()
         engine.writer.fold_some()
         waits = [TICK_S] if next_s is None else [TICK_S, next_s]
         if (look := engine.liveness.next_look()) is not None:
             waits.append(look - engine.clock.now())
-        return max(_TICK_MIN_S, min(waits))
+        self._sleeps_s = max(_TICK_MIN_S, min(waits))
+        return self._sleeps_s
+
+    def _judge_some(self) -> None:
+        judged = 0
+        for entry in self._engine.liveness.due(self._engine.clock.now()):
+            judged += 1 if isinstance(entry, Owner) else len(entry.tasks)
+            self._judge(entry)
+            if judged >= _JUDGED_AT_ONCE:
+                # The others are due in the next tick: the sockets must not wait for them all.
+                break
 
     def _judge(self, entry: Due) -> None:
         liveness, now = self._engine.liveness, self._engine.clock.now()

@@ -27,6 +27,7 @@ from taskdashd.store import dialect, schema
 DATABASE_NAME: Final = "taskdash.db"
 LOCK_NAME: Final = "taskdashd.lock"
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
+PAGE_BYTES_MAX: Final = 256 << 10
 _PROGRESS_STEPS: Final = 10_000
 
 
@@ -178,11 +179,11 @@ class Database:
         return _page(rows, request, bytes_max)
 
     def changes(self, after_rev: int, rows_max: int) -> list[StoredEvent]:
-        """Read the log from after a rev. Raises `StorageError`."""
-        rows = self._read(
-            "SELECT rev, kind, task FROM change WHERE rev > ? ORDER BY rev LIMIT ?",
-            (after_rev, rows_max),
-        )
+        """Read the log from after a rev: fewer rows where they are large, one at least.
+
+        Raises `StorageError`.
+        """
+        rows = self._read(dialect.CHANGES, (after_rev, rows_max, PAGE_BYTES_MAX))
         return [StoredEvent(rev, kind, text.encode()) for rev, kind, text in rows]
 
     def _read(

@@ -62,6 +62,14 @@ LOAD_BY_REV: Final = f"""
 SELECT {_ROW} FROM json_each(?) AS wanted JOIN change AS c ON c.rev = wanted.value
 """  # noqa: S608
 
+# A page is bounded by the sum of the sizes before each row.
+CHANGES: Final = """
+SELECT rev, kind, task FROM (
+    SELECT rev, kind, task, sum(length(task)) OVER (ORDER BY rev) - length(task) AS before
+    FROM (SELECT rev, kind, task FROM change WHERE rev > ? ORDER BY rev LIMIT ?)
+) WHERE before < ? ORDER BY rev
+"""
+
 
 class Connection(APSWDatabase):  # type: ignore[misc]
     """peewee's database over APSW, taught to bind what `playhouse.migrations` stores."""

@@ -106,13 +106,14 @@ class Transaction:
     written nothing.
     """
 
-    __slots__ = ("_view", "at", "changes")
+    __slots__ = ("_put", "_view", "at", "changes")
 
     def __init__(self, view: View, at: str) -> None:
         self._view = view
         self.at = at
         """The wall-clock time of the changes, RFC 3339."""
         self.changes: list[Change] = []
+        self._put: dict[str, Task] = {}
 
     @property
     def rev(self) -> int:
@@ -121,10 +122,8 @@ class Transaction:
 
     def task(self, task_id: str) -> Task | None:
         """Give a task as this operation must see it, None if there is none."""
-        for change in reversed(self.changes):
-            if change.task.id == task_id:
-                return change.task
-        return self._view.task(task_id)
+        task = self._put.get(task_id)
+        return self._view.task(task_id) if task is None else task
 
     def is_pending(self, task_id: str) -> bool:
         """Tell whether somebody's change of the task is on its way to the disk."""
@@ -134,6 +133,7 @@ class Transaction:
         """Buffer a change, made with `rev` and `at` of this transaction."""
         assert change.task.rev == self.rev
         self.changes.append(change)
+        self._put[change.task.id] = change.task
 
 
 def _cost(task: Task | None) -> int:

@@ -169,11 +169,11 @@ class ContractMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from((2.0, 60.0, 86400.0)), slot=slots, beats=st.booleans())
     def the_daemon_stands_still(self, seconds: float, slot: int, beats: bool) -> None:
-        """Only the last tick of a stall counts as time; a beat may be read before it is noticed."""
+        """No time passes in a stall; and a beat may be read before the stall is noticed."""
         voice = self._voice(slot)
         self.world.time += seconds
         # The model's moments are in the daemon's running time: shift them all.
-        shift = seconds - TICK_S
+        shift = seconds
         for one in {id(one): one for one in self._all_voices()}.values():
             one.seen += shift
         if beats:

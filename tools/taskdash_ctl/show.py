@@ -87,14 +87,15 @@ def tasks(rows: Iterable[Mapping[str, Any]], output: str, columns: Sequence[str]
 
 def task(fields: Mapping[str, Any]) -> None:
     """Print one task, a field a line; empty ones are left out."""
-    widest = max(len(name) for name in fields)
+    widest = max(width(clean(name)) for name in fields)
     for name, value in fields.items():
         if value in ("", None):
             continue
         text = styled(value) if name == "status" and use_colour() else clean(value)
         if name in _TIMES and sys.stdout.isatty():
             text += click.style(f"  ({ago(str(value))})", dim=use_colour())
-        click.echo(f"{name.ljust(widest)}  {text}", color=use_colour())
+        shown = clean(name)
+        click.echo(f"{_pad(shown, None, widest)}  {text}", color=use_colour())
 
 
 def event(kind: str, rev: int, fields: Mapping[str, Any]) -> None:

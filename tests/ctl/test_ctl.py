@@ -1,0 +1,276 @@
+"""taskdash-ctl as its user meets it: a process, its output, its exit code."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from daemon import Daemon
+
+import taskdash
+from taskdash_ctl import cli, show
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    with Daemon(tmp_path_factory.mktemp("data")) as daemon:
+        yield daemon
+
+
+def environment(url: str) -> dict[str, str]:
+    return {**os.environ, "TASKDASH_URL": url}
+
+
+def ctl(daemon: Daemon | str, *words: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
+    url = daemon if isinstance(daemon, str) else daemon.url
+    command = [sys.executable, "-m", "taskdash_ctl", *words]
+    return subprocess.run(
+        command, capture_output=True, text=True, env=environment(url), timeout=30, **kwargs
+    )
+
+
+def in_terminal(daemon: Daemon, *words: str, columns: int = 60) -> str:
+    """Run it on a pseudo-terminal, and give what it shows."""
+    master, slave = pty.openpty()
+    env = {**environment(daemon.url), "COLUMNS": str(columns)}
+    command = [sys.executable, "-m", "taskdash_ctl", *words]
+    process = subprocess.Popen(command, stdout=slave, stderr=slave, env=env)
+    os.close(slave)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(master, 4096)
+        except OSError:
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(master)
+    assert process.wait(10) == 0
+    return shown.decode()
+
+
+def test_register_update_show_list(daemon: Daemon) -> None:
+    """A person's task from its beginning to its end; data on stdout, nothing on stderr."""
+    made = ctl(daemon, "register", "desk-7", "--name", "Set up desk 7", "--user", "王小明")
+    assert (made.returncode, made.stdout, made.stderr) == (0, "", "")
+    assert ctl(daemon, "update", "desk-7", "--status", "finish", "-f", "floor=3").returncode == 0
+    shown = ctl(daemon, "show", "desk-7", "-o", "json")
+    task = json.loads(shown.stdout)
+    assert (task["status"], task["user"], task["floor"]) == ("finish", "王小明", "3")
+    assert "status " in ctl(daemon, "show", "desk-7").stdout
+    listed = ctl(daemon, "list", "--user", "王小明")
+    assert listed.stdout.split("\t")[:3] == ["desk-7", "Set up desk 7", "finish"]
+
+
+def test_list_filters_orders_and_limits(daemon: Daemon) -> None:
+    """In a pipe: one line a task, tab-separated, or JSON, or ids."""
+    with taskdash.connect(daemon.url) as dash:
+        for number in range(5):
+            dash.register(f"l-{number}", "n", project_id="lists", status=f"s{number % 2}")
+    rows = ctl(daemon, "list", "--project", "lists", "--order", "-id", "--limit", "3", "-o", "name")
+    assert rows.stdout.split() == ["l-4", "l-3", "l-2"]
+    both = ctl(daemon, "list", "--project", "lists", "--status", "s1", "-o", "jsonl")
+    assert [json.loads(line)["id"] for line in both.stdout.splitlines()] == ["l-1", "l-3"]
+    either = ctl(daemon, "list", "-f", "project_id=lists", "--status", "s0", "--status", "s1")
+    assert len(either.stdout.splitlines()) == 5
+    some = ctl(daemon, "list", "--project", "lists", "--limit", "1", "--columns", "id,rev")
+    assert some.stdout.startswith("l-0\t")
+
+
+def test_a_table_fits_the_terminal_and_keeps_ids_whole(daemon: Daemon) -> None:
+    """Wide characters take two columns; colours are there and no column is empty."""
+    with taskdash.connect(daemon.url) as dash:
+        dash.register(
+            "an-id-of-some-length-1", "名字很长的任务", project_id="tty", description="x" * 99
+        )
+    shown = in_terminal(daemon, "list", "--project", "tty", columns=60)
+    plain = click_unstyle(shown)
+    lines = plain.splitlines()
+    assert lines[0].split() == ["ID", "NAME", "STATUS", "SEEN", "DESCRIPTION"]
+    assert "an-id-of-some-length-1" in lines[1]
+    assert all(show.width(line) <= 60 for line in lines)
+    assert plain != shown
+
+
+def click_unstyle(text: str) -> str:
+    import click
+
+    return click.unstyle(text)
+
+
+def test_nothing_from_the_network_reaches_the_terminal_raw(daemon: Daemon) -> None:
+    """No escape sequence, newline or tab of a task's name gets through, in any form of output."""
+    with taskdash.connect(daemon.url) as dash:
+        dash.register("evil", "a\x1b[2Jb\nc\td\u202e", project_id="evil", **{"x\x1b[31m": "\x07"})
+    for words in (
+        ("list", "--project", "evil"),
+        ("show", "evil"),
+        ("watch", "--since", "0", "--count", "1", "-f", "id=evil"),
+    ):
+        for shown in (ctl(daemon, *words).stdout, click_unstyle(in_terminal(daemon, *words))):
+            assert "evil" in shown
+            assert not set(shown) & {"\x1b", "\x07", "\u202e"}, words
+
+
+def test_watch_prints_what_happens(daemon: Daemon) -> None:
+    """A line an event, flushed at once."""
+    command = [sys.executable, "-m", "taskdash_ctl", "watch", "-f", "id=watched", "-o", "jsonl"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(daemon.url)
+    )
+    assert process.stdout is not None
+    with process, taskdash.connect(daemon.url) as dash:
+        # The watch is on once it can be heard: register until it is.
+        dash.register("watched", "n", status="finish")
+        while not select_readable(process.stdout):
+            dash.register("watched", "n", status="finish")
+        event = json.loads(process.stdout.readline())
+        assert event["task"]["id"] == "watched"
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=10)
+    assert process.returncode == cli.EXIT_INTERRUPTED
+
+
+def select_readable(stream: Any) -> bool:
+    import select
+
+    return bool(select.select([stream], [], [], 0.05)[0])
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("show", "nobody"), 3, "taskdash-ctl list"),
+        (("update", "nobody", "--status", "x"), 3, "nobody"),
+        (("update", "x"), 2, "--status finish"),
+        (("list", "--where", "colour=red"), 2, "colour"),
+        (("list", "--where", "colour"), 2, "FIELD=VALUE"),
+        (("list", "--order", "colour"), 2, "colour"),
+        (("watch", "--since", "999999999"), 4, "since"),
+        (("register", "x" * 200), 2, "128"),
+        (("--server", "http://x", "list"), 2, "taskdash://"),
+        (("frobnicate",), 2, "frobnicate"),
+    ],
+)
+def test_each_error_is_one_line_and_an_exit_code(
+    daemon: Daemon, words: tuple[str, ...], code: int, says: str
+) -> None:
+    """0 done, 2 usage, 3 not found, 4 conflict, 5 unreachable; no traceback."""
+    result = ctl(daemon, *words)
+    assert result.returncode == code, result
+    assert says in result.stderr
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+
+
+def test_a_daemon_that_is_away_is_exit_code_5(daemon: Daemon) -> None:
+    """With the address, and what to look at."""
+    result = ctl("taskdash://127.0.0.1:1", "list")
+    assert result.returncode == 5
+    assert "127.0.0.1:1" in result.stderr
+    assert "TASKDASH_URL" in result.stderr
+
+
+# run
+
+
+def only_task(daemon: Daemon, name: str) -> dict[str, Any]:
+    (line,) = ctl(daemon, "list", "-f", f"name={name}", "-o", "jsonl").stdout.splitlines()
+    return dict(json.loads(line))
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "status"),
+    [("exit 0", 0, "finish"), ("exit 7", 7, "failed"), ("kill -9 $$", 137, "failed")],
+)
+def test_run_gives_the_commands_exit_code_and_reports_its_end(
+    daemon: Daemon, script: str, code: int, status: str
+) -> None:
+    """Output and exit code are the command's; the task tells how it ended."""
+    name = f"run {code}"
+    result = ctl(daemon, "run", "--name", name, "--", "sh", "-c", f"echo out; {script}")
+    assert (result.returncode, result.stdout, result.stderr) == (code, "out\n", "")
+    task = only_task(daemon, name)
+    assert (task["status"], task["exit_code"]) == (status, code)
+    assert task["start_time"]
+    assert task["stop_time"]
+
+
+def test_run_passes_signals_on(daemon: Daemon) -> None:
+    """The command handles them itself; what it makes of them is the exit code."""
+    script = (
+        "trap 'echo got it; exit 5' TERM; echo ready; while :; do read -r _ || sleep 0.01; done"
+    )
+    command = [sys.executable, "-m", "taskdash_ctl", "run", "--name", "trap", "--"]
+    process = subprocess.Popen(
+        [*command, "sh", "-c", script],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(daemon.url),
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=15)
+    assert (out, process.returncode) == ("got it\n", 5)
+    assert only_task(daemon, "trap")["status"] == "failed"
+
+
+def test_run_that_is_killed_is_seen_by_all(tmp_path: Path) -> None:
+    """SIGKILL of the wrapper: heartbeats stop, and every watcher is told."""
+    with (
+        Daemon(tmp_path, "--heartbeat-timeout", "0.5") as daemon,
+        taskdash.connect(daemon.url) as dash,
+    ):
+        watch = dash.watch()
+        command = [sys.executable, "-m", "taskdash_ctl", "run", "--id", "doomed", "--"]
+        script = "echo $$; exec sleep 60"
+        process = subprocess.Popen(
+            [*command, "sh", "-c", script],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(daemon.url),
+        )
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        kinds = [next(watch).kind]
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        kinds.append(next(watch).kind)
+        os.kill(child, signal.SIGKILL)
+        assert kinds == ["registered", "shutdown"]
+
+
+def test_run_without_a_daemon_still_runs(daemon: Daemon) -> None:
+    """With a warning, the exit code, and no longer wait than was allowed."""
+    result = ctl(
+        "taskdash://127.0.0.1:1", "run", "--report-timeout", "0.3", "--", "sh", "-c", "exit 4"
+    )
+    assert result.returncode == 4
+    assert "the command goes on" in result.stderr
+    assert "could not be reported" in result.stderr
+
+
+def test_run_of_what_does_not_exist_is_127(daemon: Daemon) -> None:
+    """As a shell would say."""
+    result = ctl(daemon, "run", "--", "no-such-command")
+    assert result.returncode == 127
+    assert result.stderr == "taskdash-ctl: no-such-command: command not found\n"
+
+
+@pytest.mark.parametrize("words", [(), *((name,) for name in cli.main.commands)])
+def test_help_has_an_example_for_each_command(words: tuple[str, ...]) -> None:
+    """And fits its width."""
+    shown = ctl("taskdash://127.0.0.1:1", *words, "--help")
+    assert shown.returncode == 0
+    if words:
+        assert f"taskdash-ctl {words[0]} " in shown.stdout

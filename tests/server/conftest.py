@@ -1,0 +1,54 @@
+"""Daemons for the contract suite: one a module, or as many as a test wants."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from wire_client import Daemon, Wire, close_all, unique
+
+
+def _end(daemon: Daemon) -> None:
+    daemon.stop()
+    assert daemon.faults() == [], "a peer made the daemon fail"
+
+
+@pytest.fixture(autouse=True)
+def _no_socket_left() -> Iterator[None]:
+    yield
+    close_all()
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """One daemon for the tests of a module, with the contract's defaults."""
+    running = Daemon(tmp_path_factory.mktemp("daemon"), {})
+    yield running
+    _end(running)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
+    """Start a daemon with settings; `data` names a directory under the test's own."""
+    running: list[Daemon] = []
+
+    def run(data: str = "data", **settings: Any) -> Daemon:
+        running.append(Daemon(tmp_path / data, settings))
+        return running[-1]
+
+    yield run
+    close_all()
+    for one in running:
+        _end(one)
+
+
+@pytest.fixture
+def wire(daemon: Daemon) -> Wire:
+    """A connection to the module's daemon."""
+    return daemon.connect()
+
+
+@pytest.fixture
+def task_id() -> str:
+    """An id that no other test uses."""
+    return unique()

@@ -1,0 +1,88 @@
+"""wire.md, "Watch", and faults.md 28: peers that do not read."""
+
+import time
+
+import pytest
+from wire_client import Closed, ask, unique
+
+
+@pytest.fixture
+def group():
+    """A group_id that no other test uses."""
+    return unique("g")
+
+
+@pytest.mark.parametrize("hello", [True, False])
+def test_slow_watcher_is_cut_off(start, group, hello):
+    """A watcher that does not read is cut off at a bounded buffer (with a Bye where it said
+    Hello) and never slows another; what it got until then has no gap."""
+    # The caches are small and one task is changed, so that memory grows by buffers alone.
+    daemon = start(watch_buffer=65_536, task_cache=1 << 20, event_cache=1 << 16)
+    slow, quick, writer = daemon.connect(rcvbuf=4096), daemon.connect(), daemon.connect()
+    if hello:
+        slow.hello()
+    slow.watch(where={"group_id": group})
+    quick.watch(where={"group_id": group})
+    count, size = 150, 100_000
+    base = None
+    worst = 0.0
+    for n in range(count):
+        began = time.monotonic()
+        writer.register(group, group_id=group, user=str(n), description="x" * size)
+        assert quick.event().task["user"] == str(n)
+        worst = max(worst, time.monotonic() - began)
+        base = base or daemon.peak()
+    assert worst < 1.0, "the slow watcher slowed another"
+    assert daemon.peak() - base < 32 << 20, "the buffer is not bounded"
+    told = 0
+    frame = slow.frame()
+    while frame.header.get("Watch"):
+        assert frame.body["task"]["user"] == str(told)
+        told += 1
+        if told == count:
+            pytest.fail("never cut off")
+        try:
+            frame = slow.frame()
+        except Closed:
+            assert not hello, "closed without a Bye"
+            break
+    if hello:
+        assert frame.header == {"Bye": True}
+        slow.eof()
+    quick.ping()
+
+
+def test_a_reader_that_never_reads_its_replies(start, group):
+    """faults.md 28: replies wait in a bounded buffer; others are served meanwhile."""
+    daemon = start(task_cache=1 << 20)
+    slow, other = daemon.connect(rcvbuf=4096), daemon.connect()
+    other.register(group, description="x" * 500_000, status="pending")
+    before = daemon.memory()
+    slow.sock.setblocking(False)
+    slow.sock.send(b"".join(ask("Find", {"id": group}, Seq=n) for n in range(400)))
+    worst = 0.0
+    for _ in range(200):
+        began = time.monotonic()
+        other.ping()
+        worst = max(worst, time.monotonic() - began)
+    grown = daemon.peak() - before
+    assert grown < 48 << 20, f"16 KB of requests took {grown >> 20} MiB; a ping {worst:.2f} s"
+    assert worst < 0.5
+    for n in range(400):
+        assert slow.reply(20).header["Seq"] == n
+
+
+def test_pages_that_nobody_reads(start, group):
+    """The same where each answer is a page."""
+    daemon = start(task_cache=1 << 20)
+    slow, other = daemon.connect(rcvbuf=4096), daemon.connect()
+    other.register(group, description="x" * 900_000, status="pending")
+    before = daemon.memory()
+    slow.sock.setblocking(False)
+    slow.sock.send(b"".join(ask("Query", {"where": {"id": group}}, Seq=n) for n in range(150)))
+    for _ in range(30):
+        with pytest.raises(TimeoutError):
+            other.frame(0.05)
+        other.ping()
+    grown = daemon.peak() - before
+    assert grown < 64 << 20, f"10 KB of requests took {grown >> 20} MiB"
