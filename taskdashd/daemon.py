@@ -119,14 +119,15 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
     supervisor = Supervisor(engine, poller)
     for listener in listeners:
         poller.listen(listener)
-    _say_ready(settings, engine, listeners)
+    stop = trio.Event()
     async with trio.open_nursery() as nursery:
+        await nursery.start(_obey_signals, stop, lambda: _reload(live, engine, reload))
         nursery.start_soon(poller.run)
         nursery.start_soon(supervisor.run)
         nursery.start_soon(_watchdog, writing)
-        await _until_told_to_stop(live, engine, reload)
+        _say_ready(settings, engine, listeners)
+        await stop.wait()
         supervisor.judges = False
-        nursery.start_soon(_exit_at_second_signal)
         await _stop(poller, engine, settings.shutdown_timeout)
         nursery.cancel_scope.cancel()
     poller.close()
@@ -187,13 +188,22 @@ def _is_loopback(listener: socket.socket) -> bool:
     return host.startswith("127.") or host == "::1"
 
 
-async def _until_told_to_stop(live: Live, engine: Engine, reload: Callable[[], Settings]) -> None:
+async def _obey_signals(
+    stop: trio.Event,
+    reload: Callable[[], None],
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        task_status.started()
         async for number in signals:
-            if number != signal.SIGHUP:
+            if number == signal.SIGHUP:
+                reload()
+            elif stop.is_set():
+                log.warning("told twice: leaving at once")
+                os._exit(1)
+            else:
                 log.info("stopping", signal=signal.Signals(number).name)
-                return
-            _reload(live, engine, reload)
+                stop.set()
 
 
 def _reload(live: Live, engine: Engine, reload: Callable[[], Settings]) -> None:
@@ -207,13 +217,6 @@ def _reload(live: Live, engine: Engine, reload: Callable[[], Settings]) -> None:
     engine.liveness.refresh()
     logs.configure(live.log_format, live.log_level)
     log.info("configuration reloaded", changed=changed)
-
-
-async def _exit_at_second_signal() -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for _ in signals:
-            log.warning("told twice: leaving at once")
-            os._exit(1)
 
 
 async def _stop(poller: Poller, engine: Engine, timeout_s: float) -> None:

@@ -159,9 +159,9 @@ class World:
             if peer is None:
                 continue
             connection.settle()
-            peer.take(connection.take_output())
+            peer.take(connection.outbox.take())
             connection.room_was_made()
-            peer.take(connection.take_output())
+            peer.take(connection.outbox.take())
             if connection.finished:
                 peer.close()
         self.engine.writer.flush()

@@ -189,7 +189,7 @@ class Poller:
     def quiet(self) -> bool:
         """Whether every request that was read is answered, and every reply sent."""
         return all(
-            link.connection.idle and not link.connection.output_bytes
+            link.connection.idle and not link.connection.outbox.output_bytes
             for link in self._links.values()
         )
 
@@ -298,7 +298,7 @@ class Poller:
     def _settle(self, link: Link) -> None:
         connection = link.connection
         connection.settle()
-        if connection.output_bytes and self._send(link):
+        if connection.outbox.output_bytes and self._send(link):
             connection.room_was_made()
         if link.fd not in self._links:
             return
@@ -314,7 +314,7 @@ class Poller:
     def _send(self, link: Link) -> bool:
         """Send what is ready; True if all of it went."""
         connection = link.connection
-        output = connection.take_output()
+        output = connection.outbox.take()
         try:
             sent = link.sock.send(output)
         except BlockingIOError:
@@ -326,7 +326,7 @@ class Poller:
         if sent == len(output):
             self._unsent.stop(link)
             return True
-        connection.put_back(output[sent:])
+        connection.outbox.put_back(output[sent:])
         if sent or link not in self._unsent:
             self._unsent.start(link, self.limits.write_timeout)
         return False
@@ -336,7 +336,7 @@ class Poller:
         events = 0
         if (connection.wants_input and not self._reading_stopped) or link.lingers:
             events |= select.EPOLLIN
-        if connection.output_bytes:
+        if connection.outbox.output_bytes:
             events |= select.EPOLLOUT
         if events != link.events:
             self._epoll.modify(link.fd, events)
