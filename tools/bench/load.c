@@ -5,6 +5,7 @@
  *
  * FILE holds requests as they go over the wire, each after its length (4 bytes, big-endian).
  * Connection i sends the requests i, i + CONNECTIONS, ... and begins again at the end of the file.
+ * A negative SECONDS is a number of requests: it ends after so many, and there is no warm-up.
  * DEPTH requests are under way on each connection at any time; what is answered in one read is
  * followed by as many requests in one write. A reply that is an error counts as one.
  */
@@ -226,7 +227,8 @@ int main(int argc, char **argv) {
         struct epoll_event e = {.events = EPOLLIN, .data.ptr = l};
         epoll_ctl(epoll, EPOLL_CTL_ADD, l->fd, &e);
     }
-    uint64_t start = now_ns(), began = 0, now;
+    uint64_t start = now_ns(), began = start, now;
+    if (seconds < 0) measuring = 1;
     for (size_t i = 0; i < connections; i++) {
         ask(&links[i], (unsigned)depth, start);
         flush(epoll, &links[i]);
@@ -240,10 +242,11 @@ int main(int argc, char **argv) {
             flush(epoll, l);
         }
         now = now_ns();
+        if (seconds < 0 && done >= (uint64_t)-seconds) break;
         if (!measuring && (double)(now - start) / 1e9 >= warmup) {
             measuring = 1;
             began = now;
-        } else if (measuring && (double)(now - began) / 1e9 >= seconds) {
+        } else if (seconds > 0 && measuring && (double)(now - began) / 1e9 >= seconds) {
             break;
         }
     }

@@ -1,0 +1,67 @@
+"""Daemons and strace, started for a test and surely ended with it."""
+
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .wire import Daemon, Process
+
+Start = Callable[..., Any]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start a daemon: `start(heartbeat_timeout=5)`; by default on `tmp_path / "data"`."""
+    started: list[Daemon] = []
+
+    def run(data: Path | None = None, **options: Any) -> Daemon:
+        daemon = Daemon(data or tmp_path / "data", **options)
+        started.append(daemon)
+        return daemon
+
+    yield run
+    for daemon in started:
+        daemon.close()
+
+
+class Injection:
+    """Faults that strace puts into a running daemon, until `heal`."""
+
+    def __init__(self, daemon: Daemon, *expressions: str, log: Path) -> None:
+        options = [word for text in expressions for word in ("-e", f"inject={text}")]
+        traced = ",".join(text.split(":")[0] for text in expressions)
+        self.log = log
+        command = ["strace", "-f", "-o", str(log), "-e", f"trace={traced}", *options]
+        self._strace = Process([*command, "-p", str(daemon.pid)])
+        self._strace.wait_line(lambda line: "attached" in line)
+
+    @property
+    def hits(self) -> int:
+        return self.log.read_text().count("(INJECTED)")
+
+    def heal(self) -> None:
+        if self._strace.popen.returncode is None:
+            self._strace.signal(signal.SIGINT)
+            self._strace.wait_end()
+
+
+@pytest.fixture
+def inject(tmp_path: Path) -> Iterator[Callable[..., Injection]]:
+    """Put faults into a daemon's system calls: `inject(daemon, "fdatasync:error=EIO")`."""
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed: system calls cannot be made to fail")
+    active: list[Injection] = []
+
+    def put(daemon: Daemon, *expressions: str) -> Injection:
+        log = tmp_path / f"strace{len(active)}.log"
+        injection = Injection(daemon, *expressions, log=log)
+        active.append(injection)
+        return injection
+
+    yield put
+    for injection in active:
+        injection.heal()
