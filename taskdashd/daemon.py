@@ -180,7 +180,15 @@ def _say_ready(settings: Settings, engine: Engine, listeners: list[socket.socket
         live_tasks=len(engine.liveness),
         heartbeat_timeout=settings.heartbeat_timeout,
     )
-    notify.notify(f"READY=1\nMAINPID={os.getpid()}")
+    _tell_systemd(f"READY=1\nMAINPID={os.getpid()}")
+
+
+def _tell_systemd(state: str) -> None:
+    try:
+        notify.notify(state)
+    except OSError as error:
+        # Whoever started us is no longer listening: no reason to stop serving.
+        log.warning("cannot notify", state=state, error=str(error))
 
 
 def _is_loopback(listener: socket.socket) -> bool:
@@ -220,7 +228,7 @@ def _reload(live: Live, engine: Engine, reload: Callable[[], Settings]) -> None:
 
 
 async def _stop(poller: Poller, engine: Engine, timeout_s: float) -> None:
-    notify.notify("STOPPING=1")
+    _tell_systemd("STOPPING=1")
     poller.stop_accepting()
     poller.stop_reading()
     with trio.move_on_after(timeout_s / 2):
@@ -239,7 +247,7 @@ async def _watchdog(writing: Executor) -> None:
         return
     while True:
         await _writer_moves(writing)
-        notify.notify("WATCHDOG=1")
+        _tell_systemd("WATCHDOG=1")
         await trio.sleep(interval_s / 3)
 
 

@@ -27,21 +27,24 @@ taskdash_python() {
 }
 
 taskdash_setup() {
-    local extra=$1 python stamp wanted
+    local extra=$1 python larger wanted
     python=$(taskdash_python)
     if [ -z "$python" ]; then
         command -v python3 >/dev/null && taskdash_fail "Python 3.11 or later is needed, as in Debian 12"
         taskdash_apt python3 python3-venv
         python=python3
     fi
-    stamp=.venv/.taskdash-$extra
     wanted=$(cat setup.cfg pyproject.toml | cksum)
-    [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return
+    # Each extra holds those before it: dev > test > daemon.
+    for larger in dev test daemon; do
+        [ "$(cat ".venv/.taskdash-$larger" 2>/dev/null)" = "$wanted" ] && return
+        [ "$larger" = "$extra" ] && break
+    done
     # ensurepip is what Debian splits off into python3-venv.
     "$python" -c 'import ensurepip, venv' 2>/dev/null || taskdash_apt python3-venv
     echo "setting up .venv (once, about a minute) ..." >&2
     [ -x .venv/bin/python ] || "$python" -m venv .venv || taskdash_fail "cannot make .venv"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[$extra]" ||
         taskdash_fail "pip could not install what TaskDash needs: is there a network?"
-    echo "$wanted" >"$stamp"
+    echo "$wanted" >".venv/.taskdash-$extra"
 }
