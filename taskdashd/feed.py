@@ -9,7 +9,7 @@ An event is encoded once for each framing, however many watch.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from taskdash_protocol import strictjson
@@ -18,6 +18,7 @@ from taskdash_protocol.frames import Framing
 from taskdashd.domain.tasks import Change, matches
 
 _PAGE_ROWS: Final = 200
+_CHANGE_OVERHEAD_BYTES: Final = 1000
 
 
 class Event:
@@ -34,21 +35,11 @@ class Event:
         self._frames: dict[tuple[str, int], bytes] = {}
 
     @property
-    def size(self) -> int:
-        """About how many bytes it takes."""
-        return len(self._task)
-
-    @property
     def fields(self) -> dict[str, Any]:
         """The task's fields after the change."""
         if self._fields is None:
             self._fields = strictjson.reload(self._task)
         return self._fields
-
-    def trim(self) -> None:
-        """Drop what can be made again."""
-        self._body = self._fields = None
-        self._frames.clear()
 
     def frame(self, framing: Framing, watch: int) -> bytes:
         """Give the event as a frame for the watch of this number."""
@@ -121,7 +112,7 @@ class Feed:
         self._last_rev = last_rev
         self._pruned_rev = pruned_rev
         self._read_log = read_log
-        self._recent: deque[Event] = deque()
+        self._recent: deque[Change] = deque()
         self._recent_bytes = 0
         self._recent_bytes_max = recent_bytes_max
         self._recent_from = last_rev
@@ -168,7 +159,8 @@ class Feed:
         if watch.position < self._recent_from:
             self._read_page(watch)
             return False
-        unseen = deque(event for event in self._recent if event.rev > watch.position)
+        position = watch.position
+        unseen = deque(_event(change) for change in self._recent if change.task.rev > position)
         if not self._tell_while_room(watch, unseen):
             return False
         self._live[watch] = None
@@ -194,26 +186,21 @@ class Feed:
 
     def publish(self, changes: Sequence[Change]) -> None:
         """Tell everyone of a commit's changes."""
-        events = [Event(change.task.rev, change.kind, change.task.body) for change in changes]
-        self._last_rev = events[-1].rev
-        # A subscriber may be cut off, and unwatch, while it is being told.
-        for watch in list(self._live):
-            for event in events:
-                if watch.closed:
-                    break
-                watch.tell(event)
-        for event in events:
-            event.trim()
-        self._keep(events)
-
-    def _keep(self, events: Iterable[Event]) -> None:
-        for event in events:
-            self._recent.append(event)
-            self._recent_bytes += event.size
+        self._last_rev = changes[-1].task.rev
+        if self._live:
+            events = [_event(change) for change in changes]
+            # A subscriber may be cut off, and unwatch, while it is being told.
+            for watch in list(self._live):
+                for event in events:
+                    if watch.closed:
+                        break
+                    watch.tell(event)
+        self._recent.extend(changes)
+        self._recent_bytes += sum(map(_size, changes))
         while self._recent_bytes > self._recent_bytes_max:
-            event = self._recent.popleft()
-            self._recent_bytes -= event.size
-            self._recent_from = event.rev
+            oldest = self._recent.popleft()
+            self._recent_bytes -= _size(oldest)
+            self._recent_from = oldest.task.rev
 
     def _page(self, watch: Watch, rows: Any, held_from: int) -> None:
         watch.reading = False
@@ -229,3 +216,13 @@ class Feed:
             # Revs of commits that failed are never used again: the gap holds nothing.
             watch.position = max(watch.position, held_from)
         watch.subscriber.resume_watches()
+
+
+def _event(change: Change) -> Event:
+    return Event(change.task.rev, change.kind, change.task.body)
+
+
+def _size(change: Change) -> int:
+    # A change keeps the task before it alive, too.
+    before = change.previous
+    return _CHANGE_OVERHEAD_BYTES + len(change.task.body) + (len(before.body) if before else 0)

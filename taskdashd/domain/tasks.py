@@ -90,7 +90,7 @@ def register(old: Task | None, request: Register, author: Author, moment: Moment
     else:
         _admit(old, request, author, may_replace_gone=moment.owner_gone)
         epoch, created_at = old.epoch + (old.owner != author.serial), old.created_at
-    same_owner = old is not None and old.owner == author.serial
+    kept = old if old is not None and old.owner == author.serial else None
     status = request.fields["status"]
     back = old is not None and bool(old.shutdown_at) and is_live(status)
     stays_down = old is not None and bool(old.shutdown_at) and status == SHUTDOWN
@@ -105,8 +105,8 @@ def register(old: Task | None, request: Register, author: Author, moment: Moment
         created_at=created_at,
         shutdown_at=old.shutdown_at if old is not None and stays_down else "",
         owner=author.serial,
-        holder=old.holder if old is not None and same_owner else author.name,
-        held_since=old.held_since if old is not None and same_owner else moment.at,
+        holder=kept.holder if kept is not None else author.name,
+        held_since=kept.held_since if kept is not None else moment.at,
         body=b"",
     )
     before = _fields(old)["status_before_shutdown"] if old is not None and stays_down else ""

@@ -25,6 +25,7 @@ class Clock:
         self._ticked_at = monotonic()
         self._wall_offset_s = wall() - monotonic()
         self._stamped = (-1.0, "")
+        self._stamped_now = (-1, "")
 
     def now(self) -> float:
         """Seconds of running time; only differences mean anything."""
@@ -45,7 +46,11 @@ class Clock:
 
     def stamp(self) -> str:
         """Write this moment as RFC 3339 in UTC with milliseconds."""
-        return stamp(self._wall())
+        # Under load many writes share a millisecond.
+        milliseconds = int(self._wall() * 1000)
+        if milliseconds != self._stamped_now[0]:
+            self._stamped_now = (milliseconds, stamp(milliseconds / 1000))
+        return self._stamped_now[1]
 
     def stamp_of(self, running: float) -> str:
         """Write a moment of the running time likewise; the same moment always the same way.

@@ -130,9 +130,8 @@ class Engine:
         """Raise `Busy` if supervising this task would go over a limit."""
         if not is_live(new.status):
             return
-        if (old is None or not is_live(old.status)) and (
-            len(self.liveness) >= self.limits.max_live_tasks
-        ):
+        full = len(self.liveness) >= self.limits.max_live_tasks
+        if full and (old is None or not is_live(old.status)):
             raise Busy(f"{self.limits.max_live_tasks} live tasks are supervised: no more fit")
         session = self.sessions.get(new.owner)
         if (

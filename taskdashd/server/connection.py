@@ -90,7 +90,7 @@ class Connection:
     @property
     def peer_is_slow(self) -> bool:
         """Whether so much waits for the peer to read that no more of its requests are done."""
-        return self.outbox.held_bytes >= self._limits.reply_buffer
+        return self.outbox.output_bytes + self.outbox.slot_bytes >= self._limits.reply_buffer
 
     @property
     def has_partial_frame(self) -> bool:
@@ -106,7 +106,7 @@ class Connection:
     @property
     def finished(self) -> bool:
         """Whether everything is said: the socket can be closed."""
-        if self.outbox.held_bytes or self.outbox:
+        if self.outbox.output_bytes or self.outbox:
             return False
         return self._closing or (self._ended and not self._inbox)
 

@@ -22,7 +22,8 @@ class Outbox:
 
     def __init__(self) -> None:
         self._slots: deque[Slot] = deque()
-        self._slot_bytes = 0
+        self.slot_bytes = 0
+        """About how much the replies hold that are not output yet."""
         self._output: list[bytes] = []
         self.output_bytes = 0
         """Ready to be sent."""
@@ -31,21 +32,16 @@ class Outbox:
         """How many replies are not output yet."""
         return len(self._slots)
 
-    @property
-    def held_bytes(self) -> int:
-        """About how many bytes wait here in all."""
-        return self.output_bytes + self._slot_bytes
-
     def slot(self, size: int = 0) -> Slot:
         """Take the next place in the order, for a reply of about so many bytes."""
         slot = Slot(size)
         self._slots.append(slot)
-        self._slot_bytes += size
+        self.slot_bytes += size
         return slot
 
     def fill(self, slot: Slot, frame: bytes) -> bool:
         """Put a reply in its place; True if it is the next to go out."""
-        self._slot_bytes += len(frame) - slot.size
+        self.slot_bytes += len(frame) - slot.size
         slot.frame, slot.size = frame, len(frame)
         return bool(self._slots) and self._slots[0] is slot
 
@@ -54,7 +50,7 @@ class Outbox:
         slots = self._slots
         while slots and (frame := slots[0].frame) is not None:
             self.put(frame)
-            self._slot_bytes -= slots.popleft().size
+            self.slot_bytes -= slots.popleft().size
 
     def put(self, frame: bytes) -> None:
         """Add a frame to the output, outside the order of replies."""
@@ -77,4 +73,4 @@ class Outbox:
         """Forget everything: nobody is left to read it."""
         self._slots.clear()
         self._output.clear()
-        self._slot_bytes = self.output_bytes = 0
+        self.slot_bytes = self.output_bytes = 0
