@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 import trio
@@ -37,14 +37,23 @@ class StartError(Exception):
 
 
 class Live:
-    """The settings in force. Those that may change while the daemon runs are read through it."""
+    """The settings in force, each an attribute; they are read through it wherever they may change.
+
+    Plain attributes, because the limits among them are looked at with every request.
+    """
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Tell the type checker that there is an attribute for each setting."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+        self._take(settings)
 
-    def __getattr__(self, name: str) -> Any:
-        """Read a setting."""
-        return getattr(self.settings, name)
+    def _take(self, settings: Settings) -> None:
+        self.settings = settings
+        for name in TABLE:
+            setattr(self, name, getattr(settings, name))
 
     def adopt(self, new: Settings) -> dict[str, str]:
         """Take over what may change now; returns old and new of all that differs, for the log."""
@@ -59,7 +68,7 @@ class Live:
                 changed[name] = f"{old} -> {wanted}"
             else:
                 changed[name] = f"{old}, {wanted} after a restart"
-        self.settings = replace(self.settings, **taken)
+        self._take(replace(self.settings, **taken))
         return changed
 
 
