@@ -77,13 +77,12 @@ def build_engine(
     live: Live,
     writing: Executor,
     reading: Executor,
-    monotonic: Callable[[], float],
-    wall: Callable[[], float],
+    querying: Executor,
+    clock: Clock,
 ) -> Engine:
     """Join store, liveness and feed. Raises `StoreUnusable`."""
     opened = database.start()
     view = View(opened.last_rev, live.task_cache)
-    clock = Clock(monotonic, wall)
     engine = Engine(opened, live, clock, view)
     writer = Writer(
         database,
@@ -97,7 +96,7 @@ def build_engine(
         batch_rows_max=live.commit_rows,
         fold_lag_max=live.fold_lag,
     )
-    reader = Reader(database, reading, view, writer)
+    reader = Reader(database, reading, querying, view, writer)
     feed = Feed(
         opened.last_rev, opened.pruned_rev, reader.changes, recent_bytes_max=live.event_cache
     )
@@ -123,7 +122,10 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
 
     writing = ThreadExecutor("taskdashd-writer", call_soon)
     reading = ThreadExecutor("taskdashd-reader", call_soon)
-    engine = build_engine(database, live, writing, reading, time.monotonic, time.time)
+    querying = ThreadExecutor("taskdashd-query", call_soon)
+    # This thread is the event loop's: its processor time tells work from standing still.
+    clock = Clock(time.monotonic, time.time, time.thread_time)
+    engine = build_engine(database, live, writing, reading, querying, clock)
     poller = Poller(engine, live)
     supervisor = Supervisor(engine, poller)
     for listener in listeners:
@@ -140,7 +142,7 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
         await _stop(poller, engine, settings.shutdown_timeout)
         nursery.cancel_scope.cancel()
     poller.close()
-    if not (writing.close(1.0) and reading.close(1.0)):
+    if not all(executor.close(1.0) for executor in (writing, reading, querying)):
         log.error("the disk does not answer: leaving without closing the database")
         os._exit(1)
     database.close()

@@ -15,6 +15,7 @@ from taskdash_protocol.errors import ServerError, StorageError
 from taskdash_protocol.frames import EVENT, HEARTBEAT, TASKDASH, Decoder, Message
 from taskdashd.config import Settings
 from taskdashd.daemon import Live, build_engine
+from taskdashd.operations.clock import Clock
 from taskdashd.server.connection import Connection
 from taskdashd.server.poller import Unread
 from taskdashd.server.supervisor import TICK_S, Supervisor
@@ -128,8 +129,8 @@ class World:
             self.live,
             self.writing,
             self.reading,
-            lambda: self.time,
-            lambda: WALL_START + self.time,
+            self.reading,
+            Clock(lambda: self.time, lambda: WALL_START + self.time, lambda: 0.0),
         )
         self.supervisor = Supervisor(self.engine, self)  # type: ignore[arg-type]
 

@@ -12,15 +12,24 @@ _DRIFT_S: Final = 0.005
 class Clock:
     """Monotonic seconds during which this daemon was running, and the wall clock.
 
-    If the process was stopped or starved, a tick comes late, and the whole gap since the last one
-    is taken out of the time that liveness sees: nobody's silence is measured by it. (When in the
-    gap the stall began is not known: a death may be late by a tick for it, but never early.) A
-    jump of the wall clock changes nothing but the stamps.
+    If the process was stopped or starved, a tick comes late. Of the gap since the last one, all
+    that the event loop did not spend working (by its thread's processor time) is taken out of the
+    time that liveness sees: nobody's silence is measured by it. (When in the gap the stall began
+    is not known: a death may be late by a tick for it, but never early.) A loop that is merely
+    busy is no stall, or a busy daemon would never see time pass. A jump of the wall clock changes
+    nothing but the stamps.
     """
 
-    def __init__(self, monotonic: Callable[[], float], wall: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        monotonic: Callable[[], float],
+        wall: Callable[[], float],
+        worked: Callable[[], float],
+    ) -> None:
         self._monotonic = monotonic
         self._wall = wall
+        self._worked = worked
+        self._worked_at_tick = worked()
         self._stalled_s = 0.0
         self._ticked_at = monotonic()
         self._wall_offset_s = wall() - monotonic()
@@ -38,11 +47,13 @@ class Clock:
         """
         monotonic = self._monotonic()
         gap = monotonic - self._ticked_at
-        self._ticked_at = monotonic
-        if gap - expected_s <= STALL_S:
+        worked = self._worked()
+        idle = gap - (worked - self._worked_at_tick)
+        self._ticked_at, self._worked_at_tick = monotonic, worked
+        if idle - expected_s <= STALL_S:
             return 0.0
-        self._stalled_s += gap
-        return gap
+        self._stalled_s += idle
+        return idle
 
     def stamp(self) -> str:
         """Write this moment as RFC 3339 in UTC with milliseconds."""

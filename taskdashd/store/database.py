@@ -1,7 +1,7 @@
 """The file: opening it safely, and every statement that runs on it.
 
-All of this blocks. The daemon calls it from two threads, one that owns the writing connection and
-one that owns the reading one, through `Writer` and `Reader`.
+All of this blocks. The daemon calls it from three threads, through `Writer` and `Reader`: one owns
+the writing connection, one looks tasks up, and one answers what may take long.
 """
 
 import base64
@@ -9,8 +9,8 @@ import binascii
 import fcntl
 import os
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -87,7 +87,9 @@ class Database:
                 self._migrate()
                 self._reader = dialect.connect(str(self.path), read_only=True)
                 opened.callback(self._reader.close)
-                self._reader.connection().set_progress_handler(self._overdue, _PROGRESS_STEPS)
+                self._querier = dialect.connect(str(self.path), read_only=True)
+                opened.callback(self._querier.close)
+                self._querier.connection().set_progress_handler(self._overdue, _PROGRESS_STEPS)
             except (PeeweeException, apsw.Error, MigrationError) as error:
                 raise StoreUnusable(f"cannot open {self.path}: {_plain(error)}") from error
             self._opened = opened.pop_all()
@@ -123,7 +125,18 @@ class Database:
         try:
             self._writer.execute_sql(dialect.APPEND, (dialect.batch(changes),))
         except (PeeweeException, apsw.Error, MemoryError) as error:
+            self._overwrite_failed_commit()
             raise StorageError(f"the change could not be stored: {_plain(error)}") from error
+
+    def _overwrite_failed_commit(self) -> None:
+        """Make sure that a commit which failed does not come back after a crash.
+
+        Where the sync failed, its frames are in the WAL, whole and with their commit mark; only
+        the next commit, which is written over them, makes them void. If this one fails too, the
+        next that succeeds does the same.
+        """
+        with suppress(PeeweeException, apsw.Error):
+            self._writer.execute_sql("UPDATE state SET boot = boot")
 
     def fold(self, to_rev: int) -> None:
         """Bring the `task` table up to a rev of the log. Raises `StorageError`."""
@@ -139,7 +152,7 @@ class Database:
         except (PeeweeException, apsw.Error, MemoryError) as error:
             raise StorageError(f"the task table could not be updated: {_plain(error)}") from error
 
-    # The reading connection
+    # The connection for look-ups
 
     def load(self, ids: Iterable[str], revs: Iterable[int]) -> dict[str, tasks.Task]:
         """Read tasks by id, and others by the rev of their last change. Raises `StorageError`."""
@@ -147,10 +160,12 @@ class Database:
         for statement, wanted in ((dialect.LOAD_BY_ID, ids), (dialect.LOAD_BY_REV, revs)):
             text = dialect.json_list(wanted)
             if text != "[]":
-                for row in self._read(statement, (text,)):
+                for row in self._read(self._reader, statement, (text,)):
                     task = tasks.restore(row)
                     found[task.id] = task
         return found
+
+    # The connection for what may take long
 
     def query(self, request: Query, bytes_max: int) -> Page:
         """Read a page: at most `request.limit` tasks and about `bytes_max` bytes of them.
@@ -161,7 +176,7 @@ class Database:
         field, descending = request.order.removeprefix("-"), request.order.startswith("-")
         key = _expression(field)
         query = (
-            schema.Task.select(schema.Task.id, schema.Change.task, key)
+            schema.Task.select(schema.Task.id, schema.Task.rev, key)
             .join(schema.Change, on=(schema.Change.rev == schema.Task.rev))
             .limit(request.limit + 1)
         )
@@ -174,27 +189,32 @@ class Database:
             bound = Tuple(*after) if len(order) > 1 else after[-1]
             query = query.where(position < bound if descending else position > bound)
         query = query.order_by(*(item.desc() if descending else item.asc() for item in order))
-        sql, parameters = query.bind(self._reader).sql()
-        rows = self._read(sql, parameters, within_s=self._query_timeout_s)
-        return _page(rows, request, bytes_max)
+        sql, parameters = query.bind(self._querier).sql()
+        self._deadline = time.monotonic() + self._query_timeout_s
+        found = list(self._read(self._querier, sql, parameters))
+        revs = dialect.json_list(rev for _, rev, _ in found[: request.limit])
+        # One after another, and no further than the page goes: bodies can be large.
+        bodies = self._read(self._querier, dialect.BODIES, (revs,))
+        return _page(found, bodies, request.order, bytes_max)
 
     def changes(self, after_rev: int, rows_max: int) -> list[StoredEvent]:
         """Read the log from after a rev: fewer rows where they are large, one at least.
 
         Raises `StorageError`.
         """
-        rows = self._read(dialect.CHANGES, (after_rev, rows_max, PAGE_BYTES_MAX))
+        self._deadline = None
+        rows = self._read(self._querier, dialect.CHANGES, (after_rev, rows_max, PAGE_BYTES_MAX))
         return [StoredEvent(rev, kind, text.encode()) for rev, kind, text in rows]
 
     def _read(
-        self, sql: str, parameters: Sequence[Any], *, within_s: float | None = None
-    ) -> list[Any]:
-        self._deadline = None if within_s is None else time.monotonic() + within_s
+        self, connection: dialect.Connection, sql: str, parameters: Sequence[Any]
+    ) -> Iterator[Any]:
         try:
-            return list(self._reader.execute_sql(sql, parameters))
+            yield from connection.execute_sql(sql, parameters)
         except (PeeweeException, apsw.Error, MemoryError) as error:
-            if isinstance(error, apsw.InterruptError) or "interrupt" in str(error).lower():
-                raise Busy(f"the query took longer than {within_s:g} s: select less") from error
+            if self._overdue():
+                limit_s = self._query_timeout_s
+                raise Busy(f"the query took longer than {limit_s:g} s: select less") from error
             raise StorageError(f"the database could not be read: {_plain(error)}") from error
 
     def _overdue(self) -> bool:
@@ -255,19 +275,22 @@ def _expression(name: str) -> Any:
     return dialect.member(schema.Change.task, name)
 
 
-def _page(rows: list[Any], request: Query, bytes_max: int) -> Page:
+def _page(
+    found: list[tuple[str, int, Any]], bodies: Iterator[Any], order: str, bytes_max: int
+) -> Page:
     taken: list[StoredTask] = []
     size = 0
-    for task_id, text, _ in rows[: request.limit]:
-        body = text.encode()
-        size += len(body)
-        if taken and size > bytes_max:
-            break
-        taken.append(StoredTask(task_id, body))
-    if len(taken) == len(rows):
+    with closing(bodies):  # type: ignore[type-var]
+        for (task_id, _, _), (text,) in zip(found, bodies, strict=False):
+            body = text.encode()
+            size += len(body)
+            if taken and size > bytes_max:
+                break
+            taken.append(StoredTask(task_id, body))
+    if len(taken) == len(found):
         return Page(taken, None)
-    last_id, _, key = rows[len(taken) - 1]
-    return Page(taken, _write_cursor(request.order, key, last_id))
+    last_id, _, key = found[len(taken) - 1]
+    return Page(taken, _write_cursor(order, key, last_id))
 
 
 def _write_cursor(order: str, key: Any, task_id: str) -> str:

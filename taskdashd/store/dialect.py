@@ -62,6 +62,10 @@ LOAD_BY_REV: Final = f"""
 SELECT {_ROW} FROM json_each(?) AS wanted JOIN change AS c ON c.rev = wanted.value
 """  # noqa: S608
 
+BODIES: Final = """
+SELECT c.task FROM json_each(?) AS wanted CROSS JOIN change AS c ON c.rev = wanted.value
+"""
+
 # A page is bounded by the sum of the sizes before each row.
 CHANGES: Final = """
 SELECT rev, kind, task FROM (

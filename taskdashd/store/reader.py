@@ -1,4 +1,8 @@
-"""The event loop's side of reading: it never waits, and asks once for many."""
+"""The event loop's side of reading: it never waits, and asks once for many.
+
+Look-ups have a thread of their own: a Query that takes its time must not hold up a Find, nor the
+shutdown of a task that is not in memory.
+"""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -15,9 +19,17 @@ Then = Callable[[Any], None]
 class Reader:
     """Brings tasks into the view, answers Queries, and reads the log for watches."""
 
-    def __init__(self, database: Database, executor: Executor, view: View, writer: Writer) -> None:
+    def __init__(
+        self,
+        database: Database,
+        executor: Executor,
+        patient: Executor,
+        view: View,
+        writer: Writer,
+    ) -> None:
         self._database = database
         self._executor = executor
+        self._patient = patient
         self._view = view
         self._writer = writer
         self._wanted: dict[str, list[Then]] = {}
@@ -53,13 +65,13 @@ class Reader:
             if fault is not None:
                 then(fault)
             else:
-                self._executor.submit(lambda: self._database.query(request, bytes_max), then)
+                self._patient.submit(lambda: self._database.query(request, bytes_max), then)
 
         self._writer.catch_up(caught_up)
 
     def changes(self, after_rev: int, rows_max: int, then: Then) -> None:
         """Read the log from after a rev: `then` gets a list of rows or an exception."""
-        self._executor.submit(lambda: self._database.changes(after_rev, rows_max), then)
+        self._patient.submit(lambda: self._database.changes(after_rev, rows_max), then)
 
     def _look_up(self) -> None:
         if self._loading or not self._wanted:
@@ -69,7 +81,7 @@ class Reader:
         unfolded = self._view.unfolded
         ids = [task_id for task_id in wanted if task_id not in unfolded]
         revs = [unfolded[task_id] for task_id in wanted if task_id in unfolded]
-        asked_rev = self._view.committed_rev
+        asked_rev = self._view.begin_load()
         self._executor.submit(
             lambda: self._database.load(ids, revs),
             lambda outcome: self._looked_up(wanted, asked_rev, outcome),
@@ -77,11 +89,14 @@ class Reader:
 
     def _looked_up(self, wanted: dict[str, list[Then]], asked_rev: int, outcome: Any) -> None:
         self._loading = False
+        changed = self._view.end_load()
         for task_id, waiting in wanted.items():
             if isinstance(outcome, Exception):
                 for one_arrived in waiting:
                     one_arrived(outcome)
-            elif self._view.loaded(task_id, outcome.get(task_id), asked_rev):
+            elif task_id not in changed and self._view.loaded(
+                task_id, outcome.get(task_id), asked_rev
+            ):
                 for one_arrived in waiting:
                     one_arrived(None)
             else:

@@ -26,6 +26,8 @@ class View:
         """Decided and not yet on disk."""
         self.unfolded: dict[str, int] = {}
         """Where in the log the last change of a task is, until the fold has it too."""
+        self._forgotten: set[str] | None = None
+        """What the fold took out of `unfolded` while a look-up was under way."""
         self._cache: OrderedDict[str, Task | None] = OrderedDict()
         self._cache_bytes = 0
         self._cache_bytes_max = cache_bytes_max
@@ -73,16 +75,29 @@ class View:
             if unfolded[task_id] > to_rev:
                 break
             del unfolded[task_id]
+            if self._forgotten is not None:
+                self._forgotten.add(task_id)
+
+    def begin_load(self) -> int:
+        """Note that the reader begins to look; returns the rev as of which it does."""
+        self._forgotten = set()
+        return self.committed_rev
+
+    def end_load(self) -> set[str]:
+        """Note that it has looked; returns the ids of which what it found may be too old."""
+        forgotten, self._forgotten = self._forgotten or set(), None
+        return forgotten
 
     def loaded(self, task_id: str, task: Task | None, asked_rev: int) -> bool:
         """Take in what the reader found for an id that was asked for when `asked_rev` was newest.
 
-        Returns False if the answer may be out of date; then it must be asked for again.
+        Returns False if the answer is out of date; then it must be asked for again. What
+        `end_load` names must not be offered at all.
         """
         if task_id in self._cache:
             return True
-        if self.folded_rev > asked_rev or self.unfolded.get(task_id, 0) > asked_rev:
-            # It may have changed, been folded and left the cache, all while the reader looked.
+        if self.unfolded.get(task_id, 0) > asked_rev:
+            # It has changed and left the cache, all while the reader looked.
             return False
         self._remember(task_id, task)
         return True

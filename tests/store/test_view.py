@@ -18,13 +18,16 @@ def small_view() -> View:
 def test_an_answer_is_not_believed_if_the_task_may_have_changed_meanwhile() -> None:
     """Registered, folded and dropped from the cache, all while the reader looked."""
     view = small_view()
-    asked_rev = view.committed_rev
+    asked_rev = view.begin_load()
     view.commit([change(1, "a"), change(2, "b")])
     assert not view.knows("a")
     assert not view.loaded("a", None, asked_rev), "changed, and still in the log alone"
+    view.fold(1)
+    assert view.end_load() == {"a"}, "changed, folded, and forgotten"
     view.fold(2)
-    assert not view.loaded("a", None, asked_rev), "changed, and forgotten"
-    assert view.loaded("a", None, view.committed_rev)
+    asked_rev = view.begin_load()
+    assert view.end_load() == set()
+    assert view.loaded("a", None, asked_rev)
 
 
 def test_what_is_in_memory_is_newer_than_what_the_reader_brings() -> None:
