@@ -1,7 +1,10 @@
 """Structured logs on standard error: for people on a terminal, JSON elsewhere."""
 
+import io
 import logging
 import sys
+from contextlib import suppress
+from typing import TextIO
 
 import structlog
 
@@ -27,9 +30,31 @@ def configure(log_format: str, level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_Unbreakable(sys.stderr)),
         cache_logger_on_first_use=False,
     )
+
+
+class _Unbreakable(io.StringIO):
+    """A stream that loses what cannot be written.
+
+    A full disk, or a reader of the log that has gone, must not end the daemon.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write if that is possible."""
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush if that is possible."""
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def _printable(

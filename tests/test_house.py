@@ -26,6 +26,8 @@ PACKAGES = (
 SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
+
+
 def text(path: str) -> str:
     return (ROOT / path).read_text()
 

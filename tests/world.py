@@ -160,9 +160,9 @@ class World:
             if peer is None:
                 continue
             connection.settle()
-            peer.take(connection.outbox.take())
-            connection.room_was_made()
-            peer.take(connection.outbox.take())
+            while connection.outbox.output_bytes:
+                peer.take(connection.outbox.take())
+                connection.room_was_made()
             if connection.finished:
                 peer.close()
         self.engine.writer.flush()

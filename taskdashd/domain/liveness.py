@@ -15,6 +15,7 @@ it is not the wall clock, and time during which the daemon itself stood still is
 
 from collections.abc import Iterator
 from heapq import heappop, heappush
+from typing import Final
 
 
 class Owner:
@@ -23,7 +24,7 @@ class Owner:
     `last_seen` may be assigned directly: that is all a beat costs.
     """
 
-    __slots__ = ("is_open", "last_seen", "leases", "queued_at", "serial", "timeouts")
+    __slots__ = ("__weakref__", "is_open", "last_seen", "leases", "queued_at", "serial", "timeouts")
 
     def __init__(self, serial: int, now: float) -> None:
         self.serial = serial
@@ -38,7 +39,7 @@ class Owner:
 class Lease:
     """The live tasks of one owner that share a timeout; they are due together."""
 
-    __slots__ = ("owner", "queued_at", "tasks", "timeout_s")
+    __slots__ = ("__weakref__", "owner", "queued_at", "tasks", "timeout_s")
 
     def __init__(self, owner: Owner, timeout_s: float | None) -> None:
         self.owner = owner
@@ -46,6 +47,8 @@ class Lease:
         self.queued_at: float | None = None
         self.tasks: set[str] = set()
 
+
+_VOID_MAX: Final = 1000
 
 Due = Lease | Owner
 """A lease whose tasks are overdue, or an open connection that has been silent for too long."""
@@ -59,6 +62,8 @@ class Liveness:
         self._leases: dict[str, Lease] = {}
         self._heap: list[tuple[float, int, Due]] = []
         self._pushed = 0
+        self._void = 0
+        """About how many entries of the heap stand for nothing any more."""
 
     def __len__(self) -> int:
         """How many tasks are supervised."""
@@ -67,6 +72,11 @@ class Liveness:
     def connect(self, owner: Owner) -> None:
         """Begin to watch an open connection for silence."""
         self._schedule(owner, self.deadline(owner))
+
+    def disconnect(self, owner: Owner) -> None:
+        """Note that a connection was closed. What it owns keeps its deadline."""
+        owner.is_open = False
+        self._voided()
 
     def count(self, owner: Owner, timeout_s: float | None, by: int) -> None:
         """Note that an owner gained (`by=1`) or lost (`by=-1`) a task of this timeout."""
@@ -97,8 +107,9 @@ class Liveness:
         if lease is not None:
             lease.tasks.discard(task_id)
             if not lease.tasks:
-                # The heap's entry finds nobody and is dropped when it comes up.
+                # The heap's entry finds nobody and is dropped when it comes up, or before.
                 lease.owner.leases.pop(lease.timeout_s, None)
+                self._voided()
 
     def owner_of(self, task_id: str) -> Owner | None:
         """Give the owner on whose signs of life a supervised task depends."""
@@ -129,9 +140,7 @@ class Liveness:
             if at != entry.queued_at:
                 continue
             entry.queued_at = None
-            if isinstance(entry, Lease) and entry.owner.leases.get(entry.timeout_s) is not entry:
-                continue
-            if isinstance(entry, Owner) and not entry.is_open:
+            if not _stands(entry):
                 continue
             deadline = self.deadline(entry)
             if deadline > now:
@@ -149,8 +158,9 @@ class Liveness:
 
     def refresh(self) -> None:
         """Compute every deadline anew, after the default timeout or the clock was changed."""
-        entries = [entry for at, _, entry in self._heap if at == entry.queued_at]
+        entries = [entry for at, _, entry in self._heap if at == entry.queued_at and _stands(entry)]
         self._heap.clear()
+        self._void = 0
         for entry in entries:
             entry.queued_at = None
             self._schedule(entry, self.deadline(entry))
@@ -162,9 +172,21 @@ class Liveness:
         timeout = self.default_timeout_s if entry.timeout_s is None else entry.timeout_s
         return entry.owner.last_seen + timeout
 
+    def _voided(self) -> None:
+        # A timeout can be a day: entries that stand for nothing must not wait for it.
+        self._void += 1
+        if self._void > _VOID_MAX and self._void * 2 > len(self._heap):
+            self.refresh()
+
     def _schedule(self, entry: Due, at: float) -> None:
         if entry.queued_at is not None and entry.queued_at <= at:
             return
         entry.queued_at = at
         self._pushed += 1
         heappush(self._heap, (at, self._pushed, entry))
+
+
+def _stands(entry: Due) -> bool:
+    if isinstance(entry, Owner):
+        return entry.is_open
+    return entry.owner.leases.get(entry.timeout_s) is entry

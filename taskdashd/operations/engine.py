@@ -5,7 +5,7 @@ supervised, who is told. Nothing of that happens before the commit, so one that 
 to take back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from taskdash_protocol.errors import Busy
@@ -81,6 +81,8 @@ class Engine:
         self.view = view
         self.liveness = Liveness(limits.heartbeat_timeout)
         self.sessions: dict[int, Session] = {}
+        self.may_have_spoken: Callable[[int], bool] = lambda _serial: False
+        """Whether something waits in the socket of the session with this serial."""
         self._serial = opened.boot << 32
         # What was live before this start gets one full timeout from now to be taken up.
         before = self._orphaned()
@@ -105,7 +107,7 @@ class Engine:
 
     def disconnect(self, session: Session) -> None:
         """End a session. Its live tasks keep their deadline."""
-        session.owner.is_open = False
+        self.liveness.disconnect(session.owner)
         del self.sessions[session.owner.serial]
         for watch in session.watches.values():
             self.feed.unwatch(watch)
@@ -130,7 +132,8 @@ class Engine:
         """Raise `Busy` if supervising this task would go over a limit."""
         if not is_live(new.status):
             return
-        full = len(self.liveness) >= self.limits.max_live_tasks
+        # What is pending counts whole, though some of it may be live already.
+        full = len(self.liveness) + len(self.view.pending) >= self.limits.max_live_tasks
         if full and (old is None or not is_live(old.status)):
             raise Busy(f"{self.limits.max_live_tasks} live tasks are supervised: no more fit")
         session = self.sessions.get(new.owner)
@@ -188,11 +191,10 @@ class Engine:
 
     def _is_gone(self, task: Task) -> bool:
         session = self.sessions.get(task.owner)
-        return (
-            session is None
-            or bool(task.shutdown_at)
-            or self.liveness.is_silent(session.owner, task.timeout_s, self.clock.now())
-        )
+        if session is None or task.shutdown_at:
+            return True
+        silent = self.liveness.is_silent(session.owner, task.timeout_s, self.clock.now())
+        return silent and not self.may_have_spoken(task.owner)
 
     def seen(self, task: Task) -> str:
         """Give the last sign of life of a task's owner; empty if it gave none since the start."""

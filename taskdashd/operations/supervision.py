@@ -38,7 +38,13 @@ def _next_slice(engine: Engine, lease: Lease, ids: Iterator[str]) -> None:
         if fault is not None:
             engine.liveness.again(lease, engine.clock.now() + RETRY_S)
             return
-        engine.writer.write(lambda transaction: _decide(engine, lease, some, transaction), written)
+        try:
+            engine.writer.write(
+                lambda transaction: _decide(engine, lease, some, transaction), written
+            )
+        except Exception:
+            engine.liveness.again(lease, engine.clock.now() + RETRY_S)
+            raise
         engine.writer.flush()
 
     def written(outcome: Any) -> None:

@@ -32,6 +32,7 @@ from taskdashd.server.outbox import Outbox, Slot
 
 INBOX_REQUESTS_MAX: Final = 256
 INBOX_BYTES_MAX: Final = 64 << 10
+LOOK_AHEAD_MAX: Final = 256
 BUFFERED_BYTES_MAX: Final = 128 << 10
 """Bytes not yet taken as frames, beyond which no more are read while the inbox is stopped."""
 
@@ -65,7 +66,7 @@ class Connection:
         self._inbox_bytes = 0
         self.outbox = Outbox()
         self._waits = False
-        self._look_up_alone = False
+        self._look_ahead = LOOK_AHEAD_MAX
         self._ended = False
         self._closing = False
         self._gone = False
@@ -129,6 +130,13 @@ class Connection:
     def end_of_input(self) -> None:
         """Note that the peer will send no more. It still gets its replies."""
         self._ended = True
+
+    def hang_up(self) -> None:
+        """Note that the peer neither sends nor hears any more; what it has asked is still done."""
+        self._ended = True
+        for watch in self.session.watches.values():
+            self._engine.feed.unwatch(watch)
+        self.session.watches.clear()
 
     def settle(self) -> None:
         """Go on after something that was waited for has happened."""
@@ -243,7 +251,6 @@ class Connection:
         if not self._engine.view.knows(call.task_id):
             self._look_up()
             return False
-        self._look_up_alone = False
         self._next()
         self._run_on_task(call)
         return True
@@ -253,10 +260,9 @@ class Connection:
 
     def _look_up(self) -> None:
         wanted = [call.task_id for call in self._inbox if call.task_id is not None]
-        if self._look_up_alone:
-            # The cache could not hold all of them at once.
-            del wanted[1:]
-        self._look_up_alone = True
+        del wanted[self._look_ahead :]
+        # If the cache cannot hold them all at once, fewer will be asked for.
+        self._look_ahead = max(1, self._look_ahead // 2)
         self._waits = True
         self._engine.reader.load(wanted, self._looked_up)
 
@@ -264,6 +270,8 @@ class Connection:
         self._waits = False
         if self._closing:
             return
+        if self._inbox and self._engine.view.knows(self._inbox[0].task_id or ""):
+            self._look_ahead = min(LOOK_AHEAD_MAX, self._look_ahead * 2)
         if fault is not None and self._inbox:
             call = self._inbox[0]
             self._next()

@@ -5,6 +5,9 @@ slots at the head become output. Events have no place in that order and go out a
 """
 
 from collections import deque
+from typing import Final
+
+SEND_BYTES: Final = 256 << 10
 
 
 class Slot:
@@ -24,7 +27,7 @@ class Outbox:
         self._slots: deque[Slot] = deque()
         self.slot_bytes = 0
         """About how much the replies hold that are not output yet."""
-        self._output: list[bytes] = []
+        self._output: deque[bytes] = deque()
         self.output_bytes = 0
         """Ready to be sent."""
 
@@ -58,19 +61,27 @@ class Outbox:
         self.output_bytes += len(frame)
 
     def take(self) -> bytes:
-        """Give all bytes that are ready to be sent."""
-        output = b"".join(self._output)
-        self._output.clear()
-        self.output_bytes = 0
-        return output
+        """Give bytes that are ready to be sent: all, or as much as one `send` is likely to take."""
+        output, pieces, size = self._output, [], 0
+        while output and size < SEND_BYTES:
+            piece = output.popleft()
+            pieces.append(piece)
+            size += len(piece)
+        self.output_bytes -= size
+        return b"".join(pieces)
 
     def put_back(self, rest: bytes) -> None:
         """Take back what the socket did not."""
-        self._output.insert(0, rest)
+        self._output.appendleft(rest)
         self.output_bytes += len(rest)
+
+    def drop_output(self) -> None:
+        """Forget what is ready to be sent."""
+        self._output.clear()
+        self.output_bytes = 0
 
     def clear(self) -> None:
         """Forget everything: nobody is left to read it."""
         self._slots.clear()
-        self._output.clear()
-        self.slot_bytes = self.output_bytes = 0
+        self.slot_bytes = 0
+        self.drop_output()

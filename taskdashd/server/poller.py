@@ -8,10 +8,10 @@ they carry, and one commit for what a sweep decided.
 The kernel's events are level-triggered: what a sweep does not finish comes up in the next.
 """
 
-import errno
 import select
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, NamedTuple, Protocol
 
 import structlog
@@ -21,19 +21,17 @@ from taskdash_protocol.errors import BadRequest, Busy, ServerError
 from taskdashd.operations.engine import Engine
 from taskdashd.server.connection import Connection, ConnectionLimits
 from taskdashd.server.deadlines import Deadlines, unread_bytes
+from taskdashd.server.listener import Listener
 
 RECV_BYTES: Final = 64 << 10
 _READY_MAX: Final = 256
-_ACCEPTS_AT_ONCE: Final = 64
-_BACKLOG: Final = 1024
-_ACCEPT_PAUSE_S: Final = 0.1
 _LATE_S: Final = 0.1
+_AFTER_FAULT_S: Final = 0.1
 _TURNED_AWAY_MAX: Final = 64
 """Connections over the limit that are told so at one time; more are just closed."""
 LINGER_S: Final = 1.0
 """How long a peer may take to read our last words after we have closed our side."""
 
-_OUT_OF_RESOURCES: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -59,7 +57,17 @@ class Unread(NamedTuple):
 class Link:
     """A socket and the connection on it."""
 
-    __slots__ = ("bytes_in", "connection", "events", "fd", "frames_timed", "lingers", "sock")
+    __slots__ = (
+        "blocked",
+        "bytes_in",
+        "connection",
+        "events",
+        "fd",
+        "frames_timed",
+        "hung_up",
+        "lingers",
+        "sock",
+    )
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -69,6 +77,8 @@ class Link:
         self.bytes_in = 0
         self.frames_timed = -1
         self.lingers = False
+        self.blocked = False
+        self.hung_up = False
 
 
 class Poller:
@@ -81,10 +91,11 @@ class Poller:
         self._links: dict[int, Link] = {}
         self._by_serial: dict[int, Link] = {}
         self._touched: dict[Link, None] = {}
-        self._listeners: dict[int, socket.socket] = {}
-        self._paused_until: float | None = None
         self._reading_stopped = False
         now = engine.clock.now
+        self._listener = Listener(self._epoll, now, self._accepted)
+        self.listen = self._listener.listen
+        self.stop_accepting = self._listener.close
         self._partial: Deadlines[Link] = Deadlines(now)
         self._late: Deadlines[Link] = Deadlines(now)
         self._unsent: Deadlines[Link] = Deadlines(now)
@@ -95,23 +106,23 @@ class Poller:
         """How many connections are open."""
         return len(self._links)
 
-    def listen(self, listener: socket.socket) -> None:
-        """Accept connections from a bound socket."""
-        listener.setblocking(False)
-        listener.listen(_BACKLOG)
-        self._listeners[listener.fileno()] = listener
-        self._epoll.register(listener.fileno(), select.EPOLLIN)
-
     async def run(self) -> None:
         """Serve until cancelled."""
         while True:
             await trio.lowlevel.wait_readable(self._epoll.fileno())
-            for fd, events in self._epoll.poll(0, _READY_MAX):
-                if (link := self._links.get(fd)) is not None:
-                    self._guarded(self._ready, link, events)
-                elif (listener := self._listeners.get(fd)) is not None:
-                    self._accept(listener)
-            self.sweep()
+            try:
+                self._serve_ready()
+            except Exception:
+                log.exception("unexpected fault while serving")
+                await trio.sleep(_AFTER_FAULT_S)
+
+    def _serve_ready(self) -> None:
+        for fd, events in self._epoll.poll(0, _READY_MAX):
+            if (link := self._links.get(fd)) is not None:
+                self._guarded(self._ready, link, events)
+            else:
+                self._listener.ready(fd)
+        self.sweep()
 
     def call(self, then: Callable[[Any], None], result: Any) -> None:
         """Run what a worker thread sent back, and send what follows from it."""
@@ -164,20 +175,10 @@ class Poller:
             self._close(link)
         for link in self._lingering.due():
             self._close(link)
-        if self._paused_until is not None and self._engine.clock.now() >= self._paused_until:
-            self._resume_accepting()
         self.sweep()
         waits = [deadlines.next_s() for deadlines in self._all_deadlines]
-        if self._paused_until is not None:
-            waits.append(self._paused_until - self._engine.clock.now())
+        waits.append(self._listener.resume())
         return min((wait for wait in waits if wait is not None), default=None)
-
-    def stop_accepting(self) -> None:
-        """Take no more connections."""
-        for listener in self._listeners.values():
-            self._epoll.unregister(listener.fileno())
-            listener.close()
-        self._listeners.clear()
 
     def stop_reading(self) -> None:
         """Read no more requests; those that were read go on."""
@@ -208,29 +209,25 @@ class Poller:
 
     # Connections
 
-    def _accept(self, listener: socket.socket) -> None:
-        for _ in range(_ACCEPTS_AT_ONCE):
-            try:
-                sock, address = listener.accept()
-            except BlockingIOError:
-                return
-            except OSError as error:
-                if error.errno in _OUT_OF_RESOURCES:
-                    log.error("cannot accept, pausing", error=error.strerror, open=len(self))
-                    self._pause_accepting()
-                    return
-                log.debug("a connection was gone before it was accepted", error=str(error))
-                continue
-            self._take(sock, address)
+    def _accepted(self, sock: socket.socket, address: Any) -> None:
+        link = Link(sock)
+        try:
+            self._take(link, address)
+        except Exception:
+            log.exception("cannot serve a new connection")
+            if link.fd in self._links:
+                self._close(link)
+            else:
+                sock.close()
 
-    def _take(self, sock: socket.socket, address: Any) -> None:
+    def _take(self, link: Link, address: Any) -> None:
+        sock = link.sock
         sock.setblocking(False)
         over = len(self._links) - self.limits.max_connections
         if over >= _TURNED_AWAY_MAX:
             sock.close()
             return
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        link = Link(sock)
         link.connection = Connection(
             self._engine,
             self.limits,
@@ -248,13 +245,40 @@ class Poller:
 
     def _ready(self, link: Link, events: int) -> None:
         if events & (select.EPOLLERR | select.EPOLLHUP):
-            # Reset, or closed in both directions: nobody is left to hear a reply.
-            self._close(link)
+            self._hang_up(link)
             return
         if events & select.EPOLLIN:
             self._receive(link)
         if events & select.EPOLLOUT and link.fd in self._links:
+            link.blocked = False
             self._touched.setdefault(link)
+
+    def _hang_up(self, link: Link) -> None:
+        """Do what a peer has asked that was reset, or has closed in both directions.
+
+        Nobody is left to hear a reply, but the last words of a client that exits are there.
+        """
+        if link.hung_up:
+            return
+        link.hung_up = True
+        # It would be reported as ready again and again.
+        self._epoll.unregister(link.fd)
+        connection = link.connection
+        with suppress(OSError):
+            while not connection.closing and (data := link.sock.recv(RECV_BYTES)):
+                connection.receive(data)
+        connection.hang_up()
+        self._touched.setdefault(link)
+
+    def _settle_unheard(self, link: Link) -> None:
+        connection = link.connection
+        connection.settle()
+        while connection.outbox.output_bytes:
+            connection.outbox.drop_output()
+            connection.room_was_made()
+        self._touched.pop(link, None)
+        if connection.finished:
+            self._close(link)
 
     def _receive(self, link: Link) -> None:
         try:
@@ -263,7 +287,7 @@ class Poller:
             return
         except OSError as error:
             log.debug("connection lost", peer=link.connection.session.peer, error=str(error))
-            self._close(link)
+            self._hang_up(link)
             return
         if link.lingers:
             if not data:
@@ -296,23 +320,28 @@ class Poller:
         link.connection.expire(error, reply=True)
 
     def _settle(self, link: Link) -> None:
+        if link.hung_up:
+            self._settle_unheard(link)
+            return
         connection = link.connection
         connection.settle()
-        if connection.outbox.output_bytes and self._send(link):
+        if connection.outbox.output_bytes and not link.blocked and self._send(link):
             connection.room_was_made()
-        if link.fd not in self._links:
+        if link.hung_up:
             return
         # What the new room has let through is sent when the kernel next says that it can be: a
         # peer that reads as fast as we write must not keep the others waiting.
         self._touched.pop(link, None)
         if connection.finished:
             self._finish(link)
-        else:
-            self._time_frame(link)
-            self._update(link)
+            return
+        if connection.outbox.output_bytes and link not in self._unsent:
+            self._unsent.start(link, self.limits.write_timeout)
+        self._time_frame(link)
+        self._update(link)
 
     def _send(self, link: Link) -> bool:
-        """Send what is ready; True if all of it went."""
+        """Send what is ready, or a piece of it; True if the socket took it whole."""
         connection = link.connection
         output = connection.outbox.take()
         try:
@@ -321,17 +350,19 @@ class Poller:
             sent = 0
         except OSError as error:
             log.debug("connection lost", peer=connection.session.peer, error=str(error))
-            self._close(link)
+            self._hang_up(link)
             return False
-        if sent == len(output):
+        if sent:
             self._unsent.stop(link)
-            return True
-        connection.outbox.put_back(output[sent:])
-        if sent or link not in self._unsent:
-            self._unsent.start(link, self.limits.write_timeout)
-        return False
+        if sent < len(output):
+            connection.outbox.put_back(output[sent:])
+            # Until the kernel says otherwise, trying again would only cost time.
+            link.blocked = True
+        return not link.blocked
 
     def _update(self, link: Link) -> None:
+        if link.hung_up:
+            return
         connection = link.connection
         events = 0
         if (connection.wants_input and not self._reading_stopped) or link.lingers:
@@ -366,7 +397,9 @@ class Poller:
         for deadlines in self._all_deadlines:
             deadlines.stop(link)
         self._touched.pop(link, None)
-        self._epoll.unregister(link.fd)
+        with suppress(OSError):
+            # Not there, if the peer hung up or it never came so far.
+            self._epoll.unregister(link.fd)
         link.sock.close()
         link.connection.lost()
 
@@ -377,15 +410,3 @@ class Poller:
         except Exception:
             log.exception("unexpected fault in a connection", peer=link.connection.session.peer)
             self._close(link)
-
-    # Out of descriptors
-
-    def _pause_accepting(self) -> None:
-        for fd in self._listeners:
-            self._epoll.modify(fd, 0)
-        self._paused_until = self._engine.clock.now() + _ACCEPT_PAUSE_S
-
-    def _resume_accepting(self) -> None:
-        self._paused_until = None
-        for fd in self._listeners:
-            self._epoll.modify(fd, select.EPOLLIN)

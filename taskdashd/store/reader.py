@@ -62,10 +62,9 @@ class Reader:
         """Answer a Query with all that is committed now: `then` gets a `Page` or an exception."""
 
         def caught_up(fault: Exception | None) -> None:
-            if fault is not None:
-                then(fault)
-            else:
-                self._patient.submit(lambda: self._database.query(request, bytes_max), then)
+            # The fold needs room on the disk; without it, reading goes on all the same.
+            unfolded = dict(self._view.unfolded) if fault is not None else None
+            self._patient.submit(lambda: self._database.query(request, bytes_max, unfolded), then)
 
         self._writer.catch_up(caught_up)
 

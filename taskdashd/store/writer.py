@@ -157,8 +157,14 @@ class Writer:
         if changes:
             self._on_commit(changes)
         for entry in entries:
-            entry.done(entry.result)
+            self._finish(entry, entry.result)
         self.flush()
+
+    def _finish(self, entry: _Entry, result: Any) -> None:
+        try:
+            entry.done(result)
+        except Exception as error:  # the others' replies must not depend on it
+            self._on_fault(error)
 
     def _failed(self, fault: Exception) -> None:
         entries = [*self._in_flight, *self._queue]
@@ -169,7 +175,7 @@ class Writer:
         self._on_fault(fault)
         error = fault if isinstance(fault, StorageError) else StorageError("the write failed")
         for entry in entries:
-            entry.done(error)
+            self._finish(entry, error)
 
     def _fold(self) -> None:
         self._busy = True

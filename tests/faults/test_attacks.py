@@ -33,7 +33,9 @@ def _stopped(daemon: Daemon) -> None:
 # Watches
 
 
-@pytest.mark.parametrize(("count", "size"), [(100, 100_000), (6_000, 700)])
+@pytest.mark.parametrize(
+    ("count", "size"), [(100, 100_000), pytest.param(6_000, 700, marks=pytest.mark.soak)]
+)
 def test_a_watch_resumes_over_more_than_its_buffer(count: int, size: int, start: Start) -> None:
     """`since` resumes without a gap: a watcher that reads at once is never cut for the backlog."""
     daemon = start()

@@ -137,14 +137,14 @@ def test_a_peer_that_never_reads_its_replies(start: Start) -> None:
 
 def test_a_watcher_that_never_reads(start: Start) -> None:
     """A watcher that does not read is cut off at `watch_buffer`, and slows nobody."""
-    daemon = start(watch_buffer=256 << 10, write_timeout=4)
+    daemon = start(watch_buffer=256 << 10, write_timeout=2)
     neighbour = Neighbour(daemon)
     with daemon.connect(receive_buffer=4096) as deaf, daemon.connect() as writer:
         deaf.good("Watch")
         files = _open_files(daemon)
         before = daemon.peak_kib()
         # Well before `write_timeout`: the bound must do it, not the clock.
-        end = time.monotonic() + 3
+        end = time.monotonic() + 1.9
         while "watcher cut off" not in daemon.output:
             assert time.monotonic() < end, "the watcher that does not read is not cut off"
             writer.send(
@@ -166,7 +166,7 @@ def test_a_watcher_that_never_reads(start: Start) -> None:
 
 def test_slowloris(start: Start) -> None:
     """200 peers send a byte at a time: each gets 1000 and is cut at `frame_timeout`."""
-    timeout_s = 1.0
+    timeout_s = 0.5
     daemon = start(frame_timeout=timeout_s)
     neighbour = Neighbour(daemon)
     files = _open_files(daemon)
@@ -291,7 +291,7 @@ def _stopped(daemon: Daemon) -> None:
 
 def test_a_daemon_that_stood_still_blames_nobody(start: Start, tmp_path: Path) -> None:
     """SIGSTOP for three timeouts, the beats wait in the sockets: nobody is declared dead."""
-    timeout_s = 0.8
+    timeout_s = 0.6
     daemon = start(heartbeat_timeout=timeout_s)
     clients = [daemon.connect() for _ in range(50)]
     watcher = daemon.connect()

@@ -89,7 +89,7 @@ def _see_them_die(
 
 def test_1000_tasks_that_die_at_once_are_shut_down_in_time(start: Start) -> None:
     """1,000 tasks on 100 connections: one event each, not before the deadline, 1 s after it."""
-    _die_together(start, 100, 10, 2.0)
+    _die_together(start, 100, 10, 1.5)
 
 
 @pytest.mark.soak

@@ -199,6 +199,7 @@ def test_full_disk_queries(small_disk: Path, start: Start) -> None:
         house.close()
 
 
+@pytest.mark.soak
 def test_file_size_limit(start: Start, tmp_path: Path) -> None:
     """RLIMIT_FSIZE: as a full disk, and SIGXFSZ kills nobody."""
     data = tmp_path / "data"
@@ -224,7 +225,7 @@ def test_file_size_limit(start: Start, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        "fdatasync,fsync:error=EIO",
+        pytest.param("fdatasync,fsync:error=EIO", marks=pytest.mark.soak),
         pytest.param("pwrite64:error=EIO", marks=pytest.mark.soak),
         pytest.param("pwrite64:error=EROFS", marks=pytest.mark.soak),
         pytest.param("pwrite64:error=ENOSPC", marks=pytest.mark.soak),
@@ -251,7 +252,13 @@ def test_io_error(fault: str, start: Start, inject: Any, tmp_path: Path) -> None
     house.survives_restart(restart)
 
 
-@pytest.mark.parametrize("fault", ["fdatasync,fsync:error=EIO", "pwrite64:error=EIO"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "fdatasync,fsync:error=EIO",
+        pytest.param("pwrite64:error=EIO", marks=pytest.mark.soak),
+    ],
+)
 def test_io_error_then_killed(fault: str, start: Start, inject: Any, tmp_path: Path) -> None:
     """What was refused with 1001 is not kept, also when the daemon is killed right after."""
     data = tmp_path / "data"

@@ -75,6 +75,7 @@ class Peer:
         self.name, self.wire, self.port = name, wire, port
 
     def request(self, workload: str, number: int, prefix: str) -> bytes:
+        """Encode a request of a workload."""
         one = task(number, prefix)
         if self.wire == "frames":
             if workload == "register":
@@ -87,7 +88,7 @@ class Peer:
     def load(
         self, workload: str, shape: tuple[int, int], seconds: float, prefix: str, count: int
     ) -> float:
-        """Requests a second. Raises where a reply was an error."""
+        """Measure requests a second; a reply that is an error ends the benchmark."""
         with tempfile.NamedTemporaryFile(suffix=".requests") as file:
             for number in range(count):
                 request = self.request(workload, number, prefix)

@@ -1,0 +1,81 @@
+"""Listening sockets: accepting, and what to do when the process is out of descriptors."""
+
+import errno
+import select
+import socket
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+
+BACKLOG: Final = 1024
+_ACCEPTS_AT_ONCE: Final = 64
+_PAUSE_S: Final = 0.1
+_OUT_OF_RESOURCES: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+Take = Callable[[socket.socket, Any], None]
+"""Take over an accepted socket and the peer's address."""
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class Listener:
+    """All listening sockets of the daemon, registered with the epoll that waits for them."""
+
+    def __init__(self, epoll: select.epoll, now: Callable[[], float], take: Take) -> None:
+        self._epoll = epoll
+        self._now = now
+        self._take = take
+        self._sockets: dict[int, socket.socket] = {}
+        self._paused_until: float | None = None
+
+    def listen(self, listener: socket.socket) -> None:
+        """Accept connections from a bound socket."""
+        listener.setblocking(False)
+        listener.listen(BACKLOG)
+        self._sockets[listener.fileno()] = listener
+        self._epoll.register(listener.fileno(), select.EPOLLIN)
+
+    def ready(self, fd: int) -> None:
+        """Accept what waits on a socket that is ready, some at a time."""
+        listener = self._sockets.get(fd)
+        if listener is None:
+            return
+        for _ in range(_ACCEPTS_AT_ONCE):
+            try:
+                sock, address = listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _OUT_OF_RESOURCES:
+                    self._pause(error)
+                    return
+                log.debug("a connection was gone before it was accepted", error=str(error))
+                continue
+            self._take(sock, address)
+
+    def resume(self) -> float | None:
+        """Go on after a pause, if it is over; returns the seconds that it still lasts."""
+        if self._paused_until is None:
+            return None
+        left_s = self._paused_until - self._now()
+        if left_s > 0:
+            return left_s
+        self._paused_until = None
+        for fd in self._sockets:
+            self._epoll.modify(fd, select.EPOLLIN)
+        return None
+
+    def close(self) -> None:
+        """Take no more connections."""
+        for fd, listener in self._sockets.items():
+            self._epoll.unregister(fd)
+            listener.close()
+        self._sockets.clear()
+
+    def _pause(self, error: OSError) -> None:
+        # The kernel would report the same connection as ready again and again.
+        log.error("cannot accept, pausing", error=error.strerror, seconds=_PAUSE_S)
+        for fd in self._sockets:
+            self._epoll.modify(fd, 0)
+        self._paused_until = self._now() + _PAUSE_S
