@@ -9,12 +9,13 @@ from typing import Any, Final, Literal, NamedTuple
 
 from taskdash_protocol import strictjson
 from taskdash_protocol.errors import Conflict
-from taskdash_protocol.requests import Register, Update
+from taskdash_protocol.requests import DAEMON_FIELDS, Register, Update
 from taskdash_protocol.statuses import SHUTDOWN, is_live
 
 Kind = Literal["registered", "updated", "shutdown", "recovered"]
 
 _STAMP_CHARACTERS: Final = len("2026-01-01T00:00:00.000Z")
+_ADDED: Final = ("heartbeat_timeout", "fenced", *DAEMON_FIELDS)
 _LAST_SEEN_AT: Final = -(_STAMP_CHARACTERS + len('"}'))
 
 
@@ -149,11 +150,22 @@ def update(old: Task, request: Update, author: Author, moment: Moment) -> Change
 
 def shut_down(old: Task, moment: Moment, actor: str) -> Change:
     """Set a live task to `shutdown`, because nobody has given a sign of life for it."""
-    fields = _fields(old)
-    fields["status"] = SHUTDOWN
-    task = old._replace(rev=moment.rev, status=SHUTDOWN, shutdown_at=moment.at)
-    last_seen = moment.owner_seen or old.last_seen
-    task = _with_body(task, _body(fields, task, moment.at, old.status, last_seen))
+    # Thousands may die at once, so the body is cut and joined, not parsed. A quote inside a JSON
+    # string is escaped, so what looks like a member is one; the known fields come first, and what
+    # the daemon adds comes last (see `_body`).
+    was = strictjson.dumps(old.status)
+    fields, _, _ = old.body.rpartition(b'"rev":')
+    body = b'%b"rev":%d,"epoch":%d,"created_at":"%b","updated_at":"%b","shutdown_at":"%b",' % (
+        fields.replace(b'"status":' + was, b'"status":"shutdown"', 1),
+        moment.rev,
+        old.epoch,
+        old.created_at.encode(),
+        moment.at.encode(),
+        moment.at.encode(),
+    )
+    seen = moment.owner_seen or old.last_seen
+    body += b'"status_before_shutdown":%b,"last_seen":"%b"}' % (was, seen.encode())
+    task = old._replace(rev=moment.rev, status=SHUTDOWN, shutdown_at=moment.at, body=body)
     return Change("shutdown", task, old, moment.at, actor)
 
 
@@ -217,7 +229,8 @@ def _with_body(task: Task, body: bytes) -> Task:
 
 
 def _body(fields: dict[str, Any], task: Task, at: str, before: str, last_seen: str) -> bytes:
-    for name in ("heartbeat_timeout", "fenced", "last_seen"):
+    # Always in this order, and behind everything else: `shut_down` and `refreshed` rely on it.
+    for name in _ADDED:
         fields.pop(name, None)
     if task.timeout_s is not None:
         fields["heartbeat_timeout"] = task.timeout_s

@@ -22,7 +22,8 @@ _TICK_MIN_S: Final = 0.04
 """Deadlines that are closer together share a tick: it is cheaper, and no one is early for it."""
 _MORE_S: Final = 0.001
 _LOOK_AGAIN_S: Final = 0.02
-_JUDGED_AT_ONCE: Final = 500
+_CLOSE_LATER_S: Final = 0.2
+_JUDGED_AT_ONCE: Final = 2000
 WORTH_TELLING_S: Final = 1.0
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -61,7 +62,8 @@ class Supervisor:
             engine.after_stall()
         all_judged = not self.judges or self._judge_some()
         next_s = self._poller.check_deadlines()
-        engine.writer.fold_some()
+        if all_judged:
+            engine.writer.fold_some()
         waits = [TICK_S] if next_s is None else [TICK_S, next_s]
         if (look := engine.liveness.next_look()) is not None:
             waits.append(look - engine.clock.now())
@@ -71,13 +73,23 @@ class Supervisor:
     def _judge_some(self) -> bool:
         """Judge who is due; False if some must wait for the next tick."""
         judged = 0
+        silent: list[Owner] = []
         for entry in self._engine.liveness.due(self._engine.clock.now()):
-            judged += 1 if isinstance(entry, Owner) else len(entry.tasks)
+            if isinstance(entry, Owner):
+                # People wait for the news of tasks; nobody waits for a socket to be closed.
+                silent.append(entry)
+                continue
+            judged += len(entry.tasks)
             self._judge(entry)
             if judged >= _JUDGED_AT_ONCE:
                 # The sockets must not wait for them all.
-                return False
-        return True
+                break
+        for owner in silent:
+            if judged >= _JUDGED_AT_ONCE:
+                self._engine.liveness.again(owner, self._engine.clock.now() + _CLOSE_LATER_S)
+            else:
+                self._judge(owner)
+        return judged < _JUDGED_AT_ONCE
 
     def _judge(self, entry: Due) -> None:
         liveness, now = self._engine.liveness, self._engine.clock.now()

@@ -123,7 +123,7 @@ class Database:
     def append(self, changes: Sequence[tasks.Change]) -> None:
         """Commit a batch of changes to the disk, all or nothing. Raises `StorageError`."""
         try:
-            self._writer.execute_sql(dialect.APPEND, (dialect.batch(changes),))
+            dialect.append(self._writer, changes)
         except (PeeweeException, apsw.Error, MemoryError) as error:
             self._overwrite_failed_commit()
             raise StorageError(f"the change could not be stored: {_plain(error)}") from error

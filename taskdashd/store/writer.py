@@ -65,6 +65,7 @@ class Writer:
         self._waiting_rows = 0
         self._waiting_bytes = 0
         self._busy = False
+        self._quiet_since = 0
         self._catching_up: list[tuple[int, Done]] = []
 
     @property
@@ -124,8 +125,9 @@ class Writer:
             self._commit()
 
     def fold_some(self) -> None:
-        """Use an idle moment to bring the fold forward."""
-        if self.idle and self.fold_lag:
+        """Use a quiet moment to bring the fold forward: one since the last call of this."""
+        quiet_since, self._quiet_since = self._quiet_since, self._view.next_rev
+        if self.idle and self.fold_lag and quiet_since == self._view.next_rev:
             self._fold()
 
     def _commit(self) -> None:

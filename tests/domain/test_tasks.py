@@ -1,5 +1,8 @@
 """The rules of a task, as pure functions."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from taskdash_protocol import strictjson
 from taskdash_protocol.requests import Register, Update
 from taskdashd.domain import tasks
@@ -52,3 +55,41 @@ def test_the_holder_is_the_connection_that_took_it_and_since_when() -> None:
     assert (task.holder, task.held_since, task.epoch) == ("other", LATER, 2)
     task = tasks.update(task, Update.parse({"id": "a"}), OTHER, Moment(3, AT)).task
     assert (task.holder, task.held_since, task.epoch) == ("other", LATER, 2)
+
+
+TRICKY = st.sampled_from(
+    ("", "running", '"', '","status":"x', '"rev":', "\\", "界", "a\nb", '{"status":"running"}')
+)
+
+
+@given(
+    status=TRICKY,
+    name=TRICKY,
+    more=st.dictionaries(
+        st.sampled_from(("rev2", "x", "status ", '"status":')),
+        st.one_of(TRICKY, st.just({"status": "running", "rev": 7, "last_seen": ""})),
+    ),
+    updated=st.booleans(),
+    fenced=st.booleans(),
+)
+def test_a_shutdown_changes_six_members_and_nothing_else(
+    status: str, name: str, more: dict[str, object], updated: bool, fenced: bool
+) -> None:
+    """Although the body is cut and joined, whatever the strings and unknown fields hold."""
+    body = {"id": "a", "name": name, "status": status, "fenced": fenced, "heartbeat_timeout": 2}
+    task = tasks.register(None, Register.parse({**more, **body}), ME, Moment(1, AT)).task
+    if updated:
+        later = Update.parse({"id": "a", "added": {"rev": 1, "status": status}, **more})
+        task = tasks.update(task, later, ME, Moment(2, AT)).task
+    down = tasks.shut_down(task, Moment(9, LATER, owner_seen=LATER), "taskdashd").task
+    assert strictjson.loads(down.body) == {
+        **strictjson.loads(task.body),
+        "status": "shutdown",
+        "rev": 9,
+        "updated_at": LATER,
+        "shutdown_at": LATER,
+        "status_before_shutdown": status,
+        "last_seen": LATER,
+    }
+    row = (down.rev, down.id, down.owner, down.holder, down.held_since, down.body.decode())
+    assert tasks.restore(row) == down
