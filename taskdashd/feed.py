@@ -32,7 +32,7 @@ class Event:
         self._task = task_body
         self._body: bytes | None = None
         self._fields: dict[str, Any] | None = None
-        self._frames: dict[tuple[str, int], bytes] = {}
+        self._frames: dict[tuple[Framing, int], bytes] = {}
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -43,15 +43,12 @@ class Event:
 
     def frame(self, framing: Framing, watch: int) -> bytes:
         """Give the event as a frame for the watch of this number."""
-        key = (framing.name, watch)
+        key = (framing, watch)
         frame = self._frames.get(key)
         if frame is None:
             if self._body is None:
-                self._body = b'{"rev":%d,"kind":"%b","task":%b}' % (
-                    self.rev,
-                    self.kind.encode(),
-                    self._task,
-                )
+                kind = self.kind.encode()
+                self._body = b'{"rev":%d,"kind":"%b","task":%b}' % (self.rev, kind, self._task)
             frame = self._frames[key] = framing.event({"Watch": watch}, self._body)
         return frame
 

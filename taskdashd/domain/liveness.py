@@ -80,11 +80,12 @@ class Liveness:
 
     def count(self, owner: Owner, timeout_s: float | None, by: int) -> None:
         """Note that an owner gained (`by=1`) or lost (`by=-1`) a task of this timeout."""
-        owner.timeouts[timeout_s] = owner.timeouts.get(timeout_s, 0) + by
-        if owner.timeouts[timeout_s] <= 0:
+        had = owner.timeouts.get(timeout_s, 0)
+        owner.timeouts[timeout_s] = had + by
+        if had + by <= 0:
             del owner.timeouts[timeout_s]
-        if owner.is_open:
-            # The longest timeout may have become shorter.
+        if owner.is_open and (not had or had + by <= 0):
+            # Another set of timeouts: the longest may have become shorter.
             self._schedule(owner, self.deadline(owner))
 
     def supervise(self, task_id: str, owner: Owner, timeout_s: float | None) -> None:

@@ -165,7 +165,20 @@ def shut_down(old: Task, moment: Moment, actor: str) -> Change:
     )
     seen = moment.owner_seen or old.last_seen
     body += b'"status_before_shutdown":%b,"last_seen":"%b"}' % (was, seen.encode())
-    task = old._replace(rev=moment.rev, status=SHUTDOWN, shutdown_at=moment.at, body=body)
+    task = Task(
+        old.id,
+        moment.rev,
+        old.epoch,
+        SHUTDOWN,
+        old.timeout_s,
+        old.fenced,
+        old.created_at,
+        moment.at,
+        old.owner,
+        old.holder,
+        old.held_since,
+        body,
+    )
     return Change("shutdown", task, old, moment.at, actor)
 
 

@@ -9,7 +9,7 @@ from taskdash_protocol.statuses import is_live
 from taskdashd.domain import tasks
 from taskdashd.domain.liveness import Lease
 from taskdashd.domain.tasks import Moment
-from taskdashd.operations.engine import Engine
+from taskdashd.operations.engine import NOBODY, Engine
 from taskdashd.store.transaction import Transaction
 
 ACTOR: Final = "taskdashd: no sign of life"
@@ -60,15 +60,15 @@ def _decide(engine: Engine, lease: Lease, ids: list[str], transaction: Transacti
     if engine.liveness.deadline(lease) > engine.clock.now():
         # Its owner has spoken while the tasks were read from the disk.
         return
+    view, owner = engine.view, lease.owner
+    seen = "" if owner.serial == NOBODY else engine.clock.stamp_of(owner.last_seen)
     for task_id in ids:
         # A write on its way is a sign of life, or changes who owns the task, or asks for another
-        # look: all of that is known once it is committed.
-        if task_id not in lease.tasks or transaction.is_pending(task_id):
+        # look: all of that is known once it is committed. And a cache too small for the slice may
+        # have dropped a task. What is passed over comes up again with its lease.
+        if task_id in view.pending or task_id not in lease.tasks or not view.knows(task_id):
             continue
-        if not engine.view.knows(task_id):
-            # A cache too small for the slice has dropped it; the lease comes up again.
-            continue
-        task = transaction.task(task_id)
+        task = view.committed(task_id)
         if task is not None and is_live(task.status):
-            moment = Moment(transaction.rev, transaction.at, owner_seen=engine.seen(task))
+            moment = Moment(transaction.rev, transaction.at, False, seen)
             transaction.put(tasks.shut_down(task, moment, ACTOR))

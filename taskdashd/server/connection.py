@@ -174,7 +174,9 @@ class Connection:
         """Take an event; a watcher that does not read is cut off."""
         if self._closing:
             return
-        self._touched(self)
+        if not self.outbox.output_bytes:
+            # Else it is touched already, or waits for the kernel to take more.
+            self._touched(self)
         if self.outbox.output_bytes >= self._limits.watch_buffer:
             log.warning("watcher cut off", peer=self.session.peer, bytes=self.outbox.output_bytes)
             self.expire(Busy("the watch was not read fast enough: its buffer is full"))

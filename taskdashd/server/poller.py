@@ -12,6 +12,7 @@ import select
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
 import structlog
@@ -54,31 +55,19 @@ class Unread(NamedTuple):
     """A whole frame was read and not looked at."""
 
 
+@dataclass(eq=False, slots=True)
 class Link:
     """A socket and the connection on it."""
 
-    __slots__ = (
-        "blocked",
-        "bytes_in",
-        "connection",
-        "events",
-        "fd",
-        "frames_timed",
-        "hung_up",
-        "lingers",
-        "sock",
-    )
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
-        self.fd = sock.fileno()
-        self.connection: Connection
-        self.events = 0
-        self.bytes_in = 0
-        self.frames_timed = -1
-        self.lingers = False
-        self.blocked = False
-        self.hung_up = False
+    sock: socket.socket
+    fd: int
+    connection: Connection = field(init=False)
+    events: int = 0
+    bytes_in: int = 0
+    frames_timed: int = -1
+    blocked: bool = False
+    hung_up: bool = False
+    lingers: bool = False
 
 
 class Poller:
@@ -210,7 +199,7 @@ class Poller:
     # Connections
 
     def _accepted(self, sock: socket.socket, address: Any) -> None:
-        link = Link(sock)
+        link = Link(sock, sock.fileno())
         try:
             self._take(link, address)
         except Exception:

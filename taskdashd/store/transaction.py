@@ -140,10 +140,6 @@ class Transaction:
         task = self._put.get(task_id)
         return self._view.task(task_id) if task is None else task
 
-    def is_pending(self, task_id: str) -> bool:
-        """Tell whether somebody's change of the task is on its way to the disk."""
-        return task_id in self._view.pending
-
     def put(self, change: Change) -> None:
         """Buffer a change, made with `rev` and `at` of this transaction."""
         assert change.task.rev == self.rev

@@ -90,12 +90,12 @@ def test_a_table_fits_the_terminal_and_keeps_ids_whole(daemon: Daemon) -> None:
         dash.register(
             "an-id-of-some-length-1", "名字很长的任务", project_id="tty", description="x" * 99
         )
-    shown = in_terminal(daemon, "list", "--project", "tty", columns=60)
+    shown = in_terminal(daemon, "list", "--project", "tty", columns=75)
     plain = click_unstyle(shown)
     lines = plain.splitlines()
     assert lines[0].split() == ["ID", "NAME", "STATUS", "SEEN", "DESCRIPTION"]
     assert "an-id-of-some-length-1" in lines[1]
-    assert all(show.width(line) <= 60 for line in lines)
+    assert all(show.width(line) <= 75 for line in lines)
     assert plain != shown
 
 

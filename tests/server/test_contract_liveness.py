@@ -253,6 +253,7 @@ def test_tasks_due_together(daemon, wire, watcher, group):
     assert not watcher.events
 
 
+@pytest.mark.soak
 def test_ten_thousand_die_at_once(start, group):
     """At most 1 s later with 10,000 tasks dying at once."""
     daemon = start()

@@ -391,7 +391,7 @@ class ContractMachine(RuleBasedStateMachine):
 
 TestContract = ContractMachine.TestCase
 TestContract.settings = settings(
-    max_examples=50,
+    max_examples=40,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
