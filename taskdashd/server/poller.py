@@ -274,8 +274,7 @@ class Poller:
             data = link.sock.recv(RECV_BYTES)
         except BlockingIOError:
             return
-        except OSError as error:
-            log.debug("connection lost", peer=link.connection.session.peer, error=str(error))
+        except OSError:
             self._hang_up(link)
             return
         if link.lingers:
@@ -397,5 +396,5 @@ class Poller:
         try:
             step(link, *args)
         except Exception:
-            log.exception("unexpected fault in a connection", peer=link.connection.session.peer)
+            log.exception("unexpected fault", peer=link.connection.session.peer)
             self._close(link)
