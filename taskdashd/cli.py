@@ -48,7 +48,7 @@ def main() -> None:
 @main.command()
 @_settings_options
 def run(config_file: Path | None, **flags: Any) -> None:
-    r"""Serve until SIGTERM. SIGHUP rereads the configuration.
+    """Serve until SIGTERM. SIGHUP rereads the configuration.
 
     \b
     taskdashd run

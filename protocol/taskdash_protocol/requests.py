@@ -28,7 +28,7 @@ TASK_FIELDS: Final[dict[str, str]] = {
     "user": "Who it belongs to.",
     "group_id": "The group it belongs to.",
     "description": "A line of text for people.",
-    "status": "Free text; `statuses` says which are ended, which wait for a person; else live.",
+    "status": "Free text: finish, failed, cancelled end it; pending, review wait; else it is live.",
     "start_time": "The service's own words; stored unchanged.",
     "stop_time": "The service's own words; stored unchanged.",
     "project_id": "The project it is part of.",

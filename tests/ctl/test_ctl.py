@@ -273,4 +273,5 @@ def test_help_has_an_example_for_each_command(words: tuple[str, ...]) -> None:
     shown = ctl("taskdash://127.0.0.1:1", *words, "--help")
     assert shown.returncode == 0
     if words:
-        assert f"taskdash-ctl {words[0]} " in shown.stdout
+        assert f"\n  taskdash-ctl {words[0]} " in shown.stdout
+    assert "\\b" not in shown.stdout

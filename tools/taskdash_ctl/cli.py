@@ -99,7 +99,7 @@ def list_(
     output: str,
     **filters: Any,
 ) -> None:
-    r"""List tasks.
+    """List tasks.
 
     \b
     taskdash-ctl list --status running --user wsg
@@ -119,7 +119,7 @@ def list_(
 @click.option("--output", "-o", type=click.Choice(["fields", "json"]), default="fields")
 @click.pass_obj
 def show_(where: address.Address, /, id: str, output: str) -> None:
-    r"""Show every field of a task.
+    """Show every field of a task.
 
     \b
     taskdash-ctl show backup-42
@@ -148,7 +148,7 @@ def _task_options(command: Callable[..., None]) -> Callable[..., None]:
 @_task_options
 @click.pass_obj
 def register(where: address.Address, /, id: str, name: str | None, **fields: Any) -> None:
-    r"""Register a task that waits for somebody; for one that runs, see `run`.
+    """Register a task that waits for somebody; for one that runs, see `run`.
 
     \b
     taskdash-ctl register desk-7 --name "Set up desk 7" --user wsg
@@ -170,7 +170,7 @@ def register(where: address.Address, /, id: str, name: str | None, **fields: Any
 @_task_options
 @click.pass_obj
 def update(where: address.Address, /, id: str, **fields: Any) -> None:
-    r"""Change fields of a task. It stays with the service that runs it.
+    """Change fields of a task. It stays with the service that runs it.
 
     \b
     taskdash-ctl update desk-7 --status finish --description "done on Friday"
@@ -193,7 +193,7 @@ def update(where: address.Address, /, id: str, **fields: Any) -> None:
 def watch(
     where: address.Address, /, since: int | None, count: int | None, output: str, **filters: Any
 ) -> None:
-    r"""Print each change as it happens, until Ctrl-C.
+    """Print each change as it happens, until Ctrl-C.
 
     \b
     taskdash-ctl watch --status shutdown --status failed
@@ -240,7 +240,7 @@ def run(
     quiet: bool,
     **fields: Any,
 ) -> None:
-    r"""Run a command as a task.
+    """Run a command as a task.
 
     It is registered when it starts, kept alive while it runs, and ends as `finish` or `failed`.
     The exit code is the command's. If the daemon cannot be reached, the command runs all the same.
