@@ -34,14 +34,15 @@ _APPEND: Final = {
 
 _UNSUPERVISED_LIST: Final = ", ".join(f"'{status}'" for status in sorted(UNSUPERVISED))
 
-# The bare columns beside max(rev) come from the row that holds it, which is documented behaviour
-# of SQLite (lang_select.html, "bare columns in an aggregate query").
+# What is sorted by task is narrow: bodies, which can be large, are fetched after it. "WHERE true"
+# tells the parser that ON CONFLICT does not belong to the join (SQLite, lang_UPSERT.html, 2.2).
 FOLD: Final = f"""
 INSERT INTO task (id, rev, live, heartbeat_timeout, status, user, group_id, project_id)
-SELECT task_id, max(rev), (task->>'status') NOT IN ({_UNSUPERVISED_LIST}),
-       task->>'heartbeat_timeout', task->>'status', task->>'user', task->>'group_id',
-       task->>'project_id'
-FROM change WHERE rev > ? AND rev <= ? GROUP BY task_id
+SELECT c.task_id, c.rev, (c.task->>'status') NOT IN ({_UNSUPERVISED_LIST}),
+       c.task->>'heartbeat_timeout', c.task->>'status', c.task->>'user', c.task->>'group_id',
+       c.task->>'project_id'
+FROM (SELECT max(rev) AS rev FROM change WHERE rev > ? AND rev <= ? GROUP BY task_id) AS last
+CROSS JOIN change AS c ON c.rev = last.rev WHERE true
 ON CONFLICT (id) DO UPDATE SET
     rev = excluded.rev, live = excluded.live, heartbeat_timeout = excluded.heartbeat_timeout,
     status = excluded.status, user = excluded.user, group_id = excluded.group_id,
