@@ -1,11 +1,13 @@
 """The two times the daemon knows: one for liveness that only grows, one for people."""
 
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
 STALL_S: Final = 0.1
 """A tick that comes later than this after its time shows a stall of the daemon itself."""
+_STALLS_KEPT: Final = 16
 _DRIFT_S: Final = 0.005
 
 
@@ -31,6 +33,8 @@ class Clock:
         self._worked = worked
         self._worked_at_tick = worked()
         self._stalled_s = 0.0
+        self._stalls: deque[tuple[float, float]] = deque(maxlen=_STALLS_KEPT)
+        """When each stall was in running time, and how long all before it had lasted."""
         self._ticked_at = monotonic()
         self._wall_offset_s = wall() - monotonic()
         self._stamped = (-1.0, "")
@@ -52,7 +56,9 @@ class Clock:
         self._ticked_at, self._worked_at_tick = monotonic, worked
         if idle - expected_s <= STALL_S:
             return 0.0
+        self._stalls.append((self.now() - idle, self._stalled_s))
         self._stalled_s += idle
+        self._stamped = (-1.0, "")
         return idle
 
     def stamp(self) -> str:
@@ -66,15 +72,24 @@ class Clock:
     def stamp_of(self, running: float) -> str:
         """Write a moment of the running time likewise; the same moment always the same way.
 
-        Across a stall or a jump of the wall clock it is only as good as what is known now.
+        A jump of the wall clock moves it, and it is a guess before the last few stalls.
         """
         if running == self._stamped[0]:
             return self._stamped[1]
-        offset = self._wall() - self.now()
+        offset = self._wall() - self._monotonic()
         if abs(offset - self._wall_offset_s) > _DRIFT_S:
             self._wall_offset_s = offset
-        self._stamped = (running, stamp(self._wall_offset_s + running))
+        self._stamped = (
+            running,
+            stamp(self._wall_offset_s + running + self._stalled_before(running)),
+        )
         return self._stamped[1]
+
+    def _stalled_before(self, running: float) -> float:
+        for at, stalled_s in self._stalls:
+            if running < at:
+                return stalled_s
+        return self._stalled_s
 
 
 def stamp(seconds: float) -> str:

@@ -1,0 +1,48 @@
+"""The two times of the daemon, across stalls, work and jumps of the wall clock."""
+
+from taskdashd.operations.clock import Clock
+
+
+class Hands:
+    """The clocks of a machine, moved by the test."""
+
+    def __init__(self) -> None:
+        self.monotonic, self.wall, self.worked = 100.0, 1_800_000_000.0, 0.0
+        self.clock = Clock(lambda: self.monotonic, lambda: self.wall, lambda: self.worked)
+
+    def pass_time(self, seconds: float, *, worked: float = 0.0) -> float:
+        self.monotonic += seconds
+        self.wall += seconds
+        self.worked += worked
+        return self.clock.tick(0.25)
+
+
+def test_a_stall_is_no_time_and_work_is() -> None:
+    """Stopped for a minute: none of it counts. Busy for a second: all of it does."""
+    hands = Hands()
+    start = hands.clock.now()
+    assert hands.pass_time(60.0) == 60.0
+    assert hands.clock.now() == start
+    assert hands.pass_time(1.0, worked=1.0) == 0.0
+    assert hands.clock.now() == start + 1.0
+
+
+def test_a_moment_is_written_the_same_before_and_after_a_stall() -> None:
+    """Nobody seems to have been seen while the daemon stood still."""
+    hands = Hands()
+    hands.pass_time(0.25)
+    seen = hands.clock.now() - 0.125
+    before = hands.clock.stamp_of(seen)
+    hands.pass_time(86400.0)
+    hands.pass_time(0.25)
+    assert hands.clock.stamp_of(seen) == before
+    assert hands.clock.stamp_of(hands.clock.now()) == hands.clock.stamp()
+
+
+def test_a_jump_of_the_wall_clock_changes_no_running_time() -> None:
+    """Only the stamps follow it."""
+    hands = Hands()
+    start = hands.clock.now()
+    hands.wall += 400 * 86400
+    assert hands.clock.now() == start
+    assert hands.clock.stamp().startswith("2028-02-19")
