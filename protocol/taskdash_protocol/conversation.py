@@ -86,11 +86,6 @@ class Conversation:
         self.beat_at = 0.0
         """When the next heartbeat must go out."""
 
-    @property
-    def awaited(self) -> int:
-        """How many requests have no reply yet."""
-        return len(self._awaited)
-
     def hello(self, now: float) -> bytes:
         """Begin: the frame that introduces the client."""
         self._hello_seq, frame = self.ask(Hello(PROTOCOL_VERSION, self._client, self._token))

@@ -242,7 +242,7 @@ class Database:
         try:
             yield from connection.execute_sql(sql, parameters)
         except (PeeweeException, apsw.Error, MemoryError) as error:
-            if self._overdue():
+            if connection is self._querier and self._overdue():
                 limit_s = self._query_timeout_s
                 raise Busy(f"the query took longer than {limit_s:g} s: select less") from error
             raise StorageError(f"the database could not be read: {_plain(error)}") from error

@@ -52,3 +52,17 @@ def wire(daemon: Daemon) -> Wire:
 def task_id() -> str:
     """An id that no other test uses."""
     return unique()
+
+
+@pytest.fixture
+def group():
+    """A group_id that no other test uses."""
+    return unique("g")
+
+
+@pytest.fixture
+def watcher(daemon, group):
+    """A connection that is told of everything in the group."""
+    wire = daemon.connect()
+    wire.watch(where={"group_id": group})
+    return wire
