@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 
 import pytest
-from wire_client import BEAT, ask, close_all, native, unique
+from wire_client import BEAT, ask, close_all, native
 
 GARBAGE = {
     "HTTP": b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: curl/8\r\nAccept: */*\r\n\r\n",
@@ -20,12 +20,6 @@ GARBAGE = {
     "SMTP": b"EHLO example.com\r\n",
     "noise": b"\xff" + random.Random(7).randbytes(4000),
 }
-
-
-@pytest.fixture
-def group():
-    """A group_id that no other test uses."""
-    return unique("g")
 
 
 def quiet(wire, seconds):

@@ -3,13 +3,7 @@
 import time
 
 import pytest
-from wire_client import Closed, ask, unique
-
-
-@pytest.fixture
-def group():
-    """A group_id that no other test uses."""
-    return unique("g")
+from wire_client import Closed, ask
 
 
 @pytest.mark.parametrize("hello", [True, False])

@@ -6,12 +6,6 @@ import pytest
 from wire_client import ask, native, revs, unique
 
 
-@pytest.fixture
-def group():
-    """A group_id that no other test uses."""
-    return unique("g")
-
-
 def test_kinds(daemon, wire, group, task_id):
     """An event is {"rev","kind","task"}: registered, updated; the task as Find gives it."""
     writer = daemon.connect()
