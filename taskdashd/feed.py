@@ -9,7 +9,7 @@ An event is encoded once for each framing, however many watch.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from taskdash_protocol import strictjson
@@ -18,46 +18,55 @@ from taskdash_protocol.frames import Framing
 from taskdashd.domain.tasks import Change, matches
 
 _PAGE_ROWS: Final = 200
-_CHANGE_OVERHEAD_BYTES: Final = 1000
+_OVERHEAD_BYTES: Final = 200
+"""About what a recent event takes beside the task's body."""
 
 
 class Event:
     """One change, ready to be sent."""
 
-    __slots__ = ("_body", "_fields", "_frames", "_task", "kind", "rev")
+    __slots__ = ("_body", "_fields", "_frames", "_status", "_task", "kind", "rev")
 
-    def __init__(self, rev: int, kind: str, task_body: bytes) -> None:
+    def __init__(self, rev: int, kind: str, task_body: bytes, status: str | None = None) -> None:
         self.rev = rev
         self.kind = kind
         self._task = task_body
-        self._body: bytes | None = None
+        self._status = status
+        self._body = b""
         self._fields: dict[str, Any] | None = None
-        self._frames: dict[tuple[Framing, int], bytes] = {}
+        self._frames: dict[tuple[Framing, int], bytes] | None = None
 
-    @property
-    def fields(self) -> dict[str, Any]:
-        """The task's fields after the change."""
+    def matches(self, where: Mapping[str, frozenset[str]]) -> bool:
+        """Tell whether the task after the change satisfies a Watch's `where`."""
+        # Most ask for a status, and that is known without parsing.
+        if self._status is not None and self._status not in where.get("status", (self._status,)):
+            return False
         if self._fields is None:
+            if self._status is not None and len(where) == ("status" in where):
+                return True
             self._fields = strictjson.reload(self._task)
-        return self._fields
+        return matches(where, self._fields)
 
     def frame(self, framing: Framing, watch: int) -> bytes:
         """Give the event as a frame for the watch of this number."""
-        key = (framing, watch)
-        frame = self._frames.get(key)
+        if self._frames is None:
+            self._frames = {}
+            self._body = b'{"rev":%d,"kind":"%b","task":%b}' % (
+                self.rev,
+                self.kind.encode(),
+                self._task,
+            )
+        frame = self._frames.get((framing, watch))
         if frame is None:
-            if self._body is None:
-                kind = self.kind.encode()
-                self._body = b'{"rev":%d,"kind":"%b","task":%b}' % (self.rev, kind, self._task)
-            frame = self._frames[key] = framing.event({"Watch": watch}, self._body)
+            frame = self._frames[framing, watch] = framing.event({"Watch": watch}, self._body)
         return frame
 
 
 class Subscriber(Protocol):
     """Whoever takes events: a connection."""
 
-    def deliver(self, watch: int, event: Event) -> None:
-        """Take an event. Must not wait: a subscriber that cannot keep up is cut off by itself."""
+    def deliver(self, watch: int, events: Sequence[Event]) -> None:
+        """Take events. Must not wait: a subscriber that cannot keep up is cut off by itself."""
 
     def has_room(self) -> bool:
         """Tell whether a watch that is behind may be given another page."""
@@ -92,12 +101,17 @@ class Watch:
         self.held: deque[Event] = deque()
         """A page of the log that the subscriber has no room for yet."""
 
-    def tell(self, event: Event) -> None:
-        """Pass an event on, if it matches and is new."""
-        if event.rev > self.position:
-            self.position = event.rev
-            if not self.where or matches(self.where, event.fields):
-                self.subscriber.deliver(self.number, event)
+    def tell(self, events: Sequence[Event]) -> None:
+        """Pass on, of events in the order of `rev`, those that match and are new."""
+        if events[0].rev <= self.position:
+            events = [event for event in events if event.rev > self.position]
+        if not events:
+            return
+        self.position = events[-1].rev
+        if self.where:
+            events = [event for event in events if event.matches(self.where)]
+        if events:
+            self.subscriber.deliver(self.number, events)
 
 
 class Feed:
@@ -109,7 +123,8 @@ class Feed:
         self._last_rev = last_rev
         self._pruned_rev = pruned_rev
         self._read_log = read_log
-        self._recent: deque[Change] = deque()
+        self._recent: deque[tuple[int, str, bytes, str]] = deque()
+        """What each event is made of."""
         self._recent_bytes = 0
         self._recent_bytes_max = recent_bytes_max
         self._recent_from = last_rev
@@ -157,7 +172,7 @@ class Feed:
             self._read_page(watch)
             return False
         position = watch.position
-        unseen = deque(_event(change) for change in self._recent if change.task.rev > position)
+        unseen = deque(Event(*made_of) for made_of in self._recent if made_of[0] > position)
         if not self._tell_while_room(watch, unseen):
             return False
         self._live[watch] = None
@@ -168,7 +183,7 @@ class Feed:
         while events:
             if not watch.subscriber.has_room():
                 return False
-            watch.tell(events.popleft())
+            watch.tell((events.popleft(),))
         return True
 
     def _read_page(self, watch: Watch) -> None:
@@ -183,21 +198,20 @@ class Feed:
 
     def publish(self, changes: Sequence[Change]) -> None:
         """Tell everyone of a commit's changes."""
-        self._last_rev = changes[-1].task.rev
+        news = [(task.rev, kind, task.body, task.status) for kind, task, *_ in changes]
+        self._last_rev = news[-1][0]
         if self._live:
-            events = [_event(change) for change in changes]
-            # A subscriber may be cut off, and unwatch, while it is being told.
+            events = [Event(*made_of) for made_of in news]
+            # A subscriber may be cut off, and unwatch, while it or another is being told.
             for watch in list(self._live):
-                for event in events:
-                    if watch.closed:
-                        break
-                    watch.tell(event)
-        self._recent.extend(changes)
-        self._recent_bytes += sum(map(_size, changes))
+                if not watch.closed:
+                    watch.tell(events)
+        self._recent.extend(news)
+        self._recent_bytes += sum(_OVERHEAD_BYTES + len(body) for _, _, body, _ in news)
         while self._recent_bytes > self._recent_bytes_max:
-            oldest = self._recent.popleft()
-            self._recent_bytes -= _size(oldest)
-            self._recent_from = oldest.task.rev
+            rev, _, body, _ = self._recent.popleft()
+            self._recent_bytes -= len(body) + _OVERHEAD_BYTES
+            self._recent_from = rev
 
     def _page(self, watch: Watch, rows: Any, held_from: int) -> None:
         watch.reading = False
@@ -208,18 +222,8 @@ class Feed:
             fault = rows if isinstance(rows, ServerError) else Conflict("the log cannot be read")
             watch.subscriber.on_fault(watch.number, fault)
             return
-        watch.held.extend(Event(rev, kind, body) for rev, kind, body in rows)
+        watch.held.extend(Event(*row) for row in rows)
         if not rows:
             # Revs of commits that failed are never used again: the gap holds nothing.
             watch.position = max(watch.position, held_from)
         watch.subscriber.resume_watches()
-
-
-def _event(change: Change) -> Event:
-    return Event(change.task.rev, change.kind, change.task.body)
-
-
-def _size(change: Change) -> int:
-    # A change keeps the task before it alive, too.
-    before = change.previous
-    return _CHANGE_OVERHEAD_BYTES + len(change.task.body) + (len(before.body) if before else 0)

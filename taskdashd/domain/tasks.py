@@ -5,6 +5,7 @@ Nothing here is durable or visible yet. Source of every rule: the wire contract,
 "Liveness" and "Fencing"; PROTOCOL.md tells them to client authors.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 from taskdash_protocol import strictjson
@@ -211,7 +212,7 @@ def restore(row: tuple[int, str, int, str, str, str]) -> Task:
     )
 
 
-def matches(where: dict[str, frozenset[str]], fields: dict[str, Any]) -> bool:
+def matches(where: Mapping[str, frozenset[str]], fields: Mapping[str, Any]) -> bool:
     """Tell whether a task's fields satisfy a Watch's `where`: every field has a wanted value."""
     return all(fields[name] in wanted for name, wanted in where.items())
 

@@ -1,7 +1,7 @@
 """The one thing that the daemon writes of its own accord: `shutdown` for tasks gone silent."""
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from typing import Any, Final
 
 from taskdash_protocol.errors import ServerError
@@ -19,54 +19,68 @@ RETRY_S: Final = 1.0
 _LOOK_AGAIN_S: Final = 0.05
 """Where a write of the task was on its way when the lease was due."""
 
+Doomed = tuple[Lease, str]
+"""A task, and the lease by which it was judged."""
 
-def shut_down(engine: Engine, lease: Lease) -> None:
-    """Set every task of a lease that was judged dead to `shutdown`, in a few commits.
 
-    What could not be done (the disk, a write on its way) is looked at again: the lease goes back
-    to `Liveness` as long as it holds tasks.
+def shut_down(engine: Engine, leases: Sequence[Lease]) -> None:
+    """Set every task of the leases that were judged dead to `shutdown`, in a few commits.
+
+    What could not be done (the disk, a write on its way) is looked at again: a lease goes back to
+    `Liveness` as long as it holds tasks.
     """
-    _next_slice(engine, lease, iter(list(lease.tasks)))
+    _next_slice(engine, iter([(lease, task_id) for lease in leases for task_id in lease.tasks]))
 
 
-def _next_slice(engine: Engine, lease: Lease, ids: Iterator[str]) -> None:
-    some = list(islice(ids, _TASKS_AT_ONCE))
+def _next_slice(engine: Engine, doomed: Iterator[Doomed]) -> None:
+    some = list(islice(doomed, _TASKS_AT_ONCE))
     if not some:
         return
 
     def loaded(fault: Exception | None) -> None:
         if fault is not None:
-            engine.liveness.again(lease, engine.clock.now() + RETRY_S)
+            _again(engine, [*some, *doomed], RETRY_S)
             return
+        known = [one for one in some if engine.view.knows(one[1])]
+        # A cache too small for the slice has dropped the others, but not the last that came in.
+        left = chain([one for one in some if not engine.view.knows(one[1])], doomed)
         try:
             engine.writer.write(
-                lambda transaction: _decide(engine, lease, some, transaction), written
+                lambda transaction: _decide(engine, known, transaction),
+                lambda outcome: written(known, left, outcome),
             )
         except Exception:
-            engine.liveness.again(lease, engine.clock.now() + RETRY_S)
+            _again(engine, [*some, *doomed], RETRY_S)
             raise
         engine.writer.flush()
 
-    def written(outcome: Any) -> None:
-        _next_slice(engine, lease, ids)
+    def written(known: list[Doomed], left: Iterator[Doomed], outcome: Any) -> None:
+        _next_slice(engine, left)
+        _again(engine, known, RETRY_S if isinstance(outcome, ServerError) else _LOOK_AGAIN_S)
+
+    engine.reader.load([task_id for _, task_id in some], loaded)
+
+
+def _again(engine: Engine, doomed: Sequence[Doomed], pause_s: float) -> None:
+    at = engine.clock.now() + pause_s
+    for lease in {lease for lease, _ in doomed}:
         if lease.tasks:
-            pause = RETRY_S if isinstance(outcome, ServerError) else _LOOK_AGAIN_S
-            engine.liveness.again(lease, engine.clock.now() + pause)
-
-    engine.reader.load(some, loaded)
+            engine.liveness.again(lease, at)
 
 
-def _decide(engine: Engine, lease: Lease, ids: list[str], transaction: Transaction) -> None:
-    if engine.liveness.deadline(lease) > engine.clock.now():
-        # Its owner has spoken while the tasks were read from the disk.
-        return
-    view, owner = engine.view, lease.owner
-    seen = "" if owner.serial == NOBODY else engine.clock.stamp_of(owner.last_seen)
-    for task_id in ids:
+def _decide(engine: Engine, doomed: Sequence[Doomed], transaction: Transaction) -> None:
+    view, now = engine.view, engine.clock.now()
+    lease: Lease | None = None
+    for its_lease, task_id in doomed:
+        if its_lease is not lease:
+            lease = its_lease
+            # Its owner may have spoken while the tasks were read from the disk.
+            spoke = engine.liveness.deadline(lease) > now
+            owner = lease.owner
+            seen = "" if owner.serial == NOBODY else engine.clock.stamp_of(owner.last_seen)
         # A write on its way is a sign of life, or changes who owns the task, or asks for another
-        # look: all of that is known once it is committed. And a cache too small for the slice may
-        # have dropped a task. What is passed over comes up again with its lease.
-        if task_id in view.pending or task_id not in lease.tasks or not view.knows(task_id):
+        # look: all of that is known once it is committed. It comes up again with its lease.
+        if spoke or task_id in view.pending or task_id not in lease.tasks:
             continue
         task = view.committed(task_id)
         if task is not None and is_live(task.status):

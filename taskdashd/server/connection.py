@@ -16,7 +16,7 @@ and closes the socket when `finished`.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 import structlog
@@ -170,18 +170,21 @@ class Connection:
 
     # What the feed asks (Subscriber)
 
-    def deliver(self, watch: int, event: Event) -> None:
-        """Take an event; a watcher that does not read is cut off."""
+    def deliver(self, watch: int, events: Sequence[Event]) -> None:
+        """Take events; a watcher that does not read is cut off."""
         if self._closing:
             return
-        if not self.outbox.output_bytes:
+        outbox, framing = self.outbox, self._decoder.framing or TASKDASH
+        if not outbox.output_bytes:
             # Else it is touched already, or waits for the kernel to take more.
             self._touched(self)
-        if self.outbox.output_bytes >= self._limits.watch_buffer:
-            log.warning("watcher cut off", peer=self.session.peer, bytes=self.outbox.output_bytes)
-            self.expire(Busy("the watch was not read fast enough: its buffer is full"))
-            return
-        self.outbox.put(event.frame(self._decoder.framing or TASKDASH, watch))
+        bytes_max = self._limits.watch_buffer
+        for event in events:
+            if outbox.output_bytes >= bytes_max:
+                log.warning("watcher cut off", peer=self.session.peer, bytes=outbox.output_bytes)
+                self.expire(Busy("the watch was not read fast enough: its buffer is full"))
+                return
+            outbox.put(event.frame(framing, watch))
 
     def has_room(self) -> bool:
         """Tell whether a watch that is behind may be given another page."""

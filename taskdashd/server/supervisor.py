@@ -11,7 +11,7 @@ import structlog
 import trio
 
 from taskdash_protocol.errors import Busy
-from taskdashd.domain.liveness import Due, Owner
+from taskdashd.domain.liveness import Due, Lease, Owner
 from taskdashd.operations.engine import Engine
 from taskdashd.operations.supervision import shut_down
 from taskdashd.server.poller import Poller
@@ -73,6 +73,7 @@ class Supervisor:
     def _judge_some(self) -> bool:
         """Judge who is due; False if some must wait for the next tick."""
         judged = 0
+        dead: list[Lease] = []
         silent: list[Owner] = []
         for entry in self._engine.liveness.due(self._engine.clock.now()):
             if isinstance(entry, Owner):
@@ -80,34 +81,38 @@ class Supervisor:
                 silent.append(entry)
                 continue
             judged += len(entry.tasks)
-            self._judge(entry)
+            if self._is_dead(entry):
+                dead.append(entry)
             if judged >= _JUDGED_AT_ONCE:
                 # The sockets must not wait for them all.
                 break
+        shut_down(self._engine, dead)
         for owner in silent:
             if judged >= _JUDGED_AT_ONCE:
                 self._engine.liveness.again(owner, self._engine.clock.now() + _CLOSE_LATER_S)
-            else:
-                self._judge(owner)
+            elif self._is_dead(owner):
+                self._close(owner)
         return judged < _JUDGED_AT_ONCE
 
-    def _judge(self, entry: Due) -> None:
+    def _is_dead(self, entry: Due) -> bool:
+        """Judge one entry; unless it is dead, it is looked at again later."""
         liveness, now = self._engine.liveness, self._engine.clock.now()
         owner = entry if isinstance(entry, Owner) else entry.owner
         if owner.is_open and self._may_have_spoken(entry, owner):
             liveness.again(entry, now + _LOOK_AGAIN_S)
-            return
+            return False
         self._must_read.pop(entry, None)
         if liveness.deadline(entry) > now:
             liveness.again(entry, liveness.deadline(entry))
-        elif isinstance(entry, Owner):
-            silence_s = liveness.silence_s(entry)
-            self._poller.expire(
-                entry.serial,
-                Busy(f"no frame came for {silence_s:g} s: send a heartbeat more often than that"),
-            )
-        else:
-            shut_down(self._engine, entry)
+            return False
+        return True
+
+    def _close(self, owner: Owner) -> None:
+        silence_s = self._engine.liveness.silence_s(owner)
+        self._poller.expire(
+            owner.serial,
+            Busy(f"no frame came for {silence_s:g} s: send a heartbeat more often than that"),
+        )
 
     def _has_unread(self, serial: int) -> bool:
         unread = self._poller.unread(serial)

@@ -7,6 +7,7 @@ reader must bring it first (`View.knows`).
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Final
 
 from taskdashd.domain.tasks import Change, Task
@@ -52,14 +53,17 @@ class View:
 
     def commit(self, changes: Sequence[Change]) -> None:
         """Take over what has just reached the disk."""
+        pending, unfolded = self.pending, self.unfolded
         for change in changes:
             task = change.task
-            if self.pending.get(task.id) is task:
-                del self.pending[task.id]
-            self.unfolded.pop(task.id, None)
-            self.unfolded[task.id] = task.rev
+            if pending.get(task.id) is task:
+                del pending[task.id]
+            # The newest stand last, see `fold`.
+            unfolded.pop(task.id, None)
+            unfolded[task.id] = task.rev
             self._remember(task.id, task)
-            self.committed_rev = task.rev
+        if changes:
+            self.committed_rev = changes[-1].task.rev
 
     def roll_back(self) -> None:
         """Forget what was decided since the last commit. Revs are never used again."""
@@ -70,13 +74,11 @@ class View:
         self.folded_rev = to_rev
         # Entries are in the order of their revs: a newer change moves its task to the end.
         unfolded = self.unfolded
-        while unfolded:
-            task_id = next(iter(unfolded))
-            if unfolded[task_id] > to_rev:
-                break
+        done = list(takewhile(lambda task_id: unfolded[task_id] <= to_rev, unfolded))
+        for task_id in done:
             del unfolded[task_id]
-            if self._forgotten is not None:
-                self._forgotten.add(task_id)
+        if self._forgotten is not None:
+            self._forgotten.update(done)
 
     def begin_load(self) -> int:
         """Note that the reader begins to look; returns the rev as of which it does."""
@@ -104,11 +106,12 @@ class View:
 
     def _remember(self, task_id: str, task: Task | None) -> None:
         cache = self._cache
+        cost = _cost(task)
         if task_id in cache:
-            self._cache_bytes -= _cost(cache[task_id])
+            cost -= _cost(cache[task_id])
+            cache.move_to_end(task_id)
         cache[task_id] = task
-        cache.move_to_end(task_id)
-        self._cache_bytes += _cost(task)
+        self._cache_bytes += cost
         while self._cache_bytes > self._cache_bytes_max and len(cache) > 1:
             _, dropped = cache.popitem(last=False)
             self._cache_bytes -= _cost(dropped)
