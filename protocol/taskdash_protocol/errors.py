@@ -62,7 +62,7 @@ class NotFound(ServerError):
     errmsg = "不存在该任务id"
 
 
-class Unauthorized(ServerError):
+class AuthError(ServerError):
     """1003: no or wrong credentials, or this identity may not do that."""
 
     errid = 1003
@@ -87,8 +87,7 @@ class Busy(ServerError):
 OK_ERRMSG: Final = "正确"
 
 BY_ERRID: Final[dict[int, type[ServerError]]] = {
-    error.errid: error
-    for error in (BadRequest, StorageError, NotFound, Unauthorized, Conflict, Busy)
+    error.errid: error for error in (BadRequest, StorageError, NotFound, AuthError, Conflict, Busy)
 }
 
 

@@ -292,9 +292,29 @@ class Unwatch(Request):
         return {"watch": self.watch}
 
 
+@dataclass(frozen=True, slots=True)
+class Status(Request):
+    """Ask how the daemon itself fares."""
+
+    request_id: ClassVar[str] = "Status"
+    check: bool = _about("Also read the whole database and report its faults.", default=False)
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> Self:
+        """Read the request. Raises `BadRequest`."""
+        check = body.get("check", False)
+        if type(check) is not bool:
+            raise BadRequest("field check must be true or false")
+        return cls(check)
+
+    def to_body(self) -> dict[str, Any]:
+        """Give the JSON object."""
+        return {"check": True} if self.check else {}
+
+
 REQUESTS: Final[dict[str, type[Request]]] = {
     request.request_id: request
-    for request in (Hello, Register, Update, Find, Query, Watch, Unwatch)
+    for request in (Hello, Register, Update, Find, Query, Watch, Unwatch, Status)
 }
 """Every operation by the RequestID that names it on the wire."""
 

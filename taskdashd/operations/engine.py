@@ -81,6 +81,8 @@ class Engine:
         self.view = view
         self.liveness = Liveness(limits.heartbeat_timeout)
         self.sessions: dict[int, Session] = {}
+        self.started = clock.now()
+        self.started_at = clock.stamp()
         self.may_have_spoken: Callable[[int], bool] = lambda _serial: False
         """Whether something waits in the socket of the session with this serial."""
         self._serial = opened.boot << 32

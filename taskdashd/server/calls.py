@@ -16,7 +16,7 @@ from taskdash_protocol.frames import (
     echo,
 )
 from taskdash_protocol.requests import Request
-from taskdashd.operations import sessions, tasks  # noqa: F401  # they fill OPERATIONS
+from taskdashd.operations import sessions, status, tasks  # noqa: F401  # they fill OPERATIONS
 from taskdashd.operations.table import OPERATIONS, Operation
 
 _OK: Final = b'"errid":0,"errmsg":"%b"}' % OK_ERRMSG.encode()

@@ -57,6 +57,20 @@ class StoredEvent(NamedTuple):
     body: bytes
 
 
+class Health(NamedTuple):
+    """How the file fares."""
+
+    tasks: dict[str, int]
+    """How many tasks have each status."""
+    file_bytes: int
+    wal_bytes: int
+    free_bytes: int
+    """What the file system has left for us."""
+    sqlite: str
+    check: str | None
+    """`ok` or what is wrong; None if it was not asked for."""
+
+
 class Opened(NamedTuple):
     """What the daemon must know of a file that it has just opened."""
 
@@ -226,6 +240,27 @@ class Database:
             passed = after is not None and (here >= after if descending else here <= after)
             if not passed and tasks.matches(wanted, fields):
                 yield task_id, rev, fields[field]
+
+    def health(self, *, check: bool) -> Health:
+        """Count and measure; with `check` also read the whole file. Raises `StorageError`."""
+        self._deadline = None
+        counts = dict(self._read(self._querier, dialect.COUNT_BY_STATUS, ()))
+        found: str | None = None
+        if check:
+            self._deadline = time.monotonic() + self._query_timeout_s
+            try:
+                found = "; ".join(text for (text,) in self._read(self._querier, dialect.CHECK, ()))
+            except Busy:
+                found = f"not finished within {self._query_timeout_s:g} s"
+        sizes = []
+        for suffix in ("", "-wal"):
+            try:
+                sizes.append(Path(f"{self.path}{suffix}").stat().st_size)
+            except FileNotFoundError:
+                sizes.append(0)
+        room = os.statvfs(self.path.parent)
+        free = room.f_bavail * room.f_frsize
+        return Health(counts, sizes[0], sizes[1], free, apsw.sqlite_lib_version(), found)
 
     def changes(self, after_rev: int, rows_max: int) -> list[StoredEvent]:
         """Read the log from after a rev: fewer rows where they are large, one at least.

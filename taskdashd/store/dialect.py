@@ -64,6 +64,10 @@ BODIES: Final = """
 SELECT c.task FROM json_each(?) AS wanted CROSS JOIN change AS c ON c.rev = wanted.value
 """
 
+COUNT_BY_STATUS: Final = "SELECT status, count(*) FROM task GROUP BY status"
+
+CHECK: Final = "PRAGMA quick_check(10)"
+
 # A page is bounded by the sum of the sizes before each row.
 CHANGES: Final = """
 SELECT rev, kind, task FROM (

@@ -68,6 +68,15 @@ class Reader:
 
         self._writer.catch_up(caught_up)
 
+    def health(self, then: Then, *, check: bool) -> None:
+        """Look how the file fares: `then` gets a `Health` or an exception."""
+
+        def caught_up(_fault: Exception | None) -> None:
+            # Where the fold has no room, the counts are a little old; the rest is what matters.
+            self._patient.submit(lambda: self._database.health(check=check), then)
+
+        self._writer.catch_up(caught_up)
+
     def changes(self, after_rev: int, rows_max: int, then: Then) -> None:
         """Read the log from after a rev: `then` gets a list of rows or an exception."""
         self._patient.submit(lambda: self._database.changes(after_rev, rows_max), then)

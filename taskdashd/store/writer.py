@@ -10,6 +10,7 @@ Between commits the fold is caught up: in slices when nothing else waits, in any
 lags `fold_lag_max` changes behind, and on demand before a Query (`catch_up`).
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
@@ -25,6 +26,7 @@ Done = Callable[[Any], None]
 """Called with what was decided, or with the `ServerError` that was raised instead."""
 
 _FOLD_ROWS_MAX: Final = 5_000
+_COMMITS_REMEMBERED: Final = 1_000
 
 
 class _Entry(NamedTuple):
@@ -67,11 +69,19 @@ class Writer:
         self._busy = False
         self._quiet_since = 0
         self._catching_up: list[tuple[int, Done]] = []
+        self.commits = 0
+        self.commit_s: deque[float] = deque(maxlen=_COMMITS_REMEMBERED)
+        """How long the last commits took on the writer's thread."""
 
     @property
     def idle(self) -> bool:
         """Whether nothing is queued or being committed."""
         return not self._busy and not self._queue
+
+    @property
+    def waiting_rows(self) -> int:
+        """How many changes wait for their commit."""
+        return self._waiting_rows
 
     @property
     def fold_lag(self) -> int:
@@ -142,10 +152,16 @@ class Writer:
             self._committed(changes, None)
             return
         self._busy = True
-        database = self._database
         self._executor.submit(
-            lambda: database.append(changes), lambda outcome: self._committed(changes, outcome)
+            lambda: self._append(changes), lambda outcome: self._committed(changes, outcome)
         )
+
+    def _append(self, changes: list[Change]) -> None:
+        # On the writer's thread.
+        began = time.perf_counter()
+        self._database.append(changes)
+        self.commit_s.append(time.perf_counter() - began)
+        self.commits += 1
 
     def _committed(self, changes: list[Change], outcome: Any) -> None:
         self._busy = False

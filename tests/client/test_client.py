@@ -1,5 +1,6 @@
 """The Python client against the real daemon."""
 
+import os
 import signal
 import socket
 import threading
@@ -11,6 +12,7 @@ from daemon import Daemon
 
 import taskdash
 from taskdash import address
+from taskdash_protocol.requests import Find
 
 
 @pytest.fixture(scope="module")
@@ -146,15 +148,57 @@ def test_what_is_no_taskdashd_is_a_protocol_error() -> None:
 
 
 def test_the_end_of_the_daemon_reaches_whoever_waits(tmp_path: Path) -> None:
-    """Its Bye says why; later calls fail with the same."""
-    with Daemon(tmp_path) as daemon, taskdash.connect(daemon.url) as dash:
+    """Once the time to reconnect is over, watches and calls fail, and say why."""
+    with (
+        Daemon(tmp_path) as daemon,
+        taskdash.connect(daemon.url, reconnect_for_s=0.3) as dash,
+    ):
         watch = dash.watch()
         assert daemon.stop(signal.SIGTERM) == 0
-        with pytest.raises(taskdash.Busy, match="being stopped"):
+        with pytest.raises(taskdash.ConnectionError, match="Connection refused"):
             next(watch)
-        with pytest.raises(taskdash.Busy, match="being stopped"):
+        with pytest.raises(taskdash.ConnectionError, match="Connection refused"):
             dash.find("x")
         assert dash.closed
+
+
+def test_a_call_waits_for_a_daemon_that_is_away_as_long_as_its_timeout(tmp_path: Path) -> None:
+    """Then it says that there is no connection, and why; the client goes on."""
+    with Daemon(tmp_path) as daemon, taskdash.connect(daemon.url) as dash:
+        port = daemon.port
+        daemon.stop(signal.SIGKILL)
+        with pytest.raises(taskdash.ConnectionError, match=r"refused|lost|closed"):
+            dash.find("x", timeout_s=0.4)
+        with Daemon(tmp_path, port=port), pytest.raises(taskdash.NotFound):
+            dash.find("x", timeout_s=15)
+
+
+def test_a_pipeline_gives_the_outcomes_in_order(dash: taskdash.Client) -> None:
+    """Refusals too; and many more than may wait at once."""
+    for number in range(3):
+        dash.register(f"pipe-{number}", str(number), status="finish")
+    wanted = [Find(f"pipe-{number % 4}") for number in range(1000)]
+    outcomes = list(dash.pipeline(wanted, depth=7))
+    assert len(outcomes) == 1000
+    for number, outcome in enumerate(outcomes):
+        if number % 4 == 3:
+            assert isinstance(outcome, taskdash.NotFound)
+        else:
+            assert isinstance(outcome, dict)
+            assert outcome["name"] == str(number % 4)
+
+
+def test_a_client_is_of_no_use_after_a_fork(dash: taskdash.Client) -> None:
+    """And says so in the child, instead of waiting for a thread that is not there."""
+    child = os.fork()
+    if not child:
+        try:
+            dash.find("x")
+        except taskdash.ConnectionError as error:
+            os._exit(0 if "fork" in str(error) else 2)
+        finally:
+            os._exit(3)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 @pytest.mark.parametrize(
@@ -168,10 +212,13 @@ def test_the_end_of_the_daemon_reaches_whoever_waits(tmp_path: Path) -> None:
 )
 def test_urls(url: str, wanted: tuple[str, int, float]) -> None:
     """HOST, HOST:PORT, and a whole URL."""
-    assert tuple(address.parse(url)) == wanted
+    where = address.parse(url)
+    assert (where.host, where.port, where.timeout_s) == wanted
 
 
-@pytest.mark.parametrize("url", ["http://pi", "taskdash://", "taskdash://pi:x", "pi?timeout=-1"])
+@pytest.mark.parametrize(
+    "url", ["http://pi", "taskdash://", "taskdash://pi:x", "pi?timeout=-1", "pi?tmieout=1"]
+)
 def test_a_bad_url_is_named(url: str) -> None:
     """A ValueError with the URL in it."""
     with pytest.raises(ValueError, match=r"taskdash://|timeout|[Pp]ort"):
@@ -181,4 +228,4 @@ def test_a_bad_url_is_named(url: str) -> None:
 def test_the_environment_names_the_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
     """TASKDASH_URL, where no URL is given."""
     monkeypatch.setenv("TASKDASH_URL", "taskdash://somewhere:5")
-    assert address.parse() == ("somewhere", 5, 5.0)
+    assert str(address.parse()) == "somewhere:5"

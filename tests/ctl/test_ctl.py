@@ -14,7 +14,7 @@ import pytest
 from daemon import Daemon
 
 import taskdash
-from taskdash_ctl import cli, show
+from taskdash_ctl import cli, reach, show
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,7 @@ def test_watch_prints_what_happens(daemon: Daemon) -> None:
         assert event["task"]["id"] == "watched"
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=10)
-    assert process.returncode == cli.EXIT_INTERRUPTED
+    assert process.returncode == reach.EXIT_INTERRUPTED
 
 
 def select_readable(stream: Any) -> bool:
@@ -273,5 +273,5 @@ def test_help_has_an_example_for_each_command(words: tuple[str, ...]) -> None:
     shown = ctl("taskdash://127.0.0.1:1", *words, "--help")
     assert shown.returncode == 0
     if words:
-        assert f"\n  taskdash-ctl {words[0]} " in shown.stdout
+        assert f"\n  taskdash-ctl {words[0]}" in shown.stdout
     assert "\\b" not in shown.stdout

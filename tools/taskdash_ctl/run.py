@@ -1,126 +1,80 @@
-"""`taskdash-ctl run`: any command as a task.
+"""The command `run`."""
 
-Signals that come to us go on to the command; our exit code is the command's. The daemon may be
-there or not: the command runs all the same.
-"""
-
-import contextlib
-import getpass
-import os
-import shlex
-import signal
-import socket
-import subprocess
-import time
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+import sys
 from typing import Any, Final
 
-from taskdash import Keeper, __version__
-from taskdash.address import Address
+import click
 
-PASSED_ON: Final = (
-    signal.SIGINT,
-    signal.SIGTERM,
-    signal.SIGHUP,
-    signal.SIGQUIT,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-    signal.SIGWINCH,
+from taskdash import address
+from taskdash_ctl import options, runner
+from taskdash_ctl.reach import attempt, say
+from taskdash_ctl.runner import Wishes
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option("--name", metavar="TEXT", help="What people call it.  [default: the command's name]")
+@click.option("--id", "id", metavar="ID", help="The task's key.  [default: made up, and unique]")
+@options.task_fields
+@click.option("--heartbeat-timeout", type=float, metavar="SECONDS", help="This task's own timeout.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="End the command after so long (exit code 124).",
 )
-_FROM_TERMINAL: Final = (signal.SIGINT, signal.SIGQUIT, signal.SIGWINCH)
-_SI_KERNEL: Final = 128
-
-NOT_EXECUTABLE: Final = 126
-NOT_FOUND: Final = 127
-
-
+@click.option(
+    "--lock",
+    is_flag=True,
+    help="Only if no other task with this id lives; then nothing is run (exit code 4, or 5 if the"
+    " daemon cannot be asked).",
+)
+@click.option(
+    "--progress-from-stdout",
+    is_flag=True,
+    help="A line `n/m` or `n%` of the command is its progress. Its output is passed on.",
+)
+@click.option(
+    "--report-timeout",
+    type=float,
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="At the end, wait so long for a daemon that cannot be reached.",
+)
+@click.option("--quiet", "-q", is_flag=True, help="No words about the daemon.")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_obj
 def run(
-    command: Sequence[str],
-    where: Address,
-    fields: dict[str, Any],
-    say: Callable[[str], None],
-    *,
-    report_timeout_s: float,
-) -> int:
-    """Run a command as a task until it ends; returns its exit code, as a shell would give it.
+    where: address.Address,
+    /,
+    command: tuple[str, ...],
+    timeout: float | None,
+    lock: bool,
+    progress_from_stdout: bool,
+    report_timeout: float,
+    quiet: bool,
+    **fields: Any,
+) -> None:
+    """Run a command as a task.
 
-    `fields` are the task's, over those that are found out here. `say` is for words to a person.
+    It is registered when it starts, kept alive while it runs, and ends as `finish` or `failed`,
+    with the end of its standard error as the reason (unless that is a terminal). The exit code is
+    the command's. If the daemon cannot be reached, the command runs all the same. In its
+    environment TASKDASH_TASK_ID is the task's id.
+
+    \b
+    taskdash-ctl run --name "Nightly backup" -- restic backup /srv
+    taskdash-ctl run --id nightly-backup --lock --timeout 3600 -- restic backup /srv
     """
-    watched = {*PASSED_ON, signal.SIGCHLD}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
-    try:
-        try:
-            # Started before any thread is, so that the child can have our old signal mask back.
-            process = subprocess.Popen(
-                command,
-                preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, before),
-            )
-        except FileNotFoundError:
-            say(f"{command[0]}: command not found")
-            return NOT_FOUND
-        except OSError as error:
-            say(f"{command[0]}: {error.strerror}")
-            return NOT_EXECUTABLE
-        task = {**_found_out(command, process.pid), **fields}
-        keeper = Keeper(where, f"taskdash-ctl/{__version__} run", task, say)
-        code = _wait(process, watched)
-        # A command that was quicker than the network is still told of from its beginning.
-        give_up_at = time.monotonic() + report_timeout_s
-        keeper.registered.wait(report_timeout_s)
-        left_s = max(0.0, give_up_at - time.monotonic())
-        if not keeper.finish(left_s, **_last_word(code)):
-            say(f"the end of task {task['id']} could not be reported to taskdashd at {where}")
-        return code if code >= 0 else 128 - code
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if lock and not fields["id"]:
+        raise click.UsageError("--lock needs --id: it is by the id that tasks exclude one another")
+    own_timeout = fields.pop("heartbeat_timeout")
+    given = options.fields(fields)
+    if own_timeout is not None:
+        given["heartbeat_timeout"] = own_timeout
+    wishes = Wishes(given, report_timeout, timeout, lock, progress_from_stdout)
+    words = (lambda _: None) if quiet else say
+    sys.exit(attempt(lambda: runner.run(command, where, wishes, words)))
 
 
-def _found_out(command: Sequence[str], pid: int) -> dict[str, Any]:
-    name = os.path.basename(command[0])  # noqa: PTH119  # of a command, which need not be a path
-    host = socket.gethostname()
-    user = ""
-    with contextlib.suppress(KeyError, OSError):
-        user = getpass.getuser()
-    return {
-        "id": f"{name}-{host}-{pid}-{time.time_ns() // 1_000_000:x}"[-128:],
-        "name": name,
-        "user": user,
-        "status": "running",
-        "description": shlex.join(command)[:200],
-        "task_type": "command",
-        "start_time": _now(),
-        "host": host,
-        "pid": pid,
-    }
-
-
-def _wait(process: subprocess.Popen[bytes], watched: set[signal.Signals]) -> int:
-    """Pass signals on until the command has ended."""
-    while (code := process.poll()) is None:
-        info = signal.sigwaitinfo(watched)
-        if info.si_signo == signal.SIGCHLD:
-            continue
-        if info.si_signo in _FROM_TERMINAL and info.si_code == _SI_KERNEL:
-            # The terminal has sent it to the whole foreground group: the command has it already.
-            continue
-        with contextlib.suppress(ProcessLookupError):
-            process.send_signal(info.si_signo)
-    return code
-
-
-def _last_word(code: int) -> dict[str, Any]:
-    word: dict[str, Any] = {
-        "status": "finish" if code == 0 else "failed",
-        "stop_time": _now(),
-        "exit_code": code if code >= 0 else 128 - code,
-    }
-    if code < 0:
-        word["reason"] = f"killed by {signal.Signals(-code).name}"
-    elif code:
-        word["reason"] = f"exit code {code}"
-    return word
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+COMMANDS: Final = (run,)

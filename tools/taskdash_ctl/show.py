@@ -3,6 +3,7 @@
 Everything from the network is escaped: no control character of a task reaches the terminal.
 """
 
+import csv
 import json
 import os
 import shutil
@@ -16,7 +17,17 @@ import click
 
 from taskdash_protocol.statuses import SHUTDOWN, status_class
 
-COLUMNS: Final = ("id", "name", "status", "user", "group_id", "last_seen", "description")
+COLUMNS: Final = (
+    "id",
+    "name",
+    "status",
+    "progress",
+    "user",
+    "group_id",
+    "last_seen",
+    "description",
+)
+FORMATS: Final = ("table", "json", "jsonl", "csv", "name")
 _HEADINGS: Final = {"group_id": "GROUP", "last_seen": "SEEN"}
 _TIMES: Final = frozenset(("created_at", "updated_at", "last_seen", "shutdown_at"))
 _COLOURS: Final = {"live": "green", "waiting": "yellow", "ended": "bright_black"}
@@ -69,12 +80,17 @@ def use_colour() -> bool:
 
 
 def tasks(rows: Iterable[Mapping[str, Any]], output: str, columns: Sequence[str]) -> None:
-    """Print tasks in the form that was asked for: table, json, jsonl or name."""
+    """Print tasks in the form that was asked for, one of `FORMATS`."""
     if output == "json":
         click.echo(json.dumps(list(rows), ensure_ascii=False, indent=2))
     elif output == "jsonl":
         for row in rows:
             click.echo(json.dumps(row, ensure_ascii=False, separators=(",", ":")))
+    elif output == "csv":
+        lines = csv.writer(sys.stdout, lineterminator="\n")
+        lines.writerow(columns)
+        for row in rows:
+            lines.writerow([_cell(row.get(column, "")) for column in columns])
     elif output == "name":
         for row in rows:
             click.echo(clean(row["id"]))
@@ -83,6 +99,34 @@ def tasks(rows: Iterable[Mapping[str, Any]], output: str, columns: Sequence[str]
             click.echo("\t".join(clean(row.get(column, "")) for column in columns))
     else:
         _table(list(rows), columns)
+
+
+def pairs(told: Iterable[tuple[str, str]]) -> None:
+    """Print what is known of something, a word before each line."""
+    rows = list(told)
+    widest = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        head = click.style(name.ljust(widest), dim=True) if use_colour() else name.ljust(widest)
+        click.echo(f"{head}  {clean(text)}", color=use_colour())
+
+
+def size(count: float) -> str:
+    """Write a number of bytes for people, in binary units (IEC 80000-13)."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
+def duration(seconds: float) -> str:
+    """Write a length of time for people: its two largest units."""
+    whole = int(seconds)
+    parts = [(whole // 86400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "m")]
+    parts.append((whole % 60, "s"))
+    while len(parts) > 1 and not parts[0][0]:
+        parts.pop(0)
+    return " ".join(f"{count}{unit}" for count, unit in parts[:2])
 
 
 def task(fields: Mapping[str, Any]) -> None:
@@ -174,6 +218,12 @@ def _cut(text: str, room: int) -> str:
 
 def _pad(text: str, plain: str | None, room: int) -> str:
     return text + " " * (room - width(text if plain is None else plain))
+
+
+def _cell(value: Any) -> str:
+    # A spreadsheet takes what begins like this for a formula, and runs it.
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def _escaped(one: str) -> str:

@@ -1,15 +1,19 @@
 """Tell everyone in the office what your service is doing.
 
-import taskdash
+    import taskdash
 
-with taskdash.connect() as dash:
-dash.register("backup-42", name="Nightly backup", user="wsg", status="running")
-...                        # heartbeats go out by themselves
-dash.update("backup-42", status="finish")
+    with taskdash.connect() as dash:
+        with dash.task("nightly-backup", user="wsg", group_id="mx") as task:
+            for number in range(7):
+                task.progress(number, 7)     # heartbeats go out by themselves
+
+For trio and asyncio, see `taskdash.aio`; for tests, `taskdash.testing`.
 """
 
-from taskdash.client import Client, Event, Watch, connect
+from taskdash.calls import Event
+from taskdash.client import Client, connect
 from taskdash.errors import (
+    AuthError,
     BadRequest,
     Busy,
     Conflict,
@@ -20,27 +24,29 @@ from taskdash.errors import (
     StorageError,
     TaskDashError,
     TimeoutError,
-    Unauthorized,
 )
-from taskdash.keeper import Keeper
+from taskdash.task import Task, TaskHandle, current_task
+from taskdash.watch import Watch
 from taskdash_protocol import __version__
 
 __all__ = [
+    "AuthError",
     "BadRequest",
     "Busy",
     "Client",
     "Conflict",
     "ConnectionError",
     "Event",
-    "Keeper",
     "NotFound",
     "ProtocolError",
     "ServerError",
     "StorageError",
+    "Task",
     "TaskDashError",
+    "TaskHandle",
     "TimeoutError",
-    "Unauthorized",
     "Watch",
     "__version__",
     "connect",
+    "current_task",
 ]

@@ -1,21 +1,35 @@
-"""Where the daemon is: `taskdash://HOST[:PORT][?timeout=SECONDS]`."""
+"""Where the daemon is, and what to show it.
+
+`taskdash://HOST[:PORT][?timeout=SECONDS]`, or `taskdashs://` for TLS, there also with `ca=FILE`.
+"""
 
 import os
-from typing import Final, NamedTuple
-from urllib.parse import parse_qs, urlsplit
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl, urlsplit
 
 from taskdash_protocol import DEFAULT_PORT
+from taskdash_protocol.errors import AuthError
+
+if TYPE_CHECKING:
+    import ssl
 
 DEFAULT_URL: Final = f"taskdash://127.0.0.1:{DEFAULT_PORT}"
 DEFAULT_TIMEOUT_S: Final = 5.0
+_OPTIONS: Final = {"taskdash": ("timeout",), "taskdashs": ("timeout", "ca")}
 
 
-class Address(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Address:
     """A daemon's address, and how long to wait for it."""
 
     host: str
-    port: int
-    timeout_s: float
+    port: int = DEFAULT_PORT
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    tls: "ssl.SSLContext | None" = None
+    """How to check the daemon's certificate; None without TLS."""
 
     def __str__(self) -> str:
         """Write it as HOST:PORT."""
@@ -28,19 +42,56 @@ def parse(url: str | None = None) -> Address:
     Raises `ValueError` with a sentence that names the URL.
 
     >>> parse("taskdash://pi.local?timeout=2")
-    Address(host='pi.local', port=13920, timeout_s=2.0)
+    Address(host='pi.local', port=13920, timeout_s=2.0, tls=None)
     """
     url = url or os.environ.get("TASKDASH_URL") or DEFAULT_URL
     parts = urlsplit(url if "://" in url else f"taskdash://{url}")
-    if parts.scheme != "taskdash":
-        raise ValueError(f"{url!r}: the scheme must be taskdash://")
+    if parts.scheme not in _OPTIONS:
+        raise ValueError(f"{url!r}: the scheme must be taskdash:// or taskdashs://")
     if not parts.hostname:
-        raise ValueError(f"{url!r} names no host: write taskdash://HOST[:PORT]")
+        raise ValueError(f"{url!r} names no host: write {parts.scheme}://HOST[:PORT]")
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    for name in options:
+        if name not in _OPTIONS[parts.scheme]:
+            known = " and ".join(_OPTIONS[parts.scheme])
+            raise ValueError(f"{url!r}: there is no option {name!r} here, only {known}")
     try:
         port = parts.port or DEFAULT_PORT
-        timeout_s = float(parse_qs(parts.query).get("timeout", [DEFAULT_TIMEOUT_S])[-1])
+        timeout_s = float(options.get("timeout", DEFAULT_TIMEOUT_S))
     except ValueError as error:
         raise ValueError(f"{url!r}: {error}") from None
     if not 0 < timeout_s < float("inf"):
         raise ValueError(f"{url!r}: timeout must be a positive number of seconds")
-    return Address(parts.hostname, port, timeout_s)
+    tls = _tls(url, options) if parts.scheme == "taskdashs" else None
+    return Address(parts.hostname, port, timeout_s, tls)
+
+
+def read_token() -> str:
+    """Give the credential in TASKDASH_TOKEN, or in the file that TASKDASH_TOKEN_FILE names.
+
+    It is read anew for each connection, so that it can be exchanged while a program runs. Raises
+    `AuthError` where the file cannot be read.
+    """
+    if token := os.environ.get("TASKDASH_TOKEN"):
+        return token
+    path = os.environ.get("TASKDASH_TOKEN_FILE")
+    if not path:
+        return ""
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not text"
+        raise AuthError(f"cannot read TASKDASH_TOKEN_FILE {path}: {reason}") from error
+
+
+def _tls(url: str, options: Mapping[str, str]) -> "ssl.SSLContext":
+    import ssl  # it takes longer to import than all else together
+
+    ca = options.get("ca") or os.environ.get("TASKDASH_CA") or None
+    try:
+        context = ssl.create_default_context(cafile=ca)
+    except OSError as error:
+        reason = error.strerror or "it holds no certificate"
+        raise ValueError(f"{url!r}: cannot use {ca} as certificate authority: {reason}") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context

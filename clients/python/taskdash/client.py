@@ -1,97 +1,99 @@
-"""The client for synchronous code: calls block, a thread of its own talks and beats.
+"""The client for synchronous code: calls block, and a thread of its own talks and beats.
 
-The thread is the only one that touches the socket. Calls hand it frames and wait for the reply,
-so a program that is busy elsewhere keeps its tasks alive, and any number of threads may call.
+Any number of threads may share a client. Everything that it does is decided in `session`.
 """
 
+import atexit
+import math
 import os
-import select
-import socket
 import sys
-import threading
-import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from queue import Empty, Queue
 from typing import Any, Final, Self
 
 from taskdash import address
-from taskdash.errors import ConnectionError, TimeoutError
+from taskdash.calls import Call, Hooks
+from taskdash.held import Done, Write
+from taskdash.link import Link
+from taskdash.session import Session, State
+from taskdash.task import Task
+from taskdash.waiting import Pending, too_late
+from taskdash.watch import Watch, Where, as_lists
 from taskdash_protocol import __version__
-from taskdash_protocol.conversation import Bye, Conversation, Reply, TaskEvent
 from taskdash_protocol.errors import TaskDashError
 from taskdash_protocol.requests import (
     Find,
     Query,
     Register,
     Request,
-    Unwatch,
     Update,
-    parse_where,
 )
-from taskdash_protocol.requests import Watch as WatchRequest
 
-EVENTS_WAITING_MAX: Final = 100_000
-"""Events of one watch that wait for the program; beyond that the watch fails."""
-
-Where = Mapping[str, str | Iterable[str]]
+PIPELINE_DEPTH: Final = 256
+CLOSE_TIMEOUT_S: Final = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A change of a task."""
+def connect(
+    url: str | None = None,
+    *,
+    client: str | None = None,
+    background: bool = False,
+    reconnect_for_s: float = math.inf,
+    on_disconnect: Callable[[TaskDashError], object] | None = None,
+    on_reconnect: Callable[[], object] | None = None,
+    on_lost: Callable[[str, TaskDashError], object] | None = None,
+) -> "Client":
+    """Connect to the daemon at `taskdash://HOST:PORT?timeout=SECONDS`, or `taskdashs://` for TLS.
 
-    rev: int
-    kind: str
-    """registered, updated, shutdown or recovered."""
-    task: dict[str, Any]
+    Without a URL: the one in TASKDASH_URL, else this machine's. A credential is taken from
+    TASKDASH_TOKEN or TASKDASH_TOKEN_FILE. `client` is the name that the daemon's log and refusals
+    show; by default the program's.
 
+    With `background=True` it does not wait for the daemon: what is said is sent once it is there.
+    A connection that is lost is sought again for `reconnect_for_s` seconds. The hooks are called
+    on the client's thread: `on_lost(task_id, error)` when somebody else has taken a task.
 
-def connect(url: str | None = None, *, client: str | None = None) -> "Client":
-    """Connect to the daemon at `taskdash://HOST:PORT?timeout=SECONDS`.
-
-    Without a URL: the one in TASKDASH_URL, else this machine's. `client` is the name that the
-    daemon's log and refusals will show; by default the program's. Raises `ConnectionError`,
-    `ValueError` for a bad URL, or what the daemon answers to Hello.
+    Raises `ConnectionError`, `TimeoutError`, `AuthError`, or `ValueError` for a bad URL.
     """
-    return Client(address.parse(url), client or _program())
+    hooks = Hooks(on_disconnect, on_reconnect, on_lost)
+    return Client(
+        address.parse(url),
+        client,
+        hooks,
+        background=background,
+        reconnect_for_s=reconnect_for_s,
+    )
 
 
 class Client:
-    """A connection. Use it as a context manager, or call `close`."""
+    """A connection to the daemon, and to the next one when it breaks. Close it, or use `with`."""
 
-    def __init__(self, where: address.Address, client: str) -> None:
+    def __init__(
+        self,
+        where: address.Address,
+        client: str | None = None,
+        hooks: Hooks | None = None,
+        *,
+        background: bool = False,
+        reconnect_for_s: float = math.inf,
+    ) -> None:
         self.address = where
-        self._conversation = Conversation(client)
-        self._lock = threading.Lock()
-        self._outbox: deque[bytes] = deque()
-        self._waiting: dict[int, Queue[Reply | TaskDashError]] = {}
-        self._watches: dict[int, Watch] = {}
-        self._opening: dict[int, Watch] = {}
-        self._fault: TaskDashError | None = None
-        self._closing = False
-        try:
-            self._sock = socket.create_connection(where[:2], where.timeout_s)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise ConnectionError(f"cannot reach taskdashd at {where}: {reason}") from error
-        self._sock.setblocking(False)
-        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._wake_in, self._wake_out = socket.socketpair()
-        self._wake_in.setblocking(False)
-        self._wake_out.setblocking(False)
-        hello: Queue[Reply | TaskDashError] = Queue()
-        self._outbox.append(self._conversation.hello(time.monotonic()))
-        self._waiting[1] = hello
-        self._thread = threading.Thread(target=self._run, name="taskdash", daemon=True)
-        self._thread.start()
-        try:
-            self._result(hello, where.timeout_s)
-        except TaskDashError:
-            self.close()
-            raise
+        greeted = None if background else Pending()
+        session = Session(
+            client or program(),
+            hooks,
+            reconnect_for_s=reconnect_for_s,
+            greeted=greeted.set if greeted is not None else None,
+        )
+        self._link = Link(where, session)
+        atexit.register(self.close)
+        if greeted is not None:
+            try:
+                self._wait(greeted, where.timeout_s)
+            except TaskDashError:
+                self._end()
+                raise
 
     def __enter__(self) -> Self:
         """Give the client itself."""
@@ -103,13 +105,35 @@ class Client:
 
     @property
     def server(self) -> str:
-        """Name and version of the daemon."""
-        return self._conversation.server
+        """Name and version of the daemon; empty before the first connection."""
+        return self._link.session.server
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now."""
+        return self._link.session.state is State.UP
+
+    @property
+    def fault(self) -> TaskDashError | None:
+        """Why there is no connection; None where there is one, or none was tried yet."""
+        return self._link.session.last_fault
 
     @property
     def closed(self) -> bool:
-        """Whether the connection is gone, for whatever reason."""
-        return self._fault is not None or self._closing
+        """Whether nothing will be done any more."""
+        return self._link.closed
+
+    # Tasks
+
+    def task(
+        self, id: str, *, name: str | None = None, status: str = "running", **fields: Any
+    ) -> Task:
+        """Make a task that lives as long as a `with` block, or a decorated function.
+
+        It is registered at the beginning and kept alive; at the end it is `finish`, `failed` with
+        the exception as its `reason`, or `cancelled`. `fields` are those of `register`.
+        """
+        return Task(self, id, {"name": name or id, "status": status, **fields})
 
     def register(
         self,
@@ -118,23 +142,22 @@ class Client:
         *,
         heartbeat_timeout: float | None = None,
         fenced: bool = False,
-        epoch: int | None = None,
         timeout_s: float | None = None,
         **fields: Any,
     ) -> int:
         """Create the task, or replace all its fields; returns its epoch.
 
-        From now on it lives as long as this client does. `fields` are the task's: `user`,
-        `group_id`, `status`, `description` and so on, and any of your own.
+        From now on it lives as long as this client does, over all its connections. `fields` are
+        the task's: `user`, `group_id`, `status`, `description` and so on, and any of your own. A
+        task that is `fenced` can be taken by nobody else while this client lives. Raises
+        `Conflict` where somebody else holds it so.
         """
-        body = {**fields, "id": id, "name": name}
-        control = {
-            "heartbeat_timeout": heartbeat_timeout,
-            "epoch": epoch,
-            "fenced": fenced or None,
-        }
-        body |= {key: value for key, value in control.items() if value is not None}
-        return int(self.call(Register.parse(body), timeout_s)["epoch"])
+        body = {**fields, "name": name}
+        if heartbeat_timeout is not None:
+            body["heartbeat_timeout"] = heartbeat_timeout
+        if fenced:
+            body["fenced"] = True
+        return int(self._hold(id, body, timeout_s, replaces=True)["epoch"])
 
     def update(
         self,
@@ -147,19 +170,27 @@ class Client:
     ) -> int:
         """Change some of the task's fields; returns its epoch.
 
-        With `own=False` the task stays with the service that runs it. Raises `NotFound`, and
-        `Conflict` where somebody else holds it.
+        With `own=False` the task stays with the service that runs it, and `epoch` may say which
+        one is meant. Raises `NotFound`, and `Conflict` where somebody else holds it.
         """
+        if own and epoch is None:
+            return int(self._hold(id, fields, timeout_s)["epoch"])
         body = {**fields, "id": id, "own": own}
         if epoch is not None:
             body["epoch"] = epoch
         return int(self.call(Update.parse(body), timeout_s)["epoch"])
 
+    def say(self, id: str, **fields: Any) -> None:
+        """Change fields of a task of ours, without waiting for the daemon.
+
+        Only the newest state is sent where several wait. If the daemon is away, it is sent once it
+        is back. Raises `BadRequest` for what no daemon would take.
+        """
+        self.hold(id, fields, None)
+
     def find(self, id: str, *, timeout_s: float | None = None) -> dict[str, Any]:
         """Give the task's fields. Raises `NotFound`."""
-        task = self.call(Find.parse({"id": id}), timeout_s)
-        del task["errid"], task["errmsg"]
-        return task
+        return without_errid(self.call(Find.parse({"id": id}), timeout_s))
 
     def query(
         self,
@@ -171,7 +202,7 @@ class Client:
     ) -> Iterator[dict[str, Any]]:
         """Give every task that matches, one after another, reading page by page."""
         after: str | None = None
-        wanted = _where(where)
+        wanted = as_lists(where)
         while True:
             request = Query.parse({"where": wanted, "order": order, "limit": page, "after": after})
             reply = self.call(request, timeout_s)
@@ -180,214 +211,144 @@ class Client:
             if after is None:
                 return
 
-    def watch(self, where: Where | None = None, *, since: int | None = None) -> "Watch":
+    def watch(
+        self,
+        where: Where | None = None,
+        *,
+        since: int | None = None,
+        timeout_s: float | None = None,
+    ) -> Watch:
         """Begin to watch: iterate over what this returns to get `Event` after `Event`.
 
-        `since` resumes after a rev without a gap; it raises `Conflict` where the daemon cannot.
+        It goes on over lost connections, without a gap or a double. `since` resumes after a rev;
+        raises `Conflict` where the daemon cannot.
         """
-        request = WatchRequest.parse({"where": _where(where), "since": since})
-        watch = Watch(self)
-        reply = self.call(request, None, opening=watch)
-        watch.rev = reply["rev"]
+        watch = Watch(self._link, where, since)
+        opened = Pending()
+        watch._watching.opened = opened.set
+        self._link.do(lambda session, _now: session.watch(watch._watching))
+        try:
+            self._wait(opened, self._timeout(timeout_s))
+        except TaskDashError:
+            watch.close()
+            raise
         return watch
 
-    def call(
-        self, request: Request, timeout_s: float | None = None, *, opening: "Watch | None" = None
-    ) -> dict[str, Any]:
-        """Send any request and give the body of its reply.
+    # Requests of any kind
+
+    def call(self, request: Request, timeout_s: float | None = None) -> dict[str, Any]:
+        """Send a request and give the body of its reply.
 
         Raises the `ServerError` that the daemon answered, `ConnectionError`, or `TimeoutError`.
         """
-        answer: Queue[Reply | TaskDashError] = Queue()
-        with self._lock:
-            if self._fault is not None:
-                raise self._fault
-            if self._closing:
-                raise ConnectionError("the client is closed")
-            seq, frame = self._conversation.ask(request)
-            self._waiting[seq] = answer
-            if opening is not None:
-                self._opening[seq] = opening
-            self._outbox.append(frame)
-        self._wake()
-        return self._result(answer, self.address.timeout_s if timeout_s is None else timeout_s)
+        answer = Pending()
+        call = self._link.do(lambda session, _now: session.call(request, answer.set))
+        return self._wait(answer, self._timeout(timeout_s), call)
 
-    def close(self, timeout_s: float = 5.0) -> None:
-        """Send what waits, and disconnect. Tasks keep their deadline."""
-        self._closing = True
-        self._wake()
-        self._thread.join(timeout_s)
+    def pipeline(
+        self,
+        requests: Iterable[Request],
+        *,
+        depth: int = PIPELINE_DEPTH,
+        timeout_s: float | None = None,
+    ) -> Iterator[dict[str, Any] | TaskDashError]:
+        """Send many requests without waiting for each; give the outcomes in their order.
 
-    def _unwatch(self, number: int) -> None:
-        if not self.closed and self._watches.pop(number, None) is not None:
-            self.call(Unwatch(number))
+        At most `depth` wait for their reply. A refusal is given, not raised. The tasks that they
+        write are not kept alive.
+        """
+        limit_s, waiting = self._timeout(timeout_s), deque[Pending]()
+        more = iter(requests)
+        exhausted = False
+        while waiting or not exhausted:
+            batch: list[tuple[Request, Done]] = []
+            while not exhausted and len(waiting) < depth:
+                request = next(more, None)
+                if request is None:
+                    exhausted = True
+                    break
+                waiting.append(Pending())
+                batch.append((request, waiting[-1].set))
+            if batch:
+                self._link.do(
+                    lambda session, _now, batch=batch: [session.call(*one) for one in batch]  # type: ignore[misc]
+                )
+            # Half of the window is taken at once, so that the other half is on its way meanwhile.
+            for _ in range(len(waiting) if exhausted else max(1, len(waiting) - depth // 2)):
+                outcome = waiting.popleft().wait(limit_s)
+                yield outcome if outcome is not None else self._too_late(limit_s)
 
-    def _result(self, answer: Queue[Reply | TaskDashError], timeout_s: float) -> dict[str, Any]:
-        try:
-            reply = answer.get(timeout=timeout_s)
-        except Empty:
-            raise TimeoutError(
-                f"no reply from taskdashd at {self.address} within {timeout_s:g} s"
-            ) from None
-        if not isinstance(reply, Reply):
-            raise reply
-        if reply.error is not None:
-            raise reply.error
-        return reply.body
+    def hold(
+        self, id: str, fields: dict[str, Any], done: Done | None, *, replaces: bool = False
+    ) -> None:
+        """Say something of a task and hold it from then on; `done` is told by another thread.
 
-    def _wake(self) -> None:
-        try:
-            self._wake_out.send(b"\0")
-        except (BlockingIOError, OSError):
-            # Full: it will wake anyway. Closed: the thread has ended and told everyone.
-            return
+        Raises `BadRequest` for what no daemon would take.
+        """
+        write = checked_write(id, fields, done, replaces=replaces)
+        self._link.do(lambda session, now: session.hold(id, write, now))
 
-    # The thread
+    # The end
 
-    def _run(self) -> None:
-        fault: TaskDashError
-        try:
-            self._talk()
-            fault = ConnectionError("the client is closed")
-        except TaskDashError as error:
-            fault = error
-        except OSError as error:
-            fault = ConnectionError(f"the connection to taskdashd was lost: {error.strerror}")
-        with self._lock:
-            self._fault = fault
-            waiting, self._waiting = self._waiting, {}
-        for answer in waiting.values():
-            answer.put(fault)
-        for watch in list(self._watches.values()):
-            watch._end(None if self._closing else fault)
-        for sock in (self._sock, self._wake_in, self._wake_out):
-            sock.close()
+    def drain(self, timeout_s: float | None = None) -> bool:
+        """Wait until the daemon has everything that was said; False if the time is up before."""
+        drained = Pending()
+        self._link.do(lambda session, _now: session.when_drained(lambda: drained.set({})))
+        return drained.wait(self._timeout(timeout_s)) is not None
 
-    def _talk(self) -> None:
-        unsent = b""
-        poll = select.poll()
-        poll.register(self._wake_in, select.POLLIN)
-        while True:
-            now = time.monotonic()
-            talk = self._conversation
-            with self._lock:
-                if now >= talk.beat_at:
-                    self._outbox.append(talk.beat(now))
-                unsent += b"".join(self._outbox)
-                self._outbox.clear()
-            if talk.is_silent(now):
-                raise ConnectionError(f"taskdashd at {self.address} says nothing any more")
-            if unsent:
-                unsent = unsent[self._send(unsent) :]
-            elif self._closing:
-                return
-            poll.register(self._sock, select.POLLIN | (select.POLLOUT if unsent else 0))
-            poll.poll(max(0.0, min(talk.beat_at - time.monotonic(), 1.0)) * 1000)
-            self._drain_wake()
-            self._receive()
+    def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
+        """Say what waits to be said, and disconnect. Live tasks keep their deadline."""
+        if not self.closed and self._link.here:
+            # Without a connection it is not worth the wait; with one it takes a moment.
+            self.drain(timeout_s if self.connected else 0.0)
+        self._end()
 
-    def _send(self, data: bytes) -> int:
-        try:
-            return self._sock.send(data)
-        except BlockingIOError:
-            return 0
+    def _end(self) -> None:
+        self._link.close(CLOSE_TIMEOUT_S)
+        atexit.unregister(self.close)
 
-    def _drain_wake(self) -> None:
-        try:
-            self._wake_in.recv(4096)
-        except BlockingIOError:
-            return
+    def _timeout(self, timeout_s: float | None) -> float:
+        return self.address.timeout_s if timeout_s is None else timeout_s
 
-    def _receive(self) -> None:
-        try:
-            data = self._sock.recv(256 << 10)
-        except BlockingIOError:
-            return
-        if not data:
-            raise ConnectionError("taskdashd closed the connection")
-        with self._lock:
-            said = self._conversation.receive(data, time.monotonic())
-        for one in said:
-            if isinstance(one, Reply):
-                self._take_reply(one)
-            elif isinstance(one, TaskEvent):
-                if watch := self._watches.get(one.watch):
-                    watch._put(Event(one.rev, one.kind, one.task))
-            elif isinstance(one, Bye):
-                raise one.error
+    def _hold(
+        self, id: str, fields: dict[str, Any], timeout_s: float | None, *, replaces: bool = False
+    ) -> dict[str, Any]:
+        answer = Pending()
+        self.hold(id, fields, answer.set, replaces=replaces)
+        return self._wait(answer, self._timeout(timeout_s))
 
-    def _take_reply(self, reply: Reply) -> None:
-        opening = self._opening.pop(reply.seq, None)
-        if opening is not None and reply.error is None:
-            # Its events may follow in the same bytes.
-            opening.number = reply.body["watch"]
-            self._watches[opening.number] = opening
-        with self._lock:
-            answer = self._waiting.pop(reply.seq, None)
-        if answer is not None:
-            answer.put(reply)
+    def _wait(self, answer: Pending, timeout_s: float, call: Call | None = None) -> dict[str, Any]:
+        outcome = answer.wait(timeout_s)
+        if outcome is None:
+            if call is not None:
+                self._link.do(lambda session, _now: session.forget(call))
+            outcome = self._too_late(timeout_s)
+        if isinstance(outcome, TaskDashError):
+            raise outcome
+        return outcome
+
+    def _too_late(self, timeout_s: float) -> TaskDashError:
+        return too_late(self.address, self._link.session.last_fault, timeout_s)
 
 
-class Watch:
-    """The events of a watch: iterate over it. `close` ends it."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._events: Queue[Event | TaskDashError | None] = Queue(EVENTS_WAITING_MAX)
-        self.number = 0
-        self.rev = 0
-        """Everything after this rev will be told, or has been."""
-
-    def __iter__(self) -> Self:
-        """Give the watch itself."""
-        return self
-
-    def __next__(self) -> Event:
-        """Wait for the next event. Raises what ended the connection."""
-        event = self.next()
-        assert event is not None
-        return event
-
-    def next(self, timeout_s: float | None = None) -> Event | None:
-        """Wait for the next event, or give None after so many seconds."""
-        try:
-            event = self._events.get(timeout=timeout_s)
-        except Empty:
-            return None
-        if isinstance(event, Event):
-            self.rev = event.rev
-            return event
-        self._end(event)
-        if event is None:
-            raise StopIteration
-        raise event
-
-    def close(self) -> None:
-        """End the watch."""
-        self._client._unwatch(self.number)
-        self._end(None)
-
-    def _put(self, event: Event) -> None:
-        if self._events.qsize() >= EVENTS_WAITING_MAX - 1:
-            self._client._watches.pop(self.number, None)
-            self._end(TaskDashError("the program did not take the watch's events fast enough"))
-        else:
-            self._events.put_nowait(event)
-
-    def _end(self, fault: TaskDashError | None) -> None:
-        if not self._events.full():
-            self._events.put_nowait(fault)
-
-
-def _where(where: Where | None) -> dict[str, str | list[str]]:
-    wanted = {
-        name: value if isinstance(value, str) else list(value)
-        for name, value in (where or {}).items()
+def checked_write(id: str, fields: dict[str, Any], done: Done | None, *, replaces: bool) -> Write:
+    """Make what a session takes of fields that a program gives. Raises `BadRequest`."""
+    checked = (Register if replaces else Update).parse({**fields, "id": id})
+    control: dict[str, Any] = {
+        name: fields[name] for name in ("heartbeat_timeout", "fenced") if name in fields
     }
-    parse_where({"where": wanted})
-    return wanted
+    # Only what was given: what Register adds itself needs neither memory nor comparison.
+    kept = {name: fields[name] for name in checked.fields if name in fields}
+    return Write(kept, control, replaces, done)
 
 
-def _program() -> str:
+def without_errid(reply: dict[str, Any]) -> dict[str, Any]:
+    """Give a reply's body without errid and errmsg."""
+    del reply["errid"], reply["errmsg"]
+    return reply
+
+
+def program() -> str:
+    """Name this program, for the daemon's log and refusals."""
     name = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "python"
     return f"{name}[{os.getpid()}] taskdash-python/{__version__}"

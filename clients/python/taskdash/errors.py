@@ -4,6 +4,7 @@ import builtins
 
 from taskdash_protocol.conversation import ProtocolError
 from taskdash_protocol.errors import (
+    AuthError,
     BadRequest,
     Busy,
     Conflict,
@@ -11,10 +12,10 @@ from taskdash_protocol.errors import (
     ServerError,
     StorageError,
     TaskDashError,
-    Unauthorized,
 )
 
 __all__ = [
+    "AuthError",
     "BadRequest",
     "Busy",
     "Conflict",
@@ -25,7 +26,6 @@ __all__ = [
     "StorageError",
     "TaskDashError",
     "TimeoutError",
-    "Unauthorized",
 ]
 
 

@@ -1,0 +1,366 @@
+"""The client for asynchronous code, under trio and under asyncio: the same names, to be awaited.
+
+    async with taskdash.aio.connect() as dash:
+        async with dash.task("nightly-backup", user="wsg") as task:
+            task.progress(3, 7)
+            print(await dash.find("nightly-backup"))
+
+The socket belongs to the client's own thread here too, so heartbeats go out whatever the event loop
+is busy with. What is awaited can be cancelled at any time; a request that was sent is done all the
+same, and its reply is dropped.
+"""
+
+import functools
+import inspect
+import math
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from types import TracebackType
+from typing import Any, Self, TypeVar, cast
+
+from taskdash import address
+from taskdash.calls import Call, Event, Hooks, Watching
+from taskdash.client import CLOSE_TIMEOUT_S, checked_write, program, without_errid
+from taskdash.held import Done, Outcome
+from taskdash.link import Link
+from taskdash.loop import Loop, Pending
+from taskdash.session import Session, State
+from taskdash.task import TaskHandle, _current, log
+from taskdash.waiting import too_late
+from taskdash.watch import EVENTS_WAITING_MAX, Where, as_lists
+from taskdash_protocol.errors import TaskDashError
+from taskdash_protocol.requests import Find, Query, Request, Update, parse_where
+
+F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
+
+
+def connect(
+    url: str | None = None,
+    *,
+    client: str | None = None,
+    background: bool = False,
+    reconnect_for_s: float = math.inf,
+    on_disconnect: Callable[[TaskDashError], object] | None = None,
+    on_reconnect: Callable[[], object] | None = None,
+    on_lost: Callable[[str, TaskDashError], object] | None = None,
+) -> "Client":
+    """Connect as `taskdash.connect` does, on entering the context.
+
+    The hooks are called by the event loop.
+    """
+    hooks = Hooks(on_disconnect, on_reconnect, on_lost)
+    return Client(
+        address.parse(url), client, hooks, background=background, reconnect_for_s=reconnect_for_s
+    )
+
+
+class Client:
+    """See `taskdash.Client`; an asynchronous context manager."""
+
+    _loop: Loop
+    _link: Link
+
+    def __init__(
+        self,
+        where: address.Address,
+        client: str | None,
+        hooks: Hooks,
+        *,
+        background: bool,
+        reconnect_for_s: float,
+    ) -> None:
+        self.address = where
+        self._name = client or program()
+        self._hooks = hooks
+        self._background = background
+        self._reconnect_for_s = reconnect_for_s
+
+    async def __aenter__(self) -> Self:
+        """Connect. Raises as `taskdash.connect`."""
+        self._loop = Loop()
+        greeted = None if self._background else Pending(self._loop)
+        hooks = self._hooks
+        session = Session(
+            self._name,
+            Hooks(
+                self._on_loop(hooks.on_disconnect),
+                self._on_loop(hooks.on_reconnect),
+                self._on_loop(hooks.on_lost),
+            ),
+            reconnect_for_s=self._reconnect_for_s,
+            greeted=greeted.set if greeted is not None else None,
+        )
+        self._link = Link(self.address, session)
+        if greeted is not None:
+            try:
+                await self._wait(greeted, self.address.timeout_s)
+            except BaseException:
+                self._link.close(0)
+                raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Say what waits to be said, and disconnect."""
+        try:
+            if self.connected:
+                await self.drain(CLOSE_TIMEOUT_S)
+        finally:
+            # The thread sends what is left and ends by itself.
+            self._link.close(0)
+
+    @property
+    def server(self) -> str:
+        """Name and version of the daemon; empty before the first connection."""
+        return self._link.session.server
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now."""
+        return self._link.session.state is State.UP
+
+    @property
+    def fault(self) -> TaskDashError | None:
+        """Why there is no connection; None where there is one, or none was tried yet."""
+        return self._link.session.last_fault
+
+    # Tasks
+
+    def task(
+        self, id: str, *, name: str | None = None, status: str = "running", **fields: Any
+    ) -> "Task":
+        """Make a task that lives as long as an `async with` block; see `taskdash.Client.task`."""
+        return Task(self, id, {"name": name or id, "status": status, **fields})
+
+    async def register(
+        self,
+        id: str,
+        name: str,
+        *,
+        heartbeat_timeout: float | None = None,
+        fenced: bool = False,
+        timeout_s: float | None = None,
+        **fields: Any,
+    ) -> int:
+        """Create the task, or replace all its fields; see `taskdash.Client.register`."""
+        body = {**fields, "name": name}
+        if heartbeat_timeout is not None:
+            body["heartbeat_timeout"] = heartbeat_timeout
+        if fenced:
+            body["fenced"] = True
+        return int((await self._hold(id, body, timeout_s, replaces=True))["epoch"])
+
+    async def update(
+        self,
+        id: str,
+        *,
+        own: bool = True,
+        epoch: int | None = None,
+        timeout_s: float | None = None,
+        **fields: Any,
+    ) -> int:
+        """Change some of the task's fields; see `taskdash.Client.update`."""
+        if own and epoch is None:
+            return int((await self._hold(id, fields, timeout_s))["epoch"])
+        body = {**fields, "id": id, "own": own}
+        if epoch is not None:
+            body["epoch"] = epoch
+        return int((await self.call(Update.parse(body), timeout_s))["epoch"])
+
+    def say(self, id: str, **fields: Any) -> None:
+        """Change fields of a task of ours, without waiting for the daemon."""
+        self.hold(id, fields, None)
+
+    async def find(self, id: str, *, timeout_s: float | None = None) -> dict[str, Any]:
+        """Give the task's fields. Raises `NotFound`."""
+        return without_errid(await self.call(Find.parse({"id": id}), timeout_s))
+
+    async def query(
+        self,
+        where: Where | None = None,
+        *,
+        order: str = "id",
+        page: int = 100,
+        timeout_s: float | None = None,
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Give every task that matches, one after another, reading page by page."""
+        after: str | None = None
+        wanted = as_lists(where)
+        while True:
+            request = Query.parse({"where": wanted, "order": order, "limit": page, "after": after})
+            reply = await self.call(request, timeout_s)
+            for task in reply["tasks"]:
+                yield task
+            after = reply["next"]
+            if after is None:
+                return
+
+    async def watch(
+        self,
+        where: Where | None = None,
+        *,
+        since: int | None = None,
+        timeout_s: float | None = None,
+    ) -> "Watch":
+        """Begin to watch; see `taskdash.Client.watch`."""
+        opened = Pending(self._loop)
+        watch = Watch(self._link, self._loop, where, since, opened.set)
+        try:
+            await self._wait(opened, self._timeout(timeout_s))
+        except BaseException:
+            watch.close()
+            raise
+        return watch
+
+    # Requests of any kind
+
+    async def call(self, request: Request, timeout_s: float | None = None) -> dict[str, Any]:
+        """Send a request and give the body of its reply; see `taskdash.Client.call`."""
+        answer = Pending(self._loop)
+        call = self._link.do(lambda session, _now: session.call(request, answer.set))
+        return await self._wait(answer, self._timeout(timeout_s), call)
+
+    def hold(
+        self, id: str, fields: dict[str, Any], done: Done | None, *, replaces: bool = False
+    ) -> None:
+        """Say something of a task and hold it from then on; see `taskdash.Client.hold`."""
+        write = checked_write(id, fields, done, replaces=replaces)
+        self._link.do(lambda session, now: session.hold(id, write, now))
+
+    async def drain(self, timeout_s: float | None = None) -> bool:
+        """Wait until the daemon has everything that was said; False if the time is up before."""
+        drained = Pending(self._loop)
+        self._link.do(lambda session, _now: session.when_drained(lambda: drained.set({})))
+        return await drained.wait(self._timeout(timeout_s)) is not None
+
+    def _on_loop(self, hook: Callable[..., object] | None) -> Callable[..., object] | None:
+        if hook is None:
+            return None
+        return lambda *args: self._loop.call_soon(hook, *args)
+
+    def _timeout(self, timeout_s: float | None) -> float:
+        return self.address.timeout_s if timeout_s is None else timeout_s
+
+    async def _hold(
+        self, id: str, fields: dict[str, Any], timeout_s: float | None, *, replaces: bool = False
+    ) -> dict[str, Any]:
+        answer = Pending(self._loop)
+        self.hold(id, fields, answer.set, replaces=replaces)
+        return await self._wait(answer, self._timeout(timeout_s))
+
+    async def _wait(
+        self, answer: Pending, timeout_s: float, call: Call | None = None
+    ) -> dict[str, Any]:
+        outcome: Outcome | None = None
+        try:
+            outcome = await answer.wait(timeout_s)
+        finally:
+            if outcome is None and call is not None:
+                self._link.do(lambda session, _now: session.forget(call))
+        if outcome is None:
+            raise too_late(self.address, self._link.session.last_fault, timeout_s)
+        if isinstance(outcome, TaskDashError):
+            raise outcome
+        return outcome
+
+
+class Task(TaskHandle):
+    """See `Client.task`: for `async with`, and a decorator of coroutine functions."""
+
+    def __init__(self, client: Client, id: str, fields: dict[str, Any]) -> None:
+        super().__init__(client.hold, id, fields)
+        self._client = client
+        self._tokens: list[Any] = []
+
+    async def __aenter__(self) -> Self:
+        """Register the task. Raises `TaskDashError`."""
+        await self._client.register(self.id, **self._beginning())
+        self._tokens.append(_current.set(self))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End it, without waiting: the client says it even where this is being cancelled."""
+        _current.reset(self._tokens.pop())
+        word = self._last_word(error)
+        if word is not None:
+            try:
+                self._client.say(self.id, **word)
+            except TaskDashError as fault:
+                log.warning("the end of task %s is not reported: %s", self.id, fault)
+
+    def __call__(self, function: F) -> F:
+        """Make every call of a coroutine function this task."""
+        if not inspect.iscoroutinefunction(function):
+            raise TypeError(f"{function!r} is no coroutine function: use taskdash.connect for it")
+
+        @functools.wraps(function)
+        async def run(*args: Any, **kwargs: Any) -> Any:
+            async with Task(self._client, self.id, self.fields):
+                return await function(*args, **kwargs)
+
+        return cast(F, run)
+
+
+class Watch:
+    """The events of a watch: iterate over it with `async for`. `close` ends it."""
+
+    def __init__(
+        self, link: Link, loop: Loop, where: Where | None, since: int | None, opened: Done
+    ) -> None:
+        self._link = link
+        self._loop = loop
+        self._events: deque[Event | TaskDashError] = deque()
+        self._something = loop.event()
+        self._closed = False
+        wanted = parse_where({"where": as_lists(where)})
+        self._watching = Watching(wanted, since, self._put, opened)
+        link.do(lambda session, _now: session.watch(self._watching))
+
+    @property
+    def rev(self) -> int:
+        """The rev up to which everything was told, or waits here."""
+        return self._watching.rev or 0
+
+    def __aiter__(self) -> Self:
+        """Give the watch itself."""
+        return self
+
+    async def __anext__(self) -> Event:
+        """Wait for the next event. Raises what ended the watch."""
+        event = await self.next()
+        assert event is not None
+        return event
+
+    async def next(self, timeout_s: float = math.inf) -> Event | None:
+        """Wait for the next event, or give None after so many seconds."""
+        while not self._events:
+            if self._closed:
+                raise StopAsyncIteration
+            self._something = self._loop.event()
+            if not self._events and not await self._loop.wait(self._something, timeout_s):
+                return None
+        event = self._events[0]
+        if isinstance(event, TaskDashError):
+            raise event
+        return cast(Event, self._events.popleft())
+
+    def close(self) -> None:
+        """End the watch."""
+        self._closed = True
+        self._link.do(lambda session, _now: session.unwatch(self._watching))
+        self._something.set()
+
+    def _put(self, event: Event | TaskDashError) -> None:
+        if len(self._events) == EVENTS_WAITING_MAX:
+            event = TaskDashError("the program does not take the watch's events fast enough")
+        if len(self._events) <= EVENTS_WAITING_MAX:
+            self._events.append(event)
+            # Which event is waited for is known by then: this runs on the loop.
+            self._loop.call_soon(self._wake)
+
+    def _wake(self) -> None:
+        self._something.set()

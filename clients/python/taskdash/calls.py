@@ -1,0 +1,53 @@
+"""What a session knows of those who wait: calls, watches, and the program's hooks."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from taskdash.held import Done
+from taskdash_protocol.errors import TaskDashError
+from taskdash_protocol.requests import Request
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """A request whose reply somebody waits for."""
+
+    request: Request
+    done: Done
+    ours: bool = False
+    """The session's own, for a task that is held or a watch: it is made anew when it is needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A change of a task that a watch told of."""
+
+    rev: int
+    kind: str
+    """registered, updated, shutdown or recovered."""
+    task: dict[str, Any]
+
+
+@dataclass(slots=True, eq=False)
+class Watching:
+    """A watch, over all the connections that it lives through."""
+
+    where: Mapping[str, tuple[str, ...]]
+    rev: int | None
+    """The last rev that was told; None until the daemon has named one."""
+    sink: Callable[[Event | TaskDashError], None]
+    """Takes the events, and what ends the watch."""
+    opened: Done | None
+    """Takes the reply to the first Watch."""
+    number: int | None = None
+    """What the daemon calls it on this connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What the program wants to be told of; each is optional."""
+
+    on_disconnect: Callable[[TaskDashError], object] | None = None
+    on_reconnect: Callable[[], object] | None = None
+    on_lost: Callable[[str, TaskDashError], object] | None = None

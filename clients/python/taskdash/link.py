@@ -1,0 +1,207 @@
+"""The thread that carries a session: it connects, sends, receives, beats, and connects again.
+
+It is the only one that opens, reads and closes the socket. Whoever calls may send (so that a call
+costs one change of threads, not two), always under the lock. A program that is busy elsewhere,
+in whatever event loop, keeps its tasks alive.
+"""
+
+import logging
+import os
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final, TypeVar
+
+from taskdash.address import Address, read_token
+from taskdash.errors import ConnectionError
+from taskdash.session import Session
+from taskdash_protocol.errors import TaskDashError
+
+RECEIVE_BYTES: Final = 256 << 10
+
+log: Final = logging.getLogger("taskdash")
+T = TypeVar("T")
+
+
+class Link:
+    """See the module. `session` may only be touched through `do`."""
+
+    def __init__(self, where: Address, session: Session) -> None:
+        self.where = where
+        self.session = session
+        self._lock = threading.Lock()
+        self._sock: socket.socket | None = None
+        self._closing = False
+        self._process = os.getpid()
+        self._not_yet: tuple[type[OSError], ...] = (BlockingIOError,)
+        if where.tls is not None:
+            # Only here, for it takes longer to import than all else together.
+            from ssl import SSLWantReadError, SSLWantWriteError
+
+            self._not_yet = (BlockingIOError, SSLWantReadError, SSLWantWriteError)
+        self._wake_in, self._wake_out = socket.socketpair()
+        self._wake_in.setblocking(False)
+        self._wake_out.setblocking(False)
+        self._thread = threading.Thread(target=self._run, name="taskdash", daemon=True)
+        self._thread.start()
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing will be sent or received any more."""
+        return self._closing or self.session.ended is not None
+
+    @property
+    def here(self) -> bool:
+        """Whether this is the process that made it; a fork has no thread."""
+        return os.getpid() == self._process
+
+    def do(self, step: Callable[[Session, float], T]) -> T:
+        """Run a step on the session, and send what it has to say."""
+        if not self.here:
+            raise ConnectionError("this client was made before fork: connect again in the child")
+        with self._lock:
+            outcome = step(self.session, time.monotonic())
+            # Otherwise the thread must know that there is something new to wait for.
+            sent = self._sock is not None and self._send(self._sock)
+        if not sent:
+            self._wake()
+        return outcome
+
+    def close(self, timeout_s: float) -> None:
+        """Disconnect, and end the thread."""
+        self._closing = True
+        self._wake()
+        if self._thread is not threading.current_thread():
+            self._thread.join(timeout_s)
+
+    def _wake(self) -> None:
+        # Full: it will wake anyway. Closed: the thread has ended and told everyone.
+        with suppress(OSError):
+            self._wake_out.send(b"\0")
+
+    def _send(self, sock: socket.socket) -> bool:
+        """Send what waits; True if nothing is left. A broken socket is the thread's to find."""
+        output = self.session.output
+        with suppress(OSError):
+            while output:
+                del output[: sock.send(output)]
+        return not output
+
+    # The thread
+
+    def _run(self) -> None:
+        fault: TaskDashError = ConnectionError("the client is closed")
+        try:
+            while not self._closing and self.session.ended is None:
+                self._pause()
+                self._live_through_a_connection()
+        except Exception as error:
+            log.exception("unexpected fault in the client's thread")
+            fault = ConnectionError(f"unexpected fault in the client: {error!r}")
+        finally:
+            with self._lock:
+                self.session.end(fault)
+            self._told()
+            self._wake_in.close()
+            self._wake_out.close()
+
+    def _pause(self) -> None:
+        """Wait until it is time to try again, or until the client is closed."""
+        while not self._closing:
+            left_s = self.session.retry_at - time.monotonic()
+            if left_s <= 0:
+                return
+            select.select([self._wake_in], [], [], left_s)
+            self._drain_wake()
+
+    def _live_through_a_connection(self) -> None:
+        if self._closing:
+            return
+        error: TaskDashError
+        try:
+            token = read_token()
+            sock = self._connect()
+            with self._lock:
+                self.session.connected(time.monotonic(), token)
+                self._sock = sock
+            self._talk(sock)
+            error = ConnectionError("the client is closed")
+        except TaskDashError as fault:
+            error = fault
+        except OSError as fault:
+            error = ConnectionError(
+                f"the connection to taskdashd at {self.where} was lost: {_reason(fault)}"
+            )
+        with self._lock:
+            sock_to_close, self._sock = self._sock, None
+            if not self._closing:
+                self.session.disconnected(time.monotonic(), error)
+        if sock_to_close is not None:
+            sock_to_close.close()
+        log.debug("disconnected: %s", error)
+        self._told()
+
+    def _connect(self) -> socket.socket:
+        where = self.where
+        try:
+            sock = socket.create_connection((where.host, where.port), where.timeout_s)
+            if where.tls is not None:
+                sock = where.tls.wrap_socket(sock, server_hostname=where.host)
+        except OSError as error:
+            raise ConnectionError(f"cannot reach taskdashd at {where}: {_reason(error)}") from error
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock
+
+    def _talk(self, sock: socket.socket) -> None:
+        poll = select.poll()
+        poll.register(self._wake_in, select.POLLIN)
+        while True:
+            with self._lock:
+                now = time.monotonic()
+                self.session.tick(now)
+                all_sent = self._send(sock)
+                wait_s = self.session.wait_s(now)
+            self._told()
+            if self._closing and all_sent:
+                return
+            poll.register(sock, select.POLLIN | (0 if all_sent else select.POLLOUT))
+            if not self._has_decrypted(sock):
+                poll.poll(wait_s * 1000 + 1)
+            self._drain_wake()
+            self._receive(sock)
+
+    def _receive(self, sock: socket.socket) -> None:
+        with self._lock:
+            try:
+                data = sock.recv(RECEIVE_BYTES)
+            except self._not_yet:
+                return
+            if not data:
+                raise ConnectionError(f"taskdashd at {self.where} closed the connection")
+            self.session.receive(data, time.monotonic())
+
+    def _has_decrypted(self, sock: socket.socket) -> bool:
+        return self.where.tls is not None and sock.pending() > 0  # type: ignore[attr-defined]
+
+    def _drain_wake(self) -> None:
+        with suppress(BlockingIOError):
+            self._wake_in.recv(4096)
+
+    def _told(self) -> None:
+        """Run the program's hooks, without the lock: they may call the client."""
+        while self.session.effects:
+            effect = self.session.effects.pop(0)
+            try:
+                effect()
+            except Exception:
+                log.exception("a hook of the program failed")
+
+
+def _reason(error: OSError) -> str:
+    if distrust := getattr(error, "verify_message", None):
+        return f"its certificate is not trusted: {distrust}"
+    return error.strerror or str(error) or type(error).__name__

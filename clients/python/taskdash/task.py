@@ -1,0 +1,166 @@
+"""A task that lives as long as a block or a function: begun, kept alive, and ended as it ends."""
+
+import functools
+import inspect
+import logging
+from collections.abc import Callable
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, cast
+
+from taskdash_protocol.errors import TaskDashError
+from taskdash_protocol.statuses import ENDED
+
+if TYPE_CHECKING:
+    from taskdash.client import Client
+    from taskdash.held import Done
+
+REASON_CHARACTERS_MAX: Final = 500
+_CANCELLATIONS: Final = (("asyncio", "CancelledError"), ("trio", "Cancelled"))
+
+log: Final = logging.getLogger("taskdash")
+F = TypeVar("F", bound=Callable[..., Any])
+
+_current: ContextVar["TaskHandle"] = ContextVar("taskdash_task")
+
+
+class Hold(Protocol):
+    """How a handle reaches its client: `Client.hold`, also of the asynchronous one."""
+
+    def __call__(
+        self, id: str, fields: dict[str, Any], done: "Done | None", *, replaces: bool = False
+    ) -> None:
+        """See `Client.hold`."""
+
+
+class TaskHandle:
+    """What the code within the block may say of its task. Nothing here waits for the daemon."""
+
+    def __init__(self, hold: Hold, id: str, fields: dict[str, Any]) -> None:
+        self.id = id
+        self.fields = fields
+        self._hold = hold
+        self._has_ended = False
+
+    def update(self, **fields: Any) -> None:
+        """Change some of the task's fields. Of several that wait, only the newest state is sent.
+
+        Raises `BadRequest` for what no daemon would take.
+        """
+        self._has_ended = fields.get("status", "") in ENDED
+        self._hold(self.id, fields, None)
+
+    def progress(self, done: float, total: float, description: str | None = None) -> None:
+        """Say how far it is, as the task's field `progress`: `3/7`."""
+        fields = {"progress": f"{done:g}/{total:g}"}
+        self.update(**fields, **({} if description is None else {"description": description}))
+
+    def _beginning(self) -> dict[str, Any]:
+        self._has_ended = False
+        return {"start_time": now(), **self.fields}
+
+    def _last_word(self, error: BaseException | None) -> dict[str, Any] | None:
+        """Give the fields that end the task; None if the program has ended it already."""
+        if error is None and self._has_ended:
+            return None
+        return {**ending(error), "stop_time": now()}
+
+
+class Task(TaskHandle):
+    """See `Client.task`: a context manager, and a decorator, also of coroutine functions."""
+
+    def __init__(self, client: "Client", id: str, fields: dict[str, Any]) -> None:
+        super().__init__(client.hold, id, fields)
+        self._client = client
+        self._tokens: list[Any] = []
+
+    def __enter__(self) -> Self:
+        """Register the task. Raises `TaskDashError`, `TimeoutError` while the daemon is away."""
+        self._client.register(self.id, **self._beginning())
+        self._tokens.append(_current.set(self))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End it. What the daemon cannot be told now is logged, and told while the client lives."""
+        _current.reset(self._tokens.pop())
+        word = self._last_word(error)
+        try:
+            if word is not None:
+                self._client.update(self.id, **word)
+        except TaskDashError as fault:
+            log.warning("the end of task %s is not reported: %s", self.id, fault)
+            if fault.retryable:
+                self._client.say(self.id, **word or {})
+
+    def __call__(self, function: F) -> F:
+        """Make every call of a function this task; `current_task()` gives it within.
+
+        A coroutine function does not wait for the daemon: its event loop must not stand still.
+        """
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def run_async(*args: Any, **kwargs: Any) -> Any:
+                again = Task(self._client, self.id, self.fields)
+                again._hold(again.id, again._beginning(), None, replaces=True)
+                token = _current.set(again)
+                error: BaseException | None = None
+                try:
+                    return await function(*args, **kwargs)
+                except BaseException as fault:
+                    error = fault
+                    raise
+                finally:
+                    _current.reset(token)
+                    if (word := again._last_word(error)) is not None:
+                        again._hold(again.id, word, None)
+
+            return cast(F, run_async)
+
+        @functools.wraps(function)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            with Task(self._client, self.id, self.fields):
+                return function(*args, **kwargs)
+
+        return cast(F, run)
+
+
+def current_task() -> TaskHandle:
+    """Give the task in whose block or decorated function this code runs.
+
+    Raises `LookupError` outside of any.
+    """
+    return _current.get()
+
+
+def ending(error: BaseException | None) -> dict[str, Any]:
+    """Give status and reason of a task that ends by this exception, or without one."""
+    if isinstance(error, SystemExit) and error.code in (None, 0):
+        error = None
+    if error is None:
+        return {"status": "finish"}
+    if _is_cancellation(error):
+        return {"status": "cancelled", "reason": type(error).__name__}
+    lines = f"{type(error).__name__}: {error}".strip().splitlines()
+    return {"status": "failed", "reason": lines[0].rstrip(": ")[:REASON_CHARACTERS_MAX]}
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_is_cancellation, error.exceptions))
+    if isinstance(error, KeyboardInterrupt | GeneratorExit):
+        return True
+    # By name: to import an event loop for it would cost more than the whole client.
+    kind = type(error)
+    return (kind.__module__.partition(".")[0], kind.__name__) in _CANCELLATIONS
+
+
+def now() -> str:
+    """Give this moment as the client's own words for a task: RFC 3339, UTC, seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,38 @@
+"""Waiting, in a thread, for what the client's thread will know."""
+
+import threading
+
+from taskdash.address import Address
+from taskdash.errors import AuthError, ConnectionError, TimeoutError
+from taskdash.held import Outcome
+from taskdash_protocol.errors import TaskDashError
+
+
+class Pending:
+    """An outcome that another thread will set, once."""
+
+    __slots__ = ("_outcome", "_ready")
+
+    def __init__(self) -> None:
+        self._ready = threading.Lock()
+        self._ready.acquire()
+        self._outcome: Outcome | None = None
+
+    def set(self, outcome: Outcome) -> None:
+        """Set it, and wake whoever waits."""
+        self._outcome = outcome
+        self._ready.release()
+
+    def wait(self, timeout_s: float) -> Outcome | None:
+        """Wait for it; None if the time is up before."""
+        self._ready.acquire(timeout=timeout_s)
+        return self._outcome
+
+
+def too_late(where: Address, fault: TaskDashError | None, timeout_s: float) -> TaskDashError:
+    """Say what it means that an outcome did not come in time."""
+    if fault is None:
+        return TimeoutError(f"no reply from taskdashd at {where} within {timeout_s:g} s")
+    if isinstance(fault, AuthError):
+        return fault
+    return ConnectionError(str(fault))

@@ -1,0 +1,86 @@
+"""A watch, for synchronous code."""
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Final, Self
+
+from taskdash.calls import Event, Watching
+from taskdash.link import Link
+from taskdash_protocol.errors import TaskDashError
+from taskdash_protocol.requests import parse_where
+
+EVENTS_WAITING_MAX: Final = 100_000
+"""Events of one watch that wait for the program; beyond that the watch fails."""
+
+Where = Mapping[str, str | Iterable[str]]
+"""Field to value, or to values any of which will do."""
+
+
+class Watch:
+    """The events of a watch: iterate over it. `close` ends it."""
+
+    def __init__(self, link: Link, where: Where | None, since: int | None) -> None:
+        self._link = link
+        wanted = parse_where({"where": as_lists(where)})
+        self._watching = Watching(wanted, since, self._put, None)
+        self._events: deque[Event | TaskDashError | None] = deque()
+        self._something = threading.Semaphore(0)
+
+    @property
+    def rev(self) -> int:
+        """The rev up to which everything was told, or waits here."""
+        return self._watching.rev or 0
+
+    def __iter__(self) -> Self:
+        """Give the watch itself."""
+        return self
+
+    def __next__(self) -> Event:
+        """Wait for the next event. Raises what ended the watch."""
+        event = self.next()
+        assert event is not None
+        return event
+
+    def __enter__(self) -> Self:
+        """Give the watch itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    def next(self, timeout_s: float | None = None) -> Event | None:
+        """Wait for the next event, or give None after so many seconds."""
+        if not self._something.acquire(timeout=timeout_s):
+            return None
+        event = self._events.popleft()
+        if isinstance(event, Event):
+            return event
+        self._put_end(event)
+        if event is None:
+            raise StopIteration
+        raise event
+
+    def close(self) -> None:
+        """End the watch."""
+        self._link.do(lambda session, _now: session.unwatch(self._watching))
+        self._put_end(None)
+
+    def _put(self, event: Event | TaskDashError) -> None:
+        if isinstance(event, TaskDashError) or len(self._events) < EVENTS_WAITING_MAX:
+            self._put_end(event)
+        elif len(self._events) == EVENTS_WAITING_MAX:
+            self._put_end(TaskDashError("the program does not take the watch's events fast enough"))
+
+    def _put_end(self, event: Event | TaskDashError | None) -> None:
+        self._events.append(event)
+        self._something.release()
+
+
+def as_lists(where: Where | None) -> dict[str, list[str]]:
+    """Give the values of each field as a list."""
+    return {
+        name: [value] if isinstance(value, str) else list(value)
+        for name, value in (where or {}).items()
+    }

@@ -1,0 +1,90 @@
+"""The client's session against the whole daemon, without sockets, threads or a real clock."""
+
+from contextlib import suppress
+from typing import Any
+
+from world import Peer, World
+
+import taskdash
+from taskdash.calls import Hooks
+from taskdash.client import checked_write
+from taskdash.held import Outcome
+from taskdash.session import Session, State
+from taskdash_protocol.errors import TaskDashError
+
+
+class SimulatedClient:
+    """Carries a session's bytes to a simulated daemon, as `Link` does to a real one."""
+
+    def __init__(self, world: World, name: str = "client") -> None:
+        self.world = world
+        self.hooked: list[tuple[str, Any]] = []
+        hooks = Hooks(
+            lambda error: self.hooked.append(("down", error)),
+            lambda: self.hooked.append(("up", None)),
+            lambda task_id, error: self.hooked.append(("lost", (task_id, error))),
+        )
+        self.session = Session(name, hooks)
+        self.peer: Peer | None = None
+        self.reachable = True
+        self.deaf = False
+        """Whether what the daemon says does not arrive."""
+
+    def say(self, task_id: str, replaces: bool = False, **fields: Any) -> list[Outcome]:
+        """Say something of a task; the list that is given holds the outcome once it is known."""
+        outcome: list[Outcome] = []
+        write = checked_write(task_id, fields, outcome.append, replaces=replaces)
+        self.session.hold(task_id, write, self.world.time)
+        return outcome
+
+    def mention(self, task_id: str, **fields: Any) -> None:
+        """Say something without waiting for the outcome."""
+        write = checked_write(task_id, fields, None, replaces=False)
+        self.session.hold(task_id, write, self.world.time)
+
+    def pump(self) -> None:
+        """Do all that can be done now."""
+        while self._step():
+            self.world.drain()
+        self.session.effects, effects = [], self.session.effects
+        for effect in effects:
+            effect()
+
+    def cut(self) -> None:
+        """Lose the connection."""
+        if self.peer is not None:
+            self.peer.close()
+            self.world.drain()
+        self._lost(taskdash.ConnectionError("cut"))
+
+    def _lost(self, error: TaskDashError) -> None:
+        self.peer = None
+        self.session.disconnected(self.world.time, error)
+
+    def _step(self) -> bool:
+        now = self.world.time
+        if self.session.state is State.DOWN:
+            if now < self.session.retry_at or not self.reachable:
+                return False
+            self.peer = self.world.connect("client")
+            self.peer.take = self._take  # type: ignore[method-assign]
+            self.session.connected(now)
+        assert self.peer is not None
+        if not self.peer.open:
+            self._lost(taskdash.ConnectionError("closed"))
+            return False
+        with suppress(TaskDashError):
+            self.session.tick(now)
+        output, self.session.output = bytes(self.session.output), bytearray()
+        self.peer.send_bytes(output)
+        return bool(output)
+
+    def _take(self, data: bytes) -> None:
+        if self.deaf or self.peer is None:
+            return
+        try:
+            self.session.receive(data, self.world.time)
+        except TaskDashError as error:
+            peer = self.peer
+            self._lost(error)
+            peer.close()

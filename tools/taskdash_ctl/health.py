@@ -1,0 +1,212 @@
+"""The commands about the daemon itself: ping, status, doctor."""
+
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from statistics import median
+from typing import Any, Final, NamedTuple
+
+import click
+
+import taskdash
+from taskdash import address
+from taskdash_ctl import show
+from taskdash_ctl.reach import EXIT_FAILURE, EXIT_UNREACHABLE, attempt, connect
+from taskdash_protocol import PROTOCOL_VERSION
+from taskdash_protocol.requests import Hello, Status
+from taskdash_protocol.statuses import SHUTDOWN, status_class
+
+_CHECK_TIMEOUT_S: Final = 30.0
+_SKEW_MAX_S: Final = 2.0
+_FREE_MIN_BYTES: Final = 256 << 20
+_SLOW_COMMIT_MS: Final = 200.0
+_SLOW_PING_MS: Final = 100.0
+
+
+@click.command()
+@click.option("--count", "-c", type=click.IntRange(1), help="Stop after so many.")
+@click.option(
+    "--interval", "-i", type=click.FloatRange(0), default=1.0, show_default=True, metavar="SECONDS"
+)
+@click.pass_obj
+def ping(where: address.Address, /, count: int | None, interval: float) -> None:
+    """Measure round trips to the daemon, until Ctrl-C.
+
+    \b
+    taskdash-ctl ping -c 5
+    """
+    times: list[float] = []
+    with connect(where) as dash:
+        try:
+            while count is None or len(times) < count:
+                if times:
+                    time.sleep(interval)
+                times.append(attempt(lambda: _round_trip_ms(dash)))
+                click.echo(f"reply from {where}: seq={len(times)} time={times[-1]:.2f} ms")
+        except KeyboardInterrupt:
+            # As ping(8): the sum is what one waits for.
+            click.echo()
+    if times:
+        click.echo(
+            f"{len(times)} round trips: min {min(times):.2f}, median {median(times):.2f},"
+            f" max {max(times):.2f} ms"
+        )
+
+
+def _round_trip_ms(dash: taskdash.Client) -> float:
+    began = time.perf_counter()
+    dash.call(Hello(PROTOCOL_VERSION, f"taskdash-ctl/{taskdash.__version__} ping"))
+    return (time.perf_counter() - began) * 1000
+
+
+@click.command()
+@click.option("--output", "-o", type=click.Choice(["fields", "json"]), default="fields")
+@click.pass_obj
+def status(where: address.Address, /, output: str) -> None:
+    """Show how the daemon fares.
+
+    \b
+    taskdash-ctl status
+    taskdash-ctl status -o json
+    """
+    with connect(where) as dash:
+        report = attempt(lambda: dash.call(Status()))
+    del report["errid"], report["errmsg"]
+    if output == "json":
+        show.tasks([report], "jsonl", ())
+    else:
+        show.pairs(_told(where, report))
+
+
+def _told(where: address.Address, report: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    database, commits = report["database"], report["commits"]
+    yield "daemon", f"{report['server']} at {where}, process {report['pid']}"
+    yield "up", f"{show.duration(report['uptime'])}, since {report['started_at']}"
+    total = sum(report["tasks"].values())
+    counts = ", ".join(
+        f"{count} {name or '(no status)'}" for name, count in report["tasks"].items()
+    )
+    yield "tasks", f"{total}" + (f": {counts}" if counts else "")
+    yield "supervised", f"{report['live_tasks']} live"
+    yield "connections", f"{report['connections']}, {report['watches']} watches"
+    yield "memory", show.size(report["memory_bytes"])
+    yield "changes", f"rev {report['rev']}, {report['writes_waiting']} not on disk yet"
+    if "p50_ms" in commits:
+        yield (
+            "commits",
+            f"{commits['count']}; median {commits['p50_ms']:g} ms, 99 % within"
+            f" {commits['p99_ms']:g} ms",
+        )
+    yield (
+        "database",
+        f"{show.size(database['bytes'])}, log {show.size(database['wal_bytes'])},"
+        f" {show.size(database['free_bytes'])} free, SQLite {database['sqlite']}",
+    )
+
+
+class Finding(NamedTuple):
+    """One line of the doctor's report."""
+
+    good: bool
+    what: str
+    found: str
+    advice: str = ""
+
+
+@click.command()
+@click.pass_obj
+def doctor(where: address.Address, /) -> None:
+    """Check what can be checked from here, and say what to do. Exit code 1 if something is wrong.
+
+    \b
+    taskdash-ctl doctor
+    """
+    try:
+        with taskdash.Client(where, f"taskdash-ctl/{taskdash.__version__} doctor") as dash:
+            findings = list(_examine(where, dash))
+    except taskdash.ConnectionError as error:
+        _print(Finding(False, "daemon", str(error), "start taskdashd, or set TASKDASH_URL"))
+        sys.exit(EXIT_UNREACHABLE)
+    except taskdash.TaskDashError as error:
+        _print(Finding(False, "daemon", str(error), "see the daemon's log"))
+        sys.exit(EXIT_FAILURE)
+    for finding in findings:
+        _print(finding)
+    if not all(finding.good for finding in findings):
+        sys.exit(EXIT_FAILURE)
+
+
+def _examine(where: address.Address, dash: taskdash.Client) -> Iterator[Finding]:
+    trip_ms = min(_round_trip_ms(dash) for _ in range(5))
+    yield Finding(
+        trip_ms < _SLOW_PING_MS,
+        "daemon",
+        f"answers at {where} within {trip_ms:.1f} ms",
+        "is the network or the daemon's machine overloaded?",
+    )
+    asked = time.time()
+    report = dash.call(Status(check=True), _CHECK_TIMEOUT_S)
+    answered = time.time()
+    server = report["server"].partition("/")[2]
+    yield Finding(
+        server == taskdash.__version__,
+        "versions",
+        f"daemon {server}, this program {taskdash.__version__}, protocol {PROTOCOL_VERSION}",
+        "install the same version in both places",
+    )
+    yield _clock(report["time"], asked, answered)
+    database = report["database"]
+    yield Finding(
+        database["free_bytes"] > _FREE_MIN_BYTES,
+        "disk",
+        f"{show.size(database['free_bytes'])} free for {show.size(database['bytes'])} of data",
+        "make room: writes are refused when the disk is full",
+    )
+    check = database["check"]
+    yield Finding(
+        check == "ok", "database", f"check: {check}", "stop the daemon and restore a backup"
+    )
+    slow_ms = report["commits"].get("p99_ms", 0.0)
+    yield Finding(
+        slow_ms < _SLOW_COMMIT_MS,
+        "commits",
+        f"99 % within {slow_ms:g} ms" if slow_ms else "none since the start",
+        "a slow or dying SD card? Move the data directory to a better disk",
+    )
+    yield _tasks(report["tasks"])
+
+
+def _clock(theirs: str, asked: float, answered: float) -> Finding:
+    moment = datetime.fromisoformat(theirs).timestamp()
+    # Theirs was read somewhere between the two.
+    apart_s = max(asked - moment, moment - answered, 0.0)
+    return Finding(
+        apart_s < _SKEW_MAX_S,
+        "clock",
+        f"{apart_s:.1f} s apart, theirs is {theirs}",
+        "let both machines follow NTP: timedatectl set-ntp true",
+    )
+
+
+def _tasks(counts: dict[str, int]) -> Finding:
+    down = counts.get(SHUTDOWN, 0)
+    live = sum(count for name, count in counts.items() if status_class(name) == "live")
+    return Finding(
+        True,
+        "tasks",
+        f"{live} live, {down} shut down" + (": list --status shutdown" if down else ""),
+    )
+
+
+def _print(finding: Finding) -> None:
+    mark = "ok  " if finding.good else "FAIL"
+    if show.use_colour():
+        mark = click.style(mark, fg="green" if finding.good else "red", bold=not finding.good)
+    line = f"{mark}  {finding.what:<9} {show.clean(finding.found)}"
+    if not finding.good and finding.advice:
+        line += f"; {finding.advice}"
+    click.echo(line, color=show.use_colour())
+
+
+COMMANDS: Final = (ping, status, doctor)

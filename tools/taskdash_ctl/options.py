@@ -1,0 +1,80 @@
+"""The options that several commands share, and how their values are read."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import click
+
+from taskdash_ctl import show
+from taskdash_protocol.requests import TASK_FIELDS, WHERE_FIELDS
+
+_FILTERS: Final = {
+    "--user": "user",
+    "--group": "group_id",
+    "--status": "status",
+    "--project": "project_id",
+    "--parent": "parent_id",
+}
+
+
+def filters(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that select tasks."""
+    command = click.option(
+        "--where",
+        "-f",
+        multiple=True,
+        metavar="FIELD=VALUE",
+        help="Any other field; given twice, either value will do.",
+    )(command)
+    for flag, field in reversed(_FILTERS.items()):
+        command = click.option(
+            flag, field, multiple=True, metavar="VALUE", help=f"Only this {field}; repeatable."
+        )(command)
+    return command
+
+
+def task_fields(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that name a task's fields."""
+    command = click.option(
+        "--field", "-f", multiple=True, metavar="FIELD=VALUE", help="Any other field; repeatable."
+    )(command)
+    for name in ("description", "url", "project", "group", "user", "status"):
+        field = {"group": "group_id", "project": "project_id"}.get(name, name)
+        command = click.option(f"--{name}", field, metavar="TEXT", help=TASK_FIELDS[field])(command)
+    return command
+
+
+output = click.option(
+    "--output",
+    "-o",
+    type=click.Choice(show.FORMATS),
+    default="table",
+    help="A table (tab-separated in a pipe), JSON, JSON lines, CSV, or ids only.",
+)
+
+
+def where(given: dict[str, Any]) -> dict[str, list[str]]:
+    """Read the options of `filters`. Raises `BadParameter`."""
+    wanted = {field: list(given[field]) for field in _FILTERS.values() if given[field]}
+    for name, value in map(pair, given["where"]):
+        if name not in WHERE_FIELDS:
+            raise click.BadParameter(
+                f"tasks cannot be selected by {name!r}, only by {', '.join(sorted(WHERE_FIELDS))}",
+                param_hint="--where",
+            )
+        wanted.setdefault(name, []).append(value)
+    return wanted
+
+
+def fields(given: dict[str, Any]) -> dict[str, Any]:
+    """Read the options of `task_fields`. Raises `BadParameter`."""
+    pairs = dict(map(pair, given.pop("field")))
+    return {**{name: value for name, value in given.items() if value is not None}, **pairs}
+
+
+def pair(text: str) -> tuple[str, str]:
+    """Read FIELD=VALUE. Raises `BadParameter`."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise click.BadParameter(f"{text!r} is not FIELD=VALUE")
+    return name, value

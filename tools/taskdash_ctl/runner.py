@@ -1,0 +1,279 @@
+"""Run any command as a task.
+
+Signals that come to us go on to the command; our exit code is the command's. The daemon may be
+there or not: the command runs all the same, unless it was to be the only one of its kind.
+"""
+
+import contextlib
+import getpass
+import os
+import re
+import shlex
+import signal
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, Final
+
+import taskdash
+from taskdash.address import Address
+from taskdash.calls import Hooks
+from taskdash.task import now
+from taskdash_protocol.errors import TaskDashError
+
+PASSED_ON: Final = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGWINCH,
+)
+_FROM_TERMINAL: Final = (signal.SIGINT, signal.SIGQUIT, signal.SIGWINCH)
+_SI_KERNEL: Final = 128
+
+NOT_EXECUTABLE: Final = 126
+NOT_FOUND: Final = 127
+TIMED_OUT: Final = 124
+"""As timeout(1) has it."""
+KILL_AFTER_S: Final = 10.0
+"""A command that was told to end, and does not."""
+_PUMP_BYTES: Final = 64 << 10
+_LINE_BYTES_MAX: Final = 4096
+_TAIL_BYTES: Final = 400
+_PROGRESS: Final = re.compile(rb"^\s*(\d+(?:\.\d+)?)\s*(?:/\s*(\d+(?:\.\d+)?)|(%))\s*$")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How a command is to be run."""
+
+    fields: Mapping[str, Any]
+    """The task's, over those that are found out here."""
+    report_timeout_s: float
+    timeout_s: float | None = None
+    lock: bool = False
+    progress: bool = False
+
+
+def run(command: Sequence[str], where: Address, wishes: Wishes, say: Say) -> int:
+    """Run a command as a task until it ends; returns its exit code, as a shell would give it.
+
+    `say` is for words to a person. With a lock, raises what the daemon answers, or that it cannot
+    be reached: then nothing was run.
+    """
+    watched = {*PASSED_ON, signal.SIGCHLD}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
+    try:
+        fields = {**_found_out(command), **wishes.fields}
+        task_id = str(fields.pop("id"))
+        reporter = _Reporter(where, task_id, fields, say, lock=wishes.lock)
+        with contextlib.closing(reporter):
+            try:
+                child = _Child(command, task_id, before, reporter if wishes.progress else None)
+            except OSError as error:
+                missing = isinstance(error, FileNotFoundError)
+                reason = "command not found" if missing else str(error.strerror)
+                say(f"{command[0]}: {reason}")
+                code = NOT_FOUND if missing else NOT_EXECUTABLE
+                reporter.last_word({**_ending(code), "reason": reason}, wishes.report_timeout_s)
+                return code
+            code, timed_out = child.wait(watched, wishes.timeout_s)
+            word = _ending(code, child.last_words())
+            if timed_out:
+                word["reason"] = f"timed out after {wishes.timeout_s:g} s"
+            reporter.last_word(word, wishes.report_timeout_s)
+            return TIMED_OUT if timed_out else code if code >= 0 else 128 - code
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Reporter:
+    """Keeps the task known to the daemon, whether it is there or not."""
+
+    def __init__(
+        self, where: Address, task_id: str, fields: dict[str, Any], say: Say, *, lock: bool
+    ) -> None:
+        self._where = where
+        self._id = task_id
+        self._say = say
+        self._was_away = False
+        self.lost = False
+        hooks = Hooks(on_disconnect=self._away, on_reconnect=self._back, on_lost=self._taken)
+        name = f"taskdash-ctl/{taskdash.__version__} run"
+        if lock:
+            self._client = taskdash.Client(where, name, hooks)
+            try:
+                self._client.register(task_id, fenced=True, **fields)
+            except TaskDashError:
+                self._client.close()
+                raise
+        else:
+            self._client = taskdash.Client(where, name, hooks, background=True)
+            self._client.hold(task_id, fields, None, replaces=True)
+
+    def progress(self, text: str) -> None:
+        """Say how far the command is."""
+        self._client.say(self._id, progress=text)
+
+    def last_word(self, word: dict[str, Any], timeout_s: float) -> None:
+        """Say how it ended, and wait so long for a daemon that is away."""
+        if self.lost:
+            return
+        self._client.say(self._id, **word)
+        if not self._client.drain(timeout_s) or self.lost:
+            away = self._client.fault
+            reason = f": {away}" if away is not None else ""
+            self._say(f"the end of task {self._id} could not be reported{reason}")
+
+    def close(self) -> None:
+        self._client.close(0)
+
+    def _away(self, error: TaskDashError) -> None:
+        self._was_away = True
+        self._say(f"{error}; the command goes on, and is reported once it is back")
+
+    def _back(self) -> None:
+        self._say(f"taskdashd at {self._where} is back")
+
+    def _taken(self, _task_id: str, error: TaskDashError) -> None:
+        self.lost = True
+        self._say(f"the task is no longer ours: {error}")
+
+
+class _Child:
+    """The command, with what is read of its output."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        task_id: str,
+        signals: set[int | signal.Signals],
+        reporter: _Reporter | None,
+    ) -> None:
+        self._tail: deque[bytes] = deque(maxlen=3)
+        self._pumps: list[threading.Thread] = []
+        pipes: list[tuple[int, int, int, Callable[[bytes], None]]] = []
+        if reporter is not None:
+            pipes.append((*os.pipe(), 1, lambda line: _report_progress(line, reporter)))
+        if not os.isatty(2):
+            # On a terminal the person sees it, and the command must see the terminal.
+            pipes.append((*os.pipe(), 2, self._tail.append))
+        try:
+            self.pid = os.posix_spawnp(
+                command[0],
+                list(command),
+                {**os.environ, "TASKDASH_TASK_ID": task_id},
+                file_actions=[(os.POSIX_SPAWN_DUP2, end, fd) for _, end, fd, _ in pipes],
+                setsigmask=signals,
+            )
+        finally:
+            for _, end, _, _ in pipes:
+                os.close(end)
+        for source, _, fd, take in pipes:
+            pump = threading.Thread(target=_pump, args=(source, fd, take), daemon=True)
+            pump.start()
+            self._pumps.append(pump)
+
+    def wait(self, watched: set[signal.Signals], timeout_s: float | None) -> tuple[int, bool]:
+        """Pass signals on until it has ended.
+
+        Gives its exit code (negative: the signal that killed it), and whether its time was up.
+        """
+        ends_at = None if timeout_s is None else time.monotonic() + timeout_s
+        timed_out = False
+        while True:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                return os.waitstatus_to_exitcode(status), timed_out
+            if ends_at is None:
+                info: signal.struct_siginfo | None = signal.sigwaitinfo(watched)
+            else:
+                info = signal.sigtimedwait(watched, max(0.0, ends_at - time.monotonic()))
+            if info is None:
+                self._send(signal.SIGKILL if timed_out else signal.SIGTERM)
+                timed_out, ends_at = True, time.monotonic() + KILL_AFTER_S
+            elif info.si_signo == signal.SIGCHLD:
+                continue
+            elif info.si_signo not in _FROM_TERMINAL or info.si_code != _SI_KERNEL:
+                # What the terminal sends, it sends to the command too: that has it already.
+                self._send(info.si_signo)
+
+    def last_words(self) -> str:
+        """Give the end of what it wrote to standard error, as one line."""
+        for pump in self._pumps:
+            # A grandchild may keep the pipe open for ever.
+            pump.join(1.0)
+        text = " ".join(line.decode(errors="replace").strip() for line in self._tail)
+        return text[-_TAIL_BYTES:]
+
+    def _send(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+
+def _pump(source: int, target: int, take: Callable[[bytes], None]) -> None:
+    """Pass output on as it comes, and give each line to `take`."""
+    line = b""
+    with contextlib.closing(os.fdopen(source, "rb", buffering=0)) as pipe:
+        while piece := pipe.read(_PUMP_BYTES):
+            with contextlib.suppress(OSError):
+                # Nobody may be reading ours; the command must not be blocked by it.
+                _write_all(target, piece)
+            *lines, line = (line + piece.replace(b"\r", b"\n")).split(b"\n")
+            for one in filter(bytes.strip, lines):
+                take(one[-_LINE_BYTES_MAX:])
+            line = line[-_LINE_BYTES_MAX:]
+    if line.strip():
+        take(line)
+
+
+def _write_all(target: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(target, view) :]
+
+
+def _report_progress(line: bytes, reporter: _Reporter) -> None:
+    match = _PROGRESS.match(line)
+    if match is not None:
+        done, total, _percent = match.groups()
+        reporter.progress(f"{done.decode()}/{total.decode() if total else '100'}")
+
+
+def _found_out(command: Sequence[str]) -> dict[str, Any]:
+    name = PurePath(command[0]).name or command[0]
+    host = socket.gethostname()
+    user = ""
+    with contextlib.suppress(KeyError, OSError):
+        user = getpass.getuser()
+    return {
+        "id": f"{name}-{host}-{os.getpid()}-{time.time_ns() // 1_000_000:x}"[-128:],
+        "name": name,
+        "user": user,
+        "status": "running",
+        "description": shlex.join(command)[:200],
+        "task_type": "command",
+        "start_time": now(),
+        "host": host,
+        "pid": os.getpid(),
+    }
+
+
+def _ending(code: int, last_words: str = "") -> dict[str, Any]:
+    word: dict[str, Any] = {
+        "status": "finish" if code == 0 else "failed",
+        "stop_time": now(),
+        "exit_code": code if code >= 0 else 128 - code,
+    }
+    if code:
+        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        word["reason"] = f"{how}: {last_words}" if last_words else how
+    return word

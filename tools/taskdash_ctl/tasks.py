@@ -1,0 +1,154 @@
+"""The commands about tasks: list, show, register, update, finish, fail, cancel."""
+
+import sys
+from functools import partial
+from itertools import islice
+from typing import Any, Final
+
+import click
+
+import taskdash
+from taskdash import address
+from taskdash_ctl import options, show
+from taskdash_ctl.reach import attempt, connect
+from taskdash_protocol.requests import ORDER_FIELDS
+from taskdash_protocol.statuses import is_live
+
+
+@click.command("list")
+@options.filters
+@click.option("--order", default="id", metavar="FIELD", help="A field, or -FIELD for descending.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many tasks.")
+@click.option("--columns", metavar="A,B,…", help=f"Default: {','.join(show.COLUMNS)}.")
+@click.option("--watch", "-w", "follow", is_flag=True, help="Then each change as it happens.")
+@options.output
+@click.pass_obj
+def list_(
+    where: address.Address,
+    /,
+    order: str,
+    limit: int | None,
+    columns: str | None,
+    follow: bool,
+    output: str,
+    **filters: Any,
+) -> None:
+    """List tasks.
+
+    \b
+    taskdash-ctl list --status running --user wsg
+    taskdash-ctl list --where checker=li --order -updated_at -o jsonl
+    taskdash-ctl list --group mx -w
+    """
+    if order.removeprefix("-") not in ORDER_FIELDS:
+        raise click.BadParameter(f"tasks cannot be ordered by {order!r}", param_hint="--order")
+    if follow and output in ("json", "csv"):
+        raise click.UsageError(f"what goes on for ever is no {output}: use -o jsonl with --watch")
+    wanted = options.where(filters)
+    shown = tuple(columns.split(",")) if columns else show.COLUMNS
+    with connect(where) as dash:
+        # Before the list is read, so that nothing is lost between the two.
+        events = attempt(lambda: dash.watch(wanted)) if follow else None
+        rows = dash.query(wanted, order=order, page=min(limit or 1000, 1000))
+        attempt(lambda: show.tasks(islice(rows, limit), output, shown))
+        if events is not None:
+            sys.stdout.flush()
+            attempt(lambda: _follow(events, output, shown))
+
+
+def _follow(events: taskdash.Watch, output: str, columns: tuple[str, ...]) -> None:
+    for event in events:
+        if output == "table" and sys.stdout.isatty():
+            show.event(event.kind, event.rev, event.task)
+        else:
+            show.tasks([event.task], output, columns)
+        sys.stdout.flush()
+
+
+@click.command("show")
+@click.argument("id")
+@click.option("--output", "-o", type=click.Choice(["fields", "json"]), default="fields")
+@click.pass_obj
+def show_(where: address.Address, /, id: str, output: str) -> None:
+    """Show every field of a task.
+
+    \b
+    taskdash-ctl show backup-42
+    """
+    with connect(where) as dash:
+        task = attempt(lambda: dash.find(id))
+    if output == "json":
+        show.tasks([task], "jsonl", ())
+    else:
+        show.task(task)
+
+
+@click.command()
+@click.argument("id")
+@click.option("--name", metavar="TEXT", help="What people call it.  [default: the id]")
+@options.task_fields
+@click.pass_obj
+def register(where: address.Address, /, id: str, name: str | None, **fields: Any) -> None:
+    """Register a task that waits for somebody; for one that runs, see `run`.
+
+    \b
+    taskdash-ctl register desk-7 --name "Set up desk 7" --user wsg
+    """
+    given = {"status": "pending", **options.fields(fields)}
+    with connect(where) as dash:
+        attempt(lambda: dash.register(id, name or id, **given))
+    if is_live(given["status"]):
+        click.echo(
+            f"registered as {given['status']!r}: as nobody beats for it, it will be shut down"
+            " unless a service takes it up",
+            err=True,
+        )
+
+
+@click.command()
+@click.argument("id")
+@click.option("--name", metavar="TEXT", help="What people call it.")
+@options.task_fields
+@click.pass_obj
+def update(where: address.Address, /, id: str, **fields: Any) -> None:
+    """Change fields of a task. It stays with the service that runs it.
+
+    \b
+    taskdash-ctl update desk-7 --status review --description "done on Friday"
+    """
+    given = options.fields(fields)
+    if not given:
+        raise click.UsageError("nothing to change: name a field, for example --status finish")
+    with connect(where) as dash:
+        attempt(lambda: dash.update(id, own=False, **given))
+
+
+def _ending(name: str, status: str, doing: str, example: str) -> click.Command:
+    @click.command(name)
+    @click.argument("ids", nargs=-1, required=True, metavar="ID…")
+    @click.option("--reason", metavar="TEXT", help="Why, for people.")
+    @click.pass_obj
+    def end(where: address.Address, /, ids: tuple[str, ...], reason: str | None) -> None:
+        with connect(where) as dash:
+            for task_id in ids:
+                fields: dict[str, Any] = {"status": status} | (
+                    {} if reason is None else {"reason": reason}
+                )
+                attempt(partial(dash.update, task_id, own=False, **fields))
+
+    end.help = f"{doing}\n\n\b\n{example}"
+    return end
+
+
+finish = _ending("finish", "finish", "Set tasks to `finish`.", "taskdash-ctl finish desk-7 desk-8")
+fail_ = _ending(
+    "fail", "failed", "Set tasks to `failed`.", 'taskdash-ctl fail desk-7 --reason "no power there"'
+)
+cancel = _ending(
+    "cancel",
+    "cancelled",
+    "Set tasks to `cancelled`. A program that runs is not stopped by it.",
+    "taskdash-ctl cancel desk-7",
+)
+
+COMMANDS: Final = (list_, show_, register, update, finish, fail_, cancel)

@@ -1,0 +1,35 @@
+"""The command `top`: a live board of the whole terminal."""
+
+from typing import Final
+
+import click
+
+from taskdash import address
+from taskdash_ctl import options
+from taskdash_ctl.reach import EXIT_FAILURE, connect, fail
+
+
+@click.command()
+@options.filters
+@click.pass_obj
+def top(where: address.Address, /, **filters: tuple[str, ...]) -> None:
+    """Show a live board: what runs, what is late, what has just died.
+
+    Keys: 1 to 5 sort by a column, r turns the order round, / filters, l w e show live, waiting and
+    ended tasks, a all, Enter shows a task, q leaves.
+
+    \b
+    taskdash-ctl top --group mx
+    """
+    wanted = options.where(dict(filters))
+    try:
+        from taskdash_ctl.board import Board
+    except ImportError as error:
+        if not (error.name or "").startswith(("textual", "rich")):
+            raise
+        fail("top needs one more package: pip install 'taskdash[top]'", EXIT_FAILURE)
+    with connect(where) as dash:
+        Board(dash, wanted).run()
+
+
+COMMANDS: Final = (top,)

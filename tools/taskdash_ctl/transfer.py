@@ -1,0 +1,168 @@
+"""The commands that move many tasks: export, import."""
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import islice
+from typing import IO, Any, Final
+
+import click
+
+from taskdash import address
+from taskdash_ctl import options
+from taskdash_ctl.reach import EXIT_FAILURE, attempt, connect, fail, say
+from taskdash_protocol.errors import BadRequest, TaskDashError
+from taskdash_protocol.requests import DAEMON_FIELDS, TASK_FIELDS, Register
+
+_COLUMNS: Final = (*TASK_FIELDS, *DAEMON_FIELDS)
+_MORE: Final = "more"
+"""The column that holds, as JSON, the fields that have none of their own."""
+_TELL_EVERY: Final = 1000
+_FAULTS_SHOWN: Final = 5
+
+
+@click.command()
+@options.filters
+@click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl")
+@click.option("--output", "-o", type=click.File("w", lazy=True), default="-", metavar="FILE")
+@click.pass_obj
+def export(where: address.Address, /, form: str, output: IO[str], **filters: Any) -> None:
+    """Write tasks to a file, one a line.
+
+    \b
+    taskdash-ctl export -o tasks.jsonl
+    taskdash-ctl export --group mx --format csv > mx.csv
+    """
+    wanted = options.where(filters)
+    with connect(where) as dash, _progress("exported") as tell:
+        rows = dash.query(wanted, page=1000)
+
+        def write() -> None:
+            emit = _csv_writer(output) if form == "csv" else _jsonl_writer(output)
+            for number, row in enumerate(rows, 1):
+                emit(row)
+                tell(number)
+            output.flush()
+
+        attempt(write)
+
+
+@click.command("import")
+@click.argument("file", type=click.File("r", encoding="utf-8"), default="-")
+@click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl")
+@click.option("--skip", type=click.IntRange(0), default=0, help="Leave out so many tasks at first.")
+@click.pass_obj
+def import_(where: address.Address, /, file: IO[str], form: str, skip: int) -> None:
+    """Register the tasks of a file that `export` has written, or any like it.
+
+    A task that is there already is replaced, so a run that was interrupted can simply be begun
+    again, or gone on with by `--skip`. What the daemon writes itself (rev, times) is new. Live
+    tasks are shut down after their timeout unless a service takes them up.
+
+    \b
+    taskdash-ctl import tasks.jsonl
+    taskdash-ctl export | taskdash-ctl --server taskdash://pi.local import
+    """
+    done = skip
+    faults = 0
+    rows = islice(_read_csv(file) if form == "csv" else _read_jsonl(file), skip, None)
+    with connect(where) as dash, _progress("imported") as tell:
+        try:
+            for outcome in dash.pipeline(_requests(rows, skip)):
+                done += 1
+                if isinstance(outcome, TaskDashError):
+                    if not isinstance(outcome, BadRequest):
+                        raise outcome
+                    faults += 1
+                    if faults <= _FAULTS_SHOWN:
+                        say(f"task {done} of {file.name} is refused: {outcome}")
+                tell(done)
+        except (TaskDashError, ValueError, KeyboardInterrupt) as error:
+            say(f"stopped after {done} tasks; go on with --skip {done}")
+            if isinstance(error, ValueError):
+                fail(f"{file.name}: {error}", EXIT_FAILURE)
+            attempt(partial(_raise, error))
+    if faults:
+        fail(f"{faults} of {done - skip} tasks were refused", EXIT_FAILURE)
+
+
+def _requests(rows: Iterable[dict[str, Any]], skip: int) -> Iterator[Register]:
+    for number, row in enumerate(rows, skip + 1):
+        try:
+            # The times that another daemon wrote are its own; the epoch is no condition here.
+            yield Register.parse({name: row[name] for name in row if name not in DAEMON_FIELDS})
+        except BadRequest as error:
+            raise ValueError(f"task {number}: {error}") from None
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+def _read_jsonl(file: IO[str]) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(file, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise ValueError(f"line {number} is no JSON: {error}") from None
+        if not isinstance(row, dict):
+            raise ValueError(f"line {number} is no JSON object")  # noqa: TRY004
+        yield row
+
+
+def _read_csv(file: IO[str]) -> Iterator[dict[str, Any]]:
+    reader = csv.DictReader(file)
+    for row in reader:
+        if None in row:
+            raise ValueError(f"line {reader.line_num} has more cells than the heading")
+        fields = {name: value or "" for name, value in row.items()}
+        more = fields.pop(_MORE, "")
+        try:
+            yield {**fields, **(json.loads(more) if more else {})}
+        except (ValueError, TypeError):
+            raise ValueError(f"line {reader.line_num}: column {_MORE} is no JSON object") from None
+
+
+def _jsonl_writer(output: IO[str]) -> Callable[[dict[str, Any]], object]:
+    return lambda row: output.write(
+        json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
+    )
+
+
+def _csv_writer(output: IO[str]) -> Callable[[dict[str, Any]], object]:
+    writer = csv.writer(output, lineterminator="\n")
+    writer.writerow((*_COLUMNS, _MORE))
+
+    def write(row: dict[str, Any]) -> None:
+        more = {name: value for name, value in row.items() if name not in _COLUMNS}
+        cells = [row.get(name, "") for name in _COLUMNS]
+        writer.writerow((*cells, json.dumps(more, ensure_ascii=False) if more else ""))
+
+    return write
+
+
+@contextmanager
+def _progress(doing: str) -> Iterator[Callable[[int], None]]:
+    """Show on a terminal how many tasks have been moved."""
+    on = sys.stderr.isatty()
+    last = 0
+
+    def tell(number: int) -> None:
+        nonlocal last
+        last = number
+        if on and number % _TELL_EVERY == 0:
+            click.echo(f"\r{doing} {number:,}", err=True, nl=False)
+
+    try:
+        yield tell
+    finally:
+        if on:
+            click.echo(f"\r{doing} {last:,} tasks", err=True)
+
+
+COMMANDS: Final = (export, import_)
