@@ -7,8 +7,7 @@ from world import Peer, World
 
 import taskdash
 from taskdash.calls import Hooks
-from taskdash.client import checked_write
-from taskdash.held import Outcome
+from taskdash.held import Outcome, checked_write
 from taskdash.session import Session, State
 from taskdash_protocol.errors import TaskDashError
 

@@ -1,59 +1,17 @@
 """taskdash-ctl as its user meets it: a process, its output, its exit code."""
 
 import json
-import os
-import pty
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from daemon import Daemon
+from terminal import ctl, environment, in_terminal
 
 import taskdash
 from taskdash_ctl import cli, reach, show
-
-
-@pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    with Daemon(tmp_path_factory.mktemp("data")) as daemon:
-        yield daemon
-
-
-def environment(url: str) -> dict[str, str]:
-    return {**os.environ, "TASKDASH_URL": url}
-
-
-def ctl(daemon: Daemon | str, *words: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
-    url = daemon if isinstance(daemon, str) else daemon.url
-    command = [sys.executable, "-m", "taskdash_ctl", *words]
-    return subprocess.run(
-        command, capture_output=True, text=True, env=environment(url), timeout=30, **kwargs
-    )
-
-
-def in_terminal(daemon: Daemon, *words: str, columns: int = 60) -> str:
-    """Run it on a pseudo-terminal, and give what it shows."""
-    master, slave = pty.openpty()
-    env = {**environment(daemon.url), "COLUMNS": str(columns)}
-    command = [sys.executable, "-m", "taskdash_ctl", *words]
-    process = subprocess.Popen(command, stdout=slave, stderr=slave, env=env)
-    os.close(slave)
-    shown = b""
-    while True:
-        try:
-            piece = os.read(master, 4096)
-        except OSError:
-            break
-        if not piece:
-            break
-        shown += piece
-    os.close(master)
-    assert process.wait(10) == 0
-    return shown.decode()
 
 
 def test_register_update_show_list(daemon: Daemon) -> None:
@@ -176,95 +134,6 @@ def test_a_daemon_that_is_away_is_exit_code_5(daemon: Daemon) -> None:
     assert result.returncode == 5
     assert "127.0.0.1:1" in result.stderr
     assert "TASKDASH_URL" in result.stderr
-
-
-# run
-
-
-def only_task(daemon: Daemon, name: str) -> dict[str, Any]:
-    (line,) = ctl(daemon, "list", "-f", f"name={name}", "-o", "jsonl").stdout.splitlines()
-    return dict(json.loads(line))
-
-
-@pytest.mark.parametrize(
-    ("script", "code", "status"),
-    [("exit 0", 0, "finish"), ("exit 7", 7, "failed"), ("kill -9 $$", 137, "failed")],
-)
-def test_run_gives_the_commands_exit_code_and_reports_its_end(
-    daemon: Daemon, script: str, code: int, status: str
-) -> None:
-    """Output and exit code are the command's; the task tells how it ended."""
-    name = f"run {code}"
-    result = ctl(daemon, "run", "--name", name, "--", "sh", "-c", f"echo out; {script}")
-    assert (result.returncode, result.stdout, result.stderr) == (code, "out\n", "")
-    task = only_task(daemon, name)
-    assert (task["status"], task["exit_code"]) == (status, code)
-    assert task["start_time"]
-    assert task["stop_time"]
-
-
-def test_run_passes_signals_on(daemon: Daemon) -> None:
-    """The command handles them itself; what it makes of them is the exit code."""
-    script = (
-        "trap 'echo got it; exit 5' TERM; echo ready; while :; do read -r _ || sleep 0.01; done"
-    )
-    command = [sys.executable, "-m", "taskdash_ctl", "run", "--name", "trap", "--"]
-    process = subprocess.Popen(
-        [*command, "sh", "-c", script],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment(daemon.url),
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=15)
-    assert (out, process.returncode) == ("got it\n", 5)
-    assert only_task(daemon, "trap")["status"] == "failed"
-
-
-def test_run_that_is_killed_is_seen_by_all(tmp_path: Path) -> None:
-    """SIGKILL of the wrapper: heartbeats stop, and every watcher is told."""
-    with (
-        Daemon(tmp_path, "--heartbeat-timeout", "0.5") as daemon,
-        taskdash.connect(daemon.url) as dash,
-    ):
-        watch = dash.watch()
-        command = [sys.executable, "-m", "taskdash_ctl", "run", "--id", "doomed", "--"]
-        script = "echo $$; exec sleep 60"
-        process = subprocess.Popen(
-            [*command, "sh", "-c", script],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment(daemon.url),
-        )
-        assert process.stdout is not None
-        child = int(process.stdout.readline())
-        kinds = [next(watch).kind]
-        process.kill()
-        process.wait()
-        process.stdout.close()
-        kinds.append(next(watch).kind)
-        os.kill(child, signal.SIGKILL)
-        assert kinds == ["registered", "shutdown"]
-
-
-def test_run_without_a_daemon_still_runs(daemon: Daemon) -> None:
-    """With a warning, the exit code, and no longer wait than was allowed."""
-    result = ctl(
-        "taskdash://127.0.0.1:1", "run", "--report-timeout", "0.3", "--", "sh", "-c", "exit 4"
-    )
-    assert result.returncode == 4
-    assert "the command goes on" in result.stderr
-    assert "could not be reported" in result.stderr
-
-
-def test_run_of_what_does_not_exist_is_127(daemon: Daemon) -> None:
-    """As a shell would say."""
-    result = ctl(daemon, "run", "--", "no-such-command")
-    assert result.returncode == 127
-    assert result.stderr == "taskdash-ctl: no-such-command: command not found\n"
 
 
 @pytest.mark.parametrize("words", [(), *((name,) for name in cli.main.commands)])

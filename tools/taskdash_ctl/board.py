@@ -75,7 +75,7 @@ class Board(App[None]):
     CSS = """
     #summary {height: 1; padding: 0 1; background: $boost}
     #filter {display: none; height: 3}
-    DataTable {height: 1fr}
+    DataTable {height: 1fr; overflow-x: hidden}
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
@@ -101,7 +101,7 @@ class Board(App[None]):
         self._watch = dash.watch(where)
         self._tasks: dict[str, dict[str, Any]] = {}
         self._skew = timedelta()
-        self._timeout = timedelta(seconds=30)
+        self._timeout = timedelta(seconds=dash.heartbeat_timeout_s)
         self._sorted_by = 0
         self._reversed = False
         self._only = ""

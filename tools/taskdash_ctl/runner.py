@@ -104,7 +104,7 @@ class _Reporter:
         self._where = where
         self._id = task_id
         self._say = say
-        self._was_away = False
+        self._registered = threading.Event()
         self.lost = False
         hooks = Hooks(on_disconnect=self._away, on_reconnect=self._back, on_lost=self._taken)
         name = f"taskdash-ctl/{taskdash.__version__} run"
@@ -115,9 +115,10 @@ class _Reporter:
             except TaskDashError:
                 self._client.close()
                 raise
+            self._registered.set()
         else:
             self._client = taskdash.Client(where, name, hooks, background=True)
-            self._client.hold(task_id, fields, None, replaces=True)
+            self._client.hold(task_id, fields, lambda _: self._registered.set(), replaces=True)
 
     def progress(self, text: str) -> None:
         """Say how far the command is."""
@@ -125,10 +126,13 @@ class _Reporter:
 
     def last_word(self, word: dict[str, Any], timeout_s: float) -> None:
         """Say how it ended, and wait so long for a daemon that is away."""
+        ends_at = time.monotonic() + timeout_s
+        # A command that was quicker than the network is still told of from its beginning.
+        self._registered.wait(timeout_s)
         if self.lost:
             return
         self._client.say(self._id, **word)
-        if not self._client.drain(timeout_s) or self.lost:
+        if not self._client.drain(max(0.0, ends_at - time.monotonic())) or self.lost:
             away = self._client.fault
             reason = f": {away}" if away is not None else ""
             self._say(f"the end of task {self._id} could not be reported{reason}")
@@ -137,7 +141,6 @@ class _Reporter:
         self._client.close(0)
 
     def _away(self, error: TaskDashError) -> None:
-        self._was_away = True
         self._say(f"{error}; the command goes on, and is reported once it is back")
 
     def _back(self) -> None:

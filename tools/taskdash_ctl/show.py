@@ -26,6 +26,7 @@ COLUMNS: Final = (
     "group_id",
     "last_seen",
     "description",
+    "reason",
 )
 FORMATS: Final = ("table", "json", "jsonl", "csv", "name")
 _HEADINGS: Final = {"group_id": "GROUP", "last_seen": "SEEN"}

@@ -4,13 +4,14 @@
 """
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlsplit
 
-from taskdash_protocol import DEFAULT_PORT
+from taskdash_protocol import DEFAULT_PORT, __version__
 from taskdash_protocol.errors import AuthError
 
 if TYPE_CHECKING:
@@ -82,6 +83,12 @@ def read_token() -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not text"
         raise AuthError(f"cannot read TASKDASH_TOKEN_FILE {path}: {reason}") from error
+
+
+def program() -> str:
+    """Name this program, for the daemon's log and refusals."""
+    name = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "python"
+    return f"{name}[{os.getpid()}] taskdash-python/{__version__}"
 
 
 def _tls(url: str, options: Mapping[str, str]) -> "ssl.SSLContext":

@@ -19,9 +19,9 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 from taskdash import address
-from taskdash.calls import Call, Event, Hooks, Watching
-from taskdash.client import CLOSE_TIMEOUT_S, checked_write, program, without_errid
-from taskdash.held import Done, Outcome
+from taskdash.calls import Call, Event, Hooks, Watching, without_errid
+from taskdash.client import CLOSE_TIMEOUT_S
+from taskdash.held import Done, Outcome, checked_write
 from taskdash.link import Link
 from taskdash.loop import Loop, Pending
 from taskdash.session import Session, State
@@ -47,6 +47,16 @@ def connect(
     """Connect as `taskdash.connect` does, on entering the context.
 
     The hooks are called by the event loop.
+
+    >>> import trio, taskdash.aio
+    >>> async def main():
+    ...     async with taskdash.aio.connect() as dash:
+    ...         async with dash.task("async-job", user="wsg") as task:
+    ...             task.progress(1, 2)
+    ...         await dash.drain()
+    ...         print((await dash.find("async-job"))["status"])
+    >>> trio.run(main)
+    finish
     """
     hooks = Hooks(on_disconnect, on_reconnect, on_lost)
     return Client(
@@ -70,7 +80,7 @@ class Client:
         reconnect_for_s: float,
     ) -> None:
         self.address = where
-        self._name = client or program()
+        self._name = client or address.program()
         self._hooks = hooks
         self._background = background
         self._reconnect_for_s = reconnect_for_s

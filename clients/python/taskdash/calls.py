@@ -51,3 +51,9 @@ class Hooks:
     on_disconnect: Callable[[TaskDashError], object] | None = None
     on_reconnect: Callable[[], object] | None = None
     on_lost: Callable[[str, TaskDashError], object] | None = None
+
+
+def without_errid(reply: dict[str, Any]) -> dict[str, Any]:
+    """Give a reply's body without errid and errmsg."""
+    del reply["errid"], reply["errmsg"]
+    return reply

@@ -5,27 +5,23 @@ Any number of threads may share a client. Everything that it does is decided in 
 
 import atexit
 import math
-import os
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from functools import partial
 from typing import Any, Final, Self
 
 from taskdash import address
-from taskdash.calls import Call, Hooks
-from taskdash.held import Done, Write
+from taskdash.calls import Call, Hooks, without_errid
+from taskdash.held import Done, checked_write
 from taskdash.link import Link
 from taskdash.session import Session, State
-from taskdash.task import Task
+from taskdash.task import Task, current_task  # noqa: F401  # the latter for the examples
 from taskdash.waiting import Pending, too_late
 from taskdash.watch import Watch, Where, as_lists
-from taskdash_protocol import __version__
 from taskdash_protocol.errors import TaskDashError
 from taskdash_protocol.requests import (
     Find,
     Query,
-    Register,
     Request,
     Update,
 )
@@ -55,6 +51,10 @@ def connect(
     on the client's thread: `on_lost(task_id, error)` when somebody else has taken a task.
 
     Raises `ConnectionError`, `TimeoutError`, `AuthError`, or `ValueError` for a bad URL.
+
+    >>> with connect() as dash:
+    ...     dash.server.partition("/")[0]
+    'taskdashd'
     """
     hooks = Hooks(on_disconnect, on_reconnect, on_lost)
     return Client(
@@ -81,7 +81,7 @@ class Client:
         self.address = where
         greeted = None if background else Pending()
         session = Session(
-            client or program(),
+            client or address.program(),
             hooks,
             reconnect_for_s=reconnect_for_s,
             greeted=greeted.set if greeted is not None else None,
@@ -109,6 +109,11 @@ class Client:
         return self._link.session.server
 
     @property
+    def heartbeat_timeout_s(self) -> float:
+        """After how many seconds of silence the daemon takes a task for dead, unless it says."""
+        return self._link.session.heartbeat_timeout_s
+
+    @property
     def connected(self) -> bool:
         """Whether there is a connection now."""
         return self._link.session.state is State.UP
@@ -132,6 +137,21 @@ class Client:
 
         It is registered at the beginning and kept alive; at the end it is `finish`, `failed` with
         the exception as its `reason`, or `cancelled`. `fields` are those of `register`.
+
+        >>> with connect() as dash:
+        ...     with dash.task("nightly-backup", user="wsg") as task:
+        ...         task.progress(3, 7)
+        ...     dash.find("nightly-backup")["status"]
+        'finish'
+
+        >>> dash = connect()
+        >>> @dash.task("double")
+        ... def double(number):
+        ...     current_task().progress(1, 1)
+        ...     return 2 * number
+        >>> double(21)
+        42
+        >>> dash.close()
         """
         return Task(self, id, {"name": name or id, "status": status, **fields})
 
@@ -151,6 +171,11 @@ class Client:
         the task's: `user`, `group_id`, `status`, `description` and so on, and any of your own. A
         task that is `fenced` can be taken by nobody else while this client lives. Raises
         `Conflict` where somebody else holds it so.
+
+        >>> with connect() as dash:
+        ...     epoch = dash.register("import-9", "Import orders", user="mx", rows=80_000)
+        ...     dash.find("import-9")["rows"]
+        80000
         """
         body = {**fields, "name": name}
         if heartbeat_timeout is not None:
@@ -172,6 +197,11 @@ class Client:
 
         With `own=False` the task stays with the service that runs it, and `epoch` may say which
         one is meant. Raises `NotFound`, and `Conflict` where somebody else holds it.
+
+        >>> with connect() as dash:
+        ...     dash.update("no-such-task", own=False, status="finish")
+        Traceback (most recent call last):
+        taskdash_protocol.errors.NotFound: no task has the id 'no-such-task'
         """
         if own and epoch is None:
             return int(self._hold(id, fields, timeout_s)["epoch"])
@@ -200,7 +230,14 @@ class Client:
         page: int = 100,
         timeout_s: float | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """Give every task that matches, one after another, reading page by page."""
+        """Give every task that matches, one after another, reading page by page.
+
+        >>> with connect() as dash:
+        ...     for number in range(3):
+        ...         epoch = dash.register(f"page-{number}", "n", group_id="docs", status="pending")
+        ...     [task["id"] for task in dash.query({"group_id": "docs"}, order="-id", page=2)]
+        ['page-2', 'page-1', 'page-0']
+        """
         after: str | None = None
         wanted = as_lists(where)
         while True:
@@ -222,6 +259,12 @@ class Client:
 
         It goes on over lost connections, without a gap or a double. `since` resumes after a rev;
         raises `Conflict` where the daemon cannot.
+
+        >>> with connect() as dash, dash.watch({"id": "watched"}) as events:
+        ...     with dash.task("watched"):
+        ...         pass
+        ...     [(event.kind, event.task["status"]) for _, event in zip(range(2), events)]
+        [('registered', 'running'), ('updated', 'finish')]
         """
         watch = Watch(self._link, where, since)
         opened = Pending()
@@ -255,28 +298,39 @@ class Client:
         """Send many requests without waiting for each; give the outcomes in their order.
 
         At most `depth` wait for their reply. A refusal is given, not raised. The tasks that they
-        write are not kept alive.
+        write are not kept alive. What `requests` raises is raised after the outcomes before it.
+
+        >>> from taskdash_protocol.requests import Find, Register
+        >>> with connect() as dash:
+        ...     tasks = [{"id": f"many-{n}", "name": "n", "status": "finish"} for n in range(1000)]
+        ...     done = sum(o["errid"] == 0 for o in dash.pipeline(map(Register.parse, tasks)))
+        ...     done, next(dash.pipeline([Find("many-7")]))["name"]
+        (1000, 'n')
         """
         limit_s, waiting = self._timeout(timeout_s), deque[Pending]()
-        more = iter(requests)
+        more, fault = iter(requests), None
         exhausted = False
         while waiting or not exhausted:
             batch: list[tuple[Request, Done]] = []
             while not exhausted and len(waiting) < depth:
-                request = next(more, None)
-                if request is None:
+                try:
+                    request = next(more)
+                except StopIteration:
                     exhausted = True
-                    break
-                waiting.append(Pending())
-                batch.append((request, waiting[-1].set))
-            if batch:
-                self._link.do(
-                    lambda session, _now, batch=batch: [session.call(*one) for one in batch]  # type: ignore[misc]
-                )
+                except Exception as error:  # raised below, after what came before it is done
+                    exhausted, fault = True, error
+                else:
+                    waiting.append(Pending())
+                    batch.append((request, waiting[-1].set))
+            self._link.do(partial(_call_all, batch))
             # Half of the window is taken at once, so that the other half is on its way meanwhile.
             for _ in range(len(waiting) if exhausted else max(1, len(waiting) - depth // 2)):
+                if not waiting:
+                    break
                 outcome = waiting.popleft().wait(limit_s)
                 yield outcome if outcome is not None else self._too_late(limit_s)
+        if fault is not None:
+            raise fault
 
     def hold(
         self, id: str, fields: dict[str, Any], done: Done | None, *, replaces: bool = False
@@ -331,24 +385,6 @@ class Client:
         return too_late(self.address, self._link.session.last_fault, timeout_s)
 
 
-def checked_write(id: str, fields: dict[str, Any], done: Done | None, *, replaces: bool) -> Write:
-    """Make what a session takes of fields that a program gives. Raises `BadRequest`."""
-    checked = (Register if replaces else Update).parse({**fields, "id": id})
-    control: dict[str, Any] = {
-        name: fields[name] for name in ("heartbeat_timeout", "fenced") if name in fields
-    }
-    # Only what was given: what Register adds itself needs neither memory nor comparison.
-    kept = {name: fields[name] for name in checked.fields if name in fields}
-    return Write(kept, control, replaces, done)
-
-
-def without_errid(reply: dict[str, Any]) -> dict[str, Any]:
-    """Give a reply's body without errid and errmsg."""
-    del reply["errid"], reply["errmsg"]
-    return reply
-
-
-def program() -> str:
-    """Name this program, for the daemon's log and refusals."""
-    name = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "python"
-    return f"{name}[{os.getpid()}] taskdash-python/{__version__}"
+def _call_all(batch: list[tuple[Request, Done]], session: Session, _now: float) -> None:
+    for request, done in batch:
+        session.call(request, done)

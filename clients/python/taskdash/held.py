@@ -296,3 +296,14 @@ class Held:
         self._revive = bool(found.get("shutdown_at")) and "status" in self.fields
         self._under_way, self._queue = list(self._queue), deque()
         return self._write()
+
+
+def checked_write(id: str, fields: dict[str, Any], done: Done | None, *, replaces: bool) -> Write:
+    """Make what a session takes of fields that a program gives. Raises `BadRequest`."""
+    checked = (Register if replaces else Update).parse({**fields, "id": id})
+    control: dict[str, Any] = {
+        name: fields[name] for name in ("heartbeat_timeout", "fenced") if name in fields
+    }
+    # Only what was given: what Register adds itself needs neither memory nor comparison.
+    kept = {name: fields[name] for name in checked.fields if name in fields}
+    return Write(kept, control, replaces, done)

@@ -95,6 +95,11 @@ class Session:
         """Name and version of the daemon; empty before the first connection."""
         return self._talk.server
 
+    @property
+    def heartbeat_timeout_s(self) -> float:
+        """The daemon's heartbeat timeout; a guess before the first connection."""
+        return self._talk.heartbeat_timeout_s
+
     # What the faces ask
 
     def call(self, request: Request, done: Done) -> Call:

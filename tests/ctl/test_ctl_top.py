@@ -1,0 +1,72 @@
+"""The live board, driven by textual's own pilot against a real daemon."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from daemon import Daemon
+from textual.pilot import Pilot
+from textual.widgets import DataTable, Static
+
+import taskdash
+from taskdash_ctl.board import Board, Details
+
+
+def on_the_board(
+    daemon: Daemon, steps: Callable[[Board, Pilot[None], taskdash.Client], Awaitable[None]]
+) -> None:
+    async def main() -> None:
+        with taskdash.connect(daemon.url) as other, taskdash.connect(daemon.url) as dash:
+            board = Board(dash, {"group_id": ["top"]})
+            async with board.run_test(size=(110, 20)) as pilot:
+                await steps(board, pilot, other)
+
+    asyncio.run(main())
+
+
+def rows(board: Board) -> list[tuple[str, str]]:
+    table = board.query_one(DataTable)
+    found = [table.get_row_at(index) for index in range(table.row_count)]
+    return [(str(row[1]), str(row[0])) for row in found]
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
+    for _ in range(200):
+        if condition():
+            return
+        await pilot.pause(0.02)
+    raise AssertionError("it never came so")
+
+
+def test_the_board_shows_what_is_there_and_what_changes(daemon: Daemon) -> None:
+    """Urgent first; a change is there without a key pressed; keys filter and sort."""
+
+    async def steps(board: Board, pilot: Pilot[None], other: taskdash.Client) -> None:
+        assert rows(board) == []
+        other.register("b-done", "Done", group_id="top", status="finish")
+        other.register("c-waits", "Waits", group_id="top", status="review")
+        other.register("a-runs", "Runs \x1b[31m", group_id="top", status="running", user="wsg")
+        other.register("elsewhere", "n", group_id="other", status="running")
+        await until(pilot, lambda: len(rows(board)) == 3)
+        assert [task_id for task_id, _ in rows(board)] == ["a-runs", "c-waits", "b-done"]
+        summary = str(board.query_one("#summary", Static).render())
+        assert "1 live" in summary
+        assert "1 waiting" in summary
+        assert "\x1b" not in str(board.query_one(DataTable).get_row_at(0)[2])
+        await pilot.press("w")
+        assert [task_id for task_id, _ in rows(board)] == ["c-waits"]
+        await pilot.press("a", "2")
+        assert [task_id for task_id, _ in rows(board)] == ["a-runs", "b-done", "c-waits"]
+        await pilot.press("2")
+        assert [task_id for task_id, _ in rows(board)] == ["c-waits", "b-done", "a-runs"]
+        await pilot.press("slash", *"wsg")
+        assert [task_id for task_id, _ in rows(board)] == ["a-runs"]
+        await pilot.press("escape")
+        assert len(rows(board)) == 3
+        other.update("a-runs", status="failed", reason="no paper")
+        await until(pilot, lambda: ("a-runs", "failed") in rows(board))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(board.screen, Details))
+        await pilot.press("escape")
+        await pilot.press("q")
+
+    on_the_board(daemon, steps)
