@@ -5,7 +5,10 @@ past it the bytes of the stream mean nothing any more. The two share no base bel
 `TaskDashError`, so that no handler takes the one for the other.
 """
 
-from typing import ClassVar, Final
+import re
+from typing import ClassVar, Final, Self
+
+_HELD: Final = re.compile(r": held by (.*) since \S+ with epoch \d+$", re.DOTALL)
 
 
 class TaskDashError(Exception):
@@ -74,6 +77,17 @@ class Conflict(ServerError):
 
     errid = 1004
     errmsg = "冲突"
+
+    @classmethod
+    def held(cls, why: str, holder: str, since: str, epoch: int) -> Self:
+        """Refuse because of who holds the task, and say who that is."""
+        return cls(f"{why}: held by {holder} since {since} with epoch {epoch}")
+
+    @property
+    def holder(self) -> str | None:
+        """Who holds the task (client name and address); None where the refusal is not about it."""
+        match = _HELD.search(self.detail)
+        return None if match is None else match[1]
 
 
 class Busy(ServerError):

@@ -222,14 +222,14 @@ def _admit(
 ) -> None:
     if request.epoch is not None:
         if request.epoch != old.epoch:
-            raise Conflict(f"field epoch: {request.epoch} is not current: {_held(old)}")
+            raise Conflict.held(f"field epoch: {request.epoch} is not current", *_holder(old))
         return
     if old.fenced and old.owner != author.serial and not may_replace_gone:
-        raise Conflict(f"the task is fenced and field epoch is missing: {_held(old)}")
+        raise Conflict.held("the task is fenced and field epoch is missing", *_holder(old))
 
 
-def _held(task: Task) -> str:
-    return f"held by {task.holder} since {task.held_since} with epoch {task.epoch}"
+def _holder(task: Task) -> tuple[str, str, int]:
+    return task.holder, task.held_since, task.epoch
 
 
 def _fields(task: Task) -> dict[str, Any]:

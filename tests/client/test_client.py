@@ -87,13 +87,17 @@ def test_each_errid_is_an_exception_of_its_own(dash: taskdash.Client, daemon: Da
     dash.register("held", "n", fenced=True)
     with (
         taskdash.connect(daemon.url) as other,
-        pytest.raises(taskdash.Conflict, match=r"held by test/1 \(127\.0\.0\.1:\d+\) since 20"),
+        pytest.raises(
+            taskdash.Conflict, match=r"held by test/1 \(127\.0\.0\.1:\d+\) since 20"
+        ) as conflict,
     ):
         other.update("held", status="x")
+    assert (conflict.value.holder or "").startswith("test/1 (127.0.0.1:")
     with pytest.raises(taskdash.BadRequest, match="field user"):
         dash.register("bad", "n", user=5)
-    with pytest.raises(taskdash.Conflict, match="since"):
+    with pytest.raises(taskdash.Conflict, match="since") as conflict:
         dash.watch(since=10**9)
+    assert conflict.value.holder is None
 
 
 def test_threads_share_a_client(dash: taskdash.Client) -> None:

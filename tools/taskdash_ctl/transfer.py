@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,12 +16,13 @@ from taskdash import address
 from taskdash_ctl import options
 from taskdash_ctl.reach import EXIT_FAILURE, attempt, connect, fail, say
 from taskdash_protocol.errors import BadRequest, TaskDashError
-from taskdash_protocol.requests import DAEMON_FIELDS, TASK_FIELDS, Register
+from taskdash_protocol.requests import DAEMON_FIELDS, TASK_FIELDS, Register, Status
 
 _COLUMNS: Final = (*TASK_FIELDS, *DAEMON_FIELDS)
 _MORE: Final = "more"
 """The column that holds, as JSON, the fields that have none of their own."""
 _TELL_EVERY: Final = 1000
+_BAR_CELLS: Final = 24
 _FAULTS_SHOWN: Final = 5
 
 
@@ -37,17 +39,23 @@ def export(where: address.Address, /, form: str, output: IO[str], **filters: Any
     taskdash-ctl export --group mx --format csv > mx.csv
     """
     wanted = options.where(filters)
-    with connect(where) as dash, _progress("exported") as tell:
+    done = 0
+    with connect(where) as dash:
+        # Of a selection nobody knows how many there are.
+        total = 0 if wanted else sum(attempt(lambda: dash.call(Status()))["tasks"].values())
         rows = dash.query(wanted, page=1000)
 
         def write() -> None:
+            nonlocal done
             emit = _csv_writer(output) if form == "csv" else _jsonl_writer(output)
-            for number, row in enumerate(rows, 1):
+            for row in rows:
                 emit(row)
-                tell(number)
+                done += 1
+                tell(done)
             output.flush()
 
-        attempt(write)
+        with _progress("exported", lambda: done / total if total else None) as tell:
+            attempt(write)
 
 
 @click.command("import")
@@ -69,7 +77,7 @@ def import_(where: address.Address, /, file: IO[str], form: str, skip: int) -> N
     done = skip
     faults = 0
     rows = islice(_read_csv(file) if form == "csv" else _read_jsonl(file), skip, None)
-    with connect(where) as dash, _progress("imported") as tell:
+    with connect(where) as dash, _progress("imported", lambda: _share_read(file)) as tell:
         try:
             for outcome in dash.pipeline(_requests(rows, skip)):
                 done += 1
@@ -147,8 +155,8 @@ def _csv_writer(output: IO[str]) -> Callable[[dict[str, Any]], object]:
 
 
 @contextmanager
-def _progress(doing: str) -> Iterator[Callable[[int], None]]:
-    """Show on a terminal how many tasks have been moved."""
+def _progress(doing: str, share: Callable[[], float | None]) -> Iterator[Callable[[int], None]]:
+    """Show on a terminal how many tasks have been moved, and of what share of all that is."""
     on = sys.stderr.isatty()
     last = 0
 
@@ -156,13 +164,27 @@ def _progress(doing: str) -> Iterator[Callable[[int], None]]:
         nonlocal last
         last = number
         if on and number % _TELL_EVERY == 0:
-            click.echo(f"\r{doing} {number:,}", err=True, nl=False)
+            done = share()
+            bar = ""
+            if done is not None:
+                full = round(min(done, 1.0) * _BAR_CELLS)
+                bar = f"[{'#' * full}{'-' * (_BAR_CELLS - full)}] {min(done, 1.0):4.0%}  "
+            click.echo(f"\r{bar}{doing} {number:,}", err=True, nl=False)
 
     try:
         yield tell
     finally:
         if on:
-            click.echo(f"\r{doing} {last:,} tasks", err=True)
+            click.echo(f"\r\033[K{doing} {last:,} tasks", err=True)
+
+
+def _share_read(file: IO[str]) -> float | None:
+    """Say how much of a file has been read; None of a pipe."""
+    try:
+        size = os.fstat(file.fileno()).st_size
+        return file.buffer.tell() / size if size else None  # type: ignore[attr-defined]
+    except (OSError, AttributeError):
+        return None
 
 
 COMMANDS: Final = (export, import_)
