@@ -65,8 +65,8 @@ def _history(data: Path) -> list[tuple[int, dict[str, object]]]:
 
 
 def test_a_daemon_that_is_killed_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    """Eight times, for every run of the suite."""
-    _killed_again_and_again(tmp_path, 8)
+    """Four times, for every run of the suite."""
+    _killed_again_and_again(tmp_path, 4)
 
 
 @pytest.mark.soak

@@ -79,7 +79,7 @@ def test_reload_takes_what_may_change_and_keeps_the_old_on_a_mistake(tmp_path: P
     file.write_text("heartbeat_timeout = 20\n")
     with Daemon(tmp_path / "data", "--config", str(file)) as daemon:
         with taskdash.connect(daemon.url) as dash:
-            assert dash._conversation.heartbeat_timeout_s == 20
+            assert dash.heartbeat_timeout_s == 20
         file.write_text("heartbeat_timeout = 'soon'\n")
         daemon.signal(signal.SIGHUP)
         line = daemon.wait_for("configuration not reloaded, the old one stays")
@@ -90,7 +90,7 @@ def test_reload_takes_what_may_change_and_keeps_the_old_on_a_mistake(tmp_path: P
         assert line["changed"]["heartbeat_timeout"] == "20.0 -> 12.0"
         assert "after a restart" in line["changed"]["task_cache"]
         with taskdash.connect(daemon.url) as dash:
-            assert dash._conversation.heartbeat_timeout_s == 12
+            assert dash.heartbeat_timeout_s == 12
         assert daemon.stop() == 0
 
 
