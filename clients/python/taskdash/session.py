@@ -88,6 +88,7 @@ class Session:
         self._was_up = False
         self._ticked_at: float | None = None
         self._greeted_at = 0.0
+        self._own_timeouts_s: dict[str, float] = {}
         self._own_timeout_s = math.inf
 
     @property
@@ -334,8 +335,13 @@ class Session:
         if held.lost is not None:
             log.warning("task %s is no longer ours: %s", held.id, held.lost)
             self._later(self._hooks.on_lost, held.id, held.lost)
-        own = (one.beats_s for one in self.held.values() if one.control)
-        self._own_timeout_s = min((one for one in own if one is not None), default=math.inf)
+        own_s = None if held.retired else held.beats_s
+        if own_s != self._own_timeouts_s.get(held.id):
+            if own_s is None:
+                del self._own_timeouts_s[held.id]
+            else:
+                self._own_timeouts_s[held.id] = own_s
+            self._own_timeout_s = min(self._own_timeouts_s.values(), default=math.inf)
 
     # Watches
 
