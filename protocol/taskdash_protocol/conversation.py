@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from taskdash_protocol import PROTOCOL_VERSION, errors, strictjson
-from taskdash_protocol.errors import ServerError, TaskDashError
+from taskdash_protocol.errors import BadRequest, ServerError, TaskDashError
 from taskdash_protocol.frames import (
     EVENT,
+    FRAME_BYTES_MAX,
     HEARTBEAT,
     REQUEST,
     TASKDASH,
@@ -30,6 +31,8 @@ from taskdash_protocol.requests import Hello, Request
 
 REPLY_BYTES_MAX: Final = 64 << 20
 """A client takes larger frames than it may send: the daemon's limit may be set higher."""
+
+_LENGTH_BYTES: Final = 4
 
 BEAT_INTERVAL_S: Final = 10.0
 """Until Hello has named the daemon's interval."""
@@ -79,7 +82,9 @@ class Conversation:
         self._seq = 0
         self._awaited: dict[int, str] = {}
         self._hello_seq = 0
-        self._heard_at: float | None = None
+        self.heard_at: float | None = None
+        """When the peer last said anything."""
+        self._frame_bytes_max = FRAME_BYTES_MAX
         self.server = ""
         self.heartbeat_timeout_s = BEAT_INTERVAL_S * 3
         self.beat_interval_s = BEAT_INTERVAL_S
@@ -89,16 +94,26 @@ class Conversation:
     def hello(self, now: float) -> bytes:
         """Begin: the frame that introduces the client."""
         self._hello_seq, frame = self.ask(Hello(PROTOCOL_VERSION, self._client, self._token))
-        self._heard_at = now
+        self.heard_at = now
         self.beat_at = now + self.beat_interval_s
         return frame
 
     def ask(self, request: Request) -> tuple[int, bytes]:
-        """Give the frame of a request, and the number by which its reply is known."""
-        self._seq += 1
-        self._awaited[self._seq] = request.request_id
-        header = {"RequestID": request.request_id, "Seq": self._seq}
-        return self._seq, TASKDASH.request(header, strictjson.dumps(request.to_body()))
+        """Give the frame of a request, and the number by which its reply is known.
+
+        Raises `BadRequest` for what cannot be written as JSON, or is longer than the peer takes.
+        """
+        seq = self._seq + 1
+        header = {"RequestID": request.request_id, "Seq": seq}
+        frame = TASKDASH.request(header, encode(request))
+        if len(frame) - _LENGTH_BYTES > self._frame_bytes_max:
+            raise BadRequest(
+                f"the request takes {len(frame) - _LENGTH_BYTES} bytes, and the daemon at most"
+                f" {self._frame_bytes_max}"
+            )
+        self._seq = seq
+        self._awaited[seq] = request.request_id
+        return seq, frame
 
     def beat(self, now: float) -> bytes:
         """Give a heartbeat that the daemon answers, so that a dead one is noticed."""
@@ -107,17 +122,20 @@ class Conversation:
 
     def is_silent(self, now: float) -> bool:
         """Tell whether nothing was heard for so long that the daemon must be taken for dead."""
-        return self._heard_at is not None and now - self._heard_at > self.heartbeat_timeout_s
+        return self.heard_at is not None and now - self.heard_at > self.heartbeat_timeout_s
 
     def receive(self, data: bytes, now: float) -> list[Said]:
         """Take bytes; give what the daemon said. Raises `ProtocolError`, `FrameError`."""
         self._decoder.feed(data)
         said: list[Said] = []
         while (message := self._decoder.next()) is not None:
-            self._heard_at = now
+            self.heard_at = now
             if isinstance(message, Malformed):
                 raise ProtocolError(f"the peer sent a malformed frame: {message.error}")
-            one = self._understand(message, now)
+            try:
+                one = self._understand(message, now)
+            except (KeyError, TypeError, ValueError) as error:
+                raise ProtocolError(f"the peer's words make no sense: {error!r}") from error
             if one is not None:
                 said.append(one)
         return said
@@ -150,9 +168,18 @@ class Conversation:
 
     def _agree(self, body: dict[str, Any], now: float) -> None:
         self.server = str(body.get("server", ""))
+        self._frame_bytes_max = int(body.get("max_frame", FRAME_BYTES_MAX))
         self.heartbeat_timeout_s = float(body["heartbeat_timeout"])
         self.beat_interval_s = float(body["heartbeat_interval"])
         self.beat_at = min(self.beat_at, now + self.beat_interval_s)
+
+
+def encode(request: Request) -> bytes:
+    """Write a request's body. Raises `BadRequest` for what cannot be written as JSON."""
+    try:
+        return strictjson.dumps(request.to_body())
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadRequest(f"the fields cannot be written as JSON: {error}") from None
 
 
 def _error(body: dict[str, Any]) -> ServerError:

@@ -1,14 +1,13 @@
 """The client's session against the whole daemon, without sockets, threads or a real clock."""
 
-from contextlib import suppress
 from typing import Any
 
 from world import Peer, World
 
 import taskdash
-from taskdash.calls import Hooks
+from taskdash.calls import Hooks, State
 from taskdash.held import Outcome, checked_write
-from taskdash.session import Session, State
+from taskdash.session import Session
 from taskdash_protocol.errors import TaskDashError
 
 
@@ -45,7 +44,7 @@ class SimulatedClient:
         """Do all that can be done now."""
         while self._step():
             self.world.drain()
-        self.session.effects, effects = [], self.session.effects
+        effects, self.session.effects = self.session.effects, []
         for effect in effects:
             effect()
 
@@ -72,8 +71,13 @@ class SimulatedClient:
         if not self.peer.open:
             self._lost(taskdash.ConnectionError("closed"))
             return False
-        with suppress(TaskDashError):
+        try:
             self.session.tick(now)
+        except TaskDashError as error:
+            peer = self.peer
+            self._lost(error)
+            peer.close()
+            return False
         output, self.session.output = bytes(self.session.output), bytearray()
         self.peer.send_bytes(output)
         return bool(output)

@@ -12,8 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from simulated import SimulatedClient
 from world import World
 
+from taskdash.calls import State
 from taskdash.errors import Conflict
-from taskdash.session import State
 from taskdash_protocol.requests import Find
 
 TIMEOUT_S = 30.0
@@ -144,7 +144,7 @@ def test_a_task_that_somebody_else_took_is_left_alone(
     (kind, (task_id, error)) = client.hooked[-1]
     assert (kind, task_id, type(error)) == ("lost", "a", Conflict)
     assert [type(one) for one in outcome] == [Conflict]
-    assert client.session.held == {}
+    assert client.session.tasks.held == {}
 
 
 def test_a_task_taken_while_the_connection_stands_is_told_at_the_next_write(

@@ -13,23 +13,23 @@ same, and its reply is dropped.
 import functools
 import inspect
 import math
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 from taskdash import address
-from taskdash.calls import Call, Event, Hooks, Watching, without_errid
+from taskdash.aio_watch import Watch
+from taskdash.calls import Hooks, State, without_errid
 from taskdash.client import CLOSE_TIMEOUT_S
 from taskdash.held import Done, Outcome, checked_write
 from taskdash.link import Link
 from taskdash.loop import Loop, Pending
-from taskdash.session import Session, State
-from taskdash.task import TaskHandle, _current, log
+from taskdash.session import Session
+from taskdash.task import TaskHandle, _current, leave, log
 from taskdash.waiting import too_late
-from taskdash.watch import EVENTS_WAITING_MAX, Where, as_lists
+from taskdash.watch import Where, as_lists
 from taskdash_protocol.errors import TaskDashError
-from taskdash_protocol.requests import Find, Query, Request, Update, parse_where
+from taskdash_protocol.requests import Find, Query, Request, Update
 
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 
@@ -59,6 +59,9 @@ def connect(
     finish
     """
     hooks = Hooks(on_disconnect, on_reconnect, on_lost)
+    for hook in (on_disconnect, on_reconnect, on_lost):
+        if inspect.iscoroutinefunction(hook):
+            raise TypeError(f"{hook!r} is a coroutine function: hooks are plain functions")
     return Client(
         address.parse(url), client, hooks, background=background, reconnect_for_s=reconnect_for_s
     )
@@ -110,12 +113,14 @@ class Client:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Say what waits to be said, and disconnect."""
+        """Say what waits to be said, and disconnect.
+
+        Where this is cancelled, the client's thread does so by itself.
+        """
         try:
             if self.connected:
                 await self.drain(CLOSE_TIMEOUT_S)
         finally:
-            # The thread sends what is left and ends by itself.
             self._link.close(0)
 
     @property
@@ -227,7 +232,11 @@ class Client:
         """Send a request and give the body of its reply; see `taskdash.Client.call`."""
         answer = Pending(self._loop)
         call = self._link.do(lambda session, _now: session.call(request, answer.set))
-        return await self._wait(answer, self._timeout(timeout_s), call)
+        return await self._wait(
+            answer,
+            self._timeout(timeout_s),
+            lambda session: session.forget(*[call] if call else []),
+        )
 
     def hold(
         self, id: str, fields: dict[str, Any], done: Done | None, *, replaces: bool = False
@@ -239,13 +248,25 @@ class Client:
     async def drain(self, timeout_s: float | None = None) -> bool:
         """Wait until the daemon has everything that was said; False if the time is up before."""
         drained = Pending(self._loop)
-        self._link.do(lambda session, _now: session.when_drained(lambda: drained.set({})))
-        return await drained.wait(self._timeout(timeout_s)) is not None
+        drain = self._link.do(
+            lambda session, _now: session.drain(lambda done: drained.set({"done": done}))
+        )
+        outcome: Outcome | None = None
+        try:
+            outcome = await drained.wait(self._timeout(timeout_s))
+        finally:
+            if outcome is None and drain is not None:
+                self._link.do(lambda session, _now: session.forget_drain(drain))
+        return isinstance(outcome, dict) and bool(outcome["done"])
+
+    def abandon(self, id: str) -> None:
+        """Take back a task whose beginning failed; what may have begun is `cancelled`."""
+        self._link.do(lambda session, now: session.abandon(id, now))
 
     def _on_loop(self, hook: Callable[..., object] | None) -> Callable[..., object] | None:
         if hook is None:
             return None
-        return lambda *args: self._loop.call_soon(hook, *args)
+        return lambda *args: self._loop.call_soon(_guarded, hook, *args)
 
     def _timeout(self, timeout_s: float | None) -> float:
         return self.address.timeout_s if timeout_s is None else timeout_s
@@ -254,18 +275,26 @@ class Client:
         self, id: str, fields: dict[str, Any], timeout_s: float | None, *, replaces: bool = False
     ) -> dict[str, Any]:
         answer = Pending(self._loop)
-        self.hold(id, fields, answer.set, replaces=replaces)
-        return await self._wait(answer, self._timeout(timeout_s))
+        write = checked_write(id, fields, answer.set, replaces=replaces)
+        self._link.do(lambda session, now: session.hold(id, write, now))
+        return await self._wait(
+            answer,
+            self._timeout(timeout_s),
+            lambda session: session.tasks.nobody_waits(id, write),
+        )
 
     async def _wait(
-        self, answer: Pending, timeout_s: float, call: Call | None = None
+        self,
+        answer: Pending,
+        timeout_s: float,
+        in_vain: Callable[[Session], object] = lambda _: None,
     ) -> dict[str, Any]:
         outcome: Outcome | None = None
         try:
             outcome = await answer.wait(timeout_s)
         finally:
-            if outcome is None and call is not None:
-                self._link.do(lambda session, _now: session.forget(call))
+            if outcome is None:
+                self._link.do(lambda session, _now: in_vain(session))
         if outcome is None:
             raise too_late(self.address, self._link.session.last_fault, timeout_s)
         if isinstance(outcome, TaskDashError):
@@ -283,7 +312,12 @@ class Task(TaskHandle):
 
     async def __aenter__(self) -> Self:
         """Register the task. Raises `TaskDashError`."""
-        await self._client.register(self.id, **self._beginning())
+        try:
+            await self._client.register(self.id, **self._beginning())
+        except BaseException:
+            # A block that is not entered leaves no task that runs.
+            self._client.abandon(self.id)
+            raise
         self._tokens.append(_current.set(self))
         return self
 
@@ -294,7 +328,7 @@ class Task(TaskHandle):
         traceback: TracebackType | None,
     ) -> None:
         """End it, without waiting: the client says it even where this is being cancelled."""
-        _current.reset(self._tokens.pop())
+        leave(self._tokens.pop())
         word = self._last_word(error)
         if word is not None:
             try:
@@ -315,62 +349,9 @@ class Task(TaskHandle):
         return cast(F, run)
 
 
-class Watch:
-    """The events of a watch: iterate over it with `async for`. `close` ends it."""
-
-    def __init__(
-        self, link: Link, loop: Loop, where: Where | None, since: int | None, opened: Done
-    ) -> None:
-        self._link = link
-        self._loop = loop
-        self._events: deque[Event | TaskDashError] = deque()
-        self._something = loop.event()
-        self._closed = False
-        wanted = parse_where({"where": as_lists(where)})
-        self._watching = Watching(wanted, since, self._put, opened)
-        link.do(lambda session, _now: session.watch(self._watching))
-
-    @property
-    def rev(self) -> int:
-        """The rev up to which everything was told, or waits here."""
-        return self._watching.rev or 0
-
-    def __aiter__(self) -> Self:
-        """Give the watch itself."""
-        return self
-
-    async def __anext__(self) -> Event:
-        """Wait for the next event. Raises what ended the watch."""
-        event = await self.next()
-        assert event is not None
-        return event
-
-    async def next(self, timeout_s: float = math.inf) -> Event | None:
-        """Wait for the next event, or give None after so many seconds."""
-        while not self._events:
-            if self._closed:
-                raise StopAsyncIteration
-            self._something = self._loop.event()
-            if not self._events and not await self._loop.wait(self._something, timeout_s):
-                return None
-        event = self._events[0]
-        if isinstance(event, TaskDashError):
-            raise event
-        return cast(Event, self._events.popleft())
-
-    def close(self) -> None:
-        """End the watch."""
-        self._closed = True
-        self._link.do(lambda session, _now: session.unwatch(self._watching))
-        self._something.set()
-
-    def _put(self, event: Event | TaskDashError) -> None:
-        if len(self._events) == EVENTS_WAITING_MAX:
-            event = TaskDashError("the program does not take the watch's events fast enough")
-        if len(self._events) <= EVENTS_WAITING_MAX:
-            self._events.append(event)
-            # Which event is waited for is known by then: this runs on the loop.
-            self._loop.call_soon(self._wake)
-
-    def _wake(self) -> None:
-        self._something.set()
+def _guarded(hook: Callable[..., object], *args: Any) -> None:
+    # What raises in a callback would end trio, or be asyncio's to tell.
+    try:
+        hook(*args)
+    except Exception:
+        log.exception("a hook of the program failed")

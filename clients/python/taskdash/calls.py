@@ -1,12 +1,21 @@
-"""What a session knows of those who wait: calls, watches, and the program's hooks."""
+"""What a session knows of those who wait: calls, watches, and the program's hooks; its states."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
 from taskdash.held import Done
 from taskdash_protocol.errors import TaskDashError
 from taskdash_protocol.requests import Request
+
+
+class State(Enum):
+    """Where the connection stands; see `session`."""
+
+    DOWN = auto()
+    GREETING = auto()
+    UP = auto()
 
 
 @dataclass(slots=True, eq=False)
@@ -15,6 +24,8 @@ class Call:
 
     request: Request
     done: Done
+    forgotten: bool = False
+    """Nobody waits any more."""
     ours: bool = False
     """The session's own, for a task that is held or a watch: it is made anew when it is needed."""
 
@@ -42,6 +53,19 @@ class Watching:
     """Takes the reply to the first Watch."""
     number: int | None = None
     """What the daemon calls it on this connection."""
+    opening: bool = False
+    """It was asked for on this connection."""
+
+
+@dataclass(slots=True, eq=False)
+class Drain:
+    """Somebody who waits until the daemon has what was said up to a moment."""
+
+    then: Callable[[bool], object]
+    """Told whether it has."""
+    writes: dict[str, int]
+    """Of each task, the number of the last write that must be done."""
+    calls: set["Call"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,15 @@ Any number of threads may share a client. Everything that it does is decided in 
 
 import atexit
 import math
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from typing import Any, Final, Self
 
 from taskdash import address
-from taskdash.calls import Call, Hooks, without_errid
-from taskdash.held import Done, checked_write
+from taskdash.calls import Hooks, State, without_errid
+from taskdash.held import Done, Outcome, checked_write
 from taskdash.link import Link
-from taskdash.session import Session, State
+from taskdash.pipeline import pipelined
+from taskdash.session import Session
 from taskdash.task import Task, current_task  # noqa: F401  # the latter for the examples
 from taskdash.waiting import Pending, too_late
 from taskdash.watch import Watch, Where, as_lists
@@ -91,8 +90,8 @@ class Client:
         if greeted is not None:
             try:
                 self._wait(greeted, where.timeout_s)
-            except TaskDashError:
-                self._end()
+            except BaseException:
+                self._end(0)
                 raise
 
     def __enter__(self) -> Self:
@@ -272,7 +271,7 @@ class Client:
         self._link.do(lambda session, _now: session.watch(watch._watching))
         try:
             self._wait(opened, self._timeout(timeout_s))
-        except TaskDashError:
+        except BaseException:
             watch.close()
             raise
         return watch
@@ -286,7 +285,11 @@ class Client:
         """
         answer = Pending()
         call = self._link.do(lambda session, _now: session.call(request, answer.set))
-        return self._wait(answer, self._timeout(timeout_s), call)
+        return self._wait(
+            answer,
+            self._timeout(timeout_s),
+            lambda session: session.forget(*[call] if call else []),
+        )
 
     def pipeline(
         self,
@@ -307,30 +310,9 @@ class Client:
         ...     done, next(dash.pipeline([Find("many-7")]))["name"]
         (1000, 'n')
         """
-        limit_s, waiting = self._timeout(timeout_s), deque[Pending]()
-        more, fault = iter(requests), None
-        exhausted = False
-        while waiting or not exhausted:
-            batch: list[tuple[Request, Done]] = []
-            while not exhausted and len(waiting) < depth:
-                try:
-                    request = next(more)
-                except StopIteration:
-                    exhausted = True
-                except Exception as error:  # raised below, after what came before it is done
-                    exhausted, fault = True, error
-                else:
-                    waiting.append(Pending())
-                    batch.append((request, waiting[-1].set))
-            self._link.do(partial(_call_all, batch))
-            # Half of the window is taken at once, so that the other half is on its way meanwhile.
-            for _ in range(len(waiting) if exhausted else max(1, len(waiting) - depth // 2)):
-                if not waiting:
-                    break
-                outcome = waiting.popleft().wait(limit_s)
-                yield outcome if outcome is not None else self._too_late(limit_s)
-        if fault is not None:
-            raise fault
+        limit_s = self._timeout(timeout_s)
+        for outcome in pipelined(self._link, requests, depth, limit_s):
+            yield outcome if outcome is not None else self._too_late(limit_s)
 
     def hold(
         self, id: str, fields: dict[str, Any], done: Done | None, *, replaces: bool = False
@@ -347,18 +329,27 @@ class Client:
     def drain(self, timeout_s: float | None = None) -> bool:
         """Wait until the daemon has everything that was said; False if the time is up before."""
         drained = Pending()
-        self._link.do(lambda session, _now: session.when_drained(lambda: drained.set({})))
-        return drained.wait(self._timeout(timeout_s)) is not None
+        drain = self._link.do(
+            lambda session, _now: session.drain(lambda done: drained.set({"done": done}))
+        )
+        outcome = drained.wait(self._timeout(timeout_s))
+        if outcome is None and drain is not None:
+            self._link.do(lambda session, _now: session.forget_drain(drain))
+        return isinstance(outcome, dict) and bool(outcome["done"])
 
     def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
         """Say what waits to be said, and disconnect. Live tasks keep their deadline."""
-        if not self.closed and self._link.here:
+        if not self.closed and self._link.here and self.connected:
             # Without a connection it is not worth the wait; with one it takes a moment.
-            self.drain(timeout_s if self.connected else 0.0)
-        self._end()
+            self.drain(timeout_s)
+        self._end(timeout_s)
 
-    def _end(self) -> None:
-        self._link.close(CLOSE_TIMEOUT_S)
+    def abandon(self, id: str) -> None:
+        """Take back a task whose beginning failed; what may have begun is `cancelled`."""
+        self._link.do(lambda session, now: session.abandon(id, now))
+
+    def _end(self, timeout_s: float) -> None:
+        self._link.close(timeout_s)
         atexit.unregister(self.close)
 
     def _timeout(self, timeout_s: float | None) -> float:
@@ -368,14 +359,27 @@ class Client:
         self, id: str, fields: dict[str, Any], timeout_s: float | None, *, replaces: bool = False
     ) -> dict[str, Any]:
         answer = Pending()
-        self.hold(id, fields, answer.set, replaces=replaces)
-        return self._wait(answer, self._timeout(timeout_s))
+        write = checked_write(id, fields, answer.set, replaces=replaces)
+        self._link.do(lambda session, now: session.hold(id, write, now))
+        return self._wait(
+            answer,
+            self._timeout(timeout_s),
+            lambda session: session.tasks.nobody_waits(id, write),
+        )
 
-    def _wait(self, answer: Pending, timeout_s: float, call: Call | None = None) -> dict[str, Any]:
-        outcome = answer.wait(timeout_s)
+    def _wait(
+        self,
+        answer: Pending,
+        timeout_s: float,
+        in_vain: Callable[[Session], object] = lambda _: None,
+    ) -> dict[str, Any]:
+        outcome: Outcome | None = None
+        try:
+            outcome = answer.wait(timeout_s)
+        finally:
+            if outcome is None:
+                self._link.do(lambda session, _now: in_vain(session))
         if outcome is None:
-            if call is not None:
-                self._link.do(lambda session, _now: session.forget(call))
             outcome = self._too_late(timeout_s)
         if isinstance(outcome, TaskDashError):
             raise outcome
@@ -383,8 +387,3 @@ class Client:
 
     def _too_late(self, timeout_s: float) -> TaskDashError:
         return too_late(self.address, self._link.session.last_fault, timeout_s)
-
-
-def _call_all(batch: list[tuple[Request, Done]], session: Session, _now: float) -> None:
-    for request, done in batch:
-        session.call(request, done)

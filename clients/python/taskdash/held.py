@@ -13,17 +13,20 @@ No I/O and no connection in here: `next_request` says what to send, `on_reply` t
 At most one request a task is under way. What is said meanwhile is joined to one write of the
 newest state. After a break the task's fate is asked for (Find) before anything is written: a write
 whose reply was lost is not done again if the daemon has it, and a task with an epoch that we did
-not cause belongs to somebody else.
+not cause belongs to somebody else. A task that we have not registered, and now update, begins
+UNSURE too: what it is must be known to keep it.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Final
 
-from taskdash_protocol.errors import Conflict, NotFound, TaskDashError
-from taskdash_protocol.requests import Find, Register, Request, Update
+from taskdash_protocol.conversation import encode
+from taskdash_protocol.errors import BadRequest, Conflict, NotFound, TaskDashError
+from taskdash_protocol.requests import DAEMON_FIELDS, TASK_FIELDS, Find, Register, Request, Update
 from taskdash_protocol.statuses import ENDED, is_live
 
 Outcome = dict[str, Any] | TaskDashError
@@ -31,6 +34,9 @@ Done = Callable[[Outcome], None]
 
 RETRY_S: Final = 1.0
 """After the daemon could not store a write, or was busy."""
+
+_CONTROL: Final = ("heartbeat_timeout", "fenced")
+_NOT_CLIENTS: Final = frozenset((*DAEMON_FIELDS, *_CONTROL, "id", "errid", "errmsg"))
 
 
 class Phase(Enum):
@@ -43,7 +49,7 @@ class Phase(Enum):
     TAKING = auto()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Write:
     """What somebody wants to be said of a task."""
 
@@ -54,19 +60,29 @@ class Write:
     """Register: the fields are all there are."""
     done: Done | None = None
     """Who waits for the outcome; None where the newest state will do, whenever that may be."""
+    number: int = 0
+    """Its place in what was ever said of the task."""
 
     def tell(self, outcome: Outcome) -> None:
         """Tell whoever waits."""
         if self.done is not None:
             self.done(outcome)
 
+    def joins(self, later: "Write") -> bool:
+        """Take in a later write, if nobody waits for either: only the newest state counts."""
+        if self.done is not None or later.done is not None or later.replaces:
+            return False
+        self.fields.update(later.fields)
+        self.control.update(later.control)
+        return True
+
 
 class Held:
-    """See the module."""
+    """See the module. `registers` tells whether it begins with a Register."""
 
-    def __init__(self, task_id: str) -> None:
+    def __init__(self, task_id: str, *, registers: bool) -> None:
         self.id = task_id
-        self.phase = Phase.READY
+        self.phase = Phase.READY if registers else Phase.UNSURE
         self.epoch: int | None = None
         self.fields: dict[str, Any] = {}
         """The client's fields as far as the daemon has acknowledged them."""
@@ -76,12 +92,18 @@ class Held:
         self.lost: TaskDashError | None = None
         self.refused: TaskDashError | None = None
         """A refusal that nobody waited for, until it is taken notice of."""
+        self.said = 0
+        """How many writes were ever said."""
         self._queue: deque[Write] = deque()
         self._under_way: list[Write] = []
         self._retry_at = 0.0
+        self._one_by_one = 0
+        """So many writes are sent alone: one of them was refused."""
         self._revive = False
-        self._in_doubt = False
-        """A write was sent whose reply has not come."""
+        self._takes_up = True
+        """Whether the next write takes the task up on this connection, and raises its epoch."""
+        self._may_have_taken = False
+        """Such a write was sent, and its reply has not come."""
 
     @property
     def unsaid(self) -> bool:
@@ -89,13 +111,20 @@ class Held:
         return bool(self._queue or self._under_way)
 
     @property
+    def oldest_unsaid(self) -> float:
+        """The number of the oldest write that the daemon does not have; infinity if none."""
+        return min((write.number for write in (*self._under_way, *self._queue)), default=math.inf)
+
+    @property
     def retired(self) -> bool:
         """Whether nothing more is to be done for this task."""
         if self.lost is not None:
             return True
-        if self.unsaid or self.phase is not Phase.READY:
+        if self.unsaid:
             return False
-        return self.epoch is None or self.fields.get("status", "") in ENDED
+        if self.epoch is None:
+            return True
+        return self.phase is Phase.READY and self.fields.get("status", "") in ENDED
 
     @property
     def beats_s(self) -> float | None:
@@ -105,13 +134,27 @@ class Held:
 
     def say(self, write: Write) -> None:
         """Add something to be said."""
-        last = self._queue[-1] if self._queue else None
-        if write.done is None and not write.replaces and last is not None and last.done is None:
-            # Nobody waits for either: only the newest state counts, and the queue stays short.
-            last.fields.update(write.fields)
-            last.control.update(write.control)
-        else:
+        self.said += 1
+        write.number = self.said
+        if not self._queue or not self._queue[-1].joins(write):
             self._queue.append(write)
+
+    def nobody_waits(self, write: Write) -> None:
+        """Keep a write that somebody has waited for in vain: as part of the newest state."""
+        write.done = None
+        if write in self._queue:
+            joined: deque[Write] = deque()
+            for one in self._queue:
+                if not joined or not joined[-1].joins(one):
+                    joined.append(one)
+            self._queue = joined
+
+    def withdraw(self) -> bool:
+        """Take back a task that was never begun; False if it may have been."""
+        if self.epoch is not None or self._under_way:
+            return False
+        self._queue.clear()
+        return True
 
     def wait_s(self, now: float) -> float | None:
         """Say in how many seconds `next_request` has something; None where nothing is to come."""
@@ -128,21 +171,22 @@ class Held:
         if self.phase is Phase.UNSURE:
             self.phase = Phase.ASKING
             return Find(self.id)
-        self.phase = Phase.WRITING
-        self._under_way, self._queue = list(self._queue), deque()
-        return self._write()
+        return self._write(Phase.WRITING)
 
     def on_reply(self, outcome: Outcome, now: float) -> Request | None:
-        """Take the answer to what was sent; give what must follow at once."""
+        """Take the answer to what was sent; give what must follow at once.
+
+        Raises `KeyError`, `TypeError` or `ValueError` for an answer that makes no sense.
+        """
         if self.phase is Phase.ASKING:
             return self._learn(outcome, now)
-        self.phase = Phase.READY
-        self._in_doubt = False
         if isinstance(outcome, TaskDashError):
             self._on_refusal(outcome, now)
             return None
         self.epoch = int(outcome["epoch"])
-        self._revive = False
+        self.phase = Phase.READY
+        self._revive = self._takes_up = self._may_have_taken = False
+        self._one_by_one = max(0, self._one_by_one - 1)
         said, self._under_way = self._under_way, []
         self._adopt(said)
         for write in said:
@@ -151,10 +195,11 @@ class Held:
 
     def on_disconnect(self) -> None:
         """Note that the connection is gone: what was sent may have been done or not."""
-        if self.epoch is None and not self._under_way:
+        if self.epoch is None and not self._under_way and self._queue and self._queue[0].replaces:
             self.phase = Phase.READY
         else:
             self.phase = Phase.UNSURE
+        self._takes_up = True
         self._retry_at = 0.0
 
     def give_up(self, error: TaskDashError) -> None:
@@ -166,35 +211,37 @@ class Held:
 
     # Writing
 
-    def _write(self) -> Request:
-        self._in_doubt = True
-        writes, fields, control = self._under_way, dict(self.fields), dict(self.control)
-        changes: dict[str, Any] = {}
-        replaces = False
-        for write in writes:
-            if write.replaces:
-                fields, control, replaces = {}, {}, True
-            fields.update(write.fields)
-            changes.update(write.fields)
-            control.update(write.control)
+    def _write(self, phase: Phase) -> Request:
+        self.phase = phase
+        self._may_have_taken = self._takes_up
+        count = 1 if self._one_by_one else len(self._queue)
+        self._under_way = [self._queue.popleft() for _ in range(min(count, len(self._queue)))]
+        fields, control, replaces = self._after(self._under_way)
         if replaces:
             body = {**fields, **control, "id": self.id}
         else:
-            body = {**changes, "id": self.id}
-            for write in writes:
-                body.update(write.control)
+            body = {"id": self.id}
+            for write in self._under_way:
+                body |= {**write.fields, **write.control}
             if self._revive:
                 body.setdefault("status", self.fields.get("status", ""))
         if self.epoch is not None:
             body["epoch"] = self.epoch
         return Register.parse(body) if replaces else Update.parse(body)
 
-    def _adopt(self, said: list[Write]) -> None:
-        for write in said:
+    def _after(self, writes: list[Write]) -> tuple[dict[str, Any], dict[str, Any], bool]:
+        """Give fields and control as they are after these writes, and whether all is replaced."""
+        fields, control, replaces = dict(self.fields), dict(self.control), False
+        for write in writes:
             if write.replaces:
-                self.fields, self.control, self.whole = {}, {}, True
-            self.fields.update(write.fields)
-            self.control.update(write.control)
+                fields, control, replaces = {}, {}, True
+            fields.update(write.fields)
+            control.update(write.control)
+        return fields, control, replaces
+
+    def _adopt(self, said: list[Write]) -> None:
+        self.fields, self.control, replaces = self._after(said)
+        self.whole = self.whole or replaces
 
     def _on_refusal(self, error: TaskDashError, now: float) -> None:
         if isinstance(error, Conflict) and self.epoch is not None:
@@ -204,11 +251,20 @@ class Held:
             # The daemon has lost it: an older backup, another data directory.
             self._register_again()
             return
+        # What was not taken up must be asked for and taken up again.
+        began = self.epoch is not None
+        self.phase = Phase.UNSURE if self._takes_up and began else Phase.READY
+        self._may_have_taken = False
         said, self._under_way = self._under_way, []
-        kept = [write for write in said if error.retryable and write.done is None]
-        self._queue.extendleft(reversed(kept))
+        if isinstance(error, BadRequest) and len(said) > 1:
+            # Which of them is bad is found by sending each alone.
+            self._queue.extendleft(reversed(said))
+            self._one_by_one = len(said)
+            return
+        self._one_by_one = max(0, self._one_by_one - 1)
         if error.retryable:
             self._retry_at = now + RETRY_S
+            self._queue.extendleft(reversed([write for write in said if write.done is None]))
         elif not all(write.done for write in said):
             self.refused = error
         for write in said:
@@ -220,11 +276,15 @@ class Held:
         self.give_up(error)
 
     def _register_again(self) -> None:
-        self.phase = Phase.READY
         # Only if it is still absent: whoever was quicker has it.
         self.epoch = 0
         kept = Write(dict(self.fields), dict(self.control), replaces=True)
-        self._queue.extendleft(reversed([kept, *self._under_way]))
+        self._requeue()
+        self._queue.appendleft(kept)
+
+    def _requeue(self) -> None:
+        self.phase = Phase.READY
+        self._queue.extendleft(reversed(self._under_way))
         self._under_way = []
 
     # The task's fate
@@ -234,44 +294,57 @@ class Held:
         if isinstance(outcome, NotFound):
             if self.whole:
                 self._register_again()
-            elif any(write.replaces for write in self._under_way):
+            elif any(write.replaces for write in (*self._under_way, *self._queue)):
                 self._requeue()
             else:
-                self._lose(outcome)
+                self.phase = Phase.READY
+                self.give_up(outcome)
             return None
         if isinstance(outcome, TaskDashError):
             self.phase = Phase.UNSURE
             self._retry_at = now + RETRY_S
             return None
-        done = self._has(outcome)
         epoch = int(outcome["epoch"])
+        done = bool(self._under_way) and self._has(outcome)
         if self.epoch is None and not done:
-            # Whose it is, we cannot know: say again what was said, the newest wins.
+            # Not ours yet: the newest wins. What it is must be known to keep it.
+            self._know(outcome)
             self._requeue()
             return None
-        # A write that took the task up has raised the epoch by one; its reply may be what was lost.
-        took_up, self._in_doubt = self._in_doubt and done, False
+        took_up = self._may_have_taken and (done or not self._under_way)
         ours = self.epoch is None or epoch == self.epoch or (epoch == self.epoch + 1 and took_up)
+        self._may_have_taken = False
         if not ours:
-            self._lose(
-                Conflict(
-                    f"task {self.id!r} was taken over: it has epoch {epoch}, ours was {self.epoch}"
-                )
-            )
+            why = f"task {self.id!r} was taken over: it has epoch {epoch}, ours was {self.epoch}"
+            self._lose(Conflict(why))
             return None
         self.epoch = epoch
         if done:
             self._settle(epoch)
-        return self._take_up(outcome, done=done)
+        return self._take_up(outcome)
+
+    def _know(self, found: Mapping[str, Any]) -> None:
+        self.fields = {name: found[name] for name in found if name not in _NOT_CLIENTS}
+        self.control = {name: found[name] for name in _CONTROL if name in found}
+        self.whole = True
 
     def _has(self, found: Mapping[str, Any]) -> bool:
         """Tell whether the daemon has the write whose reply was lost."""
-        # The status too, where nothing else would tell our take-up from somebody else's.
-        said = {name: self.fields[name] for name in ("status",) if name in self.fields}
-        for write in self._under_way:
-            said.update(write.fields)
+        fields, control, replaces = self._after(self._under_way)
         if found.get("shutdown_at"):
             found = {**found, "status": found["status_before_shutdown"]}
+        if replaces:
+            # All of it, and nothing else: an older run may have left much the same.
+            names = {name for name in found if name not in _NOT_CLIENTS} | fields.keys()
+            return all(
+                found.get(name, "" if name in TASK_FIELDS else None)
+                == fields.get(name, "" if name in TASK_FIELDS else None)
+                for name in names
+            ) and all(found.get(name) == control.get(name) for name in _CONTROL)
+        # The status too, where nothing else would tell our take-up from somebody else's.
+        said = {name: fields[name] for name in ("status",) if name in fields}
+        for write in self._under_way:
+            said |= {**write.fields, **write.control}
         return all(found.get(name) == value for name, value in said.items())
 
     def _settle(self, epoch: int) -> None:
@@ -280,30 +353,23 @@ class Held:
         for write in said:
             write.tell({"id": self.id, "epoch": epoch})
 
-    def _requeue(self) -> None:
-        self.phase = Phase.READY
-        self._queue.extendleft(reversed(self._under_way))
-        self._under_way = []
-
-    def _take_up(self, found: Mapping[str, Any], *, done: bool) -> Request | None:
+    def _take_up(self, found: Mapping[str, Any]) -> Request | None:
         """Own the task on this connection, in one write with what is still to be said."""
-        if not done:
-            self._requeue()
+        self._requeue()
         if not self._queue and not is_live(self.fields.get("status", "")):
-            self.phase = Phase.READY
             return None
-        self.phase = Phase.TAKING
         self._revive = bool(found.get("shutdown_at")) and "status" in self.fields
-        self._under_way, self._queue = list(self._queue), deque()
-        return self._write()
+        return self._write(Phase.TAKING)
 
 
 def checked_write(id: str, fields: dict[str, Any], done: Done | None, *, replaces: bool) -> Write:
     """Make what a session takes of fields that a program gives. Raises `BadRequest`."""
+    for name in ("own", "epoch"):
+        if name in fields:
+            raise BadRequest(f"field {name} is not said of a task that this client holds")
     checked = (Register if replaces else Update).parse({**fields, "id": id})
-    control: dict[str, Any] = {
-        name: fields[name] for name in ("heartbeat_timeout", "fenced") if name in fields
-    }
+    encode(checked)
+    control: dict[str, Any] = {name: fields[name] for name in _CONTROL if name in fields}
     # Only what was given: what Register adds itself needs neither memory nor comparison.
-    kept = {name: fields[name] for name in checked.fields if name in fields}
+    kept = {name: fields[name] for name in checked.fields if name in fields and name != "id"}
     return Write(kept, control, replaces, done)

@@ -11,8 +11,10 @@ import select
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from queue import SimpleQueue
 from typing import Final, TypeVar
 
 from taskdash.address import Address, read_token
@@ -21,6 +23,8 @@ from taskdash.session import Session
 from taskdash_protocol.errors import TaskDashError
 
 RECEIVE_BYTES: Final = 256 << 10
+LINGER_S: Final = 2.0
+"""What was said before `close` may take so long to be acknowledged."""
 
 log: Final = logging.getLogger("taskdash")
 T = TypeVar("T")
@@ -45,6 +49,14 @@ class Link:
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
+        self._holder: int | None = None
+        """The thread that has the lock."""
+        self._deferred: deque[Callable[[Session, float], object]] = deque()
+        self._suspect = False
+        """A step was interrupted half way: only a new connection makes all sure again."""
+        self._hooks: threading.Thread | None = None
+        self._to_tell: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self._linger_until = 0.0
         self._thread = threading.Thread(target=self._run, name="taskdash", daemon=True)
         self._thread.start()
 
@@ -58,24 +70,44 @@ class Link:
         """Whether this is the process that made it; a fork has no thread."""
         return os.getpid() == self._process
 
-    def do(self, step: Callable[[Session, float], T]) -> T:
-        """Run a step on the session, and send what it has to say."""
+    def do(self, step: Callable[[Session, float], T]) -> T | None:
+        """Run a step on the session, and send what it has to say.
+
+        From a signal handler that has interrupted another step of this thread it is run after
+        that, and None is given.
+        """
         if not self.here:
             raise ConnectionError("this client was made before fork: connect again in the child")
+        if self._holder == threading.get_ident():
+            self._deferred.append(step)
+            return None
         with self._lock:
-            outcome = step(self.session, time.monotonic())
+            self._holder = threading.get_ident()
+            try:
+                outcome = step(self.session, time.monotonic())
+                while self._deferred:
+                    self._deferred.popleft()(self.session, time.monotonic())
+            except BaseException as error:
+                self._suspect = not isinstance(error, TaskDashError)
+                self._wake()
+                raise
+            finally:
+                self._holder = None
             # Otherwise the thread must know that there is something new to wait for.
             sent = self._sock is not None and self._send(self._sock)
-        if not sent:
+        if not sent or self.session.effects:
             self._wake()
         return outcome
 
     def close(self, timeout_s: float) -> None:
-        """Disconnect, and end the thread."""
+        """Disconnect, and end the thread; what waits to be said may take it a moment longer."""
+        self._linger_until = time.monotonic() + max(timeout_s, LINGER_S)
         self._closing = True
         self._wake()
-        if self._thread is not threading.current_thread():
-            self._thread.join(timeout_s)
+        ends_at = time.monotonic() + timeout_s
+        for thread in (self._thread, self._hooks):
+            if thread is not None and thread is not threading.current_thread():
+                thread.join(max(0.0, ends_at - time.monotonic()))
 
     def _wake(self) -> None:
         # Full: it will wake anyway. Closed: the thread has ended and told everyone.
@@ -104,7 +136,8 @@ class Link:
         finally:
             with self._lock:
                 self.session.end(fault)
-            self._told()
+            self._tell()
+            self._to_tell.put(None)
             self._wake_in.close()
             self._wake_out.close()
 
@@ -114,7 +147,10 @@ class Link:
             left_s = self.session.retry_at - time.monotonic()
             if left_s <= 0:
                 return
-            select.select([self._wake_in], [], [], left_s)
+            poll = select.poll()
+            poll.register(self._wake_in, select.POLLIN)
+            poll.poll(left_s * 1000 + 1)
+            self._tell()
             self._drain_wake()
 
     def _live_through_a_connection(self) -> None:
@@ -131,7 +167,9 @@ class Link:
             error = ConnectionError("the client is closed")
         except TaskDashError as fault:
             error = fault
-        except OSError as fault:
+        except Exception as fault:
+            if not isinstance(fault, OSError):
+                log.exception("unexpected fault in the client's thread")
             error = ConnectionError(
                 f"the connection to taskdashd at {self.where} was lost: {_reason(fault)}"
             )
@@ -142,7 +180,7 @@ class Link:
         if sock_to_close is not None:
             sock_to_close.close()
         log.debug("disconnected: %s", error)
-        self._told()
+        self._tell()
 
     def _connect(self) -> socket.socket:
         where = self.where
@@ -150,7 +188,7 @@ class Link:
             sock = socket.create_connection((where.host, where.port), where.timeout_s)
             if where.tls is not None:
                 sock = where.tls.wrap_socket(sock, server_hostname=where.host)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise ConnectionError(f"cannot reach taskdashd at {where}: {_reason(error)}") from error
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -162,11 +200,15 @@ class Link:
         while True:
             with self._lock:
                 now = time.monotonic()
+                if self._suspect:
+                    self._suspect = False
+                    raise ConnectionError("a call was interrupted half way")
                 self.session.tick(now)
                 all_sent = self._send(sock)
                 wait_s = self.session.wait_s(now)
-            self._told()
-            if self._closing and all_sent:
+                unsaid = self.session.unsaid
+            self._tell()
+            if self._closing and all_sent and (not unsaid or now > self._linger_until):
                 return
             poll.register(sock, select.POLLIN | (0 if all_sent else select.POLLOUT))
             if not self._has_decrypted(sock):
@@ -191,17 +233,32 @@ class Link:
         with suppress(BlockingIOError):
             self._wake_in.recv(4096)
 
-    def _told(self) -> None:
-        """Run the program's hooks, without the lock: they may call the client."""
-        while self.session.effects:
-            effect = self.session.effects.pop(0)
+    def _tell(self) -> None:
+        """Hand what the program must be told to a thread that may take its time over it.
+
+        A hook may call the client and wait for it; and no heartbeat waits for a hook.
+        """
+        with self._lock:
+            effects, self.session.effects = self.session.effects, []
+        for effect in effects:
+            if self._hooks is None:
+                self._hooks = threading.Thread(
+                    target=self._run_hooks, name="taskdash-hooks", daemon=True
+                )
+                self._hooks.start()
+            self._to_tell.put(effect)
+
+    def _run_hooks(self) -> None:
+        while (effect := self._to_tell.get()) is not None:
             try:
                 effect()
-            except Exception:
+            except BaseException:  # the program's own; SystemExit would end this thread unheard
                 log.exception("a hook of the program failed")
 
 
-def _reason(error: OSError) -> str:
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeError):
+        return "that is no host name"
     if distrust := getattr(error, "verify_message", None):
         return f"its certificate is not trusted: {distrust}"
-    return error.strerror or str(error) or type(error).__name__
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -38,6 +38,15 @@ class Loop:
 
         return trio.Event()
 
+    async def checkpoint(self) -> None:
+        """Let other tasks run, and be cancelled."""
+        if self._asyncio is not None:
+            await asyncio.sleep(0)
+            return
+        import trio
+
+        await trio.lowlevel.checkpoint()
+
     async def wait(self, event: Any, timeout_s: float) -> bool:
         """Wait for an event; False if the time is up before."""
         if self._asyncio is not None:
@@ -48,7 +57,7 @@ class Loop:
             return True
         import trio
 
-        with trio.move_on_after(timeout_s) as scope:
+        with trio.move_on_after(max(0.0, timeout_s)) as scope:
             await event.wait()
         return not scope.cancelled_caught
 

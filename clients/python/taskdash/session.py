@@ -18,14 +18,14 @@ import math
 import random
 from collections import deque
 from collections.abc import Callable
-from enum import Enum, auto
 from typing import Any, Final
 
-from taskdash.calls import Call, Event, Hooks, Watching
+from taskdash.calls import Call, Drain, Event, Hooks, State, Watching
 from taskdash.errors import ConnectionError
-from taskdash.held import Done, Held, Outcome, Write
+from taskdash.held import Done, Outcome, Write
+from taskdash.tasks import Tasks
 from taskdash_protocol.conversation import Bye, Conversation, Reply, TaskEvent
-from taskdash_protocol.errors import Busy, TaskDashError
+from taskdash_protocol.errors import BadRequest, Busy, TaskDashError
 from taskdash_protocol.requests import Find, Query, Request, Unwatch
 from taskdash_protocol.requests import Watch as WatchRequest
 
@@ -36,18 +36,12 @@ BACKOFF_MAX_S: Final = 10.0
 GREETING_S: Final = 10.0
 """The daemon must have answered Hello within this time."""
 BEATS_PER_TIMEOUT: Final = 3
+STABLE_S: Final = 5.0
+"""A connection that lived so long was a good one: the next is sought at once."""
 LOOK_S: Final = 1.0
 """Time is looked at so often, so that a stall of the process is noticed."""
 
 log: Final = logging.getLogger("taskdash")
-
-
-class State(Enum):
-    """Where the connection stands; see the module."""
-
-    DOWN = auto()
-    GREETING = auto()
-    UP = auto()
 
 
 class Session:
@@ -74,22 +68,21 @@ class Session:
         self.retry_at = 0.0
         self.effects: list[Callable[[], object]] = []
         self.output = bytearray()
-        self.held: dict[str, Held] = {}
+        self.tasks = Tasks(self._send, self._lost, self._refused)
         self._talk = Conversation(client)
         self._waiting: deque[Call] = deque()
         self._sent: dict[int, Call] = {}
         self._watches: dict[Watching, None] = {}
         self._opened: dict[int, Watching] = {}
-        self._dirty: dict[str, None] = {}
-        """Tasks for which there may be something to send."""
-        self._drained: list[Callable[[], object]] = []
+        self._drains: dict[Drain, None] = {}
+        self._asked = 0
+        """Calls of the program that wait to be sent or answered."""
+        self._reopen_at = 0.0
         self._attempts = 0
         self._sought_since: float | None = None
         self._was_up = False
         self._ticked_at: float | None = None
         self._greeted_at = 0.0
-        self._own_timeouts_s: dict[str, float] = {}
-        self._own_timeout_s = math.inf
 
     @property
     def server(self) -> str:
@@ -108,31 +101,40 @@ class Session:
         call = Call(request, done)
         if self.ended is not None:
             done(self.ended)
-        elif len(self._waiting) + len(self._sent) >= CALLS_MAX:
+        elif self._asked >= CALLS_MAX:
             done(Busy(f"{CALLS_MAX} calls of this client wait already"))
-        elif self.state is State.UP:
-            self._send(call)
         else:
-            self._waiting.append(call)
+            self._asked += 1
+            if self.state is State.UP:
+                self._send(call)
+            else:
+                self._waiting.append(call)
         return call
 
-    def forget(self, call: Call) -> None:
-        """Nobody waits for this call any more: if it was not sent, it never will be."""
-        if call in self._waiting:
-            self._waiting.remove(call)
-        self._check_drained()
+    def forget(self, *calls: Call) -> None:
+        """Nobody waits for these calls any more: what was not sent never will be."""
+        for call in calls:
+            call.forgotten = True
+        if any(call.forgotten for call in self._waiting):
+            kept = [call for call in self._waiting if not call.forgotten]
+            self._asked -= len(self._waiting) - len(kept)
+            self._waiting = deque(kept)
+        self._check_drains()
 
     def hold(self, task_id: str, write: Write, now: float) -> None:
         """Say something of a task that is ours, or becomes so by it."""
         if self.ended is not None:
             write.tell(self.ended)
             return
-        held = self.held.get(task_id)
-        if held is None:
-            held = self.held[task_id] = Held(task_id)
-        held.say(write)
-        self._dirty[task_id] = None
+        self.tasks.say(task_id, write)
         self._say(now)
+
+    def abandon(self, task_id: str, now: float) -> None:
+        """Take back a task whose beginning failed; what may have begun is cancelled."""
+        if self.tasks.withdraw(task_id):
+            self._check_drains()
+        else:
+            self.hold(task_id, Write({"status": "cancelled"}), now)
 
     def watch(self, watching: Watching) -> None:
         """Begin to watch, now or once there is a connection."""
@@ -150,12 +152,25 @@ class Session:
             del self._watches[watching]
             if watching.number is not None and self.state is State.UP:
                 self._opened.pop(watching.number, None)
-                self.call(Unwatch(watching.number), lambda _outcome: None)
+                self._send(Call(Unwatch(watching.number), lambda _outcome: None, ours=True))
 
-    def when_drained(self, then: Callable[[], object]) -> None:
-        """Call `then` once the daemon has everything that was said, or never will."""
-        self._drained.append(then)
-        self._check_drained()
+    @property
+    def unsaid(self) -> bool:
+        """Whether the daemon does not have everything that was said."""
+        return bool(self.tasks.dirty or self._sent or self._waiting) and self.ended is None
+
+    def drain(self, then: Callable[[bool], object]) -> Drain:
+        """Call `then` once the daemon has everything that was said until now, or never will."""
+        writes = {held.id: held.said for held in self.tasks.held.values() if held.unsaid}
+        calls = {call for call in (*self._waiting, *self._sent.values()) if not call.ours}
+        drain = Drain(then, writes, calls)
+        self._drains[drain] = None
+        self._check_drains()
+        return drain
+
+    def forget_drain(self, drain: Drain) -> None:
+        """Nobody waits for it any more."""
+        self._drains.pop(drain, None)
 
     def end(self, error: TaskDashError) -> None:
         """Do nothing any more, and tell everyone who waits."""
@@ -163,16 +178,17 @@ class Session:
             return
         self.ended = error
         self.state = State.DOWN
-        for held in self.held.values():
-            held.give_up(error)
+        self.tasks.give_up(error)
         for call in (*self._sent.values(), *self._waiting):
             call.done(error)
         for watching in self._watches:
             (watching.opened or watching.sink)(error)
+        drains, self._drains = self._drains, {}
+        for drain in drains:
+            drain.then(not drain.writes and not drain.calls)
         self._waiting.clear()
-        for known in (self._sent, self._watches, self._opened, self._dirty):
+        for known in (self._sent, self._watches, self._opened):
             known.clear()
-        self._check_drained()
 
     # What the link tells
 
@@ -186,22 +202,25 @@ class Session:
     def disconnected(self, now: float, error: TaskDashError) -> None:
         """Note that the connection is gone, or could not be had."""
         was, self.state = self.state, State.DOWN
+        if was is State.UP and now - self._greeted_at > STABLE_S:
+            self._attempts = 0
         self.last_fault = error
         self.output = bytearray()
         if was is State.UP or (not self._was_up and not self._attempts):
             self._later(self._hooks.on_disconnect, error)
         self._opened.clear()
         for watching in self._watches:
-            watching.number = None
-        for task_id, held in self.held.items():
-            held.on_disconnect()
-            self._dirty[task_id] = None
+            watching.number, watching.opening = None, False
+        self.tasks.on_disconnect()
         sent, self._sent = list(self._sent.values()), {}
         # What only reads is asked again; of the others nobody knows whether they were done.
         for call in reversed(sent):
-            if isinstance(call.request, Find | Query) and not call.ours:
+            if call.ours:
+                continue
+            if isinstance(call.request, Find | Query) and not call.forgotten:
                 self._waiting.appendleft(call)
-            elif not call.ours:
+            else:
+                self._asked -= 1
                 call.done(ConnectionError(f"{error}; whether the request was done is not known"))
         if self._at_first is not None:
             self._at_first(error)
@@ -228,27 +247,32 @@ class Session:
             # Stopped, suspended or starved for so long that the daemon has given us up.
             raise ConnectionError(f"this process stood still for {now - before:.1f} s")
         no_hello = self.state is State.GREETING and now - self._greeted_at > GREETING_S
-        if no_hello or self._talk.is_silent(now):
+        # The daemon echoes beats: silent for longer than a task may be, it has not heard them.
+        unheard_s = 0.0 if self._talk.heard_at is None else now - self._talk.heard_at
+        if no_hello or unheard_s > self.timeout_s:
             raise ConnectionError("taskdashd says nothing any more")
         if self.state is State.UP:
             self._talk.beat_interval_s = self.timeout_s / BEATS_PER_TIMEOUT
             self._talk.beat_at = min(self._talk.beat_at, now + self._talk.beat_interval_s)
             if now >= self._talk.beat_at:
                 self.output += self._talk.beat(now)
+            if now >= self._reopen_at:
+                for watching in list(self._watches):
+                    if watching.number is None and not watching.opening:
+                        self._open(watching)
         self._say(now)
 
     @property
     def timeout_s(self) -> float:
         """The shortest heartbeat timeout that anything here has."""
-        return min(self._own_timeout_s, self._talk.heartbeat_timeout_s)
+        return min(self.tasks.timeout_s, self._talk.heartbeat_timeout_s)
 
     def wait_s(self, now: float) -> float:
         """Say in how many seconds `tick` must be called again, at the latest."""
         waits = [LOOK_S]
         if self.state is State.UP:
             waits.append(self._talk.beat_at - now)
-            held = (self.held[task_id].wait_s(now) for task_id in self._dirty)
-            waits += [one for one in held if one is not None]
+            waits += self.tasks.waits_s(now)
         return max(0.0, min(waits))
 
     # Within
@@ -257,27 +281,46 @@ class Session:
         if hook is not None:
             self.effects.append(lambda: hook(*args))
 
+    def _lost(self, task_id: str, error: TaskDashError) -> None:
+        self.effects.append(lambda: log.warning("task %s is not ours any more: %s", task_id, error))
+        self._later(self._hooks.on_lost, task_id, error)
+
+    def _refused(self, task_id: str, error: TaskDashError) -> None:
+        self.effects.append(lambda: log.warning("what was said of task %s: %s", task_id, error))
+
+    def _say(self, now: float) -> None:
+        if self.state is State.UP:
+            self.tasks.send(now)
+
     def _send(self, call: Call) -> None:
-        seq, frame = self._talk.ask(call.request)
+        try:
+            seq, frame = self._talk.ask(call.request)
+        except BadRequest as error:
+            self._answered(call, error)
+            return
         self._sent[seq] = call
         self.output += frame
+
+    def _answered(self, call: Call, outcome: Outcome) -> None:
+        if not call.ours:
+            self._asked -= 1
+        call.done(outcome)
 
     def _take_reply(self, reply: Reply, now: float) -> None:
         outcome: Outcome = reply.body if reply.error is None else reply.error
         call = self._sent.pop(reply.seq, None)
         if call is not None:
-            call.done(outcome)
+            self._answered(call, outcome)
         elif self.state is State.GREETING:
             if reply.error is not None:
                 raise reply.error
             self._greeted(now)
-        self._check_drained()
+        self._check_drains()
 
     def _greeted(self, now: float) -> None:
         self.state = State.UP
         sought, self._sought_since = self._sought_since is not None, None
         self.last_fault = None
-        self._attempts = 0
         if self._was_up or sought:
             self._later(self._hooks.on_reconnect)
         self._was_up = True
@@ -301,58 +344,23 @@ class Session:
         if self.retry_at - self._sought_since > self._reconnect_for_s:
             self.end(error)
 
-    # Tasks
-
-    def _say(self, now: float) -> None:
-        """Send what there is to be said of the tasks that are held."""
-        if self.state is not State.UP:
-            return
-        for task_id in list(self._dirty):
-            held = self.held[task_id]
-            request = held.next_request(now)
-            if request is not None:
-                self._ask_for(held, request, now)
-            if held.wait_s(now) is None:
-                del self._dirty[task_id]
-
-    def _ask_for(self, held: Held, request: Request, now: float) -> None:
-        def done(outcome: Outcome) -> None:
-            # A reply comes while bytes are received; how late that is matters to no retry.
-            follows = held.on_reply(outcome, now)
-            if follows is not None:
-                self._ask_for(held, follows, now)
-            self._dirty[held.id] = None
-            self._after_reply(held)
-
-        self._send(Call(request, done, ours=True))
-
-    def _after_reply(self, held: Held) -> None:
-        if held.refused is not None:
-            log.warning("task %s: what was said of it is refused: %s", held.id, held.refused)
-            held.refused = None
-        if held.retired:
-            del self.held[held.id], self._dirty[held.id]
-        if held.lost is not None:
-            log.warning("task %s is no longer ours: %s", held.id, held.lost)
-            self._later(self._hooks.on_lost, held.id, held.lost)
-        own_s = None if held.retired else held.beats_s
-        if own_s != self._own_timeouts_s.get(held.id):
-            if own_s is None:
-                del self._own_timeouts_s[held.id]
-            else:
-                self._own_timeouts_s[held.id] = own_s
-            self._own_timeout_s = min(self._own_timeouts_s.values(), default=math.inf)
-
     # Watches
 
     def _open(self, watching: Watching) -> None:
         request = WatchRequest(watching.where, watching.rev)
+        watching.opening = True
 
         def done(outcome: Outcome) -> None:
+            watching.opening = False
+            if isinstance(outcome, TaskDashError) and outcome.retryable and not watching.opened:
+                # It lives over connections, and over a daemon that is busy.
+                self._reopen_at = LOOK_S + (self._ticked_at or 0.0)
+                return
             opened, watching.opened = watching.opened, None
             if watching not in self._watches:
                 if isinstance(outcome, dict):
-                    self.call(Unwatch(outcome["watch"]), lambda _outcome: None)
+                    request = Unwatch(int(outcome["watch"]))
+                    self._send(Call(request, lambda _outcome: None, ours=True))
                 return
             if isinstance(outcome, dict):
                 watching.number = int(outcome["watch"])
@@ -373,10 +381,14 @@ class Session:
             watching.rev = event.rev
             watching.sink(Event(event.rev, event.kind, event.task))
 
-    def _check_drained(self) -> None:
-        if self._drained and not self._waiting and not self._sent:
-            if any(held.unsaid for held in self.held.values()) and self.ended is None:
-                return
-            drained, self._drained = self._drained, []
-            for then in drained:
-                then()
+    def _check_drains(self) -> None:
+        for drain in list(self._drains):
+            for task_id, number in list(drain.writes.items()):
+                held = self.tasks.held.get(task_id)
+                if held is None or held.oldest_unsaid > number:
+                    del drain.writes[task_id]
+            pending = drain.calls and {*self._waiting, *self._sent.values()}
+            drain.calls &= pending or set()
+            if not drain.writes and not drain.calls:
+                del self._drains[drain]
+                drain.then(True)

@@ -4,7 +4,8 @@ import functools
 import inspect
 import logging
 from collections.abc import Callable
-from contextvars import ContextVar
+from contextlib import suppress
+from contextvars import ContextVar, Token
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, cast
@@ -48,12 +49,13 @@ class TaskHandle:
 
         Raises `BadRequest` for what no daemon would take.
         """
-        self._has_ended = fields.get("status", "") in ENDED
+        if "status" in fields:
+            self._has_ended = fields["status"] in ENDED
         self._hold(self.id, fields, None)
 
     def progress(self, done: float, total: float, description: str | None = None) -> None:
         """Say how far it is, as the task's field `progress`: `3/7`."""
-        fields = {"progress": f"{done:g}/{total:g}"}
+        fields = {"progress": f"{done:.15g}/{total:.15g}"}
         self.update(**fields, **({} if description is None else {"description": description}))
 
     def _beginning(self) -> dict[str, Any]:
@@ -77,7 +79,12 @@ class Task(TaskHandle):
 
     def __enter__(self) -> Self:
         """Register the task. Raises `TaskDashError`, `TimeoutError` while the daemon is away."""
-        self._client.register(self.id, **self._beginning())
+        try:
+            self._client.register(self.id, **self._beginning())
+        except BaseException:
+            # A block that is not entered leaves no task that runs.
+            self._client.abandon(self.id)
+            raise
         self._tokens.append(_current.set(self))
         return self
 
@@ -88,7 +95,7 @@ class Task(TaskHandle):
         traceback: TracebackType | None,
     ) -> None:
         """End it. What the daemon cannot be told now is logged, and told while the client lives."""
-        _current.reset(self._tokens.pop())
+        leave(self._tokens.pop())
         word = self._last_word(error)
         try:
             if word is not None:
@@ -103,6 +110,8 @@ class Task(TaskHandle):
 
         A coroutine function does not wait for the daemon: its event loop must not stand still.
         """
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(f"{function!r} is a generator: use a with block in it")
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
@@ -129,6 +138,13 @@ class Task(TaskHandle):
                 return function(*args, **kwargs)
 
         return cast(F, run)
+
+
+def leave(token: Token["TaskHandle"]) -> None:
+    """Forget that this code runs in a task's block."""
+    # Frameworks may run the end of a generator in another context than its beginning.
+    with suppress(ValueError):
+        _current.reset(token)
 
 
 def current_task() -> TaskHandle:

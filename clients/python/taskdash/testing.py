@@ -26,7 +26,10 @@ from pathlib import Path
 from signal import SIGKILL, SIGTERM
 from typing import Any, Final
 
-import pytest
+try:
+    import pytest
+except ImportError:  # only the fixture needs it
+    pytest = None  # type: ignore[assignment]
 
 START_TIMEOUT_S: Final = 20.0
 STOP_TIMEOUT_S: Final = 15.0
@@ -110,8 +113,10 @@ def running_daemon(data: Path | None = None, **settings: Any) -> Iterator[Runnin
             daemon.kill()
 
 
-@pytest.fixture
-def taskdash_daemon() -> Iterator[RunningDaemon]:
-    """Give a fresh daemon to a test."""
-    with running_daemon() as daemon:
-        yield daemon
+if pytest is not None:
+
+    @pytest.fixture
+    def taskdash_daemon() -> Iterator[RunningDaemon]:
+        """Give a fresh daemon to a test."""
+        with running_daemon() as daemon:
+            yield daemon

@@ -25,7 +25,7 @@ class Pending:
 
     def wait(self, timeout_s: float) -> Outcome | None:
         """Wait for it; None if the time is up before."""
-        self._ready.acquire(timeout=timeout_s)
+        self._ready.acquire(timeout=min(max(timeout_s, 0.0), threading.TIMEOUT_MAX))
         return self._outcome
 
 

@@ -26,6 +26,7 @@ class Watch:
         self._watching = Watching(wanted, since, self._put, None)
         self._events: deque[Event | TaskDashError | None] = deque()
         self._something = threading.Semaphore(0)
+        self._failed = False
 
     @property
     def rev(self) -> int:
@@ -52,7 +53,8 @@ class Watch:
 
     def next(self, timeout_s: float | None = None) -> Event | None:
         """Wait for the next event, or give None after so many seconds."""
-        if not self._something.acquire(timeout=timeout_s):
+        limit_s = None if timeout_s is None else min(max(timeout_s, 0.0), threading.TIMEOUT_MAX)
+        if not self._something.acquire(timeout=limit_s):
             return None
         event = self._events.popleft()
         if isinstance(event, Event):
@@ -68,10 +70,13 @@ class Watch:
         self._put_end(None)
 
     def _put(self, event: Event | TaskDashError) -> None:
-        if isinstance(event, TaskDashError) or len(self._events) < EVENTS_WAITING_MAX:
-            self._put_end(event)
-        elif len(self._events) == EVENTS_WAITING_MAX:
-            self._put_end(TaskDashError("the program does not take the watch's events fast enough"))
+        if self._failed:
+            return
+        if isinstance(event, Event) and len(self._events) >= EVENTS_WAITING_MAX:
+            event = TaskDashError("the program does not take the watch's events fast enough")
+        # After a gap nothing more is told.
+        self._failed = isinstance(event, TaskDashError)
+        self._put_end(event)
 
     def _put_end(self, event: Event | TaskDashError | None) -> None:
         self._events.append(event)

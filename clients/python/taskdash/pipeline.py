@@ -1,0 +1,58 @@
+"""Many requests on their way at once, from a thread that takes their outcomes in order."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import islice
+
+from taskdash.calls import Call
+from taskdash.held import Outcome
+from taskdash.link import Link
+from taskdash.session import Session
+from taskdash.waiting import Pending
+from taskdash_protocol.requests import Request
+
+
+def pipelined(
+    link: Link, requests: Iterable[Request], depth: int, timeout_s: float
+) -> Iterator[Outcome | None]:
+    """Send requests, at most `depth` ahead; give each outcome, or None where it came too late.
+
+    What `requests` raises is raised after the outcomes before it.
+    """
+    waiting = deque[tuple[Pending, Call]]()
+    more, fault = iter(requests), None
+    exhausted = False
+    try:
+        while waiting or not exhausted:
+            batch: list[Request] = []
+            try:
+                batch.extend(islice(more, depth - len(waiting)))
+                exhausted = len(waiting) + len(batch) < depth
+            except Exception as error:  # raised below, after what came before it is done
+                exhausted, fault = True, error
+            waiting.extend(link.do(partial(_call_all, batch)) or ())
+            # Half of the window is taken at once: the other half is on its way meanwhile.
+            for _ in range(len(waiting) if exhausted else max(1, len(waiting) - depth // 2)):
+                answer, call = waiting[0]
+                outcome = answer.wait(timeout_s)
+                if outcome is None:
+                    _forget(link, [call])
+                waiting.popleft()
+                yield outcome
+    finally:
+        _forget(link, [call for _, call in waiting])
+    if fault is not None:
+        raise fault
+
+
+def _call_all(batch: list[Request], session: Session, _now: float) -> list[tuple[Pending, Call]]:
+    answers = [Pending() for _ in batch]
+    return [
+        (one, session.call(request, one.set)) for one, request in zip(answers, batch, strict=True)
+    ]
+
+
+def _forget(link: Link, calls: list[Call]) -> None:
+    if calls:
+        link.do(lambda session, _now: session.forget(*calls))

@@ -1,0 +1,130 @@
+"""All tasks that a client holds, and which of them have something to say. No I/O."""
+
+import math
+from collections.abc import Callable
+from typing import Final
+
+from taskdash.calls import Call
+from taskdash.errors import ProtocolError
+from taskdash.held import Held, Outcome, Write
+from taskdash_protocol.errors import TaskDashError
+from taskdash_protocol.requests import Request
+
+LOST_REMEMBERED_MAX: Final = 10_000
+
+
+class Tasks:
+    """See the module. `send` takes a request to the daemon, the other two what became of it."""
+
+    def __init__(
+        self,
+        send: Callable[[Call], None],
+        on_lost: Callable[[str, TaskDashError], None],
+        on_refused: Callable[[str, TaskDashError], None],
+    ) -> None:
+        self._send = send
+        self._on_lost = on_lost
+        self._on_refused = on_refused
+        self.held: dict[str, Held] = {}
+        self.dirty: dict[str, None] = {}
+        """Tasks for which there may be something to send."""
+        self._lost: dict[str, TaskDashError] = {}
+        """Tasks that somebody else has taken, until they are registered anew."""
+        self._timeouts_s: dict[str, float] = {}
+        self.timeout_s = math.inf
+        """The shortest of the live tasks' own heartbeat timeouts."""
+
+    def say(self, task_id: str, write: Write) -> None:
+        """Add something to be said of a task, and hold it from then on."""
+        if write.replaces:
+            self._lost.pop(task_id, None)
+        elif task_id in self._lost:
+            write.tell(self._lost[task_id])
+            return
+        held = self.held.get(task_id)
+        if held is None:
+            held = self.held[task_id] = Held(task_id, registers=write.replaces)
+        held.say(write)
+        self.dirty[task_id] = None
+
+    def nobody_waits(self, task_id: str, write: Write) -> None:
+        """Keep a write that somebody has waited for in vain, as part of the newest state."""
+        if held := self.held.get(task_id):
+            held.nobody_waits(write)
+
+    def withdraw(self, task_id: str) -> bool:
+        """Take back a task that was never begun; False if it may have been."""
+        held = self.held.get(task_id)
+        if held is not None and not held.withdraw():
+            return False
+        self._forget(task_id)
+        return True
+
+    def send(self, now: float) -> None:
+        """Send what there is to be said."""
+        for task_id in list(self.dirty):
+            held = self.held.get(task_id)
+            request = held.next_request(now) if held is not None else None
+            if held is not None and request is not None:
+                self._ask(held, request, now)
+            if held is None or held.wait_s(now) is None:
+                self.dirty.pop(task_id, None)
+
+    def waits_s(self, now: float) -> list[float]:
+        """Say in how many seconds `send` has something to do; empty if there is nothing."""
+        waits = (self.held[task_id].wait_s(now) for task_id in self.dirty)
+        return [one for one in waits if one is not None]
+
+    def on_disconnect(self) -> None:
+        """Note that the connection is gone."""
+        for task_id, held in list(self.held.items()):
+            held.on_disconnect()
+            self.dirty[task_id] = None
+            if held.retired:
+                self._forget(task_id)
+
+    def give_up(self, error: TaskDashError) -> None:
+        """Tell all who wait that nothing will be said any more."""
+        for held in self.held.values():
+            held.give_up(error)
+        self.dirty.clear()
+
+    def _ask(self, held: Held, request: Request, now: float) -> None:
+        def done(outcome: Outcome) -> None:
+            # A reply comes while bytes are received; how late that is matters to no retry.
+            try:
+                follows = held.on_reply(outcome, now)
+            except (KeyError, TypeError, ValueError) as error:
+                raise ProtocolError(f"a reply about task {held.id!r} makes no sense") from error
+            if follows is not None:
+                self._ask(held, follows, now)
+            self.dirty[held.id] = None
+            self._after_reply(held)
+
+        self._send(Call(request, done, ours=True))
+
+    def _after_reply(self, held: Held) -> None:
+        if held.refused is not None:
+            self._on_refused(held.id, held.refused)
+            held.refused = None
+        if held.lost is not None:
+            self._lost[held.id] = held.lost
+            if len(self._lost) > LOST_REMEMBERED_MAX:
+                del self._lost[next(iter(self._lost))]
+            self._on_lost(held.id, held.lost)
+        if held.retired:
+            self._forget(held.id)
+            return
+        own_s = held.beats_s
+        if own_s != self._timeouts_s.get(held.id):
+            if own_s is None:
+                del self._timeouts_s[held.id]
+            else:
+                self._timeouts_s[held.id] = own_s
+            self.timeout_s = min(self._timeouts_s.values(), default=math.inf)
+
+    def _forget(self, task_id: str) -> None:
+        self.held.pop(task_id, None)
+        self.dirty.pop(task_id, None)
+        if self._timeouts_s.pop(task_id, None) is not None:
+            self.timeout_s = min(self._timeouts_s.values(), default=math.inf)
