@@ -242,10 +242,10 @@ class Link:
             effects, self.session.effects = self.session.effects, []
         for effect in effects:
             if self._hooks is None:
-                self._hooks = threading.Thread(
-                    target=self._run_hooks, name="taskdash-hooks", daemon=True
-                )
-                self._hooks.start()
+                hooks = threading.Thread(target=self._run_hooks, name="taskdash-hooks", daemon=True)
+                hooks.start()
+                # Only now: whoever closes the client waits for it.
+                self._hooks = hooks
             self._to_tell.put(effect)
 
     def _run_hooks(self) -> None:

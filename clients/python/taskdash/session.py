@@ -206,7 +206,8 @@ class Session:
             self._attempts = 0
         self.last_fault = error
         self.output = bytearray()
-        if was is State.UP or (not self._was_up and not self._attempts):
+        first = not self._was_up and not self._attempts
+        if was is State.UP or (first and self._at_first is None):
             self._later(self._hooks.on_disconnect, error)
         self._opened.clear()
         for watching in self._watches:
