@@ -11,6 +11,12 @@ import taskdash
 from taskdash.testing import running_daemon
 
 
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Connections that live for a moment only are sought ever more slowly, and rightly so.
+    monkeypatch.setattr("taskdash.session.BACKOFF_MAX_S", 0.3)
+
+
 def _killed_again_and_again(data: Path, kills: int) -> None:
     """A task counts upwards while the daemon is killed under it; then its history is read."""
     acknowledged: list[int] = []

@@ -36,7 +36,7 @@ BACKOFF_MAX_S: Final = 10.0
 GREETING_S: Final = 10.0
 """The daemon must have answered Hello within this time."""
 BEATS_PER_TIMEOUT: Final = 3
-STABLE_S: Final = 5.0
+STABLE_S: Final = 1.0
 """A connection that lived so long was a good one: the next is sought at once."""
 LOOK_S: Final = 1.0
 """Time is looked at so often, so that a stall of the process is noticed."""
