@@ -257,4 +257,5 @@ def _body(fields: dict[str, Any], task: Task, at: str, before: str, last_seen: s
     fields["shutdown_at"] = task.shutdown_at
     fields["status_before_shutdown"] = before
     fields["last_seen"] = last_seen
-    return strictjson.dumps(fields)
+    # Copied, because it is kept: orjson leaves a result of 400 bytes in a block of 4 to 8 KiB.
+    return bytes(memoryview(strictjson.dumps(fields)))

@@ -1,5 +1,7 @@
 """The rules of a task, as pure functions."""
 
+import tracemalloc
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -93,3 +95,15 @@ def test_a_shutdown_changes_six_members_and_nothing_else(
     }
     row = (down.rev, down.id, down.owner, down.holder, down.held_since, down.body.decode())
     assert tasks.restore(row) == down
+
+
+def test_a_task_that_is_kept_takes_little_more_than_it_holds() -> None:
+    """Its JSON is not left in the block in which it was encoded, ten times as large."""
+    request = Register.parse({"id": "a", "name": "n", "description": "x" * 300})
+    tracemalloc.start()
+    try:
+        kept = [tasks.register(None, request, ME, Moment(1, AT)).task for _ in range(200)]
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken / len(kept) < 2 * len(kept[0].body)
