@@ -1,5 +1,6 @@
 """Attacks on the Python client: each test states a rule that was found broken."""
 
+import contextlib
 import contextvars
 import gc
 import logging
@@ -34,6 +35,8 @@ from taskdash_protocol.frames import TASKDASH, Decoder
 from taskdash_protocol.requests import Find
 
 TIMEOUT_S = 30.0
+# It fits a frame, and no task with all that the daemon adds: only the daemon can refuse it.
+TOO_LARGE = "x" * ((1 << 20) - 700)
 HELLO = {"server": "fake", "heartbeat_timeout": 30, "heartbeat_interval": 10}
 
 
@@ -103,7 +106,7 @@ def test_a_take_up_refused_for_a_bad_write_is_tried_without_it(
     """A refused update that rode on the take-up must not cost the task its owner."""
     begin(client, "a")
     client.cut()
-    client.say("a", big=2**63)
+    client.say("a", big=TOO_LARGE)
     back(client)
     live(client, TIMEOUT_S * 3)
     assert found(world, "a")["status"] == "running"
@@ -244,7 +247,7 @@ def test_a_bad_write_takes_no_good_one_with_it(world: World, client: SimulatedCl
     begin(client, "a")
     client.mention("a", number=0)
     good = client.say("a", description="good")
-    bad = client.say("a", big=2**63)
+    bad = client.say("a", big=TOO_LARGE)
     client.pump()
     live(client, 3)
     assert found(world, "a")["description"] == "good"
@@ -496,7 +499,7 @@ def test_nothing_is_logged_while_the_lock_is_held(daemon: Daemon) -> None:
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            locked.append(dash._link._lock.locked())
+            locked.append(not dash._link._lock.acquire(blocking=False))
 
     handler = Handler()
     logging.getLogger("taskdash").addHandler(handler)
@@ -909,3 +912,199 @@ def test_a_signal_handler_may_call_the_client(daemon: Daemon) -> None:
         thread.join()
     dash.close(0.1)
     assert not stuck
+
+
+# The second round: what the mending of the first left or brought
+
+
+def test_a_slow_greeting_is_waited_for_though_a_task_has_a_short_timeout() -> None:
+    """GREETING_S holds for Hello: a task's 0.5 s must not cut every reconnect off before it."""
+    session = Session("x")
+    wire = Wire(session)
+    write = checked_write(
+        "a", {"name": "n", "status": "running", "heartbeat_timeout": 0.5}, None, replaces=True
+    )
+    session.hold("a", write, 0.0)
+    wire.reply(2, epoch=1)
+    session.disconnected(1.0, taskdash.ConnectionError("cut"))
+    session.connected(2.0)
+    now = 2.0
+    while now < 5.0:
+        now += session.wait_s(now)
+        session.tick(now)
+
+
+@pytest.mark.parametrize("errid", [0, 1001])
+def test_the_cost_of_a_reply_does_not_grow_with_what_is_unsaid(errid: int) -> None:
+    """While a drain waits for many tasks, and while many wait for their retry."""
+
+    def took(tasks: int) -> float:
+        session = Session("x")
+        wire = Wire(session)
+        for number in range(tasks):
+            begun(session, f"t{number}")
+        if not errid:
+            session.drain(lambda _done: None)
+        before = time.perf_counter()
+        for number in range(tasks):
+            wire.reply(number + 2, errid, epoch=1)
+        return time.perf_counter() - before
+
+    assert took(800) < 30 * took(80)
+
+
+def test_words_that_were_joined_do_not_fall_with_a_bad_one(
+    world: World, client: SimulatedClient
+) -> None:
+    """What no daemon would take (64 bits, 32 levels) is refused at the call, as `say` promises."""
+    begin(client, "a")
+    client.mention("a", number=0)
+    client.mention("a", description="good")
+    with contextlib.suppress(taskdash.BadRequest):
+        client.mention("a", big=2**63)
+    client.pump()
+    live(client, 2)
+    assert found(world, "a")["description"] == "good"
+
+
+def test_a_block_that_is_not_entered_leaves_the_task_of_another(dash: taskdash.Client) -> None:
+    """A beginning that was refused takes back what it began, and cancels nothing else."""
+    with dash.task("nested"):
+        with pytest.raises(taskdash.BadRequest), dash.task("nested", user=5):
+            pass
+        dash.drain()
+        assert dash.find("nested")["status"] == "running"
+
+
+def test_a_block_that_is_not_entered_leaves_what_others_said(nowhere: str) -> None:
+    """Only its own Register is withdrawn: others wait for theirs, and are told."""
+    with taskdash.connect(nowhere, background=True) as dash:
+        outcomes: list[Outcome] = []
+        dash.hold("shared", {"name": "n"}, outcomes.append, replaces=True)
+        with pytest.raises(taskdash.TaskDashError), dash.task("shared", timeout_s=0):
+            pass
+        held = dash._link.session.tasks.held.get("shared")
+        assert outcomes or (held is not None and held.unsaid)
+
+
+def test_a_word_of_a_task_that_does_not_exist_is_logged(
+    dash: taskdash.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody waits for it, so a line of the log is all that tells of the mistake."""
+    dash.say("no-such-task", description="x")
+    dash.drain()
+    dash.close()
+    assert "no-such-task" in caplog.text
+
+
+def test_drain_is_false_for_what_was_given_up_before_it_was_called(nowhere: str) -> None:
+    """Also where the client had ended by then, and for what is said to an ended client."""
+    dash = taskdash.connect(nowhere, background=True, reconnect_for_s=0.3)
+    dash.say("x", status="finish")
+    dash._link._thread.join(2)
+    assert dash.closed
+    assert dash.drain() is False
+
+
+class Sock:
+    """A socket after whose next `send` something happens, as a signal would have it."""
+
+    def __init__(self, link: Any, then: Callable[[], None]) -> None:
+        self._link, self._real, self._then = link, link._sock, then
+        link._sock = self
+
+    def send(self, data: bytes) -> int:
+        self._link._sock = self._real
+        sent: int = self._real.send(data)
+        self._then()
+        return sent
+
+
+def test_ctrl_c_while_it_sends_does_not_send_twice(daemon: Daemon, dash: taskdash.Client) -> None:
+    """Between the socket's `send` and the buffer's `del`: the frame is out already."""
+    dash.register("sent", "n", status="running")
+    rev = dash.find("sent")["rev"]
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    Sock(dash._link, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        dash.say("sent", number=1)
+    assert dash.drain()
+    with taskdash.connect(daemon.url) as other:
+        watch = other.watch({"id": "sent"}, since=rev)
+        first, second = watch.next(1), watch.next(0.2)
+    assert first is not None
+    # What follows may only be the write that takes the task up on a new connection.
+    assert second is None or second.task["epoch"] == first.task["epoch"] + 1
+
+
+def test_a_signal_handler_may_call_the_client_while_it_sends(daemon: Daemon) -> None:
+    """The lock is held there too, and most of the time of a call is spent there."""
+    dash = taskdash.connect(daemon.url)
+    dash.register("sends", "n", status="running")
+    Sock(dash._link, lambda: dash.say("sends", status="cancelled"))
+
+    def say() -> None:
+        with contextlib.suppress(RuntimeError):
+            dash.say("sends", number=1)
+
+    thread = threading.Thread(target=say, daemon=True)
+    thread.start()
+    thread.join(0.5)
+    stuck = thread.is_alive()
+    if stuck:
+        dash._link._lock.release()
+        thread.join()
+    dash.close(0.1)
+    assert not stuck
+
+
+def test_a_signal_handler_that_closes_the_client_does_not_sit_out_the_timeouts(
+    daemon: Daemon,
+) -> None:
+    """What SIGTERM is for. It holds the lock that those it waits for need, heartbeats included."""
+    dash = taskdash.connect(f"{daemon.url}?timeout=1")
+    dash.register("term", "n", status="running")
+    talk = dash._link.session._talk
+    ask = talk.ask
+    took_s: list[float] = []
+
+    def interrupted(request: Any) -> Any:
+        talk.ask = ask  # type: ignore[method-assign]
+        began = time.monotonic()
+        dash.close(1)
+        took_s.append(time.monotonic() - began)
+        return ask(request)
+
+    talk.ask = interrupted  # type: ignore[method-assign]
+    dash.say("term", number=1)
+    assert took_s[0] < 0.5
+
+
+def test_the_last_word_is_said_though_the_program_ends_at_once() -> None:
+    """An interpreter that exits kills the thread that would still say it after a cancellation."""
+    heard: list[str] = []
+
+    def answer(request: str, _seq: int) -> dict[str, Any]:
+        if request == "Hello":
+            return HELLO
+        heard.append(request)
+        # A slow disk.
+        threading.Event().wait(0.2)
+        return {"epoch": 1}
+
+    code = """if True:
+        import sys, trio, taskdash.aio
+        async def main():
+            with trio.CancelScope() as scope:
+                async with taskdash.aio.connect(sys.argv[1]) as dash, dash.task("x") as task:
+                    task.progress(1, 2)
+                    scope.cancel()
+                    await trio.sleep_forever()
+        trio.run(main)
+    """
+    with FakeDaemon(answer) as fake:
+        subprocess.run([sys.executable, "-c", code, fake.url], check=True, timeout=20)
+    assert heard == ["Register", "Update", "Update"]

@@ -235,7 +235,7 @@ class Client:
         return await self._wait(
             answer,
             self._timeout(timeout_s),
-            lambda session: session.forget(*[call] if call else []),
+            lambda session, _now: session.forget(*[call] if call else []),
         )
 
     def hold(
@@ -259,9 +259,14 @@ class Client:
                 self._link.do(lambda session, _now: session.forget_drain(drain))
         return isinstance(outcome, dict) and bool(outcome["done"])
 
-    def abandon(self, id: str) -> None:
-        """Take back a task whose beginning failed; what may have begun is `cancelled`."""
-        self._link.do(lambda session, now: session.abandon(id, now))
+    async def begin(self, id: str, fields: dict[str, Any]) -> None:
+        """Register a task for a block that is entered only if this returns; see the other one."""
+        fields = dict(fields)
+        timeout_s = self._timeout(fields.pop("timeout_s", None))
+        answer = Pending(self._loop)
+        write = checked_write(id, fields, answer.set, replaces=True)
+        self._link.do(lambda session, now: session.hold(id, write, now))
+        await self._wait(answer, timeout_s, lambda session, now: session.abandon(id, write, now))
 
     def _on_loop(self, hook: Callable[..., object] | None) -> Callable[..., object] | None:
         if hook is None:
@@ -280,21 +285,21 @@ class Client:
         return await self._wait(
             answer,
             self._timeout(timeout_s),
-            lambda session: session.tasks.nobody_waits(id, write),
+            lambda session, _now: session.tasks.nobody_waits(id, write),
         )
 
     async def _wait(
         self,
         answer: Pending,
         timeout_s: float,
-        in_vain: Callable[[Session], object] = lambda _: None,
+        in_vain: Callable[[Session, float], object] = lambda _session, _now: None,
     ) -> dict[str, Any]:
         outcome: Outcome | None = None
         try:
             outcome = await answer.wait(timeout_s)
         finally:
             if outcome is None:
-                self._link.do(lambda session, _now: in_vain(session))
+                self._link.do(in_vain)
         if outcome is None:
             raise too_late(self.address, self._link.session.last_fault, timeout_s)
         if isinstance(outcome, TaskDashError):
@@ -312,12 +317,7 @@ class Task(TaskHandle):
 
     async def __aenter__(self) -> Self:
         """Register the task. Raises `TaskDashError`."""
-        try:
-            await self._client.register(self.id, **self._beginning())
-        except BaseException:
-            # A block that is not entered leaves no task that runs.
-            self._client.abandon(self.id)
-            raise
+        await self._client.begin(self.id, self._beginning())
         self._tokens.append(_current.set(self))
         return self
 

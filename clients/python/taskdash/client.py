@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 from taskdash import address
 from taskdash.calls import Hooks, State, without_errid
+from taskdash.errors import ConnectionError
 from taskdash.held import Done, Outcome, checked_write
 from taskdash.link import Link
 from taskdash.pipeline import pipelined
@@ -123,6 +124,11 @@ class Client:
         return self._link.session.last_fault
 
     @property
+    def forked(self) -> bool:
+        """Whether this is a child of the process that connected: then it is of no use here."""
+        return not self._link.here
+
+    @property
     def closed(self) -> bool:
         """Whether nothing will be done any more."""
         return self._link.closed
@@ -170,11 +176,6 @@ class Client:
         the task's: `user`, `group_id`, `status`, `description` and so on, and any of your own. A
         task that is `fenced` can be taken by nobody else while this client lives. Raises
         `Conflict` where somebody else holds it so.
-
-        >>> with connect() as dash:
-        ...     epoch = dash.register("import-9", "Import orders", user="mx", rows=80_000)
-        ...     dash.find("import-9")["rows"]
-        80000
         """
         body = {**fields, "name": name}
         if heartbeat_timeout is not None:
@@ -196,11 +197,6 @@ class Client:
 
         With `own=False` the task stays with the service that runs it, and `epoch` may say which
         one is meant. Raises `NotFound`, and `Conflict` where somebody else holds it.
-
-        >>> with connect() as dash:
-        ...     dash.update("no-such-task", own=False, status="finish")
-        Traceback (most recent call last):
-        taskdash_protocol.errors.NotFound: no task has the id 'no-such-task'
         """
         if own and epoch is None:
             return int(self._hold(id, fields, timeout_s)["epoch"])
@@ -288,7 +284,7 @@ class Client:
         return self._wait(
             answer,
             self._timeout(timeout_s),
-            lambda session: session.forget(*[call] if call else []),
+            lambda session, _now: session.forget(*[call] if call else []),
         )
 
     def pipeline(
@@ -312,7 +308,7 @@ class Client:
         """
         limit_s = self._timeout(timeout_s)
         for outcome in pipelined(self._link, requests, depth, limit_s):
-            yield outcome if outcome is not None else self._too_late(limit_s)
+            yield outcome if outcome is not None else too_late(self.address, self.fault, limit_s)
 
     def hold(
         self, id: str, fields: dict[str, Any], done: Done | None, *, replaces: bool = False
@@ -327,11 +323,16 @@ class Client:
     # The end
 
     def drain(self, timeout_s: float | None = None) -> bool:
-        """Wait until the daemon has everything that was said; False if the time is up before."""
+        """Wait until nothing is left to be said; False if the time is up before.
+
+        What was refused, or is of a task that somebody else has taken, was logged.
+        """
         drained = Pending()
         drain = self._link.do(
             lambda session, _now: session.drain(lambda done: drained.set({"done": done}))
         )
+        if self._link.is_held_here:
+            return False
         outcome = drained.wait(self._timeout(timeout_s))
         if outcome is None and drain is not None:
             self._link.do(lambda session, _now: session.forget_drain(drain))
@@ -339,14 +340,23 @@ class Client:
 
     def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
         """Say what waits to be said, and disconnect. Live tasks keep their deadline."""
-        if not self.closed and self._link.here and self.connected:
+        if not self.closed and self._link.here and self.connected and not self._link.is_held_here:
             # Without a connection it is not worth the wait; with one it takes a moment.
             self.drain(timeout_s)
         self._end(timeout_s)
 
-    def abandon(self, id: str) -> None:
-        """Take back a task whose beginning failed; what may have begun is `cancelled`."""
-        self._link.do(lambda session, now: session.abandon(id, now))
+    def begin(self, id: str, fields: dict[str, Any]) -> None:
+        """Register a task for a block that is entered only if this returns.
+
+        Where it is given up (too late, Ctrl-C), the task is taken back, or `cancelled` where it
+        may have begun.
+        """
+        fields = dict(fields)
+        timeout_s = self._timeout(fields.pop("timeout_s", None))
+        answer = Pending()
+        write = checked_write(id, fields, answer.set, replaces=True)
+        self._link.do(lambda session, now: session.hold(id, write, now))
+        self._wait(answer, timeout_s, lambda session, now: session.abandon(id, write, now))
 
     def _end(self, timeout_s: float) -> None:
         self._link.close(timeout_s)
@@ -364,26 +374,27 @@ class Client:
         return self._wait(
             answer,
             self._timeout(timeout_s),
-            lambda session: session.tasks.nobody_waits(id, write),
+            lambda session, _now: session.tasks.nobody_waits(id, write),
         )
 
     def _wait(
         self,
         answer: Pending,
         timeout_s: float,
-        in_vain: Callable[[Session], object] = lambda _: None,
+        in_vain: Callable[[Session, float], object] = lambda _session, _now: None,
     ) -> dict[str, Any]:
+        if self._link.is_held_here:
+            raise ConnectionError(
+                "called by a signal handler that has interrupted another call: only say() may be"
+            )
         outcome: Outcome | None = None
         try:
             outcome = answer.wait(timeout_s)
         finally:
             if outcome is None:
-                self._link.do(lambda session, _now: in_vain(session))
+                self._link.do(in_vain)
         if outcome is None:
-            outcome = self._too_late(timeout_s)
+            outcome = too_late(self.address, self.fault, timeout_s)
         if isinstance(outcome, TaskDashError):
             raise outcome
         return outcome
-
-    def _too_late(self, timeout_s: float) -> TaskDashError:
-        return too_late(self.address, self._link.session.last_fault, timeout_s)

@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Final
 
+from taskdash_protocol import strictjson
 from taskdash_protocol.conversation import encode
 from taskdash_protocol.errors import BadRequest, Conflict, NotFound, TaskDashError
 from taskdash_protocol.requests import DAEMON_FIELDS, TASK_FIELDS, Find, Register, Request, Update
@@ -149,12 +150,12 @@ class Held:
                     joined.append(one)
             self._queue = joined
 
-    def withdraw(self) -> bool:
-        """Take back a task that was never begun; False if it may have been."""
-        if self.epoch is not None or self._under_way:
-            return False
-        self._queue.clear()
-        return True
+    def withdraw(self, write: Write) -> bool:
+        """Take back a write that was never sent; False if it may have been."""
+        if write in self._queue:
+            self._queue.remove(write)
+            return True
+        return False
 
     def wait_s(self, now: float) -> float | None:
         """Say in how many seconds `next_request` has something; None where nothing is to come."""
@@ -298,6 +299,8 @@ class Held:
                 self._requeue()
             else:
                 self.phase = Phase.READY
+                if not all(write.done for write in self._queue):
+                    self.refused = outcome
                 self.give_up(outcome)
             return None
         if isinstance(outcome, TaskDashError):
@@ -368,7 +371,8 @@ def checked_write(id: str, fields: dict[str, Any], done: Done | None, *, replace
         if name in fields:
             raise BadRequest(f"field {name} is not said of a task that this client holds")
     checked = (Register if replaces else Update).parse({**fields, "id": id})
-    encode(checked)
+    # As the daemon will read it: what it would refuse must not be joined with what is good.
+    strictjson.loads_object(encode(checked))
     control: dict[str, Any] = {name: fields[name] for name in _CONTROL if name in fields}
     # Only what was given: what Register adds itself needs neither memory nor comparison.
     kept = {name: fields[name] for name in checked.fields if name in fields and name != "id"}

@@ -5,6 +5,7 @@ costs one change of threads, not two), always under the lock. A program that is 
 in whatever event loop, keeps its tasks alive.
 """
 
+import atexit
 import logging
 import os
 import select
@@ -36,7 +37,7 @@ class Link:
     def __init__(self, where: Address, session: Session) -> None:
         self.where = where
         self.session = session
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._sock: socket.socket | None = None
         self._closing = False
         self._process = os.getpid()
@@ -49,8 +50,6 @@ class Link:
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
-        self._holder: int | None = None
-        """The thread that has the lock."""
         self._deferred: deque[Callable[[Session, float], object]] = deque()
         self._suspect = False
         """A step was interrupted half way: only a new connection makes all sure again."""
@@ -78,36 +77,48 @@ class Link:
         """
         if not self.here:
             raise ConnectionError("this client was made before fork: connect again in the child")
-        if self._holder == threading.get_ident():
+        if self.is_held_here:
             self._deferred.append(step)
             return None
         with self._lock:
-            self._holder = threading.get_ident()
             try:
                 outcome = step(self.session, time.monotonic())
-                while self._deferred:
-                    self._deferred.popleft()(self.session, time.monotonic())
+                self._run_deferred()
+                # Otherwise the thread must know that there is something new to wait for.
+                sent = self._sock is not None and self._send(self._sock)
             except BaseException as error:
                 self._suspect = not isinstance(error, TaskDashError)
                 self._wake()
                 raise
-            finally:
-                self._holder = None
-            # Otherwise the thread must know that there is something new to wait for.
-            sent = self._sock is not None and self._send(self._sock)
-        if not sent or self.session.effects:
+        if not sent or self.session.effects or self._deferred:
             self._wake()
         return outcome
+
+    @property
+    def is_held_here(self) -> bool:
+        """Whether this thread is in the middle of a step: a signal handler has interrupted it."""
+        # What threading.Condition asks its lock, too; known in C, so there is no moment between.
+        return self._lock._is_owned()  # type: ignore[attr-defined, no-any-return]
+
+    def _run_deferred(self) -> None:
+        while self._deferred:
+            self._deferred.popleft()(self.session, time.monotonic())
 
     def close(self, timeout_s: float) -> None:
         """Disconnect, and end the thread; what waits to be said may take it a moment longer."""
         self._linger_until = time.monotonic() + max(timeout_s, LINGER_S)
         self._closing = True
         self._wake()
+        if self.is_held_here:
+            # The thread needs what is held here; it ends by itself.
+            return
         ends_at = time.monotonic() + timeout_s
         for thread in (self._thread, self._hooks):
             if thread is not None and thread is not threading.current_thread():
                 thread.join(max(0.0, ends_at - time.monotonic()))
+        if self._thread.is_alive():
+            # What was said last is worth the moment also where the program ends at once.
+            atexit.register(self._thread.join, LINGER_S)
 
     def _wake(self) -> None:
         # Full: it will wake anyway. Closed: the thread has ended and told everyone.
@@ -117,6 +128,8 @@ class Link:
     def _send(self, sock: socket.socket) -> bool:
         """Send what waits; True if nothing is left. A broken socket is the thread's to find."""
         output = self.session.output
+        if self._suspect:
+            return False
         with suppress(OSError):
             while output:
                 del output[: sock.send(output)]
@@ -203,6 +216,7 @@ class Link:
                 if self._suspect:
                     self._suspect = False
                     raise ConnectionError("a call was interrupted half way")
+                self._run_deferred()
                 self.session.tick(now)
                 all_sent = self._send(sock)
                 wait_s = self.session.wait_s(now)

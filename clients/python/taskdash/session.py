@@ -8,9 +8,8 @@ hooks are put into `effects`, which the driver runs once it has let go of its lo
 
     DOWN ──connected──► GREETING ──reply to Hello──► UP ──disconnected──► DOWN
 
-While it is not UP, calls wait, and tasks that are held collect their newest state. Once it is UP
-again, reads whose reply was lost are asked again, watches go on after the last rev that they gave
-out, and each task is taken up as `held` says.
+While it is not UP, calls wait. Once it is UP again, reads whose reply was lost are asked again,
+watches go on after the last rev that they gave out, and tasks are taken up as `held` says.
 """
 
 import logging
@@ -29,15 +28,12 @@ from taskdash_protocol.errors import BadRequest, Busy, TaskDashError
 from taskdash_protocol.requests import Find, Query, Request, Unwatch
 from taskdash_protocol.requests import Watch as WatchRequest
 
-CALLS_MAX: Final = 10_000
-"""Calls that wait to be sent or answered; one more is refused."""
+CALLS_MAX: Final = 10_000  # calls that wait to be sent or answered; one more is refused
 BACKOFF_FIRST_S: Final = 0.1
 BACKOFF_MAX_S: Final = 10.0
-GREETING_S: Final = 10.0
-"""The daemon must have answered Hello within this time."""
+GREETING_S: Final = 10.0  # for the daemon to answer Hello
 BEATS_PER_TIMEOUT: Final = 3
-STABLE_S: Final = 1.0
-"""A connection that lived so long was a good one: the next is sought at once."""
+STABLE_S: Final = 1.0  # a connection that lived so long was good: the next is sought at once
 LOOK_S: Final = 1.0
 """Time is looked at so often, so that a stall of the process is noticed."""
 
@@ -58,13 +54,10 @@ class Session:
         self._client = client
         self._hooks = hooks or Hooks()
         self._reconnect_for_s = reconnect_for_s
-        self._at_first = greeted
-        """Waits for the first connection; without one, it is sought like any other."""
+        self._at_first = greeted  # waits for the first connection, where that must succeed
         self.state = State.DOWN
-        self.ended: TaskDashError | None = None
-        """Why nothing will ever be done again."""
-        self.last_fault: TaskDashError | None = None
-        """Why there is no connection."""
+        self.ended: TaskDashError | None = None  # why nothing will ever be done again
+        self.last_fault: TaskDashError | None = None  # why there is no connection
         self.retry_at = 0.0
         self.effects: list[Callable[[], object]] = []
         self.output = bytearray()
@@ -75,8 +68,7 @@ class Session:
         self._watches: dict[Watching, None] = {}
         self._opened: dict[int, Watching] = {}
         self._drains: dict[Drain, None] = {}
-        self._asked = 0
-        """Calls of the program that wait to be sent or answered."""
+        self._asked = 0  # calls of the program that wait to be sent or answered
         self._reopen_at = 0.0
         self._attempts = 0
         self._sought_since: float | None = None
@@ -127,11 +119,12 @@ class Session:
             write.tell(self.ended)
             return
         self.tasks.say(task_id, write)
-        self._say(now)
+        if self.state is State.UP:
+            self.tasks.send(now)
 
-    def abandon(self, task_id: str, now: float) -> None:
-        """Take back a task whose beginning failed; what may have begun is cancelled."""
-        if self.tasks.withdraw(task_id):
+    def abandon(self, task_id: str, write: Write, now: float) -> None:
+        """Take back a Register that failed its caller; what may have begun is cancelled."""
+        if self.tasks.withdraw(task_id, write):
             self._check_drains()
         else:
             self.hold(task_id, Write({"status": "cancelled"}), now)
@@ -152,15 +145,18 @@ class Session:
             del self._watches[watching]
             if watching.number is not None and self.state is State.UP:
                 self._opened.pop(watching.number, None)
-                self._send(Call(Unwatch(watching.number), lambda _outcome: None, ours=True))
+                self._unwatch(watching.number)
 
     @property
     def unsaid(self) -> bool:
         """Whether the daemon does not have everything that was said."""
-        return bool(self.tasks.dirty or self._sent or self._waiting) and self.ended is None
+        return bool(self.tasks.unsaid or self._sent or self._waiting) and self.ended is None
 
     def drain(self, then: Callable[[bool], object]) -> Drain:
         """Call `then` once the daemon has everything that was said until now, or never will."""
+        if self.ended is not None:
+            then(False)
+            return Drain(then, {}, set())
         writes = {held.id: held.said for held in self.tasks.held.values() if held.unsaid}
         calls = {call for call in (*self._waiting, *self._sent.values()) if not call.ours}
         drain = Drain(then, writes, calls)
@@ -237,20 +233,25 @@ class Session:
                 self._take_event(said)
             elif isinstance(said, Bye):
                 raise said.error
-        self._say(now)
+        if self.state is State.UP:
+            self.tasks.send(now)
 
     def tick(self, now: float) -> None:
         """Do what is due. Raises `ConnectionError` where the connection must be given up."""
         before, self._ticked_at = self._ticked_at, now
         if self.state is State.DOWN:
             return
+        if self.state is State.GREETING:
+            # The daemon may be slow after a restart.
+            if now - self._greeted_at > GREETING_S:
+                raise ConnectionError("taskdashd does not answer Hello")
+            return
         if before is not None and now - before > self.timeout_s:
-            # Stopped, suspended or starved for so long that the daemon has given us up.
+            # Stopped or starved for so long that the daemon has given us up.
             raise ConnectionError(f"this process stood still for {now - before:.1f} s")
-        no_hello = self.state is State.GREETING and now - self._greeted_at > GREETING_S
         # The daemon echoes beats: silent for longer than a task may be, it has not heard them.
         unheard_s = 0.0 if self._talk.heard_at is None else now - self._talk.heard_at
-        if no_hello or unheard_s > self.timeout_s:
+        if unheard_s > self.timeout_s:
             raise ConnectionError("taskdashd says nothing any more")
         if self.state is State.UP:
             self._talk.beat_interval_s = self.timeout_s / BEATS_PER_TIMEOUT
@@ -261,7 +262,7 @@ class Session:
                 for watching in list(self._watches):
                     if watching.number is None and not watching.opening:
                         self._open(watching)
-        self._say(now)
+        self.tasks.send(now)
 
     @property
     def timeout_s(self) -> float:
@@ -273,7 +274,7 @@ class Session:
         waits = [LOOK_S]
         if self.state is State.UP:
             waits.append(self._talk.beat_at - now)
-            waits += self.tasks.waits_s(now)
+            waits.append(self.tasks.wait_s(now))
         return max(0.0, min(waits))
 
     # Within
@@ -288,10 +289,6 @@ class Session:
 
     def _refused(self, task_id: str, error: TaskDashError) -> None:
         self.effects.append(lambda: log.warning("what was said of task %s: %s", task_id, error))
-
-    def _say(self, now: float) -> None:
-        if self.state is State.UP:
-            self.tasks.send(now)
 
     def _send(self, call: Call) -> None:
         try:
@@ -316,10 +313,11 @@ class Session:
             if reply.error is not None:
                 raise reply.error
             self._greeted(now)
-        self._check_drains()
+        self._check_drains(call)
 
     def _greeted(self, now: float) -> None:
         self.state = State.UP
+        self._ticked_at = now
         sought, self._sought_since = self._sought_since is not None, None
         self.last_fault = None
         if self._was_up or sought:
@@ -333,7 +331,7 @@ class Session:
         waiting, self._waiting = self._waiting, deque()
         for call in waiting:
             self._send(call)
-        self._say(now)
+        self.tasks.send(now)
 
     def _wait_to_reconnect(self, now: float, error: TaskDashError) -> None:
         if self._sought_since is None:
@@ -360,8 +358,7 @@ class Session:
             opened, watching.opened = watching.opened, None
             if watching not in self._watches:
                 if isinstance(outcome, dict):
-                    request = Unwatch(int(outcome["watch"]))
-                    self._send(Call(request, lambda _outcome: None, ours=True))
+                    self._unwatch(int(outcome["watch"]))
                 return
             if isinstance(outcome, dict):
                 watching.number = int(outcome["watch"])
@@ -376,20 +373,28 @@ class Session:
 
         self._send(Call(request, done, ours=True))
 
+    def _unwatch(self, number: int) -> None:
+        self._send(Call(Unwatch(number), lambda _outcome: None, ours=True))
+
     def _take_event(self, event: TaskEvent) -> None:
         watching = self._opened.get(event.watch)
         if watching is not None and event.rev > (watching.rev or 0):
             watching.rev = event.rev
             watching.sink(Event(event.rev, event.kind, event.task))
 
-    def _check_drains(self) -> None:
+    def _check_drains(self, answered: Call | None = None) -> None:
+        """Tell those whose drain is over: after a reply, by what it answered, else by all."""
         for drain in list(self._drains):
-            for task_id, number in list(drain.writes.items()):
+            if answered is None:
+                drain.calls &= {*self._waiting, *self._sent.values()}
+                looked_at = list(drain.writes)
+            else:
+                drain.calls.discard(answered)
+                looked_at = [str(getattr(answered.request, "id", ""))]
+            for task_id in looked_at:
                 held = self.tasks.held.get(task_id)
-                if held is None or held.oldest_unsaid > number:
-                    del drain.writes[task_id]
-            pending = drain.calls and {*self._waiting, *self._sent.values()}
-            drain.calls &= pending or set()
+                if held is None or held.oldest_unsaid > drain.writes.get(task_id, math.inf):
+                    drain.writes.pop(task_id, None)
             if not drain.writes and not drain.calls:
                 del self._drains[drain]
                 drain.then(True)

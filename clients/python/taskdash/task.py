@@ -79,12 +79,7 @@ class Task(TaskHandle):
 
     def __enter__(self) -> Self:
         """Register the task. Raises `TaskDashError`, `TimeoutError` while the daemon is away."""
-        try:
-            self._client.register(self.id, **self._beginning())
-        except BaseException:
-            # A block that is not entered leaves no task that runs.
-            self._client.abandon(self.id)
-            raise
+        self._client.begin(self.id, self._beginning())
         self._tokens.append(_current.set(self))
         return self
 
@@ -96,6 +91,9 @@ class Task(TaskHandle):
     ) -> None:
         """End it. What the daemon cannot be told now is logged, and told while the client lives."""
         leave(self._tokens.pop())
+        if self._client.forked:
+            # A child that leaves its parent's block does not end the parent's task.
+            return
         word = self._last_word(error)
         try:
             if word is not None:

@@ -28,6 +28,9 @@ class Tasks:
         self.held: dict[str, Held] = {}
         self.dirty: dict[str, None] = {}
         """Tasks for which there may be something to send."""
+        self._waiting: dict[str, None] = {}
+        """Tasks of which something was refused, and will be said again."""
+        self._retry_at = math.inf
         self._lost: dict[str, TaskDashError] = {}
         """Tasks that somebody else has taken, until they are registered anew."""
         self._timeouts_s: dict[str, float] = {}
@@ -52,34 +55,49 @@ class Tasks:
         if held := self.held.get(task_id):
             held.nobody_waits(write)
 
-    def withdraw(self, task_id: str) -> bool:
-        """Take back a task that was never begun; False if it may have been."""
+    def withdraw(self, task_id: str, write: Write) -> bool:
+        """Take back a write; False if it may have been sent, and the task so begun."""
         held = self.held.get(task_id)
-        if held is not None and not held.withdraw():
+        if held is None:
+            return True
+        if not held.withdraw(write):
             return False
-        self._forget(task_id)
+        if held.retired:
+            self._forget(task_id)
         return True
 
     def send(self, now: float) -> None:
         """Send what there is to be said."""
+        if now >= self._retry_at:
+            self.dirty |= self._waiting
+            self._waiting, self._retry_at = {}, math.inf
         for task_id in list(self.dirty):
             held = self.held.get(task_id)
             request = held.next_request(now) if held is not None else None
             if held is not None and request is not None:
                 self._ask(held, request, now)
-            if held is None or held.wait_s(now) is None:
-                self.dirty.pop(task_id, None)
+            wait_s = held.wait_s(now) if held is not None else None
+            if not wait_s:
+                continue
+            self._waiting[task_id] = None
+            self._retry_at = min(self._retry_at, now + wait_s)
+        self.dirty.clear()
 
-    def waits_s(self, now: float) -> list[float]:
-        """Say in how many seconds `send` has something to do; empty if there is nothing."""
-        waits = (self.held[task_id].wait_s(now) for task_id in self.dirty)
-        return [one for one in waits if one is not None]
+    def wait_s(self, now: float) -> float:
+        """Say in how many seconds `send` has something to do; infinity if there is nothing."""
+        return 0.0 if self.dirty else self._retry_at - now
+
+    @property
+    def unsaid(self) -> bool:
+        """Whether something waits to be sent."""
+        return bool(self.dirty or self._waiting)
 
     def on_disconnect(self) -> None:
         """Note that the connection is gone."""
         for task_id, held in list(self.held.items()):
             held.on_disconnect()
             self.dirty[task_id] = None
+            self._waiting.pop(task_id, None)
             if held.retired:
                 self._forget(task_id)
 
@@ -88,6 +106,7 @@ class Tasks:
         for held in self.held.values():
             held.give_up(error)
         self.dirty.clear()
+        self._waiting.clear()
 
     def _ask(self, held: Held, request: Request, now: float) -> None:
         def done(outcome: Outcome) -> None:
@@ -113,7 +132,8 @@ class Tasks:
                 del self._lost[next(iter(self._lost))]
             self._on_lost(held.id, held.lost)
         if held.retired:
-            self._forget(held.id)
+            if self.held.get(held.id) is held:
+                self._forget(held.id)
             return
         own_s = held.beats_s
         if own_s != self._timeouts_s.get(held.id):
@@ -126,5 +146,6 @@ class Tasks:
     def _forget(self, task_id: str) -> None:
         self.held.pop(task_id, None)
         self.dirty.pop(task_id, None)
+        self._waiting.pop(task_id, None)
         if self._timeouts_s.pop(task_id, None) is not None:
             self.timeout_s = min(self._timeouts_s.values(), default=math.inf)
