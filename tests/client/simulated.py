@@ -10,6 +10,9 @@ from taskdash.held import Outcome, checked_write
 from taskdash.session import Session
 from taskdash_protocol.errors import TaskDashError
 
+TIMEOUT_S = 30.0
+"""The simulated daemon's heartbeat timeout."""
+
 
 class SimulatedClient:
     """Carries a session's bytes to a simulated daemon, as `Link` does to a real one."""
@@ -91,3 +94,16 @@ class SimulatedClient:
             peer = self.peer
             self._lost(error)
             peer.close()
+
+
+def found(world: World, task_id: str) -> dict[str, Any]:
+    observer = world.connect("observer")
+    task = observer.ask("Find", id=task_id)
+    observer.close()
+    return task
+
+
+def back(client: SimulatedClient) -> None:
+    """Let the time pass after which it tries again."""
+    client.world.time = max(client.world.time, client.session.retry_at)
+    client.pump()

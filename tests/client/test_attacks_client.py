@@ -20,53 +20,25 @@ from typing import Any
 import pytest
 import trio
 from daemon import Daemon
-from simulated import SimulatedClient
+from simulated import TIMEOUT_S, SimulatedClient, back, found
 from world import World
 
 import taskdash
 from taskdash import aio
 from taskdash.calls import Event, Watching
-from taskdash.client import checked_write
-from taskdash.held import Outcome
+from taskdash.held import Outcome, checked_write
 from taskdash.session import Session
 from taskdash.task import TaskHandle
 from taskdash_protocol import strictjson
 from taskdash_protocol.frames import TASKDASH, Decoder
 from taskdash_protocol.requests import Find
 
-TIMEOUT_S = 30.0
 # It fits a frame, and no task with all that the daemon adds: only the daemon can refuse it.
 TOO_LARGE = "x" * ((1 << 20) - 700)
 HELLO = {"server": "fake", "heartbeat_timeout": 30, "heartbeat_interval": 10}
 
 
 # The session against a simulated daemon
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path, heartbeat_timeout=TIMEOUT_S)
-    yield world
-    world.close()
-
-
-@pytest.fixture
-def client(world: World) -> SimulatedClient:
-    client = SimulatedClient(world)
-    client.pump()
-    return client
-
-
-def found(world: World, task_id: str) -> dict[str, Any]:
-    observer = world.connect("observer")
-    task = observer.ask("Find", id=task_id)
-    observer.close()
-    return task
-
-
-def back(client: SimulatedClient) -> None:
-    client.world.time = max(client.world.time, client.session.retry_at)
-    client.pump()
 
 
 def live(client: SimulatedClient, seconds: float) -> None:
@@ -384,18 +356,6 @@ def test_progress_shows_large_numbers_in_full() -> None:
 # The client, with a real daemon or none
 
 
-@pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    with Daemon(tmp_path_factory.mktemp("data")) as daemon:
-        yield daemon
-
-
-@pytest.fixture
-def dash(daemon: Daemon) -> Iterator[taskdash.Client]:
-    with taskdash.connect(daemon.url) as dash:
-        yield dash
-
-
 @pytest.fixture
 def nowhere() -> Iterator[str]:
     """Give the URL of a port that refuses connections, and that nobody else takes."""
@@ -499,7 +459,7 @@ def test_nothing_is_logged_while_the_lock_is_held(daemon: Daemon) -> None:
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            locked.append(not dash._link._lock.acquire(blocking=False))
+            locked.append(dash._link.is_held_here)
 
     handler = Handler()
     logging.getLogger("taskdash").addHandler(handler)

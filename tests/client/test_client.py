@@ -22,12 +22,6 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         yield daemon
 
 
-@pytest.fixture
-def dash(daemon: Daemon) -> Iterator[taskdash.Client]:
-    with taskdash.connect(daemon.url, client="test/1") as dash:
-        yield dash
-
-
 def test_a_task_goes_in_and_comes_out(dash: taskdash.Client) -> None:
     """register, update, find: fields of ours and of theirs."""
     assert dash.server.startswith("taskdashd/")

@@ -1,7 +1,6 @@
 """The session against the daemon: what is said arrives, once and in order, whatever breaks."""
 
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,42 +8,11 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from simulated import SimulatedClient
+from simulated import TIMEOUT_S, SimulatedClient, back, found
 from world import World
 
-from taskdash.calls import State
-from taskdash.errors import Conflict
+from taskdash.errors import BadRequest, Conflict
 from taskdash_protocol.requests import Find
-
-TIMEOUT_S = 30.0
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path, heartbeat_timeout=TIMEOUT_S)
-    yield world
-    world.close()
-
-
-@pytest.fixture
-def client(world: World) -> SimulatedClient:
-    client = SimulatedClient(world)
-    client.pump()
-    assert client.session.state is State.UP
-    return client
-
-
-def found(world: World, task_id: str) -> dict[str, Any]:
-    observer = world.connect("observer")
-    task = observer.ask("Find", id=task_id)
-    observer.close()
-    return task
-
-
-def back(client: SimulatedClient) -> None:
-    """Let the time pass after which it tries again."""
-    client.world.time = max(client.world.time, client.session.retry_at)
-    client.pump()
 
 
 def test_a_day_of_beats_and_none_is_missed(world: World, client: SimulatedClient) -> None:
@@ -229,6 +197,19 @@ def test_a_full_disk_keeps_what_nobody_waits_for(world: World, client: Simulated
     client.pump()
     task = found(world, "a")
     assert (task["user"], task["description"]) == ("", "kept")
+
+
+def test_writes_that_are_too_large_together_are_sent_one_by_one(
+    world: World, client: SimulatedClient
+) -> None:
+    """Each fits a frame, and both do not: the first is kept, and the daemon judges the second."""
+    client.say("a", replaces=True, name="n", status="running")
+    client.pump()
+    said = ({"number": 1}, {"first": "x" * 600_000}, {"second": "x" * 600_000})
+    outcomes = [client.say("a", **fields) for fields in said]
+    client.pump()
+    kinds = [[type(one) for one in outcome] for outcome in outcomes]
+    assert kinds == [[dict], [dict], [BadRequest]]
 
 
 class Storm(RuleBasedStateMachine):

@@ -1,7 +1,6 @@
 """Tasks as blocks and as functions: how they begin, and how each way to end is told."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,18 +9,6 @@ from daemon import Daemon
 
 import taskdash
 from taskdash.task import ending
-
-
-@pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    with Daemon(tmp_path_factory.mktemp("data")) as daemon:
-        yield daemon
-
-
-@pytest.fixture
-def dash(daemon: Daemon) -> Iterator[taskdash.Client]:
-    with taskdash.connect(daemon.url, client="test/1") as dash:
-        yield dash
 
 
 def test_a_block_that_ends_well_is_finish(dash: taskdash.Client) -> None:

@@ -71,17 +71,18 @@ class Tasks:
         if now >= self._retry_at:
             self.dirty |= self._waiting
             self._waiting, self._retry_at = {}, math.inf
-        for task_id in list(self.dirty):
+        # What is refused before it is sent is dirty again, and seen to the next time.
+        looked_at, self.dirty = self.dirty, {}
+        for task_id in looked_at:
             held = self.held.get(task_id)
-            request = held.next_request(now) if held is not None else None
-            if held is not None and request is not None:
-                self._ask(held, request, now)
-            wait_s = held.wait_s(now) if held is not None else None
-            if not wait_s:
+            if held is None:
                 continue
-            self._waiting[task_id] = None
-            self._retry_at = min(self._retry_at, now + wait_s)
-        self.dirty.clear()
+            request = held.next_request(now)
+            if request is not None:
+                self._ask(held, request, now)
+            if wait_s := held.wait_s(now):
+                self._waiting[task_id] = None
+                self._retry_at = min(self._retry_at, now + wait_s)
 
     def wait_s(self, now: float) -> float:
         """Say in how many seconds `send` has something to do; infinity if there is nothing."""
