@@ -38,12 +38,13 @@ class Event:
 
     def matches(self, where: Mapping[str, frozenset[str]]) -> bool:
         """Tell whether the task after the change satisfies a Watch's `where`."""
-        # Most ask for a status, and that is known without parsing.
-        if self._status is not None and self._status not in where.get("status", (self._status,)):
-            return False
-        if self._fields is None:
-            if self._status is not None and len(where) == ("status" in where):
+        if self._status is not None:
+            # Most ask for a status, and that is known without parsing.
+            if self._status not in where.get("status", (self._status,)):
+                return False
+            if where.keys() <= {"status"}:
                 return True
+        if self._fields is None:
             self._fields = strictjson.reload(self._task)
         return matches(where, self._fields)
 

@@ -41,9 +41,12 @@ def _next_slice(engine: Engine, doomed: Iterator[Doomed]) -> None:
         if fault is not None:
             _again(engine, [*some, *doomed], RETRY_S)
             return
-        known = [one for one in some if engine.view.knows(one[1])]
-        # A cache too small for the slice has dropped the others, but not the last that came in.
-        left = chain([one for one in some if not engine.view.knows(one[1])], doomed)
+        known: list[Doomed] = []
+        dropped: list[Doomed] = []
+        for one in some:
+            (known if engine.view.knows(one[1]) else dropped).append(one)
+        # A cache too small for the slice keeps the last that came in, so this comes to an end.
+        left = chain(dropped, doomed)
         try:
             engine.writer.write(
                 lambda transaction: _decide(engine, known, transaction),

@@ -11,6 +11,7 @@ import click
 
 import taskdash
 from taskdash import address
+from taskdash.calls import without_errid
 from taskdash_ctl import show
 from taskdash_ctl.reach import EXIT_FAILURE, EXIT_UNREACHABLE, attempt, connect
 from taskdash_protocol import PROTOCOL_VERSION
@@ -71,8 +72,7 @@ def status(where: address.Address, /, output: str) -> None:
     taskdash-ctl status -o json
     """
     with connect(where) as dash:
-        report = attempt(lambda: dash.call(Status()))
-    del report["errid"], report["errmsg"]
+        report = without_errid(attempt(lambda: dash.call(Status())))
     if output == "json":
         show.tasks([report], "jsonl", ())
     else:

@@ -18,6 +18,29 @@ EXIT_UNREACHABLE: Final = 5
 EXIT_TIMED_OUT: Final = 6
 EXIT_INTERRUPTED: Final = 130
 
+_FAULTS: Final = (
+    (taskdash.NotFound, EXIT_NOT_FOUND, "; `taskdash-ctl list` shows what there is"),
+    (
+        taskdash.AuthError,
+        EXIT_NOT_ALLOWED,
+        "; is TASKDASH_TOKEN or TASKDASH_TOKEN_FILE right?",
+    ),
+    (taskdash.Conflict, EXIT_NOT_ALLOWED, ""),
+    (
+        taskdash.ConnectionError,
+        EXIT_UNREACHABLE,
+        "; is it running, and is --server or TASKDASH_URL right?",
+    ),
+    (
+        taskdash.TimeoutError,
+        EXIT_TIMED_OUT,
+        "; a longer time is ?timeout=SECONDS at the end of the URL",
+    ),
+    (taskdash.BadRequest, EXIT_USAGE, ""),
+    (taskdash.TaskDashError, EXIT_FAILURE, ""),
+)
+"""What each fault is to the person: exit code, and what to do next."""
+
 T = TypeVar("T")
 
 
@@ -34,20 +57,11 @@ def attempt(call: Callable[[], T]) -> T:
     """Turn what the client raises into one line and an exit code."""
     try:
         return call()
-    except taskdash.NotFound as error:
-        fail(f"{error}; `taskdash-ctl list` shows what there is", EXIT_NOT_FOUND)
-    except taskdash.AuthError as error:
-        fail(f"{error}; is TASKDASH_TOKEN or TASKDASH_TOKEN_FILE right?", EXIT_NOT_ALLOWED)
-    except taskdash.Conflict as error:
-        fail(str(error), EXIT_NOT_ALLOWED)
-    except taskdash.ConnectionError as error:
-        fail(f"{error}; is it running, and is --server or TASKDASH_URL right?", EXIT_UNREACHABLE)
-    except taskdash.TimeoutError as error:
-        fail(f"{error}; a longer time is ?timeout=SECONDS at the end of the URL", EXIT_TIMED_OUT)
-    except taskdash.BadRequest as error:
-        fail(str(error), EXIT_USAGE)
     except taskdash.TaskDashError as error:
-        fail(str(error), EXIT_FAILURE)
+        code, advice = next(
+            (code, advice) for kind, code, advice in _FAULTS if isinstance(error, kind)
+        )
+        fail(f"{error}{advice}", code)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
 

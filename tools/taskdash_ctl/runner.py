@@ -90,7 +90,7 @@ def run(command: Sequence[str], where: Address, wishes: Wishes, say: Say) -> int
             if timed_out:
                 word["reason"] = f"timed out after {wishes.timeout_s:g} s"
             reporter.last_word(word, wishes.report_timeout_s)
-            return TIMED_OUT if timed_out else code if code >= 0 else 128 - code
+            return TIMED_OUT if timed_out else int(word["exit_code"])
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

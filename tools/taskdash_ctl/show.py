@@ -38,7 +38,7 @@ _CELL_MIN: Final = 8
 
 def clean(value: Any) -> str:
     """Write a value as one line without control characters."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = _text(value)
     if text.isprintable():
         return text
     return "".join(one if one.isprintable() else _escaped(one) for one in text)
@@ -221,9 +221,13 @@ def _pad(text: str, plain: str | None, room: int) -> str:
     return text + " " * (room - width(text if plain is None else plain))
 
 
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def _cell(value: Any) -> str:
     # A spreadsheet takes what begins like this for a formula, and runs it.
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = _text(value)
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 

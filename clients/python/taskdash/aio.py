@@ -19,17 +19,17 @@ from typing import Any, Self, TypeVar, cast
 
 from taskdash import address
 from taskdash.aio_watch import Watch
-from taskdash.calls import Hooks, State, without_errid
+from taskdash.calls import Hooks, without_errid
 from taskdash.client import CLOSE_TIMEOUT_S
-from taskdash.held import Done, Outcome, checked_write
+from taskdash.face import Face, InVain, registration, update_from_outside
+from taskdash.held import Outcome
 from taskdash.link import Link
 from taskdash.loop import Loop, Pending
 from taskdash.session import Session
-from taskdash.task import TaskHandle, _current, leave, log
-from taskdash.waiting import too_late
+from taskdash.task import TaskHandle, log
 from taskdash.watch import Where, as_lists
 from taskdash_protocol.errors import TaskDashError
-from taskdash_protocol.requests import Find, Query, Request, Update
+from taskdash_protocol.requests import Find, Query, Request
 
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 
@@ -67,11 +67,10 @@ def connect(
     )
 
 
-class Client:
+class Client(Face):
     """See `taskdash.Client`; an asynchronous context manager."""
 
     _loop: Loop
-    _link: Link
 
     def __init__(
         self,
@@ -123,21 +122,6 @@ class Client:
         finally:
             self._link.close(0)
 
-    @property
-    def server(self) -> str:
-        """Name and version of the daemon; empty before the first connection."""
-        return self._link.session.server
-
-    @property
-    def connected(self) -> bool:
-        """Whether there is a connection now."""
-        return self._link.session.state is State.UP
-
-    @property
-    def fault(self) -> TaskDashError | None:
-        """Why there is no connection; None where there is one, or none was tried yet."""
-        return self._link.session.last_fault
-
     # Tasks
 
     def task(
@@ -157,11 +141,7 @@ class Client:
         **fields: Any,
     ) -> int:
         """Create the task, or replace all its fields; see `taskdash.Client.register`."""
-        body = {**fields, "name": name}
-        if heartbeat_timeout is not None:
-            body["heartbeat_timeout"] = heartbeat_timeout
-        if fenced:
-            body["fenced"] = True
+        body = registration(name, heartbeat_timeout, fenced, fields)
         return int((await self._hold(id, body, timeout_s, replaces=True))["epoch"])
 
     async def update(
@@ -176,14 +156,8 @@ class Client:
         """Change some of the task's fields; see `taskdash.Client.update`."""
         if own and epoch is None:
             return int((await self._hold(id, fields, timeout_s))["epoch"])
-        body = {**fields, "id": id, "own": own}
-        if epoch is not None:
-            body["epoch"] = epoch
-        return int((await self.call(Update.parse(body), timeout_s))["epoch"])
-
-    def say(self, id: str, **fields: Any) -> None:
-        """Change fields of a task of ours, without waiting for the daemon."""
-        self.hold(id, fields, None)
+        request = update_from_outside(id, own, epoch, fields)
+        return int((await self.call(request, timeout_s))["epoch"])
 
     async def find(self, id: str, *, timeout_s: float | None = None) -> dict[str, Any]:
         """Give the task's fields. Raises `NotFound`."""
@@ -231,41 +205,27 @@ class Client:
     async def call(self, request: Request, timeout_s: float | None = None) -> dict[str, Any]:
         """Send a request and give the body of its reply; see `taskdash.Client.call`."""
         answer = Pending(self._loop)
-        call = self._link.do(lambda session, _now: session.call(request, answer.set))
-        return await self._wait(
-            answer,
-            self._timeout(timeout_s),
-            lambda session, _now: session.forget(*[call] if call else []),
-        )
-
-    def hold(
-        self, id: str, fields: dict[str, Any], done: Done | None, *, replaces: bool = False
-    ) -> None:
-        """Say something of a task and hold it from then on; see `taskdash.Client.hold`."""
-        write = checked_write(id, fields, done, replaces=replaces)
-        self._link.do(lambda session, now: session.hold(id, write, now))
+        in_vain = self._asked(request, answer.set)
+        return await self._wait(answer, self._timeout(timeout_s), in_vain)
 
     async def drain(self, timeout_s: float | None = None) -> bool:
-        """Wait until the daemon has everything that was said; False if the time is up before."""
+        """Wait until nothing is left to be said; see `taskdash.Client.drain`."""
         drained = Pending(self._loop)
-        drain = self._link.do(
-            lambda session, _now: session.drain(lambda done: drained.set({"done": done}))
-        )
+        in_vain = self._drained(drained.set)
         outcome: Outcome | None = None
         try:
             outcome = await drained.wait(self._timeout(timeout_s))
         finally:
-            if outcome is None and drain is not None:
-                self._link.do(lambda session, _now: session.forget_drain(drain))
-        return isinstance(outcome, dict) and bool(outcome["done"])
+            if outcome is None:
+                self._link.do(in_vain)
+        return isinstance(outcome, dict) and bool(outcome["all_said"])
 
     async def begin(self, id: str, fields: dict[str, Any]) -> None:
         """Register a task for a block that is entered only if this returns; see the other one."""
         fields = dict(fields)
         timeout_s = self._timeout(fields.pop("timeout_s", None))
         answer = Pending(self._loop)
-        write = checked_write(id, fields, answer.set, replaces=True)
-        self._link.do(lambda session, now: session.hold(id, write, now))
+        write = self._said(id, fields, answer.set, replaces=True)
         await self._wait(answer, timeout_s, lambda session, now: session.abandon(id, write, now))
 
     def _on_loop(self, hook: Callable[..., object] | None) -> Callable[..., object] | None:
@@ -273,15 +233,11 @@ class Client:
             return None
         return lambda *args: self._loop.call_soon(_guarded, hook, *args)
 
-    def _timeout(self, timeout_s: float | None) -> float:
-        return self.address.timeout_s if timeout_s is None else timeout_s
-
     async def _hold(
         self, id: str, fields: dict[str, Any], timeout_s: float | None, *, replaces: bool = False
     ) -> dict[str, Any]:
         answer = Pending(self._loop)
-        write = checked_write(id, fields, answer.set, replaces=replaces)
-        self._link.do(lambda session, now: session.hold(id, write, now))
+        write = self._said(id, fields, answer.set, replaces=replaces)
         return await self._wait(
             answer,
             self._timeout(timeout_s),
@@ -292,7 +248,7 @@ class Client:
         self,
         answer: Pending,
         timeout_s: float,
-        in_vain: Callable[[Session, float], object] = lambda _session, _now: None,
+        in_vain: InVain = lambda _session, _now: None,
     ) -> dict[str, Any]:
         outcome: Outcome | None = None
         try:
@@ -300,11 +256,7 @@ class Client:
         finally:
             if outcome is None:
                 self._link.do(in_vain)
-        if outcome is None:
-            raise too_late(self.address, self._link.session.last_fault, timeout_s)
-        if isinstance(outcome, TaskDashError):
-            raise outcome
-        return outcome
+        return self._concluded(outcome, timeout_s)
 
 
 class Task(TaskHandle):
@@ -313,12 +265,11 @@ class Task(TaskHandle):
     def __init__(self, client: Client, id: str, fields: dict[str, Any]) -> None:
         super().__init__(client.hold, id, fields)
         self._client = client
-        self._tokens: list[Any] = []
 
     async def __aenter__(self) -> Self:
         """Register the task. Raises `TaskDashError`."""
         await self._client.begin(self.id, self._beginning())
-        self._tokens.append(_current.set(self))
+        self._enter()
         return self
 
     async def __aexit__(
@@ -328,7 +279,7 @@ class Task(TaskHandle):
         traceback: TracebackType | None,
     ) -> None:
         """End it, without waiting: the client says it even where this is being cancelled."""
-        leave(self._tokens.pop())
+        self._leave()
         word = self._last_word(error)
         if word is not None:
             try:

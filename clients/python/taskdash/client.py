@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Self
 
 from taskdash import address
-from taskdash.calls import Hooks, State, without_errid
+from taskdash.calls import Hooks, without_errid
 from taskdash.errors import ConnectionError
-from taskdash.held import Done, Outcome, checked_write
+from taskdash.face import Face, InVain, registration, update_from_outside
+from taskdash.held import Outcome
 from taskdash.link import Link
 from taskdash.pipeline import pipelined
 from taskdash.session import Session
@@ -19,12 +20,7 @@ from taskdash.task import Task, current_task  # noqa: F401  # the latter for the
 from taskdash.waiting import Pending, too_late
 from taskdash.watch import Watch, Where, as_lists
 from taskdash_protocol.errors import TaskDashError
-from taskdash_protocol.requests import (
-    Find,
-    Query,
-    Request,
-    Update,
-)
+from taskdash_protocol.requests import Find, Query, Request
 
 PIPELINE_DEPTH: Final = 256
 CLOSE_TIMEOUT_S: Final = 5.0
@@ -47,8 +43,8 @@ def connect(
     show; by default the program's.
 
     With `background=True` it does not wait for the daemon: what is said is sent once it is there.
-    A connection that is lost is sought again for `reconnect_for_s` seconds. The hooks are called
-    on the client's thread: `on_lost(task_id, error)` when somebody else has taken a task.
+    A connection that is lost is sought again for `reconnect_for_s` seconds. The hooks have a
+    thread of their own: `on_lost(task_id, error)` is called when somebody else has taken a task.
 
     Raises `ConnectionError`, `TimeoutError`, `AuthError`, or `ValueError` for a bad URL.
 
@@ -66,7 +62,7 @@ def connect(
     )
 
 
-class Client:
+class Client(Face):
     """A connection to the daemon, and to the next one when it breaks. Close it, or use `with`."""
 
     def __init__(
@@ -102,36 +98,6 @@ class Client:
     def __exit__(self, *_: object) -> None:
         """Close it."""
         self.close()
-
-    @property
-    def server(self) -> str:
-        """Name and version of the daemon; empty before the first connection."""
-        return self._link.session.server
-
-    @property
-    def heartbeat_timeout_s(self) -> float:
-        """After how many seconds of silence the daemon takes a task for dead, unless it says."""
-        return self._link.session.heartbeat_timeout_s
-
-    @property
-    def connected(self) -> bool:
-        """Whether there is a connection now."""
-        return self._link.session.state is State.UP
-
-    @property
-    def fault(self) -> TaskDashError | None:
-        """Why there is no connection; None where there is one, or none was tried yet."""
-        return self._link.session.last_fault
-
-    @property
-    def forked(self) -> bool:
-        """Whether this is a child of the process that connected: then it is of no use here."""
-        return not self._link.here
-
-    @property
-    def closed(self) -> bool:
-        """Whether nothing will be done any more."""
-        return self._link.closed
 
     # Tasks
 
@@ -177,11 +143,7 @@ class Client:
         task that is `fenced` can be taken by nobody else while this client lives. Raises
         `Conflict` where somebody else holds it so.
         """
-        body = {**fields, "name": name}
-        if heartbeat_timeout is not None:
-            body["heartbeat_timeout"] = heartbeat_timeout
-        if fenced:
-            body["fenced"] = True
+        body = registration(name, heartbeat_timeout, fenced, fields)
         return int(self._hold(id, body, timeout_s, replaces=True)["epoch"])
 
     def update(
@@ -200,18 +162,8 @@ class Client:
         """
         if own and epoch is None:
             return int(self._hold(id, fields, timeout_s)["epoch"])
-        body = {**fields, "id": id, "own": own}
-        if epoch is not None:
-            body["epoch"] = epoch
-        return int(self.call(Update.parse(body), timeout_s)["epoch"])
-
-    def say(self, id: str, **fields: Any) -> None:
-        """Change fields of a task of ours, without waiting for the daemon.
-
-        Only the newest state is sent where several wait. If the daemon is away, it is sent once it
-        is back. Raises `BadRequest` for what no daemon would take.
-        """
-        self.hold(id, fields, None)
+        request = update_from_outside(id, own, epoch, fields)
+        return int(self.call(request, timeout_s)["epoch"])
 
     def find(self, id: str, *, timeout_s: float | None = None) -> dict[str, Any]:
         """Give the task's fields. Raises `NotFound`."""
@@ -280,12 +232,8 @@ class Client:
         Raises the `ServerError` that the daemon answered, `ConnectionError`, or `TimeoutError`.
         """
         answer = Pending()
-        call = self._link.do(lambda session, _now: session.call(request, answer.set))
-        return self._wait(
-            answer,
-            self._timeout(timeout_s),
-            lambda session, _now: session.forget(*[call] if call else []),
-        )
+        in_vain = self._asked(request, answer.set)
+        return self._wait(answer, self._timeout(timeout_s), in_vain)
 
     def pipeline(
         self,
@@ -310,16 +258,6 @@ class Client:
         for outcome in pipelined(self._link, requests, depth, limit_s):
             yield outcome if outcome is not None else too_late(self.address, self.fault, limit_s)
 
-    def hold(
-        self, id: str, fields: dict[str, Any], done: Done | None, *, replaces: bool = False
-    ) -> None:
-        """Say something of a task and hold it from then on; `done` is told by another thread.
-
-        Raises `BadRequest` for what no daemon would take.
-        """
-        write = checked_write(id, fields, done, replaces=replaces)
-        self._link.do(lambda session, now: session.hold(id, write, now))
-
     # The end
 
     def drain(self, timeout_s: float | None = None) -> bool:
@@ -328,15 +266,13 @@ class Client:
         What was refused, or is of a task that somebody else has taken, was logged.
         """
         drained = Pending()
-        drain = self._link.do(
-            lambda session, _now: session.drain(lambda done: drained.set({"done": done}))
-        )
+        in_vain = self._drained(drained.set)
         if self._link.is_held_here:
             return False
         outcome = drained.wait(self._timeout(timeout_s))
-        if outcome is None and drain is not None:
-            self._link.do(lambda session, _now: session.forget_drain(drain))
-        return isinstance(outcome, dict) and bool(outcome["done"])
+        if outcome is None:
+            self._link.do(in_vain)
+        return isinstance(outcome, dict) and bool(outcome["all_said"])
 
     def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
         """Say what waits to be said, and disconnect. Live tasks keep their deadline."""
@@ -354,23 +290,18 @@ class Client:
         fields = dict(fields)
         timeout_s = self._timeout(fields.pop("timeout_s", None))
         answer = Pending()
-        write = checked_write(id, fields, answer.set, replaces=True)
-        self._link.do(lambda session, now: session.hold(id, write, now))
+        write = self._said(id, fields, answer.set, replaces=True)
         self._wait(answer, timeout_s, lambda session, now: session.abandon(id, write, now))
 
     def _end(self, timeout_s: float) -> None:
         self._link.close(timeout_s)
         atexit.unregister(self.close)
 
-    def _timeout(self, timeout_s: float | None) -> float:
-        return self.address.timeout_s if timeout_s is None else timeout_s
-
     def _hold(
         self, id: str, fields: dict[str, Any], timeout_s: float | None, *, replaces: bool = False
     ) -> dict[str, Any]:
         answer = Pending()
-        write = checked_write(id, fields, answer.set, replaces=replaces)
-        self._link.do(lambda session, now: session.hold(id, write, now))
+        write = self._said(id, fields, answer.set, replaces=replaces)
         return self._wait(
             answer,
             self._timeout(timeout_s),
@@ -381,7 +312,7 @@ class Client:
         self,
         answer: Pending,
         timeout_s: float,
-        in_vain: Callable[[Session, float], object] = lambda _session, _now: None,
+        in_vain: InVain = lambda _session, _now: None,
     ) -> dict[str, Any]:
         if self._link.is_held_here:
             raise ConnectionError(
@@ -393,8 +324,4 @@ class Client:
         finally:
             if outcome is None:
                 self._link.do(in_vain)
-        if outcome is None:
-            outcome = too_late(self.address, self.fault, timeout_s)
-        if isinstance(outcome, TaskDashError):
-            raise outcome
-        return outcome
+        return self._concluded(outcome, timeout_s)

@@ -253,15 +253,14 @@ class Session:
         unheard_s = 0.0 if self._talk.heard_at is None else now - self._talk.heard_at
         if unheard_s > self.timeout_s:
             raise ConnectionError("taskdashd says nothing any more")
-        if self.state is State.UP:
-            self._talk.beat_interval_s = self.timeout_s / BEATS_PER_TIMEOUT
-            self._talk.beat_at = min(self._talk.beat_at, now + self._talk.beat_interval_s)
-            if now >= self._talk.beat_at:
-                self.output += self._talk.beat(now)
-            if now >= self._reopen_at:
-                for watching in list(self._watches):
-                    if watching.number is None and not watching.opening:
-                        self._open(watching)
+        self._talk.beat_interval_s = self.timeout_s / BEATS_PER_TIMEOUT
+        self._talk.beat_at = min(self._talk.beat_at, now + self._talk.beat_interval_s)
+        if now >= self._talk.beat_at:
+            self.output += self._talk.beat(now)
+        if now >= self._reopen_at:
+            for watching in list(self._watches):
+                if watching.number is None and not watching.opening:
+                    self._open(watching)
         self.tasks.send(now)
 
     @property

@@ -43,6 +43,7 @@ class TaskHandle:
         self.fields = fields
         self._hold = hold
         self._has_ended = False
+        self._tokens: list[Token[TaskHandle]] = []
 
     def update(self, **fields: Any) -> None:
         """Change some of the task's fields. Of several that wait, only the newest state is sent.
@@ -57,6 +58,15 @@ class TaskHandle:
         """Say how far it is, as the task's field `progress`: `3/7`."""
         fields = {"progress": f"{done:.15g}/{total:.15g}"}
         self.update(**fields, **({} if description is None else {"description": description}))
+
+    def _enter(self) -> None:
+        """Let `current_task` give this one."""
+        self._tokens.append(_current.set(self))
+
+    def _leave(self) -> None:
+        # Frameworks may run the end of a generator in another context than its beginning.
+        with suppress(ValueError):
+            _current.reset(self._tokens.pop())
 
     def _beginning(self) -> dict[str, Any]:
         self._has_ended = False
@@ -75,12 +85,11 @@ class Task(TaskHandle):
     def __init__(self, client: "Client", id: str, fields: dict[str, Any]) -> None:
         super().__init__(client.hold, id, fields)
         self._client = client
-        self._tokens: list[Any] = []
 
     def __enter__(self) -> Self:
         """Register the task. Raises `TaskDashError`, `TimeoutError` while the daemon is away."""
         self._client.begin(self.id, self._beginning())
-        self._tokens.append(_current.set(self))
+        self._enter()
         return self
 
     def __exit__(
@@ -90,7 +99,7 @@ class Task(TaskHandle):
         traceback: TracebackType | None,
     ) -> None:
         """End it. What the daemon cannot be told now is logged, and told while the client lives."""
-        leave(self._tokens.pop())
+        self._leave()
         if self._client.forked:
             # A child that leaves its parent's block does not end the parent's task.
             return
@@ -116,7 +125,7 @@ class Task(TaskHandle):
             async def run_async(*args: Any, **kwargs: Any) -> Any:
                 again = Task(self._client, self.id, self.fields)
                 again._hold(again.id, again._beginning(), None, replaces=True)
-                token = _current.set(again)
+                again._enter()
                 error: BaseException | None = None
                 try:
                     return await function(*args, **kwargs)
@@ -124,7 +133,7 @@ class Task(TaskHandle):
                     error = fault
                     raise
                 finally:
-                    _current.reset(token)
+                    again._leave()
                     if (word := again._last_word(error)) is not None:
                         again._hold(again.id, word, None)
 
@@ -136,13 +145,6 @@ class Task(TaskHandle):
                 return function(*args, **kwargs)
 
         return cast(F, run)
-
-
-def leave(token: Token["TaskHandle"]) -> None:
-    """Forget that this code runs in a task's block."""
-    # Frameworks may run the end of a generator in another context than its beginning.
-    with suppress(ValueError):
-        _current.reset(token)
 
 
 def current_task() -> TaskHandle:

@@ -1,0 +1,127 @@
+"""What the two faces of the client share: everything but the waiting."""
+
+from collections.abc import Callable
+from typing import Any
+
+from taskdash.address import Address
+from taskdash.calls import State
+from taskdash.held import Done, Outcome, Write, checked_write
+from taskdash.link import Link
+from taskdash.session import Session
+from taskdash.waiting import too_late
+from taskdash_protocol.errors import TaskDashError
+from taskdash_protocol.requests import Request, Update
+
+InVain = Callable[[Session, float], object]
+"""What to tell the session where nobody waits for an outcome any more."""
+
+
+class Face:
+    """A client as programs see it; `taskdash.Client` and `taskdash.aio.Client` are the two."""
+
+    address: Address
+    _link: Link
+
+    @property
+    def server(self) -> str:
+        """Name and version of the daemon; empty before the first connection."""
+        return self._link.session.server
+
+    @property
+    def heartbeat_timeout_s(self) -> float:
+        """After how many seconds of silence the daemon takes a task for dead, unless it says."""
+        return self._link.session.heartbeat_timeout_s
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now."""
+        return self._link.session.state is State.UP
+
+    @property
+    def fault(self) -> TaskDashError | None:
+        """Why there is no connection; None where there is one, or none was tried yet."""
+        return self._link.session.last_fault
+
+    @property
+    def forked(self) -> bool:
+        """Whether this is a child of the process that connected: then it is of no use here."""
+        return not self._link.here
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing will be done any more."""
+        return self._link.closed
+
+    def say(self, id: str, **fields: Any) -> None:
+        """Change fields of a task of ours, without waiting for the daemon.
+
+        Only the newest state is sent where several wait. If the daemon is away, it is sent once it
+        is back. Raises `BadRequest` for what no daemon would take.
+        """
+        self.hold(id, fields, None)
+
+    def hold(
+        self, id: str, fields: dict[str, Any], done: Done | None, *, replaces: bool = False
+    ) -> None:
+        """Say something of a task and hold it from then on; `done` is told by another thread.
+
+        `done` must not wait, nor call the client. Raises `BadRequest` for what no daemon would
+        take.
+        """
+        self._said(id, fields, done, replaces=replaces)
+
+    def _said(self, id: str, fields: dict[str, Any], done: Done | None, *, replaces: bool) -> Write:
+        write = checked_write(id, fields, done, replaces=replaces)
+        self._link.do(lambda session, now: session.hold(id, write, now))
+        return write
+
+    def _asked(self, request: Request, done: Done) -> InVain:
+        call = self._link.do(lambda session, _now: session.call(request, done))
+
+        def forget(session: Session, _now: float) -> None:
+            if call is not None:
+                session.forget(call)
+
+        return forget
+
+    def _drained(self, done: Done) -> InVain:
+        drain = self._link.do(
+            lambda session, _now: session.drain(lambda all_said: done({"all_said": all_said}))
+        )
+
+        def forget(session: Session, _now: float) -> None:
+            if drain is not None:
+                session.forget_drain(drain)
+
+        return forget
+
+    def _timeout(self, timeout_s: float | None) -> float:
+        return self.address.timeout_s if timeout_s is None else timeout_s
+
+    def _concluded(self, outcome: Outcome | None, timeout_s: float) -> dict[str, Any]:
+        """Give a reply's body, or raise what came instead; None stands for nothing in time."""
+        if outcome is None:
+            outcome = too_late(self.address, self.fault, timeout_s)
+        if isinstance(outcome, TaskDashError):
+            raise outcome
+        return outcome
+
+
+def registration(
+    name: str, heartbeat_timeout: float | None, fenced: bool, fields: dict[str, Any]
+) -> dict[str, Any]:
+    """Join the arguments of `register` to what `Face.hold` takes."""
+    body = {**fields, "name": name}
+    if heartbeat_timeout is not None:
+        body["heartbeat_timeout"] = heartbeat_timeout
+    if fenced:
+        body["fenced"] = True
+    return body
+
+
+def update_from_outside(id: str, own: bool, epoch: int | None, fields: dict[str, Any]) -> Update:
+    """Make an Update of a task that this client does not hold. Raises `BadRequest`."""
+    body = {**fields, "id": id, "own": own}
+    if epoch is not None:
+        body["epoch"] = epoch
+    return Update.parse(body)
