@@ -113,9 +113,9 @@ class Link:
             # The thread needs what is held here; it ends by itself.
             return
         ends_at = time.monotonic() + timeout_s
-        for thread in (self._thread, self._hooks):
-            if thread is not None and thread is not threading.current_thread():
-                thread.join(max(0.0, ends_at - time.monotonic()))
+        self._join(self._thread, ends_at)
+        # Only now: the thread may have started it with the last it had to tell.
+        self._join(self._hooks, ends_at)
         if self._thread.is_alive():
             # What was said last is worth the moment also where the program ends at once.
             atexit.register(self._thread.join, LINGER_S)
@@ -134,6 +134,11 @@ class Link:
             while output:
                 del output[: sock.send(output)]
         return not output
+
+    @staticmethod
+    def _join(thread: threading.Thread | None, ends_at: float) -> None:
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(max(0.0, ends_at - time.monotonic()))
 
     # The thread
 
