@@ -81,11 +81,12 @@ def _decide(engine: Engine, doomed: Sequence[Doomed], transaction: Transaction) 
             spoke = engine.liveness.deadline(lease) > now
             owner = lease.owner
             seen = "" if owner.serial == NOBODY else engine.clock.stamp_of(owner.last_seen)
-        # A write on its way is a sign of life, or changes who owns the task, or asks for another
-        # look: all of that is known once it is committed. It comes up again with its lease.
-        if spoke or task_id in view.pending or task_id not in lease.tasks:
+        # A write on its way may take the task over or give it more time: that is known once it is
+        # committed, and the task comes up again with its lease. A hand from outside does neither;
+        # however many follow one another, the task dies beneath them.
+        if spoke or task_id not in lease.tasks or not view.keeps_owner(task_id):
             continue
-        task = view.committed(task_id)
+        task = transaction.task(task_id)
         if task is not None and is_live(task.status):
             moment = Moment(transaction.rev, transaction.at, False, seen)
             transaction.put(tasks.shut_down(task, moment, ACTOR))

@@ -51,6 +51,21 @@ class View:
         task = self.pending.get(task_id)
         return task if task is not None else self.committed(task_id)
 
+    def keeps_owner(self, task_id: str) -> bool:
+        """Tell whether no change of this task's owner or timeout waits for its commit.
+
+        Where memory cannot tell, it says no.
+        """
+        pending = self.pending.get(task_id)
+        if pending is None:
+            return True
+        before = self._cache.get(task_id)
+        return (
+            before is not None
+            and pending.epoch == before.epoch
+            and pending.timeout_s == before.timeout_s
+        )
+
     def commit(self, changes: Sequence[Change]) -> None:
         """Take over what has just reached the disk."""
         pending, unfolded = self.pending, self.unfolded

@@ -203,3 +203,35 @@ def test_a_fault_in_a_handler_is_answered_and_the_connection_lives(
     assert "ZeroDivisionError" in capsys.readouterr().out
     monkeypatch.undo()
     assert peer.ask("Register", id="a", name="n")["errid"] == 0
+
+
+def test_hands_from_outside_in_a_row_do_not_keep_a_task_alive(world: World) -> None:
+    """A task whose service is silent dies, though some own:false write always waits for the disk."""
+    service, operator = world.connect(), world.connect()
+    service.ask("Register", id="a", name="n", status="running", heartbeat_timeout=1)
+    service.close()
+    for count in range(6):
+        operator.send("Update", {"id": "a", "description": f"{count}", "own": False})
+        world.sweep()
+        world.time += 0.25
+        world.supervisor.tick()
+        while world.reading.jobs:
+            world.reading.step()
+        world.writing.step()
+    world.drain()
+    assert status(operator, "a") == "shutdown"
+    assert operator.ask("Find", id="a")["description"] == "5"
+
+
+def test_a_taking_over_that_waits_for_the_disk_saves_a_task(world: World) -> None:
+    """A write of a new owner is a sign of life from when it was read, however slow the disk."""
+    service, heir = world.connect(), world.connect()
+    service.ask("Register", id="a", name="n", status="running", heartbeat_timeout=1)
+    service.close()
+    world.time += 0.9
+    heir.send("Update", {"id": "a"})
+    world.sweep()
+    world.time += 0.2
+    world.supervisor.tick()
+    world.drain()
+    assert status(heir, "a") == "running"
