@@ -6,10 +6,14 @@ and then sends: one `recv` and one `send` for each connection in a sweep, howeve
 they carry, and one commit for what a sweep decided.
 
 The kernel's events are level-triggered: what a sweep does not finish comes up in the next.
+
+A turn of trio's loop costs as much as some requests, so sweeps follow one another within a turn,
+as long as something is ready and for no longer than `TURN_S`.
 """
 
 import select
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,8 +27,11 @@ from taskdashd.operations.engine import Engine
 from taskdashd.server.connection import Connection, ConnectionLimits
 from taskdashd.server.deadlines import Deadlines, unread_bytes
 from taskdashd.server.listener import Listener
+from taskdashd.server.mailbox import Mailbox
 
 RECV_BYTES: Final = 64 << 10
+TURN_S: Final = 0.005
+"""How long the other trio tasks (the tick, signals) may have to wait for their turn."""
 _READY_MAX: Final = 256
 _LATE_S: Final = 0.1
 _AFTER_FAULT_S: Final = 0.1
@@ -73,10 +80,12 @@ class Link:
 class Poller:
     """Accepts, reads, writes and closes; see the module."""
 
-    def __init__(self, engine: Engine, limits: ServerLimits) -> None:
+    def __init__(self, engine: Engine, limits: ServerLimits, mailbox: Mailbox) -> None:
         self._engine = engine
+        self._mailbox = mailbox
         self.limits = limits
         self._epoll = select.epoll()
+        self._epoll.register(mailbox, select.EPOLLIN)
         self._links: dict[int, Link] = {}
         self._by_serial: dict[int, Link] = {}
         self._touched: dict[Link, None] = {}
@@ -106,20 +115,25 @@ class Poller:
                 await trio.sleep(_AFTER_FAULT_S)
 
     def _serve_ready(self) -> None:
-        for fd, events in self._epoll.poll(0, _READY_MAX):
-            if (link := self._links.get(fd)) is not None:
-                self._guarded(self._ready, link, events)
-            else:
-                self._listener.ready(fd)
-        self.sweep()
+        until = time.monotonic() + TURN_S
+        while ready := self._epoll.poll(0, _READY_MAX):
+            for fd, events in ready:
+                if (link := self._links.get(fd)) is not None:
+                    self._guarded(self._ready, link, events)
+                elif fd == self._mailbox.fileno():
+                    self._take_results()
+                else:
+                    self._listener.ready(fd)
+            self.sweep()
+            if time.monotonic() >= until:
+                break
 
-    def call(self, then: Callable[[Any], None], result: Any) -> None:
-        """Run what a worker thread sent back, and send what follows from it."""
-        try:
-            then(result)
-        except Exception:
-            log.exception("unexpected fault after a job")
-        self.sweep()
+    def _take_results(self) -> None:
+        for then, result in self._mailbox.take():
+            try:
+                then(result)
+            except Exception:
+                log.exception("unexpected fault after a job")
 
     def sweep(self) -> None:
         """Let every connection that something happened to go on, send, and start a commit."""
