@@ -36,6 +36,10 @@ def _address(value: Any) -> Address:
     host, colon, port = str(value).rpartition(":")
     if not colon or not host or not port.isdecimal() or int(port) > 65535:
         raise ValueError("must be HOST:PORT, as in 127.0.0.1:13920 or [::1]:13920")
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise ValueError(f"must be HOST:PORT, and {host!r} is no host name") from None
     return Address(host.removeprefix("[").removesuffix("]"), int(port))
 
 
@@ -44,9 +48,12 @@ def _address_or_off(value: Any) -> Address | None:
 
 
 def _path(value: Any) -> Path:
-    if not isinstance(value, str | Path) or not str(value):
+    if not isinstance(value, str | Path) or not str(value) or "\0" in str(value):
         raise ValueError("must be a path")
-    return Path(value).expanduser()
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:
+        raise ValueError("must be a path, and there is no such user") from None
 
 
 def _choice(*allowed: str) -> Callable[[Any], str]:
@@ -62,7 +69,7 @@ def _seconds(low: float, high: float) -> Callable[[Any], float]:
     def parse(value: Any) -> float:
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = float("nan")
         if isinstance(value, bool) or not low <= number <= high:
             raise ValueError(f"must be a number of seconds from {low:g} to {high:g}")
@@ -186,6 +193,9 @@ class Settings:
     )
     task_cache: int = _setting(
         32 << 20, _whole(1 << 20, 8 << 30), "bytes", "Recent tasks kept in memory."
+    )
+    reply_cache: int = _setting(
+        16 << 20, _whole(0, 8 << 30), "bytes", "Replies to Find kept for who asks the same again."
     )
     event_cache: int = _setting(
         4 << 20, _whole(1 << 16, 8 << 30), "bytes", "Recent events kept in memory."

@@ -85,15 +85,16 @@ def build_engine(
 ) -> Engine:
     """Join store, liveness and feed. Raises `StoreUnusable`."""
     opened = database.start()
-    view = View(opened.last_rev, live.task_cache)
+    view = View(opened.last_rev, live.task_cache, opened.known)
     engine = Engine(opened, live, clock, view)
+    store_failed = logs.Sparing(log.error, "the store failed")
     writer = Writer(
         database,
         writing,
         view,
         now=clock.stamp,
         on_commit=engine.committed,
-        on_fault=lambda fault: log.error("the store failed", error=str(fault)),
+        on_fault=lambda fault: store_failed(error=str(fault)),
         waiting_rows_max=live.writes_waiting,
         waiting_bytes_max=live.writes_waiting_bytes,
         batch_rows_max=live.commit_rows,
@@ -140,9 +141,15 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
         nursery.cancel_scope.cancel()
     poller.close()
     mailbox.close()
-    if not all(executor.close(1.0) for executor in (writing, reading, querying)):
+    database.interrupt()
+    readers_ended = reading.close(1.0, drop=True) and querying.close(1.0, drop=True)
+    if not writing.close(1.0):
         log.error("the disk does not answer: leaving without closing the database")
         os._exit(1)
+    if not readers_ended:
+        log.warning("a look at the database does not end: leaving without closing it")
+        # All that was acknowledged is on the disk, and the next start opens the file as it is.
+        os._exit(0)
     database.close()
     log.info("stopped")
 
@@ -240,6 +247,9 @@ def _reload(live: Live, engine: Engine, reload: Callable[[], Settings]) -> None:
         new = reload()
     except ConfigError as error:
         log.error("configuration not reloaded, the old one stays", error=str(error))
+        return
+    except Exception:
+        log.exception("configuration not reloaded, the old one stays")
         return
     changed = live.adopt(new)
     engine.liveness.default_timeout_s = live.heartbeat_timeout

@@ -79,9 +79,9 @@ class Subscriber(Protocol):
         """Learn that a watch that was behind cannot go on."""
 
 
-ReadLog = Callable[[int, int, Callable[[Any], None]], None]
-"""Read rows of the log: after this rev, at most so many (fewer where they are large); then call
-with the rows or a fault."""
+ReadLog = Callable[[int, int, Callable[[], bool], Callable[[Any], None]], None]
+"""Read rows of the log: after this rev, at most so many (fewer where they are large), if that is
+still wanted by then; then call with the rows or a fault."""
 
 
 class Watch:
@@ -190,7 +190,12 @@ class Feed:
     def _read_page(self, watch: Watch) -> None:
         watch.reading = True
         held_from = self._recent_from
-        self._read_log(watch.position, _PAGE_ROWS, lambda rows: self._page(watch, rows, held_from))
+        self._read_log(
+            watch.position,
+            _PAGE_ROWS,
+            lambda: not watch.closed,
+            lambda rows: self._page(watch, rows, held_from),
+        )
 
     def unwatch(self, watch: Watch) -> None:
         """End a subscription."""

@@ -2,18 +2,27 @@
 
 import io
 import logging
+import math
 import sys
+import time
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TextIO
+from typing import Final, TextIO
 
 import structlog
+
+_SILENT_S: Final = 60.0
 
 
 def configure(log_format: str, level: str) -> None:
     """Set up structlog. `log_format` is auto, human or json; `level` a name that logging knows."""
     human = log_format == "human" or (log_format == "auto" and sys.stderr.isatty())
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            # Without local variables: a cache of tasks is one of them, and a token may be.
+            exception_formatter=structlog.dev.plain_traceback,
+        )
         if human
         else structlog.processors.JSONRenderer(ensure_ascii=True)
     )
@@ -33,6 +42,27 @@ def configure(log_format: str, level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(_Unbreakable(sys.stderr)),
         cache_logger_on_first_use=False,
     )
+
+
+class Sparing:
+    """Logs what comes again and again once a minute, with how often it came."""
+
+    def __init__(self, say: Callable[..., object], event: str) -> None:
+        self._say = say
+        self._event = event
+        self._facts: dict[str, object] = {}
+        self._said_at = -math.inf
+        self._unsaid = 0
+
+    def __call__(self, **facts: object) -> None:
+        """Log the event, unless the same was logged within the last minute."""
+        now = time.monotonic()
+        if facts == self._facts and now - self._said_at < _SILENT_S:
+            self._unsaid += 1
+            return
+        more = {"times_since": self._unsaid} if self._unsaid else {}
+        self._say(self._event, **facts, **more)
+        self._facts, self._said_at, self._unsaid = facts, now, 0
 
 
 class _Unbreakable(io.StringIO):

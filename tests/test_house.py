@@ -9,7 +9,8 @@ import pytest
 
 from taskdash_ctl.cli import main as ctl
 from taskdash_protocol.errors import BY_ERRID
-from taskdash_protocol.requests import CONTROL_FIELDS, DAEMON_FIELDS, REQUESTS, TASK_FIELDS
+from taskdash_protocol.fields import CONTROL_FIELDS, DAEMON_FIELDS, TASK_FIELDS
+from taskdash_protocol.requests import REQUESTS
 from taskdash_protocol.statuses import ENDED, WAITING
 from taskdashd import config
 from taskdashd.cli import main as daemon

@@ -17,7 +17,8 @@ from taskdashd.config import Settings
 from taskdashd.daemon import Live, build_engine
 from taskdashd.operations.clock import Clock
 from taskdashd.server.connection import Connection
-from taskdashd.server.poller import Unread
+from taskdashd.server.link import Unread
+from taskdashd.server.ready import ReadyReplies
 from taskdashd.server.supervisor import TICK_S, Supervisor
 from taskdashd.store.database import Database
 
@@ -58,7 +59,9 @@ class Peer:
 
     def __init__(self, world: "World", name: str) -> None:
         self.world = world
-        self.connection = Connection(world.engine, world.live, name, world.touched)
+        self.connection = Connection(
+            world.engine, world.live, name, world.touched, world.ready_replies
+        )
         self.decoder = Decoder(framing=TASKDASH)
         self.replies: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
@@ -132,6 +135,9 @@ class World:
             self.reading,
             Clock(lambda: self.time, lambda: WALL_START + self.time, lambda: 0.0),
         )
+        self.ready_replies = ReadyReplies(
+            self.engine.view, self.engine.speaks_for, self.live.reply_cache
+        )
         self.supervisor = Supervisor(self.engine, self)  # type: ignore[arg-type]
 
     def restart(self) -> None:
@@ -197,7 +203,7 @@ class World:
     def expire(self, serial: int, error: ServerError) -> None:
         for connection in list(self.peers):
             if connection.session.owner.serial == serial:
-                connection.expire(error)
+                connection.end_after_this(error)
 
     def check_deadlines(self) -> None:
         self.sweep()

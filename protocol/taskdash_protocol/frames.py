@@ -14,13 +14,15 @@ have arrived, no more.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from struct import Struct
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgpack
 
-from taskdash_protocol import strictjson
+from taskdash_protocol import strictjson, strictpack
 from taskdash_protocol.errors import BadRequest, FrameError
+from taskdash_protocol.strictpack import HEADER_ENTRIES_MAX
 
 FRAME_BYTES_MAX: Final = 1 << 20
 """Default limit for the length field of a frame."""
@@ -35,10 +37,9 @@ TCPX_REPLY: Final = 4
 """MessageID of a reply in the original framing."""
 TCPX_TOKEN: Final = 1393
 """MessageID that carries a token in the original framing."""
+_NO_REQUEST: Final = (HEARTBEAT, TCPX_TOKEN)
 
-HEADER_ENTRIES_MAX: Final = 32
-_HEADER_CONTAINERS_MAX: Final = 64
-_SMALL_PAYLOAD_BYTES: Final = 4096
+_CACHED_MAX: Final = 32
 _SCALARS: Final = (str, bytes, int, float, bool, type(None))
 
 _U32: Final = Struct(">I")
@@ -67,8 +68,10 @@ class Framing(Protocol):
 
     name: str
     heartbeat: bytes
+    heartbeat_payload: bytes
+    """What follows its length."""
 
-    def decode(self, payload: bytes | bytearray) -> Message | Malformed:
+    def decode(self, payload: bytes) -> Message | Malformed:
         """Read a payload (what follows the length)."""
 
     def request(self, header: Mapping[str, Any], body: bytes | None) -> bytes:
@@ -113,11 +116,12 @@ class MsgpackFraming:
 
     name = "taskdash"
     heartbeat = bytes.fromhex("000000 06 93 cd0570 c0 c0")
+    heartbeat_payload = heartbeat[_U32.size :]
 
-    def decode(self, payload: bytes | bytearray) -> Message | Malformed:
+    def decode(self, payload: bytes) -> Message | Malformed:
         """Read a payload; see `Framing.decode`."""
         try:
-            parts = _unpack(payload)
+            parts = strictpack.loads(payload)
         except BadRequest as error:
             return Malformed(error)
         if type(parts) is not list or len(parts) != 3:
@@ -154,7 +158,12 @@ class MsgpackFraming:
 
     @staticmethod
     def _frame(start: bytes, header: Mapping[str, Any], body: bytes | None) -> bytes:
-        packed: bytes = start + msgpack.packb(header)
+        request_id = header.get("RequestID")
+        if len(header) == 1 and type(request_id) is str and len(request_id) <= _CACHED_MAX:
+            # Most headers hold nothing else, and there are few operations.
+            packed = start + _pack_request_id(request_id)
+        else:
+            packed = start + msgpack.packb(header)
         if body is None:
             return _U32.pack(len(packed) + 1) + packed + b"\xc0"
         size = len(body)
@@ -172,8 +181,9 @@ class TcpxFraming:
 
     name = "tcpx"
     heartbeat = bytes.fromhex("00000010 00000570 00000004 00000000") + b"null"
+    heartbeat_payload = heartbeat[_U32.size :]
 
-    def decode(self, payload: bytes | bytearray) -> Message | Malformed:
+    def decode(self, payload: bytes) -> Message | Malformed:
         """Read a payload; see `Framing.decode`."""
         if len(payload) < _TCPX_HEAD.size:
             return Malformed(BadRequest("the frame is too short for its three length fields"))
@@ -185,13 +195,13 @@ class TcpxFraming:
             )
         header: dict[str, Any] | None = None
         try:
-            text = bytes(payload[_TCPX_HEAD.size : body_at])
-            if text and text != b"null":
+            text = payload[_TCPX_HEAD.size : body_at]
+            if text.strip() not in (b"", b"null"):
                 header = strictjson.loads_object(text, "header")
                 if len(header) > HEADER_ENTRIES_MAX:
                     raise BadRequest(f"the header has more than {HEADER_ENTRIES_MAX} entries")  # noqa: TRY301
-            body = bytes(payload[body_at:]) if body_size else None
-            if body is None or message_id == TCPX_TOKEN or body.lstrip()[:1] != b'"':
+            body = payload[body_at:] if body_size else None
+            if body is None or message_id in _NO_REQUEST or body.lstrip()[:1] != b'"':
                 return Message(message_id, header, body)
             return Message(message_id, header, strictjson.loads(body).encode(), encoded_twice=True)
         except BadRequest as error:
@@ -264,36 +274,63 @@ class Decoder:
     def next(self) -> Message | Malformed | None:
         """Take the next whole frame, or None until more bytes come.
 
+        Raises `FrameError` as `next_payload` does.
+        """
+        payload = self.next_payload()
+        return None if payload is None else self.decode(payload)
+
+    def decode(self, payload: bytes) -> Message | Malformed:
+        """Read a payload that `next_payload` gave."""
+        framing = self.framing
+        assert framing is not None
+        return _BEAT if payload == framing.heartbeat_payload else framing.decode(payload)
+
+    def next_payload(self) -> bytes | None:
+        """Take the payload of the next whole frame, or None until more bytes come.
+
         Raises `FrameError` where the length is 0 or above the limit, as soon as it is known, and
         again at every later call.
         """
-        data, start = self._data, self._position
-        if len(data) - start < 4:
+        data, start = self._data, self._position + 4
+        arrived = len(data)
+        if arrived < start:
             return None
-        (length,) = _U32.unpack_from(data, start)
+        (length,) = _U32.unpack_from(data, start - 4)
         if not 0 < length <= self.frame_bytes_max:
             raise FrameError(
                 f"a frame of {length} bytes: the length must be 1 to {self.frame_bytes_max}"
             )
-        start += 4
         end = start + length
-        framing = self.framing
-        if framing is None:
-            if len(data) == start:
+        if self.framing is None:
+            if arrived == start:
                 return None
-            framing = self.framing = TCPX if data[start] == 0 else TASKDASH
-        if len(data) < end:
+            self.framing = TCPX if data[start] == 0 else TASKDASH
+        if arrived < end:
             return None
-        payload = data[start:end]
-        self._forget_until(end)
-        if payload == framing.heartbeat[4:]:
-            return _BEAT
-        return framing.decode(payload)
+        payload = data[start:end] if type(data) is bytes else bytes(data[start:end])
+        if arrived == end:
+            # An idle connection keeps no memory of its last burst.
+            self._data, self._position = b"", 0
+        else:
+            self._position = end
+        return payload
 
     @property
     def buffered_bytes(self) -> int:
         """How many bytes wait here: whole frames not yet taken and the beginning of another."""
         return len(self._data) - self._position
+
+    @property
+    def whole_frames(self) -> int:
+        """How many whole frames wait here. It takes a look at each of them."""
+        data, start, count = self._data, self._position, 0
+        while len(data) - start >= 4:
+            (length,) = _U32.unpack_from(data, start)
+            start += 4 + length
+            if not 0 < length <= self.frame_bytes_max or start > len(data):
+                break
+            count += 1
+        return count
 
     @property
     def has_frame(self) -> bool:
@@ -303,13 +340,6 @@ class Decoder:
             return False
         (length,) = _U32.unpack_from(self._data, start)
         return not 0 < length <= self.frame_bytes_max or len(self._data) - start - 4 >= length
-
-    def _forget_until(self, end: int) -> None:
-        if end == len(self._data):
-            # An idle connection keeps no memory of its last burst.
-            self._data = b""
-            end = 0
-        self._position = end
 
 
 def _header_fault(header: object) -> str | None:
@@ -323,44 +353,7 @@ def _header_fault(header: object) -> str | None:
     return None
 
 
-def _refuse_extension(code: int, data: bytes) -> object:
-    raise BadRequest("MessagePack extension types are not allowed")
-
-
-class _ContainerBudget:
-    """Counts arrays and maps as they are closed, and stops a bomb made of empty ones."""
-
-    def __init__(self) -> None:
-        self._left = _HEADER_CONTAINERS_MAX
-
-    def __call__(self, container: Any) -> Any:
-        self._left -= 1
-        if self._left < 0:
-            raise BadRequest("the header holds too many arrays and maps")
-        return container
-
-
-def _unpack(payload: bytes | bytearray) -> Any:
-    # A small payload cannot hold enough to hurt; only a large one is counted as it is read.
-    budget = _ContainerBudget() if len(payload) > _SMALL_PAYLOAD_BYTES else None
-    try:
-        return msgpack.unpackb(
-            payload,
-            raw=False,
-            strict_map_key=True,
-            max_array_len=HEADER_ENTRIES_MAX,
-            max_map_len=HEADER_ENTRIES_MAX,
-            max_ext_len=0,
-            ext_hook=_refuse_extension,
-            list_hook=budget,
-            object_hook=budget,
-        )
-    except msgpack.ExtraData:
-        raise BadRequest("bytes follow the payload's array inside the frame") from None
-    except BadRequest:
-        raise
-    except (ValueError, TypeError, msgpack.UnpackException):
-        raise BadRequest(
-            "the payload is not valid MessagePack within the limits "
-            f"(at most {HEADER_ENTRIES_MAX} entries, no extension types)"
-        ) from None
+@lru_cache(maxsize=64)
+def _pack_request_id(request_id: str) -> bytes:
+    packed: bytes = msgpack.packb({"RequestID": request_id})
+    return packed

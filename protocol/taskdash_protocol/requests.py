@@ -9,9 +9,11 @@ them as part of the task.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, ClassVar, Final, Self
 
 from taskdash_protocol.errors import BadRequest
+from taskdash_protocol.fields import CONTROL_FIELDS, DAEMON_FIELDS, TASK_FIELDS
 
 ID_CHARACTERS_MAX: Final = 128
 HEARTBEAT_TIMEOUT_MIN_S: Final = 0.5
@@ -21,47 +23,10 @@ QUERY_LIMIT_DEFAULT: Final = 100
 WHERE_VALUES_MAX: Final = 1000
 CLIENT_CHARACTERS_MAX: Final = 256
 
-TASK_FIELDS: Final[dict[str, str]] = {
-    "id": "The task's key, chosen by the service: 1-128 characters, no control characters.",
-    "name": "What people call the task. Required on Register.",
-    "url": "Where the service that runs it can be reached.",
-    "user": "Who it belongs to.",
-    "group_id": "The group it belongs to.",
-    "description": "A line of text for people.",
-    "status": "Free text: finish, failed, cancelled end it; pending, review wait; else it is live.",
-    "start_time": "The service's own words; stored unchanged.",
-    "stop_time": "The service's own words; stored unchanged.",
-    "project_id": "The project it is part of.",
-    "instance_id": "The instance of the project or flow.",
-    "task_type": "What kind of work it is.",
-    "edit_info": "What an editor needs; stored unchanged.",
-    "checker": "Who reviews it.",
-    "parent_id": "The id of the task it is part of.",
-}
-"""The string fields of a task that clients write, in the order in which they are given back."""
-
-DAEMON_FIELDS: Final[dict[str, str]] = {
-    "rev": "Number of the task's last change; one counter for the whole daemon.",
-    "epoch": "Grows by 1 each time the owning connection changes.",
-    "created_at": "When it was first registered.",
-    "updated_at": "When it last changed.",
-    "shutdown_at": "When the daemon set it to `shutdown`; empty otherwise.",
-    "status_before_shutdown": "The status it had then; empty otherwise.",
-    "last_seen": "The last sign of life of its owner.",
-}
-"""Fields that the daemon alone writes. Times are RFC 3339, UTC, with milliseconds."""
-
-CONTROL_FIELDS: Final[dict[str, str]] = {
-    "heartbeat_timeout": "This task's own timeout in seconds, 0.5-86400.",
-    "epoch": "The epoch that the writer believes in; any other than the current one gets 1004.",
-    "fenced": "Other connections need the current epoch to write this task.",
-    "own": "Update only: false changes the task without becoming its owner.",
-}
-"""Fields of Register and Update that steer the write."""
-
 _CONTROL_NAMES: Final = frozenset(CONTROL_FIELDS)
 _REPLY_FIELDS: Final = ("errid", "errmsg")
 _DEFAULTS: Final = dict.fromkeys(TASK_FIELDS, "")
+_task_values: Final = itemgetter(*TASK_FIELDS)
 # `last_seen` moves with every beat: a cursor over it could not be stable.
 WHERE_FIELDS: Final = frozenset(TASK_FIELDS) | frozenset(
     ("created_at", "updated_at", "shutdown_at", "status_before_shutdown")
@@ -151,12 +116,17 @@ class Register(_Write):
         if "name" not in body:
             raise BadRequest("field name is required")
         fields = {**_DEFAULTS, **body}
-        for name in TASK_FIELDS:
-            # Spelt out, for the daemon does this more often than anything else.
-            value = fields[name]
-            if type(value) is not str or "\0" in value:
-                _check_text(name, value)
-        if body.get("own") is False:
+        # All at once, for the daemon does this more often than anything else.
+        try:
+            plain = "\0" not in "".join(_task_values(fields))
+        except TypeError:
+            plain = False
+        if not plain:
+            for name in TASK_FIELDS:
+                _check_text(name, fields[name])
+        if _NOT_KEPT.isdisjoint(body):
+            return cls(task_id, fields)
+        if not _own(body):
             raise BadRequest("field own: only an Update can leave a task to its owner")
         return cls(task_id, _kept(fields), *_control(body))
 
@@ -174,10 +144,7 @@ class Update(_Write):
         task_id = parse_id(body)
         for name in body.keys() & TASK_FIELDS.keys():
             _check_text(name, body[name])
-        own = body.get("own", True)
-        if type(own) is not bool:
-            raise BadRequest("field own must be true or false")
-        return cls(task_id, _kept(dict(body)), *_control(body), own)
+        return cls(task_id, _kept(dict(body)), *_control(body), _own(body))
 
     def to_body(self) -> dict[str, Any]:
         """Give the JSON object."""
@@ -221,7 +188,7 @@ class Query(Request):
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
         """Read the request. Raises `BadRequest`."""
-        order = _optional_text(body, "order") or "id"
+        order = "id" if body.get("order") is None else _optional_text(body, "order")
         if order.removeprefix("-") not in ORDER_FIELDS:
             raise BadRequest(f"field order: tasks cannot be ordered by {order[:64]!r}")
         limit = body.get("limit")
@@ -356,6 +323,13 @@ def _kept(fields: dict[str, Any]) -> dict[str, Any]:
         for name in fields.keys() & _NOT_KEPT:
             del fields[name]
     return fields
+
+
+def _own(body: Mapping[str, Any]) -> bool:
+    own = body.get("own", True)
+    if type(own) is not bool:
+        raise BadRequest("field own must be true or false")
+    return own
 
 
 def _control(body: Mapping[str, Any]) -> tuple[float | None, int | None, bool | None]:

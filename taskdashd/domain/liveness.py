@@ -81,10 +81,14 @@ class Liveness:
     def count(self, owner: Owner, timeout_s: float | None, by: int) -> None:
         """Note that an owner gained (`by=1`) or lost (`by=-1`) a task of this timeout."""
         had = owner.timeouts.get(timeout_s, 0)
-        owner.timeouts[timeout_s] = had + by
-        if had + by <= 0:
+        has = had + by
+        if has > 0:
+            owner.timeouts[timeout_s] = has
+            if had:
+                return
+        else:
             del owner.timeouts[timeout_s]
-        if owner.is_open and (not had or had + by <= 0):
+        if owner.is_open:
             # Another set of timeouts: the longest may have become shorter.
             self._schedule(owner, self.deadline(owner))
 

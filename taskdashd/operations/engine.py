@@ -131,19 +131,16 @@ class Engine:
         return Moment(transaction.rev, transaction.at, self._is_gone(old), self.seen(old))
 
     def check_room(self, old: Task | None, new: Task) -> None:
-        """Raise `Busy` if supervising this task would go over a limit."""
-        if not is_live(new.status):
-            return
+        """Raise `Busy` if keeping this task would go over a limit."""
         # What is pending counts whole, though some of it may be live already.
         full = len(self.liveness) + len(self.view.pending) >= self.limits.max_live_tasks
-        if full and (old is None or not is_live(old.status)):
+        if full and is_live(new.status) and (old is None or not is_live(old.status)):
             raise Busy(f"{self.limits.max_live_tasks} live tasks are supervised: no more fit")
         session = self.sessions.get(new.owner)
-        if (
-            session is not None
-            and new.timeout_s not in session.owner.timeouts
-            and len(session.owner.timeouts) >= _TIMEOUTS_MAX
-        ):
+        if session is None:
+            return
+        timeouts = session.owner.timeouts
+        if len(timeouts) >= _TIMEOUTS_MAX and new.timeout_s not in timeouts:
             raise Busy(f"one connection's tasks have {_TIMEOUTS_MAX} different timeouts already")
 
     def body(self, task: Task) -> bytes:
@@ -157,34 +154,28 @@ class Engine:
     def committed(self, changes: Sequence[Change]) -> None:
         """Draw the consequences of changes that are on disk now."""
         for change in changes:
-            self._reassign(change)
-            self._supervise(change)
+            self._follow(change)
         self.feed.publish(changes)
 
-    def _reassign(self, change: Change) -> None:
+    def _follow(self, change: Change) -> None:
+        """Count the task for its owner, and supervise it if it is live."""
         old, new = change.previous, change.task
-        if old is not None:
-            if old.owner == new.owner and old.timeout_s == new.timeout_s:
-                return
-            if loser := self.sessions.get(old.owner):
+        session = self.sessions.get(new.owner)
+        if old is None or old.owner != new.owner or old.timeout_s != new.timeout_s:
+            if old is not None and (loser := self.sessions.get(old.owner)):
                 self.liveness.count(loser.owner, old.timeout_s, -1)
-        if winner := self.sessions.get(new.owner):
-            self.liveness.count(winner.owner, new.timeout_s, +1)
-
-    def _supervise(self, change: Change) -> None:
-        old, new = change.previous, change.task
+            if session is not None:
+                self.liveness.count(session.owner, new.timeout_s, +1)
         if not is_live(new.status):
             self.liveness.release(new.id)
-            return
-        session = self.sessions.get(new.owner)
-        if session is not None:
-            owner = session.owner
+        elif session is not None:
+            self.liveness.supervise(new.id, session.owner, new.timeout_s)
         else:
             present = self.liveness.owner_of(new.id)
             same = old is not None and old.owner == new.owner
             # A hand from outside does not move the deadline of a task whose service is gone.
             owner = present if present is not None and same else self._orphaned()
-        self.liveness.supervise(new.id, owner, new.timeout_s)
+            self.liveness.supervise(new.id, owner, new.timeout_s)
 
     def _orphaned(self) -> Owner:
         owner = Owner(NOBODY, self.clock.now())
@@ -200,8 +191,11 @@ class Engine:
 
     def seen(self, task: Task) -> str:
         """Give the last sign of life of a task's owner; empty if it gave none since the start."""
+        owner = self.speaks_for(task)
+        return "" if owner is None else self.clock.stamp_of(owner.last_seen)
+
+    def speaks_for(self, task: Task) -> Owner | None:
+        """Give the connection whose signs of life are the task's; None where none is known."""
         session = self.sessions.get(task.owner)
         owner = session.owner if session is not None else self.liveness.owner_of(task.id)
-        if owner is None or owner.serial == NOBODY:
-            return ""
-        return self.clock.stamp_of(owner.last_seen)
+        return None if owner is None or owner.serial == NOBODY else owner

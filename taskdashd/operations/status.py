@@ -1,6 +1,7 @@
 """Status: how the daemon itself fares, for operators and their tools."""
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,8 @@ from taskdashd.store.database import Health
 
 _STATUSES_MAX: Final = 1000
 """Statuses are free text: a reply has room for so many, the most frequent first."""
+_STATUS_CHARACTERS_MAX: Final = 128
+"""Longer ones are cut."""
 
 
 @session(Status)
@@ -21,11 +24,13 @@ def status(request: Status, caller: Caller, done: Done) -> None:
     def measured(health: Any) -> None:
         done(_report(caller.engine, health) if isinstance(health, Health) else health)
 
-    caller.engine.reader.health(measured, check=request.check)
+    caller.engine.reader.health(caller.is_there, measured, check=request.check)
 
 
 def _report(engine: Engine, health: Health) -> dict[str, Any]:
-    by_count = sorted(health.tasks.items(), key=lambda item: -item[1])[:_STATUSES_MAX]
+    by_count = Counter[str]()
+    for name, count in health.tasks.items():
+        by_count[name[:_STATUS_CHARACTERS_MAX]] += count
     database: dict[str, Any] = {
         "bytes": health.file_bytes,
         "wal_bytes": health.wal_bytes,
@@ -42,7 +47,7 @@ def _report(engine: Engine, health: Health) -> dict[str, Any]:
         "started_at": engine.started_at,
         "uptime": round(engine.clock.now() - engine.started, 3),
         "rev": engine.view.committed_rev,
-        "tasks": dict(by_count),
+        "tasks": dict(by_count.most_common(_STATUSES_MAX)),
         "live_tasks": len(engine.liveness),
         "connections": len(engine.sessions),
         "watches": sum(len(one.watches) for one in engine.sessions.values()),

@@ -24,6 +24,10 @@ class Caller(NamedTuple):
     session: Session
     engine: Engine
 
+    def is_there(self) -> bool:
+        """Tell whether the connection is open. Safe to call from any thread."""
+        return self.session.owner.is_open
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:

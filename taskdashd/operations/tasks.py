@@ -50,7 +50,8 @@ def query(request: Query, caller: Caller, done: Done) -> None:
     def read(page: Any) -> None:
         done(_page(page, caller) if isinstance(page, Page) else page)
 
-    engine.reader.query(request, engine.limits.max_frame - REPLY_RESERVE_BYTES, read)
+    bytes_max = engine.limits.max_frame - REPLY_RESERVE_BYTES
+    engine.reader.query(request, bytes_max, caller.is_there, read)
 
 
 def _put(change: Change, caller: Caller, transaction: Transaction) -> Result:

@@ -1,63 +1,103 @@
-"""What a frame asks of the daemon, and the JSON of what is answered. No state, no I/O."""
+"""What a frame asks of the daemon, and what is answered. No I/O."""
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from taskdash_protocol import strictjson
 from taskdash_protocol.errors import OK_ERRMSG, BadRequest, ServerError
 from taskdash_protocol.frames import (
     HEARTBEAT,
     REQUEST,
+    TASKDASH,
     TCPX,
     TCPX_TOKEN,
+    Decoder,
     Framing,
     Malformed,
-    Message,
     check_header,
     echo,
 )
 from taskdash_protocol.requests import Request
 from taskdashd.operations import sessions, status, tasks  # noqa: F401  # they fill OPERATIONS
 from taskdashd.operations.table import OPERATIONS, Operation
+from taskdashd.server.outbox import Reply
 
 _OK: Final = b'"errid":0,"errmsg":"%b"}' % OK_ERRMSG.encode()
 
 
-class Call(NamedTuple):
-    """A request in the inbox, or what is to be answered in its place."""
+class Call(Reply):
+    """A request, from the inbox to its reply; or what is to be answered in its place."""
 
-    operation: Operation | None
-    request: Request | None
-    header: dict[str, Any]
-    encoded_twice: bool = False
-    size: int = 0
-    task_id: str | None = None
-    """The task that must be in memory first; None where the operation needs none."""
-    answer: ServerError | bytes | None = None
-    """A refusal, or a ready frame, where nothing is left to be done."""
+    __slots__ = (
+        "answer",
+        "encoded_twice",
+        "header",
+        "operation",
+        "payload",
+        "request",
+        "size",
+        "task_id",
+    )
+
+    def __init__(
+        self,
+        header: dict[str, Any],
+        operation: Operation | None = None,
+        request: Request | None = None,
+        task_id: str | None = None,
+        size: int = 0,
+        *,
+        encoded_twice: bool = False,
+        answer: ServerError | bytes | None = None,
+    ) -> None:
+        # Reply's part is spelt out: there is one of these for each request.
+        self.frame = None
+        self.room = 0
+        self.header = header
+        """What the reply repeats of the request's header."""
+        self.operation = operation
+        self.request = request
+        self.task_id = task_id
+        """The task that must be in memory first; None where the operation needs none."""
+        self.size = size
+        self.encoded_twice = encoded_twice
+        self.payload: bytes | None = None
+        """Where the reply may serve whoever sends the same payload again."""
+        self.answer = answer
+        """A refusal, or a ready frame, where nothing is left to be done."""
 
 
-LOST: Final = Call(None, None, {})
-"""Stands behind the answer to a frame that ends the stream."""
+class Lost(Call):
+    """Ends the connection once all before it is answered; `answer` says why."""
+
+    __slots__ = ()
 
 
-def parse(message: Message | Malformed, framing: Framing) -> Call | None:
-    """Understand a frame; None where nothing is to be done or answered."""
+def parse(payload: bytes, decoder: Decoder) -> Call | None:
+    """Understand a frame that a decoder gave; None where nothing is to be done or answered."""
+    message, framing = decoder.decode(payload), decoder.framing
+    assert framing is not None
     if isinstance(message, Malformed):
-        return Call(None, None, echo(message.header), answer=message.error)
+        return Call(echo(message.header), answer=message.error)
     message_id, header, body, twice = message
     if message_id == HEARTBEAT:
         return _parse_beat(header, framing)
     head = echo(header)
     try:
-        check_header(header)
+        if len(head) != len(header or ()):
+            check_header(header)
         if framing is TCPX:
             if message_id == TCPX_TOKEN:
-                return Call(None, None, head, answer=framing.reply(head, b"{" + _OK))
+                return Call(head, answer=framing.reply(head, b"{" + _OK))
         elif message_id != REQUEST:
             raise BadRequest(f"MessageID {message_id} is none that a client may send")
-        return _parse_request(header, head, body, twice=twice)
+        call = _parse_request(header, head, body, twice=twice)
     except ServerError as error:
-        return Call(None, None, head, twice, answer=error)
+        return Call(head, encoded_twice=twice, answer=error)
+    reads = call.operation is not None and call.operation.kind == "reads"
+    if reads and framing is TASKDASH and len(head) == 1:
+        # Not with a Seq: that comes but once.
+        call.payload = payload
+    return call
 
 
 def reply_body(call: Call, result: Any) -> bytes:
@@ -83,8 +123,8 @@ def _parse_beat(header: dict[str, Any] | None, framing: Framing) -> Call | None:
     try:
         check_header(header)
     except BadRequest as error:
-        return Call(None, None, {}, answer=error)
-    return Call(None, None, {}, answer=framing.beat({"Seq": header["Seq"]}))
+        return Call({}, answer=error)
+    return Call({}, answer=framing.beat({"Seq": header["Seq"]}))
 
 
 def _parse_request(
@@ -111,4 +151,5 @@ def _parse_request(
             error.task_id = fields["id"]
         raise
     task_id = None if operation.kind == "session" else fields["id"]
-    return Call(operation, request, head, twice, len(body or b""), task_id)
+    size = 0 if body is None else len(body)
+    return Call(head, operation, request, task_id, size, encoded_twice=twice)

@@ -1,10 +1,10 @@
 """One connection without its socket: bytes in, requests done in order, bytes out.
 
-    receive -> decoder -> inbox (parsed, in order) -> operation -> slot (in order) -> output
+    receive -> decoder -> inbox (parsed, in order) -> operation -> outbox (in order) -> output
 
 - Bad input becomes a value in the inbox and is answered in its turn.
-- A reply keeps a slot until it is known; only the slots at the head are sent. So replies come in
-  the order of the requests, whichever commit or look-up is done first.
+- A reply has its place in the outbox when its request is begun; only what is known at the head is
+  sent. So replies come in the order of the requests, whichever commit or look-up is done first.
 - A request whose task is not in memory stops the inbox until the reader has brought it, together
   with those of the requests behind it.
 - An operation of kind "session" waits until everything before it is answered, and stops the inbox
@@ -15,26 +15,23 @@ Whoever drives it calls `receive`, `end_of_input`, `expire` and `settle`, sends 
 and closes the socket when `finished`.
 """
 
-from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, Protocol
 
 import structlog
 
 from taskdash_protocol import strictjson
-from taskdash_protocol.errors import BadRequest, Busy, FrameError, ServerError, StorageError
-from taskdash_protocol.frames import TASKDASH, Decoder
+from taskdash_protocol.errors import Busy, ServerError, StorageError
 from taskdashd.feed import Event
 from taskdashd.operations.engine import Engine
-from taskdashd.operations.table import Caller
-from taskdashd.server.calls import LOST, Call, error_body, parse, reply_body
-from taskdashd.server.outbox import Outbox, Slot
+from taskdashd.operations.table import Caller, Operation
+from taskdashd.server.calls import Call, Lost, error_body, reply_body
+from taskdashd.server.inbox import Inbox
+from taskdashd.server.outbox import Outbox
+from taskdashd.server.ready import ReadyReplies
 
-INBOX_REQUESTS_MAX: Final = 256
-INBOX_BYTES_MAX: Final = 64 << 10
 LOOK_AHEAD_MAX: Final = 256
-BUFFERED_BYTES_MAX: Final = 128 << 10
-"""Bytes not yet taken as frames, beyond which no more are read while the inbox is stopped."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -57,13 +54,12 @@ class Connection:
         limits: ConnectionLimits,
         peer: str,
         touched: Callable[["Connection"], None],
+        ready: ReadyReplies,
     ) -> None:
         self._engine = engine
         self._limits = limits
         self._touched = touched
-        self._decoder = Decoder(limits.max_frame)
-        self._inbox: deque[Call] = deque()
-        self._inbox_bytes = 0
+        self._inbox = Inbox(limits.max_frame, self._heard)
         self.outbox = Outbox()
         self._waits = False
         self._look_ahead = LOOK_AHEAD_MAX
@@ -73,7 +69,7 @@ class Connection:
         self._goodbye: tuple[ServerError, bool] | None = None
         self.session = engine.connect(peer, self)
         self._caller = Caller(self.session, engine)
-        self.frames_in = 0
+        self._ready = ready
 
     # What the driver asks
 
@@ -83,26 +79,29 @@ class Connection:
         return (
             not self._ended
             and not self._closing
-            and not self.peer_is_slow
-            and (not self._inbox or self._decoder.buffered_bytes < BUFFERED_BYTES_MAX)
+            and not self._inbox.is_full
             and len(self.outbox) < self._limits.max_pending
         )
 
     @property
     def peer_is_slow(self) -> bool:
         """Whether so much waits for the peer to read that no more of its requests are done."""
-        return self.outbox.output_bytes + self.outbox.slot_bytes >= self._limits.reply_buffer
+        return self.outbox.held_bytes >= self._limits.reply_buffer
 
     @property
     def has_partial_frame(self) -> bool:
         """Whether a frame was begun that the peer has yet to complete."""
-        decoder = self._decoder
-        return not self._closing and decoder.buffered_bytes > 0 and not decoder.has_frame
+        return not self._closing and self._inbox.has_partial_frame
 
     @property
     def has_unread_frame(self) -> bool:
-        """Whether a whole frame has arrived that was not looked at yet."""
-        return not self._closing and self._decoder.has_frame
+        """Whether a whole frame has arrived whose sign of life was not taken yet."""
+        return not self._closing and not self.peer_is_slow and self._inbox.has_unread_frame
+
+    @property
+    def frames_in(self) -> int:
+        """How many frames were taken."""
+        return self._inbox.frames_in
 
     @property
     def finished(self) -> bool:
@@ -124,7 +123,7 @@ class Connection:
     def receive(self, data: bytes) -> None:
         """Take bytes from the peer and do what they ask, as far as that can be done now."""
         if not self._closing:
-            self._decoder.feed(data)
+            self._inbox.feed(data)
             self._work()
 
     def end_of_input(self) -> None:
@@ -158,7 +157,13 @@ class Connection:
             self._closing = True
             self._inbox.clear()
             self._goodbye = (error, reply)
-            self._send_ready()
+            self._touched(self)
+
+    def end_after_this(self, error: ServerError, *, reply: bool = False) -> None:
+        """End the connection for a reason, once all that came before is done and answered."""
+        if not self._closing:
+            self._ended = True
+            self._inbox.refuse_rest(error, reply=reply)
             self._touched(self)
 
     def lost(self) -> None:
@@ -174,7 +179,7 @@ class Connection:
         """Take events; a watcher that does not read is cut off."""
         if self._closing:
             return
-        outbox, framing = self.outbox, self._decoder.framing or TASKDASH
+        outbox, framing = self.outbox, self._inbox.framing
         if not outbox.output_bytes:
             # Else it is touched already, or waits for the kernel to take more.
             self._touched(self)
@@ -204,68 +209,66 @@ class Connection:
 
     def _work(self) -> None:
         try:
-            while True:
-                self._read()
-                if not self._inbox or not self._run_next():
+            while self._inbox or self._read():
+                if not self._run_inbox():
                     break
         except Exception:
             log.exception("unexpected fault in a connection", peer=self.session.peer)
             self.expire(Busy("an unexpected fault: it was logged"), reply=True)
+        if self.peer_is_slow:
+            # Nothing more is done before the peer has read what it asked for; but it lives.
+            self._inbox.listen()
+        self._send_ready()
 
-    def _read(self) -> None:
-        if self._inbox or self._closing:
-            return
-        frames = 0
-        try:
-            while (
-                len(self._inbox) < INBOX_REQUESTS_MAX
-                and self._inbox_bytes < INBOX_BYTES_MAX
-                and (message := self._decoder.next()) is not None
-            ):
-                frames += 1
-                call = parse(message, self._decoder.framing or TASKDASH)
-                if call is not None:
-                    self._inbox.append(call)
-                    self._inbox_bytes += call.size
-        except FrameError as error:
-            log.info("not a frame: closing", peer=self.session.peer, detail=str(error))
-            self._inbox.append(Call(None, None, {}, answer=BadRequest(str(error))))
-            # What came before is still answered; `_run_next` ends the connection after this one.
-            self._inbox.append(LOST)
-        if frames:
-            self.frames_in += frames
-            self.session.owner.last_seen = self._engine.clock.now()
+    def _read(self) -> bool:
+        """Fill the inbox; tell whether there is anything in it."""
+        if self._closing:
+            return False
+        inbox = self._inbox
+        while not self.peer_is_slow and inbox.parse_one(self._answer_known):
+            pass
+        return bool(inbox)
 
-    def _run_next(self) -> bool:
-        """Do what is next in the inbox; False if it has to wait."""
-        if self._waits or self.peer_is_slow or len(self.outbox) >= self._limits.max_pending:
+    def _heard(self) -> None:
+        self.session.owner.last_seen = self._engine.clock.now()
+
+    def _answer_known(self, payload: bytes) -> bool:
+        frame = self._ready.get(payload)
+        if frame is None:
             return False
-        call = self._inbox[0]
-        operation = call.operation
-        if operation is None:
-            self._next()
-            self._answer(call)
-            return True
-        if operation.kind == "session":
-            if self.outbox:
-                return False
-            self._next()
-            self._run_alone(call)
-            return True
-        assert call.task_id is not None
-        if not self._engine.view.knows(call.task_id):
-            self._look_up()
-            return False
-        self._next()
-        self._run_on_task(call)
+        self.outbox.append(frame)
         return True
 
-    def _next(self) -> None:
-        self._inbox_bytes -= self._inbox.popleft().size
+    def _run_inbox(self) -> bool:
+        """Do what is in the inbox, in order; False if something in it has to wait."""
+        inbox, outbox, limits, view = self._inbox, self.outbox, self._limits, self._engine.view
+        while inbox:
+            if (
+                self._waits
+                or outbox.held_bytes >= limits.reply_buffer
+                or len(outbox) >= limits.max_pending
+            ):
+                return False
+            call = inbox.first()
+            operation, task_id = call.operation, call.task_id
+            if operation is None:
+                inbox.pop()
+                self._answer(call)
+            elif task_id is None:
+                if outbox:
+                    return False
+                inbox.pop()
+                self._run_alone(operation, call)
+            elif view.knows(task_id):
+                inbox.pop()
+                self._run_on_task(operation, call, task_id)
+            else:
+                self._look_up()
+                return False
+        return True
 
     def _look_up(self) -> None:
-        wanted = [call.task_id for call in self._inbox if call.task_id is not None]
-        del wanted[self._look_ahead :]
+        wanted = self._inbox.task_ids(self._look_ahead)
         # If the cache cannot hold them all at once, fewer will be asked for.
         self._look_ahead = max(1, self._look_ahead // 2)
         self._waits = True
@@ -275,76 +278,78 @@ class Connection:
         self._waits = False
         if self._closing:
             return
-        if self._inbox and self._engine.view.knows(self._inbox[0].task_id or ""):
+        if self._inbox and self._engine.view.knows(self._inbox.first().task_id or ""):
             self._look_ahead = min(LOOK_AHEAD_MAX, self._look_ahead * 2)
         if fault is not None and self._inbox:
-            call = self._inbox[0]
-            self._next()
-            error = fault if isinstance(fault, ServerError) else Busy("the task cannot be read")
-            self._answer(call._replace(answer=error))
+            call = self._inbox.pop()
+            call.answer = (
+                fault if isinstance(fault, ServerError) else Busy("the task is unreadable")
+            )
+            self._answer(call)
         self._work()
         self._touched(self)
 
     # Operations
 
     def _answer(self, call: Call) -> None:
-        if call is LOST:
-            self.expire(BadRequest("the stream cannot be trusted past a bad length"))
-        elif isinstance(call.answer, bytes):
-            self.outbox.fill(self.outbox.slot(), call.answer)
-            self._send_ready()
+        if isinstance(call, Lost):
+            assert isinstance(call.answer, ServerError)
+            log.info("closing", peer=self.session.peer, detail=call.answer.detail)
+            self.expire(call.answer)
+            return
+        self.outbox.expect(call)
+        if isinstance(call.answer, bytes):
+            self.outbox.fill(call, call.answer)
         else:
-            self._fill(self.outbox.slot(), call, call.answer)
+            self._fill(call, call.answer)
 
-    def _run_on_task(self, call: Call) -> None:
+    def _run_on_task(self, operation: Operation, call: Call, task_id: str) -> None:
         writer, view = self._engine.writer, self._engine.view
-        operation, task_id = call.operation, call.task_id
-        assert operation is not None
-        assert task_id is not None
-        run, request, caller = operation.run, call.request, self._caller
         waits_for = view.pending.get(task_id) if operation.kind == "reads" else None
-        slot = self.outbox.slot(len(waits_for.body) if waits_for is not None else 0)
-
-        def done(result: Any) -> None:
-            if isinstance(result, StorageError) and reads and view.knows(task_id):
-                # The change that it waited for did not come to be: read what is there instead.
-                result = self._read_now(call)
-            self._fill(slot, call, result)
-
-        reads = operation.kind == "reads"
+        self.outbox.expect(call, len(waits_for.body) if waits_for is not None else 0)
         try:
-            if not reads:
-                writer.write(lambda transaction: run(request, caller, transaction), done)
-            elif waits_for is not None:
+            if operation.kind == "writes":
                 writer.write(
-                    lambda transaction: run(request, caller, transaction.task(task_id)), done
+                    partial(operation.run, call.request, self._caller), partial(self._fill, call)
                 )
+            elif waits_for is None:
+                self._fill(call, self._read_now(operation, call, task_id))
+                task = view.committed(task_id)
+                if task is not None and call.payload is not None and call.frame is not None:
+                    self._ready.keep(call.payload, call.frame, task)
             else:
-                self._fill(slot, call, self._read_now(call))
+                writer.write(
+                    lambda transaction: operation.run(
+                        call.request, self._caller, transaction.task(task_id)
+                    ),
+                    lambda result: self._fill(
+                        call,
+                        # The change that it waited for did not come to be: what is there instead?
+                        self._read_now(operation, call, task_id)
+                        if isinstance(result, StorageError) and view.knows(task_id)
+                        else result,
+                    ),
+                )
         except Exception:
             log.exception("unexpected fault in an operation", header=call.header)
-            self._fill(slot, call, StorageError("an unexpected fault: it was logged"))
+            self._fill(call, StorageError("an unexpected fault: it was logged"))
 
-    def _read_now(self, call: Call) -> Any:
-        assert call.operation is not None
-        assert call.task_id is not None
+    def _read_now(self, operation: Operation, call: Call, task_id: str) -> Any:
         try:
-            task = self._engine.view.committed(call.task_id)
-            return call.operation.run(call.request, self._caller, task)
+            return operation.run(call.request, self._caller, self._engine.view.committed(task_id))
         except ServerError as refusal:
             return refusal
 
-    def _run_alone(self, call: Call) -> None:
-        slot = self.outbox.slot()
-        assert call.operation is not None
+    def _run_alone(self, operation: Operation, call: Call) -> None:
+        self.outbox.expect(call)
         self._waits = True
 
         def done(result: Any) -> None:
             self._waits = False
-            self._fill(slot, call, result)
+            self._fill(call, result)
 
         try:
-            call.operation.run(call.request, self._caller, done)
+            operation.run(call.request, self._caller, done)
         except ServerError as refusal:
             done(refusal)
         except Exception:
@@ -353,17 +358,17 @@ class Connection:
 
     # Replies out
 
-    def _fill(self, slot: Slot, call: Call, result: Any) -> None:
+    def _fill(self, call: Call, result: Any) -> None:
         if self._gone:
             return
         body = reply_body(call, result)
         frame = self._reply(call.header, body, encoded_twice=call.encoded_twice)
-        if self.outbox.fill(slot, frame):
-            self._send_ready()
+        if self.outbox.fill(call, frame):
+            # It is sent with all that follows from the same sweep.
             self._touched(self)
 
     def _reply(self, header: dict[str, Any], body: bytes, *, encoded_twice: bool = False) -> bytes:
-        framing = self._decoder.framing or TASKDASH
+        framing = self._inbox.framing
         return framing.reply(header, body, encoded_twice=encoded_twice)
 
     def _send_ready(self) -> None:
@@ -373,6 +378,6 @@ class Connection:
             if reply:
                 self.outbox.put(self._reply({}, error_body(error)))
             if self.session.said_hello:
-                framing = self._decoder.framing or TASKDASH
+                framing = self._inbox.framing
                 body = strictjson.dumps({"errid": error.errid, "detail": error.detail})
                 self.outbox.put(framing.event({"Bye": True}, body))

@@ -1,9 +1,5 @@
 """Deadlines that all have the same length: a queue, and nothing to search."""
 
-import fcntl
-import socket
-import struct
-import termios
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
@@ -46,9 +42,3 @@ class Deadlines(Generic[T]):
     def next_s(self) -> float | None:
         """Say in how many seconds something is due."""
         return next(iter(self._at.values())) - self._now() if self._at else None
-
-
-def unread_bytes(sock: socket.socket) -> int:
-    """Say how many bytes have arrived and were not read (FIONREAD)."""
-    (count,) = struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.FIONREAD, b"\0\0\0\0"))
-    return int(count)

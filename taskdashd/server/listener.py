@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import structlog
 
+from taskdashd.logs import Sparing
+
 BACKLOG: Final = 1024
 _ACCEPTS_AT_ONCE: Final = 64
 _PAUSE_S: Final = 0.1
@@ -28,6 +30,7 @@ class Listener:
         self._take = take
         self._sockets: dict[int, socket.socket] = {}
         self._paused_until: float | None = None
+        self._cannot_accept = Sparing(log.error, "cannot accept, pausing")
 
     def listen(self, listener: socket.socket) -> None:
         """Accept connections from a bound socket."""
@@ -75,7 +78,7 @@ class Listener:
 
     def _pause(self, error: OSError) -> None:
         # The kernel would report the same connection as ready again and again.
-        log.error("cannot accept, pausing", error=error.strerror, seconds=_PAUSE_S)
+        self._cannot_accept(error=error.strerror, pause_s=_PAUSE_S)
         for fd in self._sockets:
             self._epoll.modify(fd, 0)
         self._paused_until = self._now() + _PAUSE_S

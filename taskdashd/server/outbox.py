@@ -1,7 +1,7 @@
 """Replies in the order of their requests, and the bytes that are ready to be sent.
 
-A reply takes its `Slot` when its request is begun and is filled in when it is known; only filled
-slots at the head become output. Events have no place in that order and go out at once.
+A reply takes its place when its request is begun and gets its frame when that is known; only
+replies at the head become output. Events have no place in that order and go out at once.
 """
 
 from collections import deque
@@ -10,78 +10,96 @@ from typing import Final
 SEND_BYTES: Final = 256 << 10
 
 
-class Slot:
-    """A reply's place in the order, and about how many bytes it holds or will hold."""
+class Reply:
+    """A place in the order of replies."""
 
-    __slots__ = ("frame", "size")
+    __slots__ = ("frame", "room")
 
-    def __init__(self, size: int) -> None:
-        self.frame: bytes | None = None
-        self.size = size
+    frame: bytes | None
+    """None until it is known."""
+    room: int
+    """About how many bytes it holds or will hold."""
 
 
 class Outbox:
     """What is on its way to the peer."""
 
     def __init__(self) -> None:
-        self._slots: deque[Slot] = deque()
-        self.slot_bytes = 0
-        """About how much the replies hold that are not output yet."""
-        self._output: deque[bytes] = deque()
+        self._replies: deque[Reply] = deque()
+        self._output: deque[tuple[bytes, int]] = deque()
+        """Frames, and how many bytes of replies each is."""
         self.output_bytes = 0
-        """Ready to be sent."""
+        """Ready to be sent: replies and events."""
+        self.held_bytes = 0
+        """About what the replies hold, output or not, that no socket was offered yet."""
 
     def __len__(self) -> int:
         """How many replies are not output yet."""
-        return len(self._slots)
+        return len(self._replies)
 
-    def slot(self, size: int = 0) -> Slot:
-        """Take the next place in the order, for a reply of about so many bytes."""
-        slot = Slot(size)
-        self._slots.append(slot)
-        self.slot_bytes += size
-        return slot
+    def expect(self, reply: Reply, room: int = 0) -> None:
+        """Give a reply of about so many bytes the next place in the order."""
+        reply.room = room
+        self.held_bytes += room
+        self._replies.append(reply)
 
-    def fill(self, slot: Slot, frame: bytes) -> bool:
-        """Put a reply in its place; True if it is the next to go out."""
-        self.slot_bytes += len(frame) - slot.size
-        slot.frame, slot.size = frame, len(frame)
-        return bool(self._slots) and self._slots[0] is slot
+    def fill(self, reply: Reply, frame: bytes) -> bool:
+        """Put a frame in its place; True if it is the next to go out."""
+        size = len(frame)
+        self.held_bytes += size - reply.room
+        reply.frame, reply.room = frame, size
+        replies = self._replies
+        return bool(replies) and replies[0] is reply
 
     def release(self) -> None:
         """Turn the replies at the head that are known into output."""
-        slots = self._slots
-        while slots and (frame := slots[0].frame) is not None:
-            self.put(frame)
-            self.slot_bytes -= slots.popleft().size
+        replies = self._replies
+        while replies and (frame := replies[0].frame) is not None:
+            replies.popleft()
+            self._output.append((frame, len(frame)))
+            self.output_bytes += len(frame)
+
+    def append(self, frame: bytes) -> None:
+        """Add a reply that is known at once, in the order of replies."""
+        size = len(frame)
+        if self._replies:
+            reply = Reply()
+            self.expect(reply, size)
+            self.fill(reply, frame)
+        else:
+            self._output.append((frame, size))
+            self.output_bytes += size
+            self.held_bytes += size
 
     def put(self, frame: bytes) -> None:
-        """Add a frame to the output, outside the order of replies."""
-        self._output.append(frame)
+        """Add a frame to the output, behind the replies that are known and before those to come."""
+        self.release()
+        self._output.append((frame, 0))
         self.output_bytes += len(frame)
 
     def take(self) -> bytes:
         """Give bytes that are ready to be sent: all, or as much as one `send` is likely to take."""
         output, pieces, size = self._output, [], 0
         while output and size < SEND_BYTES:
-            piece = output.popleft()
+            piece, reply_bytes = output.popleft()
             pieces.append(piece)
             size += len(piece)
+            self.held_bytes -= reply_bytes
         self.output_bytes -= size
         return b"".join(pieces)
 
     def put_back(self, rest: bytes) -> None:
         """Take back what the socket did not."""
-        self._output.appendleft(rest)
+        self._output.appendleft((rest, 0))
         self.output_bytes += len(rest)
 
     def drop_output(self) -> None:
         """Forget what is ready to be sent."""
-        self._output.clear()
-        self.output_bytes = 0
+        while self.output_bytes:
+            self.take()
 
     def clear(self) -> None:
         """Forget everything: nobody is left to read it."""
-        self._slots.clear()
-        self.slot_bytes = 0
-        self.drop_output()
+        self._replies.clear()
+        self._output.clear()
+        self.output_bytes = self.held_bytes = 0

@@ -16,8 +16,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 import trio
@@ -25,9 +24,11 @@ import trio
 from taskdash_protocol.errors import BadRequest, Busy, ServerError
 from taskdashd.operations.engine import Engine
 from taskdashd.server.connection import Connection, ConnectionLimits
-from taskdashd.server.deadlines import Deadlines, unread_bytes
+from taskdashd.server.deadlines import Deadlines
+from taskdashd.server.link import Link, Unread, unread_bytes
 from taskdashd.server.listener import Listener
 from taskdashd.server.mailbox import Mailbox
+from taskdashd.server.ready import ReadyReplies
 
 RECV_BYTES: Final = 64 << 10
 TURN_S: Final = 0.005
@@ -49,32 +50,8 @@ class ServerLimits(ConnectionLimits, Protocol):
 
     max_connections: int
     frame_timeout: float
+    reply_cache: int
     write_timeout: float
-
-
-class Unread(NamedTuple):
-    """How far the input of a connection was read."""
-
-    bytes_read: int
-    bytes_waiting: int
-    """In the kernel."""
-    frame_waiting: bool
-    """A whole frame was read and not looked at."""
-
-
-@dataclass(eq=False, slots=True)
-class Link:
-    """A socket and the connection on it."""
-
-    sock: socket.socket
-    fd: int
-    connection: Connection = field(init=False)
-    events: int = 0
-    bytes_in: int = 0
-    frames_timed: int = -1
-    blocked: bool = False
-    hung_up: bool = False
-    lingers: bool = False
 
 
 class Poller:
@@ -88,8 +65,10 @@ class Poller:
         self._epoll.register(mailbox, select.EPOLLIN)
         self._links: dict[int, Link] = {}
         self._by_serial: dict[int, Link] = {}
+        self._admitted = 0
         self._touched: dict[Link, None] = {}
         self._reading_stopped = False
+        self.ready_replies = ReadyReplies(engine.view, engine.speaks_for, limits.reply_cache)
         now = engine.clock.now
         self._listener = Listener(self._epoll, now, self._accepted)
         self.listen = self._listener.listen
@@ -147,18 +126,12 @@ class Poller:
     def unread(self, serial: int) -> Unread | None:
         """Say what of a session's input was read and what waits; None if it is gone."""
         link = self._by_serial.get(serial)
-        if link is None:
-            return None
-        connection = link.connection
-        if connection.peer_is_slow:
-            # We stopped reading because the peer did: what it has sent is no excuse for it.
-            return Unread(link.bytes_in, 0, frame_waiting=False)
-        return Unread(link.bytes_in, unread_bytes(link.sock), connection.has_unread_frame)
+        return None if link is None else link.unread()
 
     def expire(self, serial: int, error: ServerError) -> None:
-        """End the connection of a session for a reason."""
+        """End the connection of a session for a reason, once what it has asked is answered."""
         if link := self._by_serial.get(serial):
-            link.connection.expire(error)
+            link.connection.end_after_this(error)
 
     def check_deadlines(self) -> float | None:
         """End what has taken too long; returns the seconds until the next deadline."""
@@ -174,6 +147,9 @@ class Poller:
             if link.connection.has_partial_frame:
                 self._end_partial(link)
         for link in self._unsent.due():
+            if link.was_read():
+                self._unsent.start(link, self.limits.write_timeout)
+                continue
             log.info("peer does not read", peer=link.connection.session.peer)
             self._close(link)
         for link in self._lingering.due():
@@ -226,22 +202,25 @@ class Poller:
     def _take(self, link: Link, address: Any) -> None:
         sock = link.sock
         sock.setblocking(False)
-        over = len(self._links) - self.limits.max_connections
-        if over >= _TURNED_AWAY_MAX:
+        over = self._admitted - self.limits.max_connections
+        if over >= 0 and len(self._links) - self._admitted >= _TURNED_AWAY_MAX:
             sock.close()
             return
+        link.admitted = over < 0
+        self._admitted += link.admitted
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         link.connection = Connection(
             self._engine,
             self.limits,
             f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}",
             lambda _connection: self._touched.setdefault(link),
+            self.ready_replies,
         )
         self._links[link.fd] = link
         self._by_serial[link.connection.session.owner.serial] = link
         self._epoll.register(link.fd, 0)
         self._update(link)
-        if over >= 0:
+        if not link.admitted:
             open_max = self.limits.max_connections
             error = Busy(f"{open_max} connections are open, and no more are allowed: try later")
             link.connection.expire(error, reply=True)
@@ -319,7 +298,7 @@ class Poller:
     def _end_partial(self, link: Link) -> None:
         timeout = self.limits.frame_timeout
         error = BadRequest(f"a frame was begun and not completed within {timeout:g} s")
-        link.connection.expire(error, reply=True)
+        link.connection.end_after_this(error, reply=True)
 
     def _settle(self, link: Link) -> None:
         if link.hung_up:
@@ -338,6 +317,7 @@ class Poller:
             self._finish(link)
             return
         if connection.outbox.output_bytes and link not in self._unsent:
+            link.was_read()
             self._unsent.start(link, self.limits.write_timeout)
         self._time_frame(link)
         self._update(link)
@@ -396,6 +376,7 @@ class Poller:
         if self._links.pop(link.fd, None) is None:
             return
         del self._by_serial[link.connection.session.owner.serial]
+        self._admitted -= link.admitted
         for deadlines in self._all_deadlines:
             deadlines.stop(link)
         self._touched.pop(link, None)

@@ -60,6 +60,7 @@ class Supervisor:
             level = log.warning if stalled_s > WORTH_TELLING_S else log.debug
             level("the daemon stood still; nobody's silence counts it", seconds=stalled_s)
             engine.after_stall()
+            self._poller.ready_replies.forget()
         all_judged = not self.judges or self._judge_some()
         next_s = self._poller.check_deadlines()
         if all_judged:

@@ -4,8 +4,6 @@ All of this blocks. The daemon calls it from three threads, through `Writer` and
 the writing connection, one looks tasks up, and one answers what may take long.
 """
 
-import base64
-import binascii
 import fcntl
 import os
 import time
@@ -22,7 +20,8 @@ from taskdash_protocol import strictjson
 from taskdash_protocol.errors import BadRequest, Busy, StorageError
 from taskdash_protocol.requests import Query
 from taskdashd.domain import tasks
-from taskdashd.store import dialect, schema
+from taskdashd.store import cursors, dialect, schema
+from taskdashd.store.known import KnownIds
 
 DATABASE_NAME: Final = "taskdash.db"
 LOCK_NAME: Final = "taskdashd.lock"
@@ -79,6 +78,8 @@ class Opened(NamedTuple):
     boot: int
     live: list[tuple[str, float | None]]
     """Id and own timeout of every live task."""
+    known: KnownIds
+    """Every id that there is."""
 
 
 class Database:
@@ -119,14 +120,23 @@ class Database:
                 self.fold(folded)
             self._writer.execute_sql("UPDATE state SET boot = boot + 1")
             live = self._writer.execute_sql("SELECT id, heartbeat_timeout FROM task WHERE live = 1")
+            ids = self._writer.execute_sql("SELECT id FROM task")
             return Opened(
                 last_rev,
                 self._scalar("SELECT pruned_rev FROM state"),
                 self._scalar("SELECT boot FROM state"),
                 live.fetchall(),
+                KnownIds(
+                    (task_id for (task_id,) in ids), self._scalar("SELECT count(*) FROM task")
+                ),
             )
         except (PeeweeException, apsw.Error, StorageError) as error:
             raise StoreUnusable(f"cannot read {self.path}: {_plain(error)}") from error
+
+    def interrupt(self) -> None:
+        """Stop what the reading connections do. Safe to call from any thread."""
+        for connection in (self._reader, self._querier):
+            connection.connection().interrupt()
 
     def close(self) -> None:
         """Close the file (SQLite folds the WAL into it) and let other daemons have it."""
@@ -207,7 +217,7 @@ class Database:
         order: list[Any] = [key, schema.Task.id] if field != "id" else [schema.Task.id]
         after = None
         if request.after is not None:
-            after = _read_cursor(request.after, request.order)
+            after = self._place(cursors.read(request.after, request.order), field)
             position = Tuple(*order) if len(order) > 1 else order[0]
             bound = Tuple(*after) if len(order) > 1 else after[-1]
             query = query.where(position < bound if descending else position > bound)
@@ -223,6 +233,16 @@ class Database:
         # One after another, and no further than the page goes: bodies can be large.
         bodies = self._read(self._querier, dialect.BODIES, (revs,))
         return _page(found, bodies, request.order, bytes_max)
+
+    def _place(self, cursor: cursors.Cursor, field: str) -> tuple[Any, str]:
+        key, task_id, rev = cursor
+        if key is None:
+            rows = self._read(self._querier, dialect.BODIES, (dialect.json_list([rev]),))
+            fields: dict[str, Any] = next((strictjson.reload(row[0].encode()) for row in rows), {})
+            if fields.get("id") != task_id:
+                raise BadRequest("field after is a cursor to a change that is no longer held")
+            key = fields[field]
+        return key, task_id
 
     def _unfolded(
         self,
@@ -354,26 +374,4 @@ def _page(
             taken.append(StoredTask(task_id, body))
     if len(taken) == len(found):
         return Page(taken, None)
-    last_id, _, key = found[len(taken) - 1]
-    return Page(taken, _write_cursor(order, key, last_id))
-
-
-def _write_cursor(order: str, key: Any, task_id: str) -> str:
-    return base64.urlsafe_b64encode(strictjson.dumps([order, key, task_id])).decode()
-
-
-def _read_cursor(cursor: str, order: str) -> tuple[Any, str]:
-    fault = BadRequest("field after is not a cursor that a reply gave as next for this order")
-    try:
-        value = strictjson.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError, BadRequest):
-        raise fault from None
-    if (
-        type(value) is not list
-        or len(value) != 3
-        or value[0] != order
-        or type(value[1]) not in (str, int)
-        or type(value[2]) is not str
-    ):
-        raise fault
-    return value[1], value[2]
+    return Page(taken, cursors.write(order, *found[len(taken) - 1]))

@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Callable
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 Then = Callable[[Any], None]
@@ -22,8 +23,8 @@ class Executor(Protocol):
 class ThreadExecutor:
     """An `Executor` on a thread of its own.
 
-    Its queue has no bound of its own: the writer has at most two jobs in it, the reader at most
-    one for each connection.
+    Its queue has no bound of its own: the writer has at most two jobs in it, look-ups at most one,
+    and what may take long is counted by the reader.
     """
 
     def __init__(self, name: str, call_soon: CallSoon) -> None:
@@ -36,8 +37,11 @@ class ThreadExecutor:
         """Queue a job."""
         self._jobs.put((job, then))
 
-    def close(self, timeout_s: float) -> bool:
-        """Let the thread finish what is queued; tell whether it did so in time."""
+    def close(self, timeout_s: float, *, drop: bool = False) -> bool:
+        """Let the thread finish what is queued, or drop that; tell whether it ended in time."""
+        with suppress(Empty):
+            while drop:
+                self._jobs.get_nowait()
         self._jobs.put(None)
         self._thread.join(timeout_s)
         return not self._thread.is_alive()

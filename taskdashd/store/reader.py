@@ -5,8 +5,9 @@ shutdown of a task that is not in memory.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
+from taskdash_protocol.errors import Busy
 from taskdash_protocol.requests import Query
 from taskdashd.store.database import Database
 from taskdashd.store.executor import Executor
@@ -14,6 +15,12 @@ from taskdashd.store.transaction import View
 from taskdashd.store.writer import Writer
 
 Then = Callable[[Any], None]
+
+Wanted = Callable[[], bool]
+"""Whether somebody still waits for an answer; called on another thread."""
+
+_PATIENT_JOBS_MAX: Final = 4096
+"""Queries, counts and pages of the log that may wait; more are told 1005."""
 
 
 class Reader:
@@ -34,6 +41,7 @@ class Reader:
         self._writer = writer
         self._wanted: dict[str, list[Then]] = {}
         self._loading = False
+        self._patient_jobs = 0
 
     def load(self, ids: Iterable[str], then: Callable[[Exception | None], None]) -> None:
         """Make the view know these ids, and call `then` with None or with what went wrong.
@@ -58,28 +66,43 @@ class Reader:
             self._wanted.setdefault(task_id, []).append(one_arrived)
         self._look_up()
 
-    def query(self, request: Query, bytes_max: int, then: Then) -> None:
+    def query(self, request: Query, bytes_max: int, wanted: Wanted, then: Then) -> None:
         """Answer a Query with all that is committed now: `then` gets a `Page` or an exception."""
 
         def caught_up(fault: Exception | None) -> None:
             # The fold needs room on the disk; without it, reading goes on all the same.
             unfolded = dict(self._view.unfolded) if fault is not None else None
-            self._patient.submit(lambda: self._database.query(request, bytes_max, unfolded), then)
+            self._run_patiently(
+                lambda: self._database.query(request, bytes_max, unfolded), wanted, then
+            )
 
         self._writer.catch_up(caught_up)
 
-    def health(self, then: Then, *, check: bool) -> None:
+    def health(self, wanted: Wanted, then: Then, *, check: bool) -> None:
         """Look how the file fares: `then` gets a `Health` or an exception."""
 
         def caught_up(_fault: Exception | None) -> None:
             # Where the fold has no room, the counts are a little old; the rest is what matters.
-            self._patient.submit(lambda: self._database.health(check=check), then)
+            self._run_patiently(lambda: self._database.health(check=check), wanted, then)
 
         self._writer.catch_up(caught_up)
 
-    def changes(self, after_rev: int, rows_max: int, then: Then) -> None:
+    def changes(self, after_rev: int, rows_max: int, wanted: Wanted, then: Then) -> None:
         """Read the log from after a rev: `then` gets a list of rows or an exception."""
-        self._patient.submit(lambda: self._database.changes(after_rev, rows_max), then)
+        self._run_patiently(lambda: self._database.changes(after_rev, rows_max), wanted, then)
+
+    def _run_patiently(self, job: Callable[[], Any], wanted: Wanted, then: Then) -> None:
+        if self._patient_jobs >= _PATIENT_JOBS_MAX:
+            then(Busy(f"{_PATIENT_JOBS_MAX} queries wait already: try again later"))
+            return
+        self._patient_jobs += 1
+
+        def done(result: Any) -> None:
+            self._patient_jobs -= 1
+            then(result)
+
+        # Whoever asked may have gone while others were served.
+        self._patient.submit(lambda: job() if wanted() else Busy("nobody waits for it"), done)
 
     def _look_up(self) -> None:
         if self._loading or not self._wanted:

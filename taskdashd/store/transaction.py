@@ -11,6 +11,7 @@ from itertools import takewhile
 from typing import Final
 
 from taskdashd.domain.tasks import Change, Task
+from taskdashd.store.known import KnownIds
 
 _ENTRY_OVERHEAD_BYTES: Final = 800
 """About what a cached task takes beside its body (the tuple, its strings, the dict's slot)."""
@@ -19,7 +20,8 @@ _ENTRY_OVERHEAD_BYTES: Final = 800
 class View:
     """The state as of the last commit, as far as it is in memory, and what was decided since."""
 
-    def __init__(self, last_rev: int, cache_bytes_max: int) -> None:
+    def __init__(self, last_rev: int, cache_bytes_max: int, known: KnownIds) -> None:
+        self._known = known
         self.committed_rev = last_rev
         self.folded_rev = last_rev
         self.next_rev = last_rev + 1
@@ -35,21 +37,29 @@ class View:
 
     def knows(self, task_id: str) -> bool:
         """Tell whether `task` and `committed` can answer for this id from memory."""
-        return task_id in self.pending or task_id in self._cache
+        return task_id in self.pending or task_id in self._cache or task_id not in self._known
 
     def committed(self, task_id: str) -> Task | None:
         """Give a task as of the last commit; None if there was none.
 
         Raises `KeyError` for an id that `knows` does not cover.
         """
-        task = self._cache[task_id]
-        self._cache.move_to_end(task_id)
-        return task
+        cache = self._cache
+        if task_id in cache:
+            cache.move_to_end(task_id)
+            return cache[task_id]
+        if task_id in self._known:
+            raise KeyError(task_id)
+        return None
 
     def task(self, task_id: str) -> Task | None:
         """Give a task as the next writing operation must see it. Raises `KeyError` as above."""
         task = self.pending.get(task_id)
         return task if task is not None else self.committed(task_id)
+
+    def is_newest(self, task: Task) -> bool:
+        """Tell whether a task is as it was last committed, and nothing waits to change it."""
+        return self._cache.get(task.id) is task and task.id not in self.pending
 
     def keeps_owner(self, task_id: str) -> bool:
         """Tell whether no change of this task's owner or timeout waits for its commit.
@@ -74,7 +84,10 @@ class View:
             if pending.get(task.id) is task:
                 del pending[task.id]
             # The newest stand last, see `fold`.
-            unfolded.pop(task.id, None)
+            if change.previous is None:
+                self._known.add(task.id)
+            else:
+                unfolded.pop(task.id, None)
             unfolded[task.id] = task.rev
             self._remember(task.id, task)
         if changes:
@@ -121,12 +134,10 @@ class View:
 
     def _remember(self, task_id: str, task: Task | None) -> None:
         cache = self._cache
-        cost = _cost(task)
-        if task_id in cache:
-            cost -= _cost(cache[task_id])
-            cache.move_to_end(task_id)
+        if (old := cache.pop(task_id, None)) is not None:
+            self._cache_bytes -= len(old.body) + _ENTRY_OVERHEAD_BYTES
         cache[task_id] = task
-        self._cache_bytes += cost
+        self._cache_bytes += _cost(task)
         while self._cache_bytes > self._cache_bytes_max and len(cache) > 1:
             _, dropped = cache.popitem(last=False)
             self._cache_bytes -= _cost(dropped)

@@ -8,7 +8,7 @@ import pytest
 from world import Peer, World
 
 from taskdash_protocol.frames import TASKDASH
-from taskdashd.server.connection import INBOX_REQUESTS_MAX
+from taskdashd.server.inbox import REQUESTS_MAX
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def test_many_pipelined_requests_to_tasks_on_disk_are_answered_with_the_smallest
     world: World,
 ) -> None:
     """A cache that holds one task slows the daemon, and stops nothing."""
-    peer, count = world.connect(), INBOX_REQUESTS_MAX + 40
+    peer, count = world.connect(), REQUESTS_MAX + 40
     for number in range(count):
         peer.send("Register", {"id": f"t{number}", "name": "n" * 50})
     world.drain()
@@ -206,7 +206,7 @@ def test_a_fault_in_a_handler_is_answered_and_the_connection_lives(
 
 
 def test_hands_from_outside_in_a_row_do_not_keep_a_task_alive(world: World) -> None:
-    """A task whose service is silent dies, though some own:false write always waits for the disk."""
+    """A task whose service is silent dies, though an own:false write always waits for the disk."""
     service, operator = world.connect(), world.connect()
     service.ask("Register", id="a", name="n", status="running", heartbeat_timeout=1)
     service.close()

@@ -46,7 +46,7 @@ def test_it_is_opened_the_way_that_survives_a_pulled_plug(database: Database) ->
 def test_the_fold_is_made_again_from_the_log_at_the_next_start(tmp_path: Path) -> None:
     """What was committed and not folded is found, by id and as a live task."""
     database = Database(tmp_path)
-    assert database.start() == (0, 0, 1, [])
+    assert database.start()[:4] == (0, 0, 1, [])
     first = change(1, "a", status="running")
     database.append([first, change(2, "b", status="finish"), change(5, "a", first.task, user="w")])
     assert database.load(["a"], []) == {}
@@ -54,7 +54,9 @@ def test_the_fold_is_made_again_from_the_log_at_the_next_start(tmp_path: Path) -
     database.close()
     database = Database(tmp_path)
     opened = database.start(fold_rows=2)
-    assert opened == (5, 0, 2, [("a", None)])
+    assert opened[:4] == (5, 0, 2, [("a", None)])
+    assert "a" in opened.known
+    assert "b" in opened.known
     assert database.load(["a", "nobody"], [])["a"].rev == 5
     assert database._scalar("SELECT folded_rev FROM state") == 5
     database.close()

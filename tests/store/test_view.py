@@ -3,6 +3,7 @@
 from taskdash_protocol.requests import Register
 from taskdashd.domain import tasks
 from taskdashd.domain.tasks import Author, Change, Moment, Task
+from taskdashd.store.known import KnownIds
 from taskdashd.store.transaction import View
 
 
@@ -12,7 +13,7 @@ def change(rev: int, task_id: str) -> Change:
 
 
 def small_view() -> View:
-    return View(last_rev=0, cache_bytes_max=1)
+    return View(last_rev=0, cache_bytes_max=1, known=KnownIds())
 
 
 def test_an_answer_is_not_believed_if_the_task_may_have_changed_meanwhile() -> None:
@@ -41,7 +42,7 @@ def test_what_is_in_memory_is_newer_than_what_the_reader_brings() -> None:
 
 def test_the_cache_is_bounded_and_keeps_what_was_used_last() -> None:
     """By bytes, bodies included."""
-    view = View(last_rev=0, cache_bytes_max=20_000)
+    view = View(last_rev=0, cache_bytes_max=20_000, known=KnownIds())
     for rev in range(1, 100):
         view.commit([change(rev, f"t{rev}")])
         assert view.knows("t1"), rev

@@ -6,7 +6,8 @@ from typing import Any, Final
 import click
 
 from taskdash_ctl import show
-from taskdash_protocol.requests import TASK_FIELDS, WHERE_FIELDS
+from taskdash_protocol.fields import TASK_FIELDS
+from taskdash_protocol.requests import WHERE_FIELDS
 
 _FILTERS: Final = {
     "--user": "user",

@@ -16,7 +16,8 @@ from taskdash import address
 from taskdash_ctl import options
 from taskdash_ctl.reach import EXIT_FAILURE, attempt, connect, fail, say
 from taskdash_protocol.errors import BadRequest, TaskDashError
-from taskdash_protocol.requests import DAEMON_FIELDS, TASK_FIELDS, Register, Status
+from taskdash_protocol.fields import DAEMON_FIELDS, TASK_FIELDS
+from taskdash_protocol.requests import Register, Status
 
 _COLUMNS: Final = (*TASK_FIELDS, *DAEMON_FIELDS)
 _MORE: Final = "more"

@@ -1,0 +1,41 @@
+"""The members of a task and of a write: their names, their order, their meaning."""
+
+from typing import Final
+
+TASK_FIELDS: Final[dict[str, str]] = {
+    "id": "The task's key, chosen by the service: 1-128 characters, no control characters.",
+    "name": "What people call the task. Required on Register.",
+    "url": "Where the service that runs it can be reached.",
+    "user": "Who it belongs to.",
+    "group_id": "The group it belongs to.",
+    "description": "A line of text for people.",
+    "status": "Free text: finish, failed, cancelled end it; pending, review wait; else it is live.",
+    "start_time": "The service's own words; stored unchanged.",
+    "stop_time": "The service's own words; stored unchanged.",
+    "project_id": "The project it is part of.",
+    "instance_id": "The instance of the project or flow.",
+    "task_type": "What kind of work it is.",
+    "edit_info": "What an editor needs; stored unchanged.",
+    "checker": "Who reviews it.",
+    "parent_id": "The id of the task it is part of.",
+}
+"""The string fields of a task that clients write, in the order in which they are given back."""
+
+DAEMON_FIELDS: Final[dict[str, str]] = {
+    "rev": "Number of the task's last change; one counter for the whole daemon.",
+    "epoch": "Grows by 1 each time the owning connection changes.",
+    "created_at": "When it was first registered.",
+    "updated_at": "When it last changed.",
+    "shutdown_at": "When the daemon set it to `shutdown`; empty otherwise.",
+    "status_before_shutdown": "The status it had then; empty otherwise.",
+    "last_seen": "The last sign of life of its owner.",
+}
+"""Fields that the daemon alone writes. Times are RFC 3339, UTC, with milliseconds."""
+
+CONTROL_FIELDS: Final[dict[str, str]] = {
+    "heartbeat_timeout": "This task's own timeout in seconds, 0.5-86400.",
+    "epoch": "The epoch that the writer believes in; any other than the current one gets 1004.",
+    "fenced": "Other connections need the current epoch to write this task.",
+    "own": "Update only: false changes the task without becoming its owner.",
+}
+"""Fields of Register and Update that steer the write."""

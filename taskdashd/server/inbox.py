@@ -1,0 +1,122 @@
+"""What a peer has sent: bytes, then frames, then the requests that wait to be done, in order.
+
+Bounded: no more is parsed while a batch waits, and no more should be read from the peer while
+`is_full`.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from taskdash_protocol.errors import BadRequest, FrameError, ServerError
+from taskdash_protocol.frames import TASKDASH, Decoder, Framing
+from taskdashd.server.calls import Call, Lost, parse
+
+REQUESTS_MAX: Final = 256
+BYTES_MAX: Final = 64 << 10
+BUFFERED_BYTES_MAX: Final = 128 << 10
+"""Bytes not yet taken as frames, beyond which no more are read while the inbox is stopped."""
+
+
+class Inbox:
+    """See the module. `heard` is called when whole frames have come: the peer lives."""
+
+    def __init__(self, frame_bytes_max: int, heard: Callable[[], None]) -> None:
+        self._decoder = Decoder(frame_bytes_max)
+        self._heard = heard
+        self._calls: deque[Call] = deque()
+        self._bytes = 0
+        self._ahead = 0
+        self.frames_in = 0
+        """How many frames were taken."""
+
+    def __bool__(self) -> bool:
+        """Whether a request waits to be done."""
+        return bool(self._calls)
+
+    @property
+    def framing(self) -> Framing:
+        """What the peer speaks; ours until it has said."""
+        return self._decoder.framing or TASKDASH
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much has come that more should be left with the peer."""
+        decoder = self._decoder
+        stopped = bool(self._calls) or decoder.has_frame
+        return stopped and decoder.buffered_bytes >= BUFFERED_BYTES_MAX
+
+    @property
+    def has_partial_frame(self) -> bool:
+        """Whether a frame was begun that the peer has yet to complete."""
+        return self._decoder.buffered_bytes > 0 and not self._decoder.has_frame
+
+    @property
+    def has_unread_frame(self) -> bool:
+        """Whether a whole frame has arrived that was not looked at yet."""
+        return self._decoder.has_frame
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes from the peer."""
+        self._decoder.feed(data)
+
+    def listen(self) -> None:
+        """Look whether more whole frames have come, while none of them may be taken."""
+        ahead = self._decoder.whole_frames
+        if ahead > self._ahead:
+            self._heard()
+        self._ahead = ahead
+
+    def parse_one(self, known: Callable[[bytes], bool]) -> bool:
+        """Parse the next frame, if there is a whole one and room for it; tell whether there was.
+
+        `known` may answer a payload itself where nothing waits before it, and says so.
+        """
+        if len(self._calls) >= REQUESTS_MAX or self._bytes >= BYTES_MAX:
+            return False
+        try:
+            payload = self._decoder.next_payload()
+        except FrameError as error:
+            self.refuse_rest(BadRequest(str(error)))
+            return False
+        if payload is None:
+            return False
+        self.frames_in += 1
+        self._ahead = 0
+        if not self._calls:
+            # The others of a batch have come at the same moment.
+            self._heard()
+        # What waits here may change what is asked for.
+        if self._calls or not known(payload):
+            call = parse(payload, self._decoder)
+            if call is not None:
+                self._calls.append(call)
+                self._bytes += call.size
+        return True
+
+    def refuse_rest(self, error: ServerError, *, reply: bool = True) -> None:
+        """End the stream here: what came before is still done, then the connection ends."""
+        if not self._calls or not isinstance(self._calls[-1], Lost):
+            if reply:
+                self._calls.append(Call({}, answer=error))
+            self._calls.append(Lost({}, answer=error))
+
+    def first(self) -> Call:
+        """Give the request that is next."""
+        return self._calls[0]
+
+    def pop(self) -> Call:
+        """Take the request that is next."""
+        call = self._calls.popleft()
+        self._bytes -= call.size
+        return call
+
+    def task_ids(self, most: int) -> list[str]:
+        """Name the tasks that the next requests are about."""
+        ids = [call.task_id for call in self._calls if call.task_id is not None]
+        return ids[:most]
+
+    def clear(self) -> None:
+        """Forget what was not begun."""
+        self._calls.clear()
+        self._bytes = 0

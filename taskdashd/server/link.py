@@ -1,0 +1,64 @@
+"""A socket and the connection on it, and what the kernel says of its two queues."""
+
+import fcntl
+import socket
+import struct
+import termios
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from taskdashd.server.connection import Connection
+
+
+class Unread(NamedTuple):
+    """How far the input of a connection was read."""
+
+    bytes_read: int
+    bytes_waiting: int
+    """In the kernel."""
+    frame_waiting: bool
+    """A whole frame was read and not looked at."""
+
+
+@dataclass(eq=False, slots=True)
+class Link:
+    """A socket and the connection on it."""
+
+    sock: socket.socket
+    fd: int
+    connection: Connection = field(init=False)
+    events: int = 0
+    bytes_in: int = 0
+    frames_timed: int = -1
+    unsent_bytes: int = 0
+    """What the kernel still had to send when it was last looked at."""
+    admitted: bool = True
+    """False for one over the limit, which is there only to be told so."""
+    blocked: bool = False
+    hung_up: bool = False
+    lingers: bool = False
+
+    def unread(self) -> Unread:
+        """Say what of the input was read and what waits."""
+        connection = self.connection
+        # What we do not read, because the peer does not, is no excuse for it.
+        waiting = unread_bytes(self.sock) if connection.wants_input else 0
+        return Unread(self.bytes_in, waiting, connection.has_unread_frame)
+
+    def was_read(self) -> bool:
+        """Tell whether the peer has taken some of what the kernel had, since this was last asked.
+
+        That the kernel takes no more from us does not tell: it waits for much room before it does.
+        """
+        before, self.unsent_bytes = self.unsent_bytes, _count(self.sock, termios.TIOCOUTQ)
+        return self.unsent_bytes < before
+
+
+def unread_bytes(sock: socket.socket) -> int:
+    """Say how many bytes have arrived and were not read (FIONREAD)."""
+    return _count(sock, termios.FIONREAD)
+
+
+def _count(sock: socket.socket, what: int) -> int:
+    (count,) = struct.unpack("i", fcntl.ioctl(sock.fileno(), what, b"\0\0\0\0"))
+    return int(count)
