@@ -131,3 +131,9 @@ def test_what_no_daemon_would_take_is_refused_at_once(dash: taskdash.Client) -> 
     with dash.task("checked") as task, pytest.raises(taskdash.BadRequest, match="field user"):
         task.update(user=5)
     assert dash.find("checked")["status"] == "finish"
+
+
+def test_a_reason_that_is_not_utf8_is_told_in_other_words() -> None:
+    """The name of a file may hold any bytes; JSON cannot carry lone surrogates."""
+    reason = ending(RuntimeError("cannot read \udcff.txt"))["reason"]
+    assert reason == "RuntimeError: cannot read \\udcff.txt"

@@ -26,6 +26,7 @@ CTL_ENVIRONMENT = {
     "TASKDASH_TOKEN": "The credential, where the daemon asks for one.",
     "TASKDASH_TOKEN_FILE": "A file that holds it, read anew for each connection.",
     "TASKDASH_TASK_ID": "Set by `run` for its command: the task's id.",
+    "TASKDASH_TASK_EPOCH": "Set by `run --lock` for its command: the epoch that writes need.",
     "NO_COLOR": "If set, nothing is coloured.",
 }
 DAEMON_EXITS = {

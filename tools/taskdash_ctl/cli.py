@@ -1,12 +1,16 @@
 """`taskdash-ctl`: data goes to standard output, words to standard error."""
 
 import platform
+import sys
+from typing import Any
 
 import click
+from click.core import ParameterSource
 
 import taskdash
 from taskdash import address
 from taskdash_ctl import events, health, run, tasks, top, transfer
+from taskdash_ctl.reach import cannot_write
 from taskdash_protocol import PROTOCOL_VERSION
 
 
@@ -30,7 +34,24 @@ def _sqlite() -> str:
     return str(apsw.sqlite_lib_version())
 
 
+class _Main(click.Group):
+    """The group of all commands, and what is said when their output cannot be written."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run a command."""
+        try:
+            result = super().invoke(context)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read us has enough; click ends the program quietly.
+            raise
+        except OSError as error:
+            cannot_write(error)
+        return result
+
+
 @click.group(
+    cls=_Main,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option(
@@ -58,7 +79,13 @@ def main(context: click.Context, server: str | None) -> None:
     try:
         context.obj = address.parse(server)
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--server") from None
+        command, words = context.invoked_subcommand, set(context.args)
+        if command == "completion" or (command != "run" and words & set(context.help_option_names)):
+            # A bad address must not keep anyone from reading how to give a good one.
+            return
+        from_environment = context.get_parameter_source("server") is ParameterSource.ENVIRONMENT
+        hint = "TASKDASH_URL" if from_environment else "--server"
+        raise click.BadParameter(str(error), param_hint=hint) from None
 
 
 @main.command()

@@ -33,7 +33,7 @@ def watch(
     taskdash-ctl watch --status shutdown --status failed
     """
     wanted = options.where(filters)
-    with connect(where) as dash:
+    with connect(where, for_ever=True) as dash:
         events = attempt(lambda: dash.watch(wanted, since=since))
         if sys.stdout.isatty():
             click.echo("watching; Ctrl-C ends it", err=True)
@@ -80,7 +80,7 @@ def wait(
     """
     field, values = _condition(condition)
     ends_at = None if timeout is None else time.monotonic() + timeout
-    with connect(where) as dash:
+    with connect(where, for_ever=True) as dash:
         # First the watch and then a look, so that nothing is missed between the two.
         events = attempt(lambda: dash.watch({"id": list(ids)}))
         missing = dict.fromkeys(ids)

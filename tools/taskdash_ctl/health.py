@@ -13,7 +13,7 @@ import taskdash
 from taskdash import address
 from taskdash.calls import without_errid
 from taskdash_ctl import show
-from taskdash_ctl.reach import EXIT_FAILURE, EXIT_UNREACHABLE, attempt, connect
+from taskdash_ctl.reach import EXIT_FAILURE, EXIT_UNREACHABLE, attempt, connect, explain
 from taskdash_protocol import PROTOCOL_VERSION
 from taskdash_protocol.requests import Hello, Status
 from taskdash_protocol.statuses import SHUTDOWN, status_class
@@ -129,8 +129,10 @@ def doctor(where: address.Address, /) -> None:
         _print(Finding(False, "daemon", str(error), "start taskdashd, or set TASKDASH_URL"))
         sys.exit(EXIT_UNREACHABLE)
     except taskdash.TaskDashError as error:
-        _print(Finding(False, "daemon", str(error), "see the daemon's log"))
-        sys.exit(EXIT_FAILURE)
+        message, code = explain(error)
+        found, _, advice = message.partition("; ")
+        _print(Finding(False, "daemon", found, advice))
+        sys.exit(code)
     for finding in findings:
         _print(finding)
     if not all(finding.good for finding in findings):

@@ -1,12 +1,13 @@
 """The options that several commands share, and how their values are read."""
 
+import os
 from collections.abc import Callable
 from typing import Any, Final
 
 import click
 
 from taskdash_ctl import show
-from taskdash_protocol.fields import TASK_FIELDS
+from taskdash_protocol.fields import CONTROL_FIELDS, DAEMON_FIELDS, TASK_FIELDS
 from taskdash_protocol.requests import WHERE_FIELDS
 
 _FILTERS: Final = {
@@ -16,6 +17,8 @@ _FILTERS: Final = {
     "--project": "project_id",
     "--parent": "parent_id",
 }
+
+_NOT_BY_FIELD: Final = {"id", "name", "timeout_s", *CONTROL_FIELDS, *DAEMON_FIELDS}
 
 
 def filters(command: Callable[..., None]) -> Callable[..., None]:
@@ -67,9 +70,34 @@ def where(given: dict[str, Any]) -> dict[str, list[str]]:
     return wanted
 
 
+heartbeat_timeout = click.option(
+    "--heartbeat-timeout", type=float, metavar="SECONDS", help=CONTROL_FIELDS["heartbeat_timeout"]
+)
+
+epoch = click.option(
+    "--epoch",
+    type=click.IntRange(0),
+    help="Write the task only if this is its epoch; a fenced one wants it."
+    "  [default: TASKDASH_TASK_EPOCH, for the task that TASKDASH_TASK_ID names]",
+)
+
+
+def epoch_of(task_id: str, given: int | None) -> int | None:
+    """Say which epoch to write a task with: within `run --lock` it is known."""
+    known = os.environ.get("TASKDASH_TASK_EPOCH", "")
+    if given is None and os.environ.get("TASKDASH_TASK_ID") == task_id and known.isdecimal():
+        return int(known)
+    return given
+
+
 def fields(given: dict[str, Any]) -> dict[str, Any]:
     """Read the options of `task_fields`. Raises `BadParameter`."""
     pairs = dict(map(pair, given.pop("field")))
+    for name in pairs:
+        if name in _NOT_BY_FIELD:
+            raise click.BadParameter(
+                f"{name} is set by an option or by the daemon", param_hint="--field"
+            )
     return {**{name: value for name, value in given.items() if value is not None}, **pairs}
 
 

@@ -1,5 +1,7 @@
 """How the commands reach the daemon, and what they say and return when it goes wrong."""
 
+import math
+import os
 import sys
 from collections.abc import Callable
 from typing import Final, NoReturn, TypeVar
@@ -8,6 +10,7 @@ import click
 
 import taskdash
 from taskdash import address
+from taskdash.calls import Hooks
 from taskdash_ctl import show
 
 EXIT_FAILURE: Final = 1
@@ -37,6 +40,7 @@ _FAULTS: Final = (
         "; a longer time is ?timeout=SECONDS at the end of the URL",
     ),
     (taskdash.BadRequest, EXIT_USAGE, ""),
+    (taskdash.ProtocolError, EXIT_FAILURE, "; is what listens there a taskdashd?"),
     (taskdash.TaskDashError, EXIT_FAILURE, ""),
 )
 """What each fault is to the person: exit code, and what to do next."""
@@ -44,11 +48,26 @@ _FAULTS: Final = (
 T = TypeVar("T")
 
 
-def connect(where: address.Address) -> taskdash.Client:
-    """Connect, or say why not and exit. A lost connection is sought for as long as a timeout."""
+def connect(
+    where: address.Address, *, for_ever: bool = False, quiet: bool = False
+) -> taskdash.Client:
+    """Connect, or say why not and exit.
+
+    A connection that is lost is sought again for as long as a timeout, or `for_ever`: then the
+    person is told, unless `quiet`.
+    """
+    hooks = Hooks()
+    if for_ever and not quiet:
+        hooks = Hooks(
+            on_disconnect=lambda error: say(f"{error}; trying again"),
+            on_reconnect=lambda: say(f"taskdashd at {where} is back"),
+        )
     return attempt(
         lambda: taskdash.Client(
-            where, f"taskdash-ctl/{taskdash.__version__}", reconnect_for_s=where.timeout_s
+            where,
+            f"taskdash-ctl/{taskdash.__version__}",
+            hooks,
+            reconnect_for_s=math.inf if for_ever else where.timeout_s,
         )
     )
 
@@ -58,12 +77,22 @@ def attempt(call: Callable[[], T]) -> T:
     try:
         return call()
     except taskdash.TaskDashError as error:
-        code, advice = next(
-            (code, advice) for kind, code, advice in _FAULTS if isinstance(error, kind)
-        )
-        fail(f"{error}{advice}", code)
+        fail(*explain(error))
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
+
+
+def explain(error: taskdash.TaskDashError) -> tuple[str, int]:
+    """Say in one line what is wrong and what to do next, and with which exit code."""
+    code, advice = next((code, advice) for kind, code, advice in _FAULTS if isinstance(error, kind))
+    return f"{error}{advice}", code
+
+
+def cannot_write(error: OSError) -> NoReturn:
+    """Say why standard output takes no more, and exit."""
+    # What Python still holds for it would be tried again at exit, with a traceback.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    fail(f"cannot write: {error.strerror}", EXIT_FAILURE)
 
 
 def fail(message: str, code: int) -> NoReturn:

@@ -11,11 +11,12 @@ from taskdash_ctl.reach import attempt, say
 from taskdash_ctl.runner import Wishes
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+# Options end at the first word of the command, as for env(1): the rest is the command's own.
+@click.command(context_settings={"allow_interspersed_args": False})
 @click.option("--name", metavar="TEXT", help="What people call it.  [default: the command's name]")
 @click.option("--id", "id", metavar="ID", help="The task's key.  [default: made up, and unique]")
 @options.task_fields
-@click.option("--heartbeat-timeout", type=float, metavar="SECONDS", help="This task's own timeout.")
+@options.heartbeat_timeout
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -60,7 +61,7 @@ def run(
     It is registered when it starts, kept alive while it runs, and ends as `finish` or `failed`,
     with the end of its standard error as the reason (unless that is a terminal). The exit code is
     the command's. If the daemon cannot be reached, the command runs all the same. In its
-    environment TASKDASH_TASK_ID is the task's id.
+    environment TASKDASH_TASK_ID is the task's id and, with --lock, TASKDASH_TASK_EPOCH its epoch.
 
     \b
     taskdash-ctl run --name "Nightly backup" -- restic backup /srv
@@ -68,11 +69,7 @@ def run(
     """
     if lock and not fields["id"]:
         raise click.UsageError("--lock needs --id: it is by the id that tasks exclude one another")
-    own_timeout = fields.pop("heartbeat_timeout")
-    given = options.fields(fields)
-    if own_timeout is not None:
-        given["heartbeat_timeout"] = own_timeout
-    wishes = Wishes(given, report_timeout, timeout, lock, progress_from_stdout)
+    wishes = Wishes(options.fields(fields), report_timeout, timeout, lock, progress_from_stdout)
     words = (lambda _: None) if quiet else say
     sys.exit(attempt(lambda: runner.run(command, where, wishes, words)))
 

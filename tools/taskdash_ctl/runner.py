@@ -77,7 +77,12 @@ def run(command: Sequence[str], where: Address, wishes: Wishes, say: Say) -> int
         reporter = _Reporter(where, task_id, fields, say, lock=wishes.lock)
         with contextlib.closing(reporter):
             try:
-                child = _Child(command, task_id, before, reporter if wishes.progress else None)
+                environment = {**os.environ, "TASKDASH_TASK_ID": task_id}
+                environment.pop("TASKDASH_TASK_EPOCH", None)
+                if reporter.epoch is not None:
+                    environment["TASKDASH_TASK_EPOCH"] = str(reporter.epoch)
+                progress_to = reporter if wishes.progress else None
+                child = _Child(command, environment, before, progress_to)
             except OSError as error:
                 missing = isinstance(error, FileNotFoundError)
                 reason = "command not found" if missing else str(error.strerror)
@@ -106,12 +111,14 @@ class _Reporter:
         self._say = say
         self._registered = threading.Event()
         self.lost = False
+        self.epoch: int | None = None
+        """The task's epoch, where it is known: with a lock."""
         hooks = Hooks(on_disconnect=self._away, on_reconnect=self._back, on_lost=self._taken)
         name = f"taskdash-ctl/{taskdash.__version__} run"
         if lock:
             self._client = taskdash.Client(where, name, hooks)
             try:
-                self._client.register(task_id, fenced=True, **fields)
+                self.epoch = self._client.register(task_id, fenced=True, **fields)
             except TaskDashError:
                 self._client.close()
                 raise
@@ -157,7 +164,7 @@ class _Child:
     def __init__(
         self,
         command: Sequence[str],
-        task_id: str,
+        environment: Mapping[str, str],
         signals: set[int | signal.Signals],
         reporter: _Reporter | None,
     ) -> None:
@@ -169,11 +176,15 @@ class _Child:
         if not os.isatty(2):
             # On a terminal the person sees it, and the command must see the terminal.
             pipes.append((*os.pipe(), 2, self._tail.append))
+        # Off a terminal it leads a process group, so that what it has started ends with it. On one
+        # it must stay in the foreground group, to read and to be stopped from the keyboard.
+        self._leads_group = not os.isatty(0)
         try:
             self.pid = os.posix_spawnp(
                 command[0],
                 list(command),
-                {**os.environ, "TASKDASH_TASK_ID": task_id},
+                environment,
+                setpgroup=0 if self._leads_group else os.getpgrp(),
                 file_actions=[(os.POSIX_SPAWN_DUP2, end, fd) for _, end, fd, _ in pipes],
                 setsigmask=signals,
             )
@@ -205,8 +216,12 @@ class _Child:
                 timed_out, ends_at = True, time.monotonic() + KILL_AFTER_S
             elif info.si_signo == signal.SIGCHLD:
                 continue
-            elif info.si_signo not in _FROM_TERMINAL or info.si_code != _SI_KERNEL:
-                # What the terminal sends, it sends to the command too: that has it already.
+            elif (
+                self._leads_group
+                or info.si_signo not in _FROM_TERMINAL
+                or info.si_code != _SI_KERNEL
+            ):
+                # What the terminal sends to our group, the command in it has already.
                 self._send(info.si_signo)
 
     def last_words(self) -> str:
@@ -219,7 +234,7 @@ class _Child:
 
     def _send(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, number)
+            (os.killpg if self._leads_group else os.kill)(self.pid, number)
 
 
 def _pump(source: int, target: int, take: Callable[[bytes], None]) -> None:

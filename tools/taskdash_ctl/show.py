@@ -44,6 +44,18 @@ def clean(value: Any) -> str:
     return "".join(one if one.isprintable() else _escaped(one) for one in text)
 
 
+def as_json(value: Any, indent: int | None = None) -> str:
+    """Write JSON in which nothing acts on a terminal: what is not printable is escaped."""
+    separators = (",", ":") if indent is None else None
+    text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
+    # Such characters stand in strings alone, but for the line breaks of an indented text.
+    return (
+        "".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text)
+        if not text.isprintable()
+        else text
+    )
+
+
 def width(text: str) -> int:
     """Count the columns that a text takes on a terminal (East Asian wide characters take two)."""
     if text.isascii():
@@ -83,10 +95,10 @@ def use_colour() -> bool:
 def tasks(rows: Iterable[Mapping[str, Any]], output: str, columns: Sequence[str]) -> None:
     """Print tasks in the form that was asked for, one of `FORMATS`."""
     if output == "json":
-        click.echo(json.dumps(list(rows), ensure_ascii=False, indent=2))
+        click.echo(as_json(list(rows), indent=2))
     elif output == "jsonl":
         for row in rows:
-            click.echo(json.dumps(row, ensure_ascii=False, separators=(",", ":")))
+            click.echo(as_json(row))
     elif output == "csv":
         lines = csv.writer(sys.stdout, lineterminator="\n")
         lines.writerow(columns)
@@ -227,7 +239,7 @@ def _text(value: Any) -> str:
 
 def _cell(value: Any) -> str:
     # A spreadsheet takes what begins like this for a formula, and runs it.
-    text = _text(value)
+    text = clean(value) if sys.stdout.isatty() else _text(value)
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 

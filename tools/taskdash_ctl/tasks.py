@@ -1,7 +1,6 @@
 """The commands about tasks: list, show, register, update, finish, fail, cancel."""
 
 import sys
-from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -10,7 +9,7 @@ import click
 import taskdash
 from taskdash import address
 from taskdash_ctl import options, show
-from taskdash_ctl.reach import attempt, connect
+from taskdash_ctl.reach import EXIT_NOT_ALLOWED, attempt, connect, explain, say
 from taskdash_protocol.requests import ORDER_FIELDS
 from taskdash_protocol.statuses import is_live
 
@@ -45,8 +44,8 @@ def list_(
     if follow and output in ("json", "csv"):
         raise click.UsageError(f"what goes on for ever is no {output}: use -o jsonl with --watch")
     wanted = options.where(filters)
-    shown = tuple(columns.split(",")) if columns else show.COLUMNS
-    with connect(where) as dash:
+    shown = tuple(map(str.strip, columns.split(","))) if columns else show.COLUMNS
+    with connect(where, for_ever=follow) as dash:
         # Before the list is read, so that nothing is lost between the two.
         events = attempt(lambda: dash.watch(wanted)) if follow else None
         rows = dash.query(wanted, order=order, page=min(limit or 1000, 1000))
@@ -87,6 +86,7 @@ def show_(where: address.Address, /, id: str, output: str) -> None:
 @click.argument("id")
 @click.option("--name", metavar="TEXT", help="What people call it.  [default: the id]")
 @options.task_fields
+@options.heartbeat_timeout
 @click.pass_obj
 def register(where: address.Address, /, id: str, name: str | None, **fields: Any) -> None:
     """Register a task that waits for somebody; for one that runs, see `run`.
@@ -109,8 +109,10 @@ def register(where: address.Address, /, id: str, name: str | None, **fields: Any
 @click.argument("id")
 @click.option("--name", metavar="TEXT", help="What people call it.")
 @options.task_fields
+@options.heartbeat_timeout
+@options.epoch
 @click.pass_obj
-def update(where: address.Address, /, id: str, **fields: Any) -> None:
+def update(where: address.Address, /, id: str, epoch: int | None, **fields: Any) -> None:
     """Change fields of a task. It stays with the service that runs it.
 
     \b
@@ -120,21 +122,39 @@ def update(where: address.Address, /, id: str, **fields: Any) -> None:
     if not given:
         raise click.UsageError("nothing to change: name a field, for example --status finish")
     with connect(where) as dash:
-        attempt(lambda: dash.update(id, own=False, **given))
+        if code := _change(dash, id, epoch, given):
+            sys.exit(code)
+
+
+def _change(dash: taskdash.Client, task_id: str, epoch: int | None, fields: dict[str, Any]) -> int:
+    """Change a task that stays with its service; says what is wrong and gives the exit code."""
+    try:
+        dash.update(task_id, own=False, epoch=options.epoch_of(task_id, epoch), **fields)
+    except taskdash.Conflict as error:
+        say(f"{error}; `taskdash-ctl show {task_id}` names the epoch to give as --epoch")
+        return EXIT_NOT_ALLOWED
+    except taskdash.TaskDashError as error:
+        message, code = explain(error)
+        say(message)
+        return code
+    return 0
 
 
 def _ending(name: str, status: str, doing: str, example: str) -> click.Command:
     @click.command(name)
     @click.argument("ids", nargs=-1, required=True, metavar="ID…")
     @click.option("--reason", metavar="TEXT", help="Why, for people.")
+    @options.epoch
     @click.pass_obj
-    def end(where: address.Address, /, ids: tuple[str, ...], reason: str | None) -> None:
+    def end(
+        where: address.Address, /, ids: tuple[str, ...], reason: str | None, epoch: int | None
+    ) -> None:
+        fields = {"status": status} | ({} if reason is None else {"reason": reason})
         with connect(where) as dash:
-            for task_id in ids:
-                fields: dict[str, Any] = {"status": status} | (
-                    {} if reason is None else {"reason": reason}
-                )
-                attempt(partial(dash.update, task_id, own=False, **fields))
+            # One that fails does not keep the others from being ended.
+            codes = [_change(dash, task_id, epoch, fields) for task_id in ids]
+        if code := next(filter(None, codes), 0):
+            sys.exit(code)
 
     end.help = f"{doing}\n\n\b\n{example}"
     return end

@@ -1,12 +1,13 @@
 """The command `top`: a live board of the whole terminal."""
 
+import sys
 from typing import Final
 
 import click
 
 from taskdash import address
 from taskdash_ctl import options
-from taskdash_ctl.reach import EXIT_FAILURE, connect, fail
+from taskdash_ctl.reach import EXIT_FAILURE, EXIT_USAGE, connect, fail
 
 
 @click.command()
@@ -15,7 +16,7 @@ from taskdash_ctl.reach import EXIT_FAILURE, connect, fail
 def top(where: address.Address, /, **filters: tuple[str, ...]) -> None:
     """Show a live board: what runs, what is late, what has just died.
 
-    Keys: 1 to 5 sort by a column, r turns the order round, / filters, l w e show live, waiting and
+    Keys: 1 to 8 sort by a column, r turns the order round, / filters, l w e show live, waiting and
     ended tasks, a all, Enter shows a task, q leaves.
 
     \b
@@ -28,7 +29,9 @@ def top(where: address.Address, /, **filters: tuple[str, ...]) -> None:
         if not (error.name or "").startswith(("textual", "rich")):
             raise
         fail("top needs one more package: pip install 'taskdash[top]'", EXIT_FAILURE)
-    with connect(where) as dash:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        fail("top needs a terminal; `taskdash-ctl list` prints tasks anywhere", EXIT_USAGE)
+    with connect(where, for_ever=True, quiet=True) as dash:
         Board(dash, wanted).run()
 
 

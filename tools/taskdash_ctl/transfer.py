@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -13,9 +14,9 @@ from typing import IO, Any, Final
 import click
 
 from taskdash import address
-from taskdash_ctl import options
+from taskdash_ctl import options, show
 from taskdash_ctl.reach import EXIT_FAILURE, attempt, connect, fail, say
-from taskdash_protocol.errors import BadRequest, TaskDashError
+from taskdash_protocol.errors import BadRequest, Conflict, TaskDashError
 from taskdash_protocol.fields import DAEMON_FIELDS, TASK_FIELDS
 from taskdash_protocol.requests import Register, Status
 
@@ -60,7 +61,7 @@ def export(where: address.Address, /, form: str, output: IO[str], **filters: Any
 
 
 @click.command("import")
-@click.argument("file", type=click.File("r", encoding="utf-8"), default="-")
+@click.argument("file", type=click.File("r", encoding="utf-8-sig"), default="-")
 @click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl")
 @click.option("--skip", type=click.IntRange(0), default=0, help="Leave out so many tasks at first.")
 @click.pass_obj
@@ -77,17 +78,23 @@ def import_(where: address.Address, /, file: IO[str], form: str, skip: int) -> N
     """
     done = skip
     faults = 0
+
+    def refused(number: int, error: TaskDashError) -> None:
+        nonlocal faults
+        faults += 1
+        if faults <= _FAULTS_SHOWN:
+            say(f"task {number} of {file.name} is refused: {error}")
+
     rows = islice(_read_csv(file) if form == "csv" else _read_jsonl(file), skip, None)
+    numbers: deque[int] = deque()
     with connect(where) as dash, _progress("imported", lambda: _share_read(file)) as tell:
         try:
-            for outcome in dash.pipeline(_requests(rows, skip)):
-                done += 1
-                if isinstance(outcome, TaskDashError):
-                    if not isinstance(outcome, BadRequest):
-                        raise outcome
-                    faults += 1
-                    if faults <= _FAULTS_SHOWN:
-                        say(f"task {done} of {file.name} is refused: {outcome}")
+            for outcome in dash.pipeline(_requests(rows, skip, numbers, refused)):
+                done = numbers.popleft()
+                if isinstance(outcome, BadRequest | Conflict):
+                    refused(done, outcome)
+                elif isinstance(outcome, TaskDashError):
+                    raise outcome
                 tell(done)
         except (TaskDashError, ValueError, KeyboardInterrupt) as error:
             say(f"stopped after {done} tasks; go on with --skip {done}")
@@ -95,16 +102,25 @@ def import_(where: address.Address, /, file: IO[str], form: str, skip: int) -> N
                 fail(f"{file.name}: {error}", EXIT_FAILURE)
             attempt(partial(_raise, error))
     if faults:
-        fail(f"{faults} of {done - skip} tasks were refused", EXIT_FAILURE)
+        fail(f"{faults} tasks were refused; all others are there", EXIT_FAILURE)
 
 
-def _requests(rows: Iterable[dict[str, Any]], skip: int) -> Iterator[Register]:
+def _requests(
+    rows: Iterable[dict[str, Any]],
+    skip: int,
+    numbers: deque[int],
+    refused: Callable[[int, TaskDashError], None],
+) -> Iterator[Register]:
     for number, row in enumerate(rows, skip + 1):
         try:
             # The times that another daemon wrote are its own; the epoch is no condition here.
-            yield Register.parse({name: row[name] for name in row if name not in DAEMON_FIELDS})
+            fields = {name: row[name] for name in row if name not in DAEMON_FIELDS}
+            request = Register.parse(fields)
         except BadRequest as error:
-            raise ValueError(f"task {number}: {error}") from None
+            refused(number, error)
+            continue
+        numbers.append(number)
+        yield request
 
 
 def _raise(error: BaseException) -> None:
@@ -116,12 +132,18 @@ def _read_jsonl(file: IO[str]) -> Iterator[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, parse_constant=_no_number)
+        except RecursionError:
+            raise ValueError(f"line {number} is nested too deep") from None
         except ValueError as error:
             raise ValueError(f"line {number} is no JSON: {error}") from None
         if not isinstance(row, dict):
             raise ValueError(f"line {number} is no JSON object")  # noqa: TRY004
         yield row
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no JSON number")
 
 
 def _read_csv(file: IO[str]) -> Iterator[dict[str, Any]]:
@@ -138,9 +160,7 @@ def _read_csv(file: IO[str]) -> Iterator[dict[str, Any]]:
 
 
 def _jsonl_writer(output: IO[str]) -> Callable[[dict[str, Any]], object]:
-    return lambda row: output.write(
-        json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
-    )
+    return lambda row: output.write(show.as_json(row) + "\n")
 
 
 def _csv_writer(output: IO[str]) -> Callable[[dict[str, Any]], object]:
@@ -150,7 +170,9 @@ def _csv_writer(output: IO[str]) -> Callable[[dict[str, Any]], object]:
     def write(row: dict[str, Any]) -> None:
         more = {name: value for name, value in row.items() if name not in _COLUMNS}
         cells = [row.get(name, "") for name in _COLUMNS]
-        writer.writerow((*cells, json.dumps(more, ensure_ascii=False) if more else ""))
+        cells.append(show.as_json(more) if more else "")
+        # Into a file it goes as it is, so that `import` gives the same back.
+        writer.writerow(map(show.clean, cells) if output.isatty() else cells)
 
     return write
 

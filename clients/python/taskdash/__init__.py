@@ -10,6 +10,8 @@
 For trio and asyncio, see `taskdash.aio`; for tests, `taskdash.testing`.
 """
 
+import logging
+
 from taskdash.calls import Event
 from taskdash.client import Client, connect
 from taskdash.errors import (
@@ -28,6 +30,9 @@ from taskdash.errors import (
 from taskdash.task import Task, TaskHandle, current_task
 from taskdash.watch import Watch
 from taskdash_protocol import __version__
+
+# Silent unless the program configures logging (logging, "Configuring Logging for a Library").
+logging.getLogger("taskdash").addHandler(logging.NullHandler())
 
 __all__ = [
     "AuthError",

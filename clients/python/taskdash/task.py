@@ -163,7 +163,9 @@ def ending(error: BaseException | None) -> dict[str, Any]:
         return {"status": "finish"}
     if _is_cancellation(error):
         return {"status": "cancelled", "reason": type(error).__name__}
-    lines = f"{type(error).__name__}: {error}".strip().splitlines()
+    text = f"{type(error).__name__}: {error}"
+    # A file name that is not UTF-8 comes with lone surrogates, which JSON cannot carry (RFC 8259).
+    lines = text.encode("utf-8", "backslashreplace").decode().strip().splitlines()
     return {"status": "failed", "reason": lines[0].rstrip(": ")[:REASON_CHARACTERS_MAX]}
 
 

@@ -7,10 +7,12 @@ from typing import Final
 from taskdash.calls import Call
 from taskdash.errors import ProtocolError
 from taskdash.held import Held, Outcome, Write
-from taskdash_protocol.errors import TaskDashError
+from taskdash_protocol.errors import Busy, TaskDashError
 from taskdash_protocol.requests import Request
 
 LOST_REMEMBERED_MAX: Final = 10_000
+HELD_MAX: Final = 50_000
+"""Tasks that one client holds, and whose writes it keeps while the daemon is away: some 80 MiB."""
 
 
 class Tasks:
@@ -46,6 +48,8 @@ class Tasks:
             return
         held = self.held.get(task_id)
         if held is None:
+            if len(self.held) >= HELD_MAX:
+                raise Busy(f"{HELD_MAX} tasks are held already: end some, or wait for the daemon")
             held = self.held[task_id] = Held(task_id, registers=write.replaces)
         held.say(write)
         self.dirty[task_id] = None
