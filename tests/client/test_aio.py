@@ -178,3 +178,20 @@ def test_many_calls_at_once_share_the_connection(daemon: Daemon, run: Run) -> No
 
     run(main)
     assert found == {number: str(number) for number in range(50)}
+
+
+def test_a_watch_is_iterated_over_or_entered_at_once(daemon: Daemon, run: Run) -> None:
+    """Without an await of its own; it ends with the client or the block."""
+
+    async def main() -> None:
+        async with aio.connect(daemon.url) as dash:
+            await dash.register("at-once", "n", status="pending")
+            async for event in dash.watch({"id": "at-once"}, since=0):
+                assert event.task["id"] == "at-once"
+                break
+            async with dash.watch({"id": "at-once"}, since=0) as watch:
+                again = await watch.next(10)
+                assert again is not None
+                assert again.task["id"] == "at-once"
+
+    run(main)

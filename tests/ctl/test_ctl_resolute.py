@@ -185,3 +185,13 @@ def test_a_bad_address_is_blamed_on_where_it_stands() -> None:
     assert "for --server" in ctl("taskdash://x", "--server", "nonsense://x", "list").stderr
     assert ctl("nonsense://x", "list", "--help").returncode == 0
     assert ctl("nonsense://x", "completion", "bash").returncode == 0
+
+
+def test_a_table_that_does_not_fit_loses_its_last_columns(daemon: Daemon) -> None:
+    """A line is never wrapped: what matters least is left out."""
+    with taskdash.connect(daemon.url) as dash:
+        fields = {name: name * 5 for name in ("user", "group_id", "description", "reason")}
+        dash.register("a-rather-long-identifier", "name " * 8, status="pending", **fields)
+    shown = in_terminal(daemon, "list", columns=60).replace("\r", "")
+    assert "a-rather-long-identifier" in shown
+    assert "reason" not in shown

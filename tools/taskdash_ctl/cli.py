@@ -2,7 +2,7 @@
 
 import platform
 import sys
-from typing import Any
+from typing import Any, Final
 
 import click
 from click.core import ParameterSource
@@ -34,11 +34,17 @@ def _sqlite() -> str:
     return str(apsw.sqlite_lib_version())
 
 
+_WORDS: Final = f"{__name__}.words"
+"""What follows the command's name."""
+
+
 class _Main(click.Group):
     """The group of all commands, and what is said when their output cannot be written."""
 
     def invoke(self, context: click.Context) -> Any:
         """Run a command."""
+        # click empties this before it calls `main`.
+        context.meta[_WORDS] = set(context.args)
         try:
             result = super().invoke(context)
             sys.stdout.flush()
@@ -79,7 +85,7 @@ def main(context: click.Context, server: str | None) -> None:
     try:
         context.obj = address.parse(server)
     except ValueError as error:
-        command, words = context.invoked_subcommand, set(context.args)
+        command, words = context.invoked_subcommand, context.meta[_WORDS]
         if command == "completion" or (command != "run" and words & set(context.help_option_names)):
             # A bad address must not keep anyone from reading how to give a good one.
             return

@@ -189,12 +189,20 @@ def _table(rows: list[Mapping[str, Any]], columns: Sequence[str]) -> None:
         ]
         for row in rows
     ]
-    widths = [max(width(line[index]) for line in [heads, *cells]) for index in range(len(columns))]
-    _fit(
-        widths,
-        shutil.get_terminal_size().columns,
-        keep=columns.index("id") if "id" in columns else None,
-    )
+    natural = [max(width(line[index]) for line in [heads, *cells]) for index in range(len(columns))]
+    room = shutil.get_terminal_size().columns
+    while True:
+        widths, keep = list(natural), columns.index("id") if "id" in columns else None
+        if _fit(widths, room, keep) <= room:
+            break
+        if len(widths) == 1:
+            widths[0] = min(widths[0], room)
+            break
+        # What comes last matters least; the id is what people copy.
+        dropped = len(widths) - (2 if keep == len(widths) - 1 else 1)
+        del columns[dropped], natural[dropped]
+        for line in (heads, *cells):
+            del line[dropped]
     head = "  ".join(
         _pad(_cut(text, size), None, size) for text, size in zip(heads, widths, strict=True)
     )
@@ -208,14 +216,18 @@ def _table(rows: list[Mapping[str, Any]], columns: Sequence[str]) -> None:
         click.echo("  ".join(shown).rstrip(), color=use_colour())
 
 
-def _fit(widths: list[int], room: int, keep: int | None) -> None:
-    """Make the widest columns narrower until all fit; the ids, which people copy, last of all."""
-    for choice in ([i for i in range(len(widths)) if i != keep], list(range(len(widths)))):
-        while sum(widths) + _GAP * (len(widths) - 1) > room:
-            widest = max(choice, key=lambda index: widths[index], default=0)
-            if widths[widest] <= _CELL_MIN:
-                break
-            widths[widest] -= 1
+def _fit(widths: list[int], room: int, keep: int | None) -> int:
+    """Make the widest columns narrower until all fit, or until none can be made so but `keep`.
+
+    Returns the room that they take at last.
+    """
+    choice = [index for index in range(len(widths)) if index != keep]
+    while (taken := sum(widths) + _GAP * (len(widths) - 1)) > room:
+        widest = max(choice, key=lambda index: widths[index], default=None)
+        if widest is None or widths[widest] <= _CELL_MIN:
+            break
+        widths[widest] -= 1
+    return taken
 
 
 def _cut(text: str, room: int) -> str:

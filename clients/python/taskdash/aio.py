@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 from taskdash import address
-from taskdash.aio_watch import Watch
+from taskdash.aio_watch import Opening, Watch
 from taskdash.calls import Hooks, without_errid
 from taskdash.client import CLOSE_TIMEOUT_S
 from taskdash.face import Face, InVain, registration, update_from_outside
@@ -183,14 +183,22 @@ class Client(Face):
             if after is None:
                 return
 
-    async def watch(
+    def watch(
         self,
         where: Where | None = None,
         *,
         since: int | None = None,
         timeout_s: float | None = None,
+    ) -> Opening:
+        """Begin to watch; see `taskdash.Client.watch`.
+
+        To be awaited, entered with `async with`, or iterated over with `async for` at once.
+        """
+        return Opening(lambda: self._watch(where, since, timeout_s))
+
+    async def _watch(
+        self, where: Where | None, since: int | None, timeout_s: float | None
     ) -> "Watch":
-        """Begin to watch; see `taskdash.Client.watch`."""
         opened = Pending(self._loop)
         watch = Watch(self._link, self._loop, where, since, opened.set)
         try:

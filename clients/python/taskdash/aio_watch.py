@@ -3,6 +3,7 @@
 import math
 import time
 from collections import deque
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Self, cast
 
 from taskdash.calls import Event, Watching
@@ -69,6 +70,14 @@ class Watch:
         self._link.do(lambda session, _now: session.unwatch(self._watching))
         self._wake()
 
+    async def __aenter__(self) -> Self:
+        """Give the watch itself."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End the watch."""
+        self.close()
+
     def _put(self, event: Event | TaskDashError) -> None:
         if len(self._events) == EVENTS_WAITING_MAX:
             event = TaskDashError("the program does not take the watch's events fast enough")
@@ -80,3 +89,35 @@ class Watch:
         # All of them: each takes an event if there is one left.
         for something in list(self._waiting):
             something.set()
+
+
+class Opening:
+    """A watch that is not open yet: await it, enter it, or iterate over it."""
+
+    def __init__(self, open_: Callable[[], Awaitable[Watch]]) -> None:
+        self._open = open_
+        self._watch: Watch | None = None
+
+    def __await__(self) -> Generator[Any, Any, Watch]:
+        """Open the watch."""
+        return self._open().__await__()
+
+    async def __aenter__(self) -> Watch:
+        """Open the watch."""
+        self._watch = await self
+        return self._watch
+
+    async def __aexit__(self, *_: object) -> None:
+        """End the watch."""
+        if self._watch is not None:
+            self._watch.close()
+
+    def __aiter__(self) -> Self:
+        """Give itself; the watch lasts until the client is closed."""
+        return self
+
+    async def __anext__(self) -> Event:
+        """Open the watch, if it is not, and wait for its next event."""
+        if self._watch is None:
+            self._watch = await self
+        return await self._watch.__anext__()
