@@ -5,6 +5,7 @@ changed. Signs of life are no events, so how long each live task was silent is a
 then.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -25,6 +26,8 @@ from taskdash_protocol.statuses import SHUTDOWN, is_live, status_class
 TASKS_MAX: Final = 2_000
 """Rows on the board; of more tasks, those that changed last."""
 _LOOK_S: Final = 0.1
+_DRAW_ROW_S: Final = 0.001
+"""A board is drawn again after so long for each of its rows."""
 _ASK_AGAIN_S: Final = 5.0
 _EVENTS_AT_ONCE: Final = 500
 _JUST: Final = timedelta(minutes=5)
@@ -107,6 +110,8 @@ class Board(App[None]):
         self._only = ""
         self._text = ""
         self._fault = ""
+        self._stale = True
+        self._drawn_at = 0.0
 
     def compose(self) -> ComposeResult:
         """Lay out the board."""
@@ -139,11 +144,11 @@ class Board(App[None]):
         self._draw()
 
     def _look(self) -> None:
-        changed = False
         for event in self._events():
             self._tasks[event.task["id"]] = event.task
-            changed = True
-        if changed:
+            self._stale = True
+        # A long board takes long to draw: it is drawn less often, so that most of a core is free.
+        if self._stale and time.monotonic() - self._drawn_at >= len(self._tasks) * _DRAW_ROW_S:
             self._draw()
 
     def _events(self) -> Iterator[taskdash.Event]:
@@ -160,6 +165,7 @@ class Board(App[None]):
     # What is shown
 
     def _draw(self) -> None:
+        self._stale, self._drawn_at = False, time.monotonic()
         table: DataTable[Text] = self.query_one(DataTable)
         now = datetime.now(UTC) - self._skew
         seen = [(self._standing(task, now), task) for task in self._tasks.values()]
