@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -195,3 +196,27 @@ def test_a_table_that_does_not_fit_loses_its_last_columns(daemon: Daemon) -> Non
     shown = in_terminal(daemon, "list", columns=60).replace("\r", "")
     assert "a-rather-long-identifier" in shown
     assert "reason" not in shown
+
+
+def test_ctrl_c_ends_the_waiting_for_a_daemon_that_is_away() -> None:
+    """The command has ended; its exit code stands."""
+    run = [sys.executable, "-m", "taskdash_ctl", "run", "--report-timeout", "600", "--"]
+    process = subprocess.Popen(
+        [*run, "sh", "-c", "exit 3"],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment("taskdash://127.0.0.1:1"),
+    )
+    assert process.stderr is not None
+    assert "cannot reach" in process.stderr.readline()
+    while True:
+        # One that comes too early is passed on to the command, or to nobody.
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(0.2) == 3
+        except subprocess.TimeoutExpired:
+            continue
+        break
+    assert "could not be reported" in process.stderr.read()
+    process.stderr.close()

@@ -88,16 +88,35 @@ def run(command: Sequence[str], where: Address, wishes: Wishes, say: Say) -> int
                 reason = "command not found" if missing else str(error.strerror)
                 say(f"{command[0]}: {reason}")
                 code = NOT_FOUND if missing else NOT_EXECUTABLE
-                reporter.last_word({**_ending(code), "reason": reason}, wishes.report_timeout_s)
+                word = {**_ending(code), "reason": reason}
+                _report(reporter, word, wishes.report_timeout_s, watched, before)
                 return code
             code, timed_out = child.wait(watched, wishes.timeout_s)
             word = _ending(code, child.last_words())
             if timed_out:
                 word["reason"] = f"timed out after {wishes.timeout_s:g} s"
-            reporter.last_word(word, wishes.report_timeout_s)
+            _report(reporter, word, wishes.report_timeout_s, watched, before)
             return TIMED_OUT if timed_out else int(word["exit_code"])
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _report(
+    reporter: "_Reporter",
+    word: dict[str, Any],
+    timeout_s: float,
+    watched: set[signal.Signals],
+    before: set[int | signal.Signals],
+) -> None:
+    """Say how it ended; now signals are for us again, and Ctrl-C ends the waiting."""
+    while signal.sigtimedwait(watched, 0) is not None:
+        # It came for the command, and that has ended.
+        pass
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    try:
+        reporter.last_word(word, timeout_s)
+    except KeyboardInterrupt:
+        reporter.give_up()
 
 
 class _Reporter:
@@ -140,9 +159,13 @@ class _Reporter:
             return
         self._client.say(self._id, **word)
         if not self._client.drain(max(0.0, ends_at - time.monotonic())) or self.lost:
-            away = self._client.fault
-            reason = f": {away}" if away is not None else ""
-            self._say(f"the end of task {self._id} could not be reported{reason}")
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Tell the person that the daemon will not learn of the end."""
+        away = self._client.fault
+        reason = f": {away}" if away is not None else ""
+        self._say(f"the end of task {self._id} could not be reported{reason}")
 
     def close(self) -> None:
         self._client.close(0)

@@ -169,8 +169,10 @@ def event(kind: str, rev: int, fields: Mapping[str, Any]) -> None:
         at = clean(at)
     line = f"{at}  {_pad(styled(status, kind), kind, 10)}  {clean(fields['id'])}"
     line += f"  {styled(status)}" if status else ""
-    if fields.get("description"):
-        line += f"  {clean(fields['description'])}"
+    # Why it failed says more than what it is.
+    about = (fields.get("reason") if status == "failed" else None) or fields.get("description")
+    if about:
+        line += f"  {clean(about)}"
     click.echo(line, color=use_colour())
 
 
