@@ -23,6 +23,7 @@ import structlog
 
 from taskdash_protocol import strictjson
 from taskdash_protocol.errors import Busy, ServerError, StorageError
+from taskdash_protocol.frames import TASKDASH
 from taskdashd.feed import Event
 from taskdashd.operations.engine import Engine
 from taskdashd.operations.table import Caller, Operation
@@ -76,12 +77,7 @@ class Connection:
     @property
     def wants_input(self) -> bool:
         """Whether more bytes may be read from the peer now."""
-        return (
-            not self._ended
-            and not self._closing
-            and not self._inbox.is_full
-            and len(self.outbox) < self._limits.max_pending
-        )
+        return not self._ended and not self._closing and not self._inbox.is_full
 
     @property
     def peer_is_slow(self) -> bool:
@@ -233,6 +229,8 @@ class Connection:
         self.session.owner.last_seen = self._engine.clock.now()
 
     def _answer_known(self, payload: bytes) -> bool:
+        if self._waits or self._inbox.framing is not TASKDASH:
+            return False
         frame = self._ready.get(payload)
         if frame is None:
             return False

@@ -42,7 +42,8 @@ class Link:
         """Say what of the input was read and what waits."""
         connection = self.connection
         # What we do not read, because the peer does not, is no excuse for it.
-        waiting = unread_bytes(self.sock) if connection.wants_input else 0
+        excused = connection.wants_input or not connection.peer_is_slow
+        waiting = unread_bytes(self.sock) if excused else 0
         return Unread(self.bytes_in, waiting, connection.has_unread_frame)
 
     def was_read(self) -> bool:

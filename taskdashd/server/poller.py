@@ -207,7 +207,6 @@ class Poller:
             sock.close()
             return
         link.admitted = over < 0
-        self._admitted += link.admitted
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         link.connection = Connection(
             self._engine,
@@ -217,6 +216,7 @@ class Poller:
             self.ready_replies,
         )
         self._links[link.fd] = link
+        self._admitted += link.admitted
         self._by_serial[link.connection.session.owner.serial] = link
         self._epoll.register(link.fd, 0)
         self._update(link)

@@ -43,7 +43,7 @@ class ReadyReplies:
         if len(payload) > _PAYLOAD_BYTES_MAX or (ready := self._ready.get(payload)) is None:
             return None
         frame, task, owner, last_seen = ready
-        if self._view.is_newest(task) and (owner is None or owner.last_seen == last_seen):
+        if self._view.use(task) and (owner is None or owner.last_seen == last_seen):
             return frame
         return None
 
@@ -53,14 +53,14 @@ class ReadyReplies:
             return
         old = self._ready.pop(payload, None)
         if old is not None:
-            self._bytes -= _cost(payload, old.frame)
+            self._bytes -= _cost(payload, old)
         owner = self._owner_of(task)
         last_seen = 0.0 if owner is None else owner.last_seen
-        self._ready[payload] = _Ready(frame, task, owner, last_seen)
-        self._bytes += _cost(payload, frame)
+        ready = self._ready[payload] = _Ready(frame, task, owner, last_seen)
+        self._bytes += _cost(payload, ready)
         while self._bytes > self._bytes_max:
             oldest = next(iter(self._ready))
-            self._bytes -= _cost(oldest, self._ready.pop(oldest).frame)
+            self._bytes -= _cost(oldest, self._ready.pop(oldest))
 
     def forget(self) -> None:
         """Drop everything."""
@@ -68,5 +68,6 @@ class ReadyReplies:
         self._bytes = 0
 
 
-def _cost(payload: bytes, frame: bytes) -> int:
-    return len(payload) + len(frame) + _OVERHEAD_BYTES
+def _cost(payload: bytes, ready: _Ready) -> int:
+    # The task may be nowhere else any more.
+    return len(payload) + len(ready.frame) + len(ready.task.body) + _OVERHEAD_BYTES

@@ -1,8 +1,8 @@
 """Which ids may be on disk, so that a new one need not be looked for there.
 
-A Bloom filter: it never denies an id that was added, and takes one in seventy others for known
-(B. H. Bloom, "Space/time trade-offs in hash coding with allowable errors", CACM 13 (7), 1970).
-Two bits for each id, of sixteen: 2 MB for a million tasks.
+A Bloom filter: it never denies an id that was added, and takes a few others for known, one in
+seventy for each layer that is full (B. H. Bloom, "Space/time trade-offs in hash coding with
+allowable errors", CACM 13 (7), 1970). Two bits for each id, of sixteen: 2 MB for a million tasks.
 """
 
 from collections.abc import Iterable

@@ -57,9 +57,15 @@ class View:
         task = self.pending.get(task_id)
         return task if task is not None else self.committed(task_id)
 
-    def is_newest(self, task: Task) -> bool:
-        """Tell whether a task is as it was last committed, and nothing waits to change it."""
-        return self._cache.get(task.id) is task and task.id not in self.pending
+    def use(self, task: Task) -> bool:
+        """Tell whether a task is as it was last committed, with nothing that waits to change it.
+
+        Then it counts as used, and stays in memory longer.
+        """
+        if self._cache.get(task.id) is not task or task.id in self.pending:
+            return False
+        self._cache.move_to_end(task.id)
+        return True
 
     def keeps_owner(self, task_id: str) -> bool:
         """Tell whether no change of this task's owner or timeout waits for its commit.
@@ -134,8 +140,8 @@ class View:
 
     def _remember(self, task_id: str, task: Task | None) -> None:
         cache = self._cache
-        if (old := cache.pop(task_id, None)) is not None:
-            self._cache_bytes -= len(old.body) + _ENTRY_OVERHEAD_BYTES
+        if task_id in cache:
+            self._cache_bytes -= _cost(cache.pop(task_id))
         cache[task_id] = task
         self._cache_bytes += _cost(task)
         while self._cache_bytes > self._cache_bytes_max and len(cache) > 1:

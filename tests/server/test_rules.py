@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from world import Peer, World
 
-from taskdash_protocol.frames import TASKDASH
+from taskdash_protocol.frames import TASKDASH, TCPX
 from taskdashd.server.inbox import REQUESTS_MAX
 
 
@@ -235,3 +235,48 @@ def test_a_taking_over_that_waits_for_the_disk_saves_a_task(world: World) -> Non
     world.supervisor.tick()
     world.drain()
     assert status(heir, "a") == "running"
+
+
+def test_a_reply_that_is_ready_is_for_our_framing_alone(world: World) -> None:
+    """A connection that speaks the original framing never gets bytes of the other."""
+    peer, old = world.connect(), world.connect()
+    peer.ask("Register", id="a", name="n")
+    for _ in range(2):
+        assert peer.ask("Find", id="a")["errid"] == 0
+    sent: list[bytes] = []
+    old.take = sent.append  # type: ignore[method-assign]
+    old.send_bytes(TCPX.heartbeat + TASKDASH.request({"RequestID": "Find"}, b'{"id":"a"}'))
+    world.drain()
+    assert b"".join(sent)[4:8] == (4).to_bytes(4, "big"), "a reply has MessageID 4 there"
+
+
+def test_a_find_behind_a_query_is_not_older_than_the_page(world: World) -> None:
+    """Nothing that a connection asks after a session operation is done before that has ended."""
+    peer, other = world.connect(), world.connect()
+    other.ask("Register", id="a", name="n", status="pending")
+    assert peer.ask("Find", id="a")["rev"] == peer.ask("Find", id="a")["rev"] == 1
+    other.send("Update", {"id": "a", "user": "u"})
+    world.sweep()
+    peer.send("Query", {})
+    peer.send("Find", {"id": "a"})
+    world.drain()
+    page, found = peer.replies[-2:]
+    assert found["rev"] >= page["tasks"][0]["rev"]
+
+
+def test_a_peer_that_waits_for_us_is_not_silent(world: World) -> None:
+    """As many requests as may be pending wait for the disk: its beats are heard all the same."""
+    world.live.max_pending = 1
+    service, other = world.connect(), world.connect()
+    service.ask("Register", id="a", name="n", status="running", heartbeat_timeout=1)
+    for count in range(5):
+        service.send("Update", {"id": "a", "description": f"{count}"})
+    world.sweep()
+    for _ in range(8):
+        world.time += 0.25
+        service.beat()
+        world.supervisor.tick()
+        assert service.connection.wants_input
+    world.drain()
+    assert status(other, "a") == "running"
+    assert service.open

@@ -65,3 +65,14 @@ def test_where_the_log_is_ahead_of_the_fold_is_known_until_the_fold_has_it() -> 
 
 def renewed(task: Task, rev: int) -> Task:
     return task._replace(rev=rev)
+
+
+def test_what_was_not_there_and_then_is_costs_its_place_but_once() -> None:
+    """A look-up that found nothing is remembered too, and replaced by what is registered."""
+    view = View(last_rev=0, cache_bytes_max=10_000, known=KnownIds())
+    for rev in range(1, 60):
+        assert view.loaded(f"t{rev}", None, rev - 1)
+        view.commit([change(rev, f"t{rev}")])
+    assert len(view._cache) > 3
+    costs = sum(800 + (len(task.body) if task else 0) for task in view._cache.values())
+    assert view._cache_bytes == costs <= 10_000

@@ -109,6 +109,10 @@ class Opening:
 
     async def __aexit__(self, *_: object) -> None:
         """End the watch."""
+        self.close()
+
+    def close(self) -> None:
+        """End the watch, if it was opened."""
         if self._watch is not None:
             self._watch.close()
 
