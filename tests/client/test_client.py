@@ -223,6 +223,14 @@ def test_a_bad_url_is_named(url: str) -> None:
         address.parse(url)
 
 
+@pytest.mark.parametrize("url", ["taskdash://me:secret@pi", "taskdash://me@pi", "taskdash://pi/x"])
+def test_what_would_be_ignored_in_a_url_is_refused(url: str) -> None:
+    """A credential above all, and its words are not repeated."""
+    with pytest.raises(ValueError, match="TASKDASH_TOKEN") as refused:
+        address.parse(url)
+    assert "secret" not in str(refused.value)
+
+
 def test_the_environment_names_the_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
     """TASKDASH_URL, where no URL is given."""
     monkeypatch.setenv("TASKDASH_URL", "taskdash://somewhere:5")

@@ -46,7 +46,16 @@ def parse(url: str | None = None) -> Address:
     Address(host='pi.local', port=13920, timeout_s=2.0, tls=None)
     """
     url = url or os.environ.get("TASKDASH_URL") or DEFAULT_URL
-    parts = urlsplit(url if "://" in url else f"taskdash://{url}")
+    try:
+        parts = urlsplit(url if "://" in url else f"taskdash://{url}")
+        port = parts.port or DEFAULT_PORT
+    except ValueError:
+        raise ValueError(f"{url!r} is no address: write taskdash://HOST[:PORT]") from None
+    if parts.username is not None or parts.path not in ("", "/") or parts.fragment:
+        # Not in the message: it may hold a password. A credential in a URL ends up in logs.
+        raise ValueError(
+            "the URL holds more than host, port and options: a credential goes into TASKDASH_TOKEN"
+        )
     if parts.scheme not in _OPTIONS:
         raise ValueError(f"{url!r}: the scheme must be taskdash:// or taskdashs://")
     if not parts.hostname:
@@ -57,10 +66,9 @@ def parse(url: str | None = None) -> Address:
             known = " and ".join(_OPTIONS[parts.scheme])
             raise ValueError(f"{url!r}: there is no option {name!r} here, only {known}")
     try:
-        port = parts.port or DEFAULT_PORT
         timeout_s = float(options.get("timeout", DEFAULT_TIMEOUT_S))
-    except ValueError as error:
-        raise ValueError(f"{url!r}: {error}") from None
+    except ValueError:
+        timeout_s = float("nan")
     if not 0 < timeout_s < float("inf"):
         raise ValueError(f"{url!r}: timeout must be a positive number of seconds")
     tls = _tls(url, options) if parts.scheme == "taskdashs" else None
