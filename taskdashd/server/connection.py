@@ -24,6 +24,7 @@ import structlog
 from taskdash_protocol import strictjson
 from taskdash_protocol.errors import Busy, ServerError, StorageError
 from taskdash_protocol.frames import TASKDASH
+from taskdashd.domain.tasks import Task
 from taskdashd.feed import Event
 from taskdashd.operations.engine import Engine
 from taskdashd.operations.table import Caller, Operation
@@ -311,8 +312,8 @@ class Connection:
                     partial(operation.run, call.request, self._caller), partial(self._fill, call)
                 )
             elif waits_for is None:
-                self._fill(call, self._read_now(operation, call, task_id))
                 task = view.committed(task_id)
+                self._fill(call, self._read_now(operation, call, task))
                 if task is not None and call.payload is not None and call.frame is not None:
                     self._ready.keep(call.payload, call.frame, task)
             else:
@@ -323,7 +324,7 @@ class Connection:
                     lambda result: self._fill(
                         call,
                         # The change that it waited for did not come to be: what is there instead?
-                        self._read_now(operation, call, task_id)
+                        self._read_now(operation, call, view.committed(task_id))
                         if isinstance(result, StorageError) and view.knows(task_id)
                         else result,
                     ),
@@ -332,9 +333,9 @@ class Connection:
             log.exception("unexpected fault in an operation", header=call.header)
             self._fill(call, StorageError("an unexpected fault: it was logged"))
 
-    def _read_now(self, operation: Operation, call: Call, task_id: str) -> Any:
+    def _read_now(self, operation: Operation, call: Call, task: Task | None) -> Any:
         try:
-            return operation.run(call.request, self._caller, self._engine.view.committed(task_id))
+            return operation.run(call.request, self._caller, task)
         except ServerError as refusal:
             return refusal
 
