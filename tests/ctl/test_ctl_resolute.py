@@ -94,11 +94,20 @@ def test_import_reads_what_spreadsheets_write_and_refuses_what_is_no_json(
     table.write_bytes(b"\xef\xbb\xbfid,name\nbom-1,n\n")
     assert ctl(daemon, "import", "--format", "csv", str(table)).returncode == 0
     assert ctl(daemon, "show", "bom-1").returncode == 0
+    table.write_text("id,name,description\nlarge-1,n," + "x" * 200_000 + "\n")
+    assert ctl(daemon, "import", "--format", "csv", str(table)).returncode == 0
+    assert ctl(daemon, "show", "large-1").returncode == 0
     for text in ('{"id":"x","name":"n","a":NaN}', '{"id":"x","name":"n","a":' + "[" * 200_000):
         table.write_text(text + "\n")
         result = ctl(daemon, "import", str(table))
         assert result.returncode == 1
         assert "line 1" in result.stderr
+        assert "Traceback" not in result.stderr
+    for more in ("[" * 200_000, '{""a"":NaN}'):
+        table.write_text(f'id,name,more\nx,n,"{more}"\n')
+        result = ctl(daemon, "import", "--format", "csv", str(table))
+        assert result.returncode == 1
+        assert "line " in result.stderr
         assert "Traceback" not in result.stderr
 
 

@@ -23,6 +23,7 @@ from taskdash_protocol.requests import Register, Status
 _COLUMNS: Final = (*TASK_FIELDS, *DAEMON_FIELDS)
 _MORE: Final = "more"
 """The column that holds, as JSON, the fields that have none of their own."""
+_CELL_CHARACTERS_MAX: Final = 64 << 20
 _TELL_EVERY: Final = 1000
 _BAR_CELLS: Final = 24
 _FAULTS_SHOWN: Final = 5
@@ -132,9 +133,7 @@ def _read_jsonl(file: IO[str]) -> Iterator[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line, parse_constant=_no_number)
-        except RecursionError:
-            raise ValueError(f"line {number} is nested too deep") from None
+            row = _loads(line)
         except ValueError as error:
             raise ValueError(f"line {number} is no JSON: {error}") from None
         if not isinstance(row, dict):
@@ -142,21 +141,38 @@ def _read_jsonl(file: IO[str]) -> Iterator[dict[str, Any]]:
         yield row
 
 
+def _loads(text: str) -> Any:
+    """Parse JSON as RFC 8259 has it. Raises `ValueError` for anything else."""
+    try:
+        return json.loads(text, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
 def _no_number(text: str) -> None:
     raise ValueError(f"{text} is no JSON number")
 
 
 def _read_csv(file: IO[str]) -> Iterator[dict[str, Any]]:
+    # A task's field may be as large as its frame; Python's own limit is an eighth of that.
+    csv.field_size_limit(_CELL_CHARACTERS_MAX)
     reader = csv.DictReader(file)
-    for row in reader:
-        if None in row:
-            raise ValueError(f"line {reader.line_num} has more cells than the heading")
-        fields = {name: value or "" for name, value in row.items()}
-        more = fields.pop(_MORE, "")
-        try:
-            yield {**fields, **(json.loads(more) if more else {})}
-        except (ValueError, TypeError):
-            raise ValueError(f"line {reader.line_num}: column {_MORE} is no JSON object") from None
+    try:
+        for row in reader:
+            yield _from_cells(row, reader.line_num)
+    except csv.Error as error:
+        raise ValueError(f"line {reader.line_num} is no CSV: {error}") from None
+
+
+def _from_cells(row: dict[str, Any], line: int) -> dict[str, Any]:
+    if None in row:
+        raise ValueError(f"line {line} has more cells than the heading")
+    fields = {name: value or "" for name, value in row.items()}
+    more = fields.pop(_MORE, "")
+    try:
+        return {**fields, **(_loads(more) if more else {})}
+    except (ValueError, TypeError):
+        raise ValueError(f"line {line}: column {_MORE} is no JSON object") from None
 
 
 def _jsonl_writer(output: IO[str]) -> Callable[[dict[str, Any]], object]:
