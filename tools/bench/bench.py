@@ -1,220 +1,234 @@
-"""Durable Register, and Find: TaskDash beside Redis and a bare trio server, in one run.
+"""TaskDash beside what a user would pick instead, in one run.
 
-Each peer is started on loopback on one core, the load generator on the other. The peers take
-turns, round after round, so that a noisy machine is unfair to all alike; medians are compared.
+Each server runs on loopback and on one core, the load on the other. The peers take turns, round
+after round, so that a noisy machine is unfair to all alike; medians are compared.
 """
 
 import argparse
-import hashlib
-import json
 import os
-import shutil
-import socket
 import statistics
-import struct
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-from taskdash_protocol.frames import TASKDASH
+import crowds
+import footprint
+import servers
+import throughput
+from report import OURS, Goal, Row, head, save, svg
+from throughput import SHAPES, Requests
 
-HERE = Path(__file__).parent
-LOAD = HERE / ".build" / "load"
-SHAPES = ((1, 1), (1, 16), (64, 1), (64, 16))
-FIND_IDS = 10_000
-SERVER_CORE, LOAD_CORE = 0, 1
-WARMUP_S = 0.5
-
-# What a Redis user would write for the same job: the task, its two indexes, its deadline.
-SCRIPT = """
-redis.call('HSET', KEYS[1], unpack(ARGV, 4))
-redis.call('SADD', 'user:' .. ARGV[1], KEYS[1])
-redis.call('SADD', 'status:' .. ARGV[2], KEYS[1])
-redis.call('ZADD', 'deadlines', ARGV[3], KEYS[1])
-return 1
-"""
-SCRIPT_SHA = hashlib.sha1(SCRIPT.encode()).hexdigest()  # what EVALSHA wants
+_FINDING_SHAPE = "64×16"
 
 
-def task(number: int, prefix: str) -> dict[str, str]:
-    return {
-        "id": f"{prefix}-{number:07d}",
-        "name": "Nightly backup",
-        "user": f"user{number % 100}",
-        "group_id": f"group{number % 10}",
-        "status": "running",
-        "description": "3 of 7 volumes done",
-        "url": "http://10.0.0.7:8080/",
-    }
+class Run:
+    """One run of the benchmark, and what it has found so far."""
+
+    def __init__(self, rounds: int, seconds: float, where: Path) -> None:
+        self.rounds, self.seconds, self.where = rounds, seconds, where
+        self.requests = Requests(where)
+        self.absent = {name for name in servers.STARTS if servers.missing(name)}
+        self.rows: list[Row] = []
+        self.facts: list[str] = []
+        self.goals: list[Goal] = []
+        for name in sorted(self.absent):
+            print(f"NOT MEASURED: {name}; apt-get install {' '.join(servers.missing(name))}")
+
+    def peers(self, *names: str) -> list[str]:
+        """Give those that are installed."""
+        return [name for name in names if name not in self.absent]
+
+    def add(self, row: Row) -> Row:
+        """Print a row and keep it."""
+        self.rows.append(row)
+        print(row.text(), flush=True)
+        return row
+
+    def tell(self, fact: str) -> None:
+        """Print a figure and keep it."""
+        self.facts.append(fact)
+        print(fact, flush=True)
+
+    def aim(self, what: str, value: float, goal: float, *, at_most: bool = False) -> None:
+        """Compare a figure with what is wanted."""
+        self.goals.append(Goal(what, value, goal, at_most=at_most))
+
+    def aim_ratio(self, row: Row, peer: str, goal: float) -> None:
+        """Compare a ratio with what is wanted, if the peer was measured."""
+        ratio = row.ratio(peer)
+        if ratio is not None:
+            self.aim(f"× {peer}: {row.workload}, {row.shape}", ratio[0], goal)
 
 
-def frame(operation: str, body: dict[str, str]) -> bytes:
-    return TASKDASH.request({"RequestID": operation}, json.dumps(body).encode())
+_RATE_GOALS: dict[tuple[str, str], dict[str, float]] = {
+    ("register new", "1×1"): {"Redis": 0.8},
+    ("register new", "64×1"): {"Redis": 1.0, "etcd": 3.0},
+    ("register new", "64×16"): {"Redis": 1.2, "etcd": 3.0},
+    ("register new", "8×100"): {"Redis": 1.3, "etcd": 3.0},
+    ("find", "64×1"): {"Redis": 0.6, "etcd": 5.0, "bare trio": 3.0},
+    ("find", "64×16"): {"Redis": 0.6, "etcd": 5.0, "bare trio": 1.4},
+}
 
 
-def resp(*words: str) -> bytes:
-    parts = [b"*%d\r\n" % len(words)]
-    parts += [b"$%d\r\n%b\r\n" % (len(word.encode()), word.encode()) for word in words]
-    return b"".join(parts)
+def rates(run: Run, workload: str) -> None:
+    """Measure a workload in every shape."""
+    for shape in SHAPES:
+        found: dict[str, list[float]] = {name: [] for name in run.peers(*throughput.PEERS)}
+        for _ in range(run.rounds):
+            for name, some in found.items():
+                words = (workload, shape, run.seconds, run.requests, run.where)
+                some.append(throughput.rate(name, *words))
+        row = run.add(Row(workload, f"{shape[0]}×{shape[1]}", found))
+        for peer, goal in _RATE_GOALS.get((workload, row.shape), {}).items():
+            run.aim_ratio(row, peer, goal)
 
 
-def redis_register(one: dict[str, str]) -> bytes:
-    pairs = [word for pair in one.items() for word in pair]
-    arguments = (one["user"], one["status"], str(time.time() + 30), *pairs)
-    return resp("EVALSHA", SCRIPT_SHA, "1", f"task:{one['id']}", *arguments)
+def ceiling(run: Run) -> None:
+    """Prove that the load generator is cheaper than what it measures."""
+    for shape in SHAPES:
+        rate = throughput.ceiling(shape, run.seconds, run.requests, run.where)
+        run.tell(f"load generator alone, {shape[0]}×{shape[1]}: {rate:,.0f} requests/s")
 
 
-class Peer:
-    """A server under test."""
+def million(run: Run) -> None:
+    """Start with a million tasks, Find hot and cold ids, Query pages."""
+    names = run.peers(OURS, "Redis")
+    hot: dict[str, list[float]] = {name: [] for name in names}
+    cold: dict[str, list[float]] = {name: [] for name in names}
+    pages: dict[str, list[float]] = {name: [] for name in names}
+    with footprint.million(run.requests, run.where) as data:
+        started = [footprint.start(data) for _ in range(run.rounds)]
+        ready_s, mib = (statistics.median(values) for values in zip(*started, strict=True))
+        run.tell(f"start with a million tasks: ready after {ready_s:.2f} s, {mib:.0f} MiB")
+        for name in names:
+            with footprint.knowing_million(name, data, run.requests, run.where) as server:
+                for _ in range(run.rounds):
+                    rates = footprint.finds(server, run.seconds, run.requests)
+                    hot[name].append(rates[0])
+                    cold[name].append(rates[1])
+                    pages[name].append(footprint.queries(server, run.seconds, run.requests))
+        bare = footprint.bare_queries(data, run.seconds)
+    run.add(Row("find hot of 10⁶", _FINDING_SHAPE, hot))
+    run.add(Row("find cold", _FINDING_SHAPE, cold))
+    page = run.add(Row("query a page", "8×1", pages))
+    run.tell(f"query a page: bare SQLite reads {bare:,.0f} in a second of processor")
+    run.aim_ratio(page, "Redis", 1.0)
+    few = [row for row in run.rows if (row.workload, row.shape) == ("find", _FINDING_SHAPE)]
+    if few:
+        ratio = statistics.median(hot[OURS]) / few[0].median(OURS)
+        run.aim("× Find at 10⁴: Find at 10⁶, hot ids", ratio, 0.8)
 
-    def __init__(self, name: str, wire: str, port: int) -> None:
-        self.name, self.wire, self.port = name, wire, port
 
-    def request(self, workload: str, number: int, prefix: str) -> bytes:
-        """Encode a request of a workload."""
-        one = task(number, prefix)
-        if self.wire == "frames":
-            if workload == "register":
-                return frame("Register", one)
-            return frame("Find", {"id": one["id"]})
-        if workload == "register":
-            return redis_register(one)
-        return resp("HGETALL", f"task:{one['id']}")
-
-    def load(
-        self, workload: str, shape: tuple[int, int], seconds: float, prefix: str, count: int
-    ) -> float:
-        """Measure requests a second; a reply that is an error ends the benchmark."""
-        with tempfile.NamedTemporaryFile(suffix=".requests") as file:
-            for number in range(count):
-                request = self.request(workload, number, prefix)
-                file.write(struct.pack(">I", len(request)) + request)
-            file.flush()
-            shape_words = [str(number) for number in (*shape, WARMUP_S, seconds)]
-            command = ["taskset", "-c", str(LOAD_CORE), str(LOAD), "127.0.0.1", str(self.port)]
-            result = subprocess.run(
-                [*command, *shape_words, self.wire, file.name], capture_output=True, text=True
+def beats(run: Run) -> None:
+    """Heartbeats of few and of many connections, and what an idle connection takes."""
+    for name in run.peers(OURS, "mosquitto", "etcd"):
+        for size in (100, 10_000):
+            one = crowds.beats(name, size, 1_000, 4 * run.seconds, run.where)
+            run.tell(
+                f"{name}, {size:,} connections, 1,000 beats/s: {one.cpu_us:.0f} µs a beat,"
+                f" {one.kib_each:.1f} KiB a connection, {one.written_bytes:.0f} bytes written"
             )
-        if result.returncode:
-            raise SystemExit(f"{self.name} {workload} {shape}: {result.stdout}{result.stderr}")
-        return float(json.loads(result.stdout)["rate"])
+            if name == OURS:
+                run.aim(f"µs a beat, {size:,} connections", one.cpu_us, 40, at_most=True)
+                run.aim("bytes written a beat", one.written_bytes, 0, at_most=True)
+                run.aim("KiB a connection with a task", one.kib_each, 16, at_most=True)
 
 
-@contextmanager
-def process(*command: str, **kwargs: object) -> Iterator[subprocess.Popen[str]]:
-    pinned = ["taskset", "-c", str(SERVER_CORE), *command]
-    running = subprocess.Popen(pinned, text=True, **kwargs)  # type: ignore[call-overload]
-    try:
-        yield running
-    finally:
-        running.terminate()
-        running.wait(15)
-        for stream in (running.stdout, running.stderr):
-            if stream:
-                stream.close()
+def fan_out(run: Run) -> None:
+    """Make changes that a thousand watch."""
+    cpu: dict[str, float] = {}
+    for name in run.peers(OURS, "Redis", "etcd"):
+        one = crowds.fan_out(name, crowds.CHANGES_PER_S, 3 * run.seconds, run.where)
+        cpu[name] = one.cpu_us
+        run.tell(
+            f"{name}, {crowds.WATCHERS:,} watchers × {crowds.CHANGES_PER_S} changes/s:"
+            f" {one.delivered:.1%} told, {one.cpu_us:.1f} µs each,"
+            f" p50 {one.p50_ms:.1f} ms, p99 {one.p99_ms:.1f} ms"
+        )
+    if "etcd" in cpu:
+        run.aim("× etcd: events told for a second of processor", cpu["etcd"] / cpu[OURS], 1.0)
 
 
-@contextmanager
-def taskdashd(data: Path) -> Iterator[Peer]:
-    command = [sys.executable, "-m", "taskdashd", "run", "--listen", "127.0.0.1:0"]
-    with process(*command, "--data", str(data), stderr=subprocess.PIPE) as running:
-        assert running.stderr is not None
-        address = ""
-        for line in running.stderr:
-            event = json.loads(line)
-            if event["event"] == "listening":
-                address = event["address"]
-            if event["event"] == "ready":
-                break
-        yield Peer("taskdashd", "frames", int(address.rpartition(":")[2]))
+def mass_death(run: Run) -> None:
+    """Ten thousand die at once."""
+    late = max(crowds.mass_death(run.where) for _ in range(run.rounds))
+    run.tell(f"10,000 deaths at once: the last told {late:.2f} s after its deadline, at worst")
+    run.aim("s after its deadline, the last of 10,000 deaths", late, 1.0, at_most=True)
 
 
-@contextmanager
-def bare_trio(data: Path) -> Iterator[Peer]:
-    command = [sys.executable, str(HERE / "bare_trio.py")]
-    with process(*command, stdout=subprocess.PIPE) as running:
-        assert running.stdout is not None
-        yield Peer("bare trio", "frames", int(running.stdout.readline()))
+def bytes_(run: Run) -> None:
+    """Memory, and what goes to the disk."""
+    idle, live = footprint.idle_mib(run.where), footprint.live_mib(run.where)
+    run.tell(f"memory: {idle:.0f} MiB idle, {live:.0f} MiB with 10⁵ live tasks on 10³ connections")
+    run.aim("MiB idle", idle, 60, at_most=True)
+    run.aim("MiB with 10⁵ live tasks", live, 150, at_most=True)
+    record = footprint.record_bytes(run.where)
+    for name in run.peers(OURS, "Redis", "etcd"):
+        one = footprint.written(name, run.where, run.requests)
+        wal = f", WAL {one.wal_bytes / 2**20:.1f} MiB" if one.wal_bytes else ""
+        run.tell(f"{name}, bytes written for a Register: {one.bytes_each:,.0f}{wal}")
+        if name == OURS:
+            what = f"× the record ({record:.0f} bytes), written for a Register at 64×16"
+            run.aim(what, one.bytes_each / record, 3, at_most=True)
 
 
-@contextmanager
-def redis(data: Path) -> Iterator[Peer]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    data.mkdir()
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(data)]
-    durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
-    with process(*command, *durable, stdout=subprocess.DEVNULL):
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                with socket.create_connection(("127.0.0.1", port), 1) as sock:
-                    sock.sendall(resp("SCRIPT", "LOAD", SCRIPT))
-                    assert SCRIPT_SHA.encode() in sock.recv(4096)
-                break
-            except ConnectionRefusedError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
-        yield Peer("Redis", "resp", port)
+def latency(run: Run) -> None:
+    """Measure what Find costs those who ask while others write."""
+    for shape in ((64, 1), (1, 1)):
+        for name in run.peers(OURS, "Redis", "etcd"):
+            with servers.fresh(name, run.where) as server:
+                throughput.prepare(server, run.requests, throughput.KNOWN)
+                alone, beside = throughput.p99_us(server, 2 * run.seconds, run.requests, shape)
+            text = f"{shape[0]}×{shape[1]}"
+            run.tell(
+                f"{name}, p99 of Find {text}: {alone / 1000:.2f} ms alone, {beside / 1000:.2f} ms"
+                f" while 64 connections register ({beside / alone:.1f} times)"
+            )
+            if name == OURS:
+                run.aim(
+                    f"× its p99 alone: Find {text} beside Registers",
+                    beside / alone,
+                    5,
+                    at_most=True,
+                )
 
 
-PEERS = {"taskdashd": taskdashd, "Redis": redis, "bare trio": bare_trio}
-
-
-def measure(
-    workload: str, shape: tuple[int, int], rounds: int, seconds: float, where: Path
-) -> dict[str, list[float]]:
-    rates: dict[str, list[float]] = {name: [] for name in PEERS}
-    for turn in range(rounds):
-        for name, start in PEERS.items():
-            data = Path(tempfile.mkdtemp(dir=where))
-            try:
-                with start(data / "data") as peer:
-                    if workload == "find":
-                        # Known first, in the same way for all.
-                        peer.load("register", (16, 16), -FIND_IDS, "known", FIND_IDS)
-                        rate = peer.load("find", shape, seconds, "known", FIND_IDS)
-                    else:
-                        count = 20_000 if shape == (1, 1) else 200_000
-                        rate = peer.load("register", shape, seconds, f"new{turn}", count)
-                rates[name].append(rate)
-            finally:
-                shutil.rmtree(data)
-    return rates
-
-
-def cell(rates: list[float]) -> str:
-    spread = (max(rates) - min(rates)) / 2
-    return f"{statistics.median(rates):>8,.0f} ±{spread / statistics.median(rates):>4.0%}"
+PARTS: dict[str, Callable[[Run], None]] = {
+    "ceiling": ceiling,
+    "register-new": lambda run: rates(run, "register new"),
+    "register-again": lambda run: rates(run, "register again"),
+    "update": lambda run: rates(run, "update"),
+    "find": lambda run: rates(run, "find"),
+    "million": million,
+    "beats": beats,
+    "fan-out": fan_out,
+    "mass-death": mass_death,
+    "bytes": bytes_,
+    "latency": latency,
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
-    parser.add_argument("--only", default="", help="register or find")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
+    parser.add_argument("--svg", type=Path, help="draw the ratios here")
     parser.add_argument("--dir", type=Path, default=Path(tempfile.gettempdir()))
     options = parser.parse_args()
     if (os.cpu_count() or 1) < 2:
         raise SystemExit("two cores are needed: one for the server, one for the load")
-    print(f"requests a second, median of {options.rounds} rounds ± half the range\n")
-    head = f"{'':9} {'conns×depth':>11}  " + "  ".join(f"{name:>14}" for name in PEERS)
-    print(head + f"  {'of Redis':>8}  {'of trio':>8}")
-    for workload in ("register", "find"):
-        if not workload.startswith(options.only):
-            continue
-        for shape in SHAPES:
-            rates = measure(workload, shape, options.rounds, options.seconds, options.dir)
-            ours, redis_, bare = (statistics.median(one) for one in rates.values())
-            row = f"{workload:9} {f'{shape[0]}×{shape[1]}':>11}  "
-            row += "  ".join(f"{cell(one):>14}" for one in rates.values())
-            print(f"{row}  {ours / redis_:>8.2f}  {ours / bare:>8.2f}", flush=True)
+    print(f"requests a second: median of {options.rounds} rounds ± half the range\n{head()}")
+    with tempfile.TemporaryDirectory(prefix="taskdash-bench-", dir=options.dir) as where:
+        run = Run(options.rounds, options.seconds, Path(where))
+        for part in options.only:
+            PARTS[part](run)
+    print()
+    for goal in run.goals:
+        print(goal.text())
+    save(servers.BUILD / "results.json", run.rows, run.facts, run.goals)
+    if options.svg:
+        options.svg.write_text(svg(run.rows))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,17 @@
 /* A load generator that costs less than what it measures: one epoll loop, no allocation once it
  * runs. Prints one line of JSON. Built by tools/bench on first use.
  *
- *   load HOST PORT CONNECTIONS DEPTH WARMUP_S SECONDS frames|resp FILE
+ *   load HOST PORT CONNECTIONS DEPTH WARMUP_S SECONDS frames|resp|grpc FILE
  *
  * FILE holds requests as they go over the wire, each after its length (4 bytes, big-endian).
  * Connection i sends the requests i, i + CONNECTIONS, ... and begins again at the end of the file.
- * A negative SECONDS is a number of requests: it ends after so many, and there is no warm-up.
+ * SECONDS 0 means each request once, and no warm-up.
  * DEPTH requests are under way on each connection at any time; what is answered in one read is
  * followed by as many requests in one write. A reply that is an error counts as one.
+ *
+ * grpc: the first entry of FILE opens each connection; a request is the HEADERS and the DATA frame
+ * of a unary call, to which the stream's number is added here. The peer's window of 64 KiB a
+ * connection is never looked at, so DEPTH requests must fit into 48 KiB.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -34,16 +38,27 @@ struct link {
     char *inbuf, *outbuf;
     size_t outcap;
     int blocked;           /* EPOLLOUT is asked for */
-    uint64_t *started;     /* ring of send times, one a request under way */
-    unsigned head, under_way;
+    uint64_t *started;     /* ring of send times by the request's number on this connection */
+    unsigned asked, answered;
+};
+
+enum wire { FRAMES, RESP, GRPC };
+
+/* What stands at the head of what was received. */
+struct reply {
+    size_t length;   /* 0 if more bytes are needed */
+    int is_last;     /* it completes an answer */
+    int bad;
+    unsigned number; /* of the request, where replies may overtake one another */
 };
 
 static char **request;
 static uint32_t *size_of;
-static size_t requests, connections, depth;
+static size_t requests, connections, depth, ring;
 static uint64_t buckets[BUCKETS];
-static uint64_t done, errors;
-static int resp, measuring;
+static uint64_t done, answered_in_all, errors, grpc_messages;
+static enum wire wire;
+static int measuring, once;
 
 static void die(const char *what) {
     fprintf(stderr, "load: %s: %s\n", what, errno ? strerror(errno) : "bad data");
@@ -76,7 +91,6 @@ static uint64_t us_of(unsigned bucket) {
     return (1ull << octave) + ((uint64_t)(bucket % 16) << (octave - 4));
 }
 
-/* Length of the first whole reply, 0 if more bytes are needed; *bad is set for an error. */
 static size_t frame_reply(const char *p, size_t n, int *bad) {
     if (n < 4) return 0;
     size_t length = be32(p) + 4;
@@ -114,18 +128,48 @@ static size_t resp_reply(const char *p, size_t n, int *bad) {
     }
 }
 
+static struct reply grpc_reply(const char *p, size_t n) {
+    struct reply r = {0};
+    if (n < 9) return r;
+    size_t length = 9 + (be32(p) >> 8);
+    if (n < length) return r;
+    r.length = length;
+    if (p[3] == 3 || p[3] == 7) die("the server reset a stream");
+    grpc_messages += p[3] == 0;
+    r.is_last = (p[3] == 0 || p[3] == 1) && (p[4] & 1);
+    r.number = (be32(p + 5) & 0x7fffffff) >> 1;
+    return r;
+}
+
+static struct reply next_reply(const struct link *l, const char *p, size_t n) {
+    if (wire == GRPC) return grpc_reply(p, n);
+    struct reply r = {.is_last = 1, .number = l->answered};
+    r.length = (wire == RESP ? resp_reply : frame_reply)(p, n, &r.bad);
+    return r;
+}
+
+static void put(struct link *l, const char *bytes, size_t size) {
+    if (l->out + size > l->outcap) {
+        l->outcap = (l->out + size) * 2;
+        l->outbuf = realloc(l->outbuf, l->outcap);
+        if (!l->outbuf) die("memory");
+    }
+    memcpy(l->outbuf + l->out, bytes, size);
+    l->out += size;
+}
+
 static void ask(struct link *l, unsigned count, uint64_t now) {
-    while (count--) {
-        uint32_t size = size_of[l->next];
-        if (l->out + size > l->outcap) {
-            l->outcap = (l->out + size) * 2;
-            l->outbuf = realloc(l->outbuf, l->outcap);
-            if (!l->outbuf) die("memory");
+    while (count-- && l->next < requests) {
+        char *at = request[l->next];
+        if (wire == GRPC) {
+            uint32_t stream = htonl(2 * l->asked + 1);
+            memcpy(at + 5, &stream, 4);
+            memcpy(at + 9 + (be32(at) >> 8) + 5, &stream, 4);
         }
-        memcpy(l->outbuf + l->out, request[l->next], size);
-        l->out += size;
-        l->next = (l->next + connections) % requests;
-        l->started[(l->head + l->under_way++) % depth] = now;
+        put(l, at, size_of[l->next]);
+        l->next += connections;
+        if (!once) l->next %= requests;
+        l->started[l->asked++ % ring] = now;
     }
 }
 
@@ -151,21 +195,20 @@ static void take(struct link *l) {
     if (n <= 0) die("the server closed a connection");
     l->in += (size_t)n;
     uint64_t now = now_ns();
-    size_t at = 0, length;
+    size_t at = 0;
     unsigned answered = 0;
-    int bad = 0;
-    while (at < l->in &&
-           (length = (resp ? resp_reply : frame_reply)(l->inbuf + at, l->in - at, &bad))) {
-        at += length;
+    struct reply r;
+    while (at < l->in && (r = next_reply(l, l->inbuf + at, l->in - at)).length) {
+        at += r.length;
+        if (!r.is_last) continue;
         answered++;
+        answered_in_all++;
         if (measuring) {
             done++;
-            errors += (uint64_t)bad;
-            buckets[bucket_of((now - l->started[l->head % depth]) / 1000)]++;
+            errors += (uint64_t)r.bad;
+            buckets[bucket_of((now - l->started[r.number % ring]) / 1000)]++;
         }
-        l->head++;
-        l->under_way--;
-        bad = 0;
+        l->answered++;
     }
     memmove(l->inbuf, l->inbuf + at, l->in - at);
     l->in -= at;
@@ -202,14 +245,22 @@ static void read_requests(const char *path) {
 
 int main(int argc, char **argv) {
     if (argc != 9) {
-        fprintf(stderr, "usage: load HOST PORT CONNECTIONS DEPTH WARMUP_S SECONDS frames|resp FILE\n");
+        fprintf(stderr, "usage: load HOST PORT CONNECTIONS DEPTH WARMUP_S SECONDS frames|resp|grpc FILE\n");
         return 2;
     }
     connections = strtoul(argv[3], NULL, 10);
     depth = strtoul(argv[4], NULL, 10);
     double warmup = atof(argv[5]), seconds = atof(argv[6]);
-    resp = !strcmp(argv[7], "resp");
+    wire = !strcmp(argv[7], "resp") ? RESP : !strcmp(argv[7], "grpc") ? GRPC : FRAMES;
+    ring = depth * 64;
     read_requests(argv[8]);
+    char *opening = request[0];
+    size_t opening_size = wire == GRPC ? size_of[0] : 0;
+    if (wire == GRPC) {
+        request++;
+        size_of++;
+        requests--;
+    }
     if (!connections || !depth || requests < connections) die("fewer requests than connections");
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[2]))};
     if (inet_pton(AF_INET, argv[1], &to.sin_addr) != 1) die("host");
@@ -222,14 +273,15 @@ int main(int argc, char **argv) {
         setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         fcntl(l->fd, F_SETFL, O_NONBLOCK);
         l->inbuf = malloc(IN_BYTES);
-        l->started = calloc(depth, sizeof *l->started);
+        l->started = calloc(ring, sizeof *l->started);
         l->next = i;
         struct epoll_event e = {.events = EPOLLIN, .data.ptr = l};
         epoll_ctl(epoll, EPOLL_CTL_ADD, l->fd, &e);
     }
     uint64_t start = now_ns(), began = start, now;
-    if (seconds < 0) measuring = 1;
+    measuring = once = seconds == 0;
     for (size_t i = 0; i < connections; i++) {
+        put(&links[i], opening, opening_size);
         ask(&links[i], (unsigned)depth, start);
         flush(epoll, &links[i]);
     }
@@ -242,18 +294,21 @@ int main(int argc, char **argv) {
             flush(epoll, l);
         }
         now = now_ns();
-        if (seconds < 0 && done >= (uint64_t)-seconds) break;
+        if (once && done >= requests) break;
         if (!measuring && (double)(now - start) / 1e9 >= warmup) {
             measuring = 1;
             began = now;
-        } else if (seconds > 0 && measuring && (double)(now - began) / 1e9 >= seconds) {
+        } else if (!once && measuring && (double)(now - began) / 1e9 >= seconds) {
             break;
         }
     }
     double took = (double)(now - began) / 1e9;
-    printf("{\"requests\":%llu,\"seconds\":%.3f,\"rate\":%.0f,\"errors\":%llu,\"p50_us\":%llu,"
-           "\"p99_us\":%llu}\n",
-           (unsigned long long)done, took, (double)done / took, (unsigned long long)errors,
-           (unsigned long long)percentile(0.50), (unsigned long long)percentile(0.99));
+    /* A call that was refused has no message. */
+    if (wire == GRPC && grpc_messages < answered_in_all) errors += answered_in_all - grpc_messages;
+    printf("{\"requests\":%llu,\"in_all\":%llu,\"seconds\":%.3f,\"rate\":%.0f,\"errors\":%llu,"
+           "\"p50_us\":%llu,\"p99_us\":%llu}\n",
+           (unsigned long long)done, (unsigned long long)answered_in_all, took,
+           (double)done / took, (unsigned long long)errors, (unsigned long long)percentile(0.50),
+           (unsigned long long)percentile(0.99));
     return errors ? 3 : 0;
 }
