@@ -7,6 +7,7 @@
   sent. So replies come in the order of the requests, whichever commit or look-up is done first.
 - A request whose task is not in memory stops the inbox until the reader has brought it, together
   with those of the requests behind it.
+- A write that finds the writer crowded stops the inbox too, until a commit has made room.
 - An operation of kind "session" waits until everything before it is answered, and stops the inbox
   until it is done.
 - Nothing in here is unbounded: `wants_input` is false while too much waits.
@@ -223,7 +224,9 @@ class Connection:
             return False
         inbox = self._inbox
         while not self.peer_is_slow and inbox.parse_one(self._answer_known):
-            pass
+            if inbox and self._engine.writer.is_crowded:
+                # It may have to wait: what is behind it takes less room as bytes.
+                break
         return bool(inbox)
 
     def _heard(self) -> None:
@@ -258,6 +261,10 @@ class Connection:
                     return False
                 inbox.pop()
                 self._run_alone(operation, call)
+            elif operation.kind == "writes" and self._engine.writer.is_crowded:
+                self._waits = True
+                self._engine.writer.when_roomy(self._room_for_writes)
+                return False
             elif view.knows(task_id):
                 inbox.pop()
                 self._run_on_task(operation, call, task_id)
@@ -265,6 +272,10 @@ class Connection:
                 self._look_up()
                 return False
         return True
+
+    def _room_for_writes(self) -> None:
+        self._waits = False
+        self._touched(self)
 
     def _look_up(self) -> None:
         wanted = self._inbox.task_ids(self._look_ahead)

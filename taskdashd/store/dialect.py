@@ -49,7 +49,10 @@ ON CONFLICT (id) DO UPDATE SET
     project_id = excluded.project_id
 """  # noqa: S608  # the only text put in is a constant of ours
 
-_ROW: Final = "c.rev, c.task_id, c.owner, c.holder, c.held_since, c.task"
+_ROW: Final = """
+c.rev, c.task_id, c.owner, c.holder,
+CASE c.held_since WHEN '' THEN c.at ELSE c.held_since END, c.task
+"""
 
 LOAD_BY_ID: Final = f"""
 SELECT {_ROW} FROM json_each(?) AS wanted
@@ -113,17 +116,18 @@ def append(database: Connection, changes: Sequence[Change]) -> None:
 
 
 def _row(change: Change) -> tuple[Any, ...]:
-    task = change.task
+    task, at, actor = change.task, change.at, change.actor
+    # Most often the same; left out, they need not be written to the card, twice each (WAL, file).
     return (
         task.rev,
         change.previous.rev if change.previous is not None else 0,
         change.kind,
-        change.at,
-        change.actor,
+        at,
+        "" if actor == task.holder else actor,
         task.id,
         task.owner,
         task.holder,
-        task.held_since,
+        "" if task.held_since == at else task.held_since,
         task.body.decode(),
     )
 

@@ -21,10 +21,12 @@ class Change(Model):
     kind = TextField()
     at = TextField()
     actor = TextField()
+    """Who did it; empty where it was the holder."""
     task_id = TextField()
     owner = IntegerField()
     holder = TextField()
     held_since = TextField()
+    """Since when the holder is the holder; empty where it is since this change (`at`)."""
     task = TextField()
 
     class Meta:

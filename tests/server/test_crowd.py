@@ -1,0 +1,84 @@
+"""More writes than the disk takes: they wait with their connections, and nobody else does."""
+
+from pathlib import Path
+
+import pytest
+from world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    # Two commits of two rows are a crowd.
+    return World(tmp_path, commit_rows=2)
+
+
+def register_many(world: World, count: int) -> list[dict[str, object]]:
+    peer = world.connect("many")
+    for number in range(count):
+        peer.send("Register", {"id": f"many-{number}", "name": "n"})
+    return peer.replies
+
+
+def test_writes_wait_with_their_connection_and_finds_of_others_do_not(world: World) -> None:
+    """The queue stays short, and everything is answered in its order."""
+    other = world.connect("other")
+    other.ask("Register", id="known", name="n", status="finish")
+    replies = register_many(world, 50)
+    more = register_many(world, 50)
+    assert world.engine.writer.waiting_rows == 4
+    other.send("Find", {"id": "known"})
+    other.beat()
+    world.sweep()
+    assert [reply["id"] for reply in other.replies] == ["known"]
+    assert not replies
+    while world.writing.jobs or world.reading.jobs:
+        assert world.engine.writer.waiting_rows <= 4
+        (world.writing if world.writing.jobs else world.reading).step()
+        world.sweep()
+    for some in (replies, more):
+        assert [reply["id"] for reply in some] == [f"many-{number}" for number in range(50)]
+        assert {reply["errid"] for reply in some} == {0}
+    world.close()
+
+
+def test_a_full_disk_leaves_nobody_waiting(world: World) -> None:
+    """Each write that waited is tried, and told what it came to."""
+    world.database.full = True
+    replies = register_many(world, 20)
+    world.drain()
+    assert [reply["errid"] for reply in replies] == [1001] * 20
+    world.database.full = False
+    again = register_many(world, 20)
+    world.drain()
+    assert [reply["errid"] for reply in again] == [0] * 20
+    world.close()
+
+
+def test_a_connection_that_is_lost_while_it_waits_is_let_go(world: World) -> None:
+    """What it had not been let in with is not done."""
+    peer = world.connect("lost")
+    for number in range(20):
+        peer.send("Register", {"id": f"lost-{number}", "name": "n"})
+    peer.close()
+    world.drain()
+    other = world.connect("other")
+    found = [other.ask("Find", id=f"lost-{number}")["errid"] for number in range(20)]
+    assert found == [0] * 4 + [1002] * 16
+    world.close()
+
+
+def test_since_when_a_task_is_held_is_told_after_a_restart(tmp_path: Path) -> None:
+    """The log leaves out what is the time of the change itself."""
+    world = World(tmp_path)
+    holder = world.connect("holder")
+    holder.ask("Register", id="a", name="n", status="running", fenced=True)
+    since = holder.ask("Find", id="a")["updated_at"]
+    world.time += 5
+    holder.ask("Update", id="a", description="later")
+    before = world.connect("other").ask("Register", id="a", name="n", epoch=7)
+    world.restart()
+    after = world.connect("other").ask("Register", id="a", name="n", epoch=7)
+    assert since in before["detail"]
+    assert after["detail"] == before["detail"]
+    world.restart()
+    world.close()
