@@ -138,13 +138,15 @@ class Connection:
     def settle(self) -> None:
         """Go on after something that was waited for has happened."""
         self._send_ready()
-        self._work()
+        if self._inbox.has_work:
+            self._work()
 
     def room_was_made(self) -> None:
         """Note that the peer has read some: watches that were held back go on."""
         if self.session.watches:
             self.resume_watches()
-        self._work()
+        if self._inbox.has_work:
+            self._work()
 
     def expire(self, error: ServerError, *, reply: bool = False) -> None:
         """End the connection for a reason, after the replies that are under way.

@@ -43,8 +43,14 @@ class Inbox:
     def is_full(self) -> bool:
         """Whether so much has come that more should be left with the peer."""
         decoder = self._decoder
-        stopped = bool(self._calls) or decoder.has_frame
-        return stopped and decoder.buffered_bytes >= BUFFERED_BYTES_MAX
+        if decoder.buffered_bytes < BUFFERED_BYTES_MAX:
+            return False
+        return bool(self._calls) or decoder.has_frame
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a request waits to be done, or a whole frame to be parsed."""
+        return bool(self._calls) or self._decoder.has_frame
 
     @property
     def has_partial_frame(self) -> bool:

@@ -29,7 +29,8 @@ class Link:
     connection: Connection = field(init=False)
     events: int = 0
     bytes_in: int = 0
-    frames_timed: int = -1
+    frames_timed: int | None = None
+    """How many frames had been taken before the one whose rest is waited for, if one is."""
     unsent_bytes: int = 0
     """What the kernel still had to send when it was last looked at."""
     admitted: bool = True

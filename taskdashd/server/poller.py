@@ -278,7 +278,6 @@ class Poller:
         if data:
             link.bytes_in += len(data)
             connection.receive(data)
-            self._time_frame(link)
         else:
             connection.end_of_input()
         self._touched.setdefault(link)
@@ -286,14 +285,16 @@ class Poller:
     def _time_frame(self, link: Link) -> None:
         connection = link.connection
         if not connection.has_partial_frame:
-            self._partial.stop(link)
-            self._late.stop(link)
+            if link.frames_timed is not None:
+                self._partial.stop(link)
+                self._late.stop(link)
+                link.frames_timed = None
         elif connection.frames_in != link.frames_timed or (
             link not in self._partial and link not in self._late
         ):
             self._late.stop(link)
             self._partial.start(link, self.limits.frame_timeout)
-        link.frames_timed = connection.frames_in
+            link.frames_timed = connection.frames_in
 
     def _end_partial(self, link: Link) -> None:
         timeout = self.limits.frame_timeout
@@ -304,8 +305,12 @@ class Poller:
         if link.hung_up:
             self._settle_unheard(link)
             return
+        link.connection.settle()
+        self._go_on(link)
+
+    def _go_on(self, link: Link) -> None:
+        """Send what there is, and see what the connection may do next."""
         connection = link.connection
-        connection.settle()
         if connection.outbox.output_bytes and not link.blocked and self._send(link):
             connection.room_was_made()
         if link.hung_up:
