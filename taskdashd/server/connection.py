@@ -65,6 +65,7 @@ class Connection:
         self._inbox = Inbox(limits.max_frame, self._heard)
         self.outbox = Outbox()
         self._waits = False
+        self._has_watch_behind = False
         self._look_ahead = LOOK_AHEAD_MAX
         self._ended = False
         self._closing = False
@@ -143,7 +144,7 @@ class Connection:
 
     def room_was_made(self) -> None:
         """Note that the peer has read some: watches that were held back go on."""
-        if self.session.watches:
+        if self._has_watch_behind:
             self.resume_watches()
         if self._inbox.has_work:
             self._work()
@@ -197,9 +198,10 @@ class Connection:
 
     def resume_watches(self) -> None:
         """Feed the watches that are behind, one at a time and no faster than the peer reads."""
-        for watch in list(self.session.watches.values()):
-            if not self._engine.feed.resume(watch):
-                break
+        feed = self._engine.feed
+        self._has_watch_behind = not all(
+            feed.resume(watch) for watch in list(self.session.watches.values())
+        )
 
     def on_fault(self, watch: int, error: ServerError) -> None:
         """End the connection: the watch's promise can no longer be kept."""

@@ -73,7 +73,8 @@ class Outbox:
 
     def put(self, frame: bytes) -> None:
         """Add a frame to the output, behind the replies that are known and before those to come."""
-        self.release()
+        if self._replies:
+            self.release()
         self._output.append((frame, 0))
         self.output_bytes += len(frame)
 

@@ -136,17 +136,23 @@ def beats(run: Run) -> None:
 
 def fan_out(run: Run) -> None:
     """Make changes that a thousand watch."""
-    cpu: dict[str, float] = {}
-    for name in run.peers(OURS, "Redis", "etcd"):
-        one = crowds.fan_out(name, crowds.CHANGES_PER_S, 3 * run.seconds, run.where)
-        cpu[name] = one.cpu_us
+    found: dict[str, list[crowds.FanOut]] = {name: [] for name in run.peers(OURS, "Redis", "etcd")}
+    for _ in range(run.rounds):
+        for name, some in found.items():
+            words = (crowds.CHANGES_PER_S, 3 * run.seconds, run.where)
+            some.append(crowds.fan_out(name, *words))
+    p99_ms: dict[str, float] = {}
+    for name, some in found.items():
+        one = crowds.FanOut(*(statistics.median(values) for values in zip(*some, strict=True)))
+        p99_ms[name] = one.p99_ms
         run.tell(
             f"{name}, {crowds.WATCHERS:,} watchers × {crowds.CHANGES_PER_S} changes/s:"
             f" {one.delivered:.1%} told, {one.cpu_us:.1f} µs each,"
             f" p50 {one.p50_ms:.1f} ms, p99 {one.p99_ms:.1f} ms"
         )
-    if "etcd" in cpu:
-        run.aim("× etcd: events told for a second of processor", cpu["etcd"] / cpu[OURS], 1.0)
+    if "etcd" in p99_ms:
+        # Both are at the limit of the core, so the processor time of an event tells nothing.
+        run.aim("× as fast as etcd: p99 of an event's way", p99_ms["etcd"] / p99_ms[OURS], 1.0)
 
 
 def mass_death(run: Run) -> None:
