@@ -74,7 +74,7 @@ class Goal:
 
 _COLOURS: Final = {"Redis": "#b3372f", "etcd": "#2a6fb0", "bare trio": "#3d7d44"}
 _LEFT, _WIDTH, _LINE = 190, 560, 22
-_FROM, _TO = 0.1, 30.0
+_FROM, _TO = 0.05, 100.0
 
 
 def _x(ratio: float) -> float:
@@ -98,7 +98,7 @@ def svg(rows: Sequence[Row]) -> str:
         at = 330 + number * 110
         parts.append(f'<circle cx="{at}" cy="16" r="5" fill="{colour}"/>')
         parts.append(f'<text x="{at + 10}" y="20" fill="#222">{peer}</text>')
-    for tick in (0.1, 0.3, 1, 3, 10, 30):
+    for tick in (0.1, 0.3, 1, 3, 10, 30, 100):
         x = _x(tick)
         stroke = '"#222"' if tick == 1 else '"#ddd"'
         parts.append(f'<line x1="{x:.1f}" y1="34" x2="{x:.1f}" y2="{bottom}" stroke={stroke}/>')
