@@ -6,18 +6,29 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 import trio
 
 from taskdash_protocol import PROTOCOL_VERSION, __version__
 from taskdashd import config, logs
+from taskdashd.cli_tokens import token
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
 
-_FLAGS = ("listen", "web", "data", "heartbeat_timeout", "log_format", "log_level")
+_FLAGS = (
+    "listen",
+    "web",
+    "data",
+    "auth",
+    "heartbeat_timeout",
+    "backup_every",
+    "backup_keep",
+    "log_format",
+    "log_level",
+)
 
 
 def _settings_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -30,6 +41,10 @@ def _settings_options(command: Callable[..., None]) -> Callable[..., None]:
             metavar=metadata["unit"].upper().replace("|OFF", "|off"),
             help=metadata["about"],
         )(command)
+    return _config_option(command)
+
+
+def _config_option(command: Callable[..., None]) -> Callable[..., None]:
     return click.option(
         "--config",
         "config_file",
@@ -39,10 +54,19 @@ def _settings_options(command: Callable[..., None]) -> Callable[..., None]:
     )(command)
 
 
+def _data_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add what says which data directory a command is about."""
+    about = config.TABLE["data"].metadata["about"]
+    return _config_option(click.option("--data", metavar="DIRECTORY", help=about)(command))
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message=f"taskdashd %(version)s (protocol {PROTOCOL_VERSION})")
 def main() -> None:
     """TaskDash's daemon: who runs what, who has died, who waits for whom."""
+
+
+main.add_command(token)
 
 
 @main.command()
@@ -91,6 +115,98 @@ def show_config(config_file: Path | None, **flags: Any) -> None:
         click.echo("  ".join([*cells, row[3]]).rstrip())
 
 
+@main.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@_data_options
+def backup(file: Path, data: str | None, config_file: Path | None) -> None:
+    """Copy the database to FILE while the daemon runs, and read the copy back.
+
+    \b
+    taskdashd backup /media/usb/taskdash.db
+    taskdashd run --backup-every 1h --backup-keep 24     # by itself
+    """
+    from taskdashd.store import backup as backups
+
+    settings = _settings_of(data, config_file)
+    os.umask(0o077)
+    try:
+        _say_copy("backed up", backups.write(settings.data, file))
+    except backups.BackupError as error:
+        _fail(str(error), EXIT_FAILURE)
+
+
+@main.command()
+@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--newest", is_flag=True, help="The newest good one that the daemon made itself.")
+@click.option("--force", is_flag=True, help="Move a database that is there aside.")
+@_data_options
+def restore(
+    file: Path | None, newest: bool, force: bool, data: str | None, config_file: Path | None
+) -> None:
+    """Put a backup in the place of the database. The daemon must not run.
+
+    \b
+    taskdashd restore /media/usb/taskdash.db
+    taskdashd restore --newest --force
+    """
+    from taskdashd.store import backup as backups
+
+    if (file is None) != newest:
+        _fail("name a FILE or say --newest", EXIT_USAGE)
+    settings = _settings_of(data, config_file)
+    os.umask(0o077)
+    try:
+        chosen = file or backups.newest_good(config.backup_dir(settings)).path
+        copy, aside = backups.restore(chosen, settings.data, force=force)
+    except (backups.BackupError, backups.StoreUnusable) as error:
+        _fail(str(error), EXIT_FAILURE)
+    _say_copy("restored", copy)
+    if aside is not None:
+        click.echo(f"what was there is in {aside}; remove it when it is no longer wanted")
+
+
+@main.command()
+@click.option("--repair", is_flag=True, help="Mend what can be mended. The daemon must not run.")
+@_data_options
+def check(repair: bool, data: str | None, config_file: Path | None) -> None:
+    """Read the database from end to end and say what is wrong, and what to do. Exits 1 if any.
+
+    \b
+    taskdashd check
+    taskdashd check --repair
+    """
+    from taskdashd.store import backup as backups
+
+    settings = _settings_of(data, config_file)
+    try:
+        faults = backups.check(settings.data)
+        if repair and faults and all(fault.cure == backups.REBUILD for fault in faults):
+            backups.repair(settings.data)
+            for fault in faults:
+                click.echo(f"mended: {fault.what}")
+            click.echo("the next start makes the task table again from the log")
+            return
+    except (backups.BackupError, backups.StoreUnusable) as error:
+        _fail(str(error), EXIT_FAILURE)
+    for fault in faults:
+        click.echo(f"fault: {fault.what}\n  to do: {fault.cure}")
+    if faults:
+        sys.exit(EXIT_FAILURE)
+    click.echo(f"{settings.data}: no fault found")
+
+
+def _settings_of(data: str | None, config_file: Path | None) -> config.Settings:
+    try:
+        return _load({"data": data}, config_file)[0]
+    except config.ConfigError as error:
+        _fail(str(error), EXIT_USAGE)
+
+
+def _say_copy(done: str, copy: Any) -> None:
+    size = f"{copy.size_bytes / 2**20:.1f} MiB"
+    click.echo(f"{done} {copy.path}: {copy.tasks} tasks, rev {copy.rev}, {size}, read back whole")
+
+
 def _load(
     flags: dict[str, Any], config_file: Path | None
 ) -> tuple[config.Settings, dict[str, str]]:
@@ -121,6 +237,6 @@ def _raise_descriptor_limit(max_connections: int) -> None:
         )
 
 
-def _fail(message: str, code: int) -> Any:
+def _fail(message: str, code: int) -> NoReturn:
     click.echo(f"taskdashd: {message}", err=True)
     sys.exit(code)

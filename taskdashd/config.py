@@ -78,6 +78,35 @@ def _seconds(low: float, high: float) -> Callable[[Any], float]:
     return parse
 
 
+_UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _duration_or_off(value: Any) -> float | None:
+    if str(value) == "off":
+        return None
+    try:
+        return duration(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or off") from None
+
+
+def duration(value: Any) -> float:
+    """Read a time as people write it, in seconds. Raises `ValueError`."""
+    text = str(value)
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS_S else (text, "s")
+    try:
+        seconds = float(number) * _UNITS_S[unit]
+    except ValueError:
+        seconds = float("nan")
+    if isinstance(value, bool) or not 1 <= seconds <= 366 * 86400:
+        raise ValueError("must be a time from 1s to 366d, as in 90s, 30m, 1h or 7d")
+    return seconds
+
+
+def _path_or_none(value: Any) -> Path | None:
+    return None if value is None else _path(value)
+
+
 def _whole(low: int, high: int) -> Callable[[Any], int]:
     def parse(value: Any) -> int:
         try:
@@ -117,6 +146,15 @@ class Settings:
         None, _address_or_off, "HOST:PORT|off", "Where the web board will be served; not built yet."
     )
     data: Path = _setting(Path(), _path, "directory", "Where the database lives.")
+    auth: str = _setting(
+        "auto",
+        _choice("auto", "tokens", "open"),
+        "auto|tokens|open",
+        "Whether a token is asked for; auto asks unless only this machine can connect.",
+    )
+    sign_in_timeout: float = _setting(
+        10.0, _seconds(0.1, 3600), "seconds", "Where a token is asked for, it must come.", live=True
+    )
     heartbeat_timeout: float = _setting(
         30.0,
         _seconds(HEARTBEAT_TIMEOUT_MIN_S, HEARTBEAT_TIMEOUT_MAX_S),
@@ -197,6 +235,15 @@ class Settings:
     reply_cache: int = _setting(
         16 << 20, _whole(0, 8 << 30), "bytes", "Replies to Find kept for who asks the same again."
     )
+    backup_every: float | None = _setting(
+        None, _duration_or_off, "DURATION|off", "Back the database up so often, as in 1h."
+    )
+    backup_keep: int = _setting(
+        24, _whole(1, 100_000), "backups", "Older ones are removed once a new one is good."
+    )
+    backup_dir: Path | None = _setting(
+        None, _path_or_none, "directory", "Where to; `backups` in the data directory if not given."
+    )
     event_cache: int = _setting(
         4 << 20, _whole(1 << 16, 8 << 30), "bytes", "Recent events kept in memory."
     )
@@ -242,6 +289,11 @@ def load(
         except ValueError as error:
             raise ConfigError(f"{name} = {origin.value!r} (from {origin.source}) {error}") from None
     return Settings(**values), {name: origin.source for name, origin in given.items()}
+
+
+def backup_dir(settings: Settings) -> Path:
+    """Say where the daemon's own backups go."""
+    return settings.backup_dir or settings.data / "backups"
 
 
 def _from_file(file: Path | None) -> dict[str, Origin]:

@@ -13,21 +13,25 @@ import structlog
 import trio
 
 from taskdash_protocol import __version__
-from taskdash_protocol.errors import Busy
+from taskdash_protocol.errors import AuthError, Busy
 from taskdashd import logs, notify
-from taskdashd.config import TABLE, Address, ConfigError, Settings
+from taskdashd.config import TABLE, Address, ConfigError, Settings, backup_dir
 from taskdashd.feed import Feed
+from taskdashd.operations.access import Access
 from taskdashd.operations.clock import Clock
 from taskdashd.operations.engine import Engine
 from taskdashd.server.mailbox import Mailbox
 from taskdashd.server.poller import Poller
 from taskdashd.server.supervisor import Supervisor
+from taskdashd.store import backup
 from taskdashd.store.database import Database
 from taskdashd.store.executor import Executor, ThreadExecutor
 from taskdashd.store.reader import Reader
 from taskdashd.store.transaction import View
 from taskdashd.store.writer import Writer
+from taskdashd.tokens import TokenError, TokenFile
 
+_TOKENS_S: Final = 1.0
 _POLL_S: Final = 0.01
 _NEW_CONTAINERS: Final = 50_000
 """So many more objects that could form cycles, before any are looked for."""
@@ -82,11 +86,12 @@ def build_engine(
     reading: Executor,
     querying: Executor,
     clock: Clock,
+    access: Access,
 ) -> Engine:
     """Join store, liveness and feed. Raises `StoreUnusable`."""
     opened = database.start()
     view = View(opened.last_rev, live.task_cache, opened.known)
-    engine = Engine(opened, live, clock, view)
+    engine = Engine(opened, live, clock, view, access)
     store_failed = logs.Sparing(log.error, "the store failed")
     writer = Writer(
         database,
@@ -115,6 +120,8 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
     """
     live = Live(settings)
     listeners = bind(settings.listen)
+    tokens = _tokens(settings, listeners)
+    required = _asks_for_tokens(settings, listeners)
     database = Database(settings.data, query_timeout_s=settings.query_timeout)
     mailbox = Mailbox()
     writing = ThreadExecutor("taskdashd-writer", mailbox.post)
@@ -122,7 +129,8 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
     querying = ThreadExecutor("taskdashd-query", mailbox.post)
     # This thread is the event loop's: its processor time tells work from standing still.
     clock = Clock(time.monotonic, time.time, time.thread_time)
-    engine = build_engine(database, live, writing, reading, querying, clock)
+    access = Access(tokens.identify, clock.now, required=required)
+    engine = build_engine(database, live, writing, reading, querying, clock, access)
     poller = Poller(engine, live, mailbox)
     supervisor = Supervisor(engine, poller)
     for listener in listeners:
@@ -133,6 +141,10 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
         nursery.start_soon(poller.run)
         nursery.start_soon(supervisor.run)
         nursery.start_soon(_watchdog, writing)
+        if required:
+            nursery.start_soon(_watch_tokens, tokens, engine, poller, live)
+        if settings.backup_every is not None:
+            nursery.start_soon(_back_up, settings, settings.backup_every)
         _settle_memory()
         _say_ready(settings, engine, listeners)
         await stop.wait()
@@ -152,6 +164,48 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
         os._exit(0)
     database.close()
     log.info("stopped")
+
+
+def _asks_for_tokens(settings: Settings, listeners: list[socket.socket]) -> bool:
+    if settings.auth == "auto":
+        return not all(_is_loopback(listener) for listener in listeners)
+    return settings.auth == "tokens"
+
+
+def _tokens(settings: Settings, listeners: list[socket.socket]) -> TokenFile:
+    """Read the tokens. Raises `StartError` where they are asked for and there are none."""
+    try:
+        tokens = TokenFile(settings.data, time.time)
+    except TokenError as error:
+        raise StartError(str(error)) from None
+    if _asks_for_tokens(settings, listeners) and not tokens.tokens:
+        raise StartError(
+            f"{settings.listen} can be reached from other machines, and nobody has a token: make"
+            ' one with "taskdashd token create NAME", or let everybody in with auth = "open"'
+            if settings.auth == "auto"
+            else 'nobody has a token: make one with "taskdashd token create NAME"'
+        )
+    return tokens
+
+
+async def _watch_tokens(tokens: TokenFile, engine: Engine, poller: Poller, live: Live) -> None:
+    """Once a second: take up new tokens, and end the connections of those that are over."""
+    refused = logs.Sparing(log.error, "the tokens cannot be read; those known so far stay")
+    while True:
+        await trio.sleep(_TOKENS_S)
+        try:
+            if tokens.changed():
+                log.info("tokens reread", tokens=len(tokens.tokens))
+        except TokenError as error:
+            refused(error=str(error))
+        since = engine.clock.now() - live.sign_in_timeout
+        for serial, session in list(engine.sessions.items()):
+            if session.identity is None:
+                if session.since < since:
+                    limit = f"{live.sign_in_timeout:g} s"
+                    poller.expire(serial, AuthError(f"no good token came within {limit}"))
+            elif not tokens.stands(session.identity):
+                poller.expire(serial, AuthError("the token was revoked or has expired"))
 
 
 def _settle_memory() -> None:
@@ -197,7 +251,9 @@ def _say_ready(settings: Settings, engine: Engine, listeners: list[socket.socket
         host, port = listener.getsockname()[:2]
         log.info("listening", address=str(Address(host, port)))
     if any(not _is_loopback(listener) for listener in listeners):
-        log.warning("whoever reaches this address may read and write every task: no sign-in yet")
+        if not engine.access.required:
+            log.warning("whoever reaches this address may read and write every task: auth is open")
+        log.warning("what goes over the network can be read on its way: there is no TLS yet")
     if settings.web is not None:
         log.warning("the web board is not built yet: --web does nothing", web=str(settings.web))
     log.info(
@@ -269,6 +325,29 @@ async def _stop(poller: Poller, engine: Engine, timeout_s: float) -> None:
     with trio.move_on_after(timeout_s / 2):
         while len(poller):
             await trio.sleep(_POLL_S)
+
+
+async def _back_up(settings: Settings, every_s: float) -> None:
+    """Copy the database now and then; the time goes on across restarts."""
+    directory = backup_dir(settings)
+    while True:
+        made = [path.stat().st_mtime for path in backup.kept(directory)]
+        await trio.sleep(max(0.0, max(made, default=0.0) + every_s - time.time()))
+        began = time.monotonic()
+        try:
+            copy = await trio.to_thread.run_sync(
+                backup.scheduled,
+                settings.data,
+                directory,
+                settings.backup_keep,
+                abandon_on_cancel=True,
+            )
+        except (backup.BackupError, OSError) as error:
+            log.error("the backup failed", error=str(error), directory=str(directory))
+            await trio.sleep(every_s)
+            continue
+        took_s = round(time.monotonic() - began, 3)
+        log.info("backed up", file=str(copy.path), rev=copy.rev, tasks=copy.tasks, took_s=took_s)
 
 
 async def _watchdog(writing: Executor) -> None:

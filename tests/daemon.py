@@ -41,11 +41,12 @@ class Daemon:
                     self.log.append({"event": "", "text": line})
                 self._logged.notify_all()
 
-    def wait_for(self, event: str, timeout_s: float = 20) -> dict[str, Any]:
-        """Wait for a line of the log, and give it."""
+    def wait_for(self, event: str, timeout_s: float = 20, count: int = 1) -> dict[str, Any]:
+        """Wait for a line of the log, or for so many like it, and give the last."""
 
         def found() -> dict[str, Any] | None:
-            return next((line for line in self.log if line["event"] == event), None)
+            lines = [line for line in self.log if line["event"] == event]
+            return lines[count - 1] if len(lines) >= count else None
 
         with self._logged:
             if not self._logged.wait_for(found, timeout_s):

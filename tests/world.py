@@ -15,6 +15,8 @@ from taskdash_protocol.errors import ServerError, StorageError
 from taskdash_protocol.frames import EVENT, HEARTBEAT, TASKDASH, Decoder, Message
 from taskdashd.config import Settings
 from taskdashd.daemon import Live, build_engine
+from taskdashd.domain.access import Identity
+from taskdashd.operations.access import Access
 from taskdashd.operations.clock import Clock
 from taskdashd.server.connection import Connection
 from taskdashd.server.link import Unread
@@ -115,10 +117,13 @@ class Peer:
 class World:
     """The daemon and its peers."""
 
-    def __init__(self, directory: Path, **settings: Any) -> None:
+    def __init__(self, directory: Path, *, asks_for_tokens: bool = False, **settings: Any) -> None:
         self.settings = replace(Settings(), data=directory, **settings)
         self.directory = directory
         self.time = 1000.0
+        self.asks_for_tokens = asks_for_tokens
+        self.identities: dict[str, Identity] = {}
+        """Whom each token stands for."""
         self.peers: dict[Connection, Peer] = {}
         self._touched: dict[Connection, None] = {}
         self._start()
@@ -134,6 +139,11 @@ class World:
             self.reading,
             self.reading,
             Clock(lambda: self.time, lambda: WALL_START + self.time, lambda: 0.0),
+            Access(
+                lambda text: self.identities.get(text),
+                lambda: self.time,
+                required=self.asks_for_tokens,
+            ),
         )
         self.ready_replies = ReadyReplies(
             self.engine.view, self.engine.speaks_for, self.live.reply_cache

@@ -85,6 +85,23 @@ class Hello(Request):
 
 
 @dataclass(frozen=True, slots=True)
+class SignIn(Request):
+    """Say who the client is, in the original framing: MessageID 1393, its body the token's text."""
+
+    request_id: ClassVar[str] = ""
+    token: str = _about("Credential.")
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> Self:
+        """Read the request. Raises `BadRequest`."""
+        return cls(_optional_text(body, "token"))
+
+    def to_body(self) -> dict[str, Any]:
+        """Give the JSON object."""
+        return {"token": self.token}
+
+
+@dataclass(frozen=True, slots=True)
 class _Write(Request):
     id: str = _about(TASK_FIELDS["id"])
     fields: Mapping[str, Any] = _about(

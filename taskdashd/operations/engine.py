@@ -10,9 +10,11 @@ from typing import Final, Protocol
 
 from taskdash_protocol.errors import Busy
 from taskdash_protocol.statuses import is_live
+from taskdashd.domain.access import Identity
 from taskdashd.domain.liveness import Liveness, Owner
 from taskdashd.domain.tasks import Author, Change, Moment, Task, refreshed
 from taskdashd.feed import Feed, Subscriber, Watch
+from taskdashd.operations.access import Access
 from taskdashd.operations.clock import Clock
 from taskdashd.store.database import Opened
 from taskdashd.store.reader import Reader
@@ -43,27 +45,62 @@ class Session:
 
     __slots__ = (
         "author",
+        "client",
+        "identity",
         "next_watch",
         "owner",
         "peer",
         "said_hello",
+        "sees_all",
+        "since",
         "subscriber",
         "watches",
     )
 
-    def __init__(self, serial: int, peer: str, subscriber: Subscriber, now: float) -> None:
+    def __init__(
+        self,
+        serial: int,
+        peer: str,
+        subscriber: Subscriber,
+        now: float,
+        identity: Identity | None,
+    ) -> None:
         self.peer = peer
+        self.since = now
+        self.client = ""
         self.said_hello = False
         self.author = Author(serial, peer)
+        self.signed_in(identity)
         self.owner = Owner(serial, now)
         self.subscriber = subscriber
         self.watches: dict[int, Watch] = {}
         self.next_watch = 1
 
+    @property
+    def address(self) -> str:
+        """Give where it comes from, without the port."""
+        return self.peer.rpartition(":")[0]
+
     def introduce(self, client: str) -> None:
         """Take the name that the client gives itself."""
         self.said_hello = True
-        self.author = Author(self.owner.serial, f"{client} ({self.peer})" if client else self.peer)
+        self.client = client
+        self._name_author()
+
+    def signed_in(self, identity: Identity | None) -> None:
+        """Take whom it stands for; None for nobody yet."""
+        self.identity = identity
+        self.sees_all = identity is not None and identity.confined_to is None
+        self._name_author()
+
+    def _name_author(self) -> None:
+        serial, identity = self.author.serial, self.identity
+        name = identity.name if identity is not None else ""
+        known = f"{name}, {self.peer}" if name else self.peer
+        overrides = bool(name) and identity is not None and identity.role == "operator"
+        self.author = Author(
+            serial, f"{self.client} ({known})" if self.client else known, overrides
+        )
 
 
 class Engine:
@@ -75,7 +112,9 @@ class Engine:
         limits: Limits,
         clock: Clock,
         view: View,
+        access: Access,
     ) -> None:
+        self.access = access
         self.limits = limits
         self.clock = clock
         self.view = view
@@ -102,7 +141,8 @@ class Engine:
     def connect(self, peer: str, subscriber: Subscriber) -> Session:
         """Begin a session for a connection that was just accepted."""
         self._serial += 1
-        session = Session(self._serial, peer, subscriber, self.clock.now())
+        now, identity = self.clock.now(), self.access.at_first
+        session = Session(self._serial, peer, subscriber, now, identity)
         self.sessions[self._serial] = session
         self.liveness.connect(session.owner)
         return session

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from taskdash_protocol import PROTOCOL_VERSION, __version__
+from taskdash_protocol.errors import AuthError
 from taskdash_protocol.requests import Status
 from taskdashd.operations.engine import Engine
 from taskdashd.operations.table import Caller, Done, session
@@ -20,6 +21,8 @@ _STATUS_CHARACTERS_MAX: Final = 128
 @session(Status)
 def status(request: Status, caller: Caller, done: Done) -> None:
     """Count, measure, and check the file if that is asked for."""
+    if caller.identity.confined_to is not None:
+        raise AuthError("this token sees only its groups, and this is about all tasks")
 
     def measured(health: Any) -> None:
         done(_report(caller.engine, health) if isinstance(health, Health) else health)

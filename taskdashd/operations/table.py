@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
-from taskdash_protocol.requests import Request
+from taskdash_protocol.requests import Hello, Request, SignIn
+from taskdashd.domain.access import Identity
 from taskdashd.operations.engine import Engine, Session
 
 Result = dict[str, Any] | bytes
@@ -24,6 +25,12 @@ class Caller(NamedTuple):
     session: Session
     engine: Engine
 
+    @property
+    def identity(self) -> Identity:
+        """Give who asks; whoever has not signed in does not come so far."""
+        assert self.session.identity is not None
+        return self.session.identity
+
     def is_there(self) -> bool:
         """Tell whether the connection is open. Safe to call from any thread."""
         return self.session.owner.is_open
@@ -36,6 +43,11 @@ class Operation:
     request: type[Request]
     kind: Literal["writes", "reads", "session"]
     run: Callable[..., Any]
+
+    @property
+    def signs_in(self) -> bool:
+        """Whether it is for those who have yet to say who they are."""
+        return self.request in (Hello, SignIn)
 
 
 OPERATIONS: Final[dict[str, Operation]] = {}

@@ -1,5 +1,6 @@
 """Register, Update, Find and Query."""
 
+from dataclasses import replace
 from typing import Any
 
 from taskdash_protocol import strictjson
@@ -7,6 +8,7 @@ from taskdash_protocol.errors import BadRequest, NotFound
 from taskdash_protocol.requests import Find, Query, Register, Update
 from taskdashd.domain import tasks
 from taskdashd.domain.tasks import Change, Task
+from taskdashd.operations.access import check_write, confine, sees
 from taskdashd.operations.engine import NOBODY, REPLY_RESERVE_BYTES
 from taskdashd.operations.table import Caller, Done, Result, reads, session, writes
 from taskdashd.store.database import Page
@@ -17,6 +19,7 @@ from taskdashd.store.transaction import Transaction
 def register(request: Register, caller: Caller, transaction: Transaction) -> Result:
     """Create a task, or replace the client fields of the one with this id."""
     old = transaction.task(request.id)
+    check_write(caller.identity, old, request.fields["group_id"], request.id)
     # How the owner fares matters only where a fence stands.
     moment = caller.engine.moment(transaction, old if old is not None and old.fenced else None)
     change = tasks.register(old, request, caller.session.author, moment)
@@ -29,6 +32,10 @@ def update(request: Update, caller: Caller, transaction: Transaction) -> Result:
     old = transaction.task(request.id)
     if old is None:
         raise NotFound(f"no task has the id {request.id!r}")
+    group = request.fields.get("group_id")
+    if not sees(caller.identity, old):
+        raise NotFound(f"no task has the id {request.id!r}")
+    check_write(caller.identity, old, group, request.id)
     moment = caller.engine.moment(transaction, None if request.own else old)
     change = tasks.update(old, request, caller.session.author, moment)
     return _put(change, caller, transaction)
@@ -37,7 +44,7 @@ def update(request: Update, caller: Caller, transaction: Transaction) -> Result:
 @reads(Find)
 def find(request: Find, caller: Caller, task: Task | None) -> Result:
     """Give one task."""
-    if task is None:
+    if task is None or not sees(caller.identity, task):
         raise NotFound(f"no task has the id {request.id!r}")
     return caller.engine.body(task)
 
@@ -51,6 +58,7 @@ def query(request: Query, caller: Caller, done: Done) -> None:
         done(_page(page, caller) if isinstance(page, Page) else page)
 
     bytes_max = engine.limits.max_frame - REPLY_RESERVE_BYTES
+    request = replace(request, where=confine(caller.identity, request.where))
     engine.reader.query(request, bytes_max, caller.is_there, read)
 
 

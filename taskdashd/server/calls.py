@@ -16,8 +16,9 @@ from taskdash_protocol.frames import (
     check_header,
     echo,
 )
-from taskdash_protocol.requests import Request
+from taskdash_protocol.requests import Request, SignIn
 from taskdashd.operations import sessions, status, tasks  # noqa: F401  # they fill OPERATIONS
+from taskdashd.operations.sessions import SIGN_IN
 from taskdashd.operations.table import OPERATIONS, Operation
 from taskdashd.server.outbox import Reply
 
@@ -36,6 +37,7 @@ class Call(Reply):
         "request",
         "size",
         "task_id",
+        "token",
     )
 
     def __init__(
@@ -62,6 +64,8 @@ class Call(Reply):
         self.encoded_twice = encoded_twice
         self.payload: bytes | None = None
         """Where the reply may serve whoever sends the same payload again."""
+        self.token: Any = None
+        """What the header gives as the sender's token."""
         self.answer = answer
         """A refusal, or a ready frame, where nothing is left to be done."""
 
@@ -87,15 +91,17 @@ def parse(payload: bytes, decoder: Decoder) -> Call | None:
             check_header(header)
         if framing is TCPX:
             if message_id == TCPX_TOKEN:
-                return Call(head, answer=framing.reply(head, b"{" + _OK))
+                return Call(head, SIGN_IN, SignIn(_token_text(body)))
         elif message_id != REQUEST:
             raise BadRequest(f"MessageID {message_id} is none that a client may send")
         call = _parse_request(header, head, body, twice=twice)
     except ServerError as error:
         return Call(head, encoded_twice=twice, answer=error)
+    if header is not None and "Token" in header:
+        call.token = header["Token"]
     reads = call.operation is not None and call.operation.kind == "reads"
-    if reads and framing is TASKDASH and len(head) == 1:
-        # Not with a Seq: that comes but once.
+    if reads and framing is TASKDASH and header is not None and len(header) == 1:
+        # Not with a Seq: that comes but once; nor with a token.
         call.payload = payload
     return call
 
@@ -125,6 +131,13 @@ def _parse_beat(header: dict[str, Any] | None, framing: Framing) -> Call | None:
     except BadRequest as error:
         return Call({}, answer=error)
     return Call({}, answer=framing.beat({"Seq": header["Seq"]}))
+
+
+def _token_text(body: bytes | None) -> str:
+    try:
+        return (body or b"").decode().strip().strip('"')
+    except UnicodeDecodeError:
+        raise BadRequest("the token is not UTF-8 text") from None
 
 
 def _parse_request(

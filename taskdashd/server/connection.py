@@ -237,7 +237,7 @@ class Connection:
         self.session.owner.last_seen = self._engine.clock.now()
 
     def _answer_known(self, payload: bytes) -> bool:
-        if self._waits or self._inbox.framing is not TASKDASH:
+        if self._waits or not self.session.sees_all or self._inbox.framing is not TASKDASH:
             return False
         frame = self._ready.get(payload)
         if frame is None:
@@ -257,7 +257,7 @@ class Connection:
                 return False
             call = inbox.first()
             operation, task_id = call.operation, call.task_id
-            if operation is None:
+            if operation is None or not (self.session.identity or self._admit(call)):
                 inbox.pop()
                 self._answer(call)
             elif task_id is None:
@@ -276,6 +276,10 @@ class Connection:
                 self._look_up()
                 return False
         return True
+
+    def _admit(self, call: Call) -> bool:
+        call.answer = self._engine.access.refusal(self.session, call.operation, call.token)
+        return call.answer is None
 
     def _room_for_writes(self) -> None:
         self._waits = False
@@ -296,9 +300,8 @@ class Connection:
             self._look_ahead = min(LOOK_AHEAD_MAX, self._look_ahead * 2)
         if fault is not None and self._inbox:
             call = self._inbox.pop()
-            call.answer = (
-                fault if isinstance(fault, ServerError) else Busy("the task is unreadable")
-            )
+            unreadable = Busy("the task is unreadable")
+            call.answer = fault if isinstance(fault, ServerError) else unreadable
             self._answer(call)
         self._work()
         self._touched(self)

@@ -95,7 +95,7 @@ class Database:
                 f" {'.'.join(map(str, dialect.SQLITE_MIN))} or later is needed: upgrade apsw"
             )
         with ExitStack() as opened:
-            opened.enter_context(_lock(directory))
+            opened.enter_context(lock(directory))
             try:
                 self._writer = dialect.connect(str(self.path))
                 opened.callback(self._writer.close)
@@ -319,32 +319,36 @@ class Database:
         runner.up()
 
 
-def _lock(directory: Path) -> Any:
+def lock(directory: Path) -> Any:
+    """Keep other daemons from a data directory until what is returned is closed.
+
+    Raises `StoreUnusable` where one uses it.
+    """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = (directory / LOCK_NAME).open("a+")
+        file = (directory / LOCK_NAME).open("a+")
     except OSError as error:
         raise StoreUnusable(
             f"cannot use the data directory {directory}: {error.strerror}"
         ) from error
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        lock.seek(0)
-        holder = lock.read().strip() or "unknown"
-        lock.close()
+        file.seek(0)
+        holder = file.read().strip() or "unknown"
+        file.close()
         raise StoreUnusable(
             f"another taskdashd (process {holder}) uses the data directory {directory}: stop it, or"
             " give this one another with --data"
         ) from None
     try:
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
     except OSError as error:
-        lock.close()
+        file.close()
         raise StoreUnusable(f"cannot write to {directory}: {error.strerror}") from error
-    return lock
+    return file
 
 
 def _plain(error: Exception) -> str:

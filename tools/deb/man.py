@@ -69,12 +69,15 @@ def page(program: str) -> Iterator[str]:
 
 
 def subcommand(context: click.Context) -> Iterator[str]:
-    """Give a command's synopsis, text and options."""
+    """Give a command's synopsis, text and options; of a group's commands too."""
     usage = context.command.collect_usage_pieces(context)
-    yield f".SS {escape(str(context.info_name))}"
+    yield f".SS {escape(context.command_path.partition(' ')[2])}"
     yield from (f".B {escape(context.command_path)}", escape(" ".join(usage)))
     yield from body(paragraphs(context.command))
     yield from options(context)
+    if isinstance(context.command, click.Group):
+        for name in context.command.list_commands(context):
+            yield from subcommand(click.Context(context.command.commands[name], context, name))
 
 
 def options(context: click.Context) -> Iterator[str]:

@@ -1,0 +1,96 @@
+"""`taskdashd token`: who may connect."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from taskdashd import config
+from taskdashd.domain.access import ROLES, Role
+from taskdashd.tokens import Token, TokenError, TokenFile, shown
+
+
+@click.group()
+def token() -> None:
+    """Make, list and revoke the tokens by which services and people sign in.
+
+    A daemon that runs takes up what is changed within a second.
+    """
+
+
+def _data_option(command: Any) -> Any:
+    about = config.TABLE["data"].metadata["about"]
+    return click.option("--data", metavar="DIRECTORY", help=about)(command)
+
+
+@token.command()
+@click.argument("name")
+@click.option(
+    "--role",
+    type=click.Choice(get_args(Role)),
+    default="service",
+    show_default=True,
+    help="; ".join(f"{role}: {about}" for role, about in ROLES.items()) + ".",
+)
+@click.option("--group", "groups", multiple=True, help="Confine it to this group; may be repeated.")
+@click.option("--expires", metavar="DURATION", help="After this time, as in 90d or 12h.")
+@_data_option
+def create(
+    name: str, role: Role, groups: tuple[str, ...], expires: str | None, data: str | None
+) -> None:
+    """Make a token for NAME and print it, this once: only its hash is kept.
+
+    Give it to clients as TASKDASH_TOKEN, or in a file that TASKDASH_TOKEN_FILE names.
+    """
+    if role == "operator" and groups:
+        raise click.UsageError("an operator is not confined to groups")
+    try:
+        expires_s = None if expires is None else config.duration(expires)
+    except ValueError as error:
+        raise click.UsageError(f"--expires {error}") from None
+    made, text = _on(data, lambda tokens: tokens.create(name, role, list(groups), expires_s))
+    click.echo(_line(made), err=True)
+    click.echo(text)
+
+
+@token.command("list")
+@_data_option
+def list_(data: str | None) -> None:
+    """Show whom tokens were made for."""
+    tokens = _on(data, lambda tokens: list(tokens.tokens.values()))
+    for one in sorted(tokens, key=lambda one: one.name):
+        click.echo(_line(one))
+    if not tokens:
+        click.echo("there is none yet: taskdashd token create NAME", err=True)
+
+
+@token.command()
+@click.argument("name")
+@_data_option
+def revoke(name: str, data: str | None) -> None:
+    """Make NAME's token worth nothing, and close the connections that signed in with it."""
+    _on(data, lambda tokens: tokens.revoke(name))
+    click.echo(f"revoked {name}")
+
+
+def _on(data: str | None, action: Any) -> Any:
+    try:
+        directory = Path(data).expanduser() if data is not None else _configured()
+        return action(TokenFile(directory, time.time))
+    except (TokenError, config.ConfigError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _configured() -> Path:
+    file = os.environ.get(f"{config.ENVIRONMENT_PREFIX}CONFIG")
+    return config.load({}, os.environ, Path(file) if file else None)[0].data
+
+
+def _line(one: Token) -> str:
+    groups = ", ".join(one.groups) if one.groups else "all groups"
+    over = "never expires"
+    if one.expires_at is not None:
+        over = f"{'expired' if one.is_over(time.time()) else 'expires'} {shown(one.expires_at)} UTC"
+    return f"{one.name:<20}  {one.role:<8}  {groups:<20}  made {shown(one.created_at)} UTC, {over}"

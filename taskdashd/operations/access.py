@@ -1,0 +1,120 @@
+"""Signing in, and what an identity may do: the rules of `domain/access` at the operations' edge."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from taskdash_protocol import strictjson
+from taskdash_protocol.errors import AuthError, Busy, NotFound, ServerError
+from taskdashd.domain.access import ANYONE, Identity
+from taskdashd.domain.tasks import Task
+
+if TYPE_CHECKING:
+    from taskdashd.operations.engine import Session
+    from taskdashd.operations.table import Operation
+
+FAILURES_MAX: Final = 5
+"""Wrong tokens from one address within `FORGIVEN_S`, beyond which none is looked at."""
+FORGIVEN_S: Final = 60.0
+_ADDRESSES_MAX: Final = 10_000
+
+Where = Mapping[str, tuple[str, ...]]
+
+
+class Access:
+    """Decides who has signed in. Where no token is asked for, everybody has."""
+
+    def __init__(
+        self,
+        identify: Callable[[str], Identity | None],
+        now: Callable[[], float],
+        *,
+        required: bool,
+    ) -> None:
+        self._identify = identify
+        self._now = now
+        self.required = required
+        self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        """By address: how many wrong tokens, and when the first of them came."""
+
+    @property
+    def at_first(self) -> Identity | None:
+        """Give who somebody is that has said nothing yet."""
+        return None if self.required else ANYONE
+
+    def refusal(
+        self, session: "Session", operation: "Operation | None", token: Any
+    ) -> ServerError | None:
+        """Say why a request of somebody who has yet to sign in is not done; None if it may be.
+
+        It may if it is there to sign in, or brings a good token in its header.
+        """
+        if operation is None or operation.signs_in:
+            return None
+        try:
+            session.signed_in(self.sign_in(token if type(token) is str else "", session.address))
+        except ServerError as refusal:
+            return refusal
+        return None
+
+    def sign_in(self, given: str, address: str) -> Identity:
+        """Give whom a token stands for. Raises `AuthError`, `Busy` after too many wrong ones."""
+        if not self.required:
+            return ANYONE
+        count, first = self._failures.get(address, (0, 0.0))
+        wait_s = first + FORGIVEN_S - self._now()
+        if count and wait_s <= 0:
+            del self._failures[address]
+            count = 0
+        if count >= FAILURES_MAX:
+            raise Busy(f"too many wrong tokens came from this address: wait {wait_s:.0f} s")
+        if not given:
+            raise AuthError("this daemon asks for a token: say it in Hello")
+        identity = self._identify(given)
+        if identity is None:
+            self._failures[address] = (count + 1, first if count else self._now())
+            self._failures.move_to_end(address)
+            if len(self._failures) > _ADDRESSES_MAX:
+                self._failures.popitem(last=False)
+            raise AuthError("the token is wrong, was revoked or has expired")
+        return identity
+
+
+def sees(identity: Identity, task: Task | None) -> bool:
+    """Tell whether a task is there for an identity."""
+    if task is None or identity.confined_to is None:
+        return task is not None
+    return identity.sees(_group(task))
+
+
+def check_write(identity: Identity, old: Task | None, group: str | None, task_id: str) -> None:
+    """Raise `AuthError` or `NotFound` unless an identity may change a task, or make it.
+
+    `group` is the group that the task will be in; None where that does not change. `NotFound` is
+    for an Update, of which `old` is the task: one that is not seen is not there.
+    """
+    if not identity.may_write:
+        raise AuthError("this token may only read")
+    if identity.confined_to is None:
+        return
+    if old is not None and not identity.sees(_group(old)):
+        if group is None:
+            raise NotFound(f"no task has the id {task_id!r}")
+        raise AuthError("this token may not write the task of this id")
+    if group is not None and not identity.sees(group):
+        raise AuthError(f"field group_id: this token may not write tasks of {group[:64]!r}")
+
+
+def confine(identity: Identity, where: Where) -> Where:
+    """Narrow what is selected to what an identity sees."""
+    groups = identity.confined_to
+    if groups is None:
+        return where
+    wanted = where.get("group_id")
+    seen = sorted(groups) if wanted is None else [one for one in wanted if one in groups]
+    return {**where, "group_id": tuple(seen)}
+
+
+def _group(task: Task) -> str:
+    group: str = strictjson.reload(task.body)["group_id"]
+    return group

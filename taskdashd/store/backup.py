@@ -1,0 +1,286 @@
+"""Copies of the database: made while the daemon runs, read back, put in its place.
+
+A copy is the file as of one rev. It is made with SQLite's backup interface in a single step, which
+is one read transaction: writers go on, and what they write meanwhile is not in it.
+
+A copy exists under its name only once it is whole, verified and on the disk.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Final, NamedTuple
+from urllib.parse import quote
+
+import apsw
+
+from taskdashd.store.database import DATABASE_NAME, MIGRATIONS, StoreUnusable, lock
+
+_FILES: Final = (DATABASE_NAME, f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-shm")
+_TABLES: Final = frozenset({"change", "task", "state", "schema_migration"})
+_PREFIX, _SUFFIX = "taskdash-", ".db"
+_BUSY_MS: Final = 5_000
+
+
+class BackupError(Exception):
+    """A copy could not be made, is not good, or may not be put in place; the message says why."""
+
+
+class Copy(NamedTuple):
+    """A copy that was read back and is good."""
+
+    path: Path
+    rev: int
+    """The newest change in it."""
+    tasks: int
+    size_bytes: int
+
+
+class Fault(NamedTuple):
+    """Something wrong with a database, and what to do about it."""
+
+    what: str
+    cure: str
+
+
+RESTORE: Final = "put a backup in its place: taskdashd restore FILE --force, or --newest"
+REBUILD: Final = "make the table again from the log: taskdashd check --repair"
+
+
+def write(data: Path, target: Path) -> Copy:
+    """Copy the database of a data directory to a new file, and read it back.
+
+    Raises `BackupError`. Safe beside a running daemon, and without one.
+    """
+    if target.exists():
+        raise BackupError(f"{target} exists already: choose another name")
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        partial.unlink(missing_ok=True)
+        with _reading(data / DATABASE_NAME) as source:
+            # It holds all that the database holds: nobody else may read it.
+            os.close(os.open(partial, os.O_CREAT | os.O_EXCL, 0o600))
+            with closing(apsw.Connection(str(partial))) as copy:
+                with copy.backup("main", source, "main") as pages:
+                    pages.step(-1)
+                # One file, that needs no second beside it to be read.
+                copy.execute("PRAGMA journal_mode = DELETE")
+        _sync(partial)
+        made = verify(partial)
+        partial.replace(target)
+        _sync(target.parent)
+    except (OSError, apsw.Error) as error:
+        raise BackupError(f"cannot back up {data} to {target}: {_plain(error)}") from error
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+    return made._replace(path=target)
+
+
+def verify(path: Path) -> Copy:
+    """Read a copy from end to end. Raises `BackupError` for one that is not good."""
+    with _reading(path, immutable=True) as copy:
+        faults = list(_faults(copy))
+        if faults:
+            raise BackupError(f"{path} is not good: {faults[0].what}")
+        row = copy.execute("SELECT (SELECT max(rev) FROM change), (SELECT count(*) FROM task)").get
+        unfolded = copy.execute(
+            "SELECT count(DISTINCT task_id) FROM change WHERE previous_rev = 0"
+            " AND rev > (SELECT folded_rev FROM state)"
+        ).get
+    return Copy(path, row[0] or 0, row[1] + unfolded, path.stat().st_size)
+
+
+def restore(path: Path, data: Path, *, force: bool = False) -> tuple[Copy, Path | None]:
+    """Put a copy in the place of a data directory's database.
+
+    What was there is moved aside, never overwritten; its new place is returned with the copy.
+    Raises `BackupError`, `StoreUnusable` where a daemon runs on it.
+    """
+    copy = verify(path)
+    with closing(lock(data)):
+        there = [data / name for name in _FILES if (data / name).exists()]
+        if there and not force:
+            raise BackupError(
+                f"{data} holds a database already: --force moves it aside and restores {path}"
+            )
+        try:
+            fresh = data / f".{DATABASE_NAME}.restoring"
+            shutil.copyfile(path, fresh)
+            _sync(fresh)
+            aside = _move_aside(there, data) if there else None
+            # Only now: a WAL that belongs to another file would be applied to this one.
+            fresh.replace(data / DATABASE_NAME)
+            _sync(data)
+        except OSError as error:
+            raise BackupError(f"cannot restore to {data}: {error.strerror}") from error
+    return copy, aside
+
+
+def newest_good(directory: Path) -> Copy:
+    """Find the newest copy that `scheduled` made and that is good. Raises `BackupError`."""
+    found = kept(directory)
+    for path in reversed(found):
+        with suppress(BackupError):
+            return verify(path)
+    raise BackupError(f"no good backup is among the {len(found)} in {directory}")
+
+
+def scheduled(data: Path, directory: Path, keep: int, now: Callable[[], float] = time.time) -> Copy:
+    """Make a copy named after its moment, and remove the oldest beyond `keep` once it is good."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now()))
+    copy = write(data, directory / f"{_PREFIX}{stamp}{_SUFFIX}")
+    for path in kept(directory)[:-keep]:
+        path.unlink(missing_ok=True)
+    return copy
+
+
+def kept(directory: Path) -> list[Path]:
+    """List the copies that `scheduled` made, the oldest first."""
+    return sorted(directory.glob(f"{_PREFIX}*{_SUFFIX}"))
+
+
+def check(data: Path) -> list[Fault]:
+    """Read the database of a data directory from end to end. Raises `BackupError` without one."""
+    with _reading(data / DATABASE_NAME) as database:
+        return list(_faults(database))
+
+
+def repair(data: Path) -> None:
+    """Make the next start build the task table anew from the log.
+
+    Raises `StoreUnusable` where a daemon runs on it, and `BackupError`.
+    """
+    with closing(lock(data)):
+        try:
+            with closing(apsw.Connection(str(data / DATABASE_NAME))) as database, database:
+                database.execute("DELETE FROM task")
+                database.execute("UPDATE state SET folded_rev = 0")
+        except apsw.Error as error:
+            raise BackupError(f"cannot repair {data}: {_plain(error)}") from error
+
+
+@contextmanager
+def _reading(path: Path, *, immutable: bool = False) -> Iterator[apsw.Connection]:
+    # A daemon may hold the file open, and then the WAL is part of it; a copy is complete by itself,
+    # and nothing must be created beside it.
+    if not path.is_file():
+        raise BackupError(f"there is no database at {path}")
+    uri = f"file:{quote(str(path))}?mode=ro{'&immutable=1' if immutable else ''}"
+    try:
+        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        with closing(apsw.Connection(uri, flags=flags)) as connection:
+            connection.set_busy_timeout(_BUSY_MS)
+            yield connection
+    except apsw.Error as error:
+        raise BackupError(f"{path} cannot be read: {_plain(error)}") from error
+
+
+def _faults(database: apsw.Connection) -> Iterator[Fault]:
+    try:
+        told = [text for (text,) in database.execute("PRAGMA integrity_check(10)")]
+    except apsw.Error as error:
+        told = [_plain(error)]
+    if told != ["ok"]:
+        yield Fault(f"SQLite says: {'; '.join(told)}", RESTORE)
+        return
+    names = {name for (name,) in database.execute("SELECT name FROM sqlite_schema")}
+    if not names >= _TABLES:
+        yield Fault("it is not a database of taskdashd", RESTORE)
+        return
+    known = {path.stem for path in MIGRATIONS.glob("[0-9]*.py")}
+    applied = {name for (name,) in database.execute("SELECT name FROM schema_migration")}
+    if newer := sorted(applied - known):
+        yield Fault(
+            f"it was written by a newer taskdashd (schema {newer[-1]})",
+            "install that version or later",
+        )
+        return
+    for statement, what, cure in _CHECKS:
+        if count := database.execute(statement).get:
+            yield Fault(what.format(count=count), cure)
+
+
+_CHECKS: Final = (
+    (
+        "SELECT count(*) FROM change WHERE NOT json_valid(task)",
+        "{count} changes hold no JSON",
+        RESTORE,
+    ),
+    (
+        "SELECT (SELECT count(*) FROM state) != 1",
+        "the row about the file itself is missing",
+        RESTORE,
+    ),
+    (
+        """SELECT count(*) FROM change AS c, state
+           WHERE c.previous_rev > state.pruned_rev AND NOT EXISTS (
+               SELECT 1 FROM change AS p WHERE p.rev = c.previous_rev AND p.task_id = c.task_id
+           )""",
+        "{count} changes lead to one before them that is not there",
+        RESTORE,
+    ),
+    (
+        """SELECT folded_rev > coalesce((SELECT max(rev) FROM change), 0) FROM state""",
+        "the task table is ahead of the log",
+        REBUILD,
+    ),
+    (
+        """SELECT count(*) FROM task AS t LEFT JOIN change AS c ON c.rev = t.rev
+           WHERE c.task_id IS NOT t.id""",
+        "{count} tasks have no change in the log",
+        REBUILD,
+    ),
+    (
+        """SELECT count(*) FROM (SELECT c.task_id AS id, max(c.rev) AS rev FROM change AS c, state
+           WHERE c.rev <= state.folded_rev GROUP BY c.task_id) AS last
+           LEFT JOIN task AS t ON t.id = last.id WHERE t.rev IS NOT last.rev""",
+        "{count} tasks are not as the log says",
+        REBUILD,
+    ),
+)
+
+
+def _move_aside(paths: list[Path], data: Path) -> Path:
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    aside = data / f"replaced-{stamp}"
+    aside.mkdir(mode=0o700)
+    for path in paths:
+        path.rename(aside / path.name)
+    return aside
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _plain(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+__all__ = [
+    "REBUILD",
+    "RESTORE",
+    "BackupError",
+    "Copy",
+    "Fault",
+    "StoreUnusable",
+    "check",
+    "kept",
+    "newest_good",
+    "repair",
+    "restore",
+    "scheduled",
+    "verify",
+    "write",
+]

@@ -1,0 +1,183 @@
+"""Signing in, and what each role and group may do: what it may not see does not exist for it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from world import Peer, World
+
+from taskdash_protocol.frames import TASKDASH
+from taskdashd.domain.access import Identity
+
+WHO = {
+    "alpha": Identity("alpha", "service", frozenset({"a"})),
+    "beta": Identity("beta", "service", frozenset({"b"})),
+    "reader": Identity("reader", "reader", frozenset({"a"})),
+    "any": Identity("any", "service"),
+    "boss": Identity("boss", "operator"),
+}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path, asks_for_tokens=True)
+    world.identities = dict(WHO)
+    yield world
+    world.close()
+
+
+def signed_in(world: World, name: str, address: str = "10.0.0.1:1") -> Peer:
+    peer = world.connect(address)
+    assert peer.ask("Hello", protocol=1, client=f"{name}/1", token=name)["errid"] == 0
+    return peer
+
+
+def task(number: int = 1, group: str = "a", **more: Any) -> dict[str, Any]:
+    return {"id": f"t{number}", "name": "n", "group_id": group, "status": "pending", **more}
+
+
+def without_detail(reply: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in reply.items() if key != "detail"}
+
+
+@pytest.mark.parametrize("operation", ["Register", "Update", "Find", "Query", "Watch", "Status"])
+def test_nothing_is_done_for_whoever_has_not_signed_in(world: World, operation: str) -> None:
+    """1003, and the connection stays open to do better."""
+    signed_in(world, "boss").ask("Register", **task())
+    peer = world.connect()
+    assert peer.ask(operation, **task())["errid"] == 1003
+    assert peer.ask("Hello", protocol=1, client="x")["errid"] == 1003
+    assert peer.ask("Hello", protocol=1, token="wrong")["errid"] == 1003
+    assert peer.ask("Hello", protocol=1, token="boss")["errid"] == 0
+    assert peer.ask("Find", id="t1")["errid"] == 0
+
+
+def test_a_token_may_stand_in_a_header(world: World) -> None:
+    """For clients that cannot say Hello."""
+    peer = world.connect()
+    for token, errid in ((7, 1003), ("wrong", 1003), ("alpha", 0)):
+        header = {"RequestID": "Register", "Token": token}
+        peer.send_bytes(TASKDASH.request(header, b'{"id":"h","name":"n","group_id":"a"}'))
+        world.drain()
+        assert peer.replies.pop()["errid"] == errid
+    assert peer.ask("Find", id="h")["errid"] == 0
+
+
+def test_a_ready_reply_is_not_for_those_who_may_not_see_it(world: World) -> None:
+    """The same bytes ask, and another answers."""
+    boss = signed_in(world, "boss")
+    boss.ask("Register", **task(group="a"))
+    assert [boss.ask("Find", id="t1")["errid"] for _ in range(3)] == [0, 0, 0]
+    assert signed_in(world, "beta").ask("Find", id="t1")["errid"] == 1002
+    assert world.connect().ask("Find", id="t1")["errid"] == 1003
+    assert signed_in(world, "alpha").ask("Find", id="t1")["errid"] == 0
+
+
+def test_what_it_may_not_see_is_not_there(world: World) -> None:
+    """Find and Update of another group's task are answered like those of no task at all."""
+    signed_in(world, "alpha").ask("Register", **task())
+    beta = signed_in(world, "beta")
+    for operation in ("Find", "Update"):
+        hidden = beta.ask(operation, id="t1", description="x")
+        absent = beta.ask(operation, id="t2", description="x")
+        assert hidden["errid"] == 1002
+        assert hidden == {**absent, "id": "t1", "detail": absent["detail"].replace("t2", "t1")}
+    # A write of an id that is taken cannot be answered as if it were free.
+    assert beta.ask("Register", **task(group="b"))["errid"] == 1003
+    assert signed_in(world, "alpha").ask("Find", id="t1")["name"] == "n"
+
+
+def test_a_service_writes_in_its_groups(world: World) -> None:
+    """Not into another, nor out of its own into another."""
+    alpha = signed_in(world, "alpha")
+    assert alpha.ask("Register", **task())["errid"] == 0
+    assert alpha.ask("Update", id="t1", description="d")["errid"] == 0
+    for change in ({"group_id": "b"}, {"group_id": ""}):
+        refused = alpha.ask("Update", id="t1", **change)
+        assert refused["errid"] == 1003
+        assert "group_id" in refused["detail"]
+        assert alpha.ask("Register", **task(2) | change)["errid"] == 1003
+    anyone = signed_in(world, "any")
+    assert anyone.ask("Update", id="t1", group_id="b")["errid"] == 0
+    assert alpha.ask("Find", id="t1")["errid"] == 1002
+
+
+def test_a_reader_reads(world: World) -> None:
+    """And writes nothing, also not what it sees."""
+    signed_in(world, "alpha").ask("Register", **task())
+    reader = signed_in(world, "reader")
+    assert reader.ask("Find", id="t1")["errid"] == 0
+    assert reader.ask("Register", **task())["errid"] == 1003
+    assert reader.ask("Update", id="t1", own=False, description="d")["errid"] == 1003
+    assert reader.ask("Status")["errid"] == 1003
+    assert signed_in(world, "boss").ask("Status")["errid"] == 0
+
+
+def test_queries_give_what_is_seen(world: World) -> None:
+    """With and without a where, and however the where names groups."""
+    boss = signed_in(world, "boss")
+    for number in range(10):
+        boss.ask("Register", **task(number, group="ab"[number % 2]))
+    alpha = signed_in(world, "alpha")
+    for where, count in (
+        ({}, 5),
+        ({"group_id": "a"}, 5),
+        ({"group_id": ["a", "b"]}, 5),
+        ({"group_id": "b"}, 0),
+    ):
+        found = alpha.ask("Query", where=where)["tasks"]
+        assert len(found) == count
+        assert {one["group_id"] for one in found} <= {"a"}
+    assert len(boss.ask("Query")["tasks"]) == 10
+
+
+def test_watches_tell_what_is_seen(world: World) -> None:
+    """Also while a task moves from group to group, and from the past."""
+    boss, alpha = signed_in(world, "boss"), signed_in(world, "alpha")
+    alpha.ask("Watch")
+    past = signed_in(world, "alpha")
+    for group in ("b", "a", "b", "a", "b"):
+        boss.ask(
+            "Update" if group != "b" or world.engine.view.committed_rev else "Register",
+            **task(group=group),
+        )
+    past.ask("Watch", since=0)
+    for peer in (alpha, past):
+        assert [event["task"]["group_id"] for event in peer.events] == ["a", "a"]
+    narrow = signed_in(world, "alpha")
+    narrow.ask("Watch", where={"group_id": "b"}, since=0)
+    assert not narrow.events
+
+
+def test_wrong_tokens_are_slowed_by_address(world: World) -> None:
+    """Even a good one must wait then; another address need not."""
+    guesser = world.connect("10.0.0.9:1")
+    for _ in range(5):
+        assert guesser.ask("Hello", protocol=1, token="guess")["errid"] == 1003
+    for port in range(2, 5):
+        told = world.connect(f"10.0.0.9:{port}").ask("Hello", protocol=1, token="alpha")
+        assert told["errid"] == 1005
+        assert "wait" in told["detail"]
+    signed_in(world, "alpha", "10.0.0.8:1")
+    world.time += 61
+    signed_in(world, "alpha", "10.0.0.9:9")
+
+
+def test_an_operator_may_change_a_fenced_task_from_outside(world: World) -> None:
+    """Without its epoch, with own = false; a service may not."""
+    alpha = signed_in(world, "alpha")
+    alpha.ask("Register", **task(status="running", fenced=True))
+    for name, errid in (("any", 1004), ("boss", 0)):
+        other = signed_in(world, name)
+        assert other.ask("Update", id="t1", own=False, description=name)["errid"] == errid
+        assert other.ask("Update", id="t1", description=name)["errid"] == 1004
+    assert alpha.ask("Find", id="t1")["description"] == "boss"
+
+
+def test_who_did_it_is_named(world: World) -> None:
+    """By the token's name, and the client's own."""
+    alpha = signed_in(world, "alpha")
+    alpha.ask("Register", **task(fenced=True, status="running"))
+    refused = signed_in(world, "any").ask("Update", id="t1", description="x")
+    assert "alpha/1 (alpha, 10.0.0.1:1)" in refused["detail"]

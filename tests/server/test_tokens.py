@@ -1,0 +1,151 @@
+"""`taskdashd token` and a daemon that asks for one."""
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from daemon import Daemon
+
+import taskdash
+from taskdashd.tokens import FILE_NAME, TokenError, TokenFile
+
+
+def taskdashd(*words: object) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "taskdashd", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def made(data: Path, name: str, *words: str) -> str:
+    done = taskdashd("token", "create", name, "--data", data, *words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def connect(daemon: Daemon, token: str, monkeypatch: pytest.MonkeyPatch) -> taskdash.Client:
+    monkeypatch.setenv("TASKDASH_TOKEN", token)
+    return taskdash.connect(daemon.url)
+
+
+def test_a_token_works_until_it_is_revoked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made and revoked while the daemon runs; who holds it is cut off."""
+    operator = made(tmp_path, "boss", "--role", "operator")
+    with Daemon(tmp_path, "--auth", "tokens") as daemon:
+        with connect(daemon, operator, monkeypatch) as dash:
+            dash.register("t", name="n", status="finish")
+        backup = made(tmp_path, "backup", "--group", "a", "--expires", "90d")
+        daemon.wait_for("tokens reread")
+        with connect(daemon, backup, monkeypatch) as dash:
+            dash.register("a/t", name="n", status="finish", group_id="a")
+            with pytest.raises(taskdash.NotFound):
+                dash.find("t")
+            assert taskdashd("token", "revoke", "backup", "--data", tmp_path).returncode == 0
+            daemon.wait_for("tokens reread", count=2)
+            with pytest.raises(taskdash.TaskDashError):
+                # A new connection would need a token too.
+                dash.find("a/t")
+        text = json.dumps(daemon.log) + (tmp_path / FILE_NAME).read_text()
+    for token in (operator, backup):
+        assert token.rpartition("_")[2] not in text
+
+
+def test_tokens_are_listed_without_their_secrets(tmp_path: Path) -> None:
+    """Whom they are for, and until when."""
+    secret = made(tmp_path, "one", "--group", "a", "--group", "b", "--expires", "12h")
+    made(tmp_path, "two", "--role", "reader")
+    told = taskdashd("token", "list", "--data", tmp_path).stdout
+    assert "one " in told
+    assert "a, b" in told
+    assert "expires 20" in told
+    assert "never expires" in told
+    assert secret.rpartition("_")[2] not in told
+    assert (tmp_path / FILE_NAME).stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["create", "one"], "exists already"),
+        (["create", "no spaces"], "will not do"),
+        (["create", "x", "--expires", "soon"], "must be a time"),
+        (["create", "x", "--role", "king"], "is not one of"),
+        (["create", "x", "--role", "operator", "--group", "a"], "not confined"),
+        (["revoke", "nobody"], "no token 'nobody'"),
+    ],
+)
+def test_what_cannot_be_done_is_said(tmp_path: Path, words: list[str], told: str) -> None:
+    """And nothing changes."""
+    made(tmp_path, "one")
+    before = (tmp_path / FILE_NAME).read_text()
+    refused = taskdashd("token", *words, "--data", tmp_path)
+    assert refused.returncode != 0
+    assert told in refused.stderr
+    assert (tmp_path / FILE_NAME).read_text() == before
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"tokens":[{"name":"x"}]}', '{"tokens":1}'])
+def test_a_damaged_file_keeps_the_tokens_that_are_known(tmp_path: Path, content: str) -> None:
+    """And says so; a daemon does not start with it."""
+    tokens = TokenFile(tmp_path, lambda: 0.0)
+    _, text = tokens.create("one", "service", [], None)
+    (tmp_path / FILE_NAME).write_text(content)
+    with pytest.raises(TokenError, match="is damaged"):
+        tokens.changed()
+    assert tokens.identify(text) is not None
+    refused = taskdashd("run", "--auth", "tokens", "--listen", "127.0.0.1:0", "--data", tmp_path)
+    assert refused.returncode == 1
+    assert "is damaged" in refused.stderr
+
+
+def test_a_token_is_over_when_it_is_over(tmp_path: Path) -> None:
+    """By the wall clock, and for those who have signed in too."""
+    now = [1000.0]
+    tokens = TokenFile(tmp_path, lambda: now[0])
+    _, text = tokens.create("one", "service", ["a"], 60)
+    identity = tokens.identify(text)
+    assert identity is not None
+    now[0] += 59
+    assert tokens.stands(identity)
+    now[0] += 1
+    assert not tokens.stands(identity)
+    assert tokens.identify(text) is None
+
+
+@pytest.mark.parametrize(
+    "wrong", ["", "td", "td_one", "td_one_", "td_two_x", "x" * 10_000, "td_one_\udcff", "td__"]
+)
+def test_what_is_no_token_is_nobody(tmp_path: Path, wrong: str) -> None:
+    """Whatever it is."""
+    tokens = TokenFile(tmp_path, lambda: 0.0)
+    _, text = tokens.create("one", "service", [], None)
+    assert tokens.identify(wrong) is None
+    assert tokens.identify(text + "x") is None
+    assert tokens.identify(text[:-1]) is None
+    assert tokens.identify(text) is not None
+
+
+def test_other_machines_are_not_let_in_without_tokens(tmp_path: Path) -> None:
+    """Unless that is said, and then it is warned of."""
+    refused = taskdashd("run", "--listen", "0.0.0.0:0", "--data", tmp_path)
+    assert refused.returncode == 1
+    assert "taskdashd token create" in refused.stderr
+    with Daemon(tmp_path, "--listen", "0.0.0.0:0", "--auth", "open") as daemon:
+        assert any("auth is open" in line["event"] for line in daemon.log)
+    made(tmp_path, "one")
+    with Daemon(tmp_path, "--listen", "0.0.0.0:0") as daemon:
+        assert not any("auth is open" in line["event"] for line in daemon.log)
+        with pytest.raises(taskdash.TaskDashError):
+            taskdash.connect(f"taskdash://127.0.0.1:{daemon.port}")
+
+
+def test_whoever_does_not_sign_in_is_not_kept(tmp_path: Path) -> None:
+    """However it beats."""
+    made(tmp_path, "one")
+    env = {"TASKDASHD_SIGN_IN_TIMEOUT": "0.3"}
+    with (
+        Daemon(tmp_path, "--auth", "tokens", env=env) as daemon,
+        socket.create_connection(("127.0.0.1", daemon.port), 10) as sock,
+    ):
+        assert sock.recv(1) == b""

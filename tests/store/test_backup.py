@@ -1,0 +1,212 @@
+"""Backups: consistent, verified, put back; and what `check` finds and mends."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from daemon import Daemon
+from world import World
+
+import taskdash
+from taskdashd.store import backup
+from taskdashd.store.backup import BackupError
+from taskdashd.store.database import DATABASE_NAME, StoreUnusable
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data directory with some history, and no daemon on it."""
+    directory = tmp_path / "data"
+    world = World(directory)
+    peer = world.connect()
+    for number in range(50):
+        peer.ask("Register", id=f"t{number}", name="n", status="finish", user=f"u{number % 3}")
+    peer.ask("Update", id="t7", description="changed")
+    peer.ask("Query")
+    world.close()
+    return directory
+
+
+def tasks(data: Path) -> dict[str, str]:
+    """What a new daemon on this data says of every task."""
+    world = World(data)
+    found = world.connect().ask("Query", limit=1000)["tasks"]
+    world.close()
+    return {task["id"]: json.dumps(task, sort_keys=True) for task in found}
+
+
+def taskdashd(*words: object) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "taskdashd", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def test_a_copy_put_back_is_the_same(data: Path, tmp_path: Path) -> None:
+    """In another directory, and in the same one over what happened since."""
+    copy = backup.write(data, tmp_path / "copy.db")
+    assert (copy.rev, copy.tasks) == (51, 50)
+    assert copy.path.stat().st_mode & 0o077 == 0
+    before = tasks(data)
+    restored, aside = backup.restore(copy.path, tmp_path / "other")
+    assert (restored.rev, aside) == (51, None)
+    assert tasks(tmp_path / "other") == before
+    world = World(data)
+    world.connect().ask("Register", id="later", name="n", status="finish")
+    world.close()
+    with pytest.raises(BackupError, match="holds a database already: --force"):
+        backup.restore(copy.path, data)
+    assert "later" in tasks(data)
+    _, aside = backup.restore(copy.path, data, force=True)
+    assert tasks(data) == before
+    assert aside is not None
+    assert "later" in tasks(aside)
+
+
+def test_a_copy_made_under_load_is_of_one_moment(tmp_path: Path) -> None:
+    """Everything up to its rev is in it, and nothing after; the daemon is not held up."""
+    with Daemon(tmp_path / "data") as daemon:
+        stop = threading.Event()
+        written: list[int] = []
+
+        def write() -> None:
+            with taskdash.connect(daemon.url) as dash:
+                while not stop.is_set():
+                    dash.register(f"t{len(written)}", name="n", status="finish")
+                    written.append(len(written))
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            copies = [backup.write(tmp_path / "data", tmp_path / f"{n}.db") for n in range(5)]
+            while len(written) < copies[-1].rev + 5:
+                assert writer.is_alive()
+        finally:
+            stop.set()
+            writer.join()
+        daemon.stop()
+    assert [copy.rev for copy in copies] == sorted(copy.rev for copy in copies)
+    for copy in copies:
+        # One task a rev, so the copy of rev N holds the first N of them.
+        assert copy.tasks == copy.rev
+        backup.restore(copy.path, tmp_path / f"restored-{copy.path.stem}")
+        restored = tasks(tmp_path / f"restored-{copy.path.stem}")
+        assert len(restored) == min(copy.rev, 1000)
+
+
+def test_a_daemon_keeps_so_many_backups_of_its_own(tmp_path: Path) -> None:
+    """`--backup-every`, `--backup-keep`, and `restore --newest` afterwards."""
+    data = tmp_path / "data"
+    with Daemon(data, "--backup-every", "1s", "--backup-keep", "2") as daemon:
+        daemon.wait_for("backed up", count=4)
+        refused = taskdashd("restore", "--newest", "--force", "--data", data)
+        assert refused.returncode == 1
+        assert "another taskdashd" in refused.stderr
+        assert daemon.stop() == 0
+    assert len(backup.kept(data / "backups")) == 2
+    newest = backup.kept(data / "backups")[-1]
+    newest.write_bytes(newest.read_bytes()[:5000])
+    assert backup.newest_good(data / "backups").path == backup.kept(data / "backups")[0]
+    done = taskdashd("restore", "--newest", "--force", "--data", data)
+    assert done.returncode == 0, done.stderr
+    assert "restored" in done.stdout
+    assert "what was there is in" in done.stdout
+
+
+def test_a_backup_that_fails_is_logged_and_tried_again(tmp_path: Path) -> None:
+    """A file where the directory should be."""
+    (tmp_path / "in-the-way").write_text("")
+    with Daemon(
+        tmp_path / "data",
+        "--backup-every=1s",
+        env={"TASKDASHD_BACKUP_DIR": str(tmp_path / "in-the-way")},
+    ) as daemon:
+        daemon.wait_for("the backup failed")
+        (tmp_path / "in-the-way").unlink()
+        daemon.wait_for("backed up")
+
+
+def test_a_file_is_never_overwritten(data: Path, tmp_path: Path) -> None:
+    """Not by `backup`, which leaves nothing behind where it fails either."""
+    (tmp_path / "mine").write_text("precious")
+    with pytest.raises(BackupError, match="exists already"):
+        backup.write(data, tmp_path / "mine")
+    assert (tmp_path / "mine").read_text() == "precious"
+    with pytest.raises(BackupError, match="no database at"):
+        backup.write(tmp_path / "nowhere", tmp_path / "copy.db")
+    with pytest.raises(BackupError, match="cannot back up"):
+        backup.write(data, tmp_path / "no" / "such" / "directory.db")
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "mine"}
+
+
+def test_a_damaged_copy_is_not_restored(data: Path, tmp_path: Path) -> None:
+    """Wherever it is damaged: cut, or with pages overwritten; what is there stays."""
+    good = backup.write(data, tmp_path / "copy.db").path.read_bytes()
+    before = tasks(data)
+    bad = tmp_path / "bad.db"
+    for content in (
+        b"",
+        b"no database at all",
+        good[: len(good) // 2],
+        good[:4096] + b"\x55" * 4096 + good[8192:],
+        good[:-4096] + b"\xff" * 4096,
+    ):
+        bad.write_bytes(content)
+        with pytest.raises(BackupError):
+            backup.restore(bad, data, force=True)
+    assert tasks(data) == before
+
+
+def edit(data: Path, *statements: str) -> None:
+    database = sqlite3.connect(data / DATABASE_NAME)
+    with database:
+        for statement in statements:
+            database.execute(statement)
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "what", "mends"),
+    [
+        ("DELETE FROM task WHERE id = 't3'", "1 tasks are not as the log says", True),
+        ("UPDATE task SET rev = 1 WHERE id = 't3'", "tasks have no change in the log", True),
+        ("UPDATE state SET folded_rev = 1000", "ahead of the log", True),
+        ("UPDATE change SET task = '{' WHERE rev = 5", "1 changes hold no JSON", False),
+        ("DELETE FROM change WHERE rev = 8", "lead to one before them", False),
+        ("DELETE FROM state", "the row about the file", False),
+        ("DROP TABLE task", "not a database of taskdashd", False),
+        (
+            "UPDATE schema_migration SET name = '9999_future'",
+            "newer taskdashd (schema 9999_future)",
+            False,
+        ),
+    ],
+)
+def test_check_finds_it_and_says_what_to_do(
+    data: Path, statement: str, what: str, mends: bool
+) -> None:
+    """What can be made again from the log is; what cannot is left as it is."""
+    before = tasks(data)
+    assert taskdashd("check", "--data", data).stdout.endswith(": no fault found\n")
+    edit(data, statement)
+    told = taskdashd("check", "--data", data)
+    assert told.returncode == 1
+    assert what in told.stdout
+    assert "to do: " in told.stdout
+    repaired = taskdashd("check", "--repair", "--data", data)
+    assert (repaired.returncode == 0) == mends, repaired.stdout + repaired.stderr
+    if mends:
+        assert tasks(data) == before
+        assert taskdashd("check", "--data", data).returncode == 0
+
+
+def test_a_daemon_that_runs_is_not_repaired(data: Path) -> None:
+    """It would not see it."""
+    world = World(data)
+    with pytest.raises(StoreUnusable, match="another taskdashd"):
+        backup.repair(data)
+    with pytest.raises(StoreUnusable, match="another taskdashd"):
+        backup.restore(backup.write(data, data / "copy.db").path, data, force=True)
+    world.close()
