@@ -13,13 +13,14 @@ import trio
 
 from taskdash_protocol import PROTOCOL_VERSION, __version__
 from taskdashd import config, logs
-from taskdashd.cli_tokens import token
+from taskdashd.cli_tokens import cert, token
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
 
 _FLAGS = (
     "listen",
+    "listen_tls",
     "web",
     "data",
     "auth",
@@ -67,6 +68,7 @@ def main() -> None:
 
 
 main.add_command(token)
+main.add_command(cert)
 
 
 @main.command()
@@ -79,6 +81,7 @@ def run(config_file: Path | None, **flags: Any) -> None:
     taskdashd run --listen 127.0.0.1:13920 --data /var/lib/taskdash
     """
     from taskdashd import daemon
+    from taskdashd.doors import StartError
     from taskdashd.store.database import StoreUnusable
 
     def load() -> config.Settings:
@@ -93,7 +96,7 @@ def run(config_file: Path | None, **flags: Any) -> None:
     _raise_descriptor_limit(settings.max_connections)
     try:
         trio.run(daemon.serve, settings, load)
-    except (daemon.StartError, StoreUnusable) as error:
+    except (StartError, StoreUnusable) as error:
         _fail(str(error), EXIT_FAILURE)
 
 

@@ -1,13 +1,15 @@
-"""`taskdashd token`: who may connect."""
+"""`taskdashd token` and `taskdashd cert`: who may connect, and whom they connect to."""
 
 import os
+import socket
 import time
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 
-from taskdashd import config
+from taskdash_protocol import DEFAULT_PORT
+from taskdashd import certificates, config
 from taskdashd.domain.access import ROLES, Role
 from taskdashd.tokens import Token, TokenError, TokenFile, shown
 
@@ -73,6 +75,39 @@ def revoke(name: str, data: str | None) -> None:
     """Make NAME's token worth nothing, and close the connections that signed in with it."""
     _on(data, lambda tokens: tokens.revoke(name))
     click.echo(f"revoked {name}")
+
+
+@click.group()
+def cert() -> None:
+    """Certificates for TLS, for an office that has none."""
+
+
+@cert.command()
+@click.argument("names", nargs=-1, metavar="NAME...")
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where to; tls in the data directory if not given.",
+)
+@_data_option
+def init(names: tuple[str, ...], directory: Path | None, data: str | None) -> None:
+    """Make a small authority, once, and a certificate for the NAMEs by which clients connect.
+
+    Names and addresses; this machine's own name if none is given. Run again for a new certificate
+    of the same authority, and reload the daemon.
+    """
+    chosen = list(names) or [socket.gethostname(), "localhost", "127.0.0.1"]
+    try:
+        where = directory or (Path(data).expanduser() if data else _configured()) / "tls"
+        made = certificates.init(where, chosen)
+    except (certificates.CertificateError, config.ConfigError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"made for {', '.join(chosen)}. In the daemon's settings:\n")
+    click.echo(f'listen_tls = "0.0.0.0:{DEFAULT_PORT + 1}"')
+    click.echo(f'tls_cert = "{made.certificate}"\ntls_key = "{made.key}"\n')
+    click.echo(f"Copy {made.authority} to each client, which then connects with:\n")
+    click.echo(f"TASKDASH_URL='taskdashs://{chosen[0]}:{DEFAULT_PORT + 1}?ca=/path/to/ca.pem'")
 
 
 def _on(data: str | None, action: Any) -> Any:

@@ -145,6 +145,19 @@ class Settings:
     web: Address | None = _setting(
         None, _address_or_off, "HOST:PORT|off", "Where the web board will be served; not built yet."
     )
+    listen_tls: Address | None = _setting(
+        None, _address_or_off, "HOST:PORT|off", "Where services connect with TLS (taskdashs://)."
+    )
+    tls_cert: Path | None = _setting(
+        None, _path_or_none, "file", "The server's certificate and those above it, PEM."
+    )
+    tls_key: Path | None = _setting(None, _path_or_none, "file", "Its private key, PEM.")
+    tls_client_ca: Path | None = _setting(
+        None, _path_or_none, "file", "Whose certificates of clients are believed, PEM."
+    )
+    handshake_timeout: float = _setting(
+        5.0, _seconds(0.1, 3600), "seconds", "A TLS handshake must be done.", live=True
+    )
     data: Path = _setting(Path(), _path, "directory", "Where the database lives.")
     auth: str = _setting(
         "auto",

@@ -13,9 +13,17 @@ import structlog
 import trio
 
 from taskdash_protocol import __version__
-from taskdash_protocol.errors import AuthError, Busy
+from taskdash_protocol.errors import Busy
 from taskdashd import logs, notify
 from taskdashd.config import TABLE, Address, ConfigError, Settings, backup_dir
+from taskdashd.doors import (
+    asks_for_tokens,
+    bind,
+    is_loopback,
+    read_certificate,
+    read_tokens,
+    watch_tokens,
+)
 from taskdashd.feed import Feed
 from taskdashd.operations.access import Access
 from taskdashd.operations.clock import Clock
@@ -23,24 +31,19 @@ from taskdashd.operations.engine import Engine
 from taskdashd.server.mailbox import Mailbox
 from taskdashd.server.poller import Poller
 from taskdashd.server.supervisor import Supervisor
+from taskdashd.server.tls import TlsContext, TlsError
 from taskdashd.store import backup
 from taskdashd.store.database import Database
 from taskdashd.store.executor import Executor, ThreadExecutor
 from taskdashd.store.reader import Reader
 from taskdashd.store.transaction import View
 from taskdashd.store.writer import Writer
-from taskdashd.tokens import TokenError, TokenFile
 
-_TOKENS_S: Final = 1.0
 _POLL_S: Final = 0.01
 _NEW_CONTAINERS: Final = 50_000
 """So many more objects that could form cycles, before any are looked for."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("taskdashd")
-
-
-class StartError(Exception):
-    """The daemon cannot start; the message says why."""
 
 
 class Live:
@@ -119,9 +122,12 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
     Raises `StartError` or `StoreUnusable` where it cannot start.
     """
     live = Live(settings)
-    listeners = bind(settings.listen)
-    tokens = _tokens(settings, listeners)
-    required = _asks_for_tokens(settings, listeners)
+    plain = bind(settings.listen)
+    tls = read_certificate(settings)
+    secure = bind(settings.listen_tls) if settings.listen_tls is not None else []
+    listeners = [*plain, *secure]
+    tokens = read_tokens(settings, listeners)
+    required = asks_for_tokens(settings, listeners)
     database = Database(settings.data, query_timeout_s=settings.query_timeout)
     mailbox = Mailbox()
     writing = ThreadExecutor("taskdashd-writer", mailbox.post)
@@ -129,24 +135,26 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
     querying = ThreadExecutor("taskdashd-query", mailbox.post)
     # This thread is the event loop's: its processor time tells work from standing still.
     clock = Clock(time.monotonic, time.time, time.thread_time)
-    access = Access(tokens.identify, clock.now, required=required)
+    access = Access(tokens.identify, clock.now, required=required, named=tokens.named)
     engine = build_engine(database, live, writing, reading, querying, clock, access)
     poller = Poller(engine, live, mailbox)
     supervisor = Supervisor(engine, poller)
-    for listener in listeners:
+    for listener in plain:
         poller.listen(listener)
+    for listener in secure:
+        poller.listen(listener, tls)
     stop = trio.Event()
     async with trio.open_nursery() as nursery:
-        await nursery.start(_obey_signals, stop, lambda: _reload(live, engine, reload))
+        await nursery.start(_obey_signals, stop, lambda: _reload(live, engine, reload, tls))
         nursery.start_soon(poller.run)
         nursery.start_soon(supervisor.run)
         nursery.start_soon(_watchdog, writing)
         if required:
-            nursery.start_soon(_watch_tokens, tokens, engine, poller, live)
+            nursery.start_soon(watch_tokens, tokens, engine, poller, live)
         if settings.backup_every is not None:
             nursery.start_soon(_back_up, settings, settings.backup_every)
         _settle_memory()
-        _say_ready(settings, engine, listeners)
+        _say_ready(settings, engine, plain, secure)
         await stop.wait()
         supervisor.judges = False
         await _stop(poller, engine, settings.shutdown_timeout)
@@ -166,48 +174,6 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
     log.info("stopped")
 
 
-def _asks_for_tokens(settings: Settings, listeners: list[socket.socket]) -> bool:
-    if settings.auth == "auto":
-        return not all(_is_loopback(listener) for listener in listeners)
-    return settings.auth == "tokens"
-
-
-def _tokens(settings: Settings, listeners: list[socket.socket]) -> TokenFile:
-    """Read the tokens. Raises `StartError` where they are asked for and there are none."""
-    try:
-        tokens = TokenFile(settings.data, time.time)
-    except TokenError as error:
-        raise StartError(str(error)) from None
-    if _asks_for_tokens(settings, listeners) and not tokens.tokens:
-        raise StartError(
-            f"{settings.listen} can be reached from other machines, and nobody has a token: make"
-            ' one with "taskdashd token create NAME", or let everybody in with auth = "open"'
-            if settings.auth == "auto"
-            else 'nobody has a token: make one with "taskdashd token create NAME"'
-        )
-    return tokens
-
-
-async def _watch_tokens(tokens: TokenFile, engine: Engine, poller: Poller, live: Live) -> None:
-    """Once a second: take up new tokens, and end the connections of those that are over."""
-    refused = logs.Sparing(log.error, "the tokens cannot be read; those known so far stay")
-    while True:
-        await trio.sleep(_TOKENS_S)
-        try:
-            if tokens.changed():
-                log.info("tokens reread", tokens=len(tokens.tokens))
-        except TokenError as error:
-            refused(error=str(error))
-        since = engine.clock.now() - live.sign_in_timeout
-        for serial, session in list(engine.sessions.items()):
-            if session.identity is None:
-                if session.since < since:
-                    limit = f"{live.sign_in_timeout:g} s"
-                    poller.expire(serial, AuthError(f"no good token came within {limit}"))
-            elif not tokens.stands(session.identity):
-                poller.expire(serial, AuthError("the token was revoked or has expired"))
-
-
 def _settle_memory() -> None:
     """Spare the garbage collector what it would look through in vain.
 
@@ -220,40 +186,19 @@ def _settle_memory() -> None:
     gc.set_threshold(_NEW_CONTAINERS, 20, 20)
 
 
-def bind(address: Address) -> list[socket.socket]:
-    """Bind a socket for each address that a host name stands for. Raises `StartError`."""
-    try:
-        found = socket.getaddrinfo(
-            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-    except OSError as error:
-        raise StartError(f"cannot listen on {address}: {error.strerror}") from None
-    listeners: list[socket.socket] = []
-    try:
-        for family, kind, protocol, _, where in dict.fromkeys(found):
-            listener = socket.socket(family, kind, protocol)
-            listeners.append(listener)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            listener.bind(where)
-            listener.listen()
-    except OSError as error:
+def _say_ready(
+    settings: Settings, engine: Engine, plain: list[socket.socket], secure: list[socket.socket]
+) -> None:
+    for event, listeners in (("listening", plain), ("listening with TLS", secure)):
         for listener in listeners:
-            listener.close()
-        hint = "; is another taskdashd running?" if error.errno == 98 else ""
-        raise StartError(f"cannot listen on {address}: {error.strerror}{hint}") from None
-    return listeners
-
-
-def _say_ready(settings: Settings, engine: Engine, listeners: list[socket.socket]) -> None:
-    for listener in listeners:
-        host, port = listener.getsockname()[:2]
-        log.info("listening", address=str(Address(host, port)))
-    if any(not _is_loopback(listener) for listener in listeners):
-        if not engine.access.required:
-            log.warning("whoever reaches this address may read and write every task: auth is open")
-        log.warning("what goes over the network can be read on its way: there is no TLS yet")
+            log.info(event, address=str(Address(*listener.getsockname()[:2])))
+    reachable = any(not is_loopback(listener) for listener in [*plain, *secure])
+    if reachable and not engine.access.required:
+        log.warning("whoever reaches this address may read and write every task: auth is open")
+    if any(not is_loopback(listener) for listener in plain):
+        log.warning(
+            "what goes over the network can be read on its way: listen_tls would prevent it"
+        )
     if settings.web is not None:
         log.warning("the web board is not built yet: --web does nothing", web=str(settings.web))
     log.info(
@@ -275,11 +220,6 @@ def _tell_systemd(state: str) -> None:
         log.warning("cannot notify", state=state, error=str(error))
 
 
-def _is_loopback(listener: socket.socket) -> bool:
-    host = str(listener.getsockname()[0])
-    return host.startswith("127.") or host == "::1"
-
-
 async def _obey_signals(
     stop: trio.Event,
     reload: Callable[[], None],
@@ -298,7 +238,9 @@ async def _obey_signals(
                 stop.set()
 
 
-def _reload(live: Live, engine: Engine, reload: Callable[[], Settings]) -> None:
+def _reload(
+    live: Live, engine: Engine, reload: Callable[[], Settings], tls: TlsContext | None
+) -> None:
     try:
         new = reload()
     except ConfigError as error:
@@ -312,6 +254,12 @@ def _reload(live: Live, engine: Engine, reload: Callable[[], Settings]) -> None:
     engine.liveness.refresh()
     logs.configure(live.log_format, live.log_level)
     log.info("configuration reloaded", changed=changed)
+    if tls is not None:
+        try:
+            tls.reload()
+            log.info("certificate reloaded")
+        except TlsError as error:
+            log.error("certificate not reloaded, the old one stays", error=str(error))
 
 
 async def _stop(poller: Poller, engine: Engine, timeout_s: float) -> None:

@@ -96,6 +96,11 @@ class TokenFile:
             return None
         return token.identity
 
+    def named(self, name: str) -> Identity | None:
+        """Give the identity of a name that was proved in another way; None if it has no token."""
+        token = self.tokens.get(name)
+        return None if token is None or token.is_over(self._wall()) else token.identity
+
     def stands(self, identity: Identity) -> bool:
         """Tell whether an identity that has signed in is still what its token says."""
         token = self.tokens.get(identity.name)

@@ -30,8 +30,10 @@ class Access:
         now: Callable[[], float],
         *,
         required: bool,
+        named: Callable[[str], Identity | None] = lambda _name: None,
     ) -> None:
         self._identify = identify
+        self._named = named
         self._now = now
         self.required = required
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
@@ -41,6 +43,12 @@ class Access:
     def at_first(self) -> Identity | None:
         """Give who somebody is that has said nothing yet."""
         return None if self.required else ANYONE
+
+    def recognise(self, session: "Session", name: str | None) -> None:
+        """Take somebody for whom their verified certificate names, if that name has a token."""
+        identity = None if name is None else self._named(name)
+        if identity is not None:
+            session.signed_in(identity)
 
     def refusal(
         self, session: "Session", operation: "Operation | None", token: Any

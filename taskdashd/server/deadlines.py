@@ -1,9 +1,14 @@
 """Deadlines that all have the same length: a queue, and nothing to search."""
 
 from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from taskdashd.server.link import Link
 
 T = TypeVar("T")
+
+_LATE_S: Final = 0.1
 
 
 class Deadlines(Generic[T]):
@@ -42,3 +47,41 @@ class Deadlines(Generic[T]):
     def next_s(self) -> float | None:
         """Say in how many seconds something is due."""
         return next(iter(self._at.values())) - self._now() if self._at else None
+
+
+class FrameDeadlines:
+    """Connections that have begun a frame: its rest must come within a time."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._partial: Deadlines[Link] = Deadlines(now)
+        self._late: Deadlines[Link] = Deadlines(now)
+        self.all = (self._partial, self._late)
+
+    def time(self, link: "Link", timeout_s: float) -> None:
+        """Start, keep or stop a connection's deadline, as its input stands."""
+        connection = link.connection
+        if not connection.has_partial_frame:
+            if link.frames_timed is not None:
+                self._partial.stop(link)
+                self._late.stop(link)
+                link.frames_timed = None
+        elif connection.frames_in != link.frames_timed or (
+            link not in self._partial and link not in self._late
+        ):
+            self._late.stop(link)
+            self._partial.start(link, timeout_s)
+            link.frames_timed = connection.frames_in
+
+    def due(self) -> "Iterator[Link]":
+        """Take out the connections whose frame is overdue."""
+        for link in self._partial.due():
+            if not link.connection.has_partial_frame or not link.connection.wants_input:
+                continue
+            if link.has_unread:
+                # The rest may be there, and it is we who are late.
+                self._late.start(link, _LATE_S)
+            else:
+                yield link
+        for link in self._late.due():
+            if link.connection.has_partial_frame:
+                yield link

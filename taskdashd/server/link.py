@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from taskdashd.server.connection import Connection
+from taskdashd.server.tls import TlsSocket
 
 
 class Unread(NamedTuple):
@@ -24,8 +25,10 @@ class Unread(NamedTuple):
 class Link:
     """A socket and the connection on it."""
 
-    sock: socket.socket
+    sock: "socket.socket | TlsSocket"
     fd: int
+    tls: TlsSocket | None = None
+    """The socket, where TLS is spoken on it."""
     connection: Connection = field(init=False)
     events: int = 0
     bytes_in: int = 0
@@ -39,6 +42,18 @@ class Link:
     hung_up: bool = False
     lingers: bool = False
 
+    @property
+    def has_unsent(self) -> bool:
+        """Whether anything waits for the kernel to take it."""
+        if self.connection.outbox.output_bytes:
+            return True
+        return self.tls is not None and self.tls.has_unsent
+
+    def count(self, data: bytes) -> None:
+        """Note that the peer's bytes were read from the kernel."""
+        # Encrypted they are more, and that is what the kernel counts.
+        self.bytes_in = self.bytes_in + len(data) if self.tls is None else self.tls.raw_bytes_in
+
     def unread(self) -> Unread:
         """Say what of the input was read and what waits."""
         connection = self.connection
@@ -46,6 +61,11 @@ class Link:
         excused = connection.wants_input or not connection.peer_is_slow
         waiting = unread_bytes(self.sock) if excused else 0
         return Unread(self.bytes_in, waiting, connection.has_unread_frame)
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether bytes have arrived that were not read."""
+        return bool(unread_bytes(self.sock))
 
     def was_read(self) -> bool:
         """Tell whether the peer has taken some of what the kernel had, since this was last asked.
@@ -56,11 +76,11 @@ class Link:
         return self.unsent_bytes < before
 
 
-def unread_bytes(sock: socket.socket) -> int:
+def unread_bytes(sock: "socket.socket | TlsSocket") -> int:
     """Say how many bytes have arrived and were not read (FIONREAD)."""
     return _count(sock, termios.FIONREAD)
 
 
-def _count(sock: socket.socket, what: int) -> int:
+def _count(sock: "socket.socket | TlsSocket", what: int) -> int:
     (count,) = struct.unpack("i", fcntl.ioctl(sock.fileno(), what, b"\0\0\0\0"))
     return int(count)

@@ -9,13 +9,14 @@ from typing import Any, Final
 import structlog
 
 from taskdashd.logs import Sparing
+from taskdashd.server.tls import TlsContext, TlsSocket
 
 BACKLOG: Final = 1024
 _ACCEPTS_AT_ONCE: Final = 64
 _PAUSE_S: Final = 0.1
 _OUT_OF_RESOURCES: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
-Take = Callable[[socket.socket, Any], None]
+Take = Callable[["socket.socket | TlsSocket", Any], None]
 """Take over an accepted socket and the peer's address."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -28,22 +29,22 @@ class Listener:
         self._epoll = epoll
         self._now = now
         self._take = take
-        self._sockets: dict[int, socket.socket] = {}
+        self._sockets: dict[int, tuple[socket.socket, TlsContext | None]] = {}
         self._paused_until: float | None = None
         self._cannot_accept = Sparing(log.error, "cannot accept, pausing")
 
-    def listen(self, listener: socket.socket) -> None:
-        """Accept connections from a bound socket."""
+    def listen(self, listener: socket.socket, tls: TlsContext | None = None) -> None:
+        """Accept connections from a bound socket, with TLS on them where that is given."""
         listener.setblocking(False)
         listener.listen(BACKLOG)
-        self._sockets[listener.fileno()] = listener
+        self._sockets[listener.fileno()] = (listener, tls)
         self._epoll.register(listener.fileno(), select.EPOLLIN)
 
     def ready(self, fd: int) -> None:
         """Accept what waits on a socket that is ready, some at a time."""
-        listener = self._sockets.get(fd)
-        if listener is None:
+        if fd not in self._sockets:
             return
+        listener, tls = self._sockets[fd]
         for _ in range(_ACCEPTS_AT_ONCE):
             try:
                 sock, address = listener.accept()
@@ -55,7 +56,7 @@ class Listener:
                     return
                 log.debug("a connection was gone before it was accepted", error=str(error))
                 continue
-            self._take(sock, address)
+            self._take(sock if tls is None else tls.wrap(sock), address)
 
     def resume(self) -> float | None:
         """Go on after a pause, if it is over; returns the seconds that it still lasts."""
@@ -71,7 +72,7 @@ class Listener:
 
     def close(self) -> None:
         """Take no more connections."""
-        for fd, listener in self._sockets.items():
+        for fd, (listener, _) in self._sockets.items():
             self._epoll.unregister(fd)
             listener.close()
         self._sockets.clear()

@@ -13,6 +13,7 @@ as long as something is ready and for no longer than `TURN_S`.
 
 import select
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,17 +25,17 @@ import trio
 from taskdash_protocol.errors import BadRequest, Busy, ServerError
 from taskdashd.operations.engine import Engine
 from taskdashd.server.connection import Connection, ConnectionLimits
-from taskdashd.server.deadlines import Deadlines
-from taskdashd.server.link import Link, Unread, unread_bytes
+from taskdashd.server.deadlines import Deadlines, FrameDeadlines
+from taskdashd.server.link import Link, Unread
 from taskdashd.server.listener import Listener
 from taskdashd.server.mailbox import Mailbox
 from taskdashd.server.ready import ReadyReplies
+from taskdashd.server.tls import TlsSocket
 
 RECV_BYTES: Final = 64 << 10
 TURN_S: Final = 0.005
 """How long the other trio tasks (the tick, signals) may have to wait for their turn."""
 _READY_MAX: Final = 256
-_LATE_S: Final = 0.1
 _AFTER_FAULT_S: Final = 0.1
 _TURNED_AWAY_MAX: Final = 64
 """Connections over the limit that are told so at one time; more are just closed."""
@@ -50,6 +51,7 @@ class ServerLimits(ConnectionLimits, Protocol):
 
     max_connections: int
     frame_timeout: float
+    handshake_timeout: float
     reply_cache: int
     write_timeout: float
 
@@ -73,11 +75,16 @@ class Poller:
         self._listener = Listener(self._epoll, now, self._accepted)
         self.listen = self._listener.listen
         self.stop_accepting = self._listener.close
-        self._partial: Deadlines[Link] = Deadlines(now)
-        self._late: Deadlines[Link] = Deadlines(now)
+        self._frames = FrameDeadlines(now)
+        self._handshakes: Deadlines[Link] = Deadlines(now)
         self._unsent: Deadlines[Link] = Deadlines(now)
         self._lingering: Deadlines[Link] = Deadlines(now)
-        self._all_deadlines = (self._partial, self._late, self._unsent, self._lingering)
+        self._all_deadlines = (
+            *self._frames.all,
+            self._handshakes,
+            self._unsent,
+            self._lingering,
+        )
 
     def __len__(self) -> int:
         """How many connections are open."""
@@ -135,17 +142,12 @@ class Poller:
 
     def check_deadlines(self) -> float | None:
         """End what has taken too long; returns the seconds until the next deadline."""
-        for link in self._partial.due():
-            if not link.connection.has_partial_frame or not link.connection.wants_input:
-                continue
-            if unread_bytes(link.sock):
-                # The rest may be there, and it is we who are late.
-                self._late.start(link, _LATE_S)
-            else:
-                self._end_partial(link)
-        for link in self._late.due():
-            if link.connection.has_partial_frame:
-                self._end_partial(link)
+        for link in self._frames.due():
+            self._end_partial(link)
+        for link in self._handshakes.due():
+            if link.tls is not None and not link.tls.established:
+                log.info("no TLS handshake came", peer=link.connection.session.peer)
+                self._close(link)
         for link in self._unsent.due():
             if link.was_read():
                 self._unsent.start(link, self.limits.write_timeout)
@@ -188,8 +190,8 @@ class Poller:
 
     # Connections
 
-    def _accepted(self, sock: socket.socket, address: Any) -> None:
-        link = Link(sock, sock.fileno())
+    def _accepted(self, sock: socket.socket | TlsSocket, address: Any) -> None:
+        link = Link(sock, sock.fileno(), sock if isinstance(sock, TlsSocket) else None)
         try:
             self._take(link, address)
         except Exception:
@@ -220,6 +222,8 @@ class Poller:
         self._by_serial[link.connection.session.owner.serial] = link
         self._epoll.register(link.fd, 0)
         self._update(link)
+        if link.tls is not None:
+            self._handshakes.start(link, self.limits.handshake_timeout)
         if not link.admitted:
             open_max = self.limits.max_connections
             error = Busy(f"{open_max} connections are open, and no more are allowed: try later")
@@ -267,7 +271,9 @@ class Poller:
             data = link.sock.recv(RECV_BYTES)
         except BlockingIOError:
             return
-        except OSError:
+        except OSError as error:
+            if isinstance(error, ssl.SSLError):
+                log.info("TLS failed", peer=link.connection.session.peer, reason=error.reason)
             self._hang_up(link)
             return
         if link.lingers:
@@ -276,25 +282,13 @@ class Poller:
             return
         connection = link.connection
         if data:
-            link.bytes_in += len(data)
+            link.count(data)
+            if link.tls is not None and connection.session.identity is None:
+                self._engine.access.recognise(connection.session, link.tls.peer_name)
             connection.receive(data)
         else:
             connection.end_of_input()
         self._touched.setdefault(link)
-
-    def _time_frame(self, link: Link) -> None:
-        connection = link.connection
-        if not connection.has_partial_frame:
-            if link.frames_timed is not None:
-                self._partial.stop(link)
-                self._late.stop(link)
-                link.frames_timed = None
-        elif connection.frames_in != link.frames_timed or (
-            link not in self._partial and link not in self._late
-        ):
-            self._late.stop(link)
-            self._partial.start(link, self.limits.frame_timeout)
-            link.frames_timed = connection.frames_in
 
     def _end_partial(self, link: Link) -> None:
         timeout = self.limits.frame_timeout
@@ -311,20 +305,21 @@ class Poller:
     def _go_on(self, link: Link) -> None:
         """Send what there is, and see what the connection may do next."""
         connection = link.connection
-        if connection.outbox.output_bytes and not link.blocked and self._send(link):
+        if link.has_unsent and not link.blocked and self._send(link):
             connection.room_was_made()
         if link.hung_up:
             return
         # What the new room has let through is sent when the kernel next says that it can be: a
         # peer that reads as fast as we write must not keep the others waiting.
         self._touched.pop(link, None)
-        if connection.finished:
+        unsent = link.has_unsent
+        if connection.finished and not unsent:
             self._finish(link)
             return
-        if connection.outbox.output_bytes and link not in self._unsent:
+        if unsent and link not in self._unsent:
             link.was_read()
             self._unsent.start(link, self.limits.write_timeout)
-        self._time_frame(link)
+        self._frames.time(link, self.limits.frame_timeout)
         self._update(link)
 
     def _send(self, link: Link) -> bool:
@@ -345,6 +340,8 @@ class Poller:
             connection.outbox.put_back(output[sent:])
             # Until the kernel says otherwise, trying again would only cost time.
             link.blocked = True
+        elif link.tls is not None and link.tls.has_unsent:
+            link.blocked = True
         return not link.blocked
 
     def _update(self, link: Link) -> None:
@@ -354,7 +351,7 @@ class Poller:
         events = 0
         if (connection.wants_input and not self._reading_stopped) or link.lingers:
             events |= select.EPOLLIN
-        if connection.outbox.output_bytes:
+        if link.has_unsent:
             events |= select.EPOLLOUT
         if events != link.events:
             self._epoll.modify(link.fd, events)

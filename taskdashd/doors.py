@@ -1,0 +1,120 @@
+"""The daemon's doors: the addresses it listens on, its certificate, its tokens."""
+
+import socket
+import time
+from typing import Final, Protocol
+
+import structlog
+import trio
+
+from taskdash_protocol.errors import AuthError
+from taskdashd import logs
+from taskdashd.config import Address, Settings
+from taskdashd.operations.engine import Engine
+from taskdashd.server.poller import Poller
+from taskdashd.server.tls import TlsContext, TlsError
+from taskdashd.tokens import TokenError, TokenFile
+
+_TOKENS_S: Final = 1.0
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class Limits(Protocol):
+    """The setting that is read here; it may change while the daemon runs."""
+
+    sign_in_timeout: float
+
+
+class StartError(Exception):
+    """The daemon cannot start; the message says why."""
+
+
+def bind(address: Address) -> list[socket.socket]:
+    """Bind a socket for each address that a host name stands for. Raises `StartError`."""
+    try:
+        found = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except OSError as error:
+        raise StartError(f"cannot listen on {address}: {error.strerror}") from None
+    listeners: list[socket.socket] = []
+    try:
+        for family, kind, protocol, _, where in dict.fromkeys(found):
+            listener = socket.socket(family, kind, protocol)
+            listeners.append(listener)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listener.bind(where)
+            listener.listen()
+    except OSError as error:
+        for listener in listeners:
+            listener.close()
+        hint = "; is another taskdashd running?" if error.errno == 98 else ""
+        raise StartError(f"cannot listen on {address}: {error.strerror}{hint}") from None
+    return listeners
+
+
+def asks_for_tokens(settings: Settings, listeners: list[socket.socket]) -> bool:
+    """Tell whether whoever connects must sign in."""
+    if settings.auth == "auto":
+        return not all(is_loopback(listener) for listener in listeners)
+    return settings.auth == "tokens"
+
+
+def read_tokens(settings: Settings, listeners: list[socket.socket]) -> TokenFile:
+    """Read the tokens. Raises `StartError` where they are asked for and there are none."""
+    try:
+        tokens = TokenFile(settings.data, time.time)
+    except TokenError as error:
+        raise StartError(str(error)) from None
+    if asks_for_tokens(settings, listeners) and not tokens.tokens:
+        raise StartError(
+            f"{settings.listen} can be reached from other machines, and nobody has a token: make"
+            ' one with "taskdashd token create NAME", or let everybody in with auth = "open"'
+            if settings.auth == "auto"
+            else 'nobody has a token: make one with "taskdashd token create NAME"'
+        )
+    return tokens
+
+
+async def watch_tokens(tokens: TokenFile, engine: Engine, poller: Poller, live: Limits) -> None:
+    """Once a second: take up new tokens, and end the connections of those that are over."""
+    refused = logs.Sparing(log.error, "the tokens cannot be read; those known so far stay")
+    while True:
+        await trio.sleep(_TOKENS_S)
+        try:
+            if tokens.changed():
+                log.info("tokens reread", tokens=len(tokens.tokens))
+        except TokenError as error:
+            refused(error=str(error))
+        since = engine.clock.now() - live.sign_in_timeout
+        for serial, session in list(engine.sessions.items()):
+            if session.identity is None:
+                if session.since < since:
+                    limit = f"{live.sign_in_timeout:g} s"
+                    poller.expire(serial, AuthError(f"no good token came within {limit}"))
+            elif not tokens.stands(session.identity):
+                poller.expire(serial, AuthError("the token was revoked or has expired"))
+
+
+def read_certificate(settings: Settings) -> TlsContext | None:
+    """Read the certificate. Raises `StartError`."""
+    if settings.listen_tls is None:
+        return None
+    if settings.tls_cert is None or settings.tls_key is None:
+        raise StartError(
+            "listen_tls needs tls_cert and tls_key: taskdashd cert init makes them where you have"
+            " none"
+        )
+    try:
+        return TlsContext(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
+    except TlsError as error:
+        raise StartError(str(error)) from None
+
+
+def is_loopback(listener: socket.socket) -> bool:
+    """Tell whether only this machine can connect to a socket."""
+    host = str(listener.getsockname()[0])
+    return host.startswith("127.") or host == "::1"

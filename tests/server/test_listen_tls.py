@@ -1,0 +1,253 @@
+"""TLS: the same protocol over it, and what is refused."""
+
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+from daemon import Daemon
+
+import taskdash
+from taskdash_protocol.frames import TASKDASH
+from taskdash_protocol.requests import Register
+
+
+class Office:
+    """An authority, a server certificate on disk, and a daemon that uses them."""
+
+    def __init__(self, directory: Path) -> None:
+        self.ca = trustme.CA()
+        self.ca_file = directory / "ca.pem"
+        self.ca.cert_pem.write_to_path(str(self.ca_file))
+        self.directory = directory
+        self.issue()
+        self.env = {
+            "TASKDASHD_LISTEN_TLS": "127.0.0.1:0",
+            "TASKDASHD_TLS_CERT": str(directory / "server.pem"),
+            "TASKDASHD_TLS_KEY": str(directory / "server.key"),
+            "TASKDASHD_TLS_CLIENT_CA": str(self.ca_file),
+            "TASKDASHD_HANDSHAKE_TIMEOUT": "0.5",
+        }
+
+    def issue(self) -> str:
+        """Issue a server certificate; gives its serial number as ssl shows it."""
+        made = self.ca.issue_cert("127.0.0.1", "localhost")
+        made.private_key_pem.write_to_path(str(self.directory / "server.key"))
+        for number, blob in enumerate(made.cert_chain_pems):
+            blob.write_to_path(str(self.directory / "server.pem"), append=number > 0)
+        return made.cert_chain_pems[0].bytes().decode()
+
+    def context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        self.ca.configure_trust(context)
+        return context
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Office:
+    return Office(tmp_path_factory.mktemp("office"))
+
+
+@pytest.fixture(scope="module")
+def daemon(office: Office, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    with Daemon(tmp_path_factory.mktemp("data"), env=office.env) as daemon:
+        yield daemon
+        assert not any("traceback" in str(line).lower() for line in daemon.log)
+
+
+def tls_port(daemon: Daemon) -> int:
+    return int(daemon.wait_for("listening with TLS")["address"].rpartition(":")[2])
+
+
+def url(daemon: Daemon, office: Office) -> str:
+    return f"taskdashs://127.0.0.1:{tls_port(daemon)}?ca={office.ca_file}"
+
+
+def closed(sock: socket.socket) -> bool:
+    """Read to the end: True if that comes before the socket's timeout."""
+    try:
+        while sock.recv(65536):
+            pass
+    except ConnectionResetError:
+        pass
+    return True
+
+
+def test_all_is_as_without_it(daemon: Daemon, office: Office) -> None:
+    """Small and large, one after another and many at once, and a watch."""
+    with taskdash.connect(url(daemon, office)) as dash, dash.watch() as watch:
+        dash.register("t", name="n", status="finish", text="x" * 500_000)
+        assert len(dash.find("t")["text"]) == 500_000
+        one = {"name": "n", "status": "finish", "text": "y" * 2_000}
+        many = [Register.parse({**one, "id": f"many-{number}"}) for number in range(500)]
+        assert len(list(dash.pipeline(many))) == 500
+        found = list(dash.query({"name": "n"}))
+        assert len(found) == 501
+        seen = {next(iter(watch)).task["id"] for _ in range(501)}
+        assert len(seen) == 501
+
+
+def test_silence_is_judged_by_what_was_read(daemon: Daemon, office: Office) -> None:
+    """A task behind TLS dies in time, though the kernel counts other bytes than we do."""
+    with taskdash.connect(daemon.url) as plain, plain.watch({"status": "shutdown"}) as watch:
+        raw = socket.create_connection(("127.0.0.1", tls_port(daemon)), 5)
+        with office.context().wrap_socket(raw, server_hostname="127.0.0.1") as sock:
+            body = b'{"id":"silent","name":"n","status":"running","heartbeat_timeout":0.5}'
+            for _ in range(50):
+                sock.sendall(TASKDASH.heartbeat)
+            sock.sendall(TASKDASH.request({"RequestID": "Register"}, body))
+            assert next(iter(watch)).task["id"] == "silent"
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_records_may_be_split_anywhere(daemon: Daemon, office: Office, size: int) -> None:
+    """The handshake and the frames, byte by byte."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = office.context().wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+    with socket.create_connection(("127.0.0.1", tls_port(daemon)), 10) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+        def flush() -> None:
+            data = outgoing.read()
+            for at in range(0, len(data), size):
+                sock.sendall(data[at : at + size])
+
+        def until(step: object) -> bytes:
+            while True:
+                try:
+                    result = step()  # type: ignore[operator]
+                except ssl.SSLWantReadError:
+                    flush()
+                    incoming.write(sock.recv(65536))
+                    continue
+                flush()
+                return result or b""
+
+        until(tls.do_handshake)
+        tls.write(TASKDASH.request({"RequestID": "Find"}, b'{"id":"nobody"}'))
+        flush()
+        assert b'"errid":1002' in until(lambda: tls.read(65536))
+
+
+def test_other_protocols_are_shown_out(daemon: Daemon) -> None:
+    """Plain frames and HTTP on the TLS port, TLS on the plain one; each in a moment."""
+    for data in (TASKDASH.heartbeat * 10, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", tls_port(daemon)), 5) as sock:
+            sock.sendall(data)
+            assert closed(sock)
+    assert daemon.wait_for("TLS failed")["reason"]
+    with (
+        socket.create_connection(("127.0.0.1", daemon.port), 5) as sock,
+        pytest.raises((ssl.SSLError, ConnectionError)),
+    ):
+        ssl.create_default_context().wrap_socket(sock, server_hostname="localhost")
+
+
+def test_a_handshake_that_does_not_come_is_not_waited_for(daemon: Daemon) -> None:
+    """Nor one that stops half-way; others are served meanwhile."""
+    with (
+        socket.create_connection(("127.0.0.1", tls_port(daemon)), 5) as nothing,
+        socket.create_connection(("127.0.0.1", tls_port(daemon)), 5) as half,
+    ):
+        half.sendall(bytes.fromhex("160301 0200 01 0001fc 0303"))
+        with taskdash.connect(daemon.url) as dash:
+            dash.query()
+        assert closed(nothing)
+        assert closed(half)
+
+
+def test_old_versions_are_refused(daemon: Daemon, office: Office) -> None:
+    """TLS 1.1 and below (RFC 8996)."""
+    context = office.context()
+    with pytest.warns(DeprecationWarning, match="TLSv1"):
+        context.minimum_version = ssl.TLSVersion.TLSv1
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with (
+        socket.create_connection(("127.0.0.1", tls_port(daemon)), 5) as sock,
+        pytest.raises((ssl.SSLError, ConnectionError)),
+    ):
+        context.wrap_socket(sock, server_hostname="127.0.0.1")
+
+
+def test_another_authority_is_not_believed(daemon: Daemon, tmp_path: Path) -> None:
+    """Neither the daemon by the client, nor the client by the daemon."""
+    other = Office(tmp_path)
+    with pytest.raises(taskdash.TaskDashError):
+        taskdash.connect(url(daemon, other) + "&timeout=1")
+
+
+def test_a_new_certificate_is_taken_up_by_a_reload(office: Office, tmp_path: Path) -> None:
+    """SIGHUP; a bad one is logged and the old one stays."""
+    with Daemon(tmp_path, env=office.env) as daemon:
+
+        def shown() -> str:
+            return ssl.get_server_certificate(("127.0.0.1", tls_port(daemon)))
+
+        before = shown()
+        (office.directory / "server.pem").write_text("no certificate")
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_for("certificate not reloaded, the old one stays")
+        assert shown() == before
+        office.issue()
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_for("certificate reloaded")
+        assert shown() != before
+
+
+def test_a_client_certificate_is_an_identity(office: Office, tmp_path: Path) -> None:
+    """Its common name, if a token was made for that; another name must bring a token."""
+    command = [sys.executable, "-m", "taskdashd", "token", "create", "backup", "--data", tmp_path]
+    subprocess.run([*command, "--group", "a"], check=True, capture_output=True)
+    with Daemon(tmp_path, "--auth", "tokens", env=office.env) as daemon:
+        for name, errid in (("backup", 0), ("stranger", 1003)):
+            context = office.context()
+            office.ca.issue_cert(common_name=name).configure_cert(context)
+            raw = socket.create_connection(("127.0.0.1", tls_port(daemon)), 5)
+            with context.wrap_socket(raw, server_hostname="127.0.0.1") as sock:
+                body = b'{"id":"c","name":"n","group_id":"a","status":"finish"}'
+                sock.sendall(TASKDASH.request({"RequestID": "Register"}, body))
+                assert f'"errid":{errid}'.encode() in sock.recv(65536)
+
+
+def test_cert_init_makes_all_that_an_office_needs(tmp_path: Path) -> None:
+    """Its lines work as they are printed; a second run keeps the authority."""
+    command = [sys.executable, "-m", "taskdashd", "cert", "init", "localhost", "127.0.0.1"]
+    for _ in range(2):
+        told = subprocess.run(
+            [*command, "--dir", tmp_path / "tls"], check=True, capture_output=True, text=True
+        ).stdout
+        authority = (tmp_path / "tls" / "ca.pem").read_bytes()
+    assert authority == (tmp_path / "tls" / "ca.pem").read_bytes()
+    lines = dict(line.split(" = ") for line in told.splitlines() if " = " in line)
+    env = {
+        "TASKDASHD_LISTEN_TLS": "127.0.0.1:0",
+        "TASKDASHD_TLS_CERT": lines["tls_cert"].strip('"'),
+        "TASKDASHD_TLS_KEY": lines["tls_key"].strip('"'),
+    }
+    for name in ("ca.key", "server.key"):
+        assert os.stat(tmp_path / "tls" / name).st_mode & 0o077 == 0  # noqa: PTH116
+    with Daemon(tmp_path / "data", env=env) as daemon:
+        where = f"taskdashs://localhost:{tls_port(daemon)}?ca={tmp_path / 'tls' / 'ca.pem'}"
+        with taskdash.connect(where) as dash:
+            dash.register("t", name="n", status="finish")
+
+
+def test_what_is_missing_is_said(tmp_path: Path) -> None:
+    """A daemon does not start with half of it."""
+    command = [sys.executable, "-m", "taskdashd", "run", "--data", str(tmp_path)]
+    command += ["--listen", "127.0.0.1:0", "--listen-tls", "127.0.0.1:0"]
+    for env, told in (
+        ({}, "cert init"),
+        ({"TASKDASHD_TLS_CERT": "/nowhere", "TASKDASHD_TLS_KEY": "/nowhere"}, "No such file"),
+    ):
+        done = subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True)
+        assert done.returncode == 1
+        assert told in done.stderr
