@@ -278,9 +278,8 @@ async def _stop(poller: Poller, engine: Engine, timeout_s: float) -> None:
 async def _back_up(settings: Settings, every_s: float) -> None:
     """Copy the database now and then; the time goes on across restarts."""
     directory = backup_dir(settings)
+    await trio.sleep(backup.due_in_s(directory, every_s, time.time()))
     while True:
-        made = [path.stat().st_mtime for path in backup.kept(directory)]
-        await trio.sleep(max(0.0, max(made, default=0.0) + every_s - time.time()))
         began = time.monotonic()
         try:
             copy = await trio.to_thread.run_sync(
@@ -292,10 +291,11 @@ async def _back_up(settings: Settings, every_s: float) -> None:
             )
         except (backup.BackupError, OSError) as error:
             log.error("the backup failed", error=str(error), directory=str(directory))
-            await trio.sleep(every_s)
-            continue
-        took_s = round(time.monotonic() - began, 3)
-        log.info("backed up", file=str(copy.path), rev=copy.rev, tasks=copy.tasks, took_s=took_s)
+        else:
+            took_s = round(time.monotonic() - began, 3)
+            about = {"rev": copy.rev, "tasks": copy.tasks, "took_s": took_s}
+            log.info("backed up", file=str(copy.path), **about)
+        await trio.sleep(every_s)
 
 
 async def _watchdog(writing: Executor) -> None:

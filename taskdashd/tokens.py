@@ -4,13 +4,15 @@ The daemon rereads the file when it has changed, so nothing needs a restart. A t
 bits; that cannot be guessed, so one round of SHA-256 keeps it as well as a slow hash would.
 """
 
+import fcntl
 import hashlib
 import hmac
 import json
 import os
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +24,7 @@ FILE_NAME: Final = "tokens.json"
 _PREFIX: Final = "td"
 _SECRET_BYTES: Final = 32
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,62}[A-Za-z0-9])?")
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
 _TOKEN_CHARACTERS_MAX: Final = 256
 
 
@@ -45,7 +48,7 @@ class Token:
     @property
     def identity(self) -> Identity:
         """Give whom it stands for."""
-        return Identity(self.name, self.role, frozenset(self.groups))
+        return Identity(self.name, self.role, frozenset(self.groups), self.hash)
 
     def is_over(self, now: float) -> bool:
         """Tell whether it has expired."""
@@ -78,6 +81,8 @@ class TokenFile:
             return was
         except OSError as error:
             raise TokenError(f"cannot read {self.path}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise TokenError(_damaged(self.path, error)) from None
         self.tokens = _parse(text, self.path)
         self._seen = seen
         return True
@@ -114,34 +119,46 @@ class TokenFile:
             raise TokenError(
                 f"the name {name!r} will not do: letters, digits, dots and hyphens, at most 64"
             )
-        if name in self.tokens:
-            raise TokenError(f"a token {name!r} exists already: revoke it first, or choose another")
         now = self._wall()
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         expires_at = None if expires_s is None else now + expires_s
         token = Token(name, role, _hash(secret), now, sorted(set(groups)), expires_at)
-        self._write({**self.tokens, name: token})
+        with self._locked():
+            if name in self.tokens:
+                raise TokenError(
+                    f"a token {name!r} exists already: revoke it first, or choose another"
+                )
+            self._write({**self.tokens, name: token})
         return token, f"{_PREFIX}_{name}_{secret}"
 
     def revoke(self, name: str) -> None:
         """Make a token worth nothing; connections that signed in with it are closed."""
-        if name not in self.tokens:
-            raise TokenError(f"there is no token {name!r}")
-        self._write({key: token for key, token in self.tokens.items() if key != name})
+        with self._locked():
+            if name not in self.tokens:
+                raise TokenError(f"there is no token {name!r}")
+            self._write({key: token for key, token in self.tokens.items() if key != name})
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep others from changing the file meanwhile, and see what they have changed."""
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with self.path.with_name(f".{FILE_NAME}.lock").open("w") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                self.changed()
+                yield
+        except OSError as error:
+            raise TokenError(f"cannot write {self.path}: {error.strerror}") from error
 
     def _write(self, tokens: dict[str, Token]) -> None:
         text = json.dumps({"tokens": [asdict(token) for token in tokens.values()]}, indent=1)
         fresh = self.path.with_name(f".{FILE_NAME}.new")
-        try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with open(descriptor, "w") as file:  # noqa: PTH123  # it is a descriptor
-                file.write(text + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self.path)
-        except OSError as error:
-            raise TokenError(f"cannot write {self.path}: {error.strerror}") from error
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(descriptor, "w") as file:  # noqa: PTH123  # it is a descriptor
+            file.write(text + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self.path)
         self.changed()
 
 
@@ -163,15 +180,26 @@ def _hash(secret: str) -> str:
 def _parse(text: str, path: Path) -> dict[str, Token]:
     try:
         tokens = [_token(one) for one in json.loads(text)["tokens"]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise TokenError(
-            f"{path} is damaged ({error}): restore it, or make the tokens anew"
-        ) from None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise TokenError(_damaged(path, error)) from None
     return {token.name: token for token in tokens}
 
 
 def _token(one: Mapping[str, Any]) -> Token:
     token = Token(**one)
-    if token.role not in get_args(Role) or _NAME.fullmatch(token.name) is None:
-        raise ValueError(f"token {token.name!r}")
+    times = (token.created_at, 0.0 if token.expires_at is None else token.expires_at)
+    good = (
+        token.role in get_args(Role)
+        and _NAME.fullmatch(token.name) is not None
+        and _HASH.fullmatch(token.hash) is not None
+        and type(token.groups) is list
+        and all(type(group) is str for group in token.groups)
+        and all(type(at) in (int, float) for at in times)
+    )
+    if not good:
+        raise ValueError(f"token {str(token.name)[:64]!r}")
     return token
+
+
+def _damaged(path: Path, error: Exception) -> str:
+    return f"{path} is damaged ({error}): restore it, or make the tokens anew"

@@ -3,7 +3,7 @@
 What an identity may not see does not exist for it: no error may tell more.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 Role = Literal["service", "reader", "operator"]
@@ -23,6 +23,8 @@ class Identity:
     role: Role
     groups: frozenset[str] = frozenset()
     """What it is confined to; empty means every group. An operator is never confined."""
+    key: str = field(default="", repr=False)
+    """Tells the token that it was signed in with from another of the same name."""
 
     @property
     def confined_to(self) -> frozenset[str] | None:

@@ -2,16 +2,12 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 from taskdash_protocol import strictjson
-from taskdash_protocol.errors import AuthError, Busy, NotFound, ServerError
+from taskdash_protocol.errors import AuthError, Busy, NotFound
 from taskdashd.domain.access import ANYONE, Identity
 from taskdashd.domain.tasks import Task
-
-if TYPE_CHECKING:
-    from taskdashd.operations.engine import Session
-    from taskdashd.operations.table import Operation
 
 FAILURES_MAX: Final = 5
 """Wrong tokens from one address within `FORGIVEN_S`, beyond which none is looked at."""
@@ -44,26 +40,9 @@ class Access:
         """Give who somebody is that has said nothing yet."""
         return None if self.required else ANYONE
 
-    def recognise(self, session: "Session", name: str | None) -> None:
-        """Take somebody for whom their verified certificate names, if that name has a token."""
-        identity = None if name is None else self._named(name)
-        if identity is not None:
-            session.signed_in(identity)
-
-    def refusal(
-        self, session: "Session", operation: "Operation | None", token: Any
-    ) -> ServerError | None:
-        """Say why a request of somebody who has yet to sign in is not done; None if it may be.
-
-        It may if it is there to sign in, or brings a good token in its header.
-        """
-        if operation is None or operation.signs_in:
-            return None
-        try:
-            session.signed_in(self.sign_in(token if type(token) is str else "", session.address))
-        except ServerError as refusal:
-            return refusal
-        return None
+    def named(self, name: str) -> Identity | None:
+        """Give whom a verified certificate stands for; None if no token was made for its name."""
+        return self._named(name)
 
     def sign_in(self, given: str, address: str) -> Identity:
         """Give whom a token stands for. Raises `AuthError`, `Busy` after too many wrong ones."""
@@ -105,12 +84,13 @@ def check_write(identity: Identity, old: Task | None, group: str | None, task_id
         raise AuthError("this token may only read")
     if identity.confined_to is None:
         return
+    # The group first: what is said of it must not depend on whether the task is there.
+    if group is not None and not identity.sees(group):
+        raise AuthError(f"field group_id: this token may not write tasks of {group[:64]!r}")
     if old is not None and not identity.sees(_group(old)):
         if group is None:
             raise NotFound(f"no task has the id {task_id!r}")
         raise AuthError("this token may not write the task of this id")
-    if group is not None and not identity.sees(group):
-        raise AuthError(f"field group_id: this token may not write tasks of {group[:64]!r}")
 
 
 def confine(identity: Identity, where: Where) -> Where:

@@ -8,7 +8,7 @@ to take back.
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from taskdash_protocol.errors import Busy
+from taskdash_protocol.errors import Busy, ServerError
 from taskdash_protocol.statuses import is_live
 from taskdashd.domain.access import Identity
 from taskdashd.domain.liveness import Liveness, Owner
@@ -154,6 +154,35 @@ class Engine:
         for watch in session.watches.values():
             self.feed.unwatch(watch)
         session.watches.clear()
+
+    def become(self, session: Session, identity: Identity) -> None:
+        """Take a session for somebody; what it watched as somebody else ends."""
+        if session.identity is not None and session.identity != identity:
+            for watch in session.watches.values():
+                self.feed.unwatch(watch)
+            session.watches.clear()
+        session.signed_in(identity)
+
+    def recognise(self, session: Session, name: str | None) -> None:
+        """Take somebody for whom their verified certificate names, if that name has a token."""
+        identity = None if name is None else self.access.named(name)
+        if identity is not None:
+            self.become(session, identity)
+
+    def refusal(self, session: Session, signs_in: bool, token: object) -> ServerError | None:
+        """Say why a request is not done of somebody who has not signed in; None if it may be.
+
+        It may if it is there to sign in, or brings a good token in its header. That stands for
+        this request, and for those after it that bring none.
+        """
+        if signs_in:
+            return None
+        try:
+            given = token if type(token) is str else ""
+            self.become(session, self.access.sign_in(given, session.address))
+        except ServerError as refusal:
+            return refusal
+        return None
 
     def after_stall(self) -> None:
         """Put right what was stamped between the end of a stall and its discovery."""

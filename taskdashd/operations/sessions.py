@@ -21,7 +21,7 @@ def hello(request: Hello, caller: Caller, done: Done) -> None:
         )
     me = caller.session
     if me.identity is None or request.token:
-        me.signed_in(caller.engine.access.sign_in(request.token, me.address))
+        caller.engine.become(me, caller.engine.access.sign_in(request.token, me.address))
     me.introduce("".join(filter(str.isprintable, request.client)))
     limits = caller.engine.limits
     done(
@@ -36,7 +36,8 @@ def hello(request: Hello, caller: Caller, done: Done) -> None:
 
 
 def _sign_in(request: SignIn, caller: Caller, done: Done) -> None:
-    caller.session.signed_in(caller.engine.access.sign_in(request.token, caller.session.address))
+    me, engine = caller.session, caller.engine
+    engine.become(me, engine.access.sign_in(request.token, me.address))
     done({})
 
 

@@ -19,6 +19,9 @@ from taskdashd.store.transaction import Transaction
 def register(request: Register, caller: Caller, transaction: Transaction) -> Result:
     """Create a task, or replace the client fields of the one with this id."""
     old = transaction.task(request.id)
+    if request.epoch and not sees(caller.identity, old):
+        # Refused as for a task that is not there.
+        old = None
     check_write(caller.identity, old, request.fields["group_id"], request.id)
     # How the owner fares matters only where a fence stands.
     moment = caller.engine.moment(transaction, old if old is not None and old.fenced else None)

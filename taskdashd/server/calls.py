@@ -69,6 +69,11 @@ class Call(Reply):
         self.answer = answer
         """A refusal, or a ready frame, where nothing is left to be done."""
 
+    @property
+    def signs_in(self) -> bool:
+        """Whether it is for those who have yet to say who they are, or asks nothing."""
+        return self.operation is None or self.operation.signs_in
+
 
 class Lost(Call):
     """Ends the connection once all before it is answered; `answer` says why."""

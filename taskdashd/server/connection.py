@@ -256,8 +256,14 @@ class Connection:
             ):
                 return False
             call = inbox.first()
+            if call.answer is None and (call.token is not None or self.session.identity is None):
+                if outbox:
+                    # Who asks now must not be taken for who asked before.
+                    return False
+                call.answer = self._engine.refusal(self.session, call.signs_in, call.token)
+                call.token = None
             operation, task_id = call.operation, call.task_id
-            if operation is None or not (self.session.identity or self._admit(call)):
+            if operation is None or call.answer is not None:
                 inbox.pop()
                 self._answer(call)
             elif task_id is None:
@@ -277,13 +283,10 @@ class Connection:
                 return False
         return True
 
-    def _admit(self, call: Call) -> bool:
-        call.answer = self._engine.access.refusal(self.session, call.operation, call.token)
-        return call.answer is None
-
     def _room_for_writes(self) -> None:
-        self._waits = False
-        self._touched(self)
+        self._waits = self._gone
+        if not self._gone:
+            self._touched(self)
 
     def _look_up(self) -> None:
         wanted = self._inbox.task_ids(self._look_ahead)
@@ -332,7 +335,7 @@ class Connection:
             elif waits_for is None:
                 task = view.committed(task_id)
                 self._fill(call, self._read_now(operation, call, task))
-                if task is not None and call.payload is not None and call.frame is not None:
+                if task is not None and self.session.sees_all and call.payload and call.frame:
                     self._ready.keep(call.payload, call.frame, task)
             else:
                 writer.write(
@@ -378,15 +381,13 @@ class Connection:
     def _fill(self, call: Call, result: Any) -> None:
         if self._gone:
             return
-        body = reply_body(call, result)
-        frame = self._reply(call.header, body, encoded_twice=call.encoded_twice)
+        frame = self._reply(call.header, reply_body(call, result), encoded_twice=call.encoded_twice)
         if self.outbox.fill(call, frame):
             # It is sent with all that follows from the same sweep.
             self._touched(self)
 
     def _reply(self, header: dict[str, Any], body: bytes, *, encoded_twice: bool = False) -> bytes:
-        framing = self._inbox.framing
-        return framing.reply(header, body, encoded_twice=encoded_twice)
+        return self._inbox.framing.reply(header, body, encoded_twice=encoded_twice)
 
     def _send_ready(self) -> None:
         self.outbox.release()
@@ -395,6 +396,5 @@ class Connection:
             if reply:
                 self.outbox.put(self._reply({}, error_body(error)))
             if self.session.said_hello:
-                framing = self._inbox.framing
                 body = strictjson.dumps({"errid": error.errid, "detail": error.detail})
-                self.outbox.put(framing.event({"Bye": True}, body))
+                self.outbox.put(self._inbox.framing.event({"Bye": True}, body))

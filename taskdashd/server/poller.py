@@ -126,7 +126,7 @@ class Poller:
         touched = list(self._touched)
         self._touched.clear()
         for link in touched:
-            if link.fd in self._links:
+            if self._links.get(link.fd) is link:
                 self._guarded(self._settle, link)
         self._engine.writer.flush()
 
@@ -196,7 +196,7 @@ class Poller:
             self._take(link, address)
         except Exception:
             log.exception("cannot serve a new connection")
-            if link.fd in self._links:
+            if self._links.get(link.fd) is link:
                 self._close(link)
             else:
                 sock.close()
@@ -284,7 +284,7 @@ class Poller:
         if data:
             link.count(data)
             if link.tls is not None and connection.session.identity is None:
-                self._engine.access.recognise(connection.session, link.tls.peer_name)
+                self._engine.recognise(connection.session, link.tls.peer_name)
             connection.receive(data)
         else:
             connection.end_of_input()
@@ -375,8 +375,10 @@ class Poller:
         self._update(link)
 
     def _close(self, link: Link) -> None:
-        if self._links.pop(link.fd, None) is None:
+        if self._links.get(link.fd) is not link:
+            # Closed already, and the descriptor may be another's by now.
             return
+        del self._links[link.fd]
         del self._by_serial[link.connection.session.owner.serial]
         self._admitted -= link.admitted
         for deadlines in self._all_deadlines:

@@ -7,21 +7,29 @@ A copy exists under its name only once it is whole, verified and on the disk.
 """
 
 import os
-import shutil
 import time
+from calendar import timegm
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
 import apsw
 
-from taskdashd.store.database import DATABASE_NAME, MIGRATIONS, StoreUnusable, lock
+from taskdashd.store.database import (
+    DATABASE_NAME,
+    MIGRATIONS,
+    RESTORING_NAME,
+    StoreUnusable,
+    lock,
+)
 
 _FILES: Final = (DATABASE_NAME, f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-shm")
 _TABLES: Final = frozenset({"change", "task", "state", "schema_migration"})
-_PREFIX, _SUFFIX = "taskdash-", ".db"
+_PREFIX, _SUFFIX, _PARTIAL = "taskdash-", ".db", ".partial"
+_STAMP: Final = "%Y%m%dT%H%M%SZ"
 _BUSY_MS: Final = 5_000
 
 
@@ -57,35 +65,47 @@ def write(data: Path, target: Path) -> Copy:
     """
     if target.exists():
         raise BackupError(f"{target} exists already: choose another name")
-    partial = target.with_name(f".{target.name}.partial")
+    partial = target.with_name(f".{target.name}.{os.getpid()}{_PARTIAL}")
     try:
-        partial.unlink(missing_ok=True)
-        with _reading(data / DATABASE_NAME) as source:
-            # It holds all that the database holds: nobody else may read it.
-            os.close(os.open(partial, os.O_CREAT | os.O_EXCL, 0o600))
-            with closing(apsw.Connection(str(partial))) as copy:
-                with copy.backup("main", source, "main") as pages:
-                    pages.step(-1)
-                # One file, that needs no second beside it to be read.
-                copy.execute("PRAGMA journal_mode = DELETE")
-        _sync(partial)
-        made = verify(partial)
+        made = _copy(data / DATABASE_NAME, partial)
         partial.replace(target)
         _sync(target.parent)
     except (OSError, apsw.Error) as error:
         raise BackupError(f"cannot back up {data} to {target}: {_plain(error)}") from error
     finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
+        _remove(partial)
     return made._replace(path=target)
 
 
-def verify(path: Path) -> Copy:
-    """Read a copy from end to end. Raises `BackupError` for one that is not good."""
+def _copy(source: Path, fresh: Path) -> Copy:
+    """Copy a database with all that its WAL holds, to the disk, and read the copy back."""
+    _remove(fresh)
+    # What was backed up is one file; a database that a daemon used may have a WAL.
+    alone = not source.with_name(f"{source.name}-wal").exists()
+    with _reading(source, immutable=alone and source.name != DATABASE_NAME) as database:
+        # It holds all that the database holds: nobody else may read it.
+        os.close(os.open(fresh, os.O_CREAT | os.O_EXCL, 0o600))
+        with closing(apsw.Connection(str(fresh))) as copy:
+            with copy.backup("main", database, "main") as pages:
+                pages.step(-1)
+            # One file, that needs no second beside it to be read.
+            copy.execute("PRAGMA journal_mode = DELETE")
+    _sync(fresh)
+    return verify(fresh, called=source)
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-journal", "-wal", "-shm"):
+        with suppress(OSError):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def verify(path: Path, called: Path | None = None) -> Copy:
+    """Read a copy from end to end. Raises `BackupError`, which calls it so, if it is not good."""
     with _reading(path, immutable=True) as copy:
         faults = list(_faults(copy))
         if faults:
-            raise BackupError(f"{path} is not good: {faults[0].what}")
+            raise BackupError(f"{called or path} is not good: {faults[0].what}")
         row = copy.execute("SELECT (SELECT max(rev) FROM change), (SELECT count(*) FROM task)").get
         unfolded = copy.execute(
             "SELECT count(DISTINCT task_id) FROM change WHERE previous_rev = 0"
@@ -100,23 +120,26 @@ def restore(path: Path, data: Path, *, force: bool = False) -> tuple[Copy, Path 
     What was there is moved aside, never overwritten; its new place is returned with the copy.
     Raises `BackupError`, `StoreUnusable` where a daemon runs on it.
     """
-    copy = verify(path)
+    if not path.is_file():
+        raise BackupError(f"there is no database at {path}")
     with closing(lock(data)):
         there = [data / name for name in _FILES if (data / name).exists()]
         if there and not force:
             raise BackupError(
                 f"{data} holds a database already: --force moves it aside and restores {path}"
             )
+        fresh = data / RESTORING_NAME
         try:
-            fresh = data / f".{DATABASE_NAME}.restoring"
-            shutil.copyfile(path, fresh)
-            _sync(fresh)
+            copy = _copy(path, fresh)._replace(path=path)
             aside = _move_aside(there, data) if there else None
             # Only now: a WAL that belongs to another file would be applied to this one.
             fresh.replace(data / DATABASE_NAME)
             _sync(data)
-        except OSError as error:
-            raise BackupError(f"cannot restore to {data}: {error.strerror}") from error
+        except (OSError, apsw.Error) as error:
+            raise BackupError(f"cannot restore to {data}: {_plain(error)}") from error
+        except BackupError:
+            _remove(fresh)
+            raise
     return copy, aside
 
 
@@ -132,16 +155,37 @@ def newest_good(directory: Path) -> Copy:
 def scheduled(data: Path, directory: Path, keep: int, now: Callable[[], float] = time.time) -> Copy:
     """Make a copy named after its moment, and remove the oldest beyond `keep` once it is good."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now()))
+    for left in directory.glob(f".{_PREFIX}*{_PARTIAL}*"):
+        # Of a daemon that was ended in the middle of one; there is but one daemon.
+        left.unlink(missing_ok=True)
+    stamp = time.strftime(_STAMP, time.gmtime(now()))
     copy = write(data, directory / f"{_PREFIX}{stamp}{_SUFFIX}")
-    for path in kept(directory)[:-keep]:
+    others = [path for path in kept(directory) if path != copy.path]
+    for path in others[: max(0, len(others) - keep + 1)]:
         path.unlink(missing_ok=True)
     return copy
 
 
+def due_in_s(directory: Path, every_s: float, now: float) -> float:
+    """Say in how many seconds the next copy is due, by the names of those that are there."""
+    form = f"{_PREFIX}{_STAMP}{_SUFFIX}"
+    made = [timegm(time.strptime(path.name, form)) for path in kept(directory)]
+    # One from the future tells of a clock that was wrong, not of a copy that is new.
+    newest = max((at for at in made if at <= now), default=0)
+    return min(max(0.0, newest + every_s - now), every_s)
+
+
 def kept(directory: Path) -> list[Path]:
-    """List the copies that `scheduled` made, the oldest first."""
-    return sorted(directory.glob(f"{_PREFIX}*{_SUFFIX}"))
+    """List the copies that `scheduled` made, the oldest first; other files are left alone."""
+    return sorted(path for path in directory.glob(f"{_PREFIX}*{_SUFFIX}") if _is_ours(path))
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        time.strptime(path.name, f"{_PREFIX}{_STAMP}{_SUFFIX}")
+    except ValueError:
+        return False
+    return path.is_file()
 
 
 def check(data: Path) -> list[Fault]:
@@ -170,7 +214,9 @@ def _reading(path: Path, *, immutable: bool = False) -> Iterator[apsw.Connection
     # and nothing must be created beside it.
     if not path.is_file():
         raise BackupError(f"there is no database at {path}")
-    uri = f"file:{quote(str(path))}?mode=ro{'&immutable=1' if immutable else ''}"
+    # Two slashes at the start would name a host (RFC 3986 section 3.2).
+    absolute = "/" + str(path.absolute()).lstrip("/")
+    uri = f"file:{quote(os.fsencode(absolute))}?mode=ro{'&immutable=1' if immutable else ''}"
     try:
         flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
         with closing(apsw.Connection(uri, flags=flags)) as connection:
@@ -194,6 +240,9 @@ def _faults(database: apsw.Connection) -> Iterator[Fault]:
         return
     known = {path.stem for path in MIGRATIONS.glob("[0-9]*.py")}
     applied = {name for (name,) in database.execute("SELECT name FROM schema_migration")}
+    if not applied:
+        yield Fault("it is not known which schema it has", RESTORE)
+        return
     if newer := sorted(applied - known):
         yield Fault(
             f"it was written by a newer taskdashd (schema {newer[-1]})",
@@ -203,6 +252,9 @@ def _faults(database: apsw.Connection) -> Iterator[Fault]:
     for statement, what, cure in _CHECKS:
         if count := database.execute(statement).get:
             yield Fault(what.format(count=count), cure)
+            if cure == RESTORE:
+                # What is read next may rest on it.
+                return
 
 
 _CHECKS: Final = (
@@ -231,8 +283,17 @@ _CHECKS: Final = (
     ),
     (
         """SELECT count(*) FROM task AS t LEFT JOIN change AS c ON c.rev = t.rev
-           WHERE c.task_id IS NOT t.id""",
+           WHERE c.task_id IS NOT t.id
+               AND NOT EXISTS (SELECT 1 FROM change WHERE change.task_id = t.id)""",
         "{count} tasks have no change in the log",
+        RESTORE,
+    ),
+    (
+        """SELECT count(*) FROM task AS t JOIN change AS c ON c.rev = t.rev
+           WHERE c.task_id = t.id AND (t.status, t.user, t.group_id, t.project_id)
+               IS NOT (c.task->>'status', c.task->>'user', c.task->>'group_id',
+                       c.task->>'project_id')""",
+        "{count} tasks are found by what they are not",
         REBUILD,
     ),
     (
@@ -246,9 +307,7 @@ _CHECKS: Final = (
 
 
 def _move_aside(paths: list[Path], data: Path) -> Path:
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    aside = data / f"replaced-{stamp}"
-    aside.mkdir(mode=0o700)
+    aside = Path(mkdtemp(prefix=f"replaced-{time.strftime(_STAMP, time.gmtime())}-", dir=data))
     for path in paths:
         path.rename(aside / path.name)
     return aside
@@ -276,6 +335,7 @@ __all__ = [
     "Fault",
     "StoreUnusable",
     "check",
+    "due_in_s",
     "kept",
     "newest_good",
     "repair",

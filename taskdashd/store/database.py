@@ -25,6 +25,7 @@ from taskdashd.store.known import KnownIds
 
 DATABASE_NAME: Final = "taskdash.db"
 LOCK_NAME: Final = "taskdashd.lock"
+RESTORING_NAME: Final = f".{DATABASE_NAME}.restoring"
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 PAGE_BYTES_MAX: Final = 256 << 10
 _PROGRESS_STEPS: Final = 10_000
@@ -96,6 +97,10 @@ class Database:
             )
         with ExitStack() as opened:
             opened.enter_context(lock(directory))
+            if not self.path.exists() and (directory / RESTORING_NAME).exists():
+                raise StoreUnusable(
+                    f"a restore to {directory} was interrupted: run taskdashd restore again"
+                )
             try:
                 self._writer = dialect.connect(str(self.path))
                 opened.callback(self._writer.close)
@@ -130,7 +135,7 @@ class Database:
                     (task_id for (task_id,) in ids), self._scalar("SELECT count(*) FROM task")
                 ),
             )
-        except (PeeweeException, apsw.Error, StorageError) as error:
+        except (PeeweeException, apsw.Error, StorageError, TypeError) as error:
             raise StoreUnusable(f"cannot read {self.path}: {_plain(error)}") from error
 
     def interrupt(self) -> None:
@@ -217,7 +222,7 @@ class Database:
         order: list[Any] = [key, schema.Task.id] if field != "id" else [schema.Task.id]
         after = None
         if request.after is not None:
-            after = self._place(cursors.read(request.after, request.order), field)
+            after = self._place(cursors.read(request.after, request.order), field, request.where)
             position = Tuple(*order) if len(order) > 1 else order[0]
             bound = Tuple(*after) if len(order) > 1 else after[-1]
             query = query.where(position < bound if descending else position > bound)
@@ -234,12 +239,17 @@ class Database:
         bodies = self._read(self._querier, dialect.BODIES, (revs,))
         return _page(found, bodies, request.order, bytes_max)
 
-    def _place(self, cursor: cursors.Cursor, field: str) -> tuple[Any, str]:
+    def _place(
+        self, cursor: cursors.Cursor, field: str, where: Mapping[str, Iterable[str]]
+    ) -> tuple[Any, str]:
         key, task_id, rev = cursor
         if key is None:
             rows = self._read(self._querier, dialect.BODIES, (dialect.json_list([rev]),))
             fields: dict[str, Any] = next((strictjson.reload(row[0].encode()) for row in rows), {})
-            if fields.get("id") != task_id:
+            # A cursor is made of a row that was selected; one to any other row was made up, and
+            # would tell of what the asker may not see.
+            wanted = {name: frozenset(values) for name, values in where.items()}
+            if fields.get("id") != task_id or not tasks.matches(wanted, fields):
                 raise BadRequest("field after is a cursor to a change that is no longer held")
             key = fields[field]
         return key, task_id
@@ -346,7 +356,9 @@ def lock(directory: Path) -> Any:
         file.write(f"{os.getpid()}\n")
         file.flush()
     except OSError as error:
-        file.close()
+        with suppress(OSError):
+            # What could not be written is tried again.
+            file.close()
         raise StoreUnusable(f"cannot write to {directory}: {error.strerror}") from error
     return file
 

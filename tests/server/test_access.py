@@ -9,6 +9,7 @@ from world import Peer, World
 
 from taskdash_protocol.frames import TASKDASH
 from taskdashd.domain.access import Identity
+from taskdashd.store import cursors
 
 WHO = {
     "alpha": Identity("alpha", "service", frozenset({"a"})),
@@ -72,6 +73,69 @@ def test_a_ready_reply_is_not_for_those_who_may_not_see_it(world: World) -> None
     assert signed_in(world, "beta").ask("Find", id="t1")["errid"] == 1002
     assert world.connect().ask("Find", id="t1")["errid"] == 1003
     assert signed_in(world, "alpha").ask("Find", id="t1")["errid"] == 0
+
+
+def test_a_refusal_is_never_kept_for_others(world: World) -> None:
+    """Whoever may not see it asks first, with the same bytes."""
+    signed_in(world, "beta").ask("Register", **task(group="b"))
+    assert signed_in(world, "alpha").ask("Find", id="t1")["errid"] == 1002
+    boss = signed_in(world, "boss")
+    assert [boss.ask("Find", id="t1")["errid"] for _ in range(2)] == [0, 0]
+
+
+def test_each_request_may_bring_a_token_of_its_own(world: World) -> None:
+    """It counts for that one, also where others are under way; a wrong one for nothing."""
+    signed_in(world, "boss").ask("Register", **task(group="b"))
+    shared = world.connect()
+    find = b'{"id":"t1"}'
+    update = b'{"id":"t1","description":"d","own":false}'
+    for token in ("boss", "alpha", "beta", "wrong", "alpha"):
+        for operation, body in (("Update", update), ("Find", find)):
+            header = {"RequestID": operation, "Token": token}
+            shared.send_bytes(TASKDASH.request(header, body))
+    world.drain()
+    errids = [reply["errid"] for reply in shared.replies]
+    assert errids == [0, 0, 1002, 1002, 0, 0, 1003, 1003, 1002, 1002]
+
+
+def test_whoever_becomes_another_no_longer_watches_as_the_one_before(world: World) -> None:
+    """A second Hello ends what the first one's identity watched."""
+    peer = signed_in(world, "boss")
+    peer.ask("Watch")
+    assert peer.ask("Hello", protocol=1, token="alpha")["errid"] == 0
+    signed_in(world, "beta").ask("Register", **task(group="b"))
+    signed_in(world, "alpha").ask("Register", **task(2, group="a"))
+    assert not peer.events
+
+
+def test_a_cursor_that_was_made_up_tells_nothing(world: World) -> None:
+    """Neither whether a task is there, nor how its fields compare."""
+    boss = signed_in(world, "boss")
+    hidden = boss.ask("Register", **task(1, "b", description="secret"))
+    assert hidden["errid"] == 0
+    rev = boss.ask("Find", id="t1")["rev"]
+    alpha = signed_in(world, "alpha")
+    for number in range(2, 5):
+        alpha.ask("Register", **task(number, "a", description="x" * 3_000))
+    page = alpha.ask("Query", order="description", limit=2)
+    rest = alpha.ask("Query", order="description", limit=2, after=page["next"])
+    assert [one["id"] for one in rest["tasks"]] == ["t4"]
+    told = []
+    for guess in (rev, rev + 1000):
+        cursor = cursors.write("description", "t1", guess, "y" * 100_000)
+        told.append(alpha.ask("Query", order="description", after=cursor))
+    assert told[0]["errid"] == 1000
+    assert told[0] == told[1]
+
+
+def test_register_does_not_tell_whether_a_task_is_there(world: World) -> None:
+    """As far as it can be helped: a taken id is refused, but not in another way for its group."""
+    signed_in(world, "boss").ask("Register", **task(1, "b"))
+    alpha = signed_in(world, "alpha")
+    for more in ({"group_id": "b"}, {"epoch": 99}):
+        hidden = alpha.ask("Register", **task(1) | more)
+        absent = alpha.ask("Register", **task(2) | more)
+        assert hidden == {**absent, "id": "t1", "detail": absent["detail"].replace("t2", "t1")}
 
 
 def test_what_it_may_not_see_is_not_there(world: World) -> None:

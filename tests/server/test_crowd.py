@@ -67,6 +67,19 @@ def test_a_connection_that_is_lost_while_it_waits_is_let_go(world: World) -> Non
     world.close()
 
 
+def test_a_closed_connection_is_not_called_when_there_is_room(world: World) -> None:
+    """Its descriptor may be another connection's by then."""
+    peer = world.connect("lost")
+    for number in range(20):
+        peer.send("Register", {"id": f"lost-{number}", "name": "n"})
+    peer.close()
+    called: list[object] = []
+    peer.connection._touched = called.append
+    world.drain()
+    assert not called
+    world.close()
+
+
 def test_since_when_a_task_is_held_is_told_after_a_restart(tmp_path: Path) -> None:
     """The log leaves out what is the time of the change itself."""
     world = World(tmp_path)

@@ -85,18 +85,66 @@ def test_what_cannot_be_done_is_said(tmp_path: Path, words: list[str], told: str
     assert (tmp_path / FILE_NAME).read_text() == before
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"tokens":[{"name":"x"}]}', '{"tokens":1}'])
+GOOD = {"name": "x", "role": "service", "hash": "0" * 64, "created_at": 0}
+
+
+def file_with(**change: object) -> str:
+    return json.dumps({"tokens": [GOOD | change]})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        '{"tokens":1}',
+        '{"tokens":[{"name":"x"}]}',
+        "[" * 100_000,
+        "\udcff",
+        file_with(hash=None),
+        file_with(hash="é"),
+        file_with(groups=None),
+        file_with(groups="mx"),
+        file_with(expires_at="2026-12-31"),
+        file_with(role="king"),
+        file_with(name="a b"),
+    ],
+)
 def test_a_damaged_file_keeps_the_tokens_that_are_known(tmp_path: Path, content: str) -> None:
     """And says so; a daemon does not start with it."""
     tokens = TokenFile(tmp_path, lambda: 0.0)
     _, text = tokens.create("one", "service", [], None)
-    (tmp_path / FILE_NAME).write_text(content)
+    (tmp_path / FILE_NAME).write_bytes(content.encode(errors="surrogateescape"))
     with pytest.raises(TokenError, match="is damaged"):
         tokens.changed()
     assert tokens.identify(text) is not None
     refused = taskdashd("run", "--auth", "tokens", "--listen", "127.0.0.1:0", "--data", tmp_path)
     assert refused.returncode == 1
     assert "is damaged" in refused.stderr
+
+
+def test_a_name_that_is_made_anew_is_another_token(tmp_path: Path) -> None:
+    """Whoever signed in with the old one must do so again."""
+    tokens = TokenFile(tmp_path, lambda: 0.0)
+    _, text = tokens.create("one", "operator", [], None)
+    identity = tokens.identify(text)
+    assert identity is not None
+    assert tokens.stands(identity)
+    tokens.revoke("one")
+    tokens.create("one", "operator", [], None)
+    assert not tokens.stands(identity)
+
+
+def test_tokens_made_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
+    """Each is made by a process of its own."""
+    command = [sys.executable, "-m", "taskdashd", "token", "create", "--data", str(tmp_path)]
+    started = [
+        subprocess.Popen([*command, f"t{number}"], stdout=subprocess.DEVNULL, stderr=-1)
+        for number in range(8)
+    ]
+    assert [one.communicate()[1] and one.returncode for one in started] == [0] * 8
+    assert len(TokenFile(tmp_path, lambda: 0.0).tokens) == 8
 
 
 def test_a_token_is_over_when_it_is_over(tmp_path: Path) -> None:

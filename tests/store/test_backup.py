@@ -14,7 +14,7 @@ from world import World
 import taskdash
 from taskdashd.store import backup
 from taskdashd.store.backup import BackupError
-from taskdashd.store.database import DATABASE_NAME, StoreUnusable
+from taskdashd.store.database import DATABASE_NAME, RESTORING_NAME, StoreUnusable
 
 
 @pytest.fixture
@@ -171,7 +171,10 @@ def edit(data: Path, *statements: str) -> None:
     ("statement", "what", "mends"),
     [
         ("DELETE FROM task WHERE id = 't3'", "1 tasks are not as the log says", True),
-        ("UPDATE task SET rev = 1 WHERE id = 't3'", "tasks have no change in the log", True),
+        ("UPDATE task SET rev = 1 WHERE id = 't3'", "1 tasks are not as the log says", True),
+        ("UPDATE task SET group_id = 'x' WHERE id = 't3'", "found by what they are not", True),
+        ("DELETE FROM change WHERE task_id = 't3'", "1 tasks have no change in the log", False),
+        ("DELETE FROM schema_migration", "which schema it has", False),
         ("UPDATE state SET folded_rev = 1000", "ahead of the log", True),
         ("UPDATE change SET task = '{' WHERE rev = 5", "1 changes hold no JSON", False),
         ("DELETE FROM change WHERE rev = 8", "lead to one before them", False),
@@ -200,6 +203,54 @@ def test_check_finds_it_and_says_what_to_do(
     if mends:
         assert tasks(data) == before
         assert taskdashd("check", "--data", data).returncode == 0
+
+
+def test_what_is_in_the_wal_is_restored_too(data: Path, tmp_path: Path) -> None:
+    """A database whose daemon was killed is a file and its WAL."""
+    world = World(data)
+    world.connect().ask("Register", id="in-the-wal", name="n", status="finish")
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    for path in data.glob(f"{DATABASE_NAME}*"):
+        (killed / path.name).write_bytes(path.read_bytes())
+    world.close()
+    assert (killed / f"{DATABASE_NAME}-wal").stat().st_size
+    backup.restore(killed / DATABASE_NAME, tmp_path / "restored")
+    assert "in-the-wal" in tasks(tmp_path / "restored")
+
+
+def test_a_restore_that_was_interrupted_is_not_taken_for_an_empty_database(data: Path) -> None:
+    """The old is moved aside, and the new not yet in its place."""
+    (data / DATABASE_NAME).rename(data / RESTORING_NAME)
+    with pytest.raises(StoreUnusable, match="restore again"):
+        World(data)
+    (data / RESTORING_NAME).rename(data.parent / "copy.db")
+    backup.restore(data.parent / "copy.db", data)
+    assert len(tasks(data)) == 50
+
+
+def test_when_the_next_backup_is_due(data: Path, tmp_path: Path) -> None:
+    """By the names of our own; what is not ours is neither counted nor removed."""
+    directory = tmp_path / "backups"
+    directory.mkdir()
+    now = 1_800_000_000.0
+    assert backup.due_in_s(directory, 60, now) == 0
+    copy = backup.scheduled(data, directory, 1, lambda: now)
+    assert backup.due_in_s(directory, 60, now + 20) == 40
+    assert backup.due_in_s(directory, 60, now + 100) == 0
+    others = [directory / "taskdash-manual.db", directory / "taskdash-20200101T000000Z.db"]
+    others[0].write_text("mine")
+    others[1].symlink_to("nowhere")
+    (directory / ".taskdash-20200101T000000Z.db.1.partial-journal").write_text("left")
+    future = backup.scheduled(data, directory, 1, lambda: now + 1e6)
+    assert not copy.path.exists()
+    assert backup.due_in_s(directory, 60, now) == 0
+    newer = backup.scheduled(data, directory, 1, lambda: now)
+    assert {path.name for path in directory.iterdir()} == {
+        newer.path.name,
+        *(path.name for path in others),
+    }
+    assert not future.path.exists()
 
 
 def test_a_daemon_that_runs_is_not_repaired(data: Path) -> None:
