@@ -206,7 +206,8 @@ def _settings_of(data: str | None, config_file: Path | None) -> config.Settings:
 
 
 def _say_copy(done: str, copy: Any) -> None:
-    size = f"{copy.size_bytes / 2**20:.1f} MiB"
+    kib = copy.size_bytes / 1024
+    size = f"{kib:.0f} KiB" if kib < 1024 else f"{kib / 1024:.1f} MiB"
     click.echo(f"{done} {copy.path}: {copy.tasks} tasks, rev {copy.rev}, {size}, read back whole")
 
 
