@@ -4,11 +4,12 @@ Needs the library `cryptography`: `pip install "taskdash[cert]"`, or Debian's py
 """
 
 import ipaddress
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+
+from taskdashd import files
 
 AUTHORITY_DAYS: Final = 3650
 SERVER_DAYS: Final = 825
@@ -85,16 +86,16 @@ def init(directory: Path, names: Sequence[str], now: datetime | None = None) -> 
             own = sign("TaskDash", signer, None, signer, AUTHORITY_DAYS)
             usage = _usage(x509, key_cert_sign=True, crl_sign=True)
             authority = own.add_extension(usage, critical=True).sign(signer, hashes.SHA256())
-            _write(authority_key, text(signer), 0o600)
-            _write(made.authority, authority.public_bytes(serialization.Encoding.PEM), 0o644)
+            files.write(authority_key, text(signer), 0o600)
+            files.write(made.authority, authority.public_bytes(serialization.Encoding.PEM), 0o644)
         key = ec.generate_private_key(ec.SECP256R1())
         server = sign(names[0], key, authority, signer, SERVER_DAYS)
         server = server.add_extension(
             x509.SubjectAlternativeName([_general(x509, name) for name in names]), critical=False
         ).add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         certificate = server.sign(signer, hashes.SHA256())
-        _write(made.key, text(key), 0o600)
-        _write(made.certificate, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+        files.write(made.key, text(key), 0o600)
+        files.write(made.certificate, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
     except (OSError, ValueError) as error:
         raise CertificateError(f"cannot make certificates in {directory}: {error}") from error
     return made
@@ -111,14 +112,3 @@ def _general(x509: Any, name: str) -> Any:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
         return x509.DNSName(name)
-
-
-def _write(path: Path, content: bytes, mode: int) -> None:
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with open(descriptor, "wb") as file:  # noqa: PTH123  # it is a descriptor
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)

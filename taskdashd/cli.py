@@ -6,17 +6,23 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 import trio
 
 from taskdash_protocol import PROTOCOL_VERSION, __version__
 from taskdashd import config, logs
+from taskdashd.cli_options import (
+    EXIT_FAILURE,
+    EXIT_USAGE,
+    config_option,
+    data_options,
+    fail,
+    settings_of,
+)
+from taskdashd.cli_options import load as load_settings
 from taskdashd.cli_tokens import cert, token
-
-EXIT_FAILURE = 1
-EXIT_USAGE = 2
 
 _FLAGS = (
     "listen",
@@ -42,23 +48,7 @@ def _settings_options(command: Callable[..., None]) -> Callable[..., None]:
             metavar=metadata["unit"].upper().replace("|OFF", "|off"),
             help=metadata["about"],
         )(command)
-    return _config_option(command)
-
-
-def _config_option(command: Callable[..., None]) -> Callable[..., None]:
-    return click.option(
-        "--config",
-        "config_file",
-        envvar=f"{config.ENVIRONMENT_PREFIX}CONFIG",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="A TOML file with settings; flags and TASKDASHD_* variables stand over it.",
-    )(command)
-
-
-def _data_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add what says which data directory a command is about."""
-    about = config.TABLE["data"].metadata["about"]
-    return _config_option(click.option("--data", metavar="DIRECTORY", help=about)(command))
+    return config_option(command)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -85,19 +75,19 @@ def run(config_file: Path | None, **flags: Any) -> None:
     from taskdashd.store.database import StoreUnusable
 
     def load() -> config.Settings:
-        return _load(flags, config_file)[0]
+        return load_settings(flags, config_file)[0]
 
     try:
         settings = load()
     except config.ConfigError as error:
-        _fail(str(error), EXIT_USAGE)
+        fail(str(error), EXIT_USAGE)
     logs.configure(settings.log_format, settings.log_level)
     os.umask(0o077)
     _raise_descriptor_limit(settings.max_connections)
     try:
         trio.run(daemon.serve, settings, load)
     except (StartError, StoreUnusable) as error:
-        _fail(str(error), EXIT_FAILURE)
+        fail(str(error), EXIT_FAILURE)
 
 
 @main.command("config")
@@ -105,9 +95,9 @@ def run(config_file: Path | None, **flags: Any) -> None:
 def show_config(config_file: Path | None, **flags: Any) -> None:
     """Show each setting's value and where it comes from."""
     try:
-        settings, sources = _load(flags, config_file)
+        settings, sources = load_settings(flags, config_file)
     except config.ConfigError as error:
-        _fail(str(error), EXIT_USAGE)
+        fail(str(error), EXIT_USAGE)
     rows = [
         (name, _shown(getattr(settings, name)), setting.metadata["unit"], sources[name])
         for name, setting in config.TABLE.items()
@@ -120,7 +110,7 @@ def show_config(config_file: Path | None, **flags: Any) -> None:
 
 @main.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@_data_options
+@data_options
 def backup(file: Path, data: str | None, config_file: Path | None) -> None:
     """Copy the database to FILE while the daemon runs, and read the copy back.
 
@@ -130,19 +120,19 @@ def backup(file: Path, data: str | None, config_file: Path | None) -> None:
     """
     from taskdashd.store import backup as backups
 
-    settings = _settings_of(data, config_file)
+    settings = settings_of(data, config_file)
     os.umask(0o077)
     try:
         _say_copy("backed up", backups.write(settings.data, file))
     except backups.BackupError as error:
-        _fail(str(error), EXIT_FAILURE)
+        fail(str(error), EXIT_FAILURE)
 
 
 @main.command()
 @click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--newest", is_flag=True, help="The newest good one that the daemon made itself.")
 @click.option("--force", is_flag=True, help="Move a database that is there aside.")
-@_data_options
+@data_options
 def restore(
     file: Path | None, newest: bool, force: bool, data: str | None, config_file: Path | None
 ) -> None:
@@ -155,14 +145,14 @@ def restore(
     from taskdashd.store import backup as backups
 
     if (file is None) != newest:
-        _fail("name a FILE or say --newest", EXIT_USAGE)
-    settings = _settings_of(data, config_file)
+        fail("name a FILE or say --newest", EXIT_USAGE)
+    settings = settings_of(data, config_file)
     os.umask(0o077)
     try:
         chosen = file or backups.newest_good(config.backup_dir(settings)).path
         copy, aside = backups.restore(chosen, settings.data, force=force)
     except (backups.BackupError, backups.StoreUnusable) as error:
-        _fail(str(error), EXIT_FAILURE)
+        fail(str(error), EXIT_FAILURE)
     _say_copy("restored", copy)
     if aside is not None:
         click.echo(f"what was there is in {aside}; remove it when it is no longer wanted")
@@ -170,7 +160,7 @@ def restore(
 
 @main.command()
 @click.option("--repair", is_flag=True, help="Mend what can be mended. The daemon must not run.")
-@_data_options
+@data_options
 def check(repair: bool, data: str | None, config_file: Path | None) -> None:
     """Read the database from end to end and say what is wrong, and what to do. Exits 1 if any.
 
@@ -180,7 +170,7 @@ def check(repair: bool, data: str | None, config_file: Path | None) -> None:
     """
     from taskdashd.store import backup as backups
 
-    settings = _settings_of(data, config_file)
+    settings = settings_of(data, config_file)
     try:
         faults = backups.check(settings.data)
         if repair and faults and all(fault.cure == backups.REBUILD for fault in faults):
@@ -190,7 +180,7 @@ def check(repair: bool, data: str | None, config_file: Path | None) -> None:
             click.echo("the next start makes the task table again from the log")
             return
     except (backups.BackupError, backups.StoreUnusable) as error:
-        _fail(str(error), EXIT_FAILURE)
+        fail(str(error), EXIT_FAILURE)
     for fault in faults:
         click.echo(f"fault: {fault.what}\n  to do: {fault.cure}")
     if faults:
@@ -198,24 +188,10 @@ def check(repair: bool, data: str | None, config_file: Path | None) -> None:
     click.echo(f"{settings.data}: no fault found")
 
 
-def _settings_of(data: str | None, config_file: Path | None) -> config.Settings:
-    try:
-        return _load({"data": data}, config_file)[0]
-    except config.ConfigError as error:
-        _fail(str(error), EXIT_USAGE)
-
-
 def _say_copy(done: str, copy: Any) -> None:
     kib = copy.size_bytes / 1024
     size = f"{kib:.0f} KiB" if kib < 1024 else f"{kib / 1024:.1f} MiB"
     click.echo(f"{done} {copy.path}: {copy.tasks} tasks, rev {copy.rev}, {size}, read back whole")
-
-
-def _load(
-    flags: dict[str, Any], config_file: Path | None
-) -> tuple[config.Settings, dict[str, str]]:
-    given = {name: value for name, value in flags.items() if value is not None}
-    return config.load(given, os.environ, config_file)
 
 
 def _shown(value: Any) -> str:
@@ -239,8 +215,3 @@ def _raise_descriptor_limit(max_connections: int) -> None:
             f" {max_connections}: raise LimitNOFILE, or lower the setting",
             err=True,
         )
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    click.echo(f"taskdashd: {message}", err=True)
-    sys.exit(code)

@@ -1,17 +1,20 @@
 """`taskdashd token` and `taskdashd cert`: who may connect, and whom they connect to."""
 
-import os
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import TypeVar, get_args
 
 import click
 
 from taskdash_protocol import DEFAULT_PORT
 from taskdashd import certificates, config
+from taskdashd.cli_options import EXIT_FAILURE, data_options, fail, settings_of
 from taskdashd.domain.access import ROLES, Role
 from taskdashd.tokens import Token, TokenError, TokenFile, shown
+
+T = TypeVar("T")
 
 
 @click.group()
@@ -20,11 +23,6 @@ def token() -> None:
 
     A daemon that runs takes up what is changed within a second.
     """
-
-
-def _data_option(command: Any) -> Any:
-    about = config.TABLE["data"].metadata["about"]
-    return click.option("--data", metavar="DIRECTORY", help=about)(command)
 
 
 @token.command()
@@ -38,9 +36,14 @@ def _data_option(command: Any) -> Any:
 )
 @click.option("--group", "groups", multiple=True, help="Confine it to this group; may be repeated.")
 @click.option("--expires", metavar="DURATION", help="After this time, as in 90d or 12h.")
-@_data_option
+@data_options
 def create(
-    name: str, role: Role, groups: tuple[str, ...], expires: str | None, data: str | None
+    name: str,
+    role: Role,
+    groups: tuple[str, ...],
+    expires: str | None,
+    data: str | None,
+    config_file: Path | None,
 ) -> None:
     """Make a token for NAME and print it, this once: only its hash is kept.
 
@@ -52,16 +55,19 @@ def create(
         expires_s = None if expires is None else config.duration(expires)
     except ValueError as error:
         raise click.UsageError(f"--expires {error}") from None
-    made, text = _on(data, lambda tokens: tokens.create(name, role, list(groups), expires_s))
+    made, text = _on(
+        settings_of(data, config_file),
+        lambda tokens: tokens.create(name, role, list(groups), expires_s),
+    )
     click.echo(_line(made), err=True)
     click.echo(text)
 
 
 @token.command("list")
-@_data_option
-def list_(data: str | None) -> None:
+@data_options
+def list_(data: str | None, config_file: Path | None) -> None:
     """Show whom tokens were made for."""
-    tokens = _on(data, lambda tokens: list(tokens.tokens.values()))
+    tokens = _on(settings_of(data, config_file), lambda tokens: list(tokens.tokens.values()))
     for one in sorted(tokens, key=lambda one: one.name):
         click.echo(_line(one))
     if not tokens:
@@ -70,10 +76,10 @@ def list_(data: str | None) -> None:
 
 @token.command()
 @click.argument("name")
-@_data_option
-def revoke(name: str, data: str | None) -> None:
+@data_options
+def revoke(name: str, data: str | None, config_file: Path | None) -> None:
     """Make NAME's token worth nothing, and close the connections that signed in with it."""
-    _on(data, lambda tokens: tokens.revoke(name))
+    _on(settings_of(data, config_file), lambda tokens: tokens.revoke(name))
     click.echo(f"revoked {name}")
 
 
@@ -90,8 +96,10 @@ def cert() -> None:
     type=click.Path(file_okay=False, path_type=Path),
     help="Where to; tls in the data directory if not given.",
 )
-@_data_option
-def init(names: tuple[str, ...], directory: Path | None, data: str | None) -> None:
+@data_options
+def init(
+    names: tuple[str, ...], directory: Path | None, data: str | None, config_file: Path | None
+) -> None:
     """Make a small authority, once, and a certificate for the NAMEs by which clients connect.
 
     Names and addresses; this machine's own name if none is given. Run again for a new certificate
@@ -99,10 +107,10 @@ def init(names: tuple[str, ...], directory: Path | None, data: str | None) -> No
     """
     chosen = list(names) or [socket.gethostname(), "localhost", "127.0.0.1"]
     try:
-        where = directory or (Path(data).expanduser() if data else _configured()) / "tls"
+        where = directory or settings_of(data, config_file).data / "tls"
         made = certificates.init(where, chosen)
-    except (certificates.CertificateError, config.ConfigError) as error:
-        raise click.ClickException(str(error)) from None
+    except certificates.CertificateError as error:
+        fail(str(error), EXIT_FAILURE)
     click.echo(f"made for {', '.join(chosen)}. In the daemon's settings:\n")
     click.echo(f'listen_tls = "0.0.0.0:{DEFAULT_PORT + 1}"')
     click.echo(f'tls_cert = "{made.certificate}"\ntls_key = "{made.key}"\n')
@@ -110,17 +118,11 @@ def init(names: tuple[str, ...], directory: Path | None, data: str | None) -> No
     click.echo(f"TASKDASH_URL='taskdashs://{chosen[0]}:{DEFAULT_PORT + 1}?ca=/path/to/ca.pem'")
 
 
-def _on(data: str | None, action: Any) -> Any:
+def _on(settings: config.Settings, action: Callable[[TokenFile], T]) -> T:
     try:
-        directory = Path(data).expanduser() if data is not None else _configured()
-        return action(TokenFile(directory, time.time))
-    except (TokenError, config.ConfigError) as error:
-        raise click.ClickException(str(error)) from None
-
-
-def _configured() -> Path:
-    file = os.environ.get(f"{config.ENVIRONMENT_PREFIX}CONFIG")
-    return config.load({}, os.environ, Path(file) if file else None)[0].data
+        return action(TokenFile(settings.data, time.time))
+    except TokenError as error:
+        fail(str(error), EXIT_FAILURE)
 
 
 def _line(one: Token) -> str:

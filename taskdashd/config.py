@@ -103,10 +103,6 @@ def duration(value: Any) -> float:
     return seconds
 
 
-def _path_or_none(value: Any) -> Path | None:
-    return None if value is None else _path(value)
-
-
 def _whole(low: int, high: int) -> Callable[[Any], int]:
     def parse(value: Any) -> int:
         try:
@@ -149,11 +145,11 @@ class Settings:
         None, _address_or_off, "HOST:PORT|off", "Where services connect with TLS (taskdashs://)."
     )
     tls_cert: Path | None = _setting(
-        None, _path_or_none, "file", "The server's certificate and those above it, PEM."
+        None, _path, "file", "The server's certificate and those above it, PEM."
     )
-    tls_key: Path | None = _setting(None, _path_or_none, "file", "Its private key, PEM.")
+    tls_key: Path | None = _setting(None, _path, "file", "Its private key, PEM.")
     tls_client_ca: Path | None = _setting(
-        None, _path_or_none, "file", "Whose certificates of clients are believed, PEM."
+        None, _path, "file", "Whose certificates of clients are believed, PEM."
     )
     handshake_timeout: float = _setting(
         5.0, _seconds(0.1, 3600), "seconds", "A TLS handshake must be done.", live=True
@@ -255,7 +251,7 @@ class Settings:
         24, _whole(1, 100_000), "backups", "Older ones are removed once a new one is good."
     )
     backup_dir: Path | None = _setting(
-        None, _path_or_none, "directory", "Where to; `backups` in the data directory if not given."
+        None, _path, "directory", "Where to; `backups` in the data directory if not given."
     )
     event_cache: int = _setting(
         4 << 20, _whole(1 << 16, 8 << 30), "bytes", "Recent events kept in memory."

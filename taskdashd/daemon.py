@@ -125,9 +125,8 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
     plain = bind(settings.listen)
     tls = read_certificate(settings)
     secure = bind(settings.listen_tls) if settings.listen_tls is not None else []
-    listeners = [*plain, *secure]
-    tokens = read_tokens(settings, listeners)
-    required = asks_for_tokens(settings, listeners)
+    required = asks_for_tokens(settings, [*plain, *secure])
+    tokens = read_tokens(settings, required=required)
     database = Database(settings.data, query_timeout_s=settings.query_timeout)
     mailbox = Mailbox()
     writing = ThreadExecutor("taskdashd-writer", mailbox.post)

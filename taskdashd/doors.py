@@ -63,13 +63,13 @@ def asks_for_tokens(settings: Settings, listeners: list[socket.socket]) -> bool:
     return settings.auth == "tokens"
 
 
-def read_tokens(settings: Settings, listeners: list[socket.socket]) -> TokenFile:
+def read_tokens(settings: Settings, *, required: bool) -> TokenFile:
     """Read the tokens. Raises `StartError` where they are asked for and there are none."""
     try:
         tokens = TokenFile(settings.data, time.time)
     except TokenError as error:
         raise StartError(str(error)) from None
-    if asks_for_tokens(settings, listeners) and not tokens.tokens:
+    if required and not tokens.tokens:
         raise StartError(
             f"{settings.listen} can be reached from other machines, and nobody has a token: make"
             ' one with "taskdashd token create NAME", or let everybody in with auth = "open"'

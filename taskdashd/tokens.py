@@ -8,7 +8,6 @@ import fcntl
 import hashlib
 import hmac
 import json
-import os
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, get_args
 
+from taskdashd import files
 from taskdashd.domain.access import Identity, Role
 
 FILE_NAME: Final = "tokens.json"
@@ -152,13 +152,7 @@ class TokenFile:
 
     def _write(self, tokens: dict[str, Token]) -> None:
         text = json.dumps({"tokens": [asdict(token) for token in tokens.values()]}, indent=1)
-        fresh = self.path.with_name(f".{FILE_NAME}.new")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "w") as file:  # noqa: PTH123  # it is a descriptor
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self.path)
+        files.write(self.path, text.encode() + b"\n", 0o600)
         self.changed()
 
 

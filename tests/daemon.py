@@ -10,6 +10,12 @@ from signal import SIGKILL, SIGTERM, Signals
 from typing import Any, Self
 
 
+def taskdashd(*words: object) -> "subprocess.CompletedProcess[str]":
+    """Run a command of the daemon's that comes to an end by itself."""
+    command = [sys.executable, "-m", "taskdashd", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
 class Daemon:
     """Runs `taskdashd run` on a free port until the context ends."""
 

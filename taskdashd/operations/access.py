@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from taskdash_protocol import strictjson
-from taskdash_protocol.errors import AuthError, Busy, NotFound
+from taskdash_protocol.errors import AuthError, Busy
 from taskdashd.domain.access import ANYONE, Identity
 from taskdashd.domain.tasks import Task
 
@@ -29,7 +29,8 @@ class Access:
         named: Callable[[str], Identity | None] = lambda _name: None,
     ) -> None:
         self._identify = identify
-        self._named = named
+        self.named = named
+        """Gives whom a verified certificate stands for; None if its name has no token."""
         self._now = now
         self.required = required
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
@@ -39,10 +40,6 @@ class Access:
     def at_first(self) -> Identity | None:
         """Give who somebody is that has said nothing yet."""
         return None if self.required else ANYONE
-
-    def named(self, name: str) -> Identity | None:
-        """Give whom a verified certificate stands for; None if no token was made for its name."""
-        return self._named(name)
 
     def sign_in(self, given: str, address: str) -> Identity:
         """Give whom a token stands for. Raises `AuthError`, `Busy` after too many wrong ones."""
@@ -74,11 +71,10 @@ def sees(identity: Identity, task: Task | None) -> bool:
     return identity.sees(_group(task))
 
 
-def check_write(identity: Identity, old: Task | None, group: str | None, task_id: str) -> None:
-    """Raise `AuthError` or `NotFound` unless an identity may change a task, or make it.
+def check_write(identity: Identity, old: Task | None, group: str | None) -> None:
+    """Raise `AuthError` unless an identity may change a task, or make it where there is none.
 
-    `group` is the group that the task will be in; None where that does not change. `NotFound` is
-    for an Update, of which `old` is the task: one that is not seen is not there.
+    `group` is the group that the task will be in; None where that does not change.
     """
     if not identity.may_write:
         raise AuthError("this token may only read")
@@ -87,9 +83,7 @@ def check_write(identity: Identity, old: Task | None, group: str | None, task_id
     # The group first: what is said of it must not depend on whether the task is there.
     if group is not None and not identity.sees(group):
         raise AuthError(f"field group_id: this token may not write tasks of {group[:64]!r}")
-    if old is not None and not identity.sees(_group(old)):
-        if group is None:
-            raise NotFound(f"no task has the id {task_id!r}")
+    if old is not None and not sees(identity, old):
         raise AuthError("this token may not write the task of this id")
 
 

@@ -151,6 +151,10 @@ class Engine:
         """End a session. Its live tasks keep their deadline."""
         self.liveness.disconnect(session.owner)
         del self.sessions[session.owner.serial]
+        self.end_watches(session)
+
+    def end_watches(self, session: Session) -> None:
+        """Tell a session of nothing more."""
         for watch in session.watches.values():
             self.feed.unwatch(watch)
         session.watches.clear()
@@ -158,9 +162,7 @@ class Engine:
     def become(self, session: Session, identity: Identity) -> None:
         """Take a session for somebody; what it watched as somebody else ends."""
         if session.identity is not None and session.identity != identity:
-            for watch in session.watches.values():
-                self.feed.unwatch(watch)
-            session.watches.clear()
+            self.end_watches(session)
         session.signed_in(identity)
 
     def recognise(self, session: Session, name: str | None) -> None:

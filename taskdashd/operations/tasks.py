@@ -22,7 +22,7 @@ def register(request: Register, caller: Caller, transaction: Transaction) -> Res
     if request.epoch and not sees(caller.identity, old):
         # Refused as for a task that is not there.
         old = None
-    check_write(caller.identity, old, request.fields["group_id"], request.id)
+    check_write(caller.identity, old, request.fields["group_id"])
     # How the owner fares matters only where a fence stands.
     moment = caller.engine.moment(transaction, old if old is not None and old.fenced else None)
     change = tasks.register(old, request, caller.session.author, moment)
@@ -33,12 +33,9 @@ def register(request: Register, caller: Caller, transaction: Transaction) -> Res
 def update(request: Update, caller: Caller, transaction: Transaction) -> Result:
     """Change some fields of a task that exists."""
     old = transaction.task(request.id)
-    if old is None:
+    if old is None or not sees(caller.identity, old):
         raise NotFound(f"no task has the id {request.id!r}")
-    group = request.fields.get("group_id")
-    if not sees(caller.identity, old):
-        raise NotFound(f"no task has the id {request.id!r}")
-    check_write(caller.identity, old, group, request.id)
+    check_write(caller.identity, old, request.fields.get("group_id"))
     moment = caller.engine.moment(transaction, None if request.own else old)
     change = tasks.update(old, request, caller.session.author, moment)
     return _put(change, caller, transaction)

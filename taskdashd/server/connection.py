@@ -132,9 +132,7 @@ class Connection:
     def hang_up(self) -> None:
         """Note that the peer neither sends nor hears any more; what it has asked is still done."""
         self._ended = True
-        for watch in self.session.watches.values():
-            self._engine.feed.unwatch(watch)
-        self.session.watches.clear()
+        self._engine.end_watches(self.session)
 
     def settle(self) -> None:
         """Go on after something that was waited for has happened."""

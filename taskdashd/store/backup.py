@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import apsw
 
+from taskdashd import files
 from taskdashd.store.database import (
     DATABASE_NAME,
     MIGRATIONS,
@@ -69,7 +70,7 @@ def write(data: Path, target: Path) -> Copy:
     try:
         made = _copy(data / DATABASE_NAME, partial)
         partial.replace(target)
-        _sync(target.parent)
+        files.sync(target.parent)
     except (OSError, apsw.Error) as error:
         raise BackupError(f"cannot back up {data} to {target}: {_plain(error)}") from error
     finally:
@@ -90,7 +91,7 @@ def _copy(source: Path, fresh: Path) -> Copy:
                 pages.step(-1)
             # One file, that needs no second beside it to be read.
             copy.execute("PRAGMA journal_mode = DELETE")
-    _sync(fresh)
+    files.sync(fresh)
     return verify(fresh, called=source)
 
 
@@ -134,7 +135,7 @@ def restore(path: Path, data: Path, *, force: bool = False) -> tuple[Copy, Path 
             aside = _move_aside(there, data) if there else None
             # Only now: a WAL that belongs to another file would be applied to this one.
             fresh.replace(data / DATABASE_NAME)
-            _sync(data)
+            files.sync(data)
         except (OSError, apsw.Error) as error:
             raise BackupError(f"cannot restore to {data}: {_plain(error)}") from error
         except BackupError:
@@ -311,14 +312,6 @@ def _move_aside(paths: list[Path], data: Path) -> Path:
     for path in paths:
         path.rename(aside / path.name)
     return aside
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _plain(error: Exception) -> str:

@@ -210,6 +210,7 @@ class Database:
         """
         field, descending = request.order.removeprefix("-"), request.order.startswith("-")
         key = _expression(field)
+        wanted = {name: frozenset(values) for name, values in request.where.items()}
         query = (
             schema.Task.select(schema.Task.id, schema.Task.rev, key)
             .join(schema.Change, on=(schema.Change.rev == schema.Task.rev))
@@ -222,7 +223,7 @@ class Database:
         order: list[Any] = [key, schema.Task.id] if field != "id" else [schema.Task.id]
         after = None
         if request.after is not None:
-            after = self._place(cursors.read(request.after, request.order), field, request.where)
+            after = self._place(cursors.read(request.after, request.order), field, wanted)
             position = Tuple(*order) if len(order) > 1 else order[0]
             bound = Tuple(*after) if len(order) > 1 else after[-1]
             query = query.where(position < bound if descending else position > bound)
@@ -231,7 +232,7 @@ class Database:
         self._deadline = time.monotonic() + self._query_timeout_s
         found = list(self._read(self._querier, sql, parameters))
         if unfolded:
-            found += self._unfolded(request.where, field, after, descending, unfolded)
+            found += self._unfolded(wanted, field, after, descending, unfolded)
             found.sort(key=lambda row: (row[2], row[0]), reverse=descending)
             del found[request.limit + 1 :]
         revs = dialect.json_list(rev for _, rev, _ in found[: request.limit])
@@ -240,7 +241,7 @@ class Database:
         return _page(found, bodies, request.order, bytes_max)
 
     def _place(
-        self, cursor: cursors.Cursor, field: str, where: Mapping[str, Iterable[str]]
+        self, cursor: cursors.Cursor, field: str, wanted: Mapping[str, frozenset[str]]
     ) -> tuple[Any, str]:
         key, task_id, rev = cursor
         if key is None:
@@ -248,7 +249,6 @@ class Database:
             fields: dict[str, Any] = next((strictjson.reload(row[0].encode()) for row in rows), {})
             # A cursor is made of a row that was selected; one to any other row was made up, and
             # would tell of what the asker may not see.
-            wanted = {name: frozenset(values) for name, values in where.items()}
             if fields.get("id") != task_id or not tasks.matches(wanted, fields):
                 raise BadRequest("field after is a cursor to a change that is no longer held")
             key = fields[field]
@@ -256,13 +256,12 @@ class Database:
 
     def _unfolded(
         self,
-        where: Mapping[str, Iterable[str]],
+        wanted: Mapping[str, frozenset[str]],
         field: str,
         after: tuple[Any, str] | None,
         descending: bool,
         unfolded: Mapping[str, int],
     ) -> Iterator[tuple[str, int, Any]]:
-        wanted = {name: frozenset(values) for name, values in where.items()}
         revs = dialect.json_list(unfolded.values())
         for rev, task_id, _, _, _, text in self._read(self._querier, dialect.LOAD_BY_REV, (revs,)):
             fields = strictjson.reload(text.encode())

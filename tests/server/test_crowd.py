@@ -1,5 +1,6 @@
 """More writes than the disk takes: they wait with their connections, and nobody else does."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,11 @@ from world import World
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def world(tmp_path: Path) -> Iterator[World]:
     # Two commits of two rows are a crowd.
-    return World(tmp_path, commit_rows=2)
+    world = World(tmp_path, commit_rows=2)
+    yield world
+    world.close()
 
 
 def register_many(world: World, count: int) -> list[dict[str, object]]:
@@ -38,7 +41,6 @@ def test_writes_wait_with_their_connection_and_finds_of_others_do_not(world: Wor
     for some in (replies, more):
         assert [reply["id"] for reply in some] == [f"many-{number}" for number in range(50)]
         assert {reply["errid"] for reply in some} == {0}
-    world.close()
 
 
 def test_a_full_disk_leaves_nobody_waiting(world: World) -> None:
@@ -51,7 +53,6 @@ def test_a_full_disk_leaves_nobody_waiting(world: World) -> None:
     again = register_many(world, 20)
     world.drain()
     assert [reply["errid"] for reply in again] == [0] * 20
-    world.close()
 
 
 def test_a_connection_that_is_lost_while_it_waits_is_let_go(world: World) -> None:
@@ -64,7 +65,6 @@ def test_a_connection_that_is_lost_while_it_waits_is_let_go(world: World) -> Non
     other = world.connect("other")
     found = [other.ask("Find", id=f"lost-{number}")["errid"] for number in range(20)]
     assert found == [0] * 4 + [1002] * 16
-    world.close()
 
 
 def test_a_closed_connection_is_not_called_when_there_is_room(world: World) -> None:
@@ -77,7 +77,6 @@ def test_a_closed_connection_is_not_called_when_there_is_room(world: World) -> N
     peer.connection._touched = called.append
     world.drain()
     assert not called
-    world.close()
 
 
 def test_since_when_a_task_is_held_is_told_after_a_restart(tmp_path: Path) -> None:

@@ -7,15 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from daemon import Daemon
+from daemon import Daemon, taskdashd
 
 import taskdash
 from taskdashd.tokens import FILE_NAME, TokenError, TokenFile
-
-
-def taskdashd(*words: object) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "taskdashd", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
 def made(data: Path, name: str, *words: str) -> str:

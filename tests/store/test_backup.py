@@ -2,13 +2,11 @@
 
 import json
 import sqlite3
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import pytest
-from daemon import Daemon
+from daemon import Daemon, taskdashd
 from world import World
 
 import taskdash
@@ -37,11 +35,6 @@ def tasks(data: Path) -> dict[str, str]:
     found = world.connect().ask("Query", limit=1000)["tasks"]
     world.close()
     return {task["id"]: json.dumps(task, sort_keys=True) for task in found}
-
-
-def taskdashd(*words: object) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "taskdashd", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
 def test_a_copy_put_back_is_the_same(data: Path, tmp_path: Path) -> None:

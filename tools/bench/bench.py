@@ -18,7 +18,7 @@ import throughput
 from report import OURS, Goal, Row, head, save, svg
 from throughput import SHAPES, Requests
 
-_FINDING_SHAPE = "64×16"
+_FINDING_SHAPE = "×".join(map(str, footprint.FIND_SHAPE))
 
 
 class Run:

@@ -12,20 +12,12 @@
  * of CLOCK_MONOTONIC at which it was caused.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
+#define PROGRAM "crowd"
+#include "common.h"
 #include <netinet/tcp.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 #define MARK 21
 #define SAMPLES (8u << 20)
@@ -36,51 +28,9 @@ struct link {
     char tail[MARK];
 };
 
-struct entries {
-    size_t count;
-    char **at;
-    uint32_t *size;
-};
-
 static char buffer[MARK + (256 << 10)];
 static uint32_t *delay_us;
 static uint64_t events, beats, bytes, closed;
-
-static void die(const char *what) {
-    fprintf(stderr, "crowd: %s: %s\n", what, errno ? strerror(errno) : "bad data");
-    exit(1);
-}
-
-static uint64_t now_ns(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static struct entries read_entries(const char *path) {
-    struct entries e = {0};
-    struct stat info;
-    int fd = open(path, O_RDONLY);
-    if (fd < 0 || fstat(fd, &info) < 0) die(path);
-    char *all = malloc((size_t)info.st_size + 1);
-    for (off_t at = 0; at < info.st_size;) {
-        ssize_t n = read(fd, all + at, (size_t)(info.st_size - at));
-        if (n <= 0) die(path);
-        at += n;
-    }
-    close(fd);
-    for (off_t at = 0; at < info.st_size;) {
-        uint32_t size;
-        memcpy(&size, all + at, 4);
-        e.at = realloc(e.at, (e.count + 1) * sizeof *e.at);
-        e.size = realloc(e.size, (e.count + 1) * sizeof *e.size);
-        e.at[e.count] = all + at + 4;
-        e.size[e.count] = ntohl(size);
-        at += 4 + e.size[e.count++];
-    }
-    if (!e.count) die(path);
-    return e;
-}
 
 static void say(struct link *l, const struct entries *e, size_t number) {
     size_t i = number % e->count;

@@ -14,19 +14,11 @@
  * connection is never looked at, so DEPTH requests must fit into 48 KiB.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
+#define PROGRAM "load"
+#include "common.h"
 #include <netinet/tcp.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 #define IN_BYTES (4u << 20)
 #define BUCKETS 4096
@@ -52,30 +44,12 @@ struct reply {
     unsigned number; /* of the request, where replies may overtake one another */
 };
 
-static char **request;
-static uint32_t *size_of;
-static size_t requests, connections, depth, ring;
+static struct entries request;
+static size_t connections, depth, ring;
 static uint64_t buckets[BUCKETS];
 static uint64_t done, answered_in_all, errors, grpc_messages;
 static enum wire wire;
 static int measuring, once;
-
-static void die(const char *what) {
-    fprintf(stderr, "load: %s: %s\n", what, errno ? strerror(errno) : "bad data");
-    exit(1);
-}
-
-static uint64_t now_ns(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static uint32_t be32(const char *p) {
-    uint32_t n;
-    memcpy(&n, p, 4);
-    return ntohl(n);
-}
 
 /* Buckets of 16 to the octave, in microseconds: the error is at most 6 %. */
 static unsigned bucket_of(uint64_t us) {
@@ -159,16 +133,16 @@ static void put(struct link *l, const char *bytes, size_t size) {
 }
 
 static void ask(struct link *l, unsigned count, uint64_t now) {
-    while (count-- && l->next < requests) {
-        char *at = request[l->next];
+    while (count-- && l->next < request.count) {
+        char *at = request.at[l->next];
         if (wire == GRPC) {
             uint32_t stream = htonl(2 * l->asked + 1);
             memcpy(at + 5, &stream, 4);
             memcpy(at + 9 + (be32(at) >> 8) + 5, &stream, 4);
         }
-        put(l, at, size_of[l->next]);
+        put(l, at, request.size[l->next]);
         l->next += connections;
-        if (!once) l->next %= requests;
+        if (!once) l->next %= request.count;
         l->started[l->asked++ % ring] = now;
     }
 }
@@ -222,27 +196,6 @@ static uint64_t percentile(double share) {
     return 0;
 }
 
-static void read_requests(const char *path) {
-    int fd = open(path, O_RDONLY);
-    struct stat info;
-    if (fd < 0 || fstat(fd, &info) < 0) die(path);
-    char *all = malloc((size_t)info.st_size + 1);
-    for (off_t at = 0; at < info.st_size;) {
-        ssize_t n = read(fd, all + at, (size_t)(info.st_size - at));
-        if (n <= 0) die(path);
-        at += n;
-    }
-    close(fd);
-    for (off_t at = 0; at < info.st_size; at += 4 + be32(all + at)) {
-        if (requests % 1024 == 0) {
-            request = realloc(request, (requests + 1024) * sizeof *request);
-            size_of = realloc(size_of, (requests + 1024) * sizeof *size_of);
-        }
-        request[requests] = all + at + 4;
-        size_of[requests++] = be32(all + at);
-    }
-}
-
 int main(int argc, char **argv) {
     if (argc != 9) {
         fprintf(stderr, "usage: load HOST PORT CONNECTIONS DEPTH WARMUP_S SECONDS frames|resp|grpc FILE\n");
@@ -253,15 +206,15 @@ int main(int argc, char **argv) {
     double warmup = atof(argv[5]), seconds = atof(argv[6]);
     wire = !strcmp(argv[7], "resp") ? RESP : !strcmp(argv[7], "grpc") ? GRPC : FRAMES;
     ring = depth * 64;
-    read_requests(argv[8]);
-    char *opening = request[0];
-    size_t opening_size = wire == GRPC ? size_of[0] : 0;
+    request = read_entries(argv[8]);
+    char *opening = request.at[0];
+    size_t opening_size = wire == GRPC ? request.size[0] : 0;
     if (wire == GRPC) {
-        request++;
-        size_of++;
-        requests--;
+        request.at++;
+        request.size++;
+        request.count--;
     }
-    if (!connections || !depth || requests < connections) die("fewer requests than connections");
+    if (!connections || !depth || request.count < connections) die("fewer requests than connections");
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[2]))};
     if (inet_pton(AF_INET, argv[1], &to.sin_addr) != 1) die("host");
     int epoll = epoll_create1(0), one = 1;
@@ -294,7 +247,7 @@ int main(int argc, char **argv) {
             flush(epoll, l);
         }
         now = now_ns();
-        if (once && done >= requests) break;
+        if (once && done >= request.count) break;
         if (!measuring && (double)(now - start) / 1e9 >= warmup) {
             measuring = 1;
             began = now;

@@ -64,9 +64,9 @@ def process(
 
 
 @contextmanager
-def taskdashd(data: Path, *flags: str) -> Iterator[Server]:
+def taskdashd(data: Path) -> Iterator[Server]:
     command = [sys.executable, "-m", "taskdashd", "run", "--listen", "127.0.0.1:0"]
-    with process(*command, "--data", str(data), *flags, stderr=subprocess.PIPE) as running:
+    with process(*command, "--data", str(data), stderr=subprocess.PIPE) as running:
         assert running.stderr is not None
         address = ""
         for line in running.stderr:
@@ -202,11 +202,11 @@ def missing(name: str) -> list[str]:
 
 
 @contextmanager
-def fresh(name: str, where: Path, *flags: str) -> Iterator[Server]:
+def fresh(name: str, where: Path) -> Iterator[Server]:
     """Start a peer with nothing in it; what it wrote is removed afterwards."""
     data = Path(tempfile.mkdtemp(dir=where))
     try:
-        with STARTS[name](data / "data", *flags) as server:
+        with STARTS[name](data / "data") as server:
             yield server
     finally:
         shutil.rmtree(data)

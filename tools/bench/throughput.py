@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,15 +53,18 @@ def load(server: Server, shape: tuple[int, int], seconds: float, file: Path) -> 
 
     0 `seconds` means each request once, with no warm-up.
     """
-    command = ["taskset", "-c", str(servers.LOAD_CORE), str(servers.BUILD / "load"), "127.0.0.1"]
-    words = (server.port, *shape, WARMUP_S, seconds, server.wire, file)
-    result = subprocess.run(
-        [*command, *map(str, words)], capture_output=True, text=True, check=False
-    )
+    command = _command(server, shape, seconds, file)
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         raise SystemExit(f"{server.name}: {shape}: {result.stdout}{result.stderr}")
     told: dict[str, Any] = json.loads(result.stdout)
     return told
+
+
+def _command(server: Server, shape: tuple[int, int], seconds: float, file: Path) -> list[str]:
+    words = (server.port, *shape, WARMUP_S, seconds, server.wire, file)
+    pinned = ["taskset", "-c", str(servers.LOAD_CORE), str(servers.BUILD / "load")]
+    return [*pinned, "127.0.0.1", *map(str, words)]
 
 
 def prepare(server: Server, requests: Requests, count: int, *, at_rest: bool = False) -> None:
@@ -78,10 +80,9 @@ def rate(
     seconds: float,
     requests: Requests,
     where: Path,
-    flags: tuple[str, ...] = (),
 ) -> float:
     """Measure one peer once, started with nothing in it."""
-    with servers.fresh(name, where, *flags) as server:
+    with servers.fresh(name, where) as server:
         if workload == "register new":
             count = 20_000 if shape == (1, 1) else 400_000
             file = requests.file(server.wire, "register", count, "new")
@@ -105,16 +106,10 @@ def p99_us(
     find = requests.file(server.wire, "find", KNOWN, "known")
     alone = int(load(server, depth, seconds, find)["p99_us"])
     register = requests.file(server.wire, "register", 400_000, "new")
-    command = ["taskset", "-c", str(servers.LOAD_CORE), str(servers.BUILD / "load"), "127.0.0.1"]
-    words = (server.port, 64, 1, WARMUP_S, seconds + 1, server.wire, register)
-    with subprocess.Popen([*command, *map(str, words)], stdout=subprocess.PIPE) as busy:
+    command = _command(server, (64, 1), seconds + 1, register)
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as busy:
         beside = int(load(server, depth, seconds, find)["p99_us"])
         busy.wait()
     if busy.returncode:
         raise SystemExit(f"{server.name}: registering beside Find failed")
     return alone, beside
-
-
-def temporary(where: Path) -> "tempfile.TemporaryDirectory[str]":
-    """Make a directory for files of requests."""
-    return tempfile.TemporaryDirectory(prefix="requests-", dir=where)
