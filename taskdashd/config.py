@@ -116,6 +116,18 @@ def _whole(low: int, high: int) -> Callable[[Any], int]:
     return parse
 
 
+def _whole_or_off(low: int, high: int) -> Callable[[Any], int | None]:
+    whole = _whole(low, high)
+
+    def parse(value: Any) -> int | None:
+        try:
+            return None if str(value) == "off" else whole(value)
+        except ValueError as error:
+            raise ValueError(f"{error}, or off") from None
+
+    return parse
+
+
 def _setting(
     default: Any, parse: Callable[[Any], Any], unit: str, about: str, *, live: bool = False
 ) -> Any:
@@ -197,6 +209,30 @@ class Settings:
     max_connections: int = _setting(
         10_000, _whole(1, 1_000_000), "connections", "More are told 1005.", live=True
     )
+    max_connections_per_address: int = _setting(
+        1_000, _whole(1, 1_000_000), "connections", "More are told 1005.", live=True
+    )
+    request_rate: int | None = _setting(
+        10_000,
+        _whole_or_off(1, 10_000_000),
+        "requests/s|off",
+        "On one connection; more are told 1005.",
+        live=True,
+    )
+    identity_rate: int | None = _setting(
+        20_000,
+        _whole_or_off(1, 10_000_000),
+        "requests/s|off",
+        "With one token, on all its connections; more are told 1005.",
+        live=True,
+    )
+    queue_timeout: float = _setting(
+        10.0,
+        _seconds(0.1, 3600),
+        "seconds",
+        "Requests that have waited longer for their turn are told 1005.",
+        live=True,
+    )
     max_live_tasks: int = _setting(
         200_000,
         _whole(1, 100_000_000),
@@ -213,6 +249,13 @@ class Settings:
     )
     max_watches: int = _setting(
         64, _whole(1, 100_000), "watches", "On one connection; more are told 1005.", live=True
+    )
+    input_buffer: int = _setting(
+        32 << 20,
+        _whole(1 << 20, 8 << 30),
+        "bytes",
+        "Input held for all connections together; unfinished frames beyond it are told 1005.",
+        live=True,
     )
     reply_buffer: int = _setting(
         256 << 10,

@@ -17,8 +17,10 @@ from taskdash_protocol.errors import Busy
 from taskdashd import logs, notify
 from taskdashd.config import TABLE, Address, ConfigError, Settings, backup_dir
 from taskdashd.doors import (
+    CONTROL_NAME,
     asks_for_tokens,
     bind,
+    bind_operators_socket,
     is_loopback,
     read_certificate,
     read_tokens,
@@ -138,7 +140,7 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
     engine = build_engine(database, live, writing, reading, querying, clock, access)
     poller = Poller(engine, live, mailbox)
     supervisor = Supervisor(engine, poller)
-    for listener in plain:
+    for listener in (*plain, bind_operators_socket(settings.data)):
         poller.listen(listener)
     for listener in secure:
         poller.listen(listener, tls)
@@ -159,6 +161,7 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
         await _stop(poller, engine, settings.shutdown_timeout)
         nursery.cancel_scope.cancel()
     poller.close()
+    (settings.data / CONTROL_NAME).unlink(missing_ok=True)
     mailbox.close()
     database.interrupt()
     readers_ended = reading.close(1.0, drop=True) and querying.close(1.0, drop=True)

@@ -1,7 +1,9 @@
 """The daemon's doors: the addresses it listens on, its certificate, its tokens."""
 
+import os
 import socket
 import time
+from pathlib import Path
 from typing import Final, Protocol
 
 import structlog
@@ -15,6 +17,7 @@ from taskdashd.server.poller import Poller
 from taskdashd.server.tls import TlsContext, TlsError
 from taskdashd.tokens import TokenError, TokenFile
 
+CONTROL_NAME: Final = "taskdashd.sock"
 _TOKENS_S: Final = 1.0
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -56,6 +59,29 @@ def bind(address: Address) -> list[socket.socket]:
     return listeners
 
 
+def bind_operators_socket(data: Path) -> socket.socket:
+    """Bind the socket in the data directory through which its owner always gets in (mode 0600).
+
+    The directory must be locked: one of the same name is left over and removed. Raises
+    `StartError`.
+    """
+    path = data / CONTROL_NAME
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    directory = os.open(data, os.O_PATH | os.O_DIRECTORY)
+    # By way of the descriptor: a path of more than 107 bytes cannot be bound (unix(7)).
+    mask = os.umask(0o177)
+    try:
+        path.unlink(missing_ok=True)
+        listener.bind(f"/proc/self/fd/{directory}/{CONTROL_NAME}")
+    except OSError as error:
+        listener.close()
+        raise StartError(f"cannot listen on {path}: {error.strerror}") from None
+    finally:
+        os.umask(mask)
+        os.close(directory)
+    return listener
+
+
 def asks_for_tokens(settings: Settings, listeners: list[socket.socket]) -> bool:
     """Tell whether whoever connects must sign in."""
     if settings.auth == "auto":
@@ -95,7 +121,7 @@ async def watch_tokens(tokens: TokenFile, engine: Engine, poller: Poller, live: 
                 if session.since < since:
                     limit = f"{live.sign_in_timeout:g} s"
                     poller.expire(serial, AuthError(f"no good token came within {limit}"))
-            elif not tokens.stands(session.identity):
+            elif not session.is_local and not tokens.stands(session.identity):
                 poller.expire(serial, AuthError("the token was revoked or has expired"))
 
 

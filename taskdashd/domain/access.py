@@ -44,3 +44,6 @@ class Identity:
 
 ANYONE: Final = Identity("", "operator")
 """Whoever connects, where the daemon asks for no token."""
+
+LOCAL_OPERATOR: Final = Identity("operator", "operator", key="local")
+"""Whoever connects to the socket in the data directory: the system has let them in."""

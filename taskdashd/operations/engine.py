@@ -10,7 +10,8 @@ from typing import Final, Protocol
 
 from taskdash_protocol.errors import Busy, ServerError
 from taskdash_protocol.statuses import is_live
-from taskdashd.domain.access import Identity
+from taskdashd.domain.access import LOCAL_OPERATOR, Identity
+from taskdashd.domain.budget import Budget
 from taskdashd.domain.liveness import Liveness, Owner
 from taskdashd.domain.tasks import Author, Change, Moment, Task, refreshed
 from taskdashd.feed import Feed, Subscriber, Watch
@@ -23,6 +24,11 @@ from taskdashd.store.writer import Writer
 
 NOBODY: Final = 0
 """Serial of the owner that stands for connections which are gone."""
+
+_DRAWN_AT_ONCE: Final = 16
+"""Requests for which a connection's budget is asked at once."""
+
+_BUDGETS_MAX: Final = 10_000
 
 _TIMEOUTS_MAX: Final = 1000
 """Different heartbeat timeouts that one connection's tasks may have."""
@@ -38,13 +44,17 @@ class Limits(Protocol):
     max_frame: int
     max_live_tasks: int
     max_watches: int
+    request_rate: int | None
+    identity_rate: int | None
 
 
 class Session:
     """One connection, as operations see it: who it is, what it owns, what it watches."""
 
     __slots__ = (
+        "_allowed",
         "author",
+        "budget",
         "client",
         "identity",
         "next_watch",
@@ -52,6 +62,7 @@ class Session:
         "peer",
         "said_hello",
         "sees_all",
+        "shared_budget",
         "since",
         "subscriber",
         "watches",
@@ -64,11 +75,16 @@ class Session:
         subscriber: Subscriber,
         now: float,
         identity: Identity | None,
+        budget: Budget,
     ) -> None:
         self.peer = peer
         self.since = now
         self.client = ""
         self.said_hello = False
+        self.budget = budget
+        self.shared_budget: Budget | None = None
+        """That of the identity, for all its connections."""
+        self._allowed = 0
         self.author = Author(serial, peer)
         self.signed_in(identity)
         self.owner = Owner(serial, now)
@@ -80,6 +96,28 @@ class Session:
     def address(self) -> str:
         """Give where it comes from, without the port."""
         return self.peer.rpartition(":")[0]
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is the operator's, on the socket that always gets in."""
+        return self.identity is LOCAL_OPERATOR
+
+    def may_ask(self) -> bool:
+        """Count a request, and tell whether the rates allow it."""
+        self._allowed -= 1
+        return self._allowed >= 0 or self._draw()
+
+    def share(self, budget: Budget) -> None:
+        """From now on draw from an identity's budget too."""
+        self.shared_budget = budget
+        self._allowed = 0
+
+    def _draw(self) -> bool:
+        drawn = _DRAWN_AT_ONCE if self.is_local else self.budget.draw(_DRAWN_AT_ONCE)
+        if self.shared_budget is not None and drawn:
+            drawn = self.shared_budget.draw(drawn)
+        self._allowed = max(0, drawn - 1)
+        return drawn > 0
 
     def introduce(self, client: str) -> None:
         """Take the name that the client gives itself."""
@@ -124,6 +162,8 @@ class Engine:
         self.started_at = clock.stamp()
         self.may_have_spoken: Callable[[int], bool] = lambda _serial: False
         """Whether something waits in the socket of the session with this serial."""
+        self._budgets: dict[str, Budget] = {}
+        """By the identity's key."""
         self._serial = opened.boot << 32
         # What was live before this start gets one full timeout from now to be taken up.
         before = self._orphaned()
@@ -142,7 +182,8 @@ class Engine:
         """Begin a session for a connection that was just accepted."""
         self._serial += 1
         now, identity = self.clock.now(), self.access.at_first
-        session = Session(self._serial, peer, subscriber, now, identity)
+        budget = Budget(lambda: self.limits.request_rate, self.clock.now)
+        session = Session(self._serial, peer, subscriber, now, identity, budget)
         self.sessions[self._serial] = session
         self.liveness.connect(session.owner)
         return session
@@ -161,9 +202,23 @@ class Engine:
 
     def become(self, session: Session, identity: Identity) -> None:
         """Take a session for somebody; what it watched as somebody else ends."""
+        if session.is_local:
+            return
         if session.identity is not None and session.identity != identity:
             self.end_watches(session)
         session.signed_in(identity)
+        if identity.key and identity is not LOCAL_OPERATOR:
+            session.share(self._budget_of(identity))
+
+    def _budget_of(self, identity: Identity) -> Budget:
+        budget = self._budgets.get(identity.key)
+        if budget is None:
+            if len(self._budgets) >= _BUDGETS_MAX:
+                # Of tokens that were exchanged: those in use keep theirs.
+                self._budgets.clear()
+            budget = Budget(lambda: self.limits.identity_rate, self.clock.now)
+            self._budgets[identity.key] = budget
+        return budget
 
     def recognise(self, session: Session, name: str | None) -> None:
         """Take somebody for whom their verified certificate names, if that name has a token."""

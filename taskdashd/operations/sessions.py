@@ -20,7 +20,7 @@ def hello(request: Hello, caller: Caller, done: Done) -> None:
             f"field protocol: this daemon speaks {PROTOCOL_VERSION}, not {request.protocol}"
         )
     me = caller.session
-    if me.identity is None or request.token:
+    if not me.is_local and (me.identity is None or request.token):
         caller.engine.become(me, caller.engine.access.sign_in(request.token, me.address))
     me.introduce("".join(filter(str.isprintable, request.client)))
     limits = caller.engine.limits
@@ -37,7 +37,8 @@ def hello(request: Hello, caller: Caller, done: Done) -> None:
 
 def _sign_in(request: SignIn, caller: Caller, done: Done) -> None:
     me, engine = caller.session, caller.engine
-    engine.become(me, engine.access.sign_in(request.token, me.address))
+    if not me.is_local:
+        engine.become(me, engine.access.sign_in(request.token, me.address))
     done({})
 
 

@@ -10,7 +10,8 @@
 - A write that finds the writer crowded stops the inbox too, until a commit has made room.
 - An operation of kind "session" waits until everything before it is answered, and stops the inbox
   until it is done.
-- Nothing in here is unbounded: `wants_input` is false while too much waits.
+- Nothing in here is unbounded: `wants_input` is false while too much waits, and what has waited
+  longer than `queue_timeout` for its turn is refused, until there is no more of it.
 
 Whoever drives it calls `receive`, `end_of_input`, `expire` and `settle`, sends what `outbox` gives,
 and closes the socket when `finished`.
@@ -30,7 +31,7 @@ from taskdashd.feed import Event
 from taskdashd.operations.engine import Engine
 from taskdashd.operations.table import Caller, Operation
 from taskdashd.server.calls import Call, Lost, error_body, reply_body
-from taskdashd.server.inbox import Inbox
+from taskdashd.server.inbox import Inbox, InboxLimits
 from taskdashd.server.outbox import Outbox
 from taskdashd.server.ready import ReadyReplies
 
@@ -39,10 +40,9 @@ LOOK_AHEAD_MAX: Final = 256
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-class ConnectionLimits(Protocol):
+class ConnectionLimits(InboxLimits, Protocol):
     """The settings that a connection reads; they may change while the daemon runs."""
 
-    max_frame: int
     max_pending: int
     reply_buffer: int
     watch_buffer: int
@@ -62,7 +62,6 @@ class Connection:
         self._engine = engine
         self._limits = limits
         self._touched = touched
-        self._inbox = Inbox(limits.max_frame, self._heard)
         self.outbox = Outbox()
         self._waits = False
         self._has_watch_behind = False
@@ -72,6 +71,7 @@ class Connection:
         self._gone = False
         self._goodbye: tuple[ServerError, bool] | None = None
         self.session = engine.connect(peer, self)
+        self.inbox = Inbox(limits, self.session, engine.clock.now)
         self._caller = Caller(self.session, engine)
         self._ready = ready
 
@@ -80,7 +80,7 @@ class Connection:
     @property
     def wants_input(self) -> bool:
         """Whether more bytes may be read from the peer now."""
-        return not self._ended and not self._closing and not self._inbox.is_full
+        return not self._ended and not self._closing and not self.inbox.is_full
 
     @property
     def peer_is_slow(self) -> bool:
@@ -90,40 +90,39 @@ class Connection:
     @property
     def has_partial_frame(self) -> bool:
         """Whether a frame was begun that the peer has yet to complete."""
-        return not self._closing and self._inbox.has_partial_frame
+        return not self._closing and self.inbox.has_partial_frame
 
     @property
     def has_unread_frame(self) -> bool:
         """Whether a whole frame has arrived whose sign of life was not taken yet."""
-        return not self._closing and not self.peer_is_slow and self._inbox.has_unread_frame
-
-    @property
-    def frames_in(self) -> int:
-        """How many frames were taken."""
-        return self._inbox.frames_in
+        return not self._closing and not self.peer_is_slow and self.inbox.has_unread_frame
 
     @property
     def finished(self) -> bool:
         """Whether everything is said: the socket can be closed."""
         if self.outbox.output_bytes or self.outbox:
             return False
-        return self._closing or (self._ended and not self._inbox)
+        return self._closing or (self._ended and not self.inbox)
 
     @property
     def idle(self) -> bool:
         """Whether no request waits to be done or answered."""
-        return not self._inbox and not self.outbox
+        return not self.inbox and not self.outbox
 
     @property
     def closing(self) -> bool:
         """Whether the daemon ends this connection; nothing more is read from it."""
         return self._closing
 
-    def receive(self, data: bytes) -> None:
-        """Take bytes from the peer and do what they ask, as far as that can be done now."""
+    def receive(self, data: bytes, *, more: bool = False) -> None:
+        """Take bytes from the peer and do what they ask, as far as that can be done now.
+
+        `more` says that others wait already where these come from.
+        """
         if not self._closing:
-            self._inbox.feed(data)
+            self.inbox.feed(data)
             self._work()
+            self.inbox.note_delay(more=more, excused=self.peer_is_slow)
 
     def end_of_input(self) -> None:
         """Note that the peer will send no more. It still gets its replies."""
@@ -137,14 +136,14 @@ class Connection:
     def settle(self) -> None:
         """Go on after something that was waited for has happened."""
         self._send_ready()
-        if self._inbox.has_work:
+        if self.inbox.has_work:
             self._work()
 
     def room_was_made(self) -> None:
         """Note that the peer has read some: watches that were held back go on."""
         if self._has_watch_behind:
             self.resume_watches()
-        if self._inbox.has_work:
+        if self.inbox.has_work:
             self._work()
 
     def expire(self, error: ServerError, *, reply: bool = False) -> None:
@@ -154,7 +153,7 @@ class Connection:
         """
         if not self._closing:
             self._closing = True
-            self._inbox.clear()
+            self.inbox.clear()
             self._goodbye = (error, reply)
             self._touched(self)
 
@@ -162,13 +161,13 @@ class Connection:
         """End the connection for a reason, once all that came before is done and answered."""
         if not self._closing:
             self._ended = True
-            self._inbox.refuse_rest(error, reply=reply)
+            self.inbox.refuse_rest(error, reply=reply)
             self._touched(self)
 
     def lost(self) -> None:
         """Note that the socket is gone."""
         self._closing = self._gone = True
-        self._inbox.clear()
+        self.inbox.clear()
         self.outbox.clear()
         self._engine.disconnect(self.session)
 
@@ -178,7 +177,7 @@ class Connection:
         """Take events; a watcher that does not read is cut off."""
         if self._closing:
             return
-        outbox, framing = self.outbox, self._inbox.framing
+        outbox, framing = self.outbox, self.inbox.framing
         if not outbox.output_bytes:
             # Else it is touched already, or waits for the kernel to take more.
             self._touched(self)
@@ -209,7 +208,7 @@ class Connection:
 
     def _work(self) -> None:
         try:
-            while self._inbox or self._read():
+            while self.inbox or self._read():
                 if not self._run_inbox():
                     break
         except Exception:
@@ -217,25 +216,23 @@ class Connection:
             self.expire(Busy("an unexpected fault: it was logged"), reply=True)
         if self.peer_is_slow:
             # Nothing more is done before the peer has read what it asked for; but it lives.
-            self._inbox.listen()
+            self.inbox.listen()
         self._send_ready()
 
     def _read(self) -> bool:
         """Fill the inbox; tell whether there is anything in it."""
         if self._closing:
             return False
-        inbox = self._inbox
+        inbox = self.inbox
         while not self.peer_is_slow and inbox.parse_one(self._answer_known):
-            if inbox and self._engine.writer.is_crowded:
-                # It may have to wait: what is behind it takes less room as bytes.
+            if inbox and (self._engine.writer.is_crowded or self.session.identity is None):
+                # It may have to wait: what is behind it takes less room as bytes. And who signs in
+                # may send larger frames from then on.
                 break
         return bool(inbox)
 
-    def _heard(self) -> None:
-        self.session.owner.last_seen = self._engine.clock.now()
-
     def _answer_known(self, payload: bytes) -> bool:
-        if self._waits or not self.session.sees_all or self._inbox.framing is not TASKDASH:
+        if self._waits or not self.session.sees_all or self.inbox.framing is not TASKDASH:
             return False
         frame = self._ready.get(payload)
         if frame is None:
@@ -245,7 +242,7 @@ class Connection:
 
     def _run_inbox(self) -> bool:
         """Do what is in the inbox, in order; False if something in it has to wait."""
-        inbox, outbox, limits, view = self._inbox, self.outbox, self._limits, self._engine.view
+        inbox, outbox, limits, view = self.inbox, self.outbox, self._limits, self._engine.view
         while inbox:
             if (
                 self._waits
@@ -287,7 +284,7 @@ class Connection:
             self._touched(self)
 
     def _look_up(self) -> None:
-        wanted = self._inbox.task_ids(self._look_ahead)
+        wanted = self.inbox.task_ids(self._look_ahead)
         # If the cache cannot hold them all at once, fewer will be asked for.
         self._look_ahead = max(1, self._look_ahead // 2)
         self._waits = True
@@ -297,10 +294,10 @@ class Connection:
         self._waits = False
         if self._closing:
             return
-        if self._inbox and self._engine.view.knows(self._inbox.first().task_id or ""):
+        if self.inbox and self._engine.view.knows(self.inbox.first().task_id or ""):
             self._look_ahead = min(LOOK_AHEAD_MAX, self._look_ahead * 2)
-        if fault is not None and self._inbox:
-            call = self._inbox.pop()
+        if fault is not None and self.inbox:
+            call = self.inbox.pop()
             unreadable = Busy("the task is unreadable")
             call.answer = fault if isinstance(fault, ServerError) else unreadable
             self._answer(call)
@@ -385,7 +382,7 @@ class Connection:
             self._touched(self)
 
     def _reply(self, header: dict[str, Any], body: bytes, *, encoded_twice: bool = False) -> bytes:
-        return self._inbox.framing.reply(header, body, encoded_twice=encoded_twice)
+        return self.inbox.framing.reply(header, body, encoded_twice=encoded_twice)
 
     def _send_ready(self) -> None:
         self.outbox.release()
@@ -395,4 +392,4 @@ class Connection:
                 self.outbox.put(self._reply({}, error_body(error)))
             if self.session.said_hello:
                 body = strictjson.dumps({"errid": error.errid, "detail": error.detail})
-                self.outbox.put(self._inbox.framing.event({"Bye": True}, body))
+                self.outbox.put(self.inbox.framing.event({"Bye": True}, body))

@@ -65,12 +65,12 @@ class FrameDeadlines:
                 self._partial.stop(link)
                 self._late.stop(link)
                 link.frames_timed = None
-        elif connection.frames_in != link.frames_timed or (
+        elif connection.inbox.frames_in != link.frames_timed or (
             link not in self._partial and link not in self._late
         ):
             self._late.stop(link)
             self._partial.start(link, timeout_s)
-            link.frames_timed = connection.frames_in
+            link.frames_timed = connection.inbox.frames_in
 
     def due(self) -> "Iterator[Link]":
         """Take out the connections whose frame is overdue."""

@@ -6,24 +6,44 @@ Bounded: no more is parsed while a batch waits, and no more should be read from 
 
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
-from taskdash_protocol.errors import BadRequest, FrameError, ServerError
+from taskdash_protocol.errors import BadRequest, Busy, FrameError, ServerError
 from taskdash_protocol.frames import TASKDASH, Decoder, Framing
+from taskdashd.operations.engine import Session
 from taskdashd.server.calls import Call, Lost, parse
 
+FRAME_BYTES_MAX_UNSIGNED: Final = 64 << 10
+"""The largest length of a frame of a peer that has yet to sign in."""
 REQUESTS_MAX: Final = 256
 BYTES_MAX: Final = 64 << 10
 BUFFERED_BYTES_MAX: Final = 128 << 10
 """Bytes not yet taken as frames, beyond which no more are read while the inbox is stopped."""
 
+_LATE: Final = Busy("more is asked of the daemon than it can do: try again later")
+_TOO_MANY: Final = Busy("too many requests a second: slow down, and try this one again later")
+
+
+class InboxLimits(Protocol):
+    """The settings that are read here; they may change while the daemon runs."""
+
+    max_frame: int
+    queue_timeout: float
+
 
 class Inbox:
-    """See the module. `heard` is called when whole frames have come: the peer lives."""
+    """See the module. Whole frames of a session's peer are a sign of its life."""
 
-    def __init__(self, frame_bytes_max: int, heard: Callable[[], None]) -> None:
-        self._decoder = Decoder(frame_bytes_max)
-        self._heard = heard
+    def __init__(self, limits: InboxLimits, session: Session, now: Callable[[], float]) -> None:
+        self._limits = limits
+        self._session = session
+        self._now = now
+        self._decoder = Decoder(min(limits.max_frame, FRAME_BYTES_MAX_UNSIGNED))
+        self._behind_since: float | None = None
+        """Since when there has been more than could be done at once."""
+        self._more = False
+        self._sheds = False
+        """Whether nothing of what comes is done: it has waited for too long already."""
         self._calls: deque[Call] = deque()
         self._bytes = 0
         self._ahead = 0
@@ -38,6 +58,11 @@ class Inbox:
     def framing(self) -> Framing:
         """What the peer speaks; ours until it has said."""
         return self._decoder.framing or TASKDASH
+
+    @property
+    def buffered_bytes(self) -> int:
+        """How many bytes wait to be parsed or to become a whole frame."""
+        return self._decoder.buffered_bytes
 
     @property
     def is_full(self) -> bool:
@@ -64,7 +89,32 @@ class Inbox:
 
     def feed(self, data: bytes) -> None:
         """Take bytes from the peer."""
+        if self._behind_since is not None and not self._more and not self.has_work:
+            self._caught_up()
         self._decoder.feed(data)
+
+    def note_delay(self, *, more: bool, excused: bool) -> None:
+        """See since when requests have waited for their turn: not for longer than a time.
+
+        After that all are refused until none waits any more. `more` says that others wait in the
+        socket; `excused`, that they wait for the peer itself to read.
+        """
+        self._more = more
+        if excused or not (more or self.has_work):
+            self._caught_up()
+            return
+        now = self._now()
+        if self._behind_since is None:
+            self._behind_since = now
+        late = now - self._behind_since > self._limits.queue_timeout
+        self._sheds = self._sheds or (late and not self._session.is_local)
+
+    def _caught_up(self) -> None:
+        self._behind_since = None
+        self._sheds = False
+
+    def _heard(self) -> None:
+        self._session.owner.last_seen = self._now()
 
     def listen(self) -> None:
         """Look whether more whole frames have come, while none of them may be taken."""
@@ -81,6 +131,8 @@ class Inbox:
         if len(self._calls) >= REQUESTS_MAX or self._bytes >= BYTES_MAX:
             return False
         try:
+            if self._decoder.frame_bytes_max < self._limits.max_frame and self._session.identity:
+                self._decoder.frame_bytes_max = self._limits.max_frame
             payload = self._decoder.next_payload()
         except FrameError as error:
             self.refuse_rest(BadRequest(str(error)))
@@ -92,10 +144,16 @@ class Inbox:
         if not self._calls:
             # The others of a batch have come at the same moment.
             self._heard()
+        refusal = None
+        if self._sheds:
+            refusal = _LATE
+        elif not self._session.may_ask():
+            refusal = _TOO_MANY
         # What waits here may change what is asked for.
-        if self._calls or not known(payload):
+        if self._calls or refusal is not None or not known(payload):
             call = parse(payload, self._decoder)
             if call is not None:
+                call.answer = call.answer or refusal
                 self._calls.append(call)
                 self._bytes += call.size
         return True

@@ -36,8 +36,12 @@ class Link:
     """How many frames had been taken before the one whose rest is waited for, if one is."""
     unsent_bytes: int = 0
     """What the kernel still had to send when it was last looked at."""
+    address: str = ""
+    """What it is counted by; empty for the operator's own socket."""
     admitted: bool = True
-    """False for one over the limit, which is there only to be told so."""
+    """False for one over a limit, which is there only to be told so."""
+    held_bytes: int = 0
+    """How much of its input was held when that was last counted."""
     blocked: bool = False
     hung_up: bool = False
     lingers: bool = False

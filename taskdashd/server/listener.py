@@ -1,9 +1,11 @@
 """Listening sockets: accepting, and what to do when the process is out of descriptors."""
 
 import errno
+import os
 import select
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import structlog
@@ -31,6 +33,7 @@ class Listener:
         self._take = take
         self._sockets: dict[int, tuple[socket.socket, TlsContext | None]] = {}
         self._paused_until: float | None = None
+        self._spare: int | None = None
         self._cannot_accept = Sparing(log.error, "cannot accept, pausing")
 
     def listen(self, listener: socket.socket, tls: TlsContext | None = None) -> None:
@@ -52,6 +55,8 @@ class Listener:
                 return
             except OSError as error:
                 if error.errno in _OUT_OF_RESOURCES:
+                    if self._give_spare_to(listener):
+                        continue
                     self._pause(error)
                     return
                 log.debug("a connection was gone before it was accepted", error=str(error))
@@ -60,6 +65,7 @@ class Listener:
 
     def resume(self) -> float | None:
         """Go on after a pause, if it is over; returns the seconds that it still lasts."""
+        self._keep_spare()
         if self._paused_until is None:
             return None
         left_s = self._paused_until - self._now()
@@ -70,8 +76,25 @@ class Listener:
             self._epoll.modify(fd, select.EPOLLIN)
         return None
 
+    def _give_spare_to(self, listener: socket.socket) -> bool:
+        """Make room for the operator, who must get in however many others there are."""
+        if self._spare is None or listener.family != socket.AF_UNIX:
+            return False
+        os.close(self._spare)
+        self._spare = None
+        return True
+
+    def _keep_spare(self) -> None:
+        if self._spare is None and self._sockets:
+            with suppress(OSError):
+                # Later, then.
+                self._spare = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+
     def close(self) -> None:
         """Take no more connections."""
+        if self._spare is not None:
+            os.close(self._spare)
+            self._spare = None
         for fd, (listener, _) in self._sockets.items():
             self._epoll.unregister(fd)
             listener.close()
@@ -80,6 +103,7 @@ class Listener:
     def _pause(self, error: OSError) -> None:
         # The kernel would report the same connection as ready again and again.
         self._cannot_accept(error=error.strerror, pause_s=_PAUSE_S)
-        for fd in self._sockets:
-            self._epoll.modify(fd, 0)
+        for fd, (listener, _) in self._sockets.items():
+            if self._spare is None or listener.family != socket.AF_UNIX:
+                self._epoll.modify(fd, 0)
         self._paused_until = self._now() + _PAUSE_S

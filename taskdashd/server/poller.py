@@ -22,8 +22,10 @@ from typing import Any, Final, Protocol
 import structlog
 import trio
 
-from taskdash_protocol.errors import BadRequest, Busy, ServerError
+from taskdash_protocol.errors import BadRequest, ServerError
+from taskdashd.domain.access import LOCAL_OPERATOR
 from taskdashd.operations.engine import Engine
+from taskdashd.server.admission import Admission, AdmissionLimits, peer_of
 from taskdashd.server.connection import Connection, ConnectionLimits
 from taskdashd.server.deadlines import Deadlines, FrameDeadlines
 from taskdashd.server.link import Link, Unread
@@ -37,8 +39,6 @@ TURN_S: Final = 0.005
 """How long the other trio tasks (the tick, signals) may have to wait for their turn."""
 _READY_MAX: Final = 256
 _AFTER_FAULT_S: Final = 0.1
-_TURNED_AWAY_MAX: Final = 64
-"""Connections over the limit that are told so at one time; more are just closed."""
 LINGER_S: Final = 1.0
 """How long a peer may take to read our last words after we have closed our side."""
 
@@ -46,10 +46,9 @@ LINGER_S: Final = 1.0
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-class ServerLimits(ConnectionLimits, Protocol):
+class ServerLimits(ConnectionLimits, AdmissionLimits, Protocol):
     """The settings that the server reads; they may change while the daemon runs."""
 
-    max_connections: int
     frame_timeout: float
     handshake_timeout: float
     reply_cache: int
@@ -67,7 +66,7 @@ class Poller:
         self._epoll.register(mailbox, select.EPOLLIN)
         self._links: dict[int, Link] = {}
         self._by_serial: dict[int, Link] = {}
-        self._admitted = 0
+        self._admission = Admission(limits)
         self._touched: dict[Link, None] = {}
         self._reading_stopped = False
         self.ready_replies = ReadyReplies(engine.view, engine.speaks_for, limits.reply_cache)
@@ -79,12 +78,8 @@ class Poller:
         self._handshakes: Deadlines[Link] = Deadlines(now)
         self._unsent: Deadlines[Link] = Deadlines(now)
         self._lingering: Deadlines[Link] = Deadlines(now)
-        self._all_deadlines = (
-            *self._frames.all,
-            self._handshakes,
-            self._unsent,
-            self._lingering,
-        )
+        timed = (self._handshakes, self._unsent, self._lingering)
+        self._all_deadlines = (*self._frames.all, *timed)
 
     def __len__(self) -> int:
         """How many connections are open."""
@@ -204,30 +199,31 @@ class Poller:
     def _take(self, link: Link, address: Any) -> None:
         sock = link.sock
         sock.setblocking(False)
-        over = self._admitted - self.limits.max_connections
-        if over >= 0 and len(self._links) - self._admitted >= _TURNED_AWAY_MAX:
+        link.address, peer = peer_of(sock, address)
+        refusal = self._admission.enter(link)
+        if refusal is not None and not self._admission.may_tell_more:
+            self._admission.leave(link)
             sock.close()
             return
-        link.admitted = over < 0
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if link.address:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         link.connection = Connection(
             self._engine,
             self.limits,
-            f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}",
+            peer,
             lambda _connection: self._touched.setdefault(link),
             self.ready_replies,
         )
         self._links[link.fd] = link
-        self._admitted += link.admitted
         self._by_serial[link.connection.session.owner.serial] = link
         self._epoll.register(link.fd, 0)
         self._update(link)
         if link.tls is not None:
             self._handshakes.start(link, self.limits.handshake_timeout)
-        if not link.admitted:
-            open_max = self.limits.max_connections
-            error = Busy(f"{open_max} connections are open, and no more are allowed: try later")
-            link.connection.expire(error, reply=True)
+        if not link.address:
+            self._engine.become(link.connection.session, LOCAL_OPERATOR)
+        if refusal is not None:
+            link.connection.expire(refusal, reply=True)
 
     def _ready(self, link: Link, events: int) -> None:
         if events & (select.EPOLLERR | select.EPOLLHUP):
@@ -285,7 +281,7 @@ class Poller:
             link.count(data)
             if link.tls is not None and connection.session.identity is None:
                 self._engine.recognise(connection.session, link.tls.peer_name)
-            connection.receive(data)
+            connection.receive(data, more=len(data) == RECV_BYTES)
         else:
             connection.end_of_input()
         self._touched.setdefault(link)
@@ -319,6 +315,8 @@ class Poller:
         if unsent and link not in self._unsent:
             link.was_read()
             self._unsent.start(link, self.limits.write_timeout)
+        if (refusal := self._admission.hold(link)) is not None:
+            connection.expire(refusal, reply=True)
         self._frames.time(link, self.limits.frame_timeout)
         self._update(link)
 
@@ -347,9 +345,9 @@ class Poller:
     def _update(self, link: Link) -> None:
         if link.hung_up:
             return
-        connection = link.connection
         events = 0
-        if (connection.wants_input and not self._reading_stopped) or link.lingers:
+        wanted = self._admission.may_read(link) and not self._reading_stopped
+        if wanted or link.lingers:
             events |= select.EPOLLIN
         if link.has_unsent:
             events |= select.EPOLLOUT
@@ -380,7 +378,7 @@ class Poller:
             return
         del self._links[link.fd]
         del self._by_serial[link.connection.session.owner.serial]
-        self._admitted -= link.admitted
+        self._admission.leave(link)
         for deadlines in self._all_deadlines:
             deadlines.stop(link)
         self._touched.pop(link, None)

@@ -1,6 +1,7 @@
 """Where the daemon is, and what to show it.
 
-`taskdash://HOST[:PORT][?timeout=SECONDS]`, or `taskdashs://` for TLS, there also with `ca=FILE`.
+`taskdash://HOST[:PORT][?timeout=SECONDS]`, or `taskdashs://` for TLS, there also with `ca=FILE`;
+`unix:///PATH` for the socket in the daemon's data directory, which always lets its owner in.
 """
 
 import os
@@ -9,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from taskdash_protocol import DEFAULT_PORT, __version__
 from taskdash_protocol.errors import AuthError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_URL: Final = f"taskdash://127.0.0.1:{DEFAULT_PORT}"
 DEFAULT_TIMEOUT_S: Final = 5.0
-_OPTIONS: Final = {"taskdash": ("timeout",), "taskdashs": ("timeout", "ca")}
+_OPTIONS: Final = {"taskdash": ("timeout",), "taskdashs": ("timeout", "ca"), "unix": ("timeout",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,13 @@ class Address:
     timeout_s: float = DEFAULT_TIMEOUT_S
     tls: "ssl.SSLContext | None" = None
     """How to check the daemon's certificate; None without TLS."""
+    path: str = ""
+    """The socket's, where it is one of this machine's; then host and port mean nothing."""
 
     def __str__(self) -> str:
-        """Write it as HOST:PORT."""
+        """Write it as HOST:PORT, or as the socket's path."""
+        if self.path:
+            return self.path
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
@@ -43,7 +48,7 @@ def parse(url: str | None = None) -> Address:
     Raises `ValueError` with a sentence that names the URL.
 
     >>> parse("taskdash://pi.local?timeout=2")
-    Address(host='pi.local', port=13920, timeout_s=2.0, tls=None)
+    Address(host='pi.local', port=13920, timeout_s=2.0, tls=None, path='')
     """
     url = url or os.environ.get("TASKDASH_URL") or DEFAULT_URL
     try:
@@ -51,14 +56,19 @@ def parse(url: str | None = None) -> Address:
         port = parts.port or DEFAULT_PORT
     except ValueError:
         raise ValueError(f"{url!r} is no address: write taskdash://HOST[:PORT]") from None
-    if parts.username is not None or parts.path not in ("", "/") or parts.fragment:
+    is_local = parts.scheme == "unix"
+    if is_local and (parts.netloc or len(parts.path) < 2 or parts.fragment):
+        raise ValueError(f"{url!r} is no address: write unix:///PATH")
+    if parts.username is not None or (
+        not is_local and (parts.path not in ("", "/") or parts.fragment)
+    ):
         # Not in the message: it may hold a password. A credential in a URL ends up in logs.
         raise ValueError(
             "the URL holds more than host, port and options: a credential goes into TASKDASH_TOKEN"
         )
     if parts.scheme not in _OPTIONS:
-        raise ValueError(f"{url!r}: the scheme must be taskdash:// or taskdashs://")
-    if not parts.hostname:
+        raise ValueError(f"{url!r}: the scheme must be taskdash://, taskdashs:// or unix://")
+    if not parts.hostname and not is_local:
         raise ValueError(f"{url!r} names no host: write {parts.scheme}://HOST[:PORT]")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     for name in options:
@@ -72,7 +82,9 @@ def parse(url: str | None = None) -> Address:
     if not 0 < timeout_s < float("inf"):
         raise ValueError(f"{url!r}: timeout must be a positive number of seconds")
     tls = _tls(url, options) if parts.scheme == "taskdashs" else None
-    return Address(parts.hostname, port, timeout_s, tls)
+    if is_local:
+        return Address("", 0, timeout_s, path=unquote(parts.path))
+    return Address(parts.hostname or "", port, timeout_s, tls)
 
 
 def read_token() -> str:

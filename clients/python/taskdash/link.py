@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Final, TypeVar
 
@@ -203,13 +204,16 @@ class Link:
     def _connect(self) -> socket.socket:
         where = self.where
         try:
-            sock = socket.create_connection((where.host, where.port), where.timeout_s)
+            if where.path:
+                sock = _connect_locally(where)
+            else:
+                sock = socket.create_connection((where.host, where.port), where.timeout_s)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if where.tls is not None:
                 sock = where.tls.wrap_socket(sock, server_hostname=where.host)
         except (OSError, UnicodeError) as error:
             raise ConnectionError(f"cannot reach taskdashd at {where}: {_reason(error)}") from error
         sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 
     def _talk(self, sock: socket.socket) -> None:
@@ -273,6 +277,23 @@ class Link:
                 effect()
             except BaseException:  # the program's own; SystemExit would end this thread unheard
                 log.exception("a hook of the program failed")
+
+
+def _connect_locally(where: Address) -> socket.socket:
+    """Connect to a socket by its path. Raises `OSError`."""
+    path = Path(where.path)
+    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.settimeout(where.timeout_s)
+        # By way of the directory's descriptor: an address holds but 107 bytes (unix(7)).
+        sock.connect(f"/proc/self/fd/{directory}/{path.name}")
+    except BaseException:
+        sock.close()
+        raise
+    finally:
+        os.close(directory)
+    return sock
 
 
 def _reason(error: Exception) -> str:
