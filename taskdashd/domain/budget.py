@@ -33,3 +33,7 @@ class Budget:
         drawn = min(wanted, int(self._left))
         self._left -= drawn
         return drawn
+
+    def give_back(self, unused: int) -> None:
+        """Put back what was drawn and not needed."""
+        self._left += unused

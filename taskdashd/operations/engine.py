@@ -110,6 +110,7 @@ class Session:
     def share(self, budget: Budget) -> None:
         """From now on draw from an identity's budget too."""
         self.shared_budget = budget
+        self.budget.give_back(max(0, self._allowed))
         self._allowed = 0
 
     def _draw(self) -> bool:

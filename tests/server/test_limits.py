@@ -125,7 +125,7 @@ def test_the_operators_socket_always_gets_in(tmp_path: Path, monkeypatch) -> Non
         monkeypatch.delenv("TASKDASH_TOKEN")
         with taskdash.connect(f"unix://{path}") as dash:
             dash.register("t", name="n", status="finish")
-            assert dash.find("t").id == "t"
+            assert dash.find("t")["id"] == "t"
         for wire in crowd:
             wire.close()
     assert not path.exists()
