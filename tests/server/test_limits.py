@@ -128,6 +128,7 @@ def test_the_operators_socket_always_gets_in(tmp_path: Path, monkeypatch) -> Non
             assert dash.find("t")["id"] == "t"
         for wire in crowd:
             wire.close()
+        assert daemon.stop() == 0
     assert not path.exists()
 
 
