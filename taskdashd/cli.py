@@ -72,7 +72,7 @@ def run(config_file: Path | None, **flags: Any) -> None:
     """
     from taskdashd import daemon
     from taskdashd.doors import StartError
-    from taskdashd.store.database import StoreUnusable
+    from taskdashd.store.lock import StoreUnusable
 
     def load() -> config.Settings:
         return load_settings(flags, config_file)[0]

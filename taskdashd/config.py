@@ -287,6 +287,13 @@ class Settings:
     reply_cache: int = _setting(
         16 << 20, _whole(0, 8 << 30), "bytes", "Replies to Find kept for who asks the same again."
     )
+    audit_keep: float | None = _setting(
+        365 * 86400.0,
+        _duration_or_off,
+        "DURATION|off",
+        "What was changed is known for so long; off keeps it for ever.",
+        live=True,
+    )
     backup_every: float | None = _setting(
         None, _duration_or_off, "DURATION|off", "Back the database up so often, as in 1h."
     )

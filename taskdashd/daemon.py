@@ -28,6 +28,7 @@ from taskdashd.doors import (
 )
 from taskdashd.feed import Feed
 from taskdashd.operations.access import Access
+from taskdashd.operations.acts import Acts
 from taskdashd.operations.clock import Clock
 from taskdashd.operations.engine import Engine
 from taskdashd.server.mailbox import Mailbox
@@ -153,11 +154,14 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
         if required:
             nursery.start_soon(watch_tokens, tokens, engine, poller, live)
         if settings.backup_every is not None:
-            nursery.start_soon(_back_up, settings, settings.backup_every)
+            nursery.start_soon(_back_up, settings, settings.backup_every, engine.acts)
         _settle_memory()
         _say_ready(settings, engine, plain, secure)
+        engine.acts.note("started", "taskdashd", f"{__version__}, with {len(tokens.tokens)} tokens")
         await stop.wait()
         supervisor.judges = False
+        engine.acts.note("stopped", "taskdashd")
+        engine.writer.note(engine.acts.take(engine.view.committed_rev))
         await _stop(poller, engine, settings.shutdown_timeout)
         nursery.cancel_scope.cancel()
     poller.close()
@@ -256,6 +260,8 @@ def _reload(
     engine.liveness.refresh()
     logs.configure(live.log_format, live.log_level)
     log.info("configuration reloaded", changed=changed)
+    told = ", ".join(f"{name}: {how}" for name, how in changed.items()) or "nothing new"
+    engine.acts.note("configuration reloaded", "SIGHUP", told)
     if tls is not None:
         try:
             tls.reload()
@@ -277,7 +283,7 @@ async def _stop(poller: Poller, engine: Engine, timeout_s: float) -> None:
             await trio.sleep(_POLL_S)
 
 
-async def _back_up(settings: Settings, every_s: float) -> None:
+async def _back_up(settings: Settings, every_s: float, acts: Acts) -> None:
     """Copy the database now and then; the time goes on across restarts."""
     directory = backup_dir(settings)
     await trio.sleep(backup.due_in_s(directory, every_s, time.time()))
@@ -293,10 +299,12 @@ async def _back_up(settings: Settings, every_s: float) -> None:
             )
         except (backup.BackupError, OSError) as error:
             log.error("the backup failed", error=str(error), directory=str(directory))
+            acts.note("backup failed", "taskdashd", str(error))
         else:
             took_s = round(time.monotonic() - began, 3)
             about = {"rev": copy.rev, "tasks": copy.tasks, "took_s": took_s}
             log.info("backed up", file=str(copy.path), **about)
+            acts.note("backed up", "taskdashd", f"{copy.path}, rev {copy.rev}")
         await trio.sleep(every_s)
 
 

@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -15,7 +16,7 @@ from taskdashd.config import Address, Settings
 from taskdashd.operations.engine import Engine
 from taskdashd.server.poller import Poller
 from taskdashd.server.tls import TlsContext, TlsError
-from taskdashd.tokens import TokenError, TokenFile
+from taskdashd.tokens import Token, TokenError, TokenFile
 
 CONTROL_NAME: Final = "taskdashd.sock"
 _TOKENS_S: Final = 1.0
@@ -111,8 +112,10 @@ async def watch_tokens(tokens: TokenFile, engine: Engine, poller: Poller, live: 
     while True:
         await trio.sleep(_TOKENS_S)
         try:
+            before = tokens.tokens
             if tokens.changed():
                 log.info("tokens reread", tokens=len(tokens.tokens))
+                _note_tokens(engine, before, tokens.tokens)
         except TokenError as error:
             refused(error=str(error))
         since = engine.clock.now() - live.sign_in_timeout
@@ -122,7 +125,19 @@ async def watch_tokens(tokens: TokenFile, engine: Engine, poller: Poller, live: 
                     limit = f"{live.sign_in_timeout:g} s"
                     poller.expire(serial, AuthError(f"no good token came within {limit}"))
             elif not session.is_local and not tokens.stands(session.identity):
-                poller.expire(serial, AuthError("the token was revoked or has expired"))
+                over = AuthError("the token was revoked or has expired")
+                engine.refused(session, over)
+                poller.expire(serial, over)
+
+
+def _note_tokens(engine: Engine, old: Mapping[str, Token], new: Mapping[str, Token]) -> None:
+    for name in sorted({*old, *new}):
+        was, now = old.get(name), new.get(name)
+        if was != now and was is not None:
+            engine.acts.note("token revoked", "taskdashd token", f"{name}, {was.role}")
+        if was != now and now is not None:
+            groups = ", ".join(now.groups) or "all groups"
+            engine.acts.note("token created", "taskdashd token", f"{name}, {now.role}, {groups}")
 
 
 def read_certificate(settings: Settings) -> TlsContext | None:

@@ -163,6 +163,10 @@ class Feed:
             )
         return Watch(number, subscriber, where, since)
 
+    def forgotten(self, rev: int) -> None:
+        """Note that the log up to a rev has gaps now."""
+        self._pruned_rev = max(self._pruned_rev, rev)
+
     def resume(self, watch: Watch) -> bool:
         """Feed a watch what it lacks, as far as its subscriber has room; True once it is live."""
         if watch.closed or watch in self._live:

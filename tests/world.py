@@ -50,10 +50,10 @@ class FaultyDatabase(Database):
 
     full = False
 
-    def append(self, changes: Any) -> None:
+    def append(self, changes: Any, acts: Any = ()) -> None:
         if self.full:
             raise StorageError("the disk is full (by order of the test)")
-        super().append(changes)
+        super().append(changes, acts)
 
 
 class Peer:

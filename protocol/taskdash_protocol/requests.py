@@ -9,6 +9,7 @@ them as part of the task.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any, ClassVar, Final, Self
 
@@ -208,15 +209,7 @@ class Query(Request):
         order = "id" if body.get("order") is None else _optional_text(body, "order")
         if order.removeprefix("-") not in ORDER_FIELDS:
             raise BadRequest(f"field order: tasks cannot be ordered by {order[:64]!r}")
-        limit = body.get("limit")
-        if limit is None:
-            limit = QUERY_LIMIT_DEFAULT
-        if type(limit) is not int or not 1 <= limit <= QUERY_LIMIT_MAX:
-            raise BadRequest(f"field limit must be an integer from 1 to {QUERY_LIMIT_MAX}")
-        after = body.get("after")
-        if after is not None and type(after) is not str:
-            raise BadRequest("field after must be a cursor that a reply gave as next")
-        return cls(parse_where(body), order, limit, after)
+        return cls(parse_where(body), order, *_page(body))
 
     def to_body(self) -> dict[str, Any]:
         """Give the JSON object."""
@@ -296,9 +289,47 @@ class Status(Request):
         return {"check": True} if self.check else {}
 
 
+@dataclass(frozen=True, slots=True)
+class Audit(Request):
+    """Ask who did what, when and why; the newest comes first."""
+
+    request_id: ClassVar[str] = "Audit"
+    task: str = _about("Only changes of the task with this id.", default="")
+    who: str = _about("Only what was done by somebody whose name contains this.", default="")
+    kinds: tuple[str, ...] = _about("Only these kinds; a string or a list.", default=())
+    since: str = _about("Not before this time (RFC 3339).", default="")
+    until: str = _about("Before this time (RFC 3339).", default="")
+    limit: int = _about("At most so many entries, 1-1000.", default=QUERY_LIMIT_DEFAULT)
+    after: str | None = _about("The `next` of the page before.", default=None)
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> Self:
+        """Read the request. Raises `BadRequest`."""
+        kinds = body.get("kinds", [])
+        kinds = [kinds] if type(kinds) is str else kinds
+        if type(kinds) is not list or any(type(kind) is not str for kind in kinds):
+            raise BadRequest("field kinds must be a string or a list of strings")
+        return cls(
+            _optional_text(body, "task"),
+            _optional_text(body, "who"),
+            tuple(kinds),
+            _time(body, "since"),
+            _time(body, "until"),
+            *_page(body),
+        )
+
+    def to_body(self) -> dict[str, Any]:
+        """Give the JSON object."""
+        body: dict[str, Any] = {"limit": self.limit, "kinds": list(self.kinds)}
+        for name in ("task", "who", "since", "until", "after"):
+            if value := getattr(self, name):
+                body[name] = value
+        return body
+
+
 REQUESTS: Final[dict[str, type[Request]]] = {
     request.request_id: request
-    for request in (Hello, Register, Update, Find, Query, Watch, Unwatch, Status)
+    for request in (Hello, Register, Update, Find, Query, Watch, Unwatch, Status, Audit)
 }
 """Every operation by the RequestID that names it on the wire."""
 
@@ -379,6 +410,33 @@ def _check_text(name: str, value: object) -> None:
         raise BadRequest(f"field {name} must be a string")
     if "\0" in value:
         raise BadRequest(f"field {name} must not hold the character NUL")
+
+
+def _page(body: Mapping[str, Any]) -> tuple[int, str | None]:
+    limit = body.get("limit")
+    if limit is None:
+        limit = QUERY_LIMIT_DEFAULT
+    if type(limit) is not int or not 1 <= limit <= QUERY_LIMIT_MAX:
+        raise BadRequest(f"field limit must be an integer from 1 to {QUERY_LIMIT_MAX}")
+    after = body.get("after")
+    if after is not None and type(after) is not str:
+        raise BadRequest("field after must be a cursor that a reply gave as next")
+    return limit, after
+
+
+def _time(body: Mapping[str, Any], name: str) -> str:
+    """Read a time, and write it as the daemon does: UTC, milliseconds, `Z`."""
+    text = _optional_text(body, name)
+    if not text:
+        return ""
+    try:
+        at = datetime.fromisoformat(text)
+        utc = at.astimezone(UTC) if at.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        utc = None
+    if utc is None:
+        raise BadRequest(f"field {name} must be a time like 2026-01-31T12:00:00Z")
+    return utc.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def _optional_text(body: Mapping[str, Any], name: str) -> str:

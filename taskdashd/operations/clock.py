@@ -2,8 +2,9 @@
 
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Final
+
+from taskdashd.domain.times import stamp
 
 STALL_S: Final = 0.1
 """A tick that comes later than this after its time shows a stall of the daemon itself."""
@@ -43,6 +44,10 @@ class Clock:
     def now(self) -> float:
         """Seconds of running time; only differences mean anything."""
         return self._monotonic() - self._stalled_s
+
+    def wall(self) -> float:
+        """Unix seconds, which may jump."""
+        return self._wall()
 
     def tick(self, expected_s: float) -> float:
         """Note that the daemon runs, `expected_s` after the last tick if nothing kept it.
@@ -90,8 +95,3 @@ class Clock:
             if running < at:
                 return stalled_s
         return self._stalled_s
-
-
-def stamp(seconds: float) -> str:
-    """Write Unix seconds as RFC 3339 in UTC with milliseconds: always 24 characters."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")[:23] + "Z"

@@ -8,7 +8,7 @@ to take back.
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from taskdash_protocol.errors import Busy, ServerError
+from taskdash_protocol.errors import AuthError, Busy, ServerError
 from taskdash_protocol.statuses import is_live
 from taskdashd.domain.access import LOCAL_OPERATOR, Identity
 from taskdashd.domain.budget import Budget
@@ -16,6 +16,7 @@ from taskdashd.domain.liveness import Liveness, Owner
 from taskdashd.domain.tasks import Author, Change, Moment, Task, refreshed
 from taskdashd.feed import Feed, Subscriber, Watch
 from taskdashd.operations.access import Access
+from taskdashd.operations.acts import Acts
 from taskdashd.operations.clock import Clock
 from taskdashd.store.database import Opened
 from taskdashd.store.reader import Reader
@@ -46,6 +47,7 @@ class Limits(Protocol):
     max_watches: int
     request_rate: int | None
     identity_rate: int | None
+    audit_keep: float | None
 
 
 class Session:
@@ -154,6 +156,7 @@ class Engine:
         access: Access,
     ) -> None:
         self.access = access
+        self.acts = Acts(clock.stamp, clock.now)
         self.limits = limits
         self.clock = clock
         self.view = view
@@ -207,6 +210,10 @@ class Engine:
             return
         if session.identity is not None and session.identity != identity:
             self.end_watches(session)
+        if identity.name and session.identity != identity:
+            groups = ", ".join(sorted(identity.groups)) or "all groups"
+            who = f"{identity.name} ({session.peer})"
+            self.acts.note("signed in", who, f"{identity.role}, {groups}")
         session.signed_in(identity)
         if identity.key and identity is not LOCAL_OPERATOR:
             session.share(self._budget_of(identity))
@@ -220,6 +227,17 @@ class Engine:
             budget = Budget(lambda: self.limits.identity_rate, self.clock.now)
             self._budgets[identity.key] = budget
         return budget
+
+    def sign_in(self, session: Session, token: str) -> None:
+        """Take a session for whom a token stands for. Raises `AuthError`, `Busy`."""
+        if not session.is_local:
+            self.become(session, self.access.sign_in(token, session.address))
+
+    def refused(self, session: Session, error: AuthError) -> None:
+        """Note that somebody may not do what they have asked."""
+        name = session.identity.name if session.identity is not None else ""
+        who = f"{name} ({session.address})" if name else session.address
+        self.acts.note("refused", who, error.detail)
 
     def recognise(self, session: Session, name: str | None) -> None:
         """Take somebody for whom their verified certificate names, if that name has a token."""
@@ -236,8 +254,7 @@ class Engine:
         if signs_in:
             return None
         try:
-            given = token if type(token) is str else ""
-            self.become(session, self.access.sign_in(given, session.address))
+            self.sign_in(session, token if type(token) is str else "")
         except ServerError as refusal:
             return refusal
         return None

@@ -20,8 +20,8 @@ def hello(request: Hello, caller: Caller, done: Done) -> None:
             f"field protocol: this daemon speaks {PROTOCOL_VERSION}, not {request.protocol}"
         )
     me = caller.session
-    if not me.is_local and (me.identity is None or request.token):
-        caller.engine.become(me, caller.engine.access.sign_in(request.token, me.address))
+    if me.identity is None or request.token:
+        caller.engine.sign_in(me, request.token)
     me.introduce("".join(filter(str.isprintable, request.client)))
     limits = caller.engine.limits
     done(
@@ -36,9 +36,7 @@ def hello(request: Hello, caller: Caller, done: Done) -> None:
 
 
 def _sign_in(request: SignIn, caller: Caller, done: Done) -> None:
-    me, engine = caller.session, caller.engine
-    if not me.is_local:
-        engine.become(me, engine.access.sign_in(request.token, me.address))
+    caller.engine.sign_in(caller.session, request.token)
     done({})
 
 

@@ -12,7 +12,8 @@ from taskdashd.domain.tasks import Moment
 from taskdashd.operations.engine import NOBODY, Engine
 from taskdashd.store.transaction import Transaction
 
-ACTOR: Final = "taskdashd: no sign of life"
+ACTOR: Final = "taskdashd"
+REASON: Final = "no sign of life came in time"
 _TASKS_AT_ONCE: Final = 500
 RETRY_S: Final = 1.0
 """After a fault of the disk."""

@@ -24,7 +24,7 @@ from typing import Any, Final, Protocol
 import structlog
 
 from taskdash_protocol import strictjson
-from taskdash_protocol.errors import Busy, ServerError, StorageError
+from taskdash_protocol.errors import AuthError, Busy, ServerError, StorageError
 from taskdash_protocol.frames import TASKDASH
 from taskdashd.domain.tasks import Task
 from taskdashd.feed import Event
@@ -376,6 +376,8 @@ class Connection:
     def _fill(self, call: Call, result: Any) -> None:
         if self._gone:
             return
+        if result.__class__ is AuthError:
+            self._engine.refused(self.session, result)
         frame = self._reply(call.header, reply_body(call, result), encoded_twice=call.encoded_twice)
         if self.outbox.fill(call, frame):
             # It is sent with all that follows from the same sweep.

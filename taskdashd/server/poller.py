@@ -223,6 +223,7 @@ class Poller:
         if not link.address:
             self._engine.become(link.connection.session, LOCAL_OPERATOR)
         if refusal is not None:
+            self._engine.acts.note("turned away", link.address, refusal.detail)
             link.connection.expire(refusal, reply=True)
 
     def _ready(self, link: Link, events: int) -> None:

@@ -13,6 +13,7 @@ import trio
 from taskdash_protocol.errors import Busy
 from taskdashd.domain.liveness import Due, Lease, Owner
 from taskdashd.operations.engine import Engine
+from taskdashd.operations.housekeeping import Housekeeping
 from taskdashd.operations.supervision import shut_down
 from taskdashd.server.poller import Poller
 
@@ -36,6 +37,7 @@ class Supervisor:
         self._engine = engine
         self._poller = poller
         engine.may_have_spoken = self._has_unread
+        self._housekeeping = Housekeeping(engine)
         self._sleeps_s = TICK_S
         self.judges = True
         """Whether the silent are shut down. Not while the daemon stops: it reads no more then."""
@@ -65,6 +67,7 @@ class Supervisor:
         next_s = self._poller.check_deadlines()
         if all_judged:
             engine.writer.fold_some()
+            self._housekeeping.tick()
         waits = [TICK_S] if next_s is None else [TICK_S, next_s]
         if (look := engine.liveness.next_look()) is not None:
             waits.append(look - engine.clock.now())

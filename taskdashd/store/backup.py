@@ -19,13 +19,10 @@ from urllib.parse import quote
 import apsw
 
 from taskdashd import files
-from taskdashd.store.database import (
-    DATABASE_NAME,
-    MIGRATIONS,
-    RESTORING_NAME,
-    StoreUnusable,
-    lock,
-)
+from taskdashd.domain.times import stamp
+from taskdashd.store import dialect
+from taskdashd.store.database import DATABASE_NAME, MIGRATIONS, RESTORING_NAME
+from taskdashd.store.lock import StoreUnusable, lock
 
 _FILES: Final = (DATABASE_NAME, f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-shm")
 _TABLES: Final = frozenset({"change", "task", "state", "schema_migration"})
@@ -132,6 +129,7 @@ def restore(path: Path, data: Path, *, force: bool = False) -> tuple[Copy, Path 
         fresh = data / RESTORING_NAME
         try:
             copy = _copy(path, fresh)._replace(path=path)
+            _note(fresh, "restored", f"{path.absolute()}, rev {copy.rev}")
             aside = _move_aside(there, data) if there else None
             # Only now: a WAL that belongs to another file would be applied to this one.
             fresh.replace(data / DATABASE_NAME)
@@ -205,8 +203,22 @@ def repair(data: Path) -> None:
             with closing(apsw.Connection(str(data / DATABASE_NAME))) as database, database:
                 database.execute("DELETE FROM task")
                 database.execute("UPDATE state SET folded_rev = 0")
+                _act(database, "repaired", "the task table is made anew from the log")
         except apsw.Error as error:
             raise BackupError(f"cannot repair {data}: {_plain(error)}") from error
+
+
+def _note(path: Path, kind: str, detail: str) -> None:
+    with closing(apsw.Connection(str(path))) as database, database:
+        _act(database, kind, detail)
+    files.sync(path)
+
+
+def _act(database: apsw.Connection, kind: str, detail: str) -> None:
+    if database.table_exists(None, dialect.ACTS):
+        rev = database.execute("SELECT coalesce(max(rev), 0) FROM change").get
+        row = (rev, stamp(time.time()), kind, f"taskdashd, uid {os.getuid()}", detail, 1)
+        database.execute(dialect.ADD_ACT, row)
 
 
 @contextmanager

@@ -4,11 +4,10 @@ All of this blocks. The daemon calls it from three threads, through `Writer` and
 the writing connection, one looks tasks up, and one answers what may take long.
 """
 
-import fcntl
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -17,22 +16,19 @@ from peewee import DatabaseError, PeeweeException, Tuple
 from playhouse.migrations import MigrationError, Runner
 
 from taskdash_protocol import strictjson
-from taskdash_protocol.errors import BadRequest, Busy, StorageError
-from taskdash_protocol.requests import Query
+from taskdash_protocol.errors import BadRequest, Busy, Conflict, StorageError
+from taskdash_protocol.requests import Audit, Query
 from taskdashd.domain import tasks
-from taskdashd.store import cursors, dialect, schema
+from taskdashd.domain.acts import Act
+from taskdashd.store import audit, cursors, dialect, schema
 from taskdashd.store.known import KnownIds
+from taskdashd.store.lock import StoreUnusable, lock
 
 DATABASE_NAME: Final = "taskdash.db"
-LOCK_NAME: Final = "taskdashd.lock"
 RESTORING_NAME: Final = f".{DATABASE_NAME}.restoring"
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 PAGE_BYTES_MAX: Final = 256 << 10
 _PROGRESS_STEPS: Final = 10_000
-
-
-class StoreUnusable(Exception):
-    """The data directory cannot be used; the message says why and what to do."""
 
 
 class StoredTask(NamedTuple):
@@ -149,10 +145,10 @@ class Database:
 
     # The writing connection
 
-    def append(self, changes: Sequence[tasks.Change]) -> None:
+    def append(self, changes: Sequence[tasks.Change], acts: Sequence[Act] = ()) -> None:
         """Commit a batch of changes to the disk, all or nothing. Raises `StorageError`."""
         try:
-            dialect.append(self._writer, changes)
+            dialect.append(self._writer, changes, acts)
         except (PeeweeException, apsw.Error, MemoryError) as error:
             self._overwrite_failed_commit()
             raise StorageError(f"the change could not be stored: {_plain(error)}") from error
@@ -170,17 +166,40 @@ class Database:
 
     def fold(self, to_rev: int) -> None:
         """Bring the `task` table up to a rev of the log. Raises `StorageError`."""
+        with self._lazily("the task table could not be updated") as run:
+            folded = self._scalar("SELECT folded_rev FROM state")
+            run(dialect.FOLD, (folded, to_rev))
+            run("UPDATE state SET folded_rev = ?", (to_rev,))
+
+    def forget(self, before: str, rows_max: int) -> int:
+        """Remove a little of what was replaced before a time, and acts before it.
+
+        A row of the log goes once the change after it is that old: so what a change replaced is
+        known for as long as the change is, and a task's last row stays. Returns up to which rev
+        the log has gaps then. Raises `StorageError`.
+        """
+        with self._lazily("what is too old could not be removed") as run:
+            pruned, folded = run("SELECT pruned_rev, folded_rev FROM state", ()).fetchone()
+            (to_rev,) = run(dialect.OLD, (pruned, folded, rows_max, before)).fetchone()
+            run(dialect.FORGET_ACTS, (before, rows_max))
+            if to_rev is None:
+                return int(pruned)
+            run(dialect.FORGET_CHANGES, (pruned, to_rev))
+            run("UPDATE state SET pruned_rev = ?", (to_rev,))
+            return int(to_rev)
+
+    @contextmanager
+    def _lazily(self, failing: str) -> Iterator[Callable[[str, tuple[Any, ...]], Any]]:
+        """Write without waiting for the disk what can be done again from the log."""
         try:
             dialect.durable(self._writer, durable=False)
             try:
                 with self._writer.atomic():
-                    folded = self._scalar("SELECT folded_rev FROM state")
-                    self._writer.execute_sql(dialect.FOLD, (folded, to_rev))
-                    self._writer.execute_sql("UPDATE state SET folded_rev = ?", (to_rev,))
+                    yield self._writer.execute_sql
             finally:
                 dialect.durable(self._writer, durable=True)
         except (PeeweeException, apsw.Error, MemoryError) as error:
-            raise StorageError(f"the task table could not be updated: {_plain(error)}") from error
+            raise StorageError(f"{failing}: {_plain(error)}") from error
 
     # The connection for look-ups
 
@@ -297,8 +316,20 @@ class Database:
         Raises `StorageError`.
         """
         self._deadline = None
-        rows = self._read(self._querier, dialect.CHANGES, (after_rev, rows_max, PAGE_BYTES_MAX))
-        return [StoredEvent(rev, kind, text.encode()) for rev, kind, text in rows]
+        found = self._read(self._querier, dialect.CHANGES, (after_rev, rows_max, PAGE_BYTES_MAX))
+        rows = [StoredEvent(rev, kind, text.encode()) for rev, kind, text in found]
+        # Looked at last: what was removed before the rows were read is known by then.
+        for (pruned_rev,) in self._read(self._querier, "SELECT pruned_rev FROM state", ()):
+            if after_rev < pruned_rev:
+                raise Conflict(f"changes up to rev {pruned_rev} are no longer held: Query again")
+        return rows
+
+    def audit(self, request: Audit, bytes_max: int) -> audit.History:
+        """Read a page of the audit. Raises `BadRequest`, `Busy` and `StorageError`."""
+        self._deadline = time.monotonic() + self._query_timeout_s
+        return audit.read(
+            request, bytes_max, lambda sql, parameters: self._read(self._querier, sql, parameters)
+        )
 
     def _read(
         self, connection: dialect.Connection, sql: str, parameters: Sequence[Any]
@@ -326,40 +357,6 @@ class Database:
                 " version or later, or choose another data directory"
             )
         runner.up()
-
-
-def lock(directory: Path) -> Any:
-    """Keep other daemons from a data directory until what is returned is closed.
-
-    Raises `StoreUnusable` where one uses it.
-    """
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = (directory / LOCK_NAME).open("a+")
-    except OSError as error:
-        raise StoreUnusable(
-            f"cannot use the data directory {directory}: {error.strerror}"
-        ) from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.seek(0)
-        holder = file.read().strip() or "unknown"
-        file.close()
-        raise StoreUnusable(
-            f"another taskdashd (process {holder}) uses the data directory {directory}: stop it, or"
-            " give this one another with --data"
-        ) from None
-    try:
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-    except OSError as error:
-        with suppress(OSError):
-            # What could not be written is tried again.
-            file.close()
-        raise StoreUnusable(f"cannot write to {directory}: {error.strerror}") from error
-    return file
 
 
 def _plain(error: Exception) -> str:

@@ -8,6 +8,7 @@ from peewee import fn
 from playhouse.apsw_ext import APSWDatabase
 
 from taskdash_protocol.statuses import UNSUPERVISED
+from taskdashd.domain.acts import Act
 from taskdashd.domain.tasks import Change
 
 SQLITE_MIN: Final = (3, 51, 3)
@@ -67,6 +68,21 @@ BODIES: Final = """
 SELECT c.task FROM json_each(?) AS wanted CROSS JOIN change AS c ON c.rev = wanted.value
 """
 
+ACTS: Final = "act"
+ADD_ACT: Final = "INSERT INTO act (rev, at, kind, who, detail, count) VALUES (?, ?, ?, ?, ?, ?)"
+
+# Of the next rows of the log, the last that is too old to be kept; its predecessors may go.
+OLD: Final = """
+SELECT max(rev) FROM (SELECT rev, at FROM change WHERE rev > ? AND rev <= ? ORDER BY rev LIMIT ?)
+WHERE at < ?
+"""
+FORGET_CHANGES: Final = """
+DELETE FROM change WHERE rev IN (
+    SELECT previous_rev FROM change WHERE rev > ? AND rev <= ? AND previous_rev > 0
+)
+"""
+FORGET_ACTS: Final = "DELETE FROM act WHERE id IN (SELECT id FROM act WHERE at < ? LIMIT ?)"
+
 COUNT_BY_STATUS: Final = "SELECT status, count(*) FROM task GROUP BY status"
 
 CHECK: Final = "PRAGMA quick_check(10)"
@@ -99,8 +115,8 @@ def connect(path: str, *, read_only: bool = False) -> Connection:
     return database
 
 
-def append(database: Connection, changes: Sequence[Change]) -> None:
-    """Commit changes to the log, all or none.
+def append(database: Connection, changes: Sequence[Change], acts: Sequence[Act] = ()) -> None:
+    """Commit changes to the log, and acts beside it, all or none.
 
     CPython gives its interpreter lock up, and fights for it again, at each statement: so a batch
     is a few statements of many rows. (One statement over `json_each` would give it up once, but
@@ -113,6 +129,8 @@ def append(database: Connection, changes: Sequence[Change]) -> None:
                 some = changes[start : start + rows]
                 database.execute_sql(statement, [value for one in some for value in _row(one)])
                 start += rows
+        for act in acts:
+            database.execute_sql(ADD_ACT, act)
 
 
 def _row(change: Change) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from taskdash_protocol.errors import Busy
-from taskdash_protocol.requests import Query
+from taskdash_protocol.requests import Audit, Query
 from taskdashd.store.database import Database
 from taskdashd.store.executor import Executor
 from taskdashd.store.transaction import View
@@ -90,6 +90,14 @@ class Reader:
     def changes(self, after_rev: int, rows_max: int, wanted: Wanted, then: Then) -> None:
         """Read the log from after a rev: `then` gets a list of rows or an exception."""
         self._run_patiently(lambda: self._database.changes(after_rev, rows_max), wanted, then)
+
+    def audit(self, request: Audit, bytes_max: int, wanted: Wanted, then: Then) -> None:
+        """Read a page of the audit: `then` gets a `History` or an exception."""
+
+        def caught_up(_fault: Exception | None) -> None:
+            self._run_patiently(lambda: self._database.audit(request, bytes_max), wanted, then)
+
+        self._writer.catch_up(caught_up)
 
     def _run_patiently(self, job: Callable[[], Any], wanted: Wanted, then: Then) -> None:
         if self._patient_jobs >= _PATIENT_JOBS_MAX:

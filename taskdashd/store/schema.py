@@ -9,7 +9,7 @@ from peewee import (
     TextField,
 )
 
-__all__ = ["Change", "State", "Task"]
+__all__ = ["Act", "Change", "State", "Task"]
 
 
 class Change(Model):
@@ -56,6 +56,22 @@ class Task(Model):
 
 
 Task.add_index(Task.live, name="task_live", where=(Task.live == SQL("1")))
+
+
+class Act(Model):
+    """What happened beside changes of tasks: sign-ins, refusals, what operators did."""
+
+    rev = IntegerField()
+    """The newest change when it happened."""
+    at = TextField()
+    kind = TextField()
+    who = TextField()
+    detail = TextField()
+    count = IntegerField()
+    """How often, where the same happened again at once."""
+
+    class Meta:
+        table_name = "act"
 
 
 class State(Model):

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from taskdash_protocol.errors import Busy, ServerError, StorageError
+from taskdashd.domain.acts import Act
 from taskdashd.domain.tasks import Change
 from taskdashd.store.database import Database
 from taskdashd.store.executor import Executor
@@ -27,6 +28,8 @@ Done = Callable[[Any], None]
 
 _FOLD_ROWS_MAX: Final = 10_000
 """More at a time touch the same pages of the indexes fewer times; fewer hold writers up less."""
+_FORGOTTEN_AT_ONCE: Final = 1_000
+"""Rows of the log; the writers wait for so many."""
 _COMMITS_REMEMBERED: Final = 1_000
 _CROWD_COMMITS: Final = 2
 """As many full commits in the queue are enough to keep the disk busy."""
@@ -74,6 +77,10 @@ class Writer:
         self._quiet_since = 0
         self._catching_up: list[tuple[int, Done]] = []
         self._want_room: list[Callable[[], None]] = []
+        self._acts: list[Act] = []
+        self._too_old = ""
+        self.forgotten_rev = 0
+        """The log up to here may have gaps."""
         self.commits = 0
         self.commit_s: deque[float] = deque(maxlen=_COMMITS_REMEMBERED)
         """How long the last commits took on the writer's thread."""
@@ -150,10 +157,22 @@ class Writer:
         """Start the next commit, if none runs and something waits. Call after each sweep."""
         if self._busy:
             return
-        if self._catching_up or (self._queue and self.fold_lag >= self._fold_lag_max):
+        if self._too_old:
+            self._forget()
+        elif self._catching_up or (self._queue and self.fold_lag >= self._fold_lag_max):
             self._fold()
-        elif self._queue:
+        elif self._queue or self._acts:
             self._commit()
+
+    def note(self, acts: Sequence[Act]) -> None:
+        """Store acts with the next commit."""
+        self._acts += acts
+        self.flush()
+
+    def forget(self, before: str) -> None:
+        """Remove a little of what is older than a time, once no commit runs."""
+        self._too_old = before
+        self.flush()
 
     def fold_some(self) -> None:
         """Use a quiet moment to bring the fold forward: one since the last call of this."""
@@ -168,19 +187,20 @@ class Writer:
             entry = self._queue.popleft()
             entries.append(entry)
             changes += entry.changes
-        if not changes:
+        if not changes and not self._acts:
             # Only answers that waited for a commit which has succeeded meanwhile.
             self._committed(changes, None)
             return
+        acts, self._acts = self._acts, []
         self._busy = True
         self._executor.submit(
-            lambda: self._append(changes), lambda outcome: self._committed(changes, outcome)
+            lambda: self._append(changes, acts), lambda outcome: self._committed(changes, outcome)
         )
 
-    def _append(self, changes: list[Change]) -> None:
+    def _append(self, changes: list[Change], acts: Sequence[Act]) -> None:
         # On the writer's thread.
         began = time.perf_counter()
-        self._database.append(changes)
+        self._database.append(changes, acts)
         self.commit_s.append(time.perf_counter() - began)
         self.commits += 1
 
@@ -223,6 +243,21 @@ class Writer:
         for entry in entries:
             self._finish(entry, error)
         self._let_in()
+
+    def _forget(self) -> None:
+        self._busy = True
+        before, self._too_old = self._too_old, ""
+        self._executor.submit(
+            lambda: self._database.forget(before, _FORGOTTEN_AT_ONCE), self._forgotten
+        )
+
+    def _forgotten(self, outcome: Any) -> None:
+        self._busy = False
+        if isinstance(outcome, Exception):
+            self._on_fault(outcome)
+        else:
+            self.forgotten_rev = outcome
+        self.flush()
 
     def _fold(self) -> None:
         self._busy = True

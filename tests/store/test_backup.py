@@ -12,7 +12,8 @@ from world import World
 import taskdash
 from taskdashd.store import backup
 from taskdashd.store.backup import BackupError
-from taskdashd.store.database import DATABASE_NAME, RESTORING_NAME, StoreUnusable
+from taskdashd.store.database import DATABASE_NAME, RESTORING_NAME
+from taskdashd.store.lock import StoreUnusable
 
 
 @pytest.fixture
@@ -174,7 +175,7 @@ def edit(data: Path, *statements: str) -> None:
         ("DELETE FROM state", "the row about the file", False),
         ("DROP TABLE task", "not a database of taskdashd", False),
         (
-            "UPDATE schema_migration SET name = '9999_future'",
+            "UPDATE schema_migration SET name = '9999_future' WHERE name LIKE '0001%'",
             "newer taskdashd (schema 9999_future)",
             False,
         ),

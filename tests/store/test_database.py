@@ -15,7 +15,8 @@ from taskdash_protocol.requests import Query, Register
 from taskdashd.domain import tasks
 from taskdashd.domain.tasks import Author, Change, Moment
 from taskdashd.store import dialect
-from taskdashd.store.database import Database, StoreUnusable
+from taskdashd.store.database import Database
+from taskdashd.store.lock import StoreUnusable
 
 AT = "2026-01-01T00:00:00.000Z"
 

@@ -1,0 +1,49 @@
+"""What happens beside changes of tasks, for the audit: sign-ins, refusals, what operators do.
+
+It is kept here until the next commit, a second at most. Refusals can come as fast as a hostile peer
+sends: those that are alike become one row with a count, and there is a bound on the others.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from taskdashd.domain.acts import Act
+
+_WAITING_MAX: Final = 5_000
+_DETAIL_CHARACTERS_MAX: Final = 500
+_SAVE_S: Final = 1.0
+
+
+class Acts:
+    """Collects acts, and gives them to be stored."""
+
+    def __init__(self, stamp: Callable[[], str], now: Callable[[], float]) -> None:
+        self._stamp = stamp
+        self._now = now
+        self._rows: dict[tuple[str, str, str], tuple[str, int]] = {}
+        """By what it is: since when, and how often."""
+        self._saved_at = now()
+
+    def note(self, kind: str, who: str, detail: str = "") -> None:
+        """Take an act: what kind, by whom, and what people should know of it."""
+        key = kind, who, detail[:_DETAIL_CHARACTERS_MAX]
+        if len(self._rows) >= _WAITING_MAX and key not in self._rows:
+            key = kind, "", "and others, too many at once to be told apart"
+        at, count = self._rows.get(key, ("", 0))
+        self._rows[key] = at or self._stamp(), count + 1
+
+    def due(self, rev: int) -> list[Act]:
+        """Give what has been noted, once a second; `rev` is that of the newest change."""
+        now = self._now()
+        if not self._rows or now - self._saved_at < _SAVE_S:
+            return []
+        self._saved_at = now
+        return self.take(rev)
+
+    def take(self, rev: int) -> list[Act]:
+        """Give what has been noted, and forget it."""
+        rows, self._rows = self._rows, {}
+        return [
+            Act(rev, at, kind, who, detail, count)
+            for (kind, who, detail), (at, count) in rows.items()
+        ]

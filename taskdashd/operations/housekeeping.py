@@ -1,0 +1,51 @@
+"""What is done now and then: acts are stored, and what is too old is forgotten."""
+
+from typing import Final
+
+from taskdashd.domain.times import stamp
+from taskdashd.operations.engine import Engine
+
+_FORGET_EVERY_S: Final = 1.0
+_NOTHING_OLD_S: Final = 60.0
+STEADY_S: Final = 3600.0
+"""Nothing is forgotten until the wall clock has gone steadily for so long."""
+_JUMP_S: Final = 60.0
+
+
+class Housekeeping:
+    """See the module; `tick` is called a few times a second."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._forget_at = 0.0
+        self._forgotten_rev = 0
+        self._ahead_s = self._clock_ahead_s()
+        self._steady_since = engine.clock.now()
+
+    def tick(self) -> None:
+        """Do what is due."""
+        engine = self._engine
+        if acts := engine.acts.due(engine.view.committed_rev):
+            engine.writer.note(acts)
+        self._forget()
+
+    def _clock_ahead_s(self) -> float:
+        clock = self._engine.clock
+        return clock.wall() - clock.now()
+
+    def _forget(self) -> None:
+        engine, now = self._engine, self._engine.clock.now()
+        ahead_s = self._clock_ahead_s()
+        if abs(ahead_s - self._ahead_s) > _JUMP_S:
+            # A clock that is wrong for a while, as before a Pi has found its time server, must not
+            # make everything look old.
+            self._steady_since = now
+        self._ahead_s = ahead_s
+        keep_s = engine.limits.audit_keep
+        if keep_s is None or now - self._steady_since < STEADY_S or now < self._forget_at:
+            return
+        engine.feed.forgotten(engine.writer.forgotten_rev)
+        advanced = engine.writer.forgotten_rev != self._forgotten_rev
+        self._forgotten_rev = engine.writer.forgotten_rev
+        self._forget_at = now + (_FORGET_EVERY_S if advanced else _NOTHING_OLD_S)
+        engine.writer.forget(stamp(engine.clock.wall() - keep_s))

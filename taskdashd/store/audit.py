@@ -1,0 +1,142 @@
+"""Reading the change log backwards, for the audit; and forgetting what is older than it is kept.
+
+The history of one task is a linked list through the log, so it needs no index. The log as a whole
+is in the order of `rev`, and so is `act` beside it.
+
+A row of the log is forgotten once the change after it is too old to be kept: so what a change
+replaced is known for as long as the change is, and a task's last row stays for ever.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from heapq import merge
+from typing import Any, Final, NamedTuple
+
+from taskdash_protocol.errors import BadRequest
+from taskdash_protocol.requests import Audit
+from taskdashd.domain.acts import Act
+from taskdashd.domain.tasks import Task, restore
+from taskdashd.store import dialect
+
+_CURSOR: Final = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
+_NEWEST: Final = 10**18 - 1
+_SCANNED_MAX: Final = 20_000
+"""Rows that are looked at for a page; what it holds by then is given, be it nothing."""
+_ACT_BYTES: Final = 1_000
+"""About what an act takes in a reply, at most."""
+
+_COLUMNS: Final = """
+c.rev, c.kind, c.at, CASE c.actor WHEN '' THEN c.holder ELSE c.actor END, c.task, p.task
+"""
+_OF_ALL: Final = f"""
+SELECT {_COLUMNS} FROM change AS c LEFT JOIN change AS p ON p.rev = c.previous_rev
+WHERE c.rev <= ? ORDER BY c.rev DESC
+"""  # noqa: S608  # the only text put in is a constant of ours
+_OF_TASK: Final = f"""
+WITH RECURSIVE history (rev, previous_rev) AS (
+    SELECT rev, previous_rev FROM change WHERE rev = ? AND task_id = ?
+    UNION ALL
+    SELECT c.rev, c.previous_rev FROM history JOIN change AS c ON c.rev = history.previous_rev
+)
+SELECT {_COLUMNS} FROM history CROSS JOIN change AS c ON c.rev = history.rev
+LEFT JOIN change AS p ON p.rev = c.previous_rev
+"""  # noqa: S608
+_ACTS: Final = """
+SELECT id, rev, at, kind, who, detail, count FROM act WHERE id <= ? ORDER BY id DESC
+"""
+
+Rows = Callable[[str, tuple[Any, ...]], Iterator[Any]]
+"""Runs a statement."""
+
+Place = tuple[int, int]
+"""Where an entry stands: its rev, and 0 for a change or the act's id; acts follow the change."""
+
+
+class Entry(NamedTuple):
+    """A change of a task, as the log has it."""
+
+    rev: int
+    kind: str
+    at: str
+    who: str
+    task: bytes
+    previous: bytes
+    """The task before it; empty where it is new, or no longer known."""
+
+
+class History(NamedTuple):
+    """A page of the audit."""
+
+    entries: list[Entry | Act]
+    next: str | None
+    task: Task | None
+    """The task that was asked about, as it is now."""
+
+
+def read(request: Audit, bytes_max: int, rows: Rows) -> History:
+    """Read a page. Raises `BadRequest` for a cursor that is none."""
+    rev, act_id = _position(request.after)
+    task: Task | None = None
+    if request.task:
+        wanted = (dialect.json_list([request.task]),)
+        task = next((restore(row) for row in rows(dialect.LOAD_BY_ID, wanted)), None)
+        if task is None:
+            return History([], None, None)
+        entries = _changes(rows(_OF_TASK, (min(rev, task.rev), request.task)))
+    else:
+        acts = _acts(rows(_ACTS, (act_id,)))
+        entries = merge(_changes(rows(_OF_ALL, (rev,))), acts, key=_place, reverse=True)
+    found: list[Entry | Act] = []
+    size = 0
+    for scanned, ((its_rev, its_act), entry) in enumerate(entries):
+        if request.since and entry.at < request.since:
+            break
+        size += _size(entry) if (taken := _is_wanted(request, entry)) else 0
+        if scanned == _SCANNED_MAX or (
+            taken and found and (len(found) == request.limit or size > bytes_max)
+        ):
+            place = (rev, its_act) if its_act else (its_rev, act_id)
+            return History(found, f"{place[0]}.{place[1]}", task)
+        if taken:
+            found.append(entry)
+        if its_act:
+            act_id = its_act - 1
+        else:
+            rev = its_rev - 1
+    return History(found, None, task)
+
+
+def _position(cursor: str | None) -> tuple[int, int]:
+    if cursor is None:
+        return _NEWEST, _NEWEST
+    read = _CURSOR.fullmatch(cursor)
+    if read is None:
+        raise BadRequest("field after must be a cursor that a reply gave as next")
+    return int(read[1]), int(read[2])
+
+
+def _changes(rows: Iterator[Any]) -> Iterator[tuple[Place, Entry | Act]]:
+    for rev, kind, at, who, task, previous in rows:
+        yield (rev, 0), Entry(rev, kind, at, who, task.encode(), (previous or "").encode())
+
+
+def _acts(rows: Iterator[Any]) -> Iterator[tuple[Place, Entry | Act]]:
+    for number, *columns in rows:
+        act = Act(*columns)
+        yield (act.rev, number), act
+
+
+def _place(placed: tuple[Place, Entry | Act]) -> Place:
+    return placed[0]
+
+
+def _size(entry: Entry | Act) -> int:
+    return len(entry.task) + len(entry.previous) if isinstance(entry, Entry) else _ACT_BYTES
+
+
+def _is_wanted(request: Audit, entry: Entry | Act) -> bool:
+    return (
+        (not request.kinds or entry.kind in request.kinds)
+        and request.who in entry.who
+        and (not request.until or entry.at < request.until)
+    )
