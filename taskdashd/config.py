@@ -287,8 +287,14 @@ class Settings:
     reply_cache: int = _setting(
         16 << 20, _whole(0, 8 << 30), "bytes", "Replies to Find kept for who asks the same again."
     )
+    reserve: int = _setting(
+        4 << 20,
+        _whole(0, 1 << 30),
+        "bytes",
+        "Kept free on the disk, and given up for operators when it is full.",
+    )
     audit_keep: float | None = _setting(
-        365 * 86400.0,
+        365 * 86400,
         _duration_or_off,
         "DURATION|off",
         "What was changed is known for so long; off keeps it for ever.",

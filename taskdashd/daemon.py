@@ -36,9 +36,10 @@ from taskdashd.server.poller import Poller
 from taskdashd.server.supervisor import Supervisor
 from taskdashd.server.tls import TlsContext, TlsError
 from taskdashd.store import backup
-from taskdashd.store.database import Database
+from taskdashd.store.database import Database, DiskFull
 from taskdashd.store.executor import Executor, ThreadExecutor
 from taskdashd.store.reader import Reader
+from taskdashd.store.reserve import Reserve
 from taskdashd.store.transaction import View
 from taskdashd.store.writer import Writer
 
@@ -97,15 +98,22 @@ def build_engine(
     """Join store, liveness and feed. Raises `StoreUnusable`."""
     opened = database.start()
     view = View(opened.last_rev, live.task_cache, opened.known)
-    engine = Engine(opened, live, clock, view, access)
+    reserve = Reserve(database.path.parent, live.reserve)
+    engine = Engine(opened, live, clock, view, access, reserve)
     store_failed = logs.Sparing(log.error, "the store failed")
+
+    def on_fault(fault: Exception) -> None:
+        store_failed(error=str(fault))
+        if isinstance(fault, DiskFull):
+            reserve.give_up()
+
     writer = Writer(
         database,
         writing,
         view,
         now=clock.stamp,
         on_commit=engine.committed,
-        on_fault=lambda fault: store_failed(error=str(fault)),
+        on_fault=on_fault,
         waiting_rows_max=live.writes_waiting,
         waiting_bytes_max=live.writes_waiting_bytes,
         batch_rows_max=live.commit_rows,

@@ -14,7 +14,7 @@ from taskdash_protocol.requests import REQUESTS
 from taskdash_protocol.statuses import ENDED, WAITING
 from taskdashd import config
 from taskdashd.cli import main as daemon
-from taskdashd.operations import sessions, status, tasks  # noqa: F401
+from taskdashd.operations import audit, sessions, status, tasks  # noqa: F401
 from taskdashd.operations.table import OPERATIONS
 
 ROOT = Path(__file__).parents[1]

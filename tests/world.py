@@ -118,7 +118,7 @@ class World:
     """The daemon and its peers."""
 
     def __init__(self, directory: Path, *, asks_for_tokens: bool = False, **settings: Any) -> None:
-        self.settings = replace(Settings(), data=directory, **settings)
+        self.settings = replace(Settings(), **{"data": directory, "reserve": 0, **settings})
         self.directory = directory
         self.time = 1000.0
         self.asks_for_tokens = asks_for_tokens

@@ -9,18 +9,23 @@ them as part of the task.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any, ClassVar, Final, Self
 
+from taskdash_protocol.checks import (
+    QUERY_LIMIT_DEFAULT,
+    check_text,
+    flag,
+    optional_text,
+    page,
+    time,
+)
 from taskdash_protocol.errors import BadRequest
 from taskdash_protocol.fields import CONTROL_FIELDS, DAEMON_FIELDS, TASK_FIELDS
 
 ID_CHARACTERS_MAX: Final = 128
 HEARTBEAT_TIMEOUT_MIN_S: Final = 0.5
 HEARTBEAT_TIMEOUT_MAX_S: Final = 86400.0
-QUERY_LIMIT_MAX: Final = 1000
-QUERY_LIMIT_DEFAULT: Final = 100
 WHERE_VALUES_MAX: Final = 1000
 CLIENT_CHARACTERS_MAX: Final = 256
 
@@ -72,10 +77,10 @@ class Hello(Request):
         protocol = body.get("protocol")
         if type(protocol) is not int:
             raise BadRequest("field protocol must be an integer")
-        client = _optional_text(body, "client")
+        client = optional_text(body, "client")
         if len(client) > CLIENT_CHARACTERS_MAX:
             raise BadRequest(f"field client is longer than {CLIENT_CHARACTERS_MAX} characters")
-        return cls(protocol, client, _optional_text(body, "token"))
+        return cls(protocol, client, optional_text(body, "token"))
 
     def to_body(self) -> dict[str, Any]:
         """Give the JSON object."""
@@ -95,7 +100,7 @@ class SignIn(Request):
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
         """Read the request. Raises `BadRequest`."""
-        return cls(_optional_text(body, "token"))
+        return cls(optional_text(body, "token"))
 
     def to_body(self) -> dict[str, Any]:
         """Give the JSON object."""
@@ -141,10 +146,10 @@ class Register(_Write):
             plain = False
         if not plain:
             for name in TASK_FIELDS:
-                _check_text(name, fields[name])
+                check_text(name, fields[name])
         if _NOT_KEPT.isdisjoint(body):
             return cls(task_id, fields)
-        if not _own(body):
+        if not flag(body, "own", default=True):
             raise BadRequest("field own: only an Update can leave a task to its owner")
         return cls(task_id, _kept(fields), *_control(body))
 
@@ -161,8 +166,8 @@ class Update(_Write):
         """Read the request. Raises `BadRequest`."""
         task_id = parse_id(body)
         for name in body.keys() & TASK_FIELDS.keys():
-            _check_text(name, body[name])
-        return cls(task_id, _kept(dict(body)), *_control(body), _own(body))
+            check_text(name, body[name])
+        return cls(task_id, _kept(dict(body)), *_control(body), flag(body, "own", default=True))
 
     def to_body(self) -> dict[str, Any]:
         """Give the JSON object."""
@@ -206,10 +211,10 @@ class Query(Request):
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
         """Read the request. Raises `BadRequest`."""
-        order = "id" if body.get("order") is None else _optional_text(body, "order")
+        order = "id" if body.get("order") is None else optional_text(body, "order")
         if order.removeprefix("-") not in ORDER_FIELDS:
             raise BadRequest(f"field order: tasks cannot be ordered by {order[:64]!r}")
-        return cls(parse_where(body), order, *_page(body))
+        return cls(parse_where(body), order, *page(body))
 
     def to_body(self) -> dict[str, Any]:
         """Give the JSON object."""
@@ -279,10 +284,7 @@ class Status(Request):
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
         """Read the request. Raises `BadRequest`."""
-        check = body.get("check", False)
-        if type(check) is not bool:
-            raise BadRequest("field check must be true or false")
-        return cls(check)
+        return cls(flag(body, "check", default=False))
 
     def to_body(self) -> dict[str, Any]:
         """Give the JSON object."""
@@ -310,12 +312,12 @@ class Audit(Request):
         if type(kinds) is not list or any(type(kind) is not str for kind in kinds):
             raise BadRequest("field kinds must be a string or a list of strings")
         return cls(
-            _optional_text(body, "task"),
-            _optional_text(body, "who"),
+            optional_text(body, "task"),
+            optional_text(body, "who"),
             tuple(kinds),
-            _time(body, "since"),
-            _time(body, "until"),
-            *_page(body),
+            time(body, "since"),
+            time(body, "until"),
+            *page(body),
         )
 
     def to_body(self) -> dict[str, Any]:
@@ -361,7 +363,7 @@ def parse_where(body: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         if len(values) > WHERE_VALUES_MAX:
             raise BadRequest(f"field where.{name} has more than {WHERE_VALUES_MAX} values")
         for one in values:
-            _check_text(f"where.{name}", one)
+            check_text(f"where.{name}", one)
         wanted[name] = tuple(values)
     return wanted
 
@@ -371,13 +373,6 @@ def _kept(fields: dict[str, Any]) -> dict[str, Any]:
         for name in fields.keys() & _NOT_KEPT:
             del fields[name]
     return fields
-
-
-def _own(body: Mapping[str, Any]) -> bool:
-    own = body.get("own", True)
-    if type(own) is not bool:
-        raise BadRequest("field own must be true or false")
-    return own
 
 
 def _control(body: Mapping[str, Any]) -> tuple[float | None, int | None, bool | None]:
@@ -403,46 +398,3 @@ def _control(body: Mapping[str, Any]) -> tuple[float | None, int | None, bool | 
         if type(fenced) is not bool:
             raise BadRequest("field fenced must be true or false")
     return timeout, epoch, fenced
-
-
-def _check_text(name: str, value: object) -> None:
-    if type(value) is not str:
-        raise BadRequest(f"field {name} must be a string")
-    if "\0" in value:
-        raise BadRequest(f"field {name} must not hold the character NUL")
-
-
-def _page(body: Mapping[str, Any]) -> tuple[int, str | None]:
-    limit = body.get("limit")
-    if limit is None:
-        limit = QUERY_LIMIT_DEFAULT
-    if type(limit) is not int or not 1 <= limit <= QUERY_LIMIT_MAX:
-        raise BadRequest(f"field limit must be an integer from 1 to {QUERY_LIMIT_MAX}")
-    after = body.get("after")
-    if after is not None and type(after) is not str:
-        raise BadRequest("field after must be a cursor that a reply gave as next")
-    return limit, after
-
-
-def _time(body: Mapping[str, Any], name: str) -> str:
-    """Read a time, and write it as the daemon does: UTC, milliseconds, `Z`."""
-    text = _optional_text(body, name)
-    if not text:
-        return ""
-    try:
-        at = datetime.fromisoformat(text)
-        utc = at.astimezone(UTC) if at.tzinfo is not None else None
-    except (ValueError, OverflowError):
-        utc = None
-    if utc is None:
-        raise BadRequest(f"field {name} must be a time like 2026-01-31T12:00:00Z")
-    return utc.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
-
-
-def _optional_text(body: Mapping[str, Any], name: str) -> str:
-    value = body.get(name)
-    if value is None:
-        return ""
-    _check_text(name, value)
-    assert type(value) is str
-    return value

@@ -8,7 +8,7 @@ to take back.
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from taskdash_protocol.errors import AuthError, Busy, ServerError
+from taskdash_protocol.errors import AuthError, Busy, ServerError, StorageError
 from taskdash_protocol.statuses import is_live
 from taskdashd.domain.access import LOCAL_OPERATOR, Identity
 from taskdashd.domain.budget import Budget
@@ -20,6 +20,7 @@ from taskdashd.operations.acts import Acts
 from taskdashd.operations.clock import Clock
 from taskdashd.store.database import Opened
 from taskdashd.store.reader import Reader
+from taskdashd.store.reserve import Reserve
 from taskdashd.store.transaction import Transaction, View
 from taskdashd.store.writer import Writer
 
@@ -154,8 +155,10 @@ class Engine:
         clock: Clock,
         view: View,
         access: Access,
+        reserve: Reserve,
     ) -> None:
         self.access = access
+        self.reserve = reserve
         self.acts = Acts(clock.stamp, clock.now)
         self.limits = limits
         self.clock = clock
@@ -286,6 +289,16 @@ class Engine:
         timeouts = session.owner.timeouts
         if len(timeouts) >= _TIMEOUTS_MAX and new.timeout_s not in timeouts:
             raise Busy(f"one connection's tasks have {_TIMEOUTS_MAX} different timeouts already")
+
+    def check_disk(self, identity: Identity) -> None:
+        """Raise `StorageError` where the last of the disk is kept for operators."""
+        reserve = self.reserve
+        if (
+            reserve.given_up
+            and not reserve.is_over()
+            and not (identity.name and identity.role == "operator")
+        ):
+            raise StorageError("the disk is full: only operators may write until there is room")
 
     def body(self, task: Task) -> bytes:
         """Give a task's JSON with its owner's newest sign of life."""

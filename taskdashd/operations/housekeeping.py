@@ -1,11 +1,13 @@
 """What is done now and then: acts are stored, and what is too old is forgotten."""
 
-from typing import Final
+from typing import Any, Final
 
 from taskdashd.domain.times import stamp
 from taskdashd.operations.engine import Engine
+from taskdashd.store.database import Health
 
 _FORGET_EVERY_S: Final = 1.0
+_LOOK_FOR_ROOM_S: Final = 5.0
 _NOTHING_OLD_S: Final = 60.0
 STEADY_S: Final = 3600.0
 """Nothing is forgotten until the wall clock has gone steadily for so long."""
@@ -17,7 +19,7 @@ class Housekeeping:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._forget_at = 0.0
+        self._forget_at = self._look_at = 0.0
         self._forgotten_rev = 0
         self._ahead_s = self._clock_ahead_s()
         self._steady_since = engine.clock.now()
@@ -27,7 +29,19 @@ class Housekeeping:
         engine = self._engine
         if acts := engine.acts.due(engine.view.committed_rev):
             engine.writer.note(acts)
+        self._look_for_room()
         self._forget()
+
+    def _look_for_room(self) -> None:
+        engine, now = self._engine, self._engine.clock.now()
+        if not engine.reserve.given_up or now < self._look_at:
+            return
+        self._look_at = now + _LOOK_FOR_ROOM_S
+
+        def looked(health: Any) -> None:
+            engine.reserve.is_over(health.reusable_bytes if isinstance(health, Health) else 0)
+
+        engine.reader.health(lambda: True, looked, check=False)
 
     def _clock_ahead_s(self) -> float:
         clock = self._engine.clock

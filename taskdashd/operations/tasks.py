@@ -68,6 +68,7 @@ def _put(change: Change, caller: Caller, transaction: Transaction) -> Result:
     if len(task.body) > largest:
         raise BadRequest(f"the task would take {len(task.body)} bytes, more than {largest}")
     caller.engine.check_room(change.previous, task)
+    caller.engine.check_disk(caller.identity)
     transaction.put(change)
     return {"id": task.id, "epoch": task.epoch}
 

@@ -31,6 +31,10 @@ PAGE_BYTES_MAX: Final = 256 << 10
 _PROGRESS_STEPS: Final = 10_000
 
 
+class DiskFull(StorageError):
+    """There is no room for the change."""
+
+
 class StoredTask(NamedTuple):
     """A row of a Query's page."""
 
@@ -62,6 +66,8 @@ class Health(NamedTuple):
     wal_bytes: int
     free_bytes: int
     """What the file system has left for us."""
+    reusable_bytes: int
+    """What is free within the file."""
     sqlite: str
     check: str | None
     """`ok` or what is wrong; None if it was not asked for."""
@@ -151,7 +157,9 @@ class Database:
             dialect.append(self._writer, changes, acts)
         except (PeeweeException, apsw.Error, MemoryError) as error:
             self._overwrite_failed_commit()
-            raise StorageError(f"the change could not be stored: {_plain(error)}") from error
+            is_full = isinstance(error.__cause__ or error, apsw.FullError)
+            kind = DiskFull if is_full else StorageError
+            raise kind(f"the change could not be stored: {_plain(error)}") from error
 
     def _overwrite_failed_commit(self) -> None:
         """Make sure that a commit which failed does not come back after a crash.
@@ -308,7 +316,9 @@ class Database:
                 sizes.append(0)
         room = os.statvfs(self.path.parent)
         free = room.f_bavail * room.f_frsize
-        return Health(counts, sizes[0], sizes[1], free, apsw.sqlite_lib_version(), found)
+        (reusable,) = next(self._read(self._querier, dialect.REUSABLE_BYTES, ()))
+        version = apsw.sqlite_lib_version()
+        return Health(counts, sizes[0], sizes[1], free, reusable, version, found)
 
     def changes(self, after_rev: int, rows_max: int) -> list[StoredEvent]:
         """Read the log from after a rev: fewer rows where they are large, one at least.

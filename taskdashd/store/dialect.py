@@ -85,6 +85,10 @@ FORGET_ACTS: Final = "DELETE FROM act WHERE id IN (SELECT id FROM act WHERE at <
 
 COUNT_BY_STATUS: Final = "SELECT status, count(*) FROM task GROUP BY status"
 
+REUSABLE_BYTES: Final = """
+SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size
+"""
+
 CHECK: Final = "PRAGMA quick_check(10)"
 
 # A page is bounded by the sum of the sizes before each row.

@@ -9,7 +9,7 @@ from click.core import ParameterSource
 
 import taskdash
 from taskdash import address
-from taskdash_ctl import events, health, run, tasks, top, transfer
+from taskdash_ctl import audit, events, health, run, tasks, top, transfer
 from taskdash_ctl.reach import cannot_write
 from taskdash_protocol import PROTOCOL_VERSION
 
@@ -64,7 +64,8 @@ class _Main(click.Group):
     "--server",
     metavar="URL",
     envvar="TASKDASH_URL",
-    help="The daemon: taskdash://HOST:PORT?timeout=SECONDS, or taskdashs:// for TLS."
+    help="The daemon: taskdash://HOST:PORT?timeout=SECONDS, or taskdashs:// for TLS,"
+    " or unix:///PATH for the socket in its data directory."
     f" [env: TASKDASH_URL]  [default: {address.DEFAULT_URL}]",
 )
 @click.option(
@@ -111,6 +112,6 @@ def completion(shell: str) -> None:
     click.echo(kind(main, {}, "taskdash-ctl", "_TASKDASH_CTL_COMPLETE").source())
 
 
-for _family in (tasks, events, run, transfer, health, top):
+for _family in (tasks, events, audit, run, transfer, health, top):
     for _command in _family.COMMANDS:
         main.add_command(_command)

@@ -1,0 +1,121 @@
+"""The command about what has happened: audit."""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any, Final
+
+import click
+
+import taskdash
+from taskdash import address
+from taskdash_ctl import show
+from taskdash_ctl.reach import attempt, connect
+from taskdash_protocol.checks import QUERY_LIMIT_MAX
+from taskdash_protocol.requests import Audit
+
+_COLUMNS: Final = ("at", "who", "kind", "task", "what", "why")
+_FORMATS: Final = ("table", "json", "jsonl", "csv")
+_UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_NOT_TOLD: Final = ("id", "epoch", "created_at", "reason")
+"""What a new task has in any case; and the reason, which has a column of its own."""
+_LIMIT: Final = 50
+
+
+class _Moment(click.ParamType):  # type: ignore[type-arg]
+    """A time, or how long ago that was."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, parameter: Any, context: Any) -> str:
+        """Read it, and write it as RFC 3339."""
+        try:
+            if ago := re.fullmatch(r"(\d{1,9}(?:\.\d+)?)([smhd])", value):
+                seconds = float(ago[1]) * _UNITS_S[ago[2]]
+                return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
+            # Without a zone it is this machine's time, as people here write it.
+            return datetime.fromisoformat(value).astimezone(UTC).isoformat()
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is no time: write 2h, 7d or 2026-01-31T12:00", parameter, context)
+
+
+@click.command()
+@click.argument("id", default="")
+@click.option("--who", metavar="TEXT", default="", help="Only by somebody whose name contains it.")
+@click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only this kind; repeatable.")
+@click.option("--since", type=_Moment(), help="Not before; 2h ago, or a time.")
+@click.option("--until", type=_Moment(), help="Before; 2h ago, or a time.")
+@click.option(
+    "--limit", type=click.IntRange(0), default=_LIMIT, show_default=True, help="0 gives all."
+)
+@click.option("--output", "-o", type=click.Choice(_FORMATS), default="table", help="How to print.")
+@click.pass_obj
+def audit(
+    where: address.Address,
+    /,
+    id: str,
+    who: str,
+    kinds: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    limit: int,
+    output: str,
+) -> None:
+    """Tell who did what, when and why; the newest first.
+
+    With an ID, the history of that task. Without, everything, for operators: changes of tasks,
+    sign-ins, refusals, and what was done to the daemon itself.
+
+    \b
+    taskdash-ctl audit backup-42
+    taskdash-ctl audit --since 24h --kind shutdown
+    taskdash-ctl audit --kind refused --kind "signed in" -o jsonl
+    """
+    page = min(limit or QUERY_LIMIT_MAX, QUERY_LIMIT_MAX)
+    request = Audit(id, who, kinds, since or "", until or "", page)
+    with connect(where) as dash:
+        rows = islice(_entries(dash, request), limit or None)
+        if output in ("json", "jsonl"):
+            attempt(lambda: show.tasks(rows, output, ()))
+            return
+        told = attempt(lambda: [{**row, "what": _what(row)} for row in rows])
+    if not told:
+        click.echo("nothing of that kind is known", err=True)
+    else:
+        show.tasks(told, output, tuple(one for one in _COLUMNS if one != "task" or not id))
+
+
+def _entries(dash: taskdash.Client, request: Audit) -> Iterator[dict[str, Any]]:
+    after: str | None = None
+    while True:
+        fields = {**request.to_body(), "after": after}
+        reply = dash.call(Audit.parse(fields))
+        yield from reply["entries"]
+        after = reply["next"]
+        if after is None:
+            return
+
+
+def _what(row: Mapping[str, Any]) -> str:
+    """Say in a line what a change has changed."""
+    if row["count"] > 1:
+        return f"{row['count']} times"
+    return ", ".join(
+        f"{name}: {_value(new)}" if _is_empty(old) else f"{name}: {_value(old)} → {_value(new)}"
+        for name, (old, new) in row["changes"].items()
+        if name not in _NOT_TOLD and not (_is_empty(old) and _is_empty(new))
+    )
+
+
+def _is_empty(value: Any) -> bool:
+    return value in (None, "")
+
+
+def _value(value: Any) -> str:
+    if _is_empty(value):
+        return "(empty)"
+    return value if isinstance(value, str) else show.as_json(value)
+
+
+COMMANDS: Final = (audit,)
