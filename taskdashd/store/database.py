@@ -157,7 +157,7 @@ class Database:
             dialect.append(self._writer, changes, acts)
         except (PeeweeException, apsw.Error, MemoryError) as error:
             self._overwrite_failed_commit()
-            is_full = isinstance(error.__cause__ or error, apsw.FullError)
+            is_full = isinstance(error.__context__, apsw.FullError)
             kind = DiskFull if is_full else StorageError
             raise kind(f"the change could not be stored: {_plain(error)}") from error
 

@@ -48,7 +48,7 @@ def test_the_watchdog_stops_when_the_writer_hangs(tmp_path: Path) -> None:
 import sys, threading, time
 from taskdashd.store.database import Database
 never = threading.Event()
-Database.append = lambda self, changes: never.wait()
+Database.append = lambda self, changes, acts: never.wait()
 sys.argv[0] = "taskdashd"
 from taskdashd.cli import main
 main()
