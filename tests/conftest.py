@@ -1,9 +1,41 @@
-"""Profiles of Hypothesis: `HYPOTHESIS_PROFILE=hunt` finds a failure and does not shrink it."""
+"""Options and profiles of the suite.
+
+`HYPOTHESIS_PROFILE=hunt` finds a failure and does not shrink it. `--fault N` runs what covers row N of the
+table in docs/reliability.md; `--seconds S` says how long the tests go on that can go on for any time.
+"""
 
 import os
 
+import pytest
 from hypothesis import Phase, settings
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("hunt", deadline=None, phases=[Phase.explicit, Phase.generate])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the suite's own options."""
+    parser.addoption("--fault", type=int, action="append", metavar="N", help="Only this fault.")
+    parser.addoption("--seconds", type=float, metavar="S", help="How long the long tests last.")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave only the tests of the faults that were asked for."""
+    wanted = config.getoption("--fault")
+    if wanted:
+        chosen = [item for item in items if faults(item) & set(wanted)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
+
+
+def faults(item: pytest.Item) -> set[int]:
+    """Say which rows of the table of faults a test covers."""
+    return {number for mark in item.iter_markers("fault") for number in mark.args}
+
+
+@pytest.fixture
+def seconds(request: pytest.FixtureRequest) -> float | None:
+    """How long a test is to go on that can go on for any time; None if nobody said."""
+    given: float | None = request.config.getoption("--seconds")
+    return given
