@@ -1,7 +1,8 @@
 """Options and profiles of the suite.
 
-`HYPOTHESIS_PROFILE=hunt` finds a failure and does not shrink it. `--fault N` runs what covers row N of the
-table in docs/reliability.md; `--seconds S` says how long the tests go on that can go on for any time.
+`HYPOTHESIS_PROFILE=hunt` finds a failure and does not shrink it. `--fault N` runs what covers row N
+of the table in docs/reliability.md; `--seconds S` says how long the tests last that can last any
+time.
 """
 
 import os

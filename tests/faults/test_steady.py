@@ -4,7 +4,6 @@ tools/test --fault 42                     a minute
 tools/test --fault 42 --seconds 3600      the hour
 """
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -68,7 +67,7 @@ class Worker(threading.Thread):
 
 
 def _descriptors(pid: int) -> int:
-    return len(os.listdir(f"/proc/{pid}/fd"))
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 def _slope(points: list[tuple[float, float]]) -> float:

@@ -68,8 +68,12 @@ class Client:
         if receive_buffer is not None:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.sock.settimeout(DEADLINE_S)
-        self.sock.bind((source, 0))
-        self.sock.connect(("127.0.0.1", port))
+        try:
+            self.sock.bind((source, 0))
+            self.sock.connect(("127.0.0.1", port))
+        except OSError:
+            self.sock.close()
+            raise
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.frames = Frames()
         self.replies: list[tuple[int, Any, Any]] = []
@@ -218,12 +222,18 @@ class Daemon(Process):
     """`taskdashd run` on a port of its own choice."""
 
     def __init__(
-        self, data: Path, *, prefix: Sequence[str] = (), wait: bool = True, **settings: object
+        self,
+        data: Path,
+        *,
+        prefix: Sequence[str] = (),
+        program: Sequence[str] = ("-m", "taskdashd"),
+        wait: bool = True,
+        **settings: object,
     ) -> None:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("TASKDASHD_")}
         environment |= {f"TASKDASHD_{name.upper()}": str(v) for name, v in settings.items()}
         environment |= {"TASKDASHD_LOG_FORMAT": "json"}
-        command = [sys.executable, "-m", "taskdashd", "run"]
+        command = [sys.executable, *program, "run"]
         command += ["--listen", "127.0.0.1:0", "--data", str(data)]
         super().__init__([*prefix, *command], environment)
         self.data = data

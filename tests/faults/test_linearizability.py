@@ -1,0 +1,228 @@
+"""Fault 14: what is done to one task looks as if done one after another, whatever comes.
+
+    tools/test --fault 14 --seconds 600
+
+Several clients work on the same few tasks while the daemon is killed and started again, stopped and
+continued, and connections are reset. New tasks are taken every few seconds, so that histories stay
+short. The checker itself is shown to find what is planted.
+"""
+
+import math
+import random
+import signal
+import socket
+import struct
+import threading
+import time
+from collections import defaultdict
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from .conftest import Start
+from .linearizability import ABSENT, DONE, EXISTS, REFUSED, UNKNOWN, Operation, is_linearizable
+from .wire import Client, Daemon, Gone, pace
+
+_CLIENTS = 6
+_TASKS = 3
+_ROUND_S = 3.0
+_ANSWER_S = 5.0
+
+# Every so often the answer is what was true a moment ago.
+STALE = """
+import random, sys
+from taskdashd.server import connection
+from taskdashd.server.ready import ReadyReplies
+from taskdashd.store.transaction import View
+ReadyReplies.get = lambda self, payload: None
+real, before = View.commit, {}
+def commit(self, changes):
+    for change in changes:
+        if change.previous is not None:
+            before[change.task.id] = change.previous
+    real(self, changes)
+committed = View.committed
+def stale(self, task_id):
+    task = committed(self, task_id)
+    return before.get(task_id, task) if random.random() < 0.05 else task
+View.commit, View.committed = commit, stale
+from taskdashd.cli import main
+sys.argv[0] = "taskdashd"
+main()
+"""
+
+# Now and then a commit is acknowledged that never was on the disk: seen once the daemon is killed.
+FORGETFUL = """
+import random, sys
+from taskdashd.store.database import Database
+append = Database.append
+Database.append = lambda self, changes, acts: (
+    append(self, changes, acts) if random.random() < 0.5 else None)
+from taskdashd.cli import main
+sys.argv[0] = "taskdashd"
+main()
+"""
+
+
+class Run:
+    """A daemon that is not left in peace, and what its clients saw."""
+
+    def __init__(self, start: Start, program: tuple[str, ...] = ("-m", "taskdashd")) -> None:
+        self._start, self._program = start, program
+        self.daemon: Daemon = start(program=program)
+        self.random = random.Random(14)
+        self.over = threading.Event()
+        self.round = 0
+        self.sockets: dict[int, socket.socket] = {}
+        self.histories: dict[str, list[Operation]] = defaultdict(list)
+        self.lock = threading.Lock()
+        self.faults = {"kill": 0, "stop": 0, "reset": 0}
+
+    def go_on(self, seconds: float) -> None:
+        """Work and disturb for a time; then everybody stops."""
+        self.over.clear()
+        clients = [threading.Thread(target=self._client, args=(n,)) for n in range(_CLIENTS)]
+        for client in clients:
+            client.start()
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            pace(self.random.uniform(0.05, 0.6))
+            self._disturb()
+        self.over.set()
+        for client in clients:
+            client.join()
+        self.round += 1
+
+    def _disturb(self) -> None:
+        what = self.random.choice(("kill", "stop", "reset", "reset"))
+        self.faults[what] += 1
+        if what == "kill":
+            self.daemon.kill()
+            self.daemon = self._start(program=self._program)
+        elif what == "stop":
+            self.daemon.signal(signal.SIGSTOP)
+            pace(self.random.uniform(0.05, 0.8))
+            self.daemon.signal(signal.SIGCONT)
+        elif sockets := list(self.sockets.values()):
+            sock = self.random.choice(sockets)
+            try:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # closed meanwhile
+
+    def _client(self, number: int) -> None:
+        mine = random.Random(number * 1000 + self.round)
+        while not self.over.is_set():
+            try:
+                with Client(self.daemon.port) as client:
+                    self.sockets[number] = client.sock
+                    while not self.over.is_set():
+                        self._operate(client, mine, number)
+                        # Long histories take long to check, and show no more.
+                        pace(mine.uniform(0, 0.004))
+            except (OSError, Gone):
+                pace(0.01)
+            finally:
+                self.sockets.pop(number, None)
+
+    def _operate(self, client: Client, mine: random.Random, number: int) -> None:
+        task_id = f"r{self.round}-{mine.randrange(_TASKS)}"
+        kind = mine.choice(("register", "create", "update", "update", "find", "find", "find"))
+        value = None if kind == "find" else f"{number}-{mine.getrandbits(60)}"
+        body: dict[str, object] = {"id": task_id}
+        if value is not None:
+            body |= {"description": value, "status": "finish"}
+        if kind in ("register", "create"):
+            body |= {"name": "n"} | ({"epoch": 0} if kind == "create" else {})
+        name = {"find": "Find", "update": "Update"}.get(kind, "Register")
+        operation = Operation(kind, value, time.monotonic())
+        with self.lock:
+            self.histories[task_id].append(operation)
+        answer = client.call(name, body, _ANSWER_S)
+        operation.end = time.monotonic()
+        errid = answer["errid"]
+        known = {0: DONE, 1002: ABSENT, 1004: EXISTS, 1001: REFUSED, 1005: REFUSED}
+        operation.outcome = answer["description"] if kind == "find" and not errid else known[errid]
+
+    def violations(self) -> list[str]:
+        """Check what was seen, and forget it."""
+        found = [
+            task_id for task_id, history in self.histories.items() if not is_linearizable(history)
+        ]
+        self.histories.clear()
+        return found
+
+
+@pytest.mark.fault(14)
+def test_no_violation_under_kill_stop_and_reset(start: Start, seconds: float | None) -> None:
+    """Whatever happens to the daemon and to connections, there is an order."""
+    run = Run(start)
+    operations = tasks = unknown = 0
+    end = time.monotonic() + (seconds or 6.0)
+    while time.monotonic() < end:
+        run.go_on(_ROUND_S)
+        tasks += len(run.histories)
+        for history in run.histories.values():
+            operations += len(history)
+            unknown += sum(one.outcome == UNKNOWN for one in history)
+        assert run.violations() == []
+    print(f"\n{operations} operations ({unknown} unanswered) on {tasks} tasks, {run.faults}")
+    assert operations > 100
+    run.daemon.no_traceback()
+
+
+@pytest.mark.fault(14)
+@pytest.mark.parametrize("bug", [STALE, FORGETFUL], ids=["stale", "forgetful"])
+def test_a_planted_bug_is_found(bug: str, start: Start) -> None:
+    """A daemon that answers what is no longer true, or forgets what it has acknowledged."""
+    run = Run(start, ("-c", bug))
+    for _ in range(10):
+        run.go_on(_ROUND_S)
+        if run.violations():
+            return
+    pytest.fail("the checker did not see it")
+
+
+@pytest.mark.fault(14)
+@given(st.data())
+def test_the_checker_takes_every_history_that_has_an_order(data: st.DataObject) -> None:
+    """Made by doing operations one after another, each somewhere within its time; some unheard."""
+    state: str | None = None
+    history: list[Operation] = []
+    for number in range(data.draw(st.integers(0, 12))):
+        kind = data.draw(st.sampled_from(["register", "create", "update", "find"]))
+        before, after = (data.draw(st.floats(0, 3)) for _ in range(2))
+        one = Operation(kind, str(number), number - before, number + after)
+        if kind == "find":
+            one.outcome = ABSENT if state is None else state
+        elif kind == "register" or (kind == "update") == (state is not None):
+            one.outcome, state = DONE, one.value
+        else:
+            one.outcome = ABSENT if kind == "update" else EXISTS
+        if data.draw(st.booleans()) and kind != "find":
+            one.outcome, one.end = UNKNOWN, math.inf
+        history.append(one)
+    assert is_linearizable(data.draw(st.permutations(history)))
+
+
+@pytest.mark.fault(14)
+def test_the_checker_finds_what_has_no_order() -> None:
+    """A lost write, a value that comes back, two that both made the task."""
+
+    def done(kind: str, value: str | None, start: float, outcome: str = DONE) -> Operation:
+        return Operation(kind, value, start, start + 0.5, outcome)  # type: ignore[arg-type]
+
+    lost = [done("register", "a", 0), done("update", "b", 1), done("find", None, 2, "a")]
+    back = [
+        done("register", "a", 0),
+        Operation("update", "b", 1),
+        done("find", None, 2, "b"),
+        done("find", None, 3, "a"),
+    ]
+    twice = [done("create", "a", 0), done("create", "b", 1)]
+    gone = [done("register", "a", 0), done("find", None, 1, ABSENT)]
+    for history in (lost, back, twice, gone):
+        assert not is_linearizable(history)
+    assert is_linearizable([*back[:3], done("find", None, 3, "b")])
