@@ -23,9 +23,10 @@ class Act(NamedTuple):
 
 
 def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Say which fields of a task a change has changed: `field: [old, new]`; long values are cut.
+    """Say which fields of a task a change has changed: `field: [old, new]`.
 
-    A field that was not there is None.
+    A field that was not there is None. Arrays and objects are given as JSON text, since what holds
+    them may not be nested any deeper; long text is cut.
     """
     names = [*new, *(name for name in old if name not in new)]
     return {
@@ -41,4 +42,4 @@ def _shown(value: Any) -> Any:
     text = value if type(value) is str else strictjson.dumps(value).decode()
     if len(text) > _SHOWN_CHARACTERS_MAX:
         return f"{text[:_SHOWN_CHARACTERS_MAX]}…"
-    return value
+    return text

@@ -1,0 +1,146 @@
+"""Fault 25: coverage-guided fuzzing of the decoder and of every operation (atheris, libFuzzer).
+
+    tools/fuzz decoder 900      for 900 seconds; likewise `operations`
+    tools/fuzz                  both, a minute each
+
+What it finds goes to tests/faults/corpus, which `test_corpus` runs again in every suite. The daemon
+under the fuzzer is the whole one without sockets, threads or a real clock (tests/world.py).
+"""
+
+import struct
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import msgpack
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+CORPUS: Final = Path(__file__).parent / "corpus"
+_FRAMES_MAX: Final = 64
+_NAMES: Final = (
+    "Hello",
+    "Register",
+    "Update",
+    "Find",
+    "Query",
+    "Watch",
+    "Unwatch",
+    "Status",
+    "Audit",
+)
+
+
+def run_decoder(data: bytes) -> None:
+    """Feed a stream to a decoder, cut where its first bytes say: only the stream may be lost."""
+    from taskdash_protocol.errors import FrameError
+    from taskdash_protocol.frames import Decoder
+    from taskdashd.server.calls import parse
+
+    decoder = Decoder(1 << 16)
+    cut = data[0] if data else 1
+    stream = data[1:]
+    pieces = [stream[at : at + cut + 1] for at in range(0, len(stream), cut + 1)]
+    for piece in pieces:
+        decoder.feed(piece)
+        try:
+            while (payload := decoder.next_payload()) is not None:
+                parse(payload, decoder)
+        except FrameError:
+            return
+        assert decoder.buffered_bytes <= (1 << 16) + 4 + len(piece)
+
+
+class Operations:
+    """One daemon that is fed request after request, with time that passes in between."""
+
+    def __init__(self) -> None:
+        from world import World
+
+        self._directory = tempfile.TemporaryDirectory()
+        self.world = World(Path(self._directory.name), request_rate=None)
+        self._runs = 0
+
+    def run(self, data: bytes) -> None:
+        """Do what the bytes say; the daemon must answer each request, and log no fault."""
+        world, peer = self.world, self.world.connect("fuzz")
+        try:
+            for step in _steps(data):
+                if not peer.open:
+                    return
+                before = len(peer.replies)
+                if isinstance(step, float):
+                    world.advance(step)
+                    continue
+                peer.send_bytes(step)
+                world.drain()
+                answered = len(peer.replies) - before
+                assert answered == 1 or not peer.open, f"{answered} answers to one request"
+                reply = peer.replies[-1]
+                assert reply["errid"] in (0, 1000, 1001, 1002, 1003, 1004, 1005), reply
+                assert reply["errid"] != 1001, reply
+                assert "unexpected" not in reply.get("detail", ""), reply
+        finally:
+            peer.close()
+            self._runs += 1
+            if self._runs % 5000 == 0:
+                world.restart()
+
+    def close(self) -> None:
+        """End the daemon."""
+        self.world.close()
+        self._directory.cleanup()
+
+
+def _steps(data: bytes) -> Iterator[bytes | float]:
+    """Read steps out of bytes: a request with the body that follows, or time that passes."""
+    at = 0
+    for _ in range(_FRAMES_MAX):
+        if at + 3 > len(data):
+            return
+        what, size = data[at], struct.unpack_from(">H", data, at + 1)[0]
+        body, at = data[at + 3 : at + 3 + size], at + 3 + size
+        if what >= 250:
+            yield (what - 249) / 4
+            continue
+        name = _NAMES[what % len(_NAMES)]
+        header = {"RequestID": name} if what < 128 else {"RequestID": name, "Seq": what}
+        payload = msgpack.packb([2, header, body])
+        yield struct.pack(">I", len(payload)) + payload
+
+
+def step(name: str, body: bytes) -> bytes:
+    """Write a step for the corpus."""
+    return bytes([_NAMES.index(name)]) + struct.pack(">H", len(body)) + body
+
+
+TARGETS: Final[dict[str, Callable[[], Callable[[bytes], None]]]] = {
+    "decoder": lambda: run_decoder,
+    "operations": lambda: Operations().run,
+}
+
+
+def main() -> None:
+    """Fuzz one target with the arguments of libFuzzer that follow it."""
+    import atheris
+
+    target = sys.argv.pop(1)
+    with atheris.instrument_imports(
+        include=["taskdashd", "taskdash_protocol"], enable_loader_override=False
+    ):
+        import taskdashd.daemon  # noqa: F401  # it imports all the others
+    import structlog
+
+    def loud(*_: object) -> dict[str, object]:
+        raise structlog.DropEvent
+
+    structlog.configure(processors=[loud])
+    run = TARGETS[target]()
+    atheris.Setup(sys.argv, run)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""Fault 25: what the fuzzers have found interesting does no harm; and what Hypothesis makes up.
+
+The seeds were made by `tools/fuzz`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from taskdash_protocol import strictjson
+from taskdash_protocol.fields import CONTROL_FIELDS, DAEMON_FIELDS, TASK_FIELDS
+
+from .fuzz import CORPUS, Operations, run_decoder, step
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+_FIELD = st.sampled_from(
+    [*TASK_FIELDS, *CONTROL_FIELDS, *DAEMON_FIELDS, "where", "order", "limit", "after", "since"]
+    + ["watch", "check", "protocol", "token", "task", "who", "kinds", "until", "client"]
+)
+_VALUE = _JSON | st.sampled_from(
+    ["a", "running", "finish", 0, 1, -1, 1000, 2**63, "2026-01-01T00:00:00Z", "-rev", {"id": "a"}]
+)
+_STEP = st.tuples(
+    st.sampled_from(
+        ["Hello", "Register", "Update", "Find", "Query", "Watch", "Unwatch", "Status", "Audit"]
+    ),
+    st.dictionaries(_FIELD, _VALUE, max_size=6),
+    st.booleans(),
+)
+
+
+@pytest.fixture(scope="module")
+def operations() -> Iterator[Operations]:
+    """One daemon for them all."""
+    made = Operations()
+    yield made
+    made.close()
+
+
+def _seeds(target: str) -> list[Path]:
+    found = sorted((CORPUS / target).iterdir())
+    assert found, "the corpus is missing"
+    return found
+
+
+def _faults(logs: list[structlog.typing.EventDict]) -> list[structlog.typing.EventDict]:
+    return [line for line in logs if line["log_level"] in ("error", "critical")]
+
+
+@pytest.mark.fault(25)
+def test_streams_that_were_found() -> None:
+    """Each seed of the decoder."""
+    for path in _seeds("decoder"):
+        run_decoder(path.read_bytes())
+
+
+@pytest.mark.fault(25)
+def test_operations_that_were_found(operations: Operations) -> None:
+    """Each seed of the operations: an answer each, and no fault in the log."""
+    with capture_logs() as logs:
+        for path in _seeds("operations"):
+            operations.run(path.read_bytes())
+    assert not _faults(logs)
+
+
+@pytest.mark.fault(25)
+@settings(max_examples=300)
+@given(st.lists(_STEP, max_size=8))
+def test_operations_with_any_fields(
+    operations: Operations, steps: list[tuple[str, dict[str, object], bool]]
+) -> None:
+    """Bodies with the names that matter and values of every kind."""
+    data = b""
+    for name, fields, with_id in steps:
+        body = {**({"id": "a", "name": "n"} if with_id else {}), **fields}
+        try:
+            text = strictjson.dumps(body)
+        except (TypeError, ValueError):
+            continue
+        data += step(name, text[: 1 << 15])
+    with capture_logs() as logs:
+        operations.run(data)
+    assert not _faults(logs)
