@@ -101,7 +101,7 @@ class Peer:
             if message.message_id == HEARTBEAT:
                 self.beats.append(message.header)
                 continue
-            body = strictjson.loads(message.body or b"{}")
+            body = strictjson.loads(message.body or b"{}", depth_max=strictjson.REPLY_DEPTH_MAX)
             if message.message_id == EVENT:
                 (self.byes if "Bye" in (message.header or {}) else self.events).append(body)
             else:

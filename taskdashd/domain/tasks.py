@@ -213,10 +213,9 @@ def refreshed(body: bytes, last_seen: str) -> bytes:
     return b'%b%b"}' % (body[:_LAST_SEEN_AT], seen)
 
 
-def restore(row: tuple[int, str, int, str, str, str]) -> Task:
-    """Build a task from its row in the change log: rev, id, owner, holder, held since, body."""
-    rev, task_id, owner, holder, held_since, text = row
-    body = text.encode()
+def restore(row: tuple[int, str, int, str, str], body: bytes) -> Task:
+    """Build a task from its row in the change log: rev, id, owner, holder, held since; its body."""
+    rev, task_id, owner, holder, held_since = row
     fields = strictjson.reload(body)
     return Task(
         id=task_id,

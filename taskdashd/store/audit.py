@@ -26,7 +26,8 @@ _ACT_BYTES: Final = 1_000
 """About what an act takes in a reply, at most."""
 
 _COLUMNS: Final = """
-c.rev, c.kind, c.at, CASE c.actor WHEN '' THEN c.holder ELSE c.actor END, c.task, p.task
+c.rev, c.kind, c.at, CASE c.actor WHEN '' THEN c.holder ELSE c.actor END, c.task, c.crc,
+coalesce(p.task, ''), p.crc
 """
 _OF_ALL: Final = f"""
 SELECT {_COLUMNS} FROM change AS c LEFT JOIN change AS p ON p.rev = c.previous_rev
@@ -79,7 +80,8 @@ def read(request: Audit, bytes_max: int, rows: Rows) -> History:
     task: Task | None = None
     if request.task:
         wanted = (dialect.json_list([request.task]),)
-        task = next((restore(row) for row in rows(dialect.LOAD_BY_ID, wanted)), None)
+        for *row, body, crc in rows(dialect.LOAD_BY_ID, wanted):
+            task = restore(tuple(row), dialect.text(body, crc))
         if task is None:
             return History([], None, None)
         entries = _changes(rows(_OF_TASK, (min(rev, task.rev), request.task)))
@@ -116,8 +118,9 @@ def _position(cursor: str | None) -> tuple[int, int]:
 
 
 def _changes(rows: Iterator[Any]) -> Iterator[tuple[Place, Entry | Act]]:
-    for rev, kind, at, who, task, previous in rows:
-        yield (rev, 0), Entry(rev, kind, at, who, task.encode(), (previous or "").encode())
+    for rev, kind, at, who, task, crc, before, before_crc in rows:
+        body, previous = dialect.text(task, crc), dialect.text(before, before_crc)
+        yield (rev, 0), Entry(rev, kind, at, who, body, previous)
 
 
 def _acts(rows: Iterator[Any]) -> Iterator[tuple[Place, Entry | Act]]:

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
+from zlib import crc32
 
 import apsw
 
@@ -262,7 +263,9 @@ def _faults(database: apsw.Connection) -> Iterator[Fault]:
             "install that version or later",
         )
         return
-    for statement, what, cure in _CHECKS:
+    database.create_scalar_function("crc32", _crc32)
+    checks = _CHECKS if applied < known else (*_CHECKS, _CHECKSUMS)
+    for statement, what, cure in checks:
         if count := database.execute(statement).get:
             yield Fault(what.format(count=count), cure)
             if cure == RESTORE:
@@ -270,6 +273,15 @@ def _faults(database: apsw.Connection) -> Iterator[Fault]:
                 return
 
 
+def _crc32(*values: Any) -> int:
+    return crc32(str(values[0]).encode())
+
+
+_CHECKSUMS: Final = (
+    "SELECT count(*) FROM change WHERE crc != crc32(task)",
+    "{count} changes are not as they were written",
+    RESTORE,
+)
 _CHECKS: Final = (
     (
         "SELECT count(*) FROM change WHERE NOT json_valid(task)",

@@ -8,11 +8,12 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import apsw
-from peewee import DatabaseError, PeeweeException, Tuple
+from peewee import PeeweeException, Tuple
 from playhouse.migrations import MigrationError, Runner
 
 from taskdash_protocol import strictjson
@@ -29,6 +30,8 @@ RESTORING_NAME: Final = f".{DATABASE_NAME}.restoring"
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 PAGE_BYTES_MAX: Final = 256 << 10
 _PROGRESS_STEPS: Final = 10_000
+_NONSENSE: Final = (TypeError, ValueError, LookupError)
+"""What reading comes to where a damaged file gives values of another kind, or no text."""
 
 
 class DiskFull(StorageError):
@@ -112,8 +115,8 @@ class Database:
                 self._querier = dialect.connect(str(self.path), read_only=True)
                 opened.callback(self._querier.close)
                 self._querier.connection().set_progress_handler(self._overdue, _PROGRESS_STEPS)
-            except (PeeweeException, apsw.Error, MigrationError) as error:
-                raise StoreUnusable(f"cannot open {self.path}: {_plain(error)}") from error
+            except (PeeweeException, apsw.Error, MigrationError, *_NONSENSE) as error:
+                raise StoreUnusable(f"cannot open {self.path}: {dialect.plain(error)}") from error
             self._opened = opened.pop_all()
 
     def start(self, fold_rows: int = 5_000) -> Opened:
@@ -137,8 +140,8 @@ class Database:
                     (task_id for (task_id,) in ids), self._scalar("SELECT count(*) FROM task")
                 ),
             )
-        except (PeeweeException, apsw.Error, StorageError, TypeError) as error:
-            raise StoreUnusable(f"cannot read {self.path}: {_plain(error)}") from error
+        except (PeeweeException, apsw.Error, StorageError, *_NONSENSE) as error:
+            raise StoreUnusable(f"cannot read {self.path}: {dialect.plain(error)}") from error
 
     def interrupt(self) -> None:
         """Stop what the reading connections do. Safe to call from any thread."""
@@ -159,7 +162,7 @@ class Database:
             self._overwrite_failed_commit()
             is_full = isinstance(error.__context__, apsw.FullError)
             kind = DiskFull if is_full else StorageError
-            raise kind(f"the change could not be stored: {_plain(error)}") from error
+            raise kind(f"the change could not be stored: {dialect.plain(error)}") from error
 
     def _overwrite_failed_commit(self) -> None:
         """Make sure that a commit which failed does not come back after a crash.
@@ -207,7 +210,7 @@ class Database:
             finally:
                 dialect.durable(self._writer, durable=True)
         except (PeeweeException, apsw.Error, MemoryError) as error:
-            raise StorageError(f"{failing}: {_plain(error)}") from error
+            raise StorageError(f"{failing}: {dialect.plain(error)}") from error
 
     # The connection for look-ups
 
@@ -217,8 +220,8 @@ class Database:
         for statement, wanted in ((dialect.LOAD_BY_ID, ids), (dialect.LOAD_BY_REV, revs)):
             text = dialect.json_list(wanted)
             if text != "[]":
-                for row in self._read(self._reader, statement, (text,)):
-                    task = tasks.restore(row)
+                for *row, body, crc in self._read(self._reader, statement, (text,)):
+                    task = tasks.restore(tuple(row), dialect.text(body, crc))
                     found[task.id] = task
         return found
 
@@ -273,7 +276,8 @@ class Database:
         key, task_id, rev = cursor
         if key is None:
             rows = self._read(self._querier, dialect.BODIES, (dialect.json_list([rev]),))
-            fields: dict[str, Any] = next((strictjson.reload(row[0].encode()) for row in rows), {})
+            held = [strictjson.reload(dialect.text(*row)) for row in rows]
+            fields: dict[str, Any] = held[0] if held else {}
             # A cursor is made of a row that was selected; one to any other row was made up, and
             # would tell of what the asker may not see.
             if fields.get("id") != task_id or not tasks.matches(wanted, fields):
@@ -290,8 +294,9 @@ class Database:
         unfolded: Mapping[str, int],
     ) -> Iterator[tuple[str, int, Any]]:
         revs = dialect.json_list(unfolded.values())
-        for rev, task_id, _, _, _, text in self._read(self._querier, dialect.LOAD_BY_REV, (revs,)):
-            fields = strictjson.reload(text.encode())
+        rows = self._read(self._querier, dialect.LOAD_BY_REV, (revs,))
+        for rev, task_id, _, _, _, *text in rows:
+            fields = strictjson.reload(dialect.text(*text))
             here = (fields[field], task_id)
             passed = after is not None and (here >= after if descending else here <= after)
             if not passed and tasks.matches(wanted, fields):
@@ -327,7 +332,7 @@ class Database:
         """
         self._deadline = None
         found = self._read(self._querier, dialect.CHANGES, (after_rev, rows_max, PAGE_BYTES_MAX))
-        rows = [StoredEvent(rev, kind, text.encode()) for rev, kind, text in found]
+        rows = [StoredEvent(rev, kind, dialect.text(*text)) for rev, kind, *text in found]
         # Looked at last: what was removed before the rows were read is known by then.
         for (pruned_rev,) in self._read(self._querier, "SELECT pruned_rev FROM state", ()):
             if after_rev < pruned_rev:
@@ -337,20 +342,18 @@ class Database:
     def audit(self, request: Audit, bytes_max: int) -> audit.History:
         """Read a page of the audit. Raises `BadRequest`, `Busy` and `StorageError`."""
         self._deadline = time.monotonic() + self._query_timeout_s
-        return audit.read(
-            request, bytes_max, lambda sql, parameters: self._read(self._querier, sql, parameters)
-        )
+        return audit.read(request, bytes_max, partial(self._read, self._querier))
 
     def _read(
         self, connection: dialect.Connection, sql: str, parameters: Sequence[Any]
     ) -> Iterator[Any]:
         try:
             yield from connection.execute_sql(sql, parameters)
-        except (PeeweeException, apsw.Error, MemoryError) as error:
+        except (PeeweeException, apsw.Error, MemoryError, *_NONSENSE) as error:
             if connection is self._querier and self._overdue():
                 limit_s = self._query_timeout_s
                 raise Busy(f"the query took longer than {limit_s:g} s: select less") from error
-            raise StorageError(f"the database could not be read: {_plain(error)}") from error
+            raise StorageError(f"the database could not be read: {dialect.plain(error)}") from error
 
     def _overdue(self) -> bool:
         return self._deadline is not None and time.monotonic() > self._deadline
@@ -369,13 +372,6 @@ class Database:
         runner.up()
 
 
-def _plain(error: Exception) -> str:
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    if isinstance(error, DatabaseError) and "not a database" in text:
-        text += "; it is damaged or belongs to another program"
-    return text
-
-
 def _expression(name: str) -> Any:
     if name in schema.Task._meta.fields:
         return getattr(schema.Task, name)
@@ -388,8 +384,8 @@ def _page(
     taken: list[StoredTask] = []
     size = 0
     with closing(bodies):  # type: ignore[type-var]
-        for (task_id, _, _), (text,) in zip(found, bodies, strict=False):
-            body = text.encode()
+        for (task_id, _, _), text in zip(found, bodies, strict=False):
+            body = dialect.text(*text)
             size += len(body)
             if taken and size > bytes_max:
                 break

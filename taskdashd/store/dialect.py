@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
+from zlib import crc32
 
 import orjson
-from peewee import fn
+from peewee import DatabaseError, fn
 from playhouse.apsw_ext import APSWDatabase
 
+from taskdash_protocol.errors import StorageError
 from taskdash_protocol.statuses import UNSUPERVISED
 from taskdashd.domain.acts import Act
 from taskdashd.domain.tasks import Change
@@ -25,7 +27,9 @@ PRAGMAS: Final = {
     "foreign_keys": 1,
 }
 
-_COLUMNS: Final = "rev, previous_rev, kind, at, actor, task_id, owner, holder, held_since, task"
+_COLUMNS: Final = (
+    "rev, previous_rev, kind, at, actor, task_id, owner, holder, held_since, task, crc"
+)
 _ROW_MARKS: Final = f"({', '.join('?' * len(_COLUMNS.split(',')))})"
 # As few statements as can be, and few different ones, so that all stay prepared.
 _APPEND: Final = {
@@ -52,7 +56,7 @@ ON CONFLICT (id) DO UPDATE SET
 
 _ROW: Final = """
 c.rev, c.task_id, c.owner, c.holder,
-CASE c.held_since WHEN '' THEN c.at ELSE c.held_since END, c.task
+CASE c.held_since WHEN '' THEN c.at ELSE c.held_since END, c.task, c.crc
 """
 
 LOAD_BY_ID: Final = f"""
@@ -65,7 +69,7 @@ SELECT {_ROW} FROM json_each(?) AS wanted JOIN change AS c ON c.rev = wanted.val
 """  # noqa: S608
 
 BODIES: Final = """
-SELECT c.task FROM json_each(?) AS wanted CROSS JOIN change AS c ON c.rev = wanted.value
+SELECT c.task, c.crc FROM json_each(?) AS wanted CROSS JOIN change AS c ON c.rev = wanted.value
 """
 
 ACTS: Final = "act"
@@ -93,9 +97,9 @@ CHECK: Final = "PRAGMA quick_check(10)"
 
 # A page is bounded by the sum of the sizes before each row.
 CHANGES: Final = """
-SELECT rev, kind, task FROM (
-    SELECT rev, kind, task, sum(length(task)) OVER (ORDER BY rev) - length(task) AS before
-    FROM (SELECT rev, kind, task FROM change WHERE rev > ? ORDER BY rev LIMIT ?)
+SELECT rev, kind, task, crc FROM (
+    SELECT rev, kind, task, crc, sum(length(task)) OVER (ORDER BY rev) - length(task) AS before
+    FROM (SELECT rev, kind, task, crc FROM change WHERE rev > ? ORDER BY rev LIMIT ?)
 ) WHERE before < ? ORDER BY rev
 """
 
@@ -151,7 +155,20 @@ def _row(change: Change) -> tuple[Any, ...]:
         task.holder,
         "" if task.held_since == at else task.held_since,
         task.body.decode(),
+        crc32(task.body),
     )
+
+
+def text(stored: Any, crc: Any) -> bytes:
+    """Give a text as it was written. Raises `Damaged` where it is another by now."""
+    body = stored.encode() if type(stored) is str else b""
+    if type(stored) is not str or (crc is not None and crc32(body) != crc):
+        raise Damaged("a record in the database is damaged: taskdashd check says what to do")
+    return body
+
+
+class Damaged(StorageError):
+    """What was stored has changed on the disk."""
 
 
 def json_list(values: Iterable[str | int]) -> str:
@@ -171,3 +188,15 @@ def durable(database: Connection, *, durable: bool) -> None:
     either, since the WAL is one file and is synced up to the next durable commit.
     """
     database.execute_sql(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+
+
+def plain(error: Exception) -> str:
+    """Say in one line what went wrong, and what to do where that is known."""
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if isinstance(error, DatabaseError) and "not a database" in text:
+        text += "; it is damaged or belongs to another program"
+    elif "malformed" in text:
+        text += (
+            "; taskdashd check tells more, taskdashd restore --newest --force puts a backup there"
+        )
+    return text

@@ -28,6 +28,9 @@ class Change(Model):
     held_since = TextField()
     """Since when the holder is the holder; empty where it is since this change (`at`)."""
     task = TextField()
+    crc = IntegerField(null=True)
+    """CRC-32 of `task` in UTF-8: SQLite does not notice a flipped bit in a text. Null in rows that
+    were written before there was one."""
 
     class Meta:
         table_name = "change"

@@ -22,10 +22,11 @@ _JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
-_FIELD = st.sampled_from(
-    [*TASK_FIELDS, *CONTROL_FIELDS, *DAEMON_FIELDS, "where", "order", "limit", "after", "since"]
-    + ["watch", "check", "protocol", "token", "task", "who", "kinds", "until", "client"]
+_OTHER_FIELDS = (
+    *("where", "order", "limit", "after", "since", "until", "watch", "check"),
+    *("protocol", "client", "token", "task", "who", "kinds"),
 )
+_FIELD = st.sampled_from((*TASK_FIELDS, *CONTROL_FIELDS, *DAEMON_FIELDS, *_OTHER_FIELDS))
 _VALUE = _JSON | st.sampled_from(
     ["a", "running", "finish", 0, 1, -1, 1000, 2**63, "2026-01-01T00:00:00Z", "-rev", {"id": "a"}]
 )
