@@ -1,0 +1,343 @@
+"""Faults 2, 3, 8 and 12: the daemon dies at the worst moments, of power loss, for lack of memory.
+
+What kills it is put in from outside: programs that start the daemon with a part of it changed.
+"""
+
+import os
+import random
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from taskdashd.store import backup
+from taskdashd.store.database import DATABASE_NAME, MIGRATIONS
+
+from .conftest import Start
+from .wire import Client, Daemon, Gone, request
+
+# DIE_AT names the point, DIE_AFTER the commit that is its last.
+DYING = """
+import os, sys
+from taskdashd.store import dialect
+from taskdashd.store.database import Database
+from taskdashd.store.writer import Writer
+at, left = os.environ["DIE_AT"], [int(os.environ["DIE_AFTER"])]
+append, finish, execute = Database.append, Writer._finish, dialect.Connection.execute_sql
+def counted(self, changes, acts):
+    left[0] -= bool(changes)
+    append(self, changes, acts)
+    if at == "after the commit" and left[0] <= 0:
+        os._exit(9)
+def spied(self, sql, *more):
+    if at == "before the commit" and left[0] <= 0 and sql.startswith("COMMIT"):
+        os._exit(9)
+    done = execute(self, sql, *more)
+    if at == "within the commit" and left[0] <= 0 and sql.startswith("INSERT INTO change"):
+        os._exit(9)
+    return done
+def told(self, entry, result):
+    if at == "before the reply" and left[0] <= 0:
+        os._exit(9)
+    finish(self, entry, result)
+Database.append, Writer._finish, dialect.Connection.execute_sql = counted, told, spied
+commit = dialect.Connection.commit
+def committing(self):
+    if at == "before the commit" and left[0] <= 0:
+        os._exit(9)
+    return commit(self)
+dialect.Connection.commit = committing
+from taskdashd.cli import main
+sys.argv[0] = "taskdashd"
+main()
+"""
+
+# On SIGUSR1 the power fails: of what was written to a file since its last sync, any part is gone.
+FORGETFUL_DISK = """
+import os, random, signal, sys, threading, time
+import apsw
+chance, dead, files = random.Random(int(os.environ["SEED"])), threading.Event(), {}
+class File(apsw.VFSFile):
+    def __init__(self, vfs, name, flags):
+        self.path = name.filename() if isinstance(name, apsw.URIFilename) else name
+        self.unsynced = []
+        super().__init__("unix", name, flags)
+        if self.path and not self.path.endswith("-shm"):
+            files.setdefault(self.path, []).append(self)
+    def xWrite(self, data, offset):
+        while dead.is_set():
+            time.sleep(60)
+        size = super().xFileSize()
+        old = super().xRead(min(len(data), max(0, size - offset)), offset) if size > offset else b""
+        self.unsynced.append((offset, old, len(data), size))
+        super().xWrite(data, offset)
+    def xTruncate(self, size):
+        while dead.is_set():
+            time.sleep(60)
+        was = super().xFileSize()
+        old = super().xRead(was - size, size) if was > size else b""
+        self.unsynced.append((size, old, len(old), was))
+        super().xTruncate(size)
+    def xSync(self, flags):
+        while dead.is_set():
+            time.sleep(60)
+        super().xSync(flags)
+        for other in files.get(self.path, ()):
+            other.unsynced.clear()
+class VFS(apsw.VFS):
+    def __init__(self):
+        super().__init__("forgetful", "unix", makedefault=True)
+    def xOpen(self, name, flags):
+        return File("unix", name, flags)
+vfs = VFS()
+def lose(path, unsynced):
+    fd = os.open(path, os.O_RDWR)
+    everything, kept = chance.random() < 0.5, []
+    for offset, old, length, size in reversed(unsynced):
+        overlaps = any(offset < end and start < offset + length for start, end in kept)
+        if not everything and (overlaps or chance.random() < 0.5):
+            kept.append((offset, offset + length))
+            continue
+        os.pwrite(fd, old, offset)
+        if everything:
+            os.ftruncate(fd, max(size, 0))
+    os.close(fd)
+def power_fails(*_):
+    dead.set()
+    lost = 0
+    for path, opened in files.items():
+        for file in opened:
+            if file.unsynced:
+                lost += len(file.unsynced)
+                lose(path, file.unsynced)
+    os.write(2, f"lost {lost}\\n".encode())
+    os._exit(9)
+signal.signal(signal.SIGUSR1, power_fails)
+from taskdashd.cli import main
+sys.argv[0] = "taskdashd"
+main()
+"""
+
+# The same migrations, killed at the statement whose number DIE_AFTER is.
+MIGRATING = """
+import os, sys
+from pathlib import Path
+from taskdashd.store import dialect
+from taskdashd.store.database import Database
+left, execute = [int(os.environ["DIE_AFTER"])], dialect.Connection.execute_sql
+def counted(self, sql, *more):
+    left[0] -= 1
+    if left[0] < 0:
+        os._exit(9)
+    return execute(self, sql, *more)
+dialect.Connection.execute_sql = counted
+Database(Path(sys.argv[1])).close()
+"""
+
+
+_COMMIT_ROWS = 8
+
+
+def _load(client: Client, turn: int, count: int) -> list[str]:
+    """Send writes until the daemon is gone; give the ids that it has acknowledged."""
+    ids = [f"t{turn}-{number}" for number in range(count)]
+    client.send(b"".join(request("Register", {"id": one, "name": one * 20}) for one in ids))
+    acknowledged: list[str] = []
+    try:
+        while len(acknowledged) < count:
+            answer = client.reply()
+            assert answer["errid"] == 0, answer
+            acknowledged.append(answer["id"])
+    except (Gone, OSError):
+        pass
+    return acknowledged
+
+
+def _found(daemon: Daemon, ids: list[str]) -> list[str]:
+    with daemon.connect() as client:
+        return [one for one in ids if client.call("Find", {"id": one})["errid"] == 0]
+
+
+def _is_sound(data: Path) -> bool:
+    with sqlite3.connect(data / DATABASE_NAME) as database:
+        (told,) = database.execute("PRAGMA integrity_check").fetchone()
+    database.close()
+    return bool(told == "ok")
+
+
+@pytest.mark.fault(2)
+@pytest.mark.parametrize("after", [1, 2, 5])
+@pytest.mark.parametrize(
+    "at", ["within the commit", "before the commit", "after the commit", "before the reply"]
+)
+def test_death_at_a_point(
+    at: str, after: int, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit is there or not; and it is if anything of it was acknowledged."""
+    monkeypatch.setenv("DIE_AT", at)
+    monkeypatch.setenv("DIE_AFTER", str(after))
+    daemon = start(program=("-c", DYING), commit_rows=_COMMIT_ROWS)
+    with daemon.connect() as client:
+        acknowledged = _load(client, 0, 200)
+    assert daemon.wait_end() == 9
+    again = start()
+    found = _found(again, [f"t0-{number}" for number in range(200)])
+    # In the order in which they were sent, and no part of a commit.
+    assert found == [f"t0-{number}" for number in range(len(found))]
+    assert len(found) >= len(acknowledged)
+    commits = after - 1 if at in ("within the commit", "before the commit") else after
+    assert len(found) == commits * _COMMIT_ROWS
+    assert again.stop() == 0
+    assert _is_sound(again.data)
+
+
+def _lose_power(start: Start, rounds: int, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setenv("TASKDASHD_FOLD_LAG", "40")
+    acknowledged: list[str] = []
+    lost = 0
+    for turn in range(rounds):
+        monkeypatch.setenv("SEED", str(turn))
+        # Small pages of the log before a checkpoint, so that all files are in use.
+        daemon = start(program=("-c", FORGETFUL_DISK), commit_rows=16)
+        client = daemon.connect()
+        chance = random.Random(turn)
+        count = chance.randrange(20, 400)
+        ids = [f"t{turn}-{number}" for number in range(count)]
+        client.send(b"".join(request("Register", {"id": one, "name": one * 50}) for one in ids))
+        for _ in range(chance.randrange(1, count)):
+            answer = client.reply()
+            assert answer["errid"] == 0, answer
+            acknowledged.append(answer["id"])
+        daemon.signal(signal.SIGUSR1)
+        assert daemon.wait_end() == 9
+        lost += int(daemon.wait_line(lambda line: line.startswith("lost ")).split()[1])
+        client.close()
+        assert _is_sound(daemon.data), f"round {turn}"
+    again = start()
+    assert _found(again, acknowledged) == acknowledged
+    assert again.stop() == 0
+    assert not backup.check(again.data)
+    return lost
+
+
+@pytest.mark.fault(3)
+def test_power_loss(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that forgets what was not synced: acknowledged writes are there, the file is sound."""
+    assert _lose_power(start, 6, monkeypatch) > 0
+
+
+@pytest.mark.soak
+@pytest.mark.fault(3)
+def test_power_loss_50_times(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same, more often."""
+    assert _lose_power(start, 50, monkeypatch) > 0
+
+
+@pytest.mark.fault(8)
+def test_out_of_memory(start: Start) -> None:
+    """RLIMIT_AS under heavy requests: they fail, and the daemon lives, or starts again clean."""
+    daemon = start()
+    stored: list[str] = []
+    with daemon.connect() as client:
+        for number in range(60):
+            body = {"id": f"t{number}", "name": "x" * 500_000, "status": "finish"}
+            stored += [body["id"]] if client.call("Register", body)["errid"] == 0 else []
+    status = Path(f"/proc/{daemon.pid}/status").read_text()
+    size = next(int(line.split()[1]) for line in status.splitlines() if "VmSize" in line) << 10
+    hard = resource.prlimit(daemon.pid, resource.RLIMIT_AS)[1]
+    resource.prlimit(daemon.pid, resource.RLIMIT_AS, (size + (4 << 20), hard))
+    greedy: list[Client] = []
+    try:
+        for _ in range(20):
+            client = daemon.connect()
+            greedy.append(client)
+            client.send(request("Watch", {"since": 0}) + request("Query", {"limit": 1000}) * 20)
+            client.send(request("Register", {"id": "big", "name": "y" * 900_000}))
+        for client in greedy:
+            _drink(client)
+    except (OSError, Gone):
+        pass
+    finally:
+        for client in greedy:
+            client.close()
+    if daemon.popen.poll() is None:
+        resource.prlimit(daemon.pid, resource.RLIMIT_AS, (hard, hard))
+        assert _found(daemon, stored) == stored
+        assert daemon.stop() == 0
+    again = start()
+    assert _found(again, stored) == stored
+    assert again.stop() == 0
+    assert _is_sound(again.data)
+
+
+def _drink(client: Client) -> None:
+    """Read what comes, until nothing more does."""
+    try:
+        for _ in range(200):
+            client.receive(0.3)
+            client.replies.clear()
+            client.events.clear()
+    except TimeoutError:
+        return
+
+
+@pytest.mark.fault(12)
+def test_a_migration_killed_at_each_statement(start: Start, tmp_path: Path) -> None:
+    """The schema is the old one or the new one, and the next start finishes it."""
+    old = _of_the_first_schema(tmp_path / "old")
+    deaths = 0
+    for after in range(1000):
+        data = tmp_path / f"d{after}"
+        data.mkdir()
+        for path in old.iterdir():
+            (data / path.name).write_bytes(path.read_bytes())
+        env = {**os.environ, "DIE_AFTER": str(after)}
+        command = [sys.executable, "-c", MIGRATING, str(data)]
+        code = subprocess.run(command, env=env, capture_output=True, timeout=60).returncode
+        deaths += code == 9
+        with sqlite3.connect(data / DATABASE_NAME) as database:
+            columns = {row[1] for row in database.execute("PRAGMA table_info(change)")}
+            applied = {row[0] for row in database.execute("SELECT name FROM schema_migration")}
+        database.close()
+        assert ("crc" in columns) == ("0003_checksums" in applied)
+        if code == 9:
+            done = subprocess.run(
+                command, env={**env, "DIE_AFTER": "1000000"}, capture_output=True, timeout=60
+            )
+            assert done.returncode == 0, done.stderr
+        assert not backup.check(data)
+        if code == 0:
+            break
+    assert deaths > 5
+    with start(data).connect() as client:
+        assert client.good("Find", id="t1")["name"] == "n"
+
+
+def _of_the_first_schema(data: Path) -> Path:
+    """Make a database as the first version left it."""
+    script = f"""
+import sys, taskdashd.store.database as database
+from pathlib import Path
+from playhouse.migrations import Runner
+from taskdashd.store import dialect
+data = Path({str(data)!r})
+data.mkdir()
+made = dialect.connect(str(data / {DATABASE_NAME!r}))
+Runner(made, {str(MIGRATIONS)!r}).up("0001_initial")
+for number in range(5):
+    body = '{{"id":"t%d","name":"n","url":"","user":"","group_id":"","description":"",' % number
+    body += '"status":"finish",'
+    body += '"start_time":"","stop_time":"","project_id":"","instance_id":"","task_type":"",'
+    body += '"edit_info":"","checker":"","parent_id":"","rev":%d,"epoch":1,' % (number + 1)
+    body += '"created_at":"2026-01-01T00:00:00.000Z","updated_at":"2026-01-01T00:00:00.000Z",'
+    body += '"shutdown_at":"","status_before_shutdown":"","last_seen":"2026-01-01T00:00:00.000Z"}}'
+    made.execute_sql("INSERT INTO change VALUES (?, 0, 'registered', '2026', '', ?, 1, 'x', '', ?)",
+        (number + 1, "t%d" % number, body))
+made.close()
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    return data
