@@ -19,6 +19,7 @@ from taskdashd.server.tls import TlsContext, TlsError
 from taskdashd.tokens import Token, TokenError, TokenFile
 
 CONTROL_NAME: Final = "taskdashd.sock"
+_RECEIVE_BYTES: Final = 128 << 10
 _TOKENS_S: Final = 1.0
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -48,6 +49,9 @@ def bind(address: Address) -> list[socket.socket]:
             listener = socket.socket(family, kind, protocol)
             listeners.append(listener)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # For the connections that it accepts. Left to itself the kernel would let each grow to
+            # megabytes, which is memory, and requests that wait before we know of them.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
             if family == socket.AF_INET6:
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             listener.bind(where)

@@ -62,7 +62,12 @@ class Client:
     """One blocking connection. `events` collects what the daemon pushed."""
 
     def __init__(
-        self, port: int, *, source: str = "127.0.0.1", receive_buffer: int | None = None
+        self,
+        port: int,
+        *,
+        host: str = "127.0.0.1",
+        source: str = "127.0.0.1",
+        receive_buffer: int | None = None,
     ) -> None:
         self.sock = socket.socket()
         if receive_buffer is not None:
@@ -70,7 +75,7 @@ class Client:
         self.sock.settimeout(DEADLINE_S)
         try:
             self.sock.bind((source, 0))
-            self.sock.connect(("127.0.0.1", port))
+            self.sock.connect((host, port))
         except OSError:
             self.sock.close()
             raise
@@ -227,6 +232,7 @@ class Daemon(Process):
         *,
         prefix: Sequence[str] = (),
         program: Sequence[str] = ("-m", "taskdashd"),
+        listen: str = "127.0.0.1:0",
         wait: bool = True,
         **settings: object,
     ) -> None:
@@ -234,7 +240,7 @@ class Daemon(Process):
         environment |= {f"TASKDASHD_{name.upper()}": str(v) for name, v in settings.items()}
         environment |= {"TASKDASHD_LOG_FORMAT": "json"}
         command = [sys.executable, *program, "run"]
-        command += ["--listen", "127.0.0.1:0", "--data", str(data)]
+        command += ["--listen", listen, "--data", str(data)]
         super().__init__([*prefix, *command], environment)
         self.data = data
         self.port = 0

@@ -1,0 +1,113 @@
+"""Fault 33: ten times more is asked than can be done.
+
+The peers send without waiting for answers, as fast as the kernel takes it: far more than the daemon
+does. What waits too long is told 1005, the memory stays what it was, and others are served.
+"""
+
+import socket
+import threading
+import time
+from collections import deque
+
+import pytest
+
+from .conftest import Start
+from .wire import Daemon, request
+
+_PEERS = 8
+_LASTS_S = 6.0
+_QUEUE_S = 0.5
+_CHUNK = 200
+
+
+class Flood:
+    """One peer that sends chunk after chunk, and a reader that notes what becomes of each."""
+
+    def __init__(self, daemon: Daemon, number: int, over: threading.Event) -> None:
+        self.client = daemon.connect()
+        self.client.sock.settimeout(None)
+        # What waits on our own side is not the daemon's affair.
+        self.client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32 << 10)
+        self.over = over
+        self.sent: deque[tuple[float, int]] = deque()
+        self.accepted: list[float] = []
+        self.shed = 0
+        self.offered = 0
+        body = {"name": "n", "status": "finish", "description": "x" * 100}
+        ids = [f"f{number}-{at}" for at in range(_CHUNK)]
+        self.chunk = b"".join(request("Register", {"id": one, **body}) for one in ids)
+        self.threads = [threading.Thread(target=self._send), threading.Thread(target=self._read)]
+
+    def _send(self) -> None:
+        while not self.over.is_set():
+            self.sent.append((time.monotonic(), _CHUNK))
+            self.offered += _CHUNK
+            self.client.sock.sendall(self.chunk)
+
+    def _read(self) -> None:
+        left, began = 0, 0.0
+        while not self.over.is_set() or self.sent or left:
+            data = self.client.sock.recv(1 << 18)
+            now = time.monotonic()
+            for _, _, body in self.client.frames.feed(data):
+                if not left:
+                    began, left = self.sent.popleft()
+                left -= 1
+                if body["errid"] == 0:
+                    self.accepted.append(now - began)
+                else:
+                    assert body["errid"] == 1005, body
+                    self.shed += 1
+
+
+@pytest.mark.fault(33)
+def test_overload_is_shed(start: Start) -> None:
+    """1005 for what waits too long; those accepted were served in time; others do not notice."""
+    daemon = start(queue_timeout=_QUEUE_S, request_rate="off")
+    over = threading.Event()
+    with daemon.connect() as other:
+        other.good("Register", id="other", name="n", status="finish")
+        before = daemon.memory_kib()
+        floods = [Flood(daemon, number, over) for number in range(_PEERS)]
+        for flood in floods:
+            for thread in flood.threads:
+                thread.start()
+        delays: list[float] = []
+        peak = 0
+        end = time.monotonic() + _LASTS_S
+        while time.monotonic() < end:
+            began = time.monotonic()
+            other.good("Find", id="other")
+            delays.append(time.monotonic() - began)
+            peak = max(peak, daemon.memory_kib())
+        over.set()
+        for flood in floods:
+            for thread in flood.threads:
+                thread.join(60)
+                assert not thread.is_alive()
+    accepted = sorted(delay for flood in floods for delay in flood.accepted)
+    shed, offered = (sum(getattr(flood, name) for flood in floods) for name in ("shed", "offered"))
+    p99 = accepted[int(len(accepted) * 0.99)]
+    others_p99 = sorted(delays)[int(len(delays) * 0.99)]
+    print(
+        f"\noffered {offered}, done {len(accepted)}, shed {shed}; p99 of those done {p99:.2f} s,"
+        f" of another's Find {others_p99 * 1000:.0f} ms; memory +{(peak - before) / 1024:.0f} MiB"
+    )
+    assert len(accepted) + shed == offered
+    assert shed > 1_000
+    # The bound, and as long again for what was read by then; the load takes the other core.
+    assert p99 < 2 * _QUEUE_S + 1.0
+    assert peak - before < 96 << 10
+    daemon.no_traceback()
+
+
+@pytest.mark.fault(33)
+def test_a_rate_is_kept(start: Start) -> None:
+    """Where one connection may ask 200 times a second, it is done no more often than that."""
+    daemon = start(request_rate=200)
+    with daemon.connect() as client:
+        client.send(request("Find", {"id": "none"}) * 2_000)
+        errids = [client.reply()["errid"] for _ in range(2_000)]
+    assert errids[:200] == [1002] * 200
+    assert 200 <= errids.count(1002) < 1_000
+    assert errids.count(1005) == 2_000 - errids.count(1002)

@@ -1,0 +1,115 @@
+"""Faults 15 and 34: time that jumps, and a daemon that stands still."""
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from .conftest import Start
+from .wire import BEAT, Client, Daemon, pace, request
+
+_TIMEOUT_S = 1.5
+_LASTS_S = 3.5
+
+
+def _library() -> Path | None:
+    return next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
+
+
+def _lives_and_dies(daemon: Daemon, jump: float | None = None, file: Path | None = None) -> str:
+    """Who beats lives, who does not dies in time, while the clock does what it does."""
+    with daemon.connect() as alive, daemon.connect() as watcher:
+        name = f"{jump}"
+        alive.good("Register", id=f"alive{name}", name="n", heartbeat_timeout=_TIMEOUT_S)
+        watcher.good("Watch", where={"id": [f"alive{name}", f"dead{name}"]})
+        with daemon.connect() as dead:
+            dead.good("Register", id=f"dead{name}", name="n", heartbeat_timeout=_TIMEOUT_S)
+            spoke = time.monotonic()
+            if file is not None:
+                file.write_text(f"{jump:+.0f}d")
+            died = 0.0
+            while time.monotonic() < spoke + _LASTS_S:
+                alive.send(BEAT)
+                watcher.send(BEAT)
+                try:
+                    watcher.receive(0.1)
+                except TimeoutError:
+                    continue
+                for at, _, body in watcher.events:
+                    if body["kind"] == "shutdown":
+                        assert body["task"]["id"] == f"dead{name}"
+                        died = at
+                watcher.events.clear()
+        assert _TIMEOUT_S - 0.05 <= died - spoke <= _TIMEOUT_S + 1.1
+        answer = alive.good("Update", id=f"alive{name}", description="x")
+        assert answer["errid"] == 0
+        return str(alive.good("Find", id=f"alive{name}")["updated_at"])
+
+
+@pytest.mark.fault(34)
+def test_a_wall_clock_that_jumps(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By 400 days, forth and back: liveness does not notice, and times are those of the clock."""
+    library = _library()
+    if library is None:
+        pytest.skip("faketime is not installed")
+    file = tmp_path / "time"
+    file.write_text("+0d")
+    monkeypatch.setenv("LD_PRELOAD", str(library))
+    monkeypatch.setenv("FAKETIME_TIMESTAMP_FILE", str(file))
+    monkeypatch.setenv("FAKETIME_NO_CACHE", "1")
+    monkeypatch.setenv("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+    daemon = start()
+    monkeypatch.delenv("LD_PRELOAD")
+    year = time.gmtime().tm_year
+    for jump in (400, -400, 0):
+        at = _lives_and_dies(daemon, jump, file)
+        expected = time.gmtime(time.time() + jump * 86400)
+        assert at[:10] == time.strftime("%Y-%m-%d", expected), (jump, year)
+    assert "stood still" not in daemon.output
+    daemon.no_traceback()
+
+
+@pytest.mark.fault(34)
+@pytest.mark.parametrize("seconds", [0, 10_000_000])
+def test_a_monotonic_clock_from_anywhere(seconds: int, start: Start) -> None:
+    """A machine that has been up for months, and one that was just started; and a zone with DST."""
+    prefix = ("unshare", "--time", "--monotonic", str(seconds)) if seconds else ()
+    daemon = start(prefix=("env", "TZ=Europe/Berlin", *prefix))
+    assert _lives_and_dies(daemon).endswith("Z")
+    daemon.no_traceback()
+
+
+@pytest.mark.soak
+@pytest.mark.fault(15)
+def test_a_daemon_that_stands_still_for_a_minute(start: Start, seconds: float | None) -> None:
+    """Nobody is blamed; what was asked meanwhile is done, and what is answered is true."""
+    daemon = start(heartbeat_timeout=2)
+    with daemon.connect() as client, daemon.connect() as other:
+        client.good("Register", id="a", name="n", status="running")
+        other.good("Register", id="b", name="n", status="running")
+        daemon.signal(signal.SIGSTOP)
+        for number in range(50):
+            client.send(request("Update", {"id": "a", "description": f"{number}"}))
+        pace(seconds or 60.0)
+        daemon.signal(signal.SIGCONT)
+        for _ in range(50):
+            assert client.reply()["errid"] == 0
+        other.send(BEAT)
+        assert client.good("Find", id="a")["description"] == "49"
+        pace(1.0)
+        for task_id in ("a", "b"):
+            assert client.good("Find", id=task_id)["status"] == "running"
+    _is_stored(daemon)
+
+
+def _is_stored(daemon: Daemon) -> None:
+    daemon.kill()
+    again = Daemon(daemon.data)
+    try:
+        with Client(again.port) as client:
+            assert client.good("Find", id="a")["description"] == "49"
+    finally:
+        again.close()
