@@ -70,11 +70,13 @@ def _history(data: Path) -> list[tuple[int, dict[str, object]]]:
     return sorted(history, key=lambda row: row[0])
 
 
+@pytest.mark.fault(1)
 def test_a_daemon_that_is_killed_loses_and_doubles_nothing(tmp_path: Path) -> None:
     """Four times, for every run of the suite."""
     _killed_again_and_again(tmp_path, 4)
 
 
+@pytest.mark.fault(1)
 @pytest.mark.soak
 def test_a_daemon_that_is_killed_fifty_times_loses_and_doubles_nothing(tmp_path: Path) -> None:
     """Fifty times."""

@@ -85,12 +85,14 @@ def test_everything_works_over_tls(relay: Relay, authority: trustme.CA, tmp_path
         assert [next(watch).task["status"] for _ in range(2)] == ["running", "finish"]
 
 
+@pytest.mark.fault(36)
 def test_a_certificate_of_nobody_known_is_refused(relay: Relay) -> None:
     """One line that says so."""
     with pytest.raises(taskdash.ConnectionError, match="certificate is not trusted"):
         taskdash.connect(f"taskdashs://localhost:{relay.port}")
 
 
+@pytest.mark.fault(36)
 def test_another_hosts_certificate_is_refused(
     relay: Relay, authority: trustme.CA, tmp_path: Path
 ) -> None:

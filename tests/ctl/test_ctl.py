@@ -63,6 +63,7 @@ def click_unstyle(text: str) -> str:
     return click.unstyle(text)
 
 
+@pytest.mark.fault(40)
 def test_nothing_from_the_network_reaches_the_terminal_raw(daemon: Daemon) -> None:
     """No escape sequence, newline or tab of a task's name gets through, in any form of output."""
     with taskdash.connect(daemon.url) as dash:

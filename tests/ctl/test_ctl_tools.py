@@ -118,6 +118,7 @@ def test_an_import_reads_a_pipe(daemon: Daemon, tmp_path: Path) -> None:
         assert show(other, "piped")["status"] == "pending"
 
 
+@pytest.mark.fault(40)
 def test_a_list_as_csv_is_safe_in_a_spreadsheet(daemon: Daemon) -> None:
     """A cell that a spreadsheet would take for a formula begins with an apostrophe."""
     ctl(daemon, "register", "formula", "--name", "=HYPERLINK(1)", "--group", "sheet")

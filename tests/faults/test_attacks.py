@@ -67,6 +67,7 @@ def test_watching_again_and_again_takes_no_memory(start: Start) -> None:
     assert grown < 4 << 10, f"10 times Watch and Unwatch took {grown / 1024:.0f} MiB"
 
 
+@pytest.mark.fault(28)
 @pytest.mark.soak
 def test_stuck_watchers_slow_nobody(start: Start) -> None:
     """100 watchers that do not read, each below its bound: others are about as fast as before."""
@@ -233,6 +234,7 @@ def test_heavy_requests_do_not_stop_liveness(start: Start) -> None:
     assert late <= 1.0, f"shut down {late:.1f} s after the deadline"
 
 
+@pytest.mark.fault(16)
 @pytest.mark.soak
 def test_a_hung_peer_with_unread_requests_is_judged_in_time(start: Start) -> None:
     """A client hangs while its own requests wait behind replies: its task is shut down in time."""
@@ -254,6 +256,7 @@ def test_a_hung_peer_with_unread_requests_is_judged_in_time(start: Start) -> Non
     assert late <= 1.0, f"shut down {late:.1f} s after the deadline"
 
 
+@pytest.mark.fault(15)
 @pytest.mark.soak
 def test_a_fence_holds_through_a_stall(start: Start) -> None:
     """What waits in the sockets is read before an owner counts as gone: its fence holds."""
@@ -357,6 +360,7 @@ def test_nobody_reads_the_log(run_raw: Callable[..., Any]) -> None:
             pytest.fail("the daemon died of a log line that nobody read")
 
 
+@pytest.mark.fault(5)
 def test_the_log_is_on_the_full_disk(tmp_path: Path, run_raw: Callable[..., Any]) -> None:
     """Log and data on one disk, and it is full: writes get 1001, the daemon lives."""
     disk = tmp_path / "disk"

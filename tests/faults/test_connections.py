@@ -53,6 +53,7 @@ class Neighbour:
         return max(self.took)
 
 
+@pytest.mark.fault(31)
 def test_out_of_descriptors(start: Start) -> None:
     """EMFILE at accept: open connections and the database work on, accepting resumes by itself."""
     daemon = start()
@@ -87,6 +88,7 @@ def test_out_of_descriptors(start: Start) -> None:
     daemon.no_traceback()
 
 
+@pytest.mark.fault(18)
 def test_reset_in_mid_frame(start: Start) -> None:
     """RST in the middle of a frame, or before a reply: nothing is left open, no traceback."""
     daemon = start()
@@ -107,6 +109,7 @@ def test_reset_in_mid_frame(start: Start) -> None:
     daemon.no_traceback()
 
 
+@pytest.mark.fault(28)
 def test_a_peer_that_never_reads_its_replies(start: Start) -> None:
     """Pipelined Finds of a big task, never read: cut at the bound, memory flat, others served."""
     daemon = start(write_timeout=2)
@@ -135,6 +138,7 @@ def test_a_peer_that_never_reads_its_replies(start: Start) -> None:
     assert neighbour.slowest() < _SLOW_MAX_S
 
 
+@pytest.mark.fault(28)
 def test_a_watcher_that_never_reads(start: Start) -> None:
     """A watcher that does not read is cut off at `watch_buffer`, and slows nobody."""
     daemon = start(watch_buffer=256 << 10, write_timeout=2)
@@ -164,6 +168,7 @@ def test_a_watcher_that_never_reads(start: Start) -> None:
     daemon.no_traceback()
 
 
+@pytest.mark.fault(27)
 def test_slowloris(start: Start) -> None:
     """200 peers send a byte at a time: each gets 1000 and is cut at `frame_timeout`."""
     timeout_s = 0.5
@@ -237,6 +242,7 @@ def _garbage(rng: random.Random) -> bytes:
     return bytes(good)
 
 
+@pytest.mark.fault(26)
 def test_garbage(start: Start) -> None:
     """500 peers send noise, other protocols and broken frames: others are served, nothing leaks."""
     daemon = start(frame_timeout=1)
@@ -273,6 +279,7 @@ _OTHER_PROTOCOLS = [
 ]
 
 
+@pytest.mark.fault(26)
 def test_another_protocol(start: Start) -> None:
     """HTTP, SSH or TLS on this port: told 1000 and closed within 1 s."""
     daemon = start()
@@ -289,6 +296,7 @@ def _stopped(daemon: Daemon) -> None:
     os.waitid(os.P_PID, daemon.pid, os.WSTOPPED | os.WNOWAIT)
 
 
+@pytest.mark.fault(15)
 def test_a_daemon_that_stood_still_blames_nobody(start: Start, tmp_path: Path) -> None:
     """SIGSTOP for three timeouts, the beats wait in the sockets: nobody is declared dead."""
     timeout_s = 0.6

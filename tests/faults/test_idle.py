@@ -50,6 +50,7 @@ class Fleet:
             client.close()
 
 
+@pytest.mark.fault(29)
 @pytest.mark.soak
 def test_idle_connections_cost_little(start: Start) -> None:
     """5,000 beating connections, a task each: <= 16 KiB each, <= 200 us of CPU a beat."""

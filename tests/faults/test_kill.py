@@ -157,11 +157,13 @@ def _rounds(start: Start, data: Path, rounds: int) -> None:
     print(f"\n{rounds} rounds of kill -9, {acked} acknowledged writes, all present, rev {rev}")
 
 
+@pytest.mark.fault(1)
 def test_acknowledged_writes_survive_kill_9(start: Start, tmp_path: Path) -> None:
     """Three deaths under load: each acknowledged write is there, rev grows, the file is sound."""
     _rounds(start, tmp_path / "data", 3)
 
 
+@pytest.mark.fault(1)
 @pytest.mark.soak
 def test_acknowledged_writes_survive_20_times_kill_9(start: Start, tmp_path: Path) -> None:
     """Twenty deaths under load on one data directory, as above."""

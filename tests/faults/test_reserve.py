@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 import taskdash
 from taskdashd.doors import CONTROL_NAME
 
 from .conftest import Start
 
 
+@pytest.mark.fault(5)
 def test_an_operator_can_write_on_a_full_disk(small_disk: Path, start: Start) -> None:
     """The reserve is given up for them; others are told 1001 until there is room again."""
     ballast = small_disk / "ballast"

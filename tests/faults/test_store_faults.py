@@ -149,6 +149,7 @@ def _lose_one(house: Household) -> None:
         dead.good("Register", id="dead", name="n", heartbeat_timeout=_TIMEOUT_S)
 
 
+@pytest.mark.fault(5)
 def test_full_disk(small_disk: Path, start: Start) -> None:
     """A full disk: 1001 and nothing kept; reads are served; space made, it all goes on."""
     ballast = small_disk / "ballast"
@@ -171,6 +172,7 @@ def test_full_disk(small_disk: Path, start: Start) -> None:
     house.survives_restart(restart)
 
 
+@pytest.mark.fault(5)
 def test_full_disk_queries(small_disk: Path, start: Start) -> None:
     """On a full disk a Query is served as any read is."""
     daemon = start(small_disk / "data")
@@ -182,6 +184,7 @@ def test_full_disk_queries(small_disk: Path, start: Start) -> None:
         house.close()
 
 
+@pytest.mark.fault(7)
 @pytest.mark.soak
 def test_file_size_limit(start: Start, tmp_path: Path) -> None:
     """RLIMIT_FSIZE: as a full disk, and SIGXFSZ kills nobody."""
@@ -205,6 +208,7 @@ def test_file_size_limit(start: Start, tmp_path: Path) -> None:
     house.survives_restart(restart)
 
 
+@pytest.mark.fault(4)
 @pytest.mark.parametrize(
     "fault",
     [
@@ -235,6 +239,7 @@ def test_io_error(fault: str, start: Start, inject: Any, tmp_path: Path) -> None
     house.survives_restart(restart)
 
 
+@pytest.mark.fault(4)
 @pytest.mark.parametrize(
     "fault",
     [
@@ -259,6 +264,7 @@ def test_io_error_then_killed(fault: str, start: Start, inject: Any, tmp_path: P
     house.survives_restart(restart)
 
 
+@pytest.mark.fault(4)
 @pytest.mark.soak
 def test_io_error_at_each_of_the_first_50_syncs(start: Start, inject: Any, tmp_path: Path) -> None:
     """EIO at the Nth sync or write, N = 1..25 each: an answer is true, also after a kill -9."""
@@ -296,6 +302,7 @@ def _close(database: apsw.Connection) -> None:
     database.close()
 
 
+@pytest.mark.fault(11)
 def test_second_daemon_on_the_same_data(start: Start, tmp_path: Path) -> None:
     """A second daemon on the same data says who holds it, and leaves; the first goes on."""
     data = tmp_path / "data"
@@ -310,6 +317,7 @@ def test_second_daemon_on_the_same_data(start: Start, tmp_path: Path) -> None:
         client.good("Find", id="a")
 
 
+@pytest.mark.fault(13)
 def test_newer_schema(start: Start, tmp_path: Path) -> None:
     """Data of a newer version is refused, with what to do, and left as it was."""
     data = tmp_path / "data"
@@ -360,6 +368,7 @@ def test_data_that_is_a_file(start: Start, tmp_path: Path) -> None:
     _refused_start(start, data, str(data))
 
 
+@pytest.mark.fault(6)
 @pytest.mark.parametrize("used", [False, True])
 def test_read_only_directory(used: bool, small_disk: Path, start: Start) -> None:
     """A read-only file system: a clear message and an exit code other than 0."""
@@ -374,6 +383,7 @@ def test_read_only_directory(used: bool, small_disk: Path, start: Start) -> None
     _refused_start(start, data, str(data))
 
 
+@pytest.mark.fault(5)
 def test_start_on_a_full_disk(small_disk: Path, start: Start) -> None:
     """A full disk at the start: a clear message and an exit code other than 0."""
     (small_disk / "ballast").write_bytes(b"\0" * ((2 << 20) - 4096))

@@ -35,6 +35,7 @@ def take_all(decoder: Decoder) -> list[Message | Malformed]:
     return out
 
 
+@pytest.mark.fault(20)
 @given(
     framings,
     st.lists(st.one_of(st.just("beat"), st.tuples(headers, bodies)), max_size=8),
@@ -105,6 +106,7 @@ def many_lists(levels: int) -> bytes:
     return bytes(msgpack.packb(value))
 
 
+@pytest.mark.fault(22)
 @pytest.mark.parametrize(
     "payload",
     [

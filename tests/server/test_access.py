@@ -42,6 +42,7 @@ def without_detail(reply: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in reply.items() if key != "detail"}
 
 
+@pytest.mark.fault(35)
 @pytest.mark.parametrize("operation", ["Register", "Update", "Find", "Query", "Watch", "Status"])
 def test_nothing_is_done_for_whoever_has_not_signed_in(world: World, operation: str) -> None:
     """1003, and the connection stays open to do better."""
@@ -108,6 +109,7 @@ def test_whoever_becomes_another_no_longer_watches_as_the_one_before(world: Worl
     assert not peer.events
 
 
+@pytest.mark.fault(35)
 def test_a_cursor_that_was_made_up_tells_nothing(world: World) -> None:
     """Neither whether a task is there, nor how its fields compare."""
     boss = signed_in(world, "boss")
@@ -128,6 +130,7 @@ def test_a_cursor_that_was_made_up_tells_nothing(world: World) -> None:
     assert told[0] == told[1]
 
 
+@pytest.mark.fault(35)
 def test_register_does_not_tell_whether_a_task_is_there(world: World) -> None:
     """As far as it can be helped: a taken id is refused, but not in another way for its group."""
     signed_in(world, "boss").ask("Register", **task(1, "b"))
@@ -138,6 +141,7 @@ def test_register_does_not_tell_whether_a_task_is_there(world: World) -> None:
         assert hidden == {**absent, "id": "t1", "detail": absent["detail"].replace("t2", "t1")}
 
 
+@pytest.mark.fault(35)
 def test_what_it_may_not_see_is_not_there(world: World) -> None:
     """Find and Update of another group's task are answered like those of no task at all."""
     signed_in(world, "alpha").ask("Register", **task())
@@ -214,6 +218,7 @@ def test_watches_tell_what_is_seen(world: World) -> None:
     assert not narrow.events
 
 
+@pytest.mark.fault(35)
 def test_wrong_tokens_are_slowed_by_address(world: World) -> None:
     """Even a good one must wait then; another address need not."""
     guesser = world.connect("10.0.0.9:1")

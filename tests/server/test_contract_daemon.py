@@ -81,6 +81,7 @@ def test_everything_survives_a_restart(start, group):
             assert after[name] == before[n - 1][name], name
 
 
+@pytest.mark.fault(37)
 def test_stopping_kills_nobody(start, group):
     """A daemon that is told to stop, and hears nobody any more, judges nobody: whoever beat until
     its Bye has a full timeout from the next start."""
@@ -105,6 +106,7 @@ def test_stopping_kills_nobody(start, group):
 # Stop
 
 
+@pytest.mark.fault(37)
 def test_sigterm(start, group):
     """Exit 0, a Bye to those who said Hello, just the end to the others; both framings."""
     daemon = start()
@@ -121,6 +123,7 @@ def test_sigterm(start, group):
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.fault(37)
 def test_sigterm_under_load(start, group):
     """faults.md 37: what was acknowledged is there, exit 0; the Bye comes after the replies."""
     daemon = start()
@@ -147,6 +150,7 @@ def test_sigterm_under_load(start, group):
 # Stalls
 
 
+@pytest.mark.fault(15)
 def test_stopped_daemon_kills_nobody_who_beats(start, group):
     """What waits in the sockets is read before anyone is judged."""
     daemon = start()
@@ -172,6 +176,7 @@ def test_stopped_daemon_kills_nobody_who_beats(start, group):
     assert not watcher.events
 
 
+@pytest.mark.fault(15)
 @pytest.mark.parametrize("stall", [0.8, 2.0])
 def test_time_of_a_stall_does_not_count(start, group, stall):
     """Time that the daemon itself was not running does not count, however short: who was silent
@@ -196,6 +201,7 @@ def test_time_of_a_stall_does_not_count(start, group, stall):
     assert event.at > resumed + 0.7
 
 
+@pytest.mark.fault(15)
 def test_silent_after_a_stall(start, group):
     """Who stays silent is shut down after the rest of its timeout, at most 1 s later."""
     daemon = start()
@@ -228,6 +234,7 @@ def one_line_each(daemon, ports):
     return {port: sum(f':{port}"' in line for line in daemon.log) for port in ports}
 
 
+@pytest.mark.fault(26)
 @pytest.mark.parametrize("name", GARBAGE)
 def test_garbage(daemon, wire, name):
     """faults.md 26: another protocol is told 1000 and closed within 1 s; others are served."""
@@ -238,6 +245,7 @@ def test_garbage(daemon, wire, name):
     wire.ping()
 
 
+@pytest.mark.fault(26)
 def test_garbage_leaves_one_log_line(start):
     """faults.md 26: one log line for each peer that talks nonsense."""
     daemon = start()
@@ -251,6 +259,7 @@ def test_garbage_leaves_one_log_line(start):
     assert one_line_each(daemon, ports) == dict.fromkeys(ports, 1)
 
 
+@pytest.mark.fault(26)
 def test_noise_never_harms(start):
     """Noise of every shape: refused or cut off, and the daemon serves on."""
     daemon = start(frame_timeout=0.5)
@@ -277,6 +286,7 @@ def test_noise_never_harms(start):
         wire.ping()
 
 
+@pytest.mark.fault(18)
 def test_reset_in_mid_frame(start):
     """faults.md 18: a peer that resets in the middle of a frame leaves one log line at most, no
     traceback, and harms nobody; replies that were under way go nowhere."""

@@ -151,6 +151,7 @@ def test_fenced_register_once_the_owner_has_left(daemon, wire, other, task_id):
     assert watcher.register(task_id, errid=1004)["errid"] == 1004
 
 
+@pytest.mark.fault(16)
 def test_fenced_register_once_the_owner_is_silent(daemon, wire, other, task_id):
     """An owner that is silent past the timeout is gone too, though its connection is open."""
     wire.register(unique(), status="running", heartbeat_timeout=5)

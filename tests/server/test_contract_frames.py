@@ -98,6 +98,7 @@ def test_reply_header_holds_nothing_else(wire):
     wire.check(frame, 1002)
 
 
+@pytest.mark.fault(20)
 def test_split_at_every_byte(daemon, wire):
     """A frame may arrive split at any byte: the daemon has seen the first part each time."""
     barrier = daemon.connect()
@@ -111,6 +112,7 @@ def test_split_at_every_byte(daemon, wire):
     assert wire.find(task)["name"] == "任务"
 
 
+@pytest.mark.fault(20)
 def test_byte_by_byte(daemon, wire):
     """Each byte of several frames alone in its segment."""
     barrier = daemon.connect()
@@ -135,6 +137,7 @@ def test_a_frame_and_a_half(daemon, wire):
         assert wire.reply().header == {"Seq": 7}
 
 
+@pytest.mark.fault(20)
 def test_thousand_frames_in_one_segment(wire):
     """Requests may be pipelined; replies come in the order of the requests, refusals included."""
     task = unique()
@@ -308,12 +311,14 @@ BAD_PAYLOADS = {
 }
 
 
+@pytest.mark.fault(22)
 @pytest.mark.parametrize("name", BAD_PAYLOADS)
 def test_payload_well_framed_but_wrong(wire, name):
     """Bad msgpack, not 3 elements, trailing bytes, wrong types: 1000, later frames work."""
     wire.refused(length(BAD_PAYLOADS[name]))
 
 
+@pytest.mark.fault(22)
 @pytest.mark.parametrize("where", ["payload", "element", "message id", "header", "value", "body"])
 @pytest.mark.parametrize(
     "ext",
@@ -356,6 +361,7 @@ def test_header_of_32_entries_and_of_33(wire):
     wire.refused(native(HEARTBEAT, {"Seq": 1, **many, "one_more": 1}))
 
 
+@pytest.mark.fault(22)
 @pytest.mark.parametrize(
     "bomb",
     [b"\x90" * 1_000_000, b"\x80" * 1_000_000, b"\xdd\x00\x0f\x00\x00" + b"\x90" * 983_040],

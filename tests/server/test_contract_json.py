@@ -60,12 +60,14 @@ BAD = {
 }
 
 
+@pytest.mark.fault(23)
 @pytest.mark.parametrize("name", BAD)
 def test_bad_json(wire, name):
     """JSON is strict: 1000, the connection stays open, later frames work."""
     wire.refused(ask("Register", BAD[name]))
 
 
+@pytest.mark.fault(23)
 @pytest.mark.parametrize("name", STRINGS)
 def test_nul_in_a_known_field(wire, name):
     """No NUL in strings of known fields."""
@@ -73,6 +75,7 @@ def test_nul_in_a_known_field(wire, name):
     wire.refused(ask("Update", {"id": unique(), name: "\0"}))
 
 
+@pytest.mark.fault(23)
 @pytest.mark.parametrize(
     ("operation", "body"),
     [
@@ -115,6 +118,7 @@ VALUES = {
 }
 
 
+@pytest.mark.fault(24)
 @pytest.mark.parametrize("name", VALUES)
 def test_good_json_comes_back_unchanged(wire, name, task_id):
     """Fields that the daemon does not know are kept and given back unchanged."""
@@ -128,6 +132,7 @@ def test_good_json_comes_back_unchanged(wire, name, task_id):
             assert type(task["x"]) is type(value)
 
 
+@pytest.mark.fault(23)
 def test_depth_32(wire, task_id):
     """Depth 32 is allowed, the outermost object counted."""
     deep: object = 1
@@ -174,6 +179,7 @@ def test_escaped_surrogate_pair(wire, task_id):
     assert wire.find(task_id)["name"] == "😀"
 
 
+@pytest.mark.fault(24)
 def test_large_text(wire, task_id):
     """faults.md 24: a large text is stored whole or refused, never cut."""
     value = "值" * 300_000
@@ -181,6 +187,7 @@ def test_large_text(wire, task_id):
     assert wire.find(task_id)["description"] == value
 
 
+@pytest.mark.fault(24)
 def test_a_refused_register_leaves_nothing(wire, task_id):
     """1000 changes nothing."""
     wire.refused(ask("Register", b'{"id":"%b","name":"n","x":NaN}' % task_id.encode()))

@@ -12,6 +12,7 @@ FIND = ask("Find", {"id": "1234567"})
 # Lengths
 
 
+@pytest.mark.fault(21)
 @pytest.mark.parametrize("size", [0, (1 << 20) + 1, 1 << 31, (1 << 32) - 1])
 def test_length_that_cannot_be_trusted(wire, size):
     """Length 0 or above 1 MiB: 1000 and close, in turn; four bytes are enough to judge it."""
@@ -29,6 +30,7 @@ def test_length_that_cannot_be_trusted_comes_first(wire, size):
     wire.eof()
 
 
+@pytest.mark.fault(21)
 def test_nothing_after_a_bad_length_is_done(daemon, wire, task_id):
     """The stream cannot be trusted past it."""
     wire.send(b"\0\0\0\0" + ask("Register", {"id": task_id, "name": "n"}))
@@ -37,6 +39,7 @@ def test_nothing_after_a_bad_length_is_done(daemon, wire, task_id):
     daemon.connect().find(task_id, errid=1002)
 
 
+@pytest.mark.fault(21)
 def test_frame_of_exactly_the_limit(wire):
     """1 MiB is not above 1 MiB."""
     empty = len(ask("Find", b" " * 70_000)) - 70_000 - 4
@@ -63,6 +66,7 @@ def test_bad_length_after_hello_says_bye(wire):
     wire.bye()
 
 
+@pytest.mark.fault(21)
 def test_length_alone_reserves_no_memory(daemon):
     """A length alone never makes the daemon reserve memory."""
     probe = daemon.connect()
@@ -85,6 +89,7 @@ def hasty(tmp_path_factory):
     _end(running)
 
 
+@pytest.mark.fault(27)
 def test_frame_not_completed(hasty):
     """A frame that is begun and not completed within frame_timeout: 1000 and close."""
     wires = []
@@ -116,6 +121,7 @@ def test_frame_timeout_after_hello_says_bye(hasty):
     wire.bye()
 
 
+@pytest.mark.fault(27)
 def test_slowloris(hasty):
     """faults.md 27: a byte now and then does not move the deadline of its frame."""
     wire, other = hasty.connect(), hasty.connect()

@@ -3,6 +3,7 @@
 import resource
 import time
 
+import pytest
 from wire_client import REQUEST, ask, native, unique
 
 
@@ -35,6 +36,7 @@ def test_limits_on_live_tasks(start):
     wire.update("c", status="running")
 
 
+@pytest.mark.fault(30)
 def test_limit_on_connections(start):
     """One connection too many is told 1005 and closed; the others are served."""
     daemon = start(max_connections=2)
@@ -58,6 +60,7 @@ def test_limit_on_connections(start):
     again.check(frame, 1002)
 
 
+@pytest.mark.fault(7)
 def test_disk_fault(start, task_id):
     """1001: the write did not reach the disk, nothing of it is kept; reads live; it heals."""
     daemon = start()
@@ -77,6 +80,7 @@ def test_disk_fault(start, task_id):
     assert wire.find(task_id)["name"] == "after"
 
 
+@pytest.mark.fault(1)
 def test_committed_before_the_reply(start):
     """errid 0 of a write: on disk before the reply is sent. kill -9 loses nothing acknowledged."""
     first = start()

@@ -6,6 +6,7 @@ import pytest
 from wire_client import Closed, ask
 
 
+@pytest.mark.fault(28)
 @pytest.mark.parametrize("hello", [True, False])
 def test_slow_watcher_is_cut_off(start, group, hello):
     """A watcher that does not read is cut off at a bounded buffer (with a Bye where it said
@@ -46,6 +47,7 @@ def test_slow_watcher_is_cut_off(start, group, hello):
     quick.ping()
 
 
+@pytest.mark.fault(28)
 def test_a_reader_that_never_reads_its_replies(start, group):
     """faults.md 28: replies wait in a bounded buffer; others are served meanwhile."""
     daemon = start(task_cache=1 << 20)

@@ -217,6 +217,7 @@ def test_first_fifth_byte_decides_for_life(daemon, old):
     odd.refused(FIND)
 
 
+@pytest.mark.fault(20)
 def test_split_at_every_byte(daemon, old):
     """The fifth byte may come in a segment of its own, like any other."""
     barrier = daemon.connect_tcpx()
@@ -258,6 +259,7 @@ def test_length_is_judged_before_the_fifth_byte(daemon):
         wire.eof()
 
 
+@pytest.mark.fault(21)
 @pytest.mark.parametrize("size", [0, (1 << 20) + 1, (1 << 32) - 1])
 def test_length_that_cannot_be_trusted(old, size):
     """Errors and limits are the same: 1000 in this framing, and close."""

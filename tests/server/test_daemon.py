@@ -25,6 +25,7 @@ def told(sock: socket.socket, wanted: str, timeout_s: float = 15) -> list[str]:
     return states
 
 
+@pytest.mark.fault(39)
 def test_systemd_is_told_ready_watchdog_and_stopping(tmp_path: Path) -> None:
     """READY only once a connection is answered; then beats; STOPPING at SIGTERM."""
     path = tmp_path / "notify"
@@ -41,6 +42,7 @@ def test_systemd_is_told_ready_watchdog_and_stopping(tmp_path: Path) -> None:
             assert told(sock, "STOPPING=1")
 
 
+@pytest.mark.fault(39)
 def test_the_watchdog_stops_when_the_writer_hangs(tmp_path: Path) -> None:
     """A writer's thread that does not come back is not hidden by a loop that runs."""
     path = tmp_path / "notify"
@@ -73,6 +75,7 @@ main()
             process.kill()
 
 
+@pytest.mark.fault(38)
 def test_reload_takes_what_may_change_and_keeps_the_old_on_a_mistake(tmp_path: Path) -> None:
     """SIGHUP: a bad file is logged and changes nothing; a good one is in force at once."""
     file = tmp_path / "taskdashd.toml"

@@ -113,6 +113,7 @@ def control(data: Path) -> socket.socket:
     return sock
 
 
+@pytest.mark.fault(30)
 def test_the_operators_socket_always_gets_in(tmp_path: Path, monkeypatch) -> None:
     """However many others there are, without a token, and past the fences of others."""
     made = taskdash_token(tmp_path)
@@ -146,6 +147,7 @@ def test_a_socket_that_a_dead_daemon_left_is_replaced(tmp_path: Path) -> None:
         dash.register("t", name="n", status="finish")
 
 
+@pytest.mark.fault(30)
 def test_connections_from_one_address_are_bounded(tmp_path: Path) -> None:
     """One too many is told which limit it is; another address gets in."""
     with Daemon(tmp_path, env={"TASKDASHD_MAX_CONNECTIONS_PER_ADDRESS": "2"}) as daemon:
@@ -163,6 +165,7 @@ def test_connections_from_one_address_are_bounded(tmp_path: Path) -> None:
             wire.close()
 
 
+@pytest.mark.fault(21)
 def test_unfinished_frames_of_many_are_bounded_together(tmp_path: Path) -> None:
     """They are told 1005 once they hold too much; small requests are served all the while."""
     with Daemon(tmp_path, env={"TASKDASHD_INPUT_BUFFER": str(1 << 20)}) as daemon:

@@ -135,6 +135,7 @@ def test_records_may_be_split_anywhere(daemon: Daemon, office: Office, size: int
         assert b'"errid":1002' in until(lambda: tls.read(65536))
 
 
+@pytest.mark.fault(36)
 def test_other_protocols_are_shown_out(daemon: Daemon) -> None:
     """Plain frames and HTTP on the TLS port, TLS on the plain one; each in a moment."""
     for data in (TASKDASH.heartbeat * 10, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"):
@@ -149,6 +150,7 @@ def test_other_protocols_are_shown_out(daemon: Daemon) -> None:
         ssl.create_default_context().wrap_socket(sock, server_hostname="localhost")
 
 
+@pytest.mark.fault(27)
 def test_a_handshake_that_does_not_come_is_not_waited_for(daemon: Daemon) -> None:
     """Nor one that stops half-way; others are served meanwhile."""
     with (
@@ -162,6 +164,7 @@ def test_a_handshake_that_does_not_come_is_not_waited_for(daemon: Daemon) -> Non
         assert closed(half)
 
 
+@pytest.mark.fault(36)
 def test_old_versions_are_refused(daemon: Daemon, office: Office) -> None:
     """TLS 1.1 and below (RFC 8996)."""
     context = office.context()
@@ -177,6 +180,7 @@ def test_old_versions_are_refused(daemon: Daemon, office: Office) -> None:
         context.wrap_socket(sock, server_hostname="127.0.0.1")
 
 
+@pytest.mark.fault(36)
 def test_another_authority_is_not_believed(daemon: Daemon, tmp_path: Path) -> None:
     """Neither the daemon by the client, nor the client by the daemon."""
     other = Office(tmp_path)

@@ -24,6 +24,7 @@ def connect(daemon: Daemon, token: str, monkeypatch: pytest.MonkeyPatch) -> task
     return taskdash.connect(daemon.url)
 
 
+@pytest.mark.fault(35)
 def test_a_token_works_until_it_is_revoked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Made and revoked while the daemon runs; who holds it is cut off."""
     operator = made(tmp_path, "boss", "--role", "operator")
@@ -142,6 +143,7 @@ def test_tokens_made_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
     assert len(TokenFile(tmp_path, lambda: 0.0).tokens) == 8
 
 
+@pytest.mark.fault(35)
 def test_a_token_is_over_when_it_is_over(tmp_path: Path) -> None:
     """By the wall clock, and for those who have signed in too."""
     now = [1000.0]
@@ -156,6 +158,7 @@ def test_a_token_is_over_when_it_is_over(tmp_path: Path) -> None:
     assert tokens.identify(text) is None
 
 
+@pytest.mark.fault(35)
 @pytest.mark.parametrize(
     "wrong", ["", "td", "td_one", "td_one_", "td_two_x", "x" * 10_000, "td_one_\udcff", "td__"]
 )
@@ -183,6 +186,7 @@ def test_other_machines_are_not_let_in_without_tokens(tmp_path: Path) -> None:
             taskdash.connect(f"taskdash://127.0.0.1:{daemon.port}")
 
 
+@pytest.mark.fault(27)
 def test_whoever_does_not_sign_in_is_not_kept(tmp_path: Path) -> None:
     """However it beats."""
     made(tmp_path, "one")

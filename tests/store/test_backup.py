@@ -38,6 +38,7 @@ def tasks(data: Path) -> dict[str, str]:
     return {task["id"]: json.dumps(task, sort_keys=True) for task in found}
 
 
+@pytest.mark.fault(41)
 def test_a_copy_put_back_is_the_same(data: Path, tmp_path: Path) -> None:
     """In another directory, and in the same one over what happened since."""
     copy = backup.write(data, tmp_path / "copy.db")
@@ -59,6 +60,7 @@ def test_a_copy_put_back_is_the_same(data: Path, tmp_path: Path) -> None:
     assert "later" in tasks(aside)
 
 
+@pytest.mark.fault(41)
 def test_a_copy_made_under_load_is_of_one_moment(tmp_path: Path) -> None:
     """Everything up to its rev is in it, and nothing after; the daemon is not held up."""
     with Daemon(tmp_path / "data") as daemon:
@@ -199,6 +201,7 @@ def test_check_finds_it_and_says_what_to_do(
         assert taskdashd("check", "--data", data).returncode == 0
 
 
+@pytest.mark.fault(41)
 def test_what_is_in_the_wal_is_restored_too(data: Path, tmp_path: Path) -> None:
     """A database whose daemon was killed is a file and its WAL."""
     world = World(data)
