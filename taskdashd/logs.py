@@ -5,6 +5,7 @@ import logging
 import math
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, TextIO
@@ -21,7 +22,7 @@ def configure(log_format: str, level: str) -> None:
         structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(),
             # Without local variables: a cache of tasks is one of them, and a token may be.
-            exception_formatter=structlog.dev.plain_traceback,
+            exception_formatter=_traceback,
         )
         if human
         else structlog.processors.JSONRenderer(ensure_ascii=True)
@@ -87,11 +88,21 @@ class _Unbreakable(io.StringIO):
             self._stream.flush()
 
 
+def _traceback(to: TextIO, exc_info: structlog.typing.ExcInfo) -> None:
+    """Write a traceback, indented: what an exception quotes may look like another line of ours."""
+    for line in "".join(traceback.format_exception(*exc_info)).splitlines():
+        to.write(f"    {_escaped(line)}\n")
+
+
+def _escaped(text: str) -> str:
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
+
+
 def _printable(
     _logger: object, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
     # Names come from the network: no escape sequence of theirs may reach a terminal.
     for key, value in event.items():
-        if key != "exception" and isinstance(value, str) and not value.isprintable():
-            event[key] = value.encode("unicode_escape").decode()
+        if key != "exception" and isinstance(value, str):
+            event[key] = _escaped(value)
     return event

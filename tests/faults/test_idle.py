@@ -9,8 +9,8 @@ import pytest
 from .conftest import Start
 from .wire import BEAT, Client, Daemon
 
-_CONNECTIONS = 5_000
-_ADDRESSES = 5
+_CONNECTIONS = 10_000
+_ADDRESSES = 12
 _BEATS_PER_S = 2_000
 _BURST_S = 5.0
 _SETTLE_S = 20.0
@@ -53,8 +53,8 @@ class Fleet:
 @pytest.mark.fault(29)
 @pytest.mark.soak
 def test_idle_connections_cost_little(start: Start) -> None:
-    """5,000 beating connections, a task each: <= 16 KiB each, <= 200 us of CPU a beat."""
-    daemon = start(heartbeat_timeout=30)
+    """10,000 beating connections, a task each: <= 16 KiB each, <= 200 us of CPU a beat."""
+    daemon = start(heartbeat_timeout=30, max_connections=_CONNECTIONS + 10)
     with daemon.connect() as first:
         first.good("Register", id="first", name="n", status="finish")
         first.good("Query")

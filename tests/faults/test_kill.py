@@ -2,6 +2,7 @@
 
 import select
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -147,12 +148,9 @@ def _rounds(start: Start, data: Path, rounds: int) -> None:
         daemon = start(data)
         rev = _verify(daemon, ledger, rev)
         daemon.no_traceback()
+        with closing(apsw.Connection(str(data / "taskdash.db"))) as database:
+            assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     assert daemon.stop() == 0
-    database = apsw.Connection(str(data / "taskdash.db"))
-    try:
-        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    finally:
-        database.close()
     acked = sum(writer.acks for writer in writers)
     print(f"\n{rounds} rounds of kill -9, {acked} acknowledged writes, all present, rev {rev}")
 
@@ -165,6 +163,6 @@ def test_acknowledged_writes_survive_kill_9(start: Start, tmp_path: Path) -> Non
 
 @pytest.mark.fault(1)
 @pytest.mark.soak
-def test_acknowledged_writes_survive_20_times_kill_9(start: Start, tmp_path: Path) -> None:
-    """Twenty deaths under load on one data directory, as above."""
-    _rounds(start, tmp_path / "data", 20)
+def test_acknowledged_writes_survive_50_times_kill_9(start: Start, tmp_path: Path) -> None:
+    """Fifty deaths under load on one data directory, as above."""
+    _rounds(start, tmp_path / "data", 50)

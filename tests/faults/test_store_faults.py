@@ -267,16 +267,18 @@ def test_io_error_then_killed(fault: str, start: Start, inject: Any, tmp_path: P
 @pytest.mark.fault(4)
 @pytest.mark.soak
 def test_io_error_at_each_of_the_first_50_syncs(start: Start, inject: Any, tmp_path: Path) -> None:
-    """EIO at the Nth sync or write, N = 1..25 each: an answer is true, also after a kill -9."""
+    """EIO at the Nth sync or write, N = 1..50 each: an answer is true, also after a kill -9."""
     for call in ("fdatasync,fsync", "pwrite64"):
-        for number in range(1, 26):
+        for number in range(1, 51):
             data = tmp_path / f"{call[:2]}{number}"
             daemon = start(data)
             house = Household(daemon)
             injection = inject(daemon, f"{call}:error=EIO:when={number}")
-            for write in range(30):
+            for write in range(60):
                 house.store(f"n{write}")
+            assert injection.hits == 1
             injection.heal()
+            assert house.store("healed") == 0
 
             def restart(daemon: Daemon = daemon, data: Path = data) -> Daemon:
                 daemon.kill()

@@ -6,7 +6,9 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -178,6 +180,39 @@ def test_old_versions_are_refused(daemon: Daemon, office: Office) -> None:
         pytest.raises((ssl.SSLError, ConnectionError)),
     ):
         context.wrap_socket(sock, server_hostname="127.0.0.1")
+
+
+@pytest.mark.fault(36)
+def test_a_certificate_that_is_over_is_not_believed(daemon: Daemon, office: Office) -> None:
+    """A client's, by the daemon."""
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    over = office.ca.issue_cert("127.0.0.1", common_name="boss", not_after=long_ago)
+    refuses(daemon, office, over)
+
+
+@pytest.mark.fault(36)
+def test_a_clients_certificate_of_another_authority(daemon: Daemon, office: Office) -> None:
+    """It is refused, not taken for none."""
+    refuses(daemon, office, trustme.CA().issue_cert("127.0.0.1", common_name="boss"))
+
+
+def refuses(daemon: Daemon, office: Office, certificate: trustme.LeafCert) -> None:
+    context = office.context()
+    certificate.configure_cert(context)
+    began = time.monotonic()
+
+    def talk(sock: socket.socket) -> None:
+        # With TLS 1.3 the client hears of it only after its own part of the handshake.
+        with context.wrap_socket(sock, server_hostname="127.0.0.1") as tls:
+            tls.sendall(TASKDASH.request({"RequestID": "Find"}, b'{"id":"x"}'))
+            assert tls.recv(1), "closed"
+
+    with (
+        socket.create_connection(("127.0.0.1", tls_port(daemon)), 5) as sock,
+        pytest.raises((ssl.SSLError, ConnectionError, AssertionError)),
+    ):
+        talk(sock)
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.fault(36)

@@ -4,10 +4,12 @@ import json
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from daemon import Daemon, taskdashd
+from wire_client import Wire
 
 import taskdash
 from taskdashd.tokens import FILE_NAME, TokenError, TokenFile
@@ -141,6 +143,24 @@ def test_tokens_made_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
     ]
     assert [one.communicate()[1] and one.returncode for one in started] == [0] * 8
     assert len(TokenFile(tmp_path, lambda: 0.0).tokens) == 8
+
+
+@pytest.mark.fault(35)
+def test_what_is_wrong_with_a_token_is_not_told(tmp_path: Path) -> None:
+    """Revoked, expired, never made, or of another secret: 1003 in the same words."""
+    good = made(tmp_path, "good")
+    revoked, short = made(tmp_path, "revoked"), made(tmp_path, "short", "--expires", "1s")
+    assert taskdashd("token", "revoke", "revoked", "--data", tmp_path).returncode == 0
+    wrong = good[:-4] + ("aaaa" if good[-4:] != "aaaa" else "bbbb")
+    expires = json.loads((tmp_path / FILE_NAME).read_text())["tokens"][-1]["expires_at"]
+    with Daemon(tmp_path, "--auth", "tokens") as daemon:
+        while time.time() < expires:
+            pass
+        said = []
+        for token in (revoked, short, wrong, "td_nobody_" + "x" * 43):
+            wire = Wire(("127.0.0.1", daemon.port))
+            said.append(wire.call("Hello", {"protocol": 1, "token": token}, errid=1003)["detail"])
+        assert len(set(said)) == 1
 
 
 @pytest.mark.fault(35)
