@@ -18,7 +18,7 @@ from taskdashd.store import backup
 from taskdashd.store.database import DATABASE_NAME, MIGRATIONS
 
 from .conftest import Start
-from .wire import Client, Daemon, Gone, request
+from .wire import Client, Daemon, Gone, pace, request
 
 # DIE_AT names the point, DIE_AFTER the commit that is its last.
 DYING = """
@@ -212,6 +212,9 @@ def _lose_power(start: Start, rounds: int, monkeypatch: pytest.MonkeyPatch) -> i
             answer = client.reply()
             assert answer["errid"] == 0, answer
             acknowledged.append(answer["id"])
+        if turn % 2:
+            # The fold is brought forward in a quiet moment, and not synced: that is lost.
+            pace(0.7)
         daemon.signal(signal.SIGUSR1)
         assert daemon.wait_end() == 9
         lost += int(daemon.wait_line(lambda line: line.startswith("lost ")).split()[1])
@@ -227,7 +230,7 @@ def _lose_power(start: Start, rounds: int, monkeypatch: pytest.MonkeyPatch) -> i
 @pytest.mark.fault(3)
 def test_power_loss(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that forgets what was not synced: acknowledged writes are there, the file is sound."""
-    assert _lose_power(start, 6, monkeypatch) > 0
+    assert _lose_power(start, 4, monkeypatch) > 0
 
 
 @pytest.mark.soak

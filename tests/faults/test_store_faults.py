@@ -155,7 +155,8 @@ def test_full_disk(small_disk: Path, start: Start) -> None:
     ballast = small_disk / "ballast"
     ballast.write_bytes(b"\0" * (1 << 20))
     data = small_disk / "data"
-    daemon = start(data)
+    # Without a reserve: nothing at all can be written.
+    daemon = start(data, reserve=0)
     house = Household(daemon)
     _lose_one(house)
     house.fill()
@@ -167,7 +168,7 @@ def test_full_disk(small_disk: Path, start: Start) -> None:
 
     def restart() -> Daemon:
         assert daemon.stop() == 0
-        return start(data)
+        return start(data, reserve=0)
 
     house.survives_restart(restart)
 
