@@ -83,6 +83,8 @@ def run(config_file: Path | None, **flags: Any) -> None:
         fail(str(error), EXIT_USAGE)
     logs.configure(settings.log_format, settings.log_level)
     os.umask(0o077)
+    # A core would hold tokens and tasks.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _raise_descriptor_limit(settings.max_connections)
     try:
         trio.run(daemon.serve, settings, load)

@@ -1,5 +1,6 @@
 # Sourced by tools/run and tools/test, with the checkout as working directory: makes .venv as it is
 # needed, and leaves it alone if setup.cfg has not changed since. Usage: taskdash_setup EXTRA
+# With TASKDASH_LOCKED it has what tools/locked.txt names, each file checked by its hash, as in CI.
 
 taskdash_fail() {
     printf '%s: %s\n' "$0" "$1" >&2
@@ -26,6 +27,16 @@ taskdash_python() {
     done
 }
 
+taskdash_pip() { # EXTRA
+    local pip=(.venv/bin/python -m pip install --quiet --disable-pip-version-check)
+    if [ -z "${TASKDASH_LOCKED-}" ]; then
+        "${pip[@]}" --editable ".[$1]"
+    else
+        "${pip[@]}" --require-hashes --requirement tools/locked.txt &&
+            "${pip[@]}" --no-deps --no-build-isolation --editable .
+    fi
+}
+
 taskdash_setup() {
     local extra=$1 python larger wanted
     python=$(taskdash_python)
@@ -44,7 +55,6 @@ taskdash_setup() {
     "$python" -c 'import ensurepip, venv' 2>/dev/null || taskdash_apt python3-venv
     echo "setting up .venv (once, about a minute) ..." >&2
     [ -x .venv/bin/python ] || "$python" -m venv .venv || taskdash_fail "cannot make .venv"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[$extra]" ||
-        taskdash_fail "pip could not install what TaskDash needs: is there a network?"
+    taskdash_pip "$extra" || taskdash_fail "pip could not install what TaskDash needs: is there a network?"
     echo "$wanted" >".venv/.taskdash-$extra"
 }

@@ -1,6 +1,7 @@
 """`taskdashd token` and a daemon that asks for one."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -45,8 +46,12 @@ def test_a_token_works_until_it_is_revoked(tmp_path: Path, monkeypatch: pytest.M
                 # A new connection would need a token too.
                 dash.find("a/t")
         text = json.dumps(daemon.log) + (tmp_path / FILE_NAME).read_text()
+        limits = Path(f"/proc/{daemon.process.pid}/limits").read_text()
+        text += Path(f"/proc/{daemon.process.pid}/cmdline").read_text()
     for token in (operator, backup):
         assert token.rpartition("_")[2] not in text
+    # No core is left that would hold them.
+    assert re.search(r"Max core file size +0 +0 ", limits)
 
 
 def test_tokens_are_listed_without_their_secrets(tmp_path: Path) -> None:
