@@ -4,19 +4,21 @@ import csv
 import json
 import os
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import IO, Any, Final
 
 import click
 
+import taskdash
 from taskdash import address
 from taskdash_ctl import options, show
 from taskdash_ctl.reach import EXIT_FAILURE, attempt, connect, fail, say
-from taskdash_protocol.errors import BadRequest, Conflict, TaskDashError
+from taskdash_protocol.errors import BadRequest, Busy, Conflict, TaskDashError
 from taskdash_protocol.fields import DAEMON_FIELDS, TASK_FIELDS
 from taskdash_protocol.requests import Register, Status
 
@@ -27,6 +29,9 @@ _CELL_CHARACTERS_MAX: Final = 64 << 20
 _TELL_EVERY: Final = 1000
 _BAR_CELLS: Final = 24
 _FAULTS_SHOWN: Final = 5
+_BUSY_S: Final = 0.5
+_BUSY_TIMES_MAX: Final = 60
+"""A daemon that is busy so often, with nothing done in between, is given up."""
 
 
 @click.command()
@@ -87,15 +92,15 @@ def import_(where: address.Address, /, file: IO[str], form: str, skip: int) -> N
             say(f"task {number} of {file.name} is refused: {error}")
 
     rows = islice(_read_csv(file) if form == "csv" else _read_jsonl(file), skip, None)
-    numbers: deque[int] = deque()
     with connect(where) as dash, _progress("imported", lambda: _share_read(file)) as tell:
         try:
-            for outcome in dash.pipeline(_requests(rows, skip, numbers, refused)):
-                done = numbers.popleft()
+            requests = _requests(rows, skip, refused)
+            for number, outcome in _pipelined(dash, requests):
                 if isinstance(outcome, BadRequest | Conflict):
-                    refused(done, outcome)
+                    refused(number, outcome)
                 elif isinstance(outcome, TaskDashError):
                     raise outcome
+                done = number
                 tell(done)
         except (TaskDashError, ValueError, KeyboardInterrupt) as error:
             say(f"stopped after {done} tasks; go on with --skip {done}")
@@ -109,9 +114,8 @@ def import_(where: address.Address, /, file: IO[str], form: str, skip: int) -> N
 def _requests(
     rows: Iterable[dict[str, Any]],
     skip: int,
-    numbers: deque[int],
     refused: Callable[[int, TaskDashError], None],
-) -> Iterator[Register]:
+) -> Iterator[tuple[int, Register]]:
     for number, row in enumerate(rows, skip + 1):
         try:
             # The times that another daemon wrote are its own; the epoch is no condition here.
@@ -120,8 +124,37 @@ def _requests(
         except BadRequest as error:
             refused(number, error)
             continue
-        numbers.append(number)
-        yield request
+        yield number, request
+
+
+def _pipelined(
+    dash: taskdash.Client, requests: Iterator[tuple[int, Register]]
+) -> Iterator[tuple[int, Any]]:
+    """Send requests, and give each one's number and outcome.
+
+    Where the daemon is busy, the rest is sent again from there, so that the order is kept.
+    """
+    waiting: deque[tuple[int, Register]] = deque()
+    busy = 0
+
+    def noted(some: Iterable[tuple[int, Register]]) -> Iterator[Register]:
+        for number, request in some:
+            waiting.append((number, request))
+            yield request
+
+    while True:
+        for outcome in dash.pipeline(noted(requests)):
+            if isinstance(outcome, Busy) and busy < _BUSY_TIMES_MAX:
+                busy += 1
+                break
+            busy = 0
+            number, _ = waiting.popleft()
+            yield number, outcome
+        else:
+            return
+        requests = chain(list(waiting), requests)
+        waiting.clear()
+        time.sleep(_BUSY_S)
 
 
 def _raise(error: BaseException) -> None:
