@@ -199,6 +199,24 @@ def latency(run: Run) -> None:
                 )
 
 
+_SIGNED_IN = "with tokens"
+
+
+def tokens(run: Run) -> None:
+    """Measure what it costs that each connection has signed in, and each request is checked."""
+    for workload in ("register new", "update", "find"):
+        for shape in ((1, 1), (64, 1), (64, 16)):
+            found: dict[str, list[float]] = {OURS: [], _SIGNED_IN: []}
+            for _ in range(run.rounds):
+                for name, some in found.items():
+                    words = (workload, shape, run.seconds, run.requests, run.where)
+                    some.append(throughput.rate(name, *words))
+            row = run.add(Row(f"{workload}, tokens", f"{shape[0]}×{shape[1]}", found))
+            run.tell(f"{row.workload}, {row.shape}: {row.median(_SIGNED_IN):,.0f} with tokens")
+            ratio = row.median(_SIGNED_IN) / row.median(OURS)
+            run.aim(f"× without: {workload} with tokens, {row.shape}", ratio, 0.95)
+
+
 PARTS: dict[str, Callable[[Run], None]] = {
     "ceiling": ceiling,
     "register-new": lambda run: rates(run, "register new"),
@@ -211,6 +229,7 @@ PARTS: dict[str, Callable[[Run], None]] = {
     "mass-death": mass_death,
     "bytes": bytes_,
     "latency": latency,
+    "tokens": tokens,
 }
 
 

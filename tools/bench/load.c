@@ -1,7 +1,7 @@
 /* A load generator that costs less than what it measures: one epoll loop, no allocation once it
  * runs. Prints one line of JSON. Built by tools/bench on first use.
  *
- *   load HOST PORT CONNECTIONS DEPTH WARMUP_S SECONDS frames|resp|grpc FILE
+ *   load HOST PORT CONNECTIONS DEPTH WARMUP_S SECONDS frames|hello|resp|grpc FILE
  *
  * FILE holds requests as they go over the wire, each after its length (4 bytes, big-endian).
  * Connection i sends the requests i, i + CONNECTIONS, ... and begins again at the end of the file.
@@ -9,6 +9,7 @@
  * DEPTH requests are under way on each connection at any time; what is answered in one read is
  * followed by as many requests in one write. A reply that is an error counts as one.
  *
+ * hello: frames, and the first entry of FILE opens each connection; its reply must be good.
  * grpc: the first entry of FILE opens each connection; a request is the HEADERS and the DATA frame
  * of a unary call, to which the stream's number is added here. The peer's window of 64 KiB a
  * connection is never looked at, so DEPTH requests must fit into 48 KiB.
@@ -32,9 +33,10 @@ struct link {
     int blocked;           /* EPOLLOUT is asked for */
     uint64_t *started;     /* ring of send times by the request's number on this connection */
     unsigned asked, answered;
+    int greeted;           /* the reply to the opening has come */
 };
 
-enum wire { FRAMES, RESP, GRPC };
+enum wire { FRAMES, HELLO, RESP, GRPC };
 
 /* What stands at the head of what was received. */
 struct reply {
@@ -175,6 +177,11 @@ static void take(struct link *l) {
     while (at < l->in && (r = next_reply(l, l->inbuf + at, l->in - at)).length) {
         at += r.length;
         if (!r.is_last) continue;
+        if (wire == HELLO && !l->greeted) {
+            if (r.bad) die("the server refused the opening");
+            l->greeted = 1;
+            continue;
+        }
         answered++;
         answered_in_all++;
         if (measuring) {
@@ -198,18 +205,19 @@ static uint64_t percentile(double share) {
 
 int main(int argc, char **argv) {
     if (argc != 9) {
-        fprintf(stderr, "usage: load HOST PORT CONNECTIONS DEPTH WARMUP_S SECONDS frames|resp|grpc FILE\n");
+        fprintf(stderr, "usage: load HOST PORT CONNECTIONS DEPTH WARMUP_S SECONDS frames|hello|resp|grpc FILE\n");
         return 2;
     }
     connections = strtoul(argv[3], NULL, 10);
     depth = strtoul(argv[4], NULL, 10);
     double warmup = atof(argv[5]), seconds = atof(argv[6]);
-    wire = !strcmp(argv[7], "resp") ? RESP : !strcmp(argv[7], "grpc") ? GRPC : FRAMES;
+    wire = !strcmp(argv[7], "resp") ? RESP : !strcmp(argv[7], "grpc") ? GRPC
+           : !strcmp(argv[7], "hello") ? HELLO : FRAMES;
     ring = depth * 64;
     request = read_entries(argv[8]);
     char *opening = request.at[0];
-    size_t opening_size = wire == GRPC ? request.size[0] : 0;
-    if (wire == GRPC) {
+    size_t opening_size = wire == GRPC || wire == HELLO ? request.size[0] : 0;
+    if (opening_size) {
         request.at++;
         request.size++;
         request.count--;

@@ -87,6 +87,26 @@ def taskdashd(data: Path, **settings: str) -> Iterator[Server]:
         yield Server("taskdashd", "frames", int(address.rpartition(":")[2]), running.pid, data)
 
 
+_TOKENS: dict[str, bytes] = {}
+"""The file of tokens that all servers are given, once it was made."""
+
+
+@contextmanager
+def taskdashd_with_tokens(data: Path) -> Iterator[Server]:
+    """Start it so that each connection has to sign in."""
+    data.mkdir(exist_ok=True)
+    file = data / "tokens.json"
+    if not _TOKENS:
+        command = [sys.executable, "-m", "taskdashd", "token", "create", "bench", "--data"]
+        made = subprocess.run([*command, str(data)], capture_output=True, text=True, check=True)
+        wires.sign_in_with(made.stdout.strip())
+        _TOKENS["file"] = file.read_bytes()
+    file.write_bytes(_TOKENS["file"])
+    with taskdashd(data, TASKDASHD_AUTH="tokens") as server:
+        server.wire = "hello"
+        yield server
+
+
 @contextmanager
 def bare_trio(data: Path) -> Iterator[Server]:
     command = [sys.executable, str(HERE / "bare_trio.py")]
@@ -192,6 +212,7 @@ def _connected(port: int) -> socket.socket:
 
 STARTS = {
     "taskdashd": taskdashd,
+    "with tokens": taskdashd_with_tokens,
     "Redis": redis,
     "etcd": etcd,
     "bare trio": bare_trio,

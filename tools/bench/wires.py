@@ -204,11 +204,16 @@ def mqtt_connect(client: str, keepalive_s: int) -> bytes:
     return b"\x10" + bytes([len(rest)]) + rest
 
 
-_WIRES = {"frames": _frames, "resp": _resp, "grpc": _etcd}
+_WIRES = {"frames": _frames, "hello": _frames, "resp": _resp, "grpc": _etcd}
 
 
-OPENING = {"grpc": H2_HELLO}
+OPENING = {"grpc": H2_HELLO, "hello": b""}
 """What the load generator sends first on each connection."""
+
+
+def sign_in_with(token: str) -> None:
+    """Let connections of the wire `hello` begin with a token."""
+    OPENING["hello"] = frame("Hello", {"protocol": 1, "token": token})
 
 
 def entries(requests: Iterator[bytes]) -> Iterator[bytes]:
