@@ -3,13 +3,15 @@
     tools/fuzz decoder 900      for 900 seconds; likewise `operations`
     tools/fuzz                  both, a minute each
 
-What it finds goes to tests/faults/corpus, which `test_corpus` runs again in every suite. The daemon
-under the fuzzer is the whole one without sockets, threads or a real clock (tests/world.py).
+What it finds goes to tests/faults/corpus (a line of base64 for each seed), which `test_corpus` runs
+again in every suite. The daemon under the fuzzer is the whole one without sockets, threads or a
+real clock (tests/world.py).
 """
 
 import struct
 import sys
 import tempfile
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -111,6 +113,24 @@ def _steps(data: bytes) -> Iterator[bytes | float]:
         yield struct.pack(">I", len(payload)) + payload
 
 
+def seeds(target: str) -> list[bytes]:
+    """Give the seeds that are kept for a target."""
+    return [b64decode(line) for line in (CORPUS / f"{target}.txt").read_text().splitlines()]
+
+
+def unpack(target: str, directory: Path) -> None:
+    """Write the seeds to files, as the fuzzer wants them."""
+    for number, seed in enumerate(seeds(target)):
+        (directory / f"{number:05d}").write_bytes(seed)
+
+
+def pack(target: str, directory: Path) -> None:
+    """Keep what is in a directory, beside what is kept."""
+    found = {path.read_bytes() for path in directory.iterdir()} | set(seeds(target))
+    lines = sorted(b64encode(seed).decode() for seed in found)
+    (CORPUS / f"{target}.txt").write_text("\n".join(lines) + "\n")
+
+
 def step(name: str, body: bytes) -> bytes:
     """Write a step for the corpus."""
     return bytes([_NAMES.index(name)]) + struct.pack(">H", len(body)) + body
@@ -123,7 +143,11 @@ TARGETS: Final[dict[str, Callable[[], Callable[[bytes], None]]]] = {
 
 
 def main() -> None:
-    """Fuzz one target with the arguments of libFuzzer that follow it."""
+    """Fuzz one target with the arguments of libFuzzer that follow it; or `unpack` or `pack`."""
+    if sys.argv[1] in ("pack", "unpack"):
+        move = pack if sys.argv[1] == "pack" else unpack
+        move(sys.argv[2], Path(sys.argv[3]))
+        return
     import atheris
 
     target = sys.argv.pop(1)

@@ -4,7 +4,6 @@ The seeds were made by `tools/fuzz`.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import structlog
@@ -15,7 +14,7 @@ from structlog.testing import capture_logs
 from taskdash_protocol import strictjson
 from taskdash_protocol.fields import CONTROL_FIELDS, DAEMON_FIELDS, TASK_FIELDS
 
-from .fuzz import CORPUS, Operations, run_decoder, step
+from .fuzz import Operations, run_decoder, seeds, step
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(),
@@ -47,12 +46,6 @@ def operations() -> Iterator[Operations]:
     made.close()
 
 
-def _seeds(target: str) -> list[Path]:
-    found = sorted((CORPUS / target).iterdir())
-    assert found, "the corpus is missing"
-    return found
-
-
 def _faults(logs: list[structlog.typing.EventDict]) -> list[structlog.typing.EventDict]:
     return [line for line in logs if line["log_level"] in ("error", "critical")]
 
@@ -60,16 +53,16 @@ def _faults(logs: list[structlog.typing.EventDict]) -> list[structlog.typing.Eve
 @pytest.mark.fault(25)
 def test_streams_that_were_found() -> None:
     """Each seed of the decoder."""
-    for path in _seeds("decoder"):
-        run_decoder(path.read_bytes())
+    for seed in seeds("decoder"):
+        run_decoder(seed)
 
 
 @pytest.mark.fault(25)
 def test_operations_that_were_found(operations: Operations) -> None:
     """Each seed of the operations: an answer each, and no fault in the log."""
     with capture_logs() as logs:
-        for path in _seeds("operations"):
-            operations.run(path.read_bytes())
+        for seed in seeds("operations"):
+            operations.run(seed)
     assert not _faults(logs)
 
 
