@@ -4,11 +4,16 @@ It is kept here until the next commit, a second at most. Refusals can come as fa
 sends: those that are alike become one row with a count, and there is a bound on the others.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
 from taskdashd.domain.acts import Act
 
+REFUSALS: Final = ("refused", "turned away")
+"""What anybody on the network can make happen."""
+_REFUSALS_MAX: Final = 20
+"""Of a kind, within a second: the disk must not be filled by them."""
 _WAITING_MAX: Final = 5_000
 _DETAIL_CHARACTERS_MAX: Final = 500
 _SAVE_S: Final = 1.0
@@ -22,13 +27,16 @@ class Acts:
         self._now = now
         self._rows: dict[tuple[str, str, str], tuple[str, int]] = {}
         """By what it is: since when, and how often."""
+        self._different: Counter[str] = Counter()
         self._saved_at = now()
 
     def note(self, kind: str, who: str, detail: str = "") -> None:
         """Take an act: what kind, by whom, and what people should know of it."""
         key = kind, who, detail[:_DETAIL_CHARACTERS_MAX]
-        if len(self._rows) >= _WAITING_MAX and key not in self._rows:
-            key = kind, "", "and others, too many at once to be told apart"
+        if key not in self._rows:
+            self._different[kind] += 1
+            if self._different[kind] > (_REFUSALS_MAX if kind in REFUSALS else _WAITING_MAX):
+                key = kind, "", "and others, too many at once to be told apart"
         at, count = self._rows.get(key, ("", 0))
         self._rows[key] = at or self._stamp(), count + 1
 
@@ -43,6 +51,7 @@ class Acts:
     def take(self, rev: int) -> list[Act]:
         """Give what has been noted, and forget it."""
         rows, self._rows = self._rows, {}
+        self._different.clear()
         return [
             Act(rev, at, kind, who, detail, count)
             for (kind, who, detail), (at, count) in rows.items()

@@ -40,6 +40,7 @@ class Admission:
         """Count a new connection; returns what it is to be told if it is one too many."""
         refusal = self._refusal(link.address) if link.address else None
         link.admitted = refusal is None
+        link.counted = True
         if refusal is None:
             self._admitted += 1
             self._of_address[link.address] += 1
@@ -49,6 +50,9 @@ class Admission:
 
     def leave(self, link: Link) -> None:
         """Count a connection no more."""
+        if not link.counted:
+            return
+        link.counted = False
         self._held_bytes -= link.held_bytes
         if not link.admitted:
             self._turned_away -= 1

@@ -40,6 +40,8 @@ class Link:
     """What it is counted by; empty for the operator's own socket."""
     admitted: bool = True
     """False for one over a limit, which is there only to be told so."""
+    counted: bool = False
+    """Whether it is among those that admission counts."""
     held_bytes: int = 0
     """How much of its input was held when that was last counted."""
     blocked: bool = False

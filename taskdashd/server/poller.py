@@ -194,6 +194,7 @@ class Poller:
             if self._links.get(link.fd) is link:
                 self._close(link)
             else:
+                self._admission.leave(link)
                 sock.close()
 
     def _take(self, link: Link, address: Any) -> None:
@@ -282,7 +283,7 @@ class Poller:
             link.count(data)
             if link.tls is not None and connection.session.identity is None:
                 self._engine.recognise(connection.session, link.tls.peer_name)
-            connection.receive(data, more=len(data) == RECV_BYTES)
+            connection.receive(data, more=len(data) == RECV_BYTES and link.has_unread)
         else:
             connection.end_of_input()
         self._touched.setdefault(link)

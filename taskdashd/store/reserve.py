@@ -5,12 +5,14 @@ operators may write until there is room again: so they still can put things righ
 """
 
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import structlog
 
+_BELIEVED_AFTER_S: Final = 2.0
 NAME: Final = "reserve"
 _SHARE: Final = 16
 """It takes no more than this part of what is free: a small disk must not be filled by it."""
@@ -24,12 +26,14 @@ class Reserve:
     def __init__(self, directory: Path, size_bytes: int) -> None:
         self._path = directory / NAME
         self._size_bytes = size_bytes
+        self._full_at = 0.0
         self.given_up = False
         """Whether the disk is full, as far as is known."""
         self._fill()
 
     def give_up(self) -> None:
         """Make room: the disk is full."""
+        self._full_at = time.monotonic()
         if not self.given_up:
             self.given_up = True
             with suppress(OSError):
@@ -39,7 +43,10 @@ class Reserve:
 
     def is_over(self, reusable_bytes: int = 0) -> bool:
         """Tell whether there is room again, also what the database can use again in its file."""
-        if self.given_up and self._free_bytes() + reusable_bytes >= 2 * self._size_bytes:
+        # What a file system says of its room may be wrong, as where a quota is what is used up.
+        waited = time.monotonic() - self._full_at >= _BELIEVED_AFTER_S
+        room = self._free_bytes() + reusable_bytes
+        if self.given_up and waited and room >= 2 * self._size_bytes:
             self.given_up = False
             self._fill()
             log.warning("there is room on the disk again: everybody may write")
