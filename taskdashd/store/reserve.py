@@ -34,7 +34,7 @@ class Reserve:
     def give_up(self) -> None:
         """Make room: the disk is full."""
         self._full_at = time.monotonic()
-        if not self.given_up:
+        if self._size_bytes and not self.given_up:
             self.given_up = True
             with suppress(OSError):
                 # Not there, or not ours to remove: no room, then.
