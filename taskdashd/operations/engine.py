@@ -200,6 +200,8 @@ class Engine:
         self.liveness.disconnect(session.owner)
         del self.sessions[session.owner.serial]
         self.end_watches(session)
+        # It has the session, in its turn: as a cycle they would outlive the connection by far.
+        del session.subscriber
 
     def end_watches(self, session: Session) -> None:
         """Tell a session of nothing more."""

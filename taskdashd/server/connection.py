@@ -170,6 +170,8 @@ class Connection:
         self.inbox.clear()
         self.outbox.clear()
         self._engine.disconnect(self.session)
+        # It leads back to us; cycles are looked for so seldom that what is in one stays for hours.
+        self._touched = lambda _connection: None
 
     # What the feed asks (Subscriber)
 
