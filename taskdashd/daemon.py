@@ -38,8 +38,9 @@ from taskdashd.server.tls import TlsContext, TlsError
 from taskdashd.store import backup
 from taskdashd.store.database import Database, DiskFull
 from taskdashd.store.executor import Executor, ThreadExecutor
+from taskdashd.store.lock import StoreUnusable
 from taskdashd.store.reader import Reader
-from taskdashd.store.reserve import Reserve
+from taskdashd.store.reserve import Reserve, give_up_to_start
 from taskdashd.store.transaction import View
 from taskdashd.store.writer import Writer
 
@@ -138,7 +139,7 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
     secure = bind(settings.listen_tls) if settings.listen_tls is not None else []
     required = asks_for_tokens(settings, [*plain, *secure])
     tokens = read_tokens(settings, required=required)
-    database = Database(settings.data, query_timeout_s=settings.query_timeout)
+    database, is_full = _open(settings)
     mailbox = Mailbox()
     writing = ThreadExecutor("taskdashd-writer", mailbox.post)
     reading = ThreadExecutor("taskdashd-reader", mailbox.post)
@@ -147,9 +148,11 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
     clock = Clock(time.monotonic, time.time, time.thread_time)
     access = Access(tokens.identify, clock.now, required=required, named=tokens.named)
     engine = build_engine(database, live, writing, reading, querying, clock, access)
+    if is_full:
+        engine.reserve.give_up()
     poller = Poller(engine, live, mailbox)
     supervisor = Supervisor(engine, poller)
-    for listener in (*plain, bind_operators_socket(settings.data)):
+    for listener in (*plain, *bind_operators_socket(settings.data)):
         poller.listen(listener)
     for listener in secure:
         poller.listen(listener, tls)
@@ -169,7 +172,7 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
         await stop.wait()
         supervisor.judges = False
         engine.acts.note("stopped", "taskdashd")
-        engine.writer.note(engine.acts.take(engine.view.committed_rev))
+        engine.writer.note(engine.acts.take())
         await _stop(poller, engine, settings.shutdown_timeout)
         nursery.cancel_scope.cancel()
     poller.close()
@@ -186,6 +189,19 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
         os._exit(0)
     database.close()
     log.info("stopped")
+
+
+def _open(settings: Settings) -> tuple[Database, bool]:
+    """Open the database; on a full disk with what was kept in reserve, and tell whether it was.
+
+    Raises `StoreUnusable`.
+    """
+    try:
+        return Database(settings.data, query_timeout_s=settings.query_timeout), False
+    except StoreUnusable:
+        if not give_up_to_start(settings.data):
+            raise
+    return Database(settings.data, query_timeout_s=settings.query_timeout), True
 
 
 def _settle_memory() -> None:

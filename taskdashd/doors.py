@@ -64,11 +64,11 @@ def bind(address: Address) -> list[socket.socket]:
     return listeners
 
 
-def bind_operators_socket(data: Path) -> socket.socket:
+def bind_operators_socket(data: Path) -> list[socket.socket]:
     """Bind the socket in the data directory through which its owner always gets in (mode 0600).
 
-    The directory must be locked: one of the same name is left over and removed. Raises
-    `StartError`.
+    The directory must be locked: one of the same name is left over and removed. Where there can be
+    none, as on some file systems, that is said, and nothing returned.
     """
     path = data / CONTROL_NAME
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -80,11 +80,12 @@ def bind_operators_socket(data: Path) -> socket.socket:
         listener.bind(f"/proc/self/fd/{directory}/{CONTROL_NAME}")
     except OSError as error:
         listener.close()
-        raise StartError(f"cannot listen on {path}: {error.strerror}") from None
+        log.warning("there is no socket for operators", path=str(path), error=error.strerror)
+        return []
     finally:
         os.umask(mask)
         os.close(directory)
-    return listener
+    return [listener]
 
 
 def asks_for_tokens(settings: Settings, listeners: list[socket.socket]) -> bool:

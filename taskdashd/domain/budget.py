@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 UNLIMITED: Final = None
+_SHARES: Final = 16
 
 
 class Budget:
@@ -23,14 +24,17 @@ class Budget:
         self._filled_at = now()
 
     def draw(self, wanted: int) -> int:
-        """Take as much as there is, `wanted` at most; 0 where nothing is left."""
+        """Take `wanted` at most, and less where little is left; 0 where nothing is."""
         rate = self._rate()
         if rate is UNLIMITED:
             return wanted
         now = self._now()
-        self._left = min(float(rate), self._left + (now - self._filled_at) * rate)
+        # A stall of the daemon is no time, and is found out afterwards.
+        passed_s = max(0.0, now - self._filled_at)
+        self._left = min(float(rate), self._left + passed_s * rate)
         self._filled_at = now
-        drawn = min(wanted, int(self._left))
+        # Of a small rate not all is for the first who asks.
+        drawn = min(wanted, int(self._left), rate // _SHARES or 1)
         self._left -= drawn
         return drawn
 

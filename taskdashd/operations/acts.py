@@ -22,11 +22,15 @@ _SAVE_S: Final = 1.0
 class Acts:
     """Collects acts, and gives them to be stored."""
 
-    def __init__(self, stamp: Callable[[], str], now: Callable[[], float]) -> None:
+    def __init__(
+        self, stamp: Callable[[], str], now: Callable[[], float], rev: Callable[[], int]
+    ) -> None:
         self._stamp = stamp
+        self._rev = rev
+        """That of the newest change."""
         self._now = now
-        self._rows: dict[tuple[str, str, str], tuple[str, int]] = {}
-        """By what it is: since when, and how often."""
+        self._rows: dict[tuple[str, str, str], tuple[int, str, int]] = {}
+        """By what it is: since which rev, since when, and how often."""
         self._different: Counter[str] = Counter()
         self._saved_at = now()
 
@@ -37,22 +41,22 @@ class Acts:
             self._different[kind] += 1
             if self._different[kind] > (_REFUSALS_MAX if kind in REFUSALS else _WAITING_MAX):
                 key = kind, "", "and others, too many at once to be told apart"
-        at, count = self._rows.get(key, ("", 0))
-        self._rows[key] = at or self._stamp(), count + 1
+        rev, at, count = self._rows.get(key) or (self._rev(), self._stamp(), 0)
+        self._rows[key] = rev, at, count + 1
 
-    def due(self, rev: int) -> list[Act]:
-        """Give what has been noted, once a second; `rev` is that of the newest change."""
+    def due(self) -> list[Act]:
+        """Give what has been noted, once a second."""
         now = self._now()
         if not self._rows or now - self._saved_at < _SAVE_S:
             return []
         self._saved_at = now
-        return self.take(rev)
+        return self.take()
 
-    def take(self, rev: int) -> list[Act]:
+    def take(self) -> list[Act]:
         """Give what has been noted, and forget it."""
         rows, self._rows = self._rows, {}
         self._different.clear()
         return [
             Act(rev, at, kind, who, detail, count)
-            for (kind, who, detail), (at, count) in rows.items()
+            for (kind, who, detail), (rev, at, count) in rows.items()
         ]

@@ -10,7 +10,7 @@ from taskdashd.operations.access import sees
 from taskdashd.operations.engine import REPLY_RESERVE_BYTES
 from taskdashd.operations.supervision import ACTOR, REASON
 from taskdashd.operations.table import Caller, Done, session
-from taskdashd.store.audit import Entry, History
+from taskdashd.store.audit import DAMAGED, Entry, History
 
 
 @session(Audit)
@@ -35,6 +35,10 @@ def _report(request: Audit, found: History, caller: Caller) -> dict[str, Any] | 
     for entry in found.entries:
         if isinstance(entry, Act):
             entries.append(_act(entry))
+        elif entry.kind == DAMAGED:
+            if caller.identity.confined_to is None:
+                act = Act(entry.rev, entry.at, DAMAGED, entry.who, "it cannot be read any more", 1)
+                entries.append(_act(act))
         elif caller.identity.sees(strictjson.reload(entry.task)["group_id"]):
             entries.append(_told(entry, caller))
     return {"entries": entries, "next": found.next}

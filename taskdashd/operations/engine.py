@@ -112,14 +112,23 @@ class Session:
 
     def share(self, budget: Budget) -> None:
         """From now on draw from an identity's budget too."""
-        self.shared_budget = budget
-        self.budget.give_back(max(0, self._allowed))
-        self._allowed = 0
+        if budget is not self.shared_budget:
+            self.give_back()
+            self.shared_budget = budget
+
+    def give_back(self) -> None:
+        """Return what was drawn and not used."""
+        unused, self._allowed = max(0, self._allowed), 0
+        self.budget.give_back(unused)
+        if self.shared_budget is not None:
+            self.shared_budget.give_back(unused)
 
     def _draw(self) -> bool:
         drawn = _DRAWN_AT_ONCE if self.is_local else self.budget.draw(_DRAWN_AT_ONCE)
         if self.shared_budget is not None and drawn:
-            drawn = self.shared_budget.draw(drawn)
+            shared = self.shared_budget.draw(drawn)
+            self.budget.give_back(drawn - shared)
+            drawn = shared
         self._allowed = max(0, drawn - 1)
         return drawn > 0
 
@@ -159,7 +168,7 @@ class Engine:
     ) -> None:
         self.access = access
         self.reserve = reserve
-        self.acts = Acts(clock.stamp, clock.now)
+        self.acts = Acts(clock.stamp, clock.now, lambda: view.committed_rev)
         self.limits = limits
         self.clock = clock
         self.view = view
@@ -182,6 +191,7 @@ class Engine:
         self.writer = writer
         self.reader = reader
         self.feed = feed
+        writer.on_forgotten = feed.forgotten
 
     # Connections
 
@@ -198,6 +208,7 @@ class Engine:
     def disconnect(self, session: Session) -> None:
         """End a session. Its live tasks keep their deadline."""
         self.liveness.disconnect(session.owner)
+        session.give_back()
         del self.sessions[session.owner.serial]
         self.end_watches(session)
         # It has the session, in its turn: as a cycle they would outlive the connection by far.

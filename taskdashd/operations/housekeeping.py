@@ -12,6 +12,8 @@ _NOTHING_OLD_S: Final = 60.0
 STEADY_S: Final = 3600.0
 """Nothing is forgotten until the wall clock has gone steadily for so long."""
 _JUMP_S: Final = 60.0
+_FUTURE_S: Final = 86400.0
+"""What is stamped later than that from now was stamped by a clock that was wrong."""
 
 
 class Housekeeping:
@@ -27,16 +29,19 @@ class Housekeeping:
     def tick(self) -> None:
         """Do what is due."""
         engine = self._engine
-        if acts := engine.acts.due(engine.view.committed_rev):
+        if acts := engine.acts.due():
             engine.writer.note(acts)
         self._look_for_room()
         self._forget()
 
     def _look_for_room(self) -> None:
         engine, now = self._engine, self._engine.clock.now()
-        if not engine.reserve.given_up or now < self._look_at:
+        if now < self._look_at:
             return
         self._look_at = now + _LOOK_FOR_ROOM_S
+        if not engine.reserve.given_up:
+            engine.reserve.fill()
+            return
 
         def looked(health: Any) -> None:
             engine.reserve.is_over(health.reusable_bytes if isinstance(health, Health) else 0)
@@ -58,8 +63,8 @@ class Housekeeping:
         keep_s = engine.limits.audit_keep
         if keep_s is None or now - self._steady_since < STEADY_S or now < self._forget_at:
             return
-        engine.feed.forgotten(engine.writer.forgotten_rev)
         advanced = engine.writer.forgotten_rev != self._forgotten_rev
         self._forgotten_rev = engine.writer.forgotten_rev
         self._forget_at = now + (_FORGET_EVERY_S if advanced else _NOTHING_OLD_S)
-        engine.writer.forget(stamp(engine.clock.wall() - keep_s))
+        wall = engine.clock.wall()
+        engine.writer.forget(stamp(wall - keep_s), stamp(wall + _FUTURE_S))

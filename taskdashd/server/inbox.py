@@ -20,6 +20,7 @@ BYTES_MAX: Final = 64 << 10
 BUFFERED_BYTES_MAX: Final = 128 << 10
 """Bytes not yet taken as frames, beyond which no more are read while the inbox is stopped."""
 
+_BEHIND_BYTES: Final = 32 << 10
 _LATE: Final = Busy("more is asked of the daemon than it can do: try again later")
 _TOO_MANY: Final = Busy("too many requests a second: slow down, and try this one again later")
 
@@ -89,7 +90,7 @@ class Inbox:
 
     def feed(self, data: bytes) -> None:
         """Take bytes from the peer."""
-        if self._behind_since is not None and not self._more and not self.has_work:
+        if self._behind_since is not None and not self._more and not self._holds_much:
             self._caught_up()
         self._decoder.feed(data)
 
@@ -100,7 +101,7 @@ class Inbox:
         socket; `excused`, that they wait for the peer itself to read.
         """
         self._more = more
-        if excused or not (more or self.has_work):
+        if excused or not (more or self._holds_much):
             self._caught_up()
             return
         now = self._now()
@@ -108,6 +109,11 @@ class Inbox:
             self._behind_since = now
         late = now - self._behind_since > self._limits.queue_timeout
         self._sheds = self._sheds or (late and not self._session.is_local)
+
+    @property
+    def _holds_much(self) -> bool:
+        # A few requests always under way are no backlog.
+        return self._bytes + self._decoder.buffered_bytes >= _BEHIND_BYTES
 
     def _caught_up(self) -> None:
         self._behind_since = None

@@ -283,7 +283,8 @@ class Poller:
             link.count(data)
             if link.tls is not None and connection.session.identity is None:
                 self._engine.recognise(connection.session, link.tls.peer_name)
-            connection.receive(data, more=len(data) == RECV_BYTES and link.has_unread)
+            full = len(data) == RECV_BYTES or link.tls is not None
+            connection.receive(data, more=full and link.has_unread)
         else:
             connection.end_of_input()
         self._touched.setdefault(link)

@@ -9,6 +9,7 @@ replaced is known for as long as the change is, and a task's last row stays for 
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from heapq import merge
 from typing import Any, Final, NamedTuple
 
@@ -16,14 +17,21 @@ from taskdash_protocol.errors import BadRequest
 from taskdash_protocol.requests import Audit
 from taskdashd.domain.acts import Act
 from taskdashd.domain.tasks import Task, restore
+from taskdashd.domain.times import stamp
 from taskdashd.store import dialect
 
 _CURSOR: Final = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
 _NEWEST: Final = 10**18 - 1
 _SCANNED_MAX: Final = 20_000
 """Rows that are looked at for a page; what it holds by then is given, be it nothing."""
-_ACT_BYTES: Final = 1_000
-"""About what an act takes in a reply, at most."""
+_ACT_BYTES: Final = 4_000
+"""What an act takes in a reply, at most."""
+_ENTRY_BYTES: Final = 300
+"""What a change takes beside what it has changed."""
+_OUT_OF_ORDER_S: Final = 600.0
+"""A time may be so much later than that of an entry behind it, when a clock was set back."""
+DAMAGED: Final = "damaged"
+"""The kind of a change of which no more than who and when can be read."""
 
 _COLUMNS: Final = """
 c.rev, c.kind, c.at, CASE c.actor WHEN '' THEN c.holder ELSE c.actor END, c.task, c.crc,
@@ -88,10 +96,11 @@ def read(request: Audit, bytes_max: int, rows: Rows) -> History:
     else:
         acts = _acts(rows(_ACTS, (act_id,)))
         entries = merge(_changes(rows(_OF_ALL, (rev,))), acts, key=_place, reverse=True)
+    oldest = _earlier(request.since)
     found: list[Entry | Act] = []
     size = 0
     for scanned, ((its_rev, its_act), entry) in enumerate(entries):
-        if request.since and entry.at < request.since:
+        if oldest and entry.at < oldest:
             break
         size += _size(entry) if (taken := _is_wanted(request, entry)) else 0
         if scanned == _SCANNED_MAX or (
@@ -119,8 +128,23 @@ def _position(cursor: str | None) -> tuple[int, int]:
 
 def _changes(rows: Iterator[Any]) -> Iterator[tuple[Place, Entry | Act]]:
     for rev, kind, at, who, task, crc, before, before_crc in rows:
-        body, previous = dialect.text(task, crc), dialect.text(before, before_crc)
-        yield (rev, 0), Entry(rev, kind, at, who, body, previous)
+        body, previous = _whole(task, crc), _whole(before, before_crc)
+        yield (rev, 0), Entry(rev, kind if body else DAMAGED, at, who, body, previous)
+
+
+def _whole(task: str, crc: int | None) -> bytes:
+    try:
+        return dialect.text(task, crc)
+    except dialect.Damaged:
+        # Who and when can be told all the same, and what is behind it.
+        return b""
+
+
+def _earlier(since: str) -> str:
+    """Give when it is certain that only older entries follow: they are in the order of revs."""
+    if not since:
+        return ""
+    return stamp(datetime.fromisoformat(since).timestamp() - _OUT_OF_ORDER_S)
 
 
 def _acts(rows: Iterator[Any]) -> Iterator[tuple[Place, Entry | Act]]:
@@ -134,7 +158,10 @@ def _place(placed: tuple[Place, Entry | Act]) -> Place:
 
 
 def _size(entry: Entry | Act) -> int:
-    return len(entry.task) + len(entry.previous) if isinstance(entry, Entry) else _ACT_BYTES
+    if not isinstance(entry, Entry):
+        return _ACT_BYTES
+    # What stands in quotes may have to be escaped once more.
+    return 2 * (len(entry.task) + len(entry.previous)) + 4 * len(entry.who) + _ENTRY_BYTES
 
 
 def _is_wanted(request: Audit, entry: Entry | Act) -> bool:
@@ -142,4 +169,5 @@ def _is_wanted(request: Audit, entry: Entry | Act) -> bool:
         (not request.kinds or entry.kind in request.kinds)
         and request.who in entry.who
         and (not request.until or entry.at < request.until)
+        and entry.at >= request.since
     )

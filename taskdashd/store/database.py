@@ -182,8 +182,8 @@ class Database:
             run(dialect.FOLD, (folded, to_rev))
             run("UPDATE state SET folded_rev = ?", (to_rev,))
 
-    def forget(self, before: str, rows_max: int) -> int:
-        """Remove a little of what was replaced before a time, and acts before it.
+    def forget(self, before: str, after: str, rows_max: int) -> int:
+        """Remove a little of what was replaced before a time, or after one in the future.
 
         A row of the log goes once the change after it is that old: so what a change replaced is
         known for as long as the change is, and a task's last row stays. Returns up to which rev
@@ -191,9 +191,9 @@ class Database:
         """
         with self._lazily("what is too old could not be removed") as run:
             pruned, folded = run("SELECT pruned_rev, folded_rev FROM state", ()).fetchone()
-            (to_rev,) = run(dialect.OLD, (pruned, folded, rows_max, before)).fetchone()
-            run(dialect.FORGET_ACTS, (before, rows_max))
-            if to_rev is None:
+            (to_rev,) = run(dialect.OLD, (pruned, folded, rows_max, before, after)).fetchone()
+            run(dialect.FORGET_ACTS, (rows_max, before, after))
+            if to_rev is None or to_rev <= pruned:
                 return int(pruned)
             run(dialect.FORGET_CHANGES, (pruned, to_rev))
             run("UPDATE state SET pruned_rev = ?", (to_rev,))

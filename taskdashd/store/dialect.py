@@ -75,17 +75,22 @@ SELECT c.task, c.crc FROM json_each(?) AS wanted CROSS JOIN change AS c ON c.rev
 ACTS: Final = "act"
 ADD_ACT: Final = "INSERT INTO act (rev, at, kind, who, detail, count) VALUES (?, ?, ?, ?, ?, ?)"
 
-# Of the next rows of the log, the last that is too old to be kept; its predecessors may go.
+# Of the next rows of the log, the last of those at their head that are too old to be kept, or that
+# a wrong clock has stamped; what they replaced may go.
 OLD: Final = """
-SELECT max(rev) FROM (SELECT rev, at FROM change WHERE rev > ? AND rev <= ? ORDER BY rev LIMIT ?)
-WHERE at < ?
+WITH next AS (SELECT rev, at FROM change WHERE rev > ? AND rev <= ? ORDER BY rev LIMIT ?)
+SELECT coalesce((SELECT min(rev) - 1 FROM next WHERE at >= ? AND at <= ?), max(rev)) FROM next
 """
 FORGET_CHANGES: Final = """
 DELETE FROM change WHERE rev IN (
     SELECT previous_rev FROM change WHERE rev > ? AND rev <= ? AND previous_rev > 0
 )
 """
-FORGET_ACTS: Final = "DELETE FROM act WHERE id IN (SELECT id FROM act WHERE at < ? LIMIT ?)"
+FORGET_ACTS: Final = """
+DELETE FROM act WHERE id IN (
+    SELECT id FROM (SELECT id, at FROM act ORDER BY id LIMIT ?) WHERE at < ? OR at > ?
+)
+"""
 
 COUNT_BY_STATUS: Final = "SELECT status, count(*) FROM task GROUP BY status"
 

@@ -12,10 +12,16 @@ from typing import Final
 
 import structlog
 
-_BELIEVED_AFTER_S: Final = 2.0
+from taskdashd.logs import Sparing
+
 NAME: Final = "reserve"
 _SHARE: Final = 16
 """It takes no more than this part of what is free: a small disk must not be filled by it."""
+_ROOM_SHARE: Final = 8
+"""So small a part of the whole disk is room enough to go on, where twice the reserve is more."""
+_BELIEVED_AFTER_S: Final = 2.0
+_NOTHING_BYTES: Final = 256 << 10
+"""With less than that nothing can be opened."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -23,52 +29,81 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 class Reserve:
     """The file, and whether it had to be given up."""
 
-    def __init__(self, directory: Path, size_bytes: int) -> None:
+    def __init__(self, directory: Path, size_bytes: int, *, given_up: bool = False) -> None:
         self._path = directory / NAME
         self._size_bytes = size_bytes
-        self._full_at = 0.0
+        self._full_at = time.monotonic()
+        self._is_full = Sparing(log.error, "the disk is full: only operators may write")
+        self._has_room = Sparing(log.warning, "there is room on the disk again")
+        self._cannot_keep = Sparing(log.warning, "no room on the disk can be kept in reserve")
         self.given_up = False
         """Whether the disk is full, as far as is known."""
-        self._fill()
+        if given_up:
+            self.give_up()
+        else:
+            self.fill()
 
     def give_up(self) -> None:
         """Make room: the disk is full."""
         self._full_at = time.monotonic()
         if self._size_bytes and not self.given_up:
             self.given_up = True
-            with suppress(OSError):
-                # Not there, or not ours to remove: no room, then.
-                self._path.unlink()
-            log.error("the disk is full: only operators may write until there is room")
+            _remove(self._path)
+            self._is_full()
 
     def is_over(self, reusable_bytes: int = 0) -> bool:
         """Tell whether there is room again, also what the database can use again in its file."""
         # What a file system says of its room may be wrong, as where a quota is what is used up.
         waited = time.monotonic() - self._full_at >= _BELIEVED_AFTER_S
-        room = self._free_bytes() + reusable_bytes
-        if self.given_up and waited and room >= 2 * self._size_bytes:
-            self.given_up = False
-            self._fill()
-            log.warning("there is room on the disk again: everybody may write")
+        if self.given_up and waited:
+            free, whole = _room(self._path.parent)
+            if free + reusable_bytes >= min(2 * self._size_bytes, whole // _ROOM_SHARE):
+                self.given_up = False
+                self.fill()
+                self._has_room()
         return not self.given_up
 
-    def _free_bytes(self) -> int:
+    def fill(self) -> None:
+        """Keep as much as is wanted, or as can be spared."""
+        free, _ = _room(self._path.parent)
         try:
-            room = os.statvfs(self._path.parent)
+            has = self._path.stat().st_size
         except OSError:
-            return 0
-        return room.f_bavail * room.f_frsize
-
-    def _fill(self) -> None:
-        self._size_bytes = size = min(self._size_bytes, self._free_bytes() // _SHARE)
-        if size <= 0:
+            has = 0
+        size = min(self._size_bytes, (free + has) // _SHARE)
+        if size <= has:
             return
         try:
             file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 os.posix_fallocate(file, 0, size)
-                os.ftruncate(file, size)
             finally:
                 os.close(file)
         except OSError as error:
-            log.warning("no room on the disk can be kept in reserve", error=error.strerror)
+            self._cannot_keep(error=error.strerror)
+
+
+def give_up_to_start(directory: Path) -> bool:
+    """Remove the reserve of a full disk on which the database could not be opened.
+
+    Returns whether there was one, and opening may be tried again.
+    """
+    free, _ = _room(directory)
+    return free < _NOTHING_BYTES and _remove(directory / NAME)
+
+
+def _remove(path: Path) -> bool:
+    with suppress(OSError):
+        # Not there, or not ours to remove: then it makes no room.
+        path.unlink()
+        return True
+    return False
+
+
+def _room(directory: Path) -> tuple[int, int]:
+    """Give the bytes that are free for us, and those of the whole file system."""
+    try:
+        room = os.statvfs(directory)
+    except OSError:
+        return 0, 0
+    return room.f_bavail * room.f_frsize, room.f_blocks * room.f_frsize

@@ -28,6 +28,7 @@ Done = Callable[[Any], None]
 
 _FOLD_ROWS_MAX: Final = 10_000
 """More at a time touch the same pages of the indexes fewer times; fewer hold writers up less."""
+_ACTS_MAX: Final = 10_000
 _FORGOTTEN_AT_ONCE: Final = 1_000
 """Rows of the log; the writers wait for so many."""
 _COMMITS_REMEMBERED: Final = 1_000
@@ -78,7 +79,11 @@ class Writer:
         self._catching_up: list[tuple[int, Done]] = []
         self._want_room: list[Callable[[], None]] = []
         self._acts: list[Act] = []
-        self._too_old = ""
+        self._acts_in_flight: list[Act] = []
+        self._acts_held: list[Act] = []
+        """Of a commit that failed; they go with the next."""
+        self._too_old: tuple[str, str] | None = None
+        self.on_forgotten: Callable[[int], None] = lambda _rev: None
         self.forgotten_rev = 0
         """The log up to here may have gaps."""
         self.commits = 0
@@ -165,13 +170,13 @@ class Writer:
             self._commit()
 
     def note(self, acts: Sequence[Act]) -> None:
-        """Store acts with the next commit."""
-        self._acts += acts
+        """Store acts with the next commit. Where the disk is slow or full, the first are kept."""
+        self._acts = [*self._acts, *acts][:_ACTS_MAX]
         self.flush()
 
-    def forget(self, before: str) -> None:
-        """Remove a little of what is older than a time, once no commit runs."""
-        self._too_old = before
+    def forget(self, before: str, after: str) -> None:
+        """Remove a little of what is older than a time, or from the future, once no commit runs."""
+        self._too_old = before, after
         self.flush()
 
     def fold_some(self) -> None:
@@ -191,7 +196,8 @@ class Writer:
             # Only answers that waited for a commit which has succeeded meanwhile.
             self._committed(changes, None)
             return
-        acts, self._acts = self._acts, []
+        acts = self._acts_in_flight = [*self._acts_held, *self._acts]
+        self._acts_held, self._acts = [], []
         self._busy = True
         self._executor.submit(
             lambda: self._append(changes, acts), lambda outcome: self._committed(changes, outcome)
@@ -209,7 +215,7 @@ class Writer:
         if isinstance(outcome, Exception):
             self._failed(outcome)
             return
-        entries, self._in_flight = self._in_flight, []
+        entries, self._in_flight, self._acts_in_flight = self._in_flight, [], []
         self._waiting_rows -= len(changes)
         self._waiting_bytes -= sum(len(change.task.body) for change in changes)
         self._view.commit(changes)
@@ -235,6 +241,8 @@ class Writer:
     def _failed(self, fault: Exception) -> None:
         entries = [*self._in_flight, *self._queue]
         self._in_flight = []
+        self._acts_held = [*self._acts_held, *self._acts_in_flight, *self._acts][:_ACTS_MAX]
+        self._acts_in_flight, self._acts = [], []
         self._queue.clear()
         self._waiting_rows = self._waiting_bytes = 0
         self._view.roll_back()
@@ -246,9 +254,10 @@ class Writer:
 
     def _forget(self) -> None:
         self._busy = True
-        before, self._too_old = self._too_old, ""
+        assert self._too_old is not None
+        (before, after), self._too_old = self._too_old, None
         self._executor.submit(
-            lambda: self._database.forget(before, _FORGOTTEN_AT_ONCE), self._forgotten
+            lambda: self._database.forget(before, after, _FORGOTTEN_AT_ONCE), self._forgotten
         )
 
     def _forgotten(self, outcome: Any) -> None:
@@ -257,6 +266,7 @@ class Writer:
             self._on_fault(outcome)
         else:
             self.forgotten_rev = outcome
+            self.on_forgotten(outcome)
         self.flush()
 
     def _fold(self) -> None:

@@ -1,5 +1,7 @@
 """A full disk leaves room for the operator, who makes more of it."""
 
+import contextlib
+import os
 import time
 from pathlib import Path
 
@@ -9,7 +11,40 @@ import taskdash
 from taskdashd.doors import CONTROL_NAME
 
 from .conftest import Start
-from .wire import pace
+from .wire import Client, pace
+
+
+@pytest.mark.fault(5)
+def test_a_daemon_starts_on_a_full_disk(small_disk: Path, start: Start) -> None:
+    """With what it had kept; and its reserve is as large as before once there is room."""
+    data = small_disk / "data"
+    daemon = start(data)
+    kept = (data / "reserve").stat().st_size
+    with daemon.connect() as client:
+        client.good("Register", id="a", name="n", status="finish")
+    assert daemon.stop() == 0
+    ballast = small_disk / "ballast"
+    file = os.open(ballast, os.O_WRONLY | os.O_CREAT)
+    with contextlib.suppress(OSError):
+        while True:
+            os.write(file, b"\0" * 4096)
+    os.close(file)
+    again = start(data)
+    with again.connect() as client:
+        assert client.good("Find", id="a")["name"] == "n"
+        refused = client.call("Register", {"id": "b", "name": "n", "status": "finish"})
+        assert refused["errid"] == 1001
+        ballast.unlink()
+        _wait_for_room(client)
+    assert (data / "reserve").stat().st_size >= kept * 3 // 4
+    again.no_traceback()
+
+
+def _wait_for_room(client: Client) -> None:
+    end = time.monotonic() + 10
+    while client.call("Register", {"id": "small", "name": "n", "status": "finish"})["errid"]:
+        assert time.monotonic() < end
+        pace(0.1)
 
 
 @pytest.mark.fault(5)
@@ -33,9 +68,6 @@ def test_an_operator_can_write_on_a_full_disk(small_disk: Path, start: Start) ->
             operator.update("fill0", own=False, status="cancelled", reason="no room")
             assert operator.find("fill0")["status"] == "cancelled"
         ballast.unlink()
-        end = time.monotonic() + 10
-        while service.call("Register", {"id": "small", "name": "n", "status": "finish"})["errid"]:
-            assert time.monotonic() < end
-            pace(0.1)
+        _wait_for_room(service)
         assert (data / "reserve").exists()
     daemon.no_traceback()

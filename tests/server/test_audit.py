@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from world import World
 
 import taskdash
+from taskdash_protocol import strictjson
 from taskdash_protocol.requests import Audit
 from taskdashd.domain.access import Identity
 from taskdashd.doors import CONTROL_NAME
@@ -112,6 +113,85 @@ def test_what_is_asked_for(make: Make) -> None:
     for bad in ({"since": "yesterday"}, {"after": "x"}, {"limit": 0}, {"kinds": 5}, {"task": 1}):
         assert peer.ask("Audit", **bad)["errid"] == 1000
     assert peer.ask("Audit", task="none")["errid"] == 1002
+
+
+def test_what_happened_beside_changes_hides_none_of_them(make: Make) -> None:
+    """`since` is a time, and what is stored a second later does not stand before it."""
+    world = make()
+    world.advance(2)
+    world.engine.acts.note("did", "somebody")
+    world.advance(0.25)
+    peer = world.connect("p")
+    for number in range(10):
+        peer.ask("Register", id=f"t{number}", name="n", status="finish")
+    first = peer.ask("Find", id="t0")["created_at"]
+    world.advance(3)
+    told = entries(world, since=first)
+    assert [one["task"] for one in told] == [f"t{number}" for number in reversed(range(10))]
+    assert [one["kind"] for one in entries(world)] == ["registered"] * 10 + ["did"]
+
+
+def test_a_damaged_change_hides_none_behind_it(make: Make) -> None:
+    """Who and when are told of it."""
+    world = make()
+    peer = world.connect("p")
+    for number in range(5):
+        peer.ask("Register", id="t", name=f"n{number}", status="finish")
+    peer.ask("Query")
+    world.database._writer.execute_sql(
+        "UPDATE change SET task = replace(task, 'n2', 'x2') WHERE rev = 3"
+    )
+    told = entries(world, task="t")
+    assert [one["kind"] for one in told] == [
+        "updated",
+        "updated",
+        "damaged",
+        "updated",
+        "registered",
+    ]
+    assert told[2]["who"] == "p"
+    assert "x2" not in str(told)
+
+
+def test_acts_outlive_a_full_disk(make: Make) -> None:
+    """They are stored once there is room."""
+    world = make()
+    world.database.full = True
+    world.engine.acts.note("did", "somebody")
+    world.advance(3)
+    world.database.full = False
+    world.connect("p").ask("Register", id="t", name="n", status="finish")
+    assert [one["kind"] for one in entries(world)] == ["registered", "did"]
+
+
+def test_a_page_fits_a_frame(make: Make) -> None:
+    """Also where everything in it has to be escaped."""
+    world = make()
+    peer = world.connect("p")
+    peer.ask("Hello", protocol=1, client="c" * 250)
+    for number in range(1000):
+        fields = {"reason": '"' * 180 + str(number), "more": '\\"' * 400 + str(number)}
+        peer.send("Register", {"id": "t", "name": "n", "status": "finish", **fields})
+        if number % 50 == 0:
+            world.drain()
+            world.advance(1)
+    world.drain()
+    reply = world.connect("a").ask("Audit", limit=1000)
+    assert len(strictjson.dumps(reply)) < world.live.max_frame
+    assert reply["next"]
+
+
+def test_changes_of_a_wrong_clock_do_not_stop_the_forgetting(make: Make) -> None:
+    """What was stamped decades from now is as old as what is behind it."""
+    world = make()
+    peer = world.connect("p")
+    for number in range(10):
+        peer.ask("Register", id="t", name=f"n{number}", status="finish")
+    peer.ask("Query")
+    database = world.database
+    database._writer.execute_sql("UPDATE change SET at = '2090' || substr(at, 5) WHERE rev <= 5")
+    assert database.forget("2026-01-01", "2080-01-01", 100) == 5
+    assert database.forget("2080-01-01", "2085-01-01", 100) == 10
 
 
 def test_who_may_know(make: Make) -> None:

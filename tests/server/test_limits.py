@@ -77,6 +77,25 @@ def test_an_identity_has_one_rate_for_all_its_connections(tmp_path: Path) -> Non
     world.close()
 
 
+def test_short_connections_give_back_what_they_did_not_use(tmp_path: Path) -> None:
+    """And a token in each request costs one of its rate, not sixteen."""
+    world = World(tmp_path, asks_for_tokens=True, request_rate=None, identity_rate=100)
+    world.identities = {"a": Identity("a", "operator", key="1")}
+    for _ in range(45):
+        peer = world.connect("short")
+        assert peer.ask("Hello", protocol=1, token="a")["errid"] == 0
+        assert peer.ask("Find", id="absent")["errid"] == 1002
+        peer.close()
+    world.advance(1.0)
+    peer = world.connect("header")
+    for _ in range(90):
+        header = {"RequestID": "Find", "Token": "a"}
+        peer.send_bytes(TASKDASH.request(header, b'{"id":"absent"}'))
+        world.drain()
+    assert [reply["errid"] for reply in peer.replies] == [1002] * 90
+    world.close()
+
+
 def test_a_rate_that_is_off_is_off(tmp_path: Path) -> None:
     """For those who know who connects."""
     world = World(tmp_path, request_rate=None, identity_rate=None)
@@ -90,7 +109,7 @@ def test_what_has_waited_too_long_is_refused_and_then_it_goes_on(tmp_path: Path)
     world = World(tmp_path, commit_rows=2, queue_timeout=3.0, request_rate=None)
     peer = world.connect("many")
     for number in range(50):
-        peer.send("Register", {"id": f"many-{number}", "name": "n"})
+        peer.send("Register", {"id": f"many-{number}", "name": "n" * 1000})
     world.sweep()
     assert not peer.replies
     world.time += 4.0
