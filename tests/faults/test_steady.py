@@ -44,7 +44,7 @@ class Worker(threading.Thread):
     def _serve(self, client: Client) -> None:
         client.good("Hello", protocol=1, client=f"steady-{self.number}")
         watch = client.good("Watch", where={"group_id": f"g{self.number}"})["watch"]
-        for turn in range(400):
+        for turn in range(100):
             if self.over.is_set():
                 return
             task_id = f"t{self.number}-{turn % _TASKS_EACH}"
