@@ -5,6 +5,8 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -53,61 +55,53 @@ def test_systemd_is_told_ready_watchdog_and_stopping(tmp_path: Path) -> None:
             assert told(sock, "STOPPING=1")
 
 
-@pytest.mark.fault(39)
-def test_the_watchdog_stops_when_the_writer_hangs(tmp_path: Path) -> None:
-    """A writer's thread that does not come back is not hidden by a loop that runs."""
+@contextmanager
+def changed(
+    code: str, tmp_path: Path
+) -> "Iterator[tuple[subprocess.Popen[str], int, socket.socket]]":
+    """Run a daemon with a part of it changed; gives it, its port, and what systemd would hear."""
     path = tmp_path / "notify"
-    code = """
-import sys, threading, time
-from taskdashd.store.database import Database
-never = threading.Event()
-Database.append = lambda self, changes, acts: never.wait()
-sys.argv[0] = "taskdashd"
-from taskdashd.cli import main
-main()
-"""
+    env = {**os.environ, "NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "150000"}
+    code += "\nfrom taskdashd.cli import main\nmain()"
+    command = [sys.executable, "-c", code, "run", "--listen", "127.0.0.1:0"]
+    command += ["--data", str(tmp_path / "data")]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(str(path))
-        env = {**os.environ, "NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "150000"}
-        command = [sys.executable, "-c", code, "run", "--listen", "127.0.0.1:0"]
-        process = subprocess.Popen(
-            [*command, "--data", str(tmp_path / "data")], env=env, stderr=subprocess.PIPE, text=True
-        )
-        with process:
+        with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as process:
             assert process.stderr is not None
             port = process.stderr.readline().split('"address": "127.0.0.1:')[1].split('"')[0]
             told(sock, "WATCHDOG=1")
-            with taskdash.connect(f"taskdash://127.0.0.1:{port}?timeout=0.2") as dash:
-                with pytest.raises(taskdash.TimeoutError):
-                    dash.register("stuck", "n")
-                assert dash.server
-            stops(sock)
+            yield process, int(port), sock
             process.kill()
+
+
+@pytest.mark.fault(39)
+def test_the_watchdog_stops_when_the_writer_hangs(tmp_path: Path) -> None:
+    """A writer's thread that does not come back is not hidden by a loop that runs."""
+    code = """
+import threading
+from taskdashd.store.database import Database
+never = threading.Event()
+Database.append = lambda self, changes, acts: never.wait()
+"""
+    with changed(code, tmp_path) as (_, port, sock):
+        with taskdash.connect(f"taskdash://127.0.0.1:{port}?timeout=0.2") as dash:
+            with pytest.raises(taskdash.TimeoutError):
+                dash.register("stuck", "n")
+            assert dash.server
+        stops(sock)
 
 
 @pytest.mark.fault(39)
 def test_the_watchdog_stops_when_the_loop_hangs(tmp_path: Path) -> None:
     """An event loop that does not come back is restarted by systemd, which hears no more of it."""
-    path = tmp_path / "notify"
     code = """
-import signal, sys, time
+import signal, time
 signal.signal(signal.SIGUSR1, lambda *_: time.sleep(60))
-from taskdashd.cli import main
-sys.argv[0] = "taskdashd"
-main()
 """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.bind(str(path))
-        env = {**os.environ, "NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "150000"}
-        command = [sys.executable, "-c", code, "run", "--listen", "127.0.0.1:0"]
-        process = subprocess.Popen(
-            [*command, "--data", str(tmp_path / "data")], env=env, stderr=subprocess.DEVNULL
-        )
-        with process:
-            told(sock, "WATCHDOG=1")
-            process.send_signal(signal.SIGUSR1)
-            stops(sock)
-            process.kill()
+    with changed(code, tmp_path) as (process, _, sock):
+        process.send_signal(signal.SIGUSR1)
+        stops(sock)
 
 
 @pytest.mark.fault(38)
