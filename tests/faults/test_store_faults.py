@@ -222,7 +222,8 @@ def test_file_size_limit(start: Start, tmp_path: Path) -> None:
 def test_io_error(fault: str, start: Start, inject: Any, tmp_path: Path) -> None:
     """A disk that fails to write or sync: 1001, nothing kept, reads served; it heals."""
     data = tmp_path / "data"
-    daemon = start(data)
+    # With a reserve, only operators would be let write for a while after ENOSPC.
+    daemon = start(data, reserve=0)
     house = Household(daemon)
     _lose_one(house)
     injection = inject(daemon, fault)

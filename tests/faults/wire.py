@@ -237,6 +237,8 @@ class Daemon(Process):
         **settings: object,
     ) -> None:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("TASKDASHD_")}
+        # What floods it here is to reach it.
+        settings = {"request_rate": "off", **settings}
         environment |= {f"TASKDASHD_{name.upper()}": str(v) for name, v in settings.items()}
         environment |= {"TASKDASHD_LOG_FORMAT": "json"}
         command = [sys.executable, *program, "run"]

@@ -217,7 +217,7 @@ def test_tasks_due_together(daemon, wire, watcher, group):
 @pytest.mark.soak
 def test_ten_thousand_die_at_once(start, group):
     """At most 1 s later with 10,000 tasks dying at once."""
-    daemon = start()
+    daemon = start(request_rate="off")
     wire, watcher = daemon.connect(), daemon.connect()
     watcher.watch(where={"status": "shutdown"})
     total, step = 10_000, 500
