@@ -11,7 +11,7 @@ _LATE_MAX_S = 1.0
 
 
 def _die_together(start: Start, connections: int, tasks_each: int, timeout_s: float) -> None:
-    daemon = start(heartbeat_timeout=timeout_s)
+    daemon = start(heartbeat_timeout=timeout_s, max_connections_per_address=connections + 1)
     silent: list[Client] = []
     watcher = daemon.connect()
     try:
