@@ -103,9 +103,14 @@ def _what(row: Mapping[str, Any]) -> str:
         return f"{row['count']} times"
     return ", ".join(
         f"{name}: {_value(new)}" if _is_empty(old) else f"{name}: {_value(old)} → {_value(new)}"
-        for name, (old, new) in row["changes"].items()
+        for name, (old, new) in sorted(row["changes"].items(), key=_status_first)
         if name not in _NOT_TOLD and not (_is_empty(old) and _is_empty(new))
     )
+
+
+def _status_first(change: tuple[str, Any]) -> bool:
+    # The line may have to be cut, and that is what people look for.
+    return change[0] != "status"
 
 
 def _is_empty(value: Any) -> bool:
