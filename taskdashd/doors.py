@@ -141,8 +141,8 @@ def _note_tokens(engine: Engine, old: Mapping[str, Token], new: Mapping[str, Tok
         if was != now and was is not None:
             engine.acts.note("token revoked", "taskdashd token", f"{name}, {was.role}")
         if was != now and now is not None:
-            groups = ", ".join(now.groups) or "all groups"
-            engine.acts.note("token created", "taskdashd token", f"{name}, {now.role}, {groups}")
+            rights = now.identity.rights
+            engine.acts.note("token created", "taskdashd token", f"{name}, {rights}")
 
 
 def read_certificate(settings: Settings) -> TlsContext | None:

@@ -36,6 +36,16 @@ class Identity:
         """Tell whether it may change any task at all."""
         return self.role != "reader"
 
+    @property
+    def is_known_operator(self) -> bool:
+        """Tell whether it is an operator who has signed in, and not just anyone."""
+        return bool(self.name) and self.role == "operator"
+
+    @property
+    def rights(self) -> str:
+        """Say for people what it is and which groups it is for."""
+        return f"{self.role}, {', '.join(sorted(self.groups)) or 'all groups'}"
+
     def sees(self, group: str) -> bool:
         """Tell whether tasks of a group exist for it."""
         groups = self.confined_to
@@ -45,5 +55,5 @@ class Identity:
 ANYONE: Final = Identity("", "operator")
 """Whoever connects, where the daemon asks for no token."""
 
-LOCAL_OPERATOR: Final = Identity("operator", "operator", key="local")
+LOCAL_OPERATOR: Final = Identity("operator", "operator")
 """Whoever connects to the socket in the data directory: the system has let them in."""

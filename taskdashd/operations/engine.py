@@ -148,7 +148,7 @@ class Session:
         serial, identity = self.author.serial, self.identity
         name = identity.name if identity is not None else ""
         known = f"{name}, {self.peer}" if name else self.peer
-        overrides = bool(name) and identity is not None and identity.role == "operator"
+        overrides = identity is not None and identity.is_known_operator
         self.author = Author(
             serial, f"{self.client} ({known})" if self.client else known, overrides
         )
@@ -227,11 +227,9 @@ class Engine:
         if session.identity is not None and session.identity != identity:
             self.end_watches(session)
         if identity.name and session.identity != identity:
-            groups = ", ".join(sorted(identity.groups)) or "all groups"
-            who = f"{identity.name} ({session.peer})"
-            self.acts.note("signed in", who, f"{identity.role}, {groups}")
+            self.acts.note("signed in", f"{identity.name} ({session.peer})", identity.rights)
         session.signed_in(identity)
-        if identity.key and identity is not LOCAL_OPERATOR:
+        if identity.key:
             session.share(self._budget_of(identity))
 
     def _budget_of(self, identity: Identity) -> Budget:
@@ -306,11 +304,7 @@ class Engine:
     def check_disk(self, identity: Identity) -> None:
         """Raise `StorageError` where the last of the disk is kept for operators."""
         reserve = self.reserve
-        if (
-            reserve.given_up
-            and not reserve.is_over()
-            and not (identity.name and identity.role == "operator")
-        ):
+        if reserve.given_up and not reserve.is_over() and not identity.is_known_operator:
             raise StorageError("the disk is full: only operators may write until there is room")
 
     def body(self, task: Task) -> bytes:
