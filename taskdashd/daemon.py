@@ -40,6 +40,7 @@ from taskdashd.store.database import Database, DiskFull
 from taskdashd.store.executor import Executor, ThreadExecutor
 from taskdashd.store.lock import StoreUnusable
 from taskdashd.store.reader import Reader
+from taskdashd.store.records import Records
 from taskdashd.store.reserve import Reserve, give_up_to_start
 from taskdashd.store.transaction import View
 from taskdashd.store.writer import Writer
@@ -98,7 +99,7 @@ def build_engine(
 ) -> Engine:
     """Join store, liveness and feed. Raises `StoreUnusable`."""
     opened = database.start()
-    view = View(opened.last_rev, live.task_cache, opened.known)
+    view = View(opened.last_rev, live.task_cache, opened.known, Records(opened.records))
     reserve = Reserve(database.path.parent, live.reserve)
     engine = Engine(opened, live, clock, view, access, reserve)
     store_failed = logs.Sparing(log.error, "the store failed")

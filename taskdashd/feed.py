@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 from taskdash_protocol import strictjson
 from taskdash_protocol.errors import Conflict, ServerError
 from taskdash_protocol.frames import Framing
+from taskdashd.domain.access import Sight
 from taskdashd.domain.tasks import Change, matches
 
 _PAGE_ROWS: Final = 200
@@ -44,9 +45,14 @@ class Event:
                 return False
             if where.keys() <= {"status"}:
                 return True
+        return matches(where, self.fields)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Give the task's fields after the change."""
         if self._fields is None:
             self._fields = strictjson.reload(self._task)
-        return matches(where, self._fields)
+        return self._fields
 
     def frame(self, framing: Framing, watch: int) -> bytes:
         """Give the event as a frame for the watch of this number."""
@@ -87,14 +93,20 @@ still wanted by then; then call with the rows or a fault."""
 class Watch:
     """One subscription."""
 
-    __slots__ = ("closed", "held", "number", "position", "reading", "subscriber", "where")
+    __slots__ = ("closed", "held", "number", "position", "reading", "sight", "subscriber", "where")
 
     def __init__(
-        self, number: int, subscriber: Subscriber, where: dict[str, frozenset[str]], position: int
+        self,
+        number: int,
+        subscriber: Subscriber,
+        where: dict[str, frozenset[str]],
+        position: int,
+        sight: Sight | None = None,
     ) -> None:
         self.number = number
         self.subscriber = subscriber
         self.where = where
+        self.sight = sight
         self.position = position
         """Everything up to this rev has been told."""
         self.closed = False
@@ -111,6 +123,8 @@ class Watch:
         self.position = events[-1].rev
         if self.where:
             events = [event for event in events if event.matches(self.where)]
+        if self.sight is not None:
+            events = [event for event in events if self.sight.sees(event.fields)]
         if events:
             self.subscriber.deliver(self.number, events)
 
@@ -143,14 +157,15 @@ class Feed:
         subscriber: Subscriber,
         where: dict[str, frozenset[str]],
         since: int | None,
+        sight: Sight | None = None,
     ) -> Watch:
-        """Subscribe: every matching event after the watch's `position` will be told.
+        """Subscribe: every matching event in sight after the watch's `position` will be told.
 
         Raises `Conflict` where `since` is older than the log reaches or newer than it is. Nothing
         is delivered before `resume` is called.
         """
         if since is None:
-            return Watch(number, subscriber, where, self._last_rev)
+            return Watch(number, subscriber, where, self._last_rev, sight)
         if since < self._pruned_rev:
             raise Conflict(
                 f"field since: changes up to rev {self._pruned_rev} are no longer held; Query, and"
@@ -161,7 +176,7 @@ class Feed:
                 f"field since: rev {since} has not been reached here, {self._last_rev} is the"
                 " newest; Query, and watch from the rev that the new watch names"
             )
-        return Watch(number, subscriber, where, since)
+        return Watch(number, subscriber, where, since, sight)
 
     def forgotten(self, rev: int) -> None:
         """Note that the log up to a rev has gaps now."""

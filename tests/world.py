@@ -50,10 +50,10 @@ class FaultyDatabase(Database):
 
     full = False
 
-    def append(self, changes: Any, acts: Any = ()) -> None:
+    def append(self, changes: Any, acts: Any = (), records: Any = ()) -> None:
         if self.full:
             raise StorageError("the disk is full (by order of the test)")
-        super().append(changes, acts)
+        super().append(changes, acts, records)
 
 
 class Peer:

@@ -8,7 +8,7 @@ them as part of the task.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, ClassVar, Final, Self
 
@@ -18,10 +18,35 @@ from taskdash_protocol.checks import (
     flag,
     optional_text,
     page,
-    time,
 )
 from taskdash_protocol.errors import BadRequest
 from taskdash_protocol.fields import CONTROL_FIELDS, DAEMON_FIELDS, TASK_FIELDS
+from taskdash_protocol.operators import Audit as Audit
+from taskdash_protocol.operators import Status as Status
+from taskdash_protocol.people import (
+    Approve,
+    Assign,
+    Begin,
+    Claim,
+    Handover,
+    Login,
+    Logout,
+    People,
+    Reject,
+    Release,
+    SetPerson,
+    Submit,
+)
+from taskdash_protocol.request import Request as Request
+from taskdash_protocol.request import about
+from taskdash_protocol.services import (
+    FetchTasks,
+    Figures,
+    RegisterService,
+    ServiceBeat,
+    Services,
+)
+from taskdash_protocol.statuses import CLASSES
 
 ID_CHARACTERS_MAX: Final = 128
 HEARTBEAT_TIMEOUT_MIN_S: Final = 0.5
@@ -37,29 +62,12 @@ _task_values: Final = itemgetter(*TASK_FIELDS)
 WHERE_FIELDS: Final = frozenset(TASK_FIELDS) | frozenset(
     ("created_at", "updated_at", "shutdown_at", "status_before_shutdown")
 )
+CLASS: Final = "class"
+"""What a `where` may also name: the class that a task's status falls in."""
 ORDER_FIELDS: Final = WHERE_FIELDS | {"rev", "epoch"}
 
 _NOT_KEPT: Final = frozenset(DAEMON_FIELDS) | frozenset(CONTROL_FIELDS) | frozenset(_REPLY_FIELDS)
 _CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-
-
-def _about(meaning: str, **kwargs: Any) -> Any:
-    return field(metadata={"about": meaning}, **kwargs)
-
-
-class Request:
-    """What all requests have in common."""
-
-    request_id: ClassVar[str]
-
-    @classmethod
-    def parse(cls, body: Mapping[str, Any]) -> Self:
-        """Read the request out of a JSON object. Raises `BadRequest`."""
-        raise NotImplementedError
-
-    def to_body(self) -> dict[str, Any]:
-        """Give the JSON object that `parse` reads."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +75,9 @@ class Hello(Request):
     """Introduce the client, and learn what the daemon expects. Optional; may come first."""
 
     request_id: ClassVar[str] = "Hello"
-    protocol: int = _about("The protocol version that the client speaks: 1.")
-    client: str = _about("Name and version of the client, for logs and refusals.", default="")
-    token: str = _about("Credential; empty where the daemon asks for none.", default="")
+    protocol: int = about("The protocol version that the client speaks: 1.")
+    client: str = about("Name and version of the client, for logs and refusals.", default="")
+    token: str = about("Credential; empty where the daemon asks for none.", default="")
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
@@ -95,7 +103,7 @@ class SignIn(Request):
     """Say who the client is, in the original framing: MessageID 1393, its body the token's text."""
 
     request_id: ClassVar[str] = ""
-    token: str = _about("Credential.")
+    token: str = about("Credential.")
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
@@ -109,13 +117,13 @@ class SignIn(Request):
 
 @dataclass(frozen=True, slots=True)
 class _Write(Request):
-    id: str = _about(TASK_FIELDS["id"])
-    fields: Mapping[str, Any] = _about(
+    id: str = about(TASK_FIELDS["id"])
+    fields: Mapping[str, Any] = about(
         "The task's fields as the client wrote them, unknown ones included."
     )
-    heartbeat_timeout: float | None = _about(CONTROL_FIELDS["heartbeat_timeout"], default=None)
-    epoch: int | None = _about(CONTROL_FIELDS["epoch"], default=None)
-    fenced: bool | None = _about(CONTROL_FIELDS["fenced"], default=None)
+    heartbeat_timeout: float | None = about(CONTROL_FIELDS["heartbeat_timeout"], default=None)
+    epoch: int | None = about(CONTROL_FIELDS["epoch"], default=None)
+    fenced: bool | None = about(CONTROL_FIELDS["fenced"], default=None)
 
     def to_body(self) -> dict[str, Any]:
         """Give the JSON object."""
@@ -159,7 +167,7 @@ class Update(_Write):
     """Change some fields of a task; fields left out stay."""
 
     request_id: ClassVar[str] = "Update"
-    own: bool = _about(CONTROL_FIELDS["own"], default=True)
+    own: bool = about(CONTROL_FIELDS["own"], default=True)
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
@@ -183,7 +191,7 @@ class Find(Request):
     """Ask for one task."""
 
     request_id: ClassVar[str] = "Find"
-    id: str = _about(TASK_FIELDS["id"])
+    id: str = about(TASK_FIELDS["id"])
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
@@ -200,13 +208,13 @@ class Query(Request):
     """Ask for a page of tasks."""
 
     request_id: ClassVar[str] = "Query"
-    where: Mapping[str, tuple[str, ...]] = _about(
+    where: Mapping[str, tuple[str, ...]] = about(
         "Field to value, or to a list of values any of which will do; all fields must match.",
         default_factory=dict,
     )
-    order: str = _about("A field, or `-field` for descending; ties go by id.", default="id")
-    limit: int = _about("At most so many tasks, 1-1000.", default=QUERY_LIMIT_DEFAULT)
-    after: str | None = _about("The `next` of the page before.", default=None)
+    order: str = about("A field, or `-field` for descending; ties go by id.", default="id")
+    limit: int = about("At most so many tasks, 1-1000.", default=QUERY_LIMIT_DEFAULT)
+    after: str | None = about("The `next` of the page before.", default=None)
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
@@ -231,10 +239,10 @@ class Watch(Request):
     """Ask to be told of each change of the tasks that match."""
 
     request_id: ClassVar[str] = "Watch"
-    where: Mapping[str, tuple[str, ...]] = _about(
+    where: Mapping[str, tuple[str, ...]] = about(
         "As in Query; the task after its change is what must match.", default_factory=dict
     )
-    since: int | None = _about("Resume after this rev, without a gap.", default=None)
+    since: int | None = about("Resume after this rev, without a gap.", default=None)
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
@@ -259,7 +267,7 @@ class Unwatch(Request):
     """End a watch."""
 
     request_id: ClassVar[str] = "Unwatch"
-    watch: int = _about("The number that Watch gave.")
+    watch: int = about("The number that Watch gave.")
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
@@ -274,65 +282,14 @@ class Unwatch(Request):
         return {"watch": self.watch}
 
 
-@dataclass(frozen=True, slots=True)
-class Status(Request):
-    """Ask how the daemon itself fares."""
+_ALL: Final[tuple[type[Request], ...]] = (
+    *(Hello, Register, Update, Find, Query, Watch, Unwatch, Status, Audit),
+    *(Login, Logout, People, SetPerson),
+    *(Claim, Begin, Release, Assign, Submit, Approve, Reject, Handover),
+    *(RegisterService, ServiceBeat, Services, FetchTasks, Figures),
+)
 
-    request_id: ClassVar[str] = "Status"
-    check: bool = _about("Also read the whole database and report its faults.", default=False)
-
-    @classmethod
-    def parse(cls, body: Mapping[str, Any]) -> Self:
-        """Read the request. Raises `BadRequest`."""
-        return cls(flag(body, "check", default=False))
-
-    def to_body(self) -> dict[str, Any]:
-        """Give the JSON object."""
-        return {"check": True} if self.check else {}
-
-
-@dataclass(frozen=True, slots=True)
-class Audit(Request):
-    """Ask who did what, when and why; the newest comes first."""
-
-    request_id: ClassVar[str] = "Audit"
-    task: str = _about("Only changes of the task with this id.", default="")
-    who: str = _about("Only what was done by somebody whose name contains this.", default="")
-    kinds: tuple[str, ...] = _about("Only these kinds; a string or a list.", default=())
-    since: str = _about("Not before this time (RFC 3339).", default="")
-    until: str = _about("Before this time (RFC 3339).", default="")
-    limit: int = _about("At most so many entries, 1-1000.", default=QUERY_LIMIT_DEFAULT)
-    after: str | None = _about("The `next` of the page before.", default=None)
-
-    @classmethod
-    def parse(cls, body: Mapping[str, Any]) -> Self:
-        """Read the request. Raises `BadRequest`."""
-        kinds = body.get("kinds", [])
-        kinds = [kinds] if type(kinds) is str else kinds
-        if type(kinds) is not list or any(type(kind) is not str for kind in kinds):
-            raise BadRequest("field kinds must be a string or a list of strings")
-        return cls(
-            optional_text(body, "task"),
-            optional_text(body, "who"),
-            tuple(kinds),
-            time(body, "since"),
-            time(body, "until"),
-            *page(body),
-        )
-
-    def to_body(self) -> dict[str, Any]:
-        """Give the JSON object."""
-        body: dict[str, Any] = {"limit": self.limit, "kinds": list(self.kinds)}
-        for name in ("task", "who", "since", "until", "after"):
-            if value := getattr(self, name):
-                body[name] = value
-        return body
-
-
-REQUESTS: Final[dict[str, type[Request]]] = {
-    request.request_id: request
-    for request in (Hello, Register, Update, Find, Query, Watch, Unwatch, Status, Audit)
-}
+REQUESTS: Final = {request.request_id: request for request in _ALL}
 """Every operation by the RequestID that names it on the wire."""
 
 
@@ -357,13 +314,15 @@ def parse_where(body: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         raise BadRequest("field where must be an object")
     wanted: dict[str, tuple[str, ...]] = {}
     for name, value in where.items():
-        if name not in WHERE_FIELDS:
+        if name not in WHERE_FIELDS and name != CLASS:
             raise BadRequest(f"field where: tasks cannot be selected by {name[:64]!r}")
         values = value if type(value) is list else [value]
         if len(values) > WHERE_VALUES_MAX:
             raise BadRequest(f"field where.{name} has more than {WHERE_VALUES_MAX} values")
         for one in values:
             check_text(f"where.{name}", one)
+            if name == CLASS and one not in CLASSES:
+                raise BadRequest(f"field where.class must be of {', '.join(CLASSES)}")
         wanted[name] = tuple(values)
     return wanted
 

@@ -3,9 +3,11 @@
 Statuses are free text. Two short lists say which are not supervised; everything else is live.
 """
 
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 StatusClass = Literal["live", "waiting", "ended"]
+
+CLASSES: Final = get_args(StatusClass)
 
 SHUTDOWN: Final = "shutdown"
 """What the daemon sets when a live task's heartbeats stop."""
@@ -13,8 +15,15 @@ SHUTDOWN: Final = "shutdown"
 ENDED: Final = frozenset({"finish", "finished", "failed", "cancelled", SHUTDOWN})
 """The task is over; nobody is expected to beat for it."""
 
-WAITING: Final = frozenset({"待领取", "已领取", "编辑中", "pending", "review"})
-"""The task waits for a person: unclaimed, claimed, being edited, pending, in review."""
+UNCLAIMED: Final = "待领取"
+CLAIMED: Final = "已领取"
+EDITING: Final = "编辑中"
+IN_REVIEW: Final = "待审核"
+FINISHED: Final = "finish"
+
+WAITING: Final = frozenset({UNCLAIMED, CLAIMED, EDITING, IN_REVIEW, "pending", "review"})
+"""The task waits for a person: unclaimed, claimed, being edited, in review; the English words mean
+the first and the last of these."""
 
 UNSUPERVISED: Final = ENDED | WAITING
 

@@ -11,8 +11,8 @@ from typing import Any, Final, Literal, NamedTuple
 from taskdash_protocol import strictjson
 from taskdash_protocol.errors import Conflict
 from taskdash_protocol.fields import DAEMON_FIELDS
-from taskdash_protocol.requests import Register, Update
-from taskdash_protocol.statuses import SHUTDOWN, is_live
+from taskdash_protocol.requests import CLASS, Register, Update
+from taskdash_protocol.statuses import SHUTDOWN, is_live, status_class
 
 Kind = Literal["registered", "updated", "shutdown", "recovered"]
 
@@ -235,7 +235,10 @@ def restore(row: tuple[int, str, int, str, str], body: bytes) -> Task:
 
 def matches(where: Mapping[str, frozenset[str]], fields: Mapping[str, Any]) -> bool:
     """Tell whether a task's fields satisfy a Watch's `where`: every field has a wanted value."""
-    return all(fields[name] in wanted for name, wanted in where.items())
+    return all(
+        (status_class(fields["status"]) if name == CLASS else fields[name]) in wanted
+        for name, wanted in where.items()
+    )
 
 
 def _admit(

@@ -1,7 +1,7 @@
 """Signing in, and what an identity may do: the rules of `domain/access` at the operations' edge."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 from taskdash_protocol import strictjson
@@ -13,8 +13,6 @@ FAILURES_MAX: Final = 5
 """Wrong tokens from one address within `FORGIVEN_S`, beyond which none is looked at."""
 FORGIVEN_S: Final = 60.0
 _ADDRESSES_MAX: Final = 10_000
-
-Where = Mapping[str, tuple[str, ...]]
 
 
 class Access:
@@ -68,7 +66,7 @@ def sees(identity: Identity, task: Task | None) -> bool:
     """Tell whether a task is there for an identity."""
     if task is None or identity.confined_to is None:
         return task is not None
-    return identity.sees(_group(task))
+    return identity.sees_task(strictjson.reload(task.body))
 
 
 def check_write(identity: Identity, old: Task | None, group: str | None) -> None:
@@ -77,6 +75,8 @@ def check_write(identity: Identity, old: Task | None, group: str | None) -> None
     `group` is the group that the task will be in; None where that does not change.
     """
     if not identity.may_write:
+        if identity.person:
+            raise AuthError("people do not write tasks: they claim, submit and approve them")
         raise AuthError("this token may only read")
     if identity.confined_to is None:
         return
@@ -85,18 +85,3 @@ def check_write(identity: Identity, old: Task | None, group: str | None) -> None
         raise AuthError(f"field group_id: this token may not write tasks of {group[:64]!r}")
     if old is not None and not sees(identity, old):
         raise AuthError("this token may not write the task of this id")
-
-
-def confine(identity: Identity, where: Where) -> Where:
-    """Narrow what is selected to what an identity sees."""
-    groups = identity.confined_to
-    if groups is None:
-        return where
-    wanted = where.get("group_id")
-    seen = sorted(groups) if wanted is None else [one for one in wanted if one in groups]
-    return {**where, "group_id": tuple(seen)}
-
-
-def _group(task: Task) -> str:
-    group: str = strictjson.reload(task.body)["group_id"]
-    return group

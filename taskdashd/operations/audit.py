@@ -16,7 +16,7 @@ from taskdashd.store.audit import DAMAGED, Entry, History
 @session(Audit)
 def audit(request: Audit, caller: Caller, done: Done) -> None:
     """Give a page of the audit: of one task to whoever sees it, of everything to operators."""
-    if not request.task and caller.identity.role != "operator":
+    if not request.task and not caller.identity.is_operator:
         raise AuthError("only an operator sees what everybody did: name a task")
 
     def read(found: Any) -> None:
@@ -39,7 +39,7 @@ def _report(request: Audit, found: History, caller: Caller) -> dict[str, Any] | 
             if caller.identity.confined_to is None:
                 act = Act(entry.rev, entry.at, DAMAGED, entry.who, "it cannot be read any more", 1)
                 entries.append(_act(act))
-        elif caller.identity.sees(strictjson.reload(entry.task)["group_id"]):
+        elif caller.identity.sees_task(strictjson.reload(entry.task)):
             entries.append(_told(entry, caller))
     return {"entries": entries, "next": found.next}
 
@@ -53,7 +53,7 @@ def _told(entry: Entry, caller: Caller) -> dict[str, Any]:
     new = strictjson.reload(entry.task)
     old = strictjson.reload(entry.previous) if entry.previous else {}
     # Where it was in another group before, what it was like there is not for everybody.
-    known = not old or caller.identity.sees(old["group_id"])
+    known = not old or caller.identity.sees_task(old)
     changes = changed(old, new) if known else {}
     dies = entry.kind == "shutdown" and entry.who == ACTOR
     why = REASON if dies else new.get("reason") if "reason" in changes else ""

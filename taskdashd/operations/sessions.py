@@ -5,7 +5,6 @@ from typing import Final
 from taskdash_protocol import PROTOCOL_VERSION, __version__
 from taskdash_protocol.errors import BadRequest, Busy
 from taskdash_protocol.requests import Hello, SignIn, Unwatch, Watch
-from taskdashd.operations.access import confine
 from taskdashd.operations.table import Caller, Done, Operation, session
 
 BEATS_PER_TIMEOUT: Final = 3
@@ -48,12 +47,11 @@ SIGN_IN: Final = Operation(SignIn, "session", _sign_in)
 def watch(request: Watch, caller: Caller, done: Done) -> None:
     """Tell the connection of each matching change from now, or from an older rev, on."""
     me, feed = caller.session, caller.engine.feed
-    wanted = confine(caller.identity, request.where)
     if len(me.watches) >= caller.engine.limits.max_watches:
         raise Busy(f"this connection has {len(me.watches)} watches already: end one first")
     number = me.next_watch
-    where = {name: frozenset(values) for name, values in wanted.items()}
-    subscription = feed.watch(number, me.subscriber, where, request.since)
+    where = {name: frozenset(values) for name, values in request.where.items()}
+    subscription = feed.watch(number, me.subscriber, where, request.since, caller.identity.sight)
     me.next_watch += 1
     me.watches[number] = subscription
     done({"watch": number, "rev": subscription.position})

@@ -1,6 +1,5 @@
 """Register, Update, Find and Query."""
 
-from dataclasses import replace
 from typing import Any
 
 from taskdash_protocol import strictjson
@@ -8,10 +7,10 @@ from taskdash_protocol.errors import BadRequest, NotFound
 from taskdash_protocol.requests import Find, Query, Register, Update
 from taskdashd.domain import tasks
 from taskdashd.domain.tasks import Change, Task
-from taskdashd.operations.access import check_write, confine, sees
+from taskdashd.operations.access import check_write, sees
 from taskdashd.operations.engine import NOBODY, REPLY_RESERVE_BYTES
 from taskdashd.operations.table import Caller, Done, Result, reads, session, writes
-from taskdashd.store.database import Page
+from taskdashd.store.query import Page
 from taskdashd.store.transaction import Transaction
 
 
@@ -58,8 +57,7 @@ def query(request: Query, caller: Caller, done: Done) -> None:
         done(_page(page, caller) if isinstance(page, Page) else page)
 
     bytes_max = engine.limits.max_frame - REPLY_RESERVE_BYTES
-    request = replace(request, where=confine(caller.identity, request.where))
-    engine.reader.query(request, bytes_max, caller.is_there, read)
+    engine.reader.query(request, caller.identity.sight, bytes_max, caller.is_there, read)
 
 
 def _put(change: Change, caller: Caller, transaction: Transaction) -> Result:

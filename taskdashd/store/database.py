@@ -7,23 +7,26 @@ the writing connection, one looks tasks up, and one answers what may take long.
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import apsw
-from peewee import PeeweeException, Tuple
+from peewee import PeeweeException
 from playhouse.migrations import MigrationError, Runner
 
 from taskdash_protocol import strictjson
-from taskdash_protocol.errors import BadRequest, Busy, Conflict, StorageError
+from taskdash_protocol.errors import Busy, Conflict, StorageError
 from taskdash_protocol.requests import Audit, Query
 from taskdashd.domain import tasks
+from taskdashd.domain.access import Sight
 from taskdashd.domain.acts import Act
-from taskdashd.store import audit, cursors, dialect, schema
+from taskdashd.store import audit, dialect, query
 from taskdashd.store.known import KnownIds
 from taskdashd.store.lock import StoreUnusable, lock
+from taskdashd.store.query import Page
+from taskdashd.store.records import Record
 
 DATABASE_NAME: Final = "taskdash.db"
 RESTORING_NAME: Final = f".{DATABASE_NAME}.restoring"
@@ -38,26 +41,21 @@ class DiskFull(StorageError):
     """There is no room for the change."""
 
 
-class StoredTask(NamedTuple):
-    """A row of a Query's page."""
-
-    id: str
-    body: bytes
-
-
-class Page(NamedTuple):
-    """The answer to a Query."""
-
-    rows: list[StoredTask]
-    next: str | None
-
-
 class StoredEvent(NamedTuple):
     """A row of the log, as a watch needs it."""
 
     rev: int
     kind: tasks.Kind
     body: bytes
+
+
+class StoredStep(NamedTuple):
+    """A row of the log, and the task before it; empty where it is new, or no longer known."""
+
+    rev: int
+    kind: tasks.Kind
+    body: bytes
+    previous: bytes
 
 
 class Health(NamedTuple):
@@ -86,6 +84,7 @@ class Opened(NamedTuple):
     """Id and own timeout of every live task."""
     known: KnownIds
     """Every id that there is."""
+    records: list[Record]
 
 
 class Database:
@@ -139,6 +138,10 @@ class Database:
                 KnownIds(
                     (task_id for (task_id,) in ids), self._scalar("SELECT count(*) FROM task")
                 ),
+                [
+                    Record(kind, key, strictjson.reload(dialect.text(*text)))
+                    for kind, key, *text in self._writer.execute_sql(dialect.RECORDS)
+                ],
             )
         except (PeeweeException, apsw.Error, StorageError, *_NONSENSE) as error:
             raise StoreUnusable(f"cannot read {self.path}: {dialect.plain(error)}") from error
@@ -154,10 +157,15 @@ class Database:
 
     # The writing connection
 
-    def append(self, changes: Sequence[tasks.Change], acts: Sequence[Act] = ()) -> None:
+    def append(
+        self,
+        changes: Sequence[tasks.Change],
+        acts: Sequence[Act] = (),
+        records: Sequence[Record] = (),
+    ) -> None:
         """Commit a batch of changes to the disk, all or nothing. Raises `StorageError`."""
         try:
-            dialect.append(self._writer, changes, acts)
+            dialect.append(self._writer, changes, acts, records)
         except (PeeweeException, apsw.Error, MemoryError) as error:
             self._overwrite_failed_commit()
             is_full = isinstance(error.__context__, apsw.FullError)
@@ -228,7 +236,11 @@ class Database:
     # The connection for what may take long
 
     def query(
-        self, request: Query, bytes_max: int, unfolded: Mapping[str, int] | None = None
+        self,
+        request: Query,
+        bytes_max: int,
+        unfolded: Mapping[str, int] | None = None,
+        sight: Sight | None = None,
     ) -> Page:
         """Read a page: at most `request.limit` tasks and about `bytes_max` bytes of them.
 
@@ -238,69 +250,9 @@ class Database:
         Raises `BadRequest` for a cursor that is none, `Busy` when it takes too long, and
         `StorageError`.
         """
-        field, descending = request.order.removeprefix("-"), request.order.startswith("-")
-        key = _expression(field)
-        wanted = {name: frozenset(values) for name, values in request.where.items()}
-        query = (
-            schema.Task.select(schema.Task.id, schema.Task.rev, key)
-            .join(schema.Change, on=(schema.Change.rev == schema.Task.rev))
-            .limit(request.limit + 1)
-        )
-        for name, values in request.where.items():
-            query = query.where(_expression(name).in_(values))
-        if unfolded:
-            query = query.where(schema.Task.id.not_in(list(unfolded)))
-        order: list[Any] = [key, schema.Task.id] if field != "id" else [schema.Task.id]
-        after = None
-        if request.after is not None:
-            after = self._place(cursors.read(request.after, request.order), field, wanted)
-            position = Tuple(*order) if len(order) > 1 else order[0]
-            bound = Tuple(*after) if len(order) > 1 else after[-1]
-            query = query.where(position < bound if descending else position > bound)
-        query = query.order_by(*(item.desc() if descending else item.asc() for item in order))
-        sql, parameters = query.bind(self._querier).sql()
         self._deadline = time.monotonic() + self._query_timeout_s
-        found = list(self._read(self._querier, sql, parameters))
-        if unfolded:
-            found += self._unfolded(wanted, field, after, descending, unfolded)
-            found.sort(key=lambda row: (row[2], row[0]), reverse=descending)
-            del found[request.limit + 1 :]
-        revs = dialect.json_list(rev for _, rev, _ in found[: request.limit])
-        # One after another, and no further than the page goes: bodies can be large.
-        bodies = self._read(self._querier, dialect.BODIES, (revs,))
-        return _page(found, bodies, request.order, bytes_max)
-
-    def _place(
-        self, cursor: cursors.Cursor, field: str, wanted: Mapping[str, frozenset[str]]
-    ) -> tuple[Any, str]:
-        key, task_id, rev = cursor
-        if key is None:
-            rows = self._read(self._querier, dialect.BODIES, (dialect.json_list([rev]),))
-            held = [strictjson.reload(dialect.text(*row)) for row in rows]
-            fields: dict[str, Any] = held[0] if held else {}
-            # A cursor is made of a row that was selected; one to any other row was made up, and
-            # would tell of what the asker may not see.
-            if fields.get("id") != task_id or not tasks.matches(wanted, fields):
-                raise BadRequest("field after is a cursor to a change that is no longer held")
-            key = fields[field]
-        return key, task_id
-
-    def _unfolded(
-        self,
-        wanted: Mapping[str, frozenset[str]],
-        field: str,
-        after: tuple[Any, str] | None,
-        descending: bool,
-        unfolded: Mapping[str, int],
-    ) -> Iterator[tuple[str, int, Any]]:
-        revs = dialect.json_list(unfolded.values())
-        rows = self._read(self._querier, dialect.LOAD_BY_REV, (revs,))
-        for rev, task_id, _, _, _, *text in rows:
-            fields = strictjson.reload(dialect.text(*text))
-            here = (fields[field], task_id)
-            passed = after is not None and (here >= after if descending else here <= after)
-            if not passed and tasks.matches(wanted, fields):
-                yield task_id, rev, fields[field]
+        rows = partial(self._read, self._querier)
+        return query.read(request, sight, bytes_max, unfolded, self._querier, rows)
 
     def health(self, *, check: bool) -> Health:
         """Count and measure; with `check` also read the whole file. Raises `StorageError`."""
@@ -339,6 +291,21 @@ class Database:
                 raise Conflict(f"changes up to rev {pruned_rev} are no longer held: Query again")
         return rows
 
+    def steps(self, after_rev: int, rows_max: int) -> list[StoredStep]:
+        """Read the log likewise, with each task as it was before. Raises `StorageError`."""
+        self._deadline = None
+        return [
+            StoredStep(rev, kind, dialect.text(task, crc), dialect.text(before, before_crc))
+            for rev, kind, task, crc, before, before_crc in self._read(
+                self._querier, dialect.STEPS, (after_rev, rows_max)
+            )
+        ]
+
+    def tally(self) -> list[tuple[str, str, str, int]]:
+        """Count the tasks by group, status and user. Raises `StorageError`."""
+        self._deadline = None
+        return list(self._read(self._querier, dialect.TALLY, ()))
+
     def audit(self, request: Audit, bytes_max: int) -> audit.History:
         """Read a page of the audit. Raises `BadRequest`, `Busy` and `StorageError`."""
         self._deadline = time.monotonic() + self._query_timeout_s
@@ -370,26 +337,3 @@ class Database:
                 " version or later, or choose another data directory"
             )
         runner.up()
-
-
-def _expression(name: str) -> Any:
-    if name in schema.Task._meta.fields:
-        return getattr(schema.Task, name)
-    return dialect.member(schema.Change.task, name)
-
-
-def _page(
-    found: list[tuple[str, int, Any]], bodies: Iterator[Any], order: str, bytes_max: int
-) -> Page:
-    taken: list[StoredTask] = []
-    size = 0
-    with closing(bodies):  # type: ignore[type-var]
-        for (task_id, _, _), text in zip(found, bodies, strict=False):
-            body = dialect.text(*text)
-            size += len(body)
-            if taken and size > bytes_max:
-                break
-            taken.append(StoredTask(task_id, body))
-    if len(taken) == len(found):
-        return Page(taken, None)
-    return Page(taken, cursors.write(order, *found[len(taken) - 1]))

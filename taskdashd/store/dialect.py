@@ -12,6 +12,7 @@ from taskdash_protocol.errors import StorageError
 from taskdash_protocol.statuses import UNSUPERVISED
 from taskdashd.domain.acts import Act
 from taskdashd.domain.tasks import Change
+from taskdashd.store.records import Record
 
 SQLITE_MIN: Final = (3, 51, 3)
 """The first release without the WAL-reset corruption bug."""
@@ -42,16 +43,16 @@ _UNSUPERVISED_LIST: Final = ", ".join(f"'{status}'" for status in sorted(UNSUPER
 # What is sorted by task is narrow: bodies, which can be large, are fetched after it. "WHERE true"
 # tells the parser that ON CONFLICT does not belong to the join (SQLite, lang_UPSERT.html, 2.2).
 FOLD: Final = f"""
-INSERT INTO task (id, rev, live, heartbeat_timeout, status, user, group_id, project_id)
+INSERT INTO task (id, rev, live, heartbeat_timeout, status, user, group_id, project_id, checker)
 SELECT c.task_id, c.rev, (c.task->>'status') NOT IN ({_UNSUPERVISED_LIST}),
        c.task->>'heartbeat_timeout', c.task->>'status', c.task->>'user', c.task->>'group_id',
-       c.task->>'project_id'
+       c.task->>'project_id', c.task->>'checker'
 FROM (SELECT max(rev) AS rev FROM change WHERE rev > ? AND rev <= ? GROUP BY task_id) AS last
 CROSS JOIN change AS c ON c.rev = last.rev WHERE true
 ON CONFLICT (id) DO UPDATE SET
     rev = excluded.rev, live = excluded.live, heartbeat_timeout = excluded.heartbeat_timeout,
     status = excluded.status, user = excluded.user, group_id = excluded.group_id,
-    project_id = excluded.project_id
+    project_id = excluded.project_id, checker = excluded.checker
 """  # noqa: S608  # the only text put in is a constant of ours
 
 _ROW: Final = """
@@ -74,6 +75,14 @@ SELECT c.task, c.crc FROM json_each(?) AS wanted CROSS JOIN change AS c ON c.rev
 
 ACTS: Final = "act"
 ADD_ACT: Final = "INSERT INTO act (rev, at, kind, who, detail, count) VALUES (?, ?, ?, ?, ?, ?)"
+
+PUT_RECORD: Final = """
+INSERT INTO record (kind, key, value, crc) VALUES (?, ?, ?, ?)
+ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value, crc = excluded.crc
+"""
+DROP_RECORD: Final = "DELETE FROM record WHERE kind = ? AND key = ?"
+RECORDS: Final = "SELECT kind, key, value, crc FROM record"
+TALLY: Final = "SELECT group_id, status, user, count(*) FROM task GROUP BY group_id, status, user"
 
 # Of the next rows of the log, the last of those at their head that are too old to be kept, or that
 # a wrong clock has stamped; what they replaced may go.
@@ -108,6 +117,13 @@ SELECT rev, kind, task, crc FROM (
 ) WHERE before < ? ORDER BY rev
 """
 
+# What stood before each row too.
+STEPS: Final = """
+SELECT c.rev, c.kind, c.task, c.crc, coalesce(p.task, ''), p.crc
+FROM change AS c LEFT JOIN change AS p ON p.rev = c.previous_rev
+WHERE c.rev > ? ORDER BY c.rev LIMIT ?
+"""
+
 
 class Connection(APSWDatabase):  # type: ignore[misc]
     """peewee's database over APSW, taught to bind what `playhouse.migrations` stores."""
@@ -128,8 +144,13 @@ def connect(path: str, *, read_only: bool = False) -> Connection:
     return database
 
 
-def append(database: Connection, changes: Sequence[Change], acts: Sequence[Act] = ()) -> None:
-    """Commit changes to the log, and acts beside it, all or none.
+def append(
+    database: Connection,
+    changes: Sequence[Change],
+    acts: Sequence[Act] = (),
+    records: Sequence[Record] = (),
+) -> None:
+    """Commit changes to the log, and acts and records beside it, all or none.
 
     CPython gives its interpreter lock up, and fights for it again, at each statement: so a batch
     is a few statements of many rows. (One statement over `json_each` would give it up once, but
@@ -144,6 +165,12 @@ def append(database: Connection, changes: Sequence[Change], acts: Sequence[Act] 
                 start += rows
         for act in acts:
             database.execute_sql(ADD_ACT, act)
+        for kind, key, value in records:
+            if value is None:
+                database.execute_sql(DROP_RECORD, (kind, key))
+            else:
+                stored = orjson.dumps(value)
+                database.execute_sql(PUT_RECORD, (kind, key, stored.decode(), crc32(stored)))
 
 
 def _row(change: Change) -> tuple[Any, ...]:

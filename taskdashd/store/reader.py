@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from taskdash_protocol.errors import Busy
 from taskdash_protocol.requests import Audit, Query
+from taskdashd.domain.access import Sight
 from taskdashd.store.database import Database
 from taskdashd.store.executor import Executor
 from taskdashd.store.transaction import View
@@ -66,14 +67,19 @@ class Reader:
             self._wanted.setdefault(task_id, []).append(one_arrived)
         self._look_up()
 
-    def query(self, request: Query, bytes_max: int, wanted: Wanted, then: Then) -> None:
-        """Answer a Query with all that is committed now: `then` gets a `Page` or an exception."""
+    def query(
+        self, request: Query, sight: Sight | None, bytes_max: int, wanted: Wanted, then: Then
+    ) -> None:
+        """Answer a Query with all that is committed now: `then` gets a `Page` or an exception.
+
+        Of tasks that `sight` does not see it tells nothing.
+        """
 
         def caught_up(fault: Exception | None) -> None:
             # The fold needs room on the disk; without it, reading goes on all the same.
             unfolded = dict(self._view.unfolded) if fault is not None else None
             self._run_patiently(
-                lambda: self._database.query(request, bytes_max, unfolded), wanted, then
+                lambda: self._database.query(request, bytes_max, unfolded, sight), wanted, then
             )
 
         self._writer.catch_up(caught_up)
@@ -90,6 +96,14 @@ class Reader:
     def changes(self, after_rev: int, rows_max: int, wanted: Wanted, then: Then) -> None:
         """Read the log from after a rev: `then` gets a list of rows or an exception."""
         self._run_patiently(lambda: self._database.changes(after_rev, rows_max), wanted, then)
+
+    def steps(self, after_rev: int, rows_max: int, wanted: Wanted, then: Then) -> None:
+        """Read the log likewise, with each task as it was before."""
+        self._run_patiently(lambda: self._database.steps(after_rev, rows_max), wanted, then)
+
+    def tally(self, then: Then) -> None:
+        """Count tasks by group, status and user: `then` gets a list of rows or an exception."""
+        self._run_patiently(self._database.tally, lambda: True, then)
 
     def audit(self, request: Audit, bytes_max: int, wanted: Wanted, then: Then) -> None:
         """Read a page of the audit: `then` gets a `History` or an exception."""

@@ -3,13 +3,14 @@
 from peewee import (
     SQL,
     BooleanField,
+    CompositeKey,
     FloatField,
     IntegerField,
     Model,
     TextField,
 )
 
-__all__ = ["Act", "Change", "State", "Task"]
+__all__ = ["Act", "Change", "Record", "State", "Task"]
 
 
 class Change(Model):
@@ -47,6 +48,7 @@ class Task(Model):
     user = TextField()
     group_id = TextField()
     project_id = TextField()
+    checker = TextField()
 
     class Meta:
         table_name = "task"
@@ -59,6 +61,7 @@ class Task(Model):
 
 
 Task.add_index(Task.live, name="task_live", where=(Task.live == SQL("1")))
+Task.add_index(Task.checker, name="task_checker", where=(Task.checker != SQL("''")))
 
 
 class Act(Model):
@@ -75,6 +78,22 @@ class Act(Model):
 
     class Meta:
         table_name = "act"
+
+
+class Record(Model):
+    """What is kept beside the tasks: people, services, the day's figures."""
+
+    kind = TextField()
+    key = TextField()
+    value = TextField()
+    """JSON object."""
+    crc = IntegerField()
+    """CRC-32 of it in UTF-8."""
+
+    class Meta:
+        table_name = "record"
+        primary_key = CompositeKey("kind", "key")
+        without_rowid = True
 
 
 class State(Model):

@@ -12,6 +12,7 @@ from typing import Final
 
 from taskdashd.domain.tasks import Change, Task
 from taskdashd.store.known import KnownIds
+from taskdashd.store.records import Record, Records, Value
 
 _ENTRY_OVERHEAD_BYTES: Final = 800
 """About what a cached task takes beside its body (the tuple, its strings, the dict's slot)."""
@@ -20,8 +21,15 @@ _ENTRY_OVERHEAD_BYTES: Final = 800
 class View:
     """The state as of the last commit, as far as it is in memory, and what was decided since."""
 
-    def __init__(self, last_rev: int, cache_bytes_max: int, known: KnownIds) -> None:
+    def __init__(
+        self,
+        last_rev: int,
+        cache_bytes_max: int,
+        known: KnownIds,
+        records: Records | None = None,
+    ) -> None:
         self._known = known
+        self.records = records if records is not None else Records(())
         self.committed_rev = last_rev
         self.folded_rev = last_rev
         self.next_rev = last_rev + 1
@@ -102,6 +110,7 @@ class View:
     def roll_back(self) -> None:
         """Forget what was decided since the last commit. Revs are never used again."""
         self.pending.clear()
+        self.records.pending.clear()
 
     def fold(self, to_rev: int) -> None:
         """Note that the fold has caught up to a rev."""
@@ -156,13 +165,14 @@ class Transaction:
     written nothing.
     """
 
-    __slots__ = ("_put", "_view", "at", "changes")
+    __slots__ = ("_put", "_view", "at", "changes", "records")
 
     def __init__(self, view: View, at: str) -> None:
         self._view = view
         self.at = at
         """The wall-clock time of the changes, RFC 3339."""
         self.changes: list[Change] = []
+        self.records: list[Record] = []
         self._put: dict[str, Task] = {}
 
     @property
@@ -180,6 +190,17 @@ class Transaction:
         assert change.task.rev == self.rev
         self.changes.append(change)
         self._put[change.task.id] = change.task
+
+    def record(self, kind: str, key: str) -> Value | None:
+        """Give a record as this operation must see it, None if there is none."""
+        for record in reversed(self.records):
+            if (record.kind, record.key) == (kind, key):
+                return record.value
+        return self._view.records.get(kind, key)
+
+    def keep(self, kind: str, key: str, value: Value | None) -> None:
+        """Buffer what a record is to be from now on; None removes it."""
+        self.records.append(Record(kind, key, value))
 
 
 def _cost(task: Task | None) -> int:

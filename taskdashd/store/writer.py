@@ -20,6 +20,7 @@ from taskdashd.domain.acts import Act
 from taskdashd.domain.tasks import Change
 from taskdashd.store.database import Database
 from taskdashd.store.executor import Executor
+from taskdashd.store.records import Record
 from taskdashd.store.transaction import Transaction, View
 
 Decide = Callable[[Transaction], Any]
@@ -39,6 +40,7 @@ _CROWD_BYTES: Final = 16 << 20
 
 class _Entry(NamedTuple):
     changes: Sequence[Change]
+    records: Sequence[Record]
     result: Any
     done: Done
 
@@ -83,6 +85,7 @@ class Writer:
         self._acts_held: list[Act] = []
         """Of a commit that failed; they go with the next."""
         self._too_old: tuple[str, str] | None = None
+        self.on_kept: Callable[[Sequence[Record]], None] = lambda _records: None
         self.on_forgotten: Callable[[int], None] = lambda _rev: None
         self.forgotten_rev = 0
         """The log up to here may have gaps."""
@@ -138,17 +141,21 @@ class Writer:
         try:
             result = decide(transaction)
             changes: Sequence[Change] = transaction.changes
+            records: Sequence[Record] = transaction.records
         except ServerError as refusal:
-            result, changes = refusal, ()
-        if not changes and not self._view.pending:
+            result, changes, records = refusal, (), ()
+        view = self._view
+        if not changes and not records and not view.pending and not view.records.pending:
             done(result)
             return
         for change in changes:
-            self._view.pending[change.task.id] = change.task
+            view.pending[change.task.id] = change.task
             self._waiting_bytes += len(change.task.body)
-        self._view.next_rev += len(changes)
-        self._waiting_rows += len(changes)
-        self._queue.append(_Entry(changes, result, done))
+        for record in records:
+            view.records.pending[record.kind, record.key] = record
+        view.next_rev += len(changes)
+        self._waiting_rows += len(changes) + len(records)
+        self._queue.append(_Entry(changes, records, result, done))
 
     def catch_up(self, done: Done) -> None:
         """Call `done(None)` once the fold holds everything that is committed now."""
@@ -188,39 +195,47 @@ class Writer:
     def _commit(self) -> None:
         entries = self._in_flight
         changes: list[Change] = []
+        records: list[Record] = []
         while self._queue and len(changes) < self._batch_rows_max:
             entry = self._queue.popleft()
             entries.append(entry)
             changes += entry.changes
-        if not changes and not self._acts:
+            records += entry.records
+        if not changes and not records and not self._acts:
             # Only answers that waited for a commit which has succeeded meanwhile.
-            self._committed(changes, None)
+            self._committed(changes, records, None)
             return
         acts = self._acts_in_flight = [*self._acts_held, *self._acts]
         self._acts_held, self._acts = [], []
         self._busy = True
         self._executor.submit(
-            lambda: self._append(changes, acts), lambda outcome: self._committed(changes, outcome)
+            lambda: self._append(changes, acts, records),
+            lambda outcome: self._committed(changes, records, outcome),
         )
 
-    def _append(self, changes: list[Change], acts: Sequence[Act]) -> None:
+    def _append(
+        self, changes: list[Change], acts: Sequence[Act], records: Sequence[Record]
+    ) -> None:
         # On the writer's thread.
         began = time.perf_counter()
-        self._database.append(changes, acts)
+        self._database.append(changes, acts, records)
         self.commit_s.append(time.perf_counter() - began)
         self.commits += 1
 
-    def _committed(self, changes: list[Change], outcome: Any) -> None:
+    def _committed(self, changes: list[Change], records: Sequence[Record], outcome: Any) -> None:
         self._busy = False
         if isinstance(outcome, Exception):
             self._failed(outcome)
             return
         entries, self._in_flight, self._acts_in_flight = self._in_flight, [], []
-        self._waiting_rows -= len(changes)
+        self._waiting_rows -= len(changes) + len(records)
         self._waiting_bytes -= sum(len(change.task.body) for change in changes)
         self._view.commit(changes)
+        self._view.records.commit(records)
         if changes:
             self._on_commit(changes)
+        if records:
+            self.on_kept(records)
         for entry in entries:
             self._finish(entry, entry.result)
         self._let_in()

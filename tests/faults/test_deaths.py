@@ -28,9 +28,9 @@ from taskdashd.store.database import Database
 from taskdashd.store.writer import Writer
 at, left = os.environ["DIE_AT"], [int(os.environ["DIE_AFTER"])]
 append, finish, execute = Database.append, Writer._finish, dialect.Connection.execute_sql
-def counted(self, changes, acts):
+def counted(self, changes, *beside):
     left[0] -= bool(changes)
-    append(self, changes, acts)
+    append(self, changes, *beside)
     if at == "after the commit" and left[0] <= 0:
         os._exit(9)
 def spied(self, sql, *more):

@@ -57,8 +57,8 @@ FORGETFUL = """
 import random, sys
 from taskdashd.store.database import Database
 append = Database.append
-Database.append = lambda self, changes, acts: (
-    append(self, changes, acts) if random.random() < 0.5 else None)
+Database.append = lambda self, changes, *beside: (
+    append(self, changes, *beside) if random.random() < 0.5 else None)
 from taskdashd.cli import main
 sys.argv[0] = "taskdashd"
 main()

@@ -82,7 +82,7 @@ def test_the_watchdog_stops_when_the_writer_hangs(tmp_path: Path) -> None:
 import threading
 from taskdashd.store.database import Database
 never = threading.Event()
-Database.append = lambda self, changes, acts: never.wait()
+Database.append = lambda self, *changes: never.wait()
 """
     with changed(code, tmp_path) as (_, port, sock):
         with taskdash.connect(f"taskdash://127.0.0.1:{port}?timeout=0.2") as dash:

@@ -1,0 +1,193 @@
+"""Requests about people, and about the tasks that people do."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from taskdash_protocol.fields import TASK_FIELDS
+from taskdash_protocol.request import Declared, boolean, number, text, texts
+
+PERSON_CHARACTERS_MAX: Final = 64
+NAME_CHARACTERS_MAX: Final = 64
+WORD_CHARACTERS_MAX: Final = 500
+PASSWORD_CHARACTERS_MAX: Final = 256
+GROUPS_MAX: Final = 64
+HANDED_TO_MAX: Final = 100
+CLAIM_LIMIT_MAX_S: Final = 366 * 86400.0
+ROLES: Final = ("worker", "lead", "admin")
+
+
+def _task() -> Any:
+    return text(TASK_FIELDS["id"], characters_max=128, empty=False)
+
+
+def _as_user() -> Any:
+    return text(
+        "Who does it, where a service or an operator asks for somebody.",
+        characters_max=PERSON_CHARACTERS_MAX,
+        default="",
+    )
+
+
+def _word(meaning: str) -> Any:
+    return text(meaning, characters_max=WORD_CHARACTERS_MAX, default="")
+
+
+def _groups(meaning: str) -> Any:
+    return texts(meaning, characters_max=128, many_max=GROUPS_MAX, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Login(Declared):
+    """Sign a person in; where people may, the first time makes their account."""
+
+    request_id: ClassVar[str] = "Login"
+    user: str = text("Employee number.", characters_max=PERSON_CHARACTERS_MAX, empty=False)
+    name: str = text(
+        "What people call them; the first time.", characters_max=NAME_CHARACTERS_MAX, default=""
+    )
+    password: str = text(
+        "Where passwords are asked for.", characters_max=PASSWORD_CHARACTERS_MAX, default=""
+    )
+    confirm: str = text(
+        "What the warning about another address gave: go on all the same.",
+        characters_max=256,
+        default="",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Logout(Declared):
+    """End what `Login` has begun, here or everywhere."""
+
+    request_id: ClassVar[str] = "Logout"
+    everywhere: bool = boolean("Also in every other browser.", default=False)
+    user: str = text("Whom, where an admin asks.", characters_max=PERSON_CHARACTERS_MAX, default="")
+
+
+@dataclass(frozen=True, slots=True)
+class People(Declared):
+    """Ask for the people that one may see."""
+
+    request_id: ClassVar[str] = "People"
+
+
+@dataclass(frozen=True, slots=True)
+class SetPerson(Declared):
+    """Make or change a person's account: an admin anybody's, everybody their own name and password.
+
+    What is left out stays.
+    """
+
+    request_id: ClassVar[str] = "SetPerson"
+    user: str = text("Employee number.", characters_max=PERSON_CHARACTERS_MAX, empty=False)
+    name: str | None = text(
+        "What people call them.", characters_max=NAME_CHARACTERS_MAX, empty=False, default=None
+    )
+    role: str | None = text("worker, lead or admin.", characters_max=6, one_of=ROLES, default=None)
+    groups: tuple[str, ...] | None = _groups("The groups that they are in.")
+    leads: tuple[str, ...] | None = _groups("Those of their groups that a lead leads.")
+    active: bool | None = boolean("false: they may not sign in.", default=None)
+    password: str | None = text(
+        "The new one; empty removes it.", characters_max=PASSWORD_CHARACTERS_MAX, default=None
+    )
+    old_password: str = text(
+        "Theirs so far, where it is not an admin who changes it.",
+        characters_max=PASSWORD_CHARACTERS_MAX,
+        default="",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Claim(Declared):
+    """Take a task that nobody has."""
+
+    request_id: ClassVar[str] = "Claim"
+    id: str = _task()
+    user: str = _as_user()
+    limit: float | None = number(
+        "Seconds, after which it is free again unless it was submitted.",
+        1,
+        CLAIM_LIMIT_MAX_S,
+        default=None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Begin(Declared):
+    """Say that work on a task that one has claimed has begun."""
+
+    request_id: ClassVar[str] = "Begin"
+    id: str = _task()
+    user: str = _as_user()
+
+
+@dataclass(frozen=True, slots=True)
+class Release(Declared):
+    """Give a task back, for anybody to claim."""
+
+    request_id: ClassVar[str] = "Release"
+    id: str = _task()
+    user: str = _as_user()
+    word: str = _word("Why.")
+
+
+@dataclass(frozen=True, slots=True)
+class Assign(Declared):
+    """Give a task to somebody, whoever has it now: a lead of its group."""
+
+    request_id: ClassVar[str] = "Assign"
+    id: str = _task()
+    to: str = text("Who gets it.", characters_max=PERSON_CHARACTERS_MAX, empty=False)
+    user: str = _as_user()
+    word: str = _word("A word to them.")
+    limit: float | None = number("As in Claim.", 1, CLAIM_LIMIT_MAX_S, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Submit(Declared):
+    """Hand the work in, to be checked."""
+
+    request_id: ClassVar[str] = "Submit"
+    id: str = _task()
+    user: str = _as_user()
+    checker: str = text(
+        "Who is to check it; without one who is named, a lead of its group.",
+        characters_max=PERSON_CHARACTERS_MAX,
+        default="",
+    )
+    word: str = _word("A word to them.")
+
+
+@dataclass(frozen=True, slots=True)
+class Approve(Declared):
+    """Find submitted work good: the task is finished."""
+
+    request_id: ClassVar[str] = "Approve"
+    id: str = _task()
+    user: str = _as_user()
+    word: str = _word("A word on it.")
+
+
+@dataclass(frozen=True, slots=True)
+class Reject(Declared):
+    """Give submitted work back to who did it, with the reason."""
+
+    request_id: ClassVar[str] = "Reject"
+    id: str = _task()
+    reason: str = text("What is to be done.", characters_max=WORD_CHARACTERS_MAX, empty=False)
+    user: str = _as_user()
+
+
+@dataclass(frozen=True, slots=True)
+class Handover(Declared):
+    """Give all that somebody holds or is to check to others, in one act."""
+
+    request_id: ClassVar[str] = "Handover"
+    of: str = text("Whose tasks.", characters_max=PERSON_CHARACTERS_MAX, empty=False)
+    to: tuple[str, ...] = texts(
+        "Who gets them: each the next, whoever has the fewest first.",
+        characters_max=PERSON_CHARACTERS_MAX,
+        many_max=HANDED_TO_MAX,
+    )
+    user: str = _as_user()
+    word: str = _word("Why: leave, illness.")

@@ -1,0 +1,67 @@
+"""Requests about task services, and the figures of the day."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from taskdash_protocol.request import Declared, boolean, number, text, url
+
+RESERVED_CHARACTERS_MAX: Final = 4096
+
+
+def _reserved() -> Any:
+    return text(
+        "The service's own words; kept.", characters_max=RESERVED_CHARACTERS_MAX, default=""
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterService(Declared):
+    """Say that a service is there. Its URL is its key; a retry is harmless."""
+
+    request_id: ClassVar[str] = "RegisterService"
+    url: str = url("Where it can be reached.")
+    name: str = text("What people call it.", characters_max=128, default="")
+    reserved: str = _reserved()
+    group_id: str = text("The group it works for.", characters_max=128, default="")
+    heartbeat_timeout: float | None = number(
+        "After so many seconds of silence it is dead.", 0.5, 86400, default=None
+    )
+    fetch: bool = boolean("Fetch its tasks from its URL now.", default=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceBeat(Declared):
+    """Say that a service lives, and the tasks with it that it registered without a connection."""
+
+    request_id: ClassVar[str] = "ServiceBeat"
+    url: str = url("Which service.")
+    time: int | None = number(
+        "Its own clock, Unix seconds; shown, and trusted for nothing.",
+        -(2.0**63),
+        2.0**63,
+        default=None,
+    )
+    reserved: str = _reserved()
+
+
+@dataclass(frozen=True, slots=True)
+class Services(Declared):
+    """Ask for the services that one may see, and how they fare."""
+
+    request_id: ClassVar[str] = "Services"
+
+
+@dataclass(frozen=True, slots=True)
+class FetchTasks(Declared):
+    """Have the daemon ask a service for its tasks, by GET, or for one of them, by POST."""
+
+    request_id: ClassVar[str] = "FetchTasks"
+    url: str = url("A registered service's.")
+    id: str = text("Only this task.", characters_max=128, default="")
+
+
+@dataclass(frozen=True, slots=True)
+class Figures(Declared):
+    """Ask how the work of the day goes, in numbers."""
+
+    request_id: ClassVar[str] = "Figures"

@@ -1,0 +1,106 @@
+"""Who the people are: accounts, roles, groups, and where they are signed in. Rules only."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final, Self
+
+from taskdashd.domain.access import EVERYBODYS, Identity, PersonRole
+
+SIGNED_IN_MAX: Final = 20
+"""Browsers that one person is signed in with; the one unused for longest is signed out."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A browser that somebody is signed in with."""
+
+    key: str
+    """SHA-256 of what the browser holds, in hexadecimal."""
+    address: str
+    since: str
+    """RFC 3339."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An account."""
+
+    id: str
+    """Employee number."""
+    name: str
+    role: PersonRole = "worker"
+    groups: tuple[str, ...] = ()
+    leads: tuple[str, ...] = ()
+    """Those of the groups that a lead leads."""
+    active: bool = True
+    password: str = ""
+    """Argon2id, encoded as PHC string; empty where there is none."""
+    made_at: str = ""
+    address: str = ""
+    """Where the last sign-in came from."""
+    signed_in_at: str = ""
+    signed_in: tuple[SignedIn, ...] = ()
+
+    @property
+    def identity(self) -> Identity:
+        """Give whom somebody who has signed in as this person is."""
+        return Identity(
+            called(self.id, self.name),
+            self.role,
+            frozenset((*self.groups, EVERYBODYS)),
+            f"person {self.id}",
+            self.id,
+            frozenset(self.leads if self.role == "lead" else ()),
+        )
+
+    def to_record(self) -> dict[str, Any]:
+        """Give what is stored."""
+        return asdict(self)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Read what was stored."""
+        return cls(
+            **{
+                **record,
+                "groups": tuple(record["groups"]),
+                "leads": tuple(record["leads"]),
+                "signed_in": tuple(SignedIn(**one) for one in record["signed_in"]),
+            }
+        )
+
+    def changed(self, **fields: Any) -> "Person":
+        """Give the person after a change; who leads a group is in it, and only leads lead."""
+        fields = {name: value for name, value in fields.items() if value is not None}
+        new = replace(self, **fields)
+        # Somebody who is made a lead and not told of what leads all their groups.
+        leads = fields.get("leads", self.leads or new.groups) if new.role == "lead" else ()
+        groups = tuple(dict.fromkeys((*new.groups, *leads)))
+        return replace(new, leads=tuple(leads), groups=groups)
+
+    def with_sign_in(self, one: SignedIn) -> "Person":
+        """Give the person after another sign-in."""
+        kept = [other for other in self.signed_in if other.key != one.key]
+        return replace(
+            self,
+            address=one.address,
+            signed_in_at=one.since,
+            signed_in=(*kept, one)[-SIGNED_IN_MAX:],
+        )
+
+    def without_sign_in(self, key: str | None) -> "Person":
+        """Give the person after the end of a sign-in; None ends all."""
+        kept = tuple(one for one in self.signed_in if key is not None and one.key != key)
+        return replace(self, signed_in=kept)
+
+
+def called(number: str, name: str) -> str:
+    """Name somebody for people."""
+    return f"{name} ({number})" if name and name != number else number
+
+
+def sees_person(identity: Identity, person: Person) -> bool:
+    """Tell whether somebody sees a person: themselves, and who shares a group with them."""
+    if identity.confined_to is None or identity.person == person.id:
+        return True
+    return not identity.groups.isdisjoint(person.groups)

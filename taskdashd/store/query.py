@@ -1,0 +1,158 @@
+"""Query: from a request to SQL, and from rows to a page."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from typing import Any, NamedTuple
+
+from peewee import SQL, Tuple
+
+from taskdash_protocol import strictjson
+from taskdash_protocol.errors import BadRequest
+from taskdash_protocol.requests import CLASS, Query
+from taskdash_protocol.statuses import ENDED, WAITING
+from taskdashd.domain import tasks
+from taskdashd.domain.access import Sight
+from taskdashd.store import cursors, dialect, schema
+from taskdashd.store.audit import Rows
+
+Where = Mapping[str, frozenset[str]]
+
+
+class StoredTask(NamedTuple):
+    """A row of a Query's page."""
+
+    id: str
+    body: bytes
+
+
+class Page(NamedTuple):
+    """The answer to a Query."""
+
+    rows: list[StoredTask]
+    next: str | None
+
+
+def read(
+    request: Query,
+    sight: Sight | None,
+    bytes_max: int,
+    unfolded: Mapping[str, int] | None,
+    database: dialect.Connection,
+    rows: Rows,
+) -> Page:
+    """Read a page. Raises `BadRequest` for a cursor that is none."""
+    field, descending = request.order.removeprefix("-"), request.order.startswith("-")
+    key = _expression(field)
+    wanted = {name: frozenset(values) for name, values in request.where.items()}
+    query = (
+        schema.Task.select(schema.Task.id, schema.Task.rev, key)
+        .join(schema.Change, on=(schema.Change.rev == schema.Task.rev))
+        .limit(request.limit + 1)
+    )
+    for name, values in request.where.items():
+        query = query.where(_is_in(name, values))
+    if sight is not None:
+        query = query.where(_seen(sight))
+    if unfolded:
+        query = query.where(schema.Task.id.not_in(list(unfolded)))
+    order: list[Any] = [key, schema.Task.id] if field != "id" else [schema.Task.id]
+    after = None
+    if request.after is not None:
+        after = _place(cursors.read(request.after, request.order), field, wanted, sight, rows)
+        position = Tuple(*order) if len(order) > 1 else order[0]
+        bound = Tuple(*after) if len(order) > 1 else after[-1]
+        query = query.where(position < bound if descending else position > bound)
+    query = query.order_by(*(item.desc() if descending else item.asc() for item in order))
+    sql, parameters = query.bind(database).sql()
+    found = list(rows(sql, tuple(parameters)))
+    if unfolded:
+        found += _unfolded(wanted, sight, field, after, descending, unfolded, rows)
+        found.sort(key=lambda row: (row[2], row[0]), reverse=descending)
+        del found[request.limit + 1 :]
+    revs = dialect.json_list(rev for _, rev, _ in found[: request.limit])
+    # One after another, and no further than the page goes: bodies can be large.
+    return _page(found, rows(dialect.BODIES, (revs,)), request.order, bytes_max)
+
+
+def _place(
+    cursor: cursors.Cursor, field: str, wanted: Where, sight: Sight | None, rows: Rows
+) -> tuple[Any, str]:
+    key, task_id, rev = cursor
+    if key is None:
+        found = rows(dialect.BODIES, (dialect.json_list([rev]),))
+        held = [strictjson.reload(dialect.text(*row)) for row in found]
+        fields: dict[str, Any] = held[0] if held else {}
+        # A cursor is made of a row that was selected; one to any other row was made up, and would
+        # tell of what the asker may not see.
+        if fields.get("id") != task_id or not _selects(wanted, sight, fields):
+            raise BadRequest("field after is a cursor to a change that is no longer held")
+        key = fields[field]
+    return key, task_id
+
+
+def _unfolded(
+    wanted: Where,
+    sight: Sight | None,
+    field: str,
+    after: tuple[Any, str] | None,
+    descending: bool,
+    unfolded: Mapping[str, int],
+    rows: Rows,
+) -> Iterator[tuple[str, int, Any]]:
+    revs = dialect.json_list(unfolded.values())
+    for rev, task_id, _, _, _, *text in rows(dialect.LOAD_BY_REV, (revs,)):
+        fields = strictjson.reload(dialect.text(*text))
+        here = (fields[field], task_id)
+        passed = after is not None and (here >= after if descending else here <= after)
+        if not passed and _selects(wanted, sight, fields):
+            yield task_id, rev, fields[field]
+
+
+def _selects(wanted: Where, sight: Sight | None, fields: Mapping[str, Any]) -> bool:
+    return tasks.matches(wanted, fields) and (sight is None or sight.sees(fields))
+
+
+def _seen(sight: Sight) -> Any:
+    seen = schema.Task.group_id.in_(sorted(sight.groups))
+    if sight.person:
+        # The index of checkers leaves out the tasks without one, and must be told so.
+        checks = (schema.Task.checker != SQL("''")) & (schema.Task.checker == sight.person)
+        seen = seen | (schema.Task.user == sight.person) | checks
+    return seen
+
+
+def _is_in(name: str, values: tuple[str, ...]) -> Any:
+    if name != CLASS:
+        return _expression(name).in_(values)
+    # An impossible condition to begin with, for a list may be empty.
+    found = schema.Task.id.is_null()
+    for value in set(values):
+        if value == "live":
+            found = found | (schema.Task.live == SQL("1"))
+        else:
+            statuses = sorted(WAITING if value == "waiting" else ENDED)
+            found = found | schema.Task.status.in_(statuses)
+    return found
+
+
+def _expression(name: str) -> Any:
+    if name in schema.Task._meta.fields:
+        return getattr(schema.Task, name)
+    return dialect.member(schema.Change.task, name)
+
+
+def _page(
+    found: list[tuple[str, int, Any]], bodies: Iterator[Any], order: str, bytes_max: int
+) -> Page:
+    taken: list[StoredTask] = []
+    size = 0
+    with closing(bodies):  # type: ignore[type-var]
+        for (task_id, _, _), text in zip(found, bodies, strict=False):
+            body = dialect.text(*text)
+            size += len(body)
+            if taken and size > bytes_max:
+                break
+            taken.append(StoredTask(task_id, body))
+    if len(taken) == len(found):
+        return Page(taken, None)
+    return Page(taken, cursors.write(order, *found[len(taken) - 1]))
