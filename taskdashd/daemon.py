@@ -31,6 +31,8 @@ from taskdashd.operations.access import Access
 from taskdashd.operations.acts import Acts
 from taskdashd.operations.clock import Clock
 from taskdashd.operations.engine import Engine
+from taskdashd.operations.services import Supervised
+from taskdashd.passwords import Passwords
 from taskdashd.server.mailbox import Mailbox
 from taskdashd.server.poller import Poller
 from taskdashd.server.supervisor import Supervisor
@@ -126,6 +128,7 @@ def build_engine(
         opened.last_rev, opened.pruned_rev, reader.changes, recent_bytes_max=live.event_cache
     )
     engine.join(writer, reader, feed)
+    engine.services = Supervised(engine)
     return engine
 
 
@@ -149,6 +152,7 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
     clock = Clock(time.monotonic, time.time, time.thread_time)
     access = Access(tokens.identify, clock.now, required=required, named=tokens.named)
     engine = build_engine(database, live, writing, reading, querying, clock, access)
+    engine.passwords = Passwords(lambda: ThreadExecutor("taskdashd-password", mailbox.post))
     if is_full:
         engine.reserve.give_up()
     poller = Poller(engine, live, mailbox)

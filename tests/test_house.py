@@ -14,8 +14,8 @@ from taskdash_protocol.requests import REQUESTS
 from taskdash_protocol.statuses import ENDED, WAITING
 from taskdashd import config
 from taskdashd.cli import main as daemon
-from taskdashd.operations import audit, sessions, status, tasks  # noqa: F401
 from taskdashd.operations.table import OPERATIONS
+from taskdashd.server import calls  # noqa: F401  # it imports all operations
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = (
@@ -74,7 +74,9 @@ def test_each_setting_is_documented_with_its_default() -> None:
 def shown(default: object) -> str:
     if isinstance(default, float):
         return f"{default:g}"
-    return "off" if default is None else str(default)
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    return "off" if default in (None, ()) else str(default)
 
 
 def test_each_command_is_documented() -> None:

@@ -18,6 +18,7 @@ from taskdashd.daemon import Live, build_engine
 from taskdashd.domain.access import Identity
 from taskdashd.operations.access import Access
 from taskdashd.operations.clock import Clock
+from taskdashd.passwords import Passwords
 from taskdashd.server.connection import Connection
 from taskdashd.server.link import Unread
 from taskdashd.server.ready import ReadyReplies
@@ -148,6 +149,7 @@ class World:
         self.ready_replies = ReadyReplies(
             self.engine.view, self.engine.speaks_for, self.live.reply_cache
         )
+        self.engine.passwords = Passwords(lambda: self.reading)
         self.supervisor = Supervisor(self.engine, self)  # type: ignore[arg-type]
 
     def restart(self) -> None:

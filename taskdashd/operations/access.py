@@ -1,18 +1,12 @@
 """Signing in, and what an identity may do: the rules of `domain/access` at the operations' edge."""
 
-from collections import OrderedDict
 from collections.abc import Callable
-from typing import Final
 
 from taskdash_protocol import strictjson
-from taskdash_protocol.errors import AuthError, Busy
+from taskdash_protocol.errors import AuthError
 from taskdashd.domain.access import ANYONE, Identity
 from taskdashd.domain.tasks import Task
-
-FAILURES_MAX: Final = 5
-"""Wrong tokens from one address within `FORGIVEN_S`, beyond which none is looked at."""
-FORGIVEN_S: Final = 60.0
-_ADDRESSES_MAX: Final = 10_000
+from taskdashd.operations.failures import Failures
 
 
 class Access:
@@ -29,10 +23,8 @@ class Access:
         self._identify = identify
         self.named = named
         """Gives whom a verified certificate stands for; None if its name has no token."""
-        self._now = now
         self.required = required
-        self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
-        """By address: how many wrong tokens, and when the first of them came."""
+        self._failures = Failures(now)
 
     @property
     def at_first(self) -> Identity | None:
@@ -43,21 +35,12 @@ class Access:
         """Give whom a token stands for. Raises `AuthError`, `Busy` after too many wrong ones."""
         if not self.required:
             return ANYONE
-        count, first = self._failures.get(address, (0, 0.0))
-        wait_s = first + FORGIVEN_S - self._now()
-        if count and wait_s <= 0:
-            del self._failures[address]
-            count = 0
-        if count >= FAILURES_MAX:
-            raise Busy(f"too many wrong tokens came from this address: wait {wait_s:.0f} s")
+        self._failures.check(address, "tokens")
         if not given:
             raise AuthError("this daemon asks for a token: say it in Hello")
         identity = self._identify(given)
         if identity is None:
-            self._failures[address] = (count + 1, first if count else self._now())
-            self._failures.move_to_end(address)
-            if len(self._failures) > _ADDRESSES_MAX:
-                self._failures.popitem(last=False)
+            self._failures.add(address)
             raise AuthError("the token is wrong, was revoked or has expired")
         return identity
 

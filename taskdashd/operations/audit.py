@@ -5,6 +5,7 @@ from typing import Any
 from taskdash_protocol import strictjson
 from taskdash_protocol.errors import AuthError, NotFound
 from taskdash_protocol.requests import Audit
+from taskdashd.domain.access import Identity
 from taskdashd.domain.acts import Act, changed
 from taskdashd.operations.access import sees
 from taskdashd.operations.engine import REPLY_RESERVE_BYTES
@@ -40,7 +41,7 @@ def _report(request: Audit, found: History, caller: Caller) -> dict[str, Any] | 
                 act = Act(entry.rev, entry.at, DAMAGED, entry.who, "it cannot be read any more", 1)
                 entries.append(_act(act))
         elif caller.identity.sees_task(strictjson.reload(entry.task)):
-            entries.append(_told(entry, caller))
+            entries.append(told(entry, caller.identity))
     return {"entries": entries, "next": found.next}
 
 
@@ -49,11 +50,12 @@ def _act(act: Act) -> dict[str, Any]:
     return {**told, "task": "", "why": act.detail, "count": act.times, "changes": {}}
 
 
-def _told(entry: Entry, caller: Caller) -> dict[str, Any]:
+def told(entry: Entry, identity: Identity) -> dict[str, Any]:
+    """Say of a change what somebody may know."""
     new = strictjson.reload(entry.task)
     old = strictjson.reload(entry.previous) if entry.previous else {}
     # Where it was in another group before, what it was like there is not for everybody.
-    known = not old or caller.identity.sees_task(old)
+    known = not old or identity.sees_task(old)
     changes = changed(old, new) if known else {}
     dies = entry.kind == "shutdown" and entry.who == ACTOR
     why = REASON if dies else new.get("reason") if "reason" in changes else ""

@@ -6,29 +6,37 @@ to take back.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from taskdash_protocol.errors import AuthError, Busy, ServerError, StorageError
 from taskdash_protocol.statuses import is_live
-from taskdashd.domain.access import LOCAL_OPERATOR, Identity
+from taskdashd.domain.access import Identity
 from taskdashd.domain.budget import Budget
 from taskdashd.domain.liveness import Liveness, Owner
-from taskdashd.domain.tasks import Author, Change, Moment, Task, refreshed
-from taskdashd.feed import Feed, Subscriber, Watch
+from taskdashd.domain.people import Person
+from taskdashd.domain.tally import Tally
+from taskdashd.domain.tasks import Change, Moment, Task, refreshed
+from taskdashd.feed import Feed, Subscriber
 from taskdashd.operations.access import Access
 from taskdashd.operations.acts import Acts
 from taskdashd.operations.clock import Clock
+from taskdashd.operations.failures import Failures
+from taskdashd.operations.session import Session as Session
 from taskdashd.store.database import Opened
 from taskdashd.store.reader import Reader
+from taskdashd.store.records import Record
 from taskdashd.store.reserve import Reserve
 from taskdashd.store.transaction import Transaction, View
 from taskdashd.store.writer import Writer
 
+PERSON: Final = "person"
+SERVICE: Final = "service"
+
+if TYPE_CHECKING:
+    from taskdashd.operations.services import Supervised
+
 NOBODY: Final = 0
 """Serial of the owner that stands for connections which are gone."""
-
-_DRAWN_AT_ONCE: Final = 16
-"""Requests for which a connection's budget is asked at once."""
 
 _BUDGETS_MAX: Final = 10_000
 
@@ -49,109 +57,21 @@ class Limits(Protocol):
     request_rate: int | None
     identity_rate: int | None
     audit_keep: float | None
+    sign_up: bool
+    passwords: bool
+    claim_limit: float | None
+    max_people: int
+    max_services: int
 
 
-class Session:
-    """One connection, as operations see it: who it is, what it owns, what it watches."""
+class Hashing(Protocol):
+    """What hashes passwords, somewhere that may take its time."""
 
-    __slots__ = (
-        "_allowed",
-        "author",
-        "budget",
-        "client",
-        "identity",
-        "next_watch",
-        "owner",
-        "peer",
-        "said_hello",
-        "sees_all",
-        "shared_budget",
-        "since",
-        "subscriber",
-        "watches",
-    )
+    def hash(self, password: str, then: Callable[[Any], None]) -> None:
+        """Call `then` with the encoded hash, or an exception."""
 
-    def __init__(
-        self,
-        serial: int,
-        peer: str,
-        subscriber: Subscriber,
-        now: float,
-        identity: Identity | None,
-        budget: Budget,
-    ) -> None:
-        self.peer = peer
-        self.since = now
-        self.client = ""
-        self.said_hello = False
-        self.budget = budget
-        self.shared_budget: Budget | None = None
-        """That of the identity, for all its connections."""
-        self._allowed = 0
-        self.author = Author(serial, peer)
-        self.signed_in(identity)
-        self.owner = Owner(serial, now)
-        self.subscriber = subscriber
-        self.watches: dict[int, Watch] = {}
-        self.next_watch = 1
-
-    @property
-    def address(self) -> str:
-        """Give where it comes from, without the port."""
-        return self.peer.rpartition(":")[0]
-
-    @property
-    def is_local(self) -> bool:
-        """Whether it is the operator's, on the socket that always gets in."""
-        return self.identity is LOCAL_OPERATOR
-
-    def may_ask(self) -> bool:
-        """Count a request, and tell whether the rates allow it."""
-        self._allowed -= 1
-        return self._allowed >= 0 or self._draw()
-
-    def share(self, budget: Budget) -> None:
-        """From now on draw from an identity's budget too."""
-        if budget is not self.shared_budget:
-            self.give_back()
-            self.shared_budget = budget
-
-    def give_back(self) -> None:
-        """Return what was drawn and not used."""
-        unused, self._allowed = max(0, self._allowed), 0
-        self.budget.give_back(unused)
-        if self.shared_budget is not None:
-            self.shared_budget.give_back(unused)
-
-    def _draw(self) -> bool:
-        drawn = _DRAWN_AT_ONCE if self.is_local else self.budget.draw(_DRAWN_AT_ONCE)
-        if self.shared_budget is not None and drawn:
-            shared = self.shared_budget.draw(drawn)
-            self.budget.give_back(drawn - shared)
-            drawn = shared
-        self._allowed = max(0, drawn - 1)
-        return drawn > 0
-
-    def introduce(self, client: str) -> None:
-        """Take the name that the client gives itself."""
-        self.said_hello = True
-        self.client = client
-        self._name_author()
-
-    def signed_in(self, identity: Identity | None) -> None:
-        """Take whom it stands for; None for nobody yet."""
-        self.identity = identity
-        self.sees_all = identity is not None and identity.confined_to is None
-        self._name_author()
-
-    def _name_author(self) -> None:
-        serial, identity = self.author.serial, self.identity
-        name = identity.name if identity is not None else ""
-        known = f"{name}, {self.peer}" if name else self.peer
-        overrides = identity is not None and identity.is_known_operator
-        self.author = Author(
-            serial, f"{self.client} ({known})" if self.client else known, overrides
-        )
+    def verify(self, encoded: str, password: str, then: Callable[[Any], None]) -> None:
+        """Call `then` with whether the password is the one, or an exception."""
 
 
 class Engine:
@@ -180,11 +100,22 @@ class Engine:
         """Whether something waits in the socket of the session with this serial."""
         self._budgets: dict[str, Budget] = {}
         """By the identity's key."""
+        self.tally: Tally | None = None
+        """Counts as tasks change, where somebody looks at the figures."""
+        self.failures = Failures(clock.now)
+        """Of people who sign in."""
+        self.followers: list[Callable[[Sequence[Change]], None]] = []
+        """Told of each commit's changes, after the feed."""
+        self.on_kept: list[Callable[[Sequence[Record]], None]] = [self._people_changed]
+        """Told of each commit's records."""
         self._serial = opened.boot << 32
         # What was live before this start gets one full timeout from now to be taken up.
         before = self._orphaned()
         for task_id, timeout_s in opened.live:
             self.liveness.supervise(task_id, before, timeout_s)
+
+    services: "Supervised"
+    passwords: "Hashing"
 
     def join(self, writer: Writer, reader: Reader, feed: Feed) -> None:
         """Get the parts that in their turn need `committed`."""
@@ -192,18 +123,41 @@ class Engine:
         self.reader = reader
         self.feed = feed
         writer.on_forgotten = feed.forgotten
+        writer.on_kept = self._kept
 
     # Connections
 
     def connect(self, peer: str, subscriber: Subscriber) -> Session:
         """Begin a session for a connection that was just accepted."""
-        self._serial += 1
-        now, identity = self.clock.now(), self.access.at_first
-        budget = Budget(lambda: self.limits.request_rate, self.clock.now)
-        session = Session(self._serial, peer, subscriber, now, identity, budget)
-        self.sessions[self._serial] = session
+        session = self.visit(peer, subscriber, self.access.at_first)
+        self.sessions[session.owner.serial] = session
         self.liveness.connect(session.owner)
         return session
+
+    def visit(
+        self, peer: str, subscriber: Subscriber | None = None, identity: Identity | None = None
+    ) -> Session:
+        """Begin a session for somebody whose silence means nothing: who asks over HTTP."""
+        budget = Budget(lambda: self.limits.request_rate, self.clock.now)
+        return Session(self.new_serial(), peer, subscriber, self.clock.now(), identity, budget)
+
+    def stand_in(self, serial: int, name: str) -> Session:
+        """Begin a session for a service that has no connection, under a number that is its own."""
+        session = Session(
+            serial,
+            name,
+            None,
+            self.clock.now(),
+            None,
+            Budget(lambda: self.limits.request_rate, self.clock.now),
+        )
+        self.sessions[serial] = session
+        return session
+
+    def new_serial(self) -> int:
+        """Give a number that no owner of a task has had."""
+        self._serial += 1
+        return self._serial
 
     def disconnect(self, session: Session) -> None:
         """End a session. Its live tasks keep their deadline."""
@@ -320,6 +274,32 @@ class Engine:
         for change in changes:
             self._follow(change)
         self.feed.publish(changes)
+        for follow in self.followers:
+            follow(changes)
+
+    def _kept(self, records: Sequence[Record]) -> None:
+        for follow in self.on_kept:
+            follow(records)
+
+    def _people_changed(self, records: Sequence[Record]) -> None:
+        """Take everybody who is connected as a person for what that person is now."""
+        changed = {record.key for record in records if record.kind == PERSON}
+        if not changed:
+            return
+        for session in self.sessions.values():
+            number = session.identity.person if session.identity is not None else ""
+            if number in changed:
+                person = self.person(number)
+                if person is not None and person.active:
+                    self.become(session, person.identity)
+                else:
+                    self.end_watches(session)
+                    session.signed_in(self.access.at_first)
+
+    def person(self, number: str) -> Person | None:
+        """Give the account of an employee number, as of the last commit."""
+        found = self.view.records.committed(PERSON, number)
+        return None if found is None else Person.from_record(found)
 
     def _follow(self, change: Change) -> None:
         """Count the task for its owner, and supervise it if it is live."""

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from taskdashd.domain.times import stamp
 from taskdashd.operations.engine import Engine
+from taskdashd.operations.expiry import Expiry
 from taskdashd.store.database import Health
 
 _FORGET_EVERY_S: Final = 1.0
@@ -25,12 +26,15 @@ class Housekeeping:
         self._forgotten_rev = 0
         self._ahead_s = self._clock_ahead_s()
         self._steady_since = engine.clock.now()
+        self._expiry = Expiry(engine)
 
     def tick(self) -> None:
         """Do what is due."""
         engine = self._engine
         if acts := engine.acts.due():
             engine.writer.note(acts)
+        self._expiry.tick()
+        engine.services.tick()
         self._look_for_room()
         self._forget()
 

@@ -25,7 +25,7 @@ def register(request: Register, caller: Caller, transaction: Transaction) -> Res
     # How the owner fares matters only where a fence stands.
     moment = caller.engine.moment(transaction, old if old is not None and old.fenced else None)
     change = tasks.register(old, request, caller.session.author, moment)
-    return _put(change, caller, transaction)
+    return put(change, caller, transaction)
 
 
 @writes(Update)
@@ -37,7 +37,7 @@ def update(request: Update, caller: Caller, transaction: Transaction) -> Result:
     check_write(caller.identity, old, request.fields.get("group_id"))
     moment = caller.engine.moment(transaction, None if request.own else old)
     change = tasks.update(old, request, caller.session.author, moment)
-    return _put(change, caller, transaction)
+    return put(change, caller, transaction)
 
 
 @reads(Find)
@@ -60,7 +60,8 @@ def query(request: Query, caller: Caller, done: Done) -> None:
     engine.reader.query(request, caller.identity.sight, bytes_max, caller.is_there, read)
 
 
-def _put(change: Change, caller: Caller, transaction: Transaction) -> Result:
+def put(change: Change, caller: Caller, transaction: Transaction) -> dict[str, Any]:
+    """Write a change, if the limits allow it. Raises `BadRequest`, `Busy`, `StorageError`."""
     task = change.task
     largest = caller.engine.limits.max_frame - REPLY_RESERVE_BYTES
     if len(task.body) > largest:

@@ -1,0 +1,39 @@
+"""Who has given wrong credentials lately, and must wait before the next are looked at."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from taskdash_protocol.errors import Busy
+
+FAILURES_MAX: Final = 5
+"""From one address within `FORGIVEN_S`, beyond which nothing is looked at."""
+FORGIVEN_S: Final = 60.0
+_ADDRESSES_MAX: Final = 10_000
+
+
+class Failures:
+    """Counts by address; a bounded number of them."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._known: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        """How many, and when the first of them came."""
+
+    def check(self, address: str, what: str) -> None:
+        """Raise `Busy` where too many came from an address."""
+        count, first = self._known.get(address, (0, 0.0))
+        wait_s = first + FORGIVEN_S - self._now()
+        if count and wait_s <= 0:
+            del self._known[address]
+            count = 0
+        if count >= FAILURES_MAX:
+            raise Busy(f"too many wrong {what} came from this address: wait {wait_s:.0f} s")
+
+    def add(self, address: str) -> None:
+        """Count one more."""
+        count, first = self._known.get(address, (0, self._now()))
+        self._known[address] = (count + 1, first)
+        self._known.move_to_end(address)
+        if len(self._known) > _ADDRESSES_MAX:
+            self._known.popitem(last=False)

@@ -1,0 +1,322 @@
+"""Login, Logout, People, SetPerson: accounts, and who is signed in as whom."""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import replace
+from typing import Any, Final
+
+from taskdash_protocol.errors import AuthError, BadRequest, Busy, Conflict
+from taskdash_protocol.people import Login, Logout, People, SetPerson
+from taskdash_protocol.requests import Audit
+from taskdashd.domain.people import Person, SignedIn, sees_person
+from taskdashd.operations.audit import told
+from taskdashd.operations.engine import PERSON, Engine
+from taskdashd.operations.session import Session
+from taskdashd.operations.table import Caller, Done, session
+from taskdashd.store.audit import Entry, History
+from taskdashd.store.transaction import Transaction
+
+BACK_OUT_S: Final = 5
+"""So long somebody who comes from another address has to think again, before anything is kept."""
+PASSWORD_CHARACTERS_MIN: Final = 8
+_CONFIRM_S: Final = 60
+_TOLD_MAX: Final = 5
+_SECRET_BYTES: Final = 32
+_LAST_BYTES_MAX: Final = 64 << 10
+# Of this process: who was warned before a restart is warned again.
+_CONFIRM_KEY: Final = secrets.token_bytes(32)
+
+
+@session(Login)
+def login(request: Login, caller: Caller, done: Done) -> None:
+    """Sign a person in; the first time make their account, if people may."""
+    me, engine = caller.session, caller.engine
+    if me.is_local:
+        raise Conflict("the operator's socket stays the operator's: name the user in each request")
+    number = request.user.strip()
+    if not number:
+        raise BadRequest("field user must not be empty")
+    engine.failures.check(me.address, "sign-ins")
+    person = engine.person(number)
+    if person is None:
+        _make_account(replace(request, user=number), caller, done)
+        return
+
+    def proved(is_right: Any) -> None:
+        if isinstance(is_right, Exception):
+            done(is_right)
+        elif not is_right:
+            engine.failures.add(me.address)
+            engine.acts.note("refused", f"{number} ({me.address})", "wrong name or password")
+            done(AuthError("the number and the name or password do not belong together"))
+        else:
+            _go_on(person, request.confirm, caller, done)
+
+    if engine.limits.passwords:
+        engine.passwords.verify(person.password, request.password, proved)
+    else:
+        same = request.name.strip().casefold() in ("", person.name.casefold())
+        proved(same)
+
+
+def _make_account(request: Login, caller: Caller, done: Done) -> None:
+    engine, limits = caller.engine, caller.engine.limits
+    if not limits.sign_up:
+        engine.failures.add(caller.session.address)
+        raise AuthError(f"{request.user!r} has no account: ask an administrator for one")
+    name = request.name.strip()
+    if not name:
+        raise BadRequest("field name is required the first time: what are you called?")
+    _check_room(engine)
+    person = Person(request.user, name, made_at=engine.clock.stamp())
+    if not limits.passwords:
+        _enter(person, caller, done, is_new=True)
+        return
+    _check_password(request.password)
+
+    def hashed(encoded: Any) -> None:
+        if isinstance(encoded, Exception):
+            done(encoded)
+        else:
+            _enter(replace(person, password=encoded), caller, done, is_new=True)
+
+    engine.passwords.hash(request.password, hashed)
+
+
+def _go_on(person: Person, confirm: str, caller: Caller, done: Done) -> None:
+    """Sign somebody in who is who they say; warn first where they come from another address."""
+    me, engine = caller.session, caller.engine
+    if not person.active:
+        done(AuthError("this account is not active: ask an administrator"))
+    elif person.address in ("", me.address) or _confirms(confirm, person.id, me, engine):
+        _enter(person, caller, done, is_new=False)
+    else:
+        _warn(person, caller, done)
+
+
+def _warn(person: Person, caller: Caller, done: Done) -> None:
+    """Say where this person was last and what they did; nothing is kept of this."""
+    me, engine = caller.session, caller.engine
+
+    def read(found: Any) -> None:
+        entries = found.entries if isinstance(found, History) else []
+        did = [
+            {name: entry[name] for name in ("at", "kind", "task", "why")}
+            for entry in (told(one, person.identity) for one in entries if isinstance(one, Entry))
+        ]
+        last = {"address": person.address, "at": person.signed_in_at, "did": did}
+        ticket = _confirmation(person.id, me.address, int(engine.clock.now()))
+        done({"user": person.id, "confirm": ticket, "wait": BACK_OUT_S, "last": last})
+
+    kinds = ("registered", "updated", "shutdown", "recovered")
+    request = Audit(who=f"({person.id})", kinds=kinds, limit=_TOLD_MAX)
+    engine.reader.audit(request, _LAST_BYTES_MAX, lambda: True, read)
+
+
+def _enter(person: Person, caller: Caller, done: Done, *, is_new: bool) -> None:
+    me, engine = caller.session, caller.engine
+    secret = secrets.token_urlsafe(_SECRET_BYTES)
+
+    def decide(transaction: Transaction) -> dict[str, Any]:
+        found = transaction.record(PERSON, person.id)
+        if is_new and found is not None:
+            raise Conflict(f"{person.id!r} has an account by now: sign in again")
+        now = person if found is None else Person.from_record(found)
+        one = SignedIn(key_of(secret), me.address, transaction.at)
+        entered = now.with_sign_in(one)
+        transaction.keep(PERSON, person.id, entered.to_record())
+        return {**_about(entered), "welcome": is_new}
+
+    def written(outcome: Any) -> None:
+        if not isinstance(outcome, Exception):
+            entered = engine.person(person.id) or person
+            me.secret = secret
+            engine.become(me, entered.identity)
+        done(outcome)
+
+    engine.writer.write(decide, written)
+
+
+@session(Logout)
+def logout(request: Logout, caller: Caller, done: Done) -> None:
+    """End a sign-in, or all of a person's."""
+    me, engine = caller.session, caller.engine
+    number = request.user or caller.identity.person
+    if number != caller.identity.person and not caller.identity.is_operator:
+        raise AuthError("field user: only an admin signs others out")
+    if not number:
+        raise BadRequest("field user is required: nobody is signed in here")
+    key = None if request.everywhere or request.user else key_of(me.secret)
+
+    def decide(transaction: Transaction) -> dict[str, Any]:
+        person = _known(number, transaction)
+        transaction.keep(PERSON, number, person.without_sign_in(key).to_record())
+        return {}
+
+    def written(outcome: Any) -> None:
+        if not isinstance(outcome, Exception):
+            engine.acts.note("signed out", f"{caller.identity.name or me.peer}", number)
+            if number == caller.identity.person:
+                engine.end_watches(me)
+                me.signed_in(engine.access.at_first)
+        done(outcome)
+
+    engine.writer.write(decide, written)
+
+
+@session(People)
+def people(request: People, caller: Caller, done: Done) -> None:
+    """Give the people whom somebody sees."""
+    identity = caller.identity
+    everybody = [Person.from_record(one) for one in caller.engine.view.records.all(PERSON)]
+    seen = [_about(person) for person in everybody if sees_person(identity, person)]
+    done({"people": sorted(seen, key=lambda one: str(one["user"]))})
+
+
+@session(SetPerson)
+def set_person(request: SetPerson, caller: Caller, done: Done) -> None:
+    """Make or change an account."""
+    identity, engine = caller.identity, caller.engine
+    if not identity.is_operator:
+        _check_own(request, identity.person)
+    if request.password:
+        _check_password(request.password)
+
+    def write(encoded: Any) -> None:
+        if isinstance(encoded, Exception):
+            done(encoded)
+        else:
+            engine.writer.write(
+                lambda transaction: _decide(request, caller, encoded, transaction), written
+            )
+            engine.writer.flush()
+
+    def written(outcome: Any) -> None:
+        if not isinstance(outcome, Exception):
+            engine.acts.note("person set", identity.name or caller.session.peer, _said(request))
+        done(outcome)
+
+    def proved(is_right: Any) -> None:
+        if isinstance(is_right, Exception):
+            done(is_right)
+        elif not is_right:
+            engine.failures.add(caller.session.address)
+            done(AuthError("field old_password is not the password"))
+        else:
+            engine.passwords.hash(request.password or "", write)
+
+    known = engine.person(request.user)
+    if not request.password:
+        write(request.password)
+    elif identity.is_operator or known is None or not known.password:
+        engine.passwords.hash(request.password, write)
+    else:
+        engine.failures.check(caller.session.address, "passwords")
+        engine.passwords.verify(known.password, request.old_password, proved)
+
+
+def _check_own(request: SetPerson, person: str) -> None:
+    """Raise `AuthError` unless it is something that everybody may change of their own."""
+    if request.user != person:
+        raise AuthError("only an admin changes somebody else's account")
+    others = (request.role, request.groups, request.leads, request.active)
+    if any(value is not None for value in others):
+        raise AuthError("only an admin changes role, groups and whether an account is active")
+    if request.password == "":
+        raise AuthError("field password: only an admin removes a password")
+
+
+def _decide(
+    request: SetPerson, caller: Caller, encoded: str | None, transaction: Transaction
+) -> dict[str, Any]:
+    found = transaction.record(PERSON, request.user)
+    if found is not None:
+        person = Person.from_record(found)
+    elif request.name is None:
+        raise BadRequest(f"field name is required: there is no person {request.user!r} yet")
+    else:
+        _check_room(caller.engine)
+        person = Person(request.user, request.name, made_at=transaction.at)
+    changed = person.changed(
+        name=request.name,
+        role=request.role,
+        groups=request.groups,
+        leads=request.leads,
+        active=request.active,
+        password=encoded,
+    )
+    if not changed.active or encoded is not None:
+        # Whoever has learnt the old one is out.
+        mine = caller.identity.person == request.user
+        key = key_of(caller.session.secret)
+        kept = tuple(one for one in changed.signed_in if mine and one.key == key)
+        changed = replace(changed, signed_in=kept if changed.active else ())
+    transaction.keep(PERSON, changed.id, changed.to_record())
+    return _about(changed)
+
+
+def key_of(secret: str) -> str:
+    """Give what is kept of what a browser holds."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def recognised(number: str, secret: str, engine: Engine) -> Person | None:
+    """Give the person whom a browser holds a secret of; None where that is over."""
+    person = engine.person(number)
+    key = key_of(secret)
+    if person is None or not person.active:
+        return None
+    known = [one for one in person.signed_in if hmac.compare_digest(one.key, key)]
+    return person if known else None
+
+
+def _about(person: Person) -> dict[str, Any]:
+    return {
+        "user": person.id,
+        "name": person.name,
+        "role": person.role,
+        "groups": list(person.groups),
+        "leads": list(person.leads),
+        "active": person.active,
+        "signed_in_at": person.signed_in_at,
+    }
+
+
+def _known(number: str, transaction: Transaction) -> Person:
+    found = transaction.record(PERSON, number)
+    if found is None:
+        raise BadRequest(f"field user: there is no person {number!r}")
+    return Person.from_record(found)
+
+
+def _check_room(engine: Engine) -> None:
+    if engine.view.records.count(PERSON) >= engine.limits.max_people:
+        raise Busy(f"{engine.limits.max_people} people have accounts: no more are allowed")
+
+
+def _check_password(password: str) -> None:
+    if len(password) < PASSWORD_CHARACTERS_MIN:
+        raise BadRequest(f"field password must have {PASSWORD_CHARACTERS_MIN} characters or more")
+
+
+def _said(request: SetPerson) -> str:
+    told = [
+        f"{name} {'changed' if name == 'password' else value}"
+        for name in ("name", "role", "groups", "leads", "active", "password")
+        if (value := getattr(request, name)) is not None
+    ]
+    return f"{request.user}: {', '.join(told) or 'nothing'}"
+
+
+def _confirmation(number: str, address: str, at: int) -> str:
+    text = f"{number}\n{address}\n{at}".encode()
+    return f"{at}.{hmac.digest(_CONFIRM_KEY, text, 'sha256').hex()}"
+
+
+def _confirms(given: str, number: str, me: Session, engine: Engine) -> bool:
+    at, _, _ = given.partition(".")
+    if not at.isascii() or not at.isdigit() or len(at) > 18:
+        return False
+    fresh = 0 <= engine.clock.now() - int(at) <= _CONFIRM_S
+    return fresh and hmac.compare_digest(given, _confirmation(number, me.address, int(at)))

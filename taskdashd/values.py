@@ -1,0 +1,177 @@
+"""How the values of settings are read. Each reader raises `ValueError` for what will not do."""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+
+class Address(NamedTuple):
+    """Where to listen."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """Write it as it is read."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def address(value: Any) -> Address:
+    """Read HOST:PORT."""
+    host, colon, port = str(value).rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+        raise ValueError("must be HOST:PORT, as in 127.0.0.1:13920 or [::1]:13920")
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise ValueError(f"must be HOST:PORT, and {host!r} is no host name") from None
+    return Address(host.removeprefix("[").removesuffix("]"), int(port))
+
+
+def address_or_off(value: Any) -> Address | None:
+    """Read HOST:PORT or off."""
+    return None if str(value) == "off" else address(value)
+
+
+def path(value: Any) -> Path:
+    """Read a path."""
+    if not isinstance(value, str | Path) or not str(value) or "\0" in str(value):
+        raise ValueError("must be a path")
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:
+        raise ValueError("must be a path, and there is no such user") from None
+
+
+def choice(*allowed: str) -> Callable[[Any], str]:
+    """Read one of a few words."""
+
+    def parse(value: Any) -> str:
+        if value not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}")
+        return str(value)
+
+    return parse
+
+
+def seconds(low: float, high: float) -> Callable[[Any], float]:
+    """Read a number of seconds within bounds."""
+
+    def parse(value: Any) -> float:
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            number = float("nan")
+        if isinstance(value, bool) or not low <= number <= high:
+            raise ValueError(f"must be a number of seconds from {low:g} to {high:g}")
+        return number
+
+    return parse
+
+
+_UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def on_or_off(value: Any) -> bool:
+    """Read on or off."""
+    if value in (True, False, "on", "off"):
+        return value in (True, "on")
+    raise ValueError("must be on or off")
+
+
+def duration_or_off(value: Any) -> float | None:
+    """Read a time as people write it, or off."""
+    if str(value) == "off":
+        return None
+    try:
+        return duration(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or off") from None
+
+
+def duration(value: Any) -> float:
+    """Read a time as people write it, in seconds. Raises `ValueError`."""
+    text = str(value)
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS_S else (text, "s")
+    try:
+        seconds = float(number) * _UNITS_S[unit]
+    except ValueError:
+        seconds = float("nan")
+    if isinstance(value, bool) or not 1 <= seconds <= 366 * 86400:
+        raise ValueError("must be a time from 1s to 366d, as in 90s, 30m, 1h or 7d")
+    return seconds
+
+
+def whole(low: int, high: int) -> Callable[[Any], int]:
+    """Read a whole number within bounds."""
+
+    def parse(value: Any) -> int:
+        try:
+            number = int(value)
+        except (TypeError, ValueError):
+            number = low - 1
+        if isinstance(value, bool | float) or not low <= number <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return number
+
+    return parse
+
+
+def whole_or_off(low: int, high: int) -> Callable[[Any], int | None]:
+    """Read a whole number within bounds, or off."""
+    number = whole(low, high)
+
+    def parse(value: Any) -> int | None:
+        try:
+            return None if str(value) == "off" else number(value)
+        except ValueError as error:
+            raise ValueError(f"{error}, or off") from None
+
+    return parse
+
+
+class Network(NamedTuple):
+    """Addresses that the daemon may ask, and on which ports."""
+
+    addresses: ipaddress.IPv4Network | ipaddress.IPv6Network
+    ports: range
+
+    def __str__(self) -> str:
+        """Write it as it is read."""
+        host = f"[{self.addresses.network_address}]/{self.addresses.prefixlen}"
+        if self.addresses.version == 4:
+            host = str(self.addresses)
+        return f"{host}:{self.ports.start}-{self.ports.stop - 1}"
+
+    def allows(self, host: str, port: int) -> bool:
+        """Tell whether an IP address and a port are among them."""
+        return port in self.ports and ipaddress.ip_address(host) in self.addresses
+
+
+def networks(value: Any) -> tuple[Network, ...]:
+    """Read networks with ports, as in 10.0.0.0/8:8000-8999, [::1]/128 or 192.168.1.7:80; or off."""
+    if str(value) == "off":
+        return ()
+    return tuple(_network(one.strip()) for one in str(value).split(","))
+
+
+def _network(text: str) -> Network:
+    match = _NETWORK.fullmatch(text)
+    if match is None:
+        raise ValueError("must be networks, as in 10.0.0.0/8:8000-8999 or [::1]:80, or off")
+    host, prefix, low, high = match[1] or match[2], match[3] or "", match[4], match[5]
+    try:
+        addresses = ipaddress.ip_network(host + prefix)
+    except ValueError as error:
+        raise ValueError(f"must be networks, or off: {error}") from None
+    first, last = int(low or 1), int(high or low or 65535)
+    if not 1 <= first <= last <= 65535:
+        raise ValueError(f"must be networks, or off: {text!r} names ports that there are not")
+    return Network(addresses, range(first, last + 1))
+
+
+_NETWORK: Final = re.compile(
+    r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(/[0-9]{1,3})?(?::([0-9]{1,5})(?:-([0-9]{1,5}))?)?"
+)

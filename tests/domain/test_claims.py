@@ -1,0 +1,123 @@
+"""The states of a task that people do: every act, in every state, by everybody."""
+
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taskdash_protocol.errors import AuthError, Conflict, ServerError
+from taskdash_protocol.statuses import WAITING
+from taskdashd.domain import claims
+from taskdashd.domain.access import Identity
+from taskdashd.domain.claims import Standing, standing, step
+
+FREE, CLAIMED, EDITING, REVIEW, DONE = "待领取", "已领取", "编辑中", "待审核", "finish"
+# As people would say it, and not as the module does: from where an act leads where, and for whom.
+ALLOWED: dict[str, tuple[dict[str, str], set[str]]] = {
+    "claim": ({FREE: CLAIMED}, {"holder", "lead", "checker", "nobody", "daemon"}),
+    "begin": ({CLAIMED: EDITING}, {"holder"}),
+    "release": ({CLAIMED: FREE, EDITING: FREE}, {"holder", "lead"}),
+    "assign": ({FREE: CLAIMED, CLAIMED: CLAIMED, EDITING: CLAIMED}, {"lead"}),
+    "submit": ({CLAIMED: REVIEW, EDITING: REVIEW}, {"holder"}),
+    "approve": ({REVIEW: DONE}, {"checker"}),
+    "reject": ({REVIEW: EDITING}, {"checker"}),
+    "expire": ({CLAIMED: FREE, EDITING: FREE}, {"daemon"}),
+    "hand over": ({CLAIMED: CLAIMED, EDITING: EDITING, REVIEW: REVIEW}, {"lead"}),
+}
+STATUSES = [FREE, CLAIMED, EDITING, REVIEW, DONE, "pending", "review", "running", "shutdown", ""]
+MEANS = {"pending": FREE, "review": REVIEW}
+WHO = {
+    "nobody": Standing(),
+    "holder": Standing(holder=True),
+    "lead": Standing(lead=True),
+    "checker": Standing(checker=True),
+    "daemon": Standing(daemon=True),
+}
+
+
+def fields(status: str, **more: Any) -> dict[str, Any]:
+    return {"status": status, "user": "u", "checker": "", "group_id": "g", **more}
+
+
+@pytest.mark.parametrize(("act", "status", "who"), product(ALLOWED, STATUSES, WHO))
+def test_every_act_in_every_state_by_everybody(act: Any, status: str, who: str) -> None:
+    """What is not allowed is refused, and says why."""
+    leads, may = ALLOWED[act]
+    to = leads.get(MEANS.get(status, status))
+    if to is not None and who in may:
+        assert step(act, fields(status), WHO[who]) == to
+    else:
+        with pytest.raises((Conflict, AuthError)) as refusal:
+            step(act, fields(status), WHO[who])
+        assert refusal.value.detail
+
+
+def test_all_states_but_the_last_wait_for_a_person() -> None:
+    """Nobody beats for them."""
+    for (_, state), (to, _) in claims.STEPS.items():
+        assert state in WAITING
+        assert to in WAITING or to == DONE
+
+
+ANN, BOB, LEA = "ann", "bob", "lea"
+PEOPLE = {
+    ANN: Identity("Ann (ann)", "worker", frozenset(("", "g")), person=ANN),
+    BOB: Identity("Bob (bob)", "worker", frozenset(("", "g")), person=BOB),
+    LEA: Identity("Lea (lea)", "lead", frozenset(("", "g")), person=LEA, leads=frozenset("g")),
+}
+
+
+@given(st.lists(st.tuples(st.sampled_from([*ALLOWED, "claim"]), st.sampled_from(list(PEOPLE)))))
+def test_whatever_is_tried_the_task_belongs_to_whom_it_says(tries: list[tuple[Any, str]]) -> None:
+    """A task is free and nobody's, or somebody's; only who has it works; nobody checks their own."""
+    task = fields(FREE, user="")
+    for act, person in tries:
+        before, identity = dict(task), PEOPLE[person]
+        stands = standing(identity, person, task)
+        try:
+            if act == "claim":
+                task |= claims.claimed(task, person, "at", "", stands)
+            elif act == "assign":
+                task |= claims.assigned("assign", task, ANN, "at", "", "", stands)
+            elif act in ("release", "expire"):
+                task |= claims.freed(act, task, "at", "", stands)
+            elif act == "submit":
+                task |= claims.submitted(task, "", "", stands)
+            else:
+                task |= claims.moved(act, task, "why", stands)
+        except ServerError:
+            assert task == before
+            continue
+        assert act != "expire", "only the daemon knows the time"
+        assert bool(task["user"]) == (task["status"] != FREE)
+        if act in ("begin", "submit"):
+            assert before["user"] == person
+        if act in ("approve", "reject"):
+            assert before["user"] != person
+        if before["user"] and task["user"] != before["user"]:
+            assert person in (before["user"], LEA)
+
+
+def test_who_is_what_to_a_task() -> None:
+    """A named checker checks, and else a lead; an admin may do everything."""
+    task = fields(REVIEW, user=ANN)
+    assert standing(PEOPLE[ANN], ANN, task) == Standing(holder=True)
+    assert standing(PEOPLE[BOB], BOB, task) == Standing()
+    assert standing(PEOPLE[LEA], LEA, task) == Standing(lead=True, checker=True)
+    named = {**task, "checker": BOB}
+    assert standing(PEOPLE[BOB], BOB, named) == Standing(checker=True)
+    assert standing(PEOPLE[LEA], LEA, named) == Standing(lead=True)
+    own = fields(REVIEW, user=LEA)
+    assert standing(PEOPLE[LEA], LEA, own) == Standing(holder=True, lead=True)
+    admin = Identity("Root (root)", "admin", frozenset(("",)), person="root")
+    assert standing(admin, "root", fields(REVIEW, user="root")).checker
+
+
+def test_a_refusal_names_who_has_the_task() -> None:
+    """The other is told who won."""
+    with pytest.raises(Conflict, match="u has it since 2026"):
+        step("claim", fields(CLAIMED, claimed_at="2026-01-01"), Standing())
+    with pytest.raises(Conflict, match="meant for u"):
+        claims.claimed(fields(FREE), "other", "at", "", Standing())
