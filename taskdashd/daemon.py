@@ -21,12 +21,14 @@ from taskdashd.doors import (
     asks_for_tokens,
     bind,
     bind_operators_socket,
+    bind_web,
     is_loopback,
     read_certificate,
     read_tokens,
     watch_tokens,
 )
 from taskdashd.feed import Feed
+from taskdashd.fetch import Fetcher
 from taskdashd.operations.access import Access
 from taskdashd.operations.acts import Acts
 from taskdashd.operations.clock import Clock
@@ -46,6 +48,7 @@ from taskdashd.store.records import Records
 from taskdashd.store.reserve import Reserve, give_up_to_start
 from taskdashd.store.transaction import View
 from taskdashd.store.writer import Writer
+from taskdashd.website import Website
 
 _POLL_S: Final = 0.01
 _NEW_CONTAINERS: Final = 50_000
@@ -143,6 +146,7 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
     secure = bind(settings.listen_tls) if settings.listen_tls is not None else []
     required = asks_for_tokens(settings, [*plain, *secure])
     tokens = read_tokens(settings, required=required)
+    web, web_tls = bind_web(settings)
     database, is_full = _open(settings)
     mailbox = Mailbox()
     writing = ThreadExecutor("taskdashd-writer", mailbox.post)
@@ -155,6 +159,10 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
     engine.passwords = Passwords(lambda: ThreadExecutor("taskdashd-password", mailbox.post))
     if is_full:
         engine.reserve.give_up()
+    website = Website(settings, live, engine, database, tokens, web_tls) if web else None
+    fetcher = Fetcher(settings.fetch_allow)
+    if settings.fetch_allow:
+        engine.services.fetch = fetcher.ask
     poller = Poller(engine, live, mailbox)
     supervisor = Supervisor(engine, poller)
     for listener in (*plain, *bind_operators_socket(settings.data)):
@@ -167,16 +175,21 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
         nursery.start_soon(poller.run)
         nursery.start_soon(supervisor.run)
         nursery.start_soon(_watchdog, writing)
-        if required:
+        nursery.start_soon(fetcher.run)
+        if website is not None:
+            nursery.start_soon(website.run, web)
+        if required or web:
             nursery.start_soon(watch_tokens, tokens, engine, poller, live)
         if settings.backup_every is not None:
             nursery.start_soon(_back_up, settings, settings.backup_every, engine.acts)
         _settle_memory()
-        _say_ready(settings, engine, plain, secure)
+        _say_ready(settings, engine, plain, secure, web)
         engine.acts.note("started", "taskdashd", f"{__version__}, with {len(tokens.tokens)} tokens")
         await stop.wait()
         supervisor.judges = False
         engine.acts.note("stopped", "taskdashd")
+        if website is not None:
+            website.stop()
         engine.writer.note(engine.acts.take())
         await _stop(poller, engine, settings.shutdown_timeout)
         nursery.cancel_scope.cancel()
@@ -222,9 +235,14 @@ def _settle_memory() -> None:
 
 
 def _say_ready(
-    settings: Settings, engine: Engine, plain: list[socket.socket], secure: list[socket.socket]
+    settings: Settings,
+    engine: Engine,
+    plain: list[socket.socket],
+    secure: list[socket.socket],
+    web: list[socket.socket],
 ) -> None:
-    for event, listeners in (("listening", plain), ("listening with TLS", secure)):
+    board = "the board is at"
+    for event, listeners in (("listening", plain), ("listening with TLS", secure), (board, web)):
         for listener in listeners:
             log.info(event, address=str(Address(*listener.getsockname()[:2])))
     reachable = any(not is_loopback(listener) for listener in [*plain, *secure])
@@ -234,8 +252,11 @@ def _say_ready(
         log.warning(
             "what goes over the network can be read on its way: listen_tls would prevent it"
         )
-    if settings.web is not None:
-        log.warning("the web board is not built yet: --web does nothing", web=str(settings.web))
+    if any(not is_loopback(listener) for listener in web):
+        if settings.sign_up and not settings.passwords:
+            log.warning("whoever reaches the board may sign in as anybody: passwords are off")
+        if not settings.web_tls:
+            log.warning("what goes to the board can be read on its way: web_tls would prevent it")
     log.info(
         "ready",
         version=__version__,

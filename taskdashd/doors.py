@@ -88,6 +88,14 @@ def bind_operators_socket(data: Path) -> list[socket.socket]:
     return [listener]
 
 
+def bind_web(settings: Settings) -> tuple[list[socket.socket], TlsContext | None]:
+    """Bind where the board is served, and read its certificate. Raises `StartError`."""
+    if settings.web is None:
+        return [], None
+    tls = _certificate(settings, "web_tls") if settings.web_tls else None
+    return bind(settings.web), tls
+
+
 def asks_for_tokens(settings: Settings, listeners: list[socket.socket]) -> bool:
     """Tell whether whoever connects must sign in."""
     if settings.auth == "auto":
@@ -125,11 +133,14 @@ async def watch_tokens(tokens: TokenFile, engine: Engine, poller: Poller, live: 
             refused(error=str(error))
         since = engine.clock.now() - live.sign_in_timeout
         for serial, session in list(engine.sessions.items()):
-            if session.identity is None:
+            if session.stands_in:
+                continue
+            identity = session.admitted or session.identity
+            if identity is None or session.identity is None:
                 if session.since < since:
                     limit = f"{live.sign_in_timeout:g} s"
                     poller.expire(serial, AuthError(f"no good token came within {limit}"))
-            elif not session.is_local and not tokens.stands(session.identity):
+            elif not session.is_local and not tokens.stands(identity):
                 over = AuthError("the token was revoked or has expired")
                 engine.refused(session, over)
                 poller.expire(serial, over)
@@ -147,12 +158,13 @@ def _note_tokens(engine: Engine, old: Mapping[str, Token], new: Mapping[str, Tok
 
 def read_certificate(settings: Settings) -> TlsContext | None:
     """Read the certificate. Raises `StartError`."""
-    if settings.listen_tls is None:
-        return None
+    return None if settings.listen_tls is None else _certificate(settings, "listen_tls")
+
+
+def _certificate(settings: Settings, what: str) -> TlsContext:
     if settings.tls_cert is None or settings.tls_key is None:
         raise StartError(
-            "listen_tls needs tls_cert and tls_key: taskdashd cert init makes them where you have"
-            " none"
+            f"{what} needs tls_cert and tls_key: taskdashd cert init makes them where you have none"
         )
     try:
         return TlsContext(settings.tls_cert, settings.tls_key, settings.tls_client_ca)

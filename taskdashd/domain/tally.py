@@ -144,6 +144,11 @@ class Tally:
             "finish_s": _middle(took for took in self.finished if seen(took.group)),
         }
 
+    def brief(self, sight: Sight | None, at: float) -> dict[str, Any]:
+        """Say what may have changed of it since a moment ago: the day only as far as it is new."""
+        report = self.report(sight, at)
+        return {**report, "day": report["day"][-2:]}
+
     def to_record(self) -> dict[str, Any]:
         """Give what is stored of it, so that a restart does not begin the day anew."""
         return {

@@ -151,6 +151,7 @@ class Engine:
             None,
             Budget(lambda: self.limits.request_rate, self.clock.now),
         )
+        session.stands_in = True
         self.sessions[serial] = session
         return session
 
@@ -182,6 +183,8 @@ class Engine:
             self.end_watches(session)
         if identity.name and session.identity != identity:
             self.acts.note("signed in", f"{identity.name} ({session.peer})", identity.rights)
+        if identity.person and session.identity is not None and not session.identity.person:
+            session.admitted = session.identity
         session.signed_in(identity)
         if identity.key:
             session.share(self._budget_of(identity))

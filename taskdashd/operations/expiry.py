@@ -1,6 +1,5 @@
 """Claims whose time runs out: the task is free again."""
 
-import re
 from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 from typing import Any, Final
@@ -9,7 +8,7 @@ from taskdash_protocol import strictjson
 from taskdash_protocol.requests import Query, Update
 from taskdashd.domain import claims, tasks
 from taskdashd.domain.tasks import Author, Change
-from taskdashd.domain.times import stamp
+from taskdashd.domain.times import is_stamp, stamp
 from taskdashd.operations.engine import NOBODY, Engine
 from taskdashd.store.query import Page
 from taskdashd.store.transaction import Transaction
@@ -19,7 +18,6 @@ REASON: Final = "the time for it ran out"
 _AT_ONCE: Final = 100
 _AGAIN_S: Final = 5.0
 _MARK: Final = b'"claim_until":"'
-_STAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
 class Expiry:
@@ -103,7 +101,7 @@ class Expiry:
         until = fields.get("claim_until")
         held = claims.state_of(fields["status"]) in claims.HELD
         # Clients may write the field as they like; what is no time is none.
-        if held and type(until) is str and _STAMP.fullmatch(until):
+        if held and type(until) is str and is_stamp(until):
             self._expect(fields["id"], until)
         else:
             self._until.pop(fields["id"], None)

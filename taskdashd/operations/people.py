@@ -126,7 +126,7 @@ def _enter(person: Person, caller: Caller, done: Done, *, is_new: bool) -> None:
         one = SignedIn(key_of(secret), me.address, transaction.at)
         entered = now.with_sign_in(one)
         transaction.keep(PERSON, person.id, entered.to_record())
-        return {**_about(entered), "welcome": is_new}
+        return {**about(entered), "welcome": is_new}
 
     def written(outcome: Any) -> None:
         if not isinstance(outcome, Exception):
@@ -170,7 +170,7 @@ def people(request: People, caller: Caller, done: Done) -> None:
     """Give the people whom somebody sees."""
     identity = caller.identity
     everybody = [Person.from_record(one) for one in caller.engine.view.records.all(PERSON)]
-    seen = [_about(person) for person in everybody if sees_person(identity, person)]
+    seen = [about(person) for person in everybody if sees_person(identity, person)]
     done({"people": sorted(seen, key=lambda one: str(one["user"]))})
 
 
@@ -253,7 +253,7 @@ def _decide(
         kept = tuple(one for one in changed.signed_in if mine and one.key == key)
         changed = replace(changed, signed_in=kept if changed.active else ())
     transaction.keep(PERSON, changed.id, changed.to_record())
-    return _about(changed)
+    return about(changed)
 
 
 def key_of(secret: str) -> str:
@@ -271,7 +271,8 @@ def recognised(number: str, secret: str, engine: Engine) -> Person | None:
     return person if known else None
 
 
-def _about(person: Person) -> dict[str, Any]:
+def about(person: Person) -> dict[str, Any]:
+    """Say of a person what others may know."""
     return {
         "user": person.id,
         "name": person.name,

@@ -17,6 +17,7 @@ class Session:
 
     __slots__ = (
         "_allowed",
+        "admitted",
         "author",
         "budget",
         "client",
@@ -29,6 +30,7 @@ class Session:
         "sees_all",
         "shared_budget",
         "since",
+        "stands_in",
         "subscriber",
         "watches",
     )
@@ -49,6 +51,10 @@ class Session:
         self.budget = budget
         self.shared_budget: Budget | None = None
         """That of the identity, for all its connections."""
+        self.admitted: Identity | None = None
+        """By which token it was let in, where it has signed in as a person since."""
+        self.stands_in = False
+        """It is no connection, but stands for a service that has none."""
         self.secret = ""
         """What a browser needs to come back as whom it has just signed in."""
         self._allowed = 0

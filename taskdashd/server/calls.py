@@ -1,9 +1,9 @@
 """What a frame asks of the daemon, and what is answered. No I/O."""
 
-from typing import Any, Final
+from typing import Any
 
 from taskdash_protocol import strictjson
-from taskdash_protocol.errors import OK_ERRMSG, BadRequest, ServerError
+from taskdash_protocol.errors import BadRequest, ServerError
 from taskdash_protocol.frames import (
     HEARTBEAT,
     REQUEST,
@@ -30,8 +30,6 @@ from taskdashd.operations import (  # noqa: F401  # they fill OPERATIONS
 from taskdashd.operations.sessions import SIGN_IN
 from taskdashd.operations.table import OPERATIONS, Operation
 from taskdashd.server.outbox import Reply
-
-_OK: Final = b'"errid":0,"errmsg":"%b"}' % OK_ERRMSG.encode()
 
 
 class Call(Reply):
@@ -118,23 +116,6 @@ def parse(payload: bytes, decoder: Decoder) -> Call | None:
         # Not with a Seq: that comes but once; nor with a token.
         call.payload = payload
     return call
-
-
-def reply_body(call: Call, result: Any) -> bytes:
-    """Encode what an operation gave, or the `ServerError` that it raised."""
-    if isinstance(result, ServerError):
-        task_id = getattr(call.request, "id", None) or result.task_id
-        return error_body(result, task_id)
-    if type(result) is dict:
-        result = strictjson.dumps(result)
-    return b"{" + _OK if result == b"{}" else b"%b,%b" % (result[:-1], _OK)
-
-
-def error_body(error: ServerError, task_id: str | None = None) -> bytes:
-    """Encode an error: the one place where an exception becomes an errid."""
-    body: dict[str, Any] = {} if task_id is None else {"id": task_id}
-    body |= {"errid": error.errid, "errmsg": error.errmsg, "detail": error.detail}
-    return strictjson.dumps(body)
 
 
 def _parse_beat(header: dict[str, Any] | None, framing: Framing) -> Call | None:

@@ -29,8 +29,9 @@ from taskdash_protocol.frames import TASKDASH
 from taskdashd.domain.tasks import Task
 from taskdashd.feed import Event
 from taskdashd.operations.engine import Engine
+from taskdashd.operations.replies import error_body, reply_body
 from taskdashd.operations.table import Caller, Operation
-from taskdashd.server.calls import Call, Lost, error_body, reply_body
+from taskdashd.server.calls import Call, Lost
 from taskdashd.server.inbox import Inbox, InboxLimits
 from taskdashd.server.outbox import Outbox
 from taskdashd.server.ready import ReadyReplies
@@ -380,7 +381,9 @@ class Connection:
             return
         if result.__class__ is AuthError:
             self._engine.refused(self.session, result)
-        frame = self._reply(call.header, reply_body(call, result), encoded_twice=call.encoded_twice)
+        frame = self._reply(
+            call.header, reply_body(call.request, result), encoded_twice=call.encoded_twice
+        )
         if self.outbox.fill(call, frame):
             # It is sent with all that follows from the same sweep.
             self._touched(self)

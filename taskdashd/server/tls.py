@@ -33,6 +33,11 @@ class TlsContext:
         """Begin TLS on an accepted socket; the handshake is done as bytes come."""
         return TlsSocket(sock, self._context)
 
+    @property
+    def context(self) -> ssl.SSLContext:
+        """What is in force now."""
+        return self._context
+
     def _load(self) -> ssl.SSLContext:
         certificate, key, client_ca = self._files
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

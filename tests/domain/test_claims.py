@@ -41,7 +41,7 @@ def fields(status: str, **more: Any) -> dict[str, Any]:
     return {"status": status, "user": "u", "checker": "", "group_id": "g", **more}
 
 
-@pytest.mark.parametrize(("act", "status", "who"), product(ALLOWED, STATUSES, WHO))
+@pytest.mark.parametrize(("act", "status", "who"), list(product(ALLOWED, STATUSES, WHO)))
 def test_every_act_in_every_state_by_everybody(act: Any, status: str, who: str) -> None:
     """What is not allowed is refused, and says why."""
     leads, may = ALLOWED[act]
@@ -71,7 +71,7 @@ PEOPLE = {
 
 @given(st.lists(st.tuples(st.sampled_from([*ALLOWED, "claim"]), st.sampled_from(list(PEOPLE)))))
 def test_whatever_is_tried_the_task_belongs_to_whom_it_says(tries: list[tuple[Any, str]]) -> None:
-    """A task is free and nobody's, or somebody's; only who has it works; nobody checks their own."""
+    """It is free and nobody's, or somebody's; only who has it works; nobody checks their own."""
     task = fields(FREE, user="")
     for act, person in tries:
         before, identity = dict(task), PEOPLE[person]

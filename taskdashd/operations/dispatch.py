@@ -1,0 +1,110 @@
+"""Doing one request for somebody who has no connection of the wire protocol."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final
+
+import structlog
+
+from taskdash_protocol.errors import AuthError, BadRequest, Busy, ServerError, StorageError
+from taskdash_protocol.people import Login
+from taskdash_protocol.requests import Hello, Register, Request, Unwatch, Update, Watch
+from taskdashd.operations import (  # noqa: F401  # they fill OPERATIONS
+    audit,
+    claims,
+    handover,
+    people,
+    services,
+    sessions,
+    status,
+    tasks,
+)
+from taskdashd.operations.engine import Engine
+from taskdashd.operations.session import Session
+from taskdashd.operations.table import OPERATIONS, Caller, Done, Operation
+
+OFFERED: Final = {
+    name: operation
+    for name, operation in OPERATIONS.items()
+    # What these are about is a connection.
+    if operation.request not in (Hello, Watch, Unwatch)
+}
+
+_TOO_MANY: Final = Busy("too many requests a second: slow down, and try this one again later")
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+def parse(name: str, body: Mapping[str, Any]) -> Request:
+    """Read a request. Raises `BadRequest`."""
+    operation = OFFERED.get(name)
+    if operation is None:
+        raise BadRequest(f"there is no operation {name[:64]!r}, only {', '.join(OFFERED)}")
+    return operation.request.parse(body)
+
+
+def perform(request: Request, session: Session, engine: Engine, done: Done) -> None:
+    """Do a request; `done` gets a `Result` or a `ServerError`, at once or later."""
+    operation = OFFERED[request.request_id]
+    try:
+        _check(operation, session)
+        _start(
+            operation,
+            request,
+            _caller(request, session, engine),
+            partial(_end, session, engine, done),
+        )
+    except ServerError as refusal:
+        _end(session, engine, done, refusal)
+    except Exception:
+        log.exception("unexpected fault in an operation", operation=request.request_id)
+        done(StorageError("an unexpected fault: it was logged"))
+    engine.writer.flush()
+
+
+def _check(operation: Operation, session: Session) -> None:
+    if session.identity is None and operation.request is not Login:
+        raise AuthError("nobody has signed in here")
+    if not session.may_ask():
+        raise _TOO_MANY
+
+
+def _end(session: Session, engine: Engine, done: Done, result: Any) -> None:
+    if isinstance(result, AuthError) and session.identity is not None:
+        engine.refused(session, result)
+    done(result)
+
+
+def _caller(request: Request, session: Session, engine: Engine) -> Caller:
+    """Say as whom it is done: a task of a service that beats by its URL is that service's own."""
+    if isinstance(request, Register) or (isinstance(request, Update) and request.own):
+        url = request.fields.get("url")
+        service = engine.services.session_for(url) if type(url) is str and url else None
+        if service is not None:
+            service.signed_in(session.identity)
+            return Caller(service, engine)
+    return Caller(session, engine)
+
+
+def _start(operation: Operation, request: Request, caller: Caller, done: Done) -> None:
+    if operation.kind == "session":
+        operation.run(request, caller, done)
+        return
+    engine = caller.engine
+    task_id: str = request.id  # type: ignore[attr-defined]  # it is about one task
+
+    def loaded(fault: Exception | None) -> None:
+        if fault is not None:
+            done(fault if isinstance(fault, ServerError) else Busy("the task is unreadable"))
+        elif not engine.view.knows(task_id):
+            engine.reader.load((task_id,), loaded)
+        elif operation.kind == "writes":
+            engine.writer.write(partial(operation.run, request, caller), done)
+        else:
+            # In its turn, so that it sees what was asked before it.
+            engine.writer.write(
+                lambda transaction: operation.run(request, caller, transaction.task(task_id)), done
+            )
+        engine.writer.flush()
+
+    engine.reader.load((task_id,), loaded)

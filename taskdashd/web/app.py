@@ -1,0 +1,238 @@
+"""What is at which path, who asks, and what every answer says about itself."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any, Final, Protocol
+from urllib.parse import parse_qs
+
+import trio
+from wsproto.frame_protocol import CloseReason
+
+from taskdash_protocol import strictjson
+from taskdash_protocol.errors import AuthError, BadRequest, Busy, ServerError
+from taskdash_protocol.people import Claim, Login, Logout
+from taskdash_protocol.request import Request as Asked
+from taskdash_protocol.requests import Query
+from taskdashd.domain.access import ANYONE
+from taskdashd.operations.access import Access
+from taskdashd.operations.dispatch import parse
+from taskdashd.operations.engine import PERSON, Engine
+from taskdashd.operations.people import recognised
+from taskdashd.operations.replies import error_body, reply_body
+from taskdashd.operations.session import Session
+from taskdashd.store.records import Record
+from taskdashd.web import cookies, original
+from taskdashd.web.api import ask, status_of
+from taskdashd.web.board import Board
+from taskdashd.web.cookies import Held
+from taskdashd.web.files import Files
+from taskdashd.web.http import Headers, Refused, Request, Response
+from taskdashd.web.openapi import describe
+from taskdashd.web.origins import Origins
+from taskdashd.web.socket import Socket
+
+API: Final = "/api/v1/"
+_SAFE: Final[Headers] = [
+    # Nothing but our own files runs or is shown, and nobody frames us.
+    (
+        "content-security-policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+        " connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self';"
+        " frame-ancestors 'none'",
+    ),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+]
+
+
+class Limits(Protocol):
+    """The settings that are read here; they may change while the daemon runs."""
+
+    max_frame: int
+    watch_buffer: int
+    write_timeout: float
+    rpost_open: bool
+
+
+class App:
+    """See the module."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        limits: Limits,
+        board: Board,
+        tokens: Access,
+        key: bytes,
+        origins: Origins,
+        *,
+        secure: bool,
+    ) -> None:
+        self._engine = engine
+        self._limits = limits
+        self._board = board
+        self._tokens = tokens
+        self._key = key
+        self._origins = origins
+        self._secure = secure
+        self._files = Files()
+        self._description = strictjson.dumps(describe())
+        self._sockets: dict[Socket, Held | None] = {}
+        engine.on_kept.append(self._kept)
+
+    async def respond(self, request: Request) -> Response:
+        """Answer a request."""
+        self._origins.check_host(request)
+        response = await self._route(request)
+        return replace(response, headers=[*response.headers, *_SAFE])
+
+    async def _route(self, request: Request) -> Response:
+        path, method = request.path, request.method
+        if path == "/rpost/task" or (path.startswith(API) and path != f"{API}openapi.json"):
+            if method != "POST":
+                raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "ask this by POST")
+            self._origins.check_origin(request)
+            return await (self._original if path == "/rpost/task" else self._api)(request)
+        if method not in ("GET", "HEAD"):
+            raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "ask this by GET")
+        if path == f"{API}openapi.json":
+            found: Response | None = _json(HTTPStatus.OK, self._description)
+        elif path == "/healthz":
+            found = Response(HTTPStatus.OK, b"ok\n", [("content-type", "text/plain")])
+        else:
+            found = self._files.find(request)
+        if found is None:
+            raise Refused(HTTPStatus.NOT_FOUND, f"there is nothing at {path[:200]}")
+        return replace(found, body=b"") if method == "HEAD" else found
+
+    async def upgrade(
+        self, request: Request, stream: trio.abc.Stream, raw: Any, early: bytes, handshake: bytes
+    ) -> None:
+        """Serve a board's websocket."""
+        self._origins.check_host(request)
+        self._origins.check_origin(request)
+        if request.path != "/ws":
+            raise Refused(HTTPStatus.NOT_FOUND, "the websocket is at /ws")
+        session, held = self._session(request)
+        if session.identity is None:
+            raise Refused(HTTPStatus.UNAUTHORIZED, "sign in first")
+        given = parse_qs(request.query).get("since", [""])[0]
+        since = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
+        await stream.send_all(handshake)
+        limits = self._limits
+        sock = Socket(
+            stream,
+            raw,
+            session,
+            session.identity,
+            self._engine,
+            message_bytes_max=limits.max_frame,
+            waiting_bytes_max=limits.watch_buffer,
+            write_timeout_s=limits.write_timeout,
+        )
+        self._sockets[sock] = held
+        try:
+            await sock.run(self._board, since, early)
+        finally:
+            del self._sockets[sock]
+            self._board.leave(sock)
+            session.owner.is_open = False
+            session.give_back()
+
+    def close_all(self) -> None:
+        """Say goodbye to every board: the daemon stops."""
+        for sock in list(self._sockets):
+            sock.end(CloseReason.GOING_AWAY, "the daemon is being stopped")
+
+    async def _api(self, request: Request) -> Response:
+        session, held = self._session(request)
+        try:
+            kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if kind != "application/json":
+                # A form of a foreign page can have any other, without asking first (CORS).
+                raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/json")
+            fields = strictjson.loads_object(request.body)
+            asked = parse(request.path.removeprefix(API), fields)
+        except BadRequest as error:
+            return _json(HTTPStatus.BAD_REQUEST, error_body(error))
+        result = await ask(asked, session, self._engine)
+        response = _json(status_of(result, session), reply_body(asked, result))
+        return self._with_cookie(response, asked, result, session, held)
+
+    async def _original(self, request: Request) -> Response:
+        session, held = self._session(request)
+        if session.identity is None and self._limits.rpost_open:
+            session.signed_in(ANYONE)
+            self._engine.become(session, ANYONE)
+
+        async def as_whoever(asked: Asked) -> Any:
+            if isinstance(asked, Claim) and session.identity is not None:
+                person = session.identity.person
+                if person and asked.user == "":
+                    asked = Claim(asked.id, person)
+            if isinstance(asked, Query) and session.identity is None:
+                return AuthError("sign in first: userLogin opens a session")
+            return await ask(asked, session, self._engine)
+
+        response, asked = await original.answer(request, as_whoever)
+        return self._with_cookie(response, asked, None, session, held)
+
+    def _with_cookie(
+        self, response: Response, asked: Asked | None, result: Any, session: Session, held: Any
+    ) -> Response:
+        if isinstance(result, ServerError):
+            return response
+        value = ""
+        if isinstance(asked, Login) and session.secret and session.identity is not None:
+            fresh = Held(session.identity.person, session.secret)
+            if held != fresh:
+                value = cookies.write(fresh, self._key, secure=self._secure)
+        elif isinstance(asked, Logout) and not asked.user and held is not None:
+            value = cookies.write(Held(held.person, ""), self._key, secure=self._secure)
+        if not value:
+            return response
+        return replace(response, headers=[*response.headers, ("set-cookie", value)])
+
+    def _session(self, request: Request) -> tuple[Session, Held | None]:
+        """Say as whom a request is done: by its token, or its cookie, or as nobody yet."""
+        session = self._engine.visit(request.peer)
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            try:
+                self._engine.become(session, self._tokens.sign_in(token.strip(), request.address))
+            except Busy as error:
+                raise Refused(HTTPStatus.TOO_MANY_REQUESTS, error.detail) from None
+            except AuthError as error:
+                raise Refused(HTTPStatus.UNAUTHORIZED, error.detail) from None
+            session.introduce("http")
+            return session, None
+        held = cookies.read(request.headers.get("cookie", ""), self._key)
+        if held is not None:
+            person = recognised(held.person, held.secret, self._engine)
+            if person is not None:
+                session.signed_in(person.identity)
+                session.secret = held.secret
+        session.introduce("web")
+        return session, held
+
+    def _kept(self, records: Sequence[Record]) -> None:
+        """End the boards of those who were signed out; others are taken for what they are now."""
+        changed = {record.key for record in records if record.kind == PERSON}
+        for sock, held in list(self._sockets.items()):
+            if held is None or held.person not in changed:
+                continue
+            person = recognised(held.person, held.secret, self._engine)
+            if person is None:
+                sock.end(CloseReason.POLICY_VIOLATION, "signed out")
+            elif person.identity != sock.identity:
+                sock.session.signed_in(person.identity)
+                self._board.identity_changed(sock, person.identity)
+
+
+def _json(status: HTTPStatus, body: bytes) -> Response:
+    return Response(
+        status, body, [("content-type", "application/json"), ("cache-control", "no-store")]
+    )

@@ -1,0 +1,67 @@
+"""The cookie by which a browser comes back as whom it has signed in."""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from taskdashd import files
+
+NAME: Final = "taskdash"
+FILE_NAME: Final = "web.key"
+_KEY_BYTES: Final = 32
+_AGE_S: Final = 400 * 86400
+"""The longest that browsers keep one (RFC 6265bis, 5.5); a sign-in ends when it is ended."""
+_CHARACTERS_MAX: Final = 1024
+
+
+class Held(NamedTuple):
+    """What a browser holds: whose sign-in, and what proves it."""
+
+    person: str
+    secret: str
+
+
+def read_key(data: Path) -> bytes:
+    """Read the key that cookies are signed with, or make it. Raises `OSError`."""
+    path = data / FILE_NAME
+    if path.exists() and path.stat().st_size == _KEY_BYTES:
+        return path.read_bytes()
+    key = secrets.token_bytes(_KEY_BYTES)
+    files.write(path, key, 0o600)
+    return key
+
+
+def write(held: Held, key: bytes, *, secure: bool) -> str:
+    """Give the value of Set-Cookie for a sign-in; an empty secret takes the cookie away."""
+    person = base64.urlsafe_b64encode(held.person.encode()).decode().rstrip("=")
+    value = f"{person}.{held.secret}.{_sign(f'{person}.{held.secret}', key)}"
+    age_s = _AGE_S if held.secret else 0
+    flags = "; Secure" if secure else ""
+    value = value if held.secret else ""
+    return f"{NAME}={value}; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Strict{flags}"
+
+
+def read(header: str, key: bytes) -> Held | None:
+    """Give what a Cookie header holds; None where it is not ours, or was changed."""
+    try:
+        morsel = SimpleCookie(header).get(NAME)
+    except CookieError:
+        return None
+    value = "" if morsel is None else morsel.value
+    signed, _, signature = value.rpartition(".")
+    if not signed.isascii() or not signature.isascii() or len(value) > _CHARACTERS_MAX:
+        return None
+    if not hmac.compare_digest(signature, _sign(signed, key)):
+        return None
+    person, _, secret = signed.partition(".")
+    padded = person + "=" * (-len(person) % 4)
+    return Held(base64.urlsafe_b64decode(padded).decode(), secret)
+
+
+def _sign(text: str, key: bytes) -> str:
+    digest = hmac.digest(key, text.encode(), hashlib.sha256)
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")

@@ -1,0 +1,59 @@
+"""The board's own files, read once, each with its fingerprint and packed."""
+
+import gzip
+import hashlib
+from http import HTTPStatus
+from importlib import resources
+from typing import Final, NamedTuple
+
+from taskdashd.web.http import Request, Response
+
+_TYPES: Final = {
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "json": "application/json",
+    "svg": "image/svg+xml",
+    "webmanifest": "application/manifest+json",
+}
+_PACKED_FROM_BYTES: Final = 512
+
+
+class File(NamedTuple):
+    """A file, ready to be sent."""
+
+    content: bytes
+    packed: bytes | None
+    kind: str
+    etag: str
+
+
+class Files:
+    """All of them, by their path in a URL."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, File] = {}
+        for entry in (resources.files("taskdashd.web") / "static").iterdir():
+            kind = _TYPES.get(entry.name.rpartition(".")[2])
+            if kind is not None:
+                self._known[f"/static/{entry.name}"] = _file(entry.read_bytes(), kind)
+        self._known["/"] = self._known.pop("/static/index.html")
+
+    def find(self, request: Request) -> Response | None:
+        """Give a file, or that it has not changed; None where there is none."""
+        file = self._known.get(request.path)
+        if file is None:
+            return None
+        # Always asked for, seldom sent: a new version of the daemon is seen at once.
+        headers = [("etag", file.etag), ("cache-control", "no-cache"), ("content-type", file.kind)]
+        if request.headers.get("if-none-match") == file.etag:
+            return Response(HTTPStatus.NOT_MODIFIED, b"", headers)
+        if file.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
+            headers += [("content-encoding", "gzip"), ("vary", "accept-encoding")]
+            return Response(HTTPStatus.OK, file.packed, headers)
+        return Response(HTTPStatus.OK, file.content, headers)
+
+
+def _file(content: bytes, kind: str) -> File:
+    packed = gzip.compress(content, 9, mtime=0) if len(content) >= _PACKED_FROM_BYTES else None
+    return File(content, packed, kind, f'"{hashlib.sha256(content).hexdigest()[:20]}"')

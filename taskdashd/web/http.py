@@ -1,0 +1,171 @@
+"""One HTTP/1.1 connection: h11 does the protocol, this its input, output and deadlines."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final
+
+import h11
+import trio
+
+HEAD_BYTES_MAX: Final = 16 << 10
+_READ_BYTES: Final = 64 << 10
+KEEP_ALIVE_S: Final = 75.0
+
+Headers = list[tuple[str, str]]
+
+
+class Refused(Exception):
+    """A request is answered with an error of HTTP; the message says why."""
+
+    def __init__(self, status: HTTPStatus, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A whole request."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    """By their names in lower case; of several that are alike, the last."""
+    body: bytes
+    address: str
+    """Where it comes from, without the port."""
+    peer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What is answered."""
+
+    status: HTTPStatus
+    body: bytes = b""
+    headers: Headers = field(default_factory=list)
+
+
+Respond = Callable[[Request], Awaitable[Response]]
+Upgrade = Callable[[Request, trio.abc.Stream, bytes], Awaitable[None]]
+"""Go on with a stream as a websocket, given what was read past the request; refuses with
+`Refused`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """In seconds."""
+
+    request: float
+    write: float
+
+
+async def serve(
+    stream: trio.abc.Stream,
+    address: str,
+    peer: str,
+    body_bytes_max: int,
+    deadlines: Deadlines,
+    respond: Respond,
+    upgrade: Upgrade,
+) -> None:
+    """Answer requests until either side ends the connection."""
+    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES_MAX)
+    idle_s = deadlines.request
+    while True:
+        try:
+            with trio.move_on_after(idle_s) as waiting:
+                await _begin(stream, connection)
+            if waiting.cancelled_caught or connection.their_state is h11.CLOSED:
+                return
+            with trio.fail_after(deadlines.request):
+                request = await _read(stream, connection, address, peer, body_bytes_max)
+            if request is None:
+                return
+            if request.headers.get("upgrade", "").lower() == "websocket":
+                await upgrade(request, stream, bytes(connection.trailing_data[0]))
+                return
+            response = await respond(request)
+        except trio.TooSlowError:
+            response = refusal(Refused(HTTPStatus.REQUEST_TIMEOUT, "the request came too slowly"))
+        except Refused as error:
+            response = refusal(error)
+        except h11.RemoteProtocolError as error:
+            status = HTTPStatus(error.error_status_hint)
+            response = refusal(Refused(status, "this is no HTTP/1.1 request"))
+        if not await _send(stream, connection, response, deadlines.write):
+            return
+        connection.start_next_cycle()
+        idle_s = KEEP_ALIVE_S
+
+
+def refusal(error: Refused) -> Response:
+    """Give the answer that says why."""
+    text = f"{error.status.value} {error.status.phrase}: {error.why}\n"
+    return Response(error.status, text.encode(), [("content-type", "text/plain; charset=utf-8")])
+
+
+async def _begin(stream: trio.abc.Stream, connection: h11.Connection) -> None:
+    """Wait for the first byte of a request."""
+    if not connection.trailing_data[0]:
+        connection.receive_data(bytes(await stream.receive_some(_READ_BYTES)))
+
+
+async def _event(stream: trio.abc.Stream, connection: h11.Connection) -> h11.Event | None:
+    while True:
+        event = connection.next_event()
+        if event is h11.PAUSED:
+            return None
+        if event is not h11.NEED_DATA:
+            assert isinstance(event, h11.Event)
+            return event
+        if connection.they_are_waiting_for_100_continue:
+            go_on = h11.InformationalResponse(status_code=100, headers=[])
+            await stream.send_all(connection.send(go_on) or b"")
+        connection.receive_data(bytes(await stream.receive_some(_READ_BYTES)))
+
+
+async def _read(
+    stream: trio.abc.Stream,
+    connection: h11.Connection,
+    address: str,
+    peer: str,
+    body_bytes_max: int,
+) -> Request | None:
+    head = await _event(stream, connection)
+    if not isinstance(head, h11.Request):
+        return None
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
+    body = bytearray()
+    while isinstance(event := await _event(stream, connection), h11.Data):
+        body += event.data
+        if len(body) > body_bytes_max:
+            why = f"the body has more than {body_bytes_max} bytes"
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why)
+    if not isinstance(event, h11.EndOfMessage | None):
+        return None
+    path, _, query = head.target.decode("latin-1").partition("?")
+    return Request(head.method.decode(), path, query, headers, bytes(body), address, peer)
+
+
+async def _send(
+    stream: trio.abc.Stream, connection: h11.Connection, response: Response, timeout_s: float
+) -> bool:
+    """Send an answer; tell whether another request may follow."""
+    if connection.our_state not in (h11.SEND_RESPONSE, h11.IDLE):
+        return False
+    headers = [*response.headers, ("content-length", str(len(response.body)))]
+    if connection.their_state not in (h11.DONE, h11.IDLE):
+        # Of a body that was too large, the rest is not read.
+        headers.append(("connection", "close"))
+    status = response.status
+    head = h11.Response(status_code=status.value, headers=headers, reason=status.phrase)
+    data = connection.send(head) or b""
+    data += connection.send(h11.Data(data=response.body)) or b""
+    data += connection.send(h11.EndOfMessage()) or b""
+    with trio.move_on_after(timeout_s) as sending:
+        await stream.send_all(data)
+    done = all(state is h11.DONE for state in connection.states.values())
+    return done and not sending.cancelled_caught

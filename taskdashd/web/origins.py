@@ -1,0 +1,47 @@
+"""Which pages may ask: our own, and those that the operator names.
+
+The name under which a browser reached us is checked too: else a foreign page could have its own
+name lead to our address (DNS rebinding), and be taken for ours.
+"""
+
+import ipaddress
+import socket
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from taskdashd.web.http import Refused, Request
+
+
+class Origins:
+    """See the module."""
+
+    def __init__(self, allowed: str) -> None:
+        self._allowed = {origin.rstrip("/").lower() for origin in allowed.split()}
+        own = socket.gethostname().lower()
+        self._hosts = {"localhost", own, own.partition(".")[0], f"{own.partition('.')[0]}.local"}
+        self._hosts |= {urlsplit(origin).hostname or "" for origin in self._allowed}
+
+    def check_host(self, request: Request) -> None:
+        """Raise `Refused` where the browser reached us by a name that is not ours."""
+        host = request.headers.get("host", "")
+        name = urlsplit(f"//{host}").hostname or ""
+        if name not in self._hosts and not _is_address(name):
+            why = f"this board is not called {name[:100]!r}: web_origins can name it"
+            raise Refused(HTTPStatus.MISDIRECTED_REQUEST, why)
+
+    def check_origin(self, request: Request) -> None:
+        """Raise `Refused` where a foreign page asks. No page at all (a script) is none."""
+        origin = request.headers.get("origin")
+        if origin is None or origin.lower() in self._allowed:
+            return
+        host = request.headers.get("host", "").lower()
+        if origin.lower() not in (f"http://{host}", f"https://{host}"):
+            raise Refused(HTTPStatus.FORBIDDEN, f"pages of {origin[:200]} may not ask here")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,126 @@
+"""The board's listening sockets: accepting, limits, TLS."""
+
+import errno
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Final, Protocol
+
+import structlog
+import trio
+
+from taskdashd.web import http
+from taskdashd.web.app import App
+from taskdashd.web.socket import handshake
+
+_BACKLOG: Final = 256
+_PAUSE_S: Final = 0.1
+_OUT_OF_RESOURCES: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class Limits(Protocol):
+    """The settings that are read here; they may change while the daemon runs."""
+
+    max_frame: int
+    web_connections: int
+    max_connections_per_address: int
+    handshake_timeout: float
+    frame_timeout: float
+    write_timeout: float
+
+
+class Server:
+    """Accepts connections and serves each in a task of its own."""
+
+    def __init__(self, app: App, limits: Limits, tls: Callable[[], ssl.SSLContext] | None) -> None:
+        self._app = app
+        self._limits = limits
+        self._tls = tls
+        """Gives the certificate in force."""
+        self._connections = 0
+        self._of_address: Counter[str] = Counter()
+
+    async def run(self, listeners: list[socket.socket]) -> None:
+        """Serve until cancelled."""
+        async with trio.open_nursery() as nursery:
+            for listener in listeners:
+                listener.listen(_BACKLOG)
+                listener.setblocking(False)
+                nursery.start_soon(self._accept, trio.socket.from_stdlib_socket(listener), nursery)
+
+    async def _accept(self, listener: trio.socket.SocketType, nursery: trio.Nursery) -> None:
+        while True:
+            try:
+                sock, where = await listener.accept()
+            except OSError as error:
+                if error.errno in _OUT_OF_RESOURCES:
+                    log.error("cannot accept boards, pausing", error=error.strerror)
+                    await trio.sleep(_PAUSE_S)
+                continue
+            nursery.start_soon(self._guarded, sock, where)
+
+    async def _guarded(self, sock: trio.socket.SocketType, where: Any) -> None:
+        address = str(where[0])
+        peer = f"[{address}]:{where[1]}" if ":" in address else f"{address}:{where[1]}"
+        stream: trio.abc.Stream = trio.SocketStream(sock)
+        self._connections += 1
+        self._of_address[address] += 1
+        try:
+            await self._serve(stream, sock, address, peer)
+        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError, OSError):
+            pass  # The peer is gone, or does not read: there is nobody left to tell.
+        except BaseExceptionGroup as group:
+            gone = (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError, OSError)
+            _, rest = group.split(gone)
+            if rest is not None:
+                if not isinstance(rest, ExceptionGroup):
+                    raise
+                log.exception("unexpected fault of a board", peer=peer)
+        except Exception:
+            log.exception("unexpected fault of a web connection", peer=peer)
+        finally:
+            self._connections -= 1
+            self._of_address[address] -= 1
+            if not self._of_address[address]:
+                del self._of_address[address]
+            with trio.move_on_after(0, shield=True):
+                await trio.aclose_forcefully(stream)
+
+    async def _serve(
+        self, stream: trio.abc.Stream, sock: trio.socket.SocketType, address: str, peer: str
+    ) -> None:
+        limits = self._limits
+        raw: socket.socket | None = sock._sock  # type: ignore[attr-defined]
+        if self._tls is not None:
+            raw = None
+            stream = trio.SSLStream(stream, self._tls(), server_side=True)
+            with trio.fail_after(limits.handshake_timeout):
+                try:
+                    await stream.do_handshake()
+                except trio.BrokenResourceError:
+                    return
+        over = self._connections > limits.web_connections
+        if over or self._of_address[address] > limits.max_connections_per_address:
+            too_many = http.Refused(HTTPStatus.SERVICE_UNAVAILABLE, "too many are connected")
+            await stream.send_all(_alone(http.refusal(too_many)))
+            return
+
+        async def upgrade(request: http.Request, stream: trio.abc.Stream, early: bytes) -> None:
+            await self._app.upgrade(request, stream, raw, early, handshake(request))
+
+        deadlines = http.Deadlines(limits.frame_timeout, limits.write_timeout)
+        serve = partial(http.serve, stream, address, peer, limits.max_frame, deadlines)
+        await serve(self._app.respond, upgrade)
+
+
+def _alone(response: http.Response) -> bytes:
+    """Write an answer to a request that is not read."""
+    status = response.status
+    head = f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\n"
+    head += f"Retry-After: 5\r\nContent-Length: {len(response.body)}\r\n\r\n"
+    return head.encode() + response.body

@@ -1,0 +1,204 @@
+"""One websocket: wsproto does the protocol; requests come in, and what a board is told goes out."""
+
+import socket
+from collections import deque
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+import trio
+from wsproto.connection import Connection, ConnectionType
+from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
+from wsproto.frame_protocol import CloseReason
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError, generate_accept_token
+
+from taskdash_protocol import strictjson
+from taskdash_protocol.errors import BadRequest, ServerError
+from taskdashd.domain.access import Identity
+from taskdashd.operations.dispatch import parse, perform
+from taskdashd.operations.engine import Engine
+from taskdashd.operations.replies import error_body, reply_body
+from taskdashd.operations.session import Session
+from taskdashd.web.board import Board
+from taskdashd.web.frames import text_frame
+from taskdashd.web.http import Refused, Request
+
+PING_S: Final = 25.0
+_SILENCE_S: Final = 60.0
+_UNANSWERED_MAX: Final = 64
+_READ_BYTES: Final = 64 << 10
+_ELSEWHERE: Final = ("Login", "Logout")
+"""These are about the cookie, which only an answer of HTTP can set."""
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+def handshake(request: Request) -> bytes:
+    """Give the answer that makes a connection a websocket (RFC 6455, 4.2.2). Raises `Refused`."""
+    headers = request.headers
+    key = headers.get("sec-websocket-key", "")
+    tokens = [token.strip().lower() for token in headers.get("connection", "").split(",")]
+    if request.method != "GET" or "upgrade" not in tokens or not key.isascii() or not key:
+        raise Refused(HTTPStatus.BAD_REQUEST, "this is no handshake of a websocket")
+    if headers.get("sec-websocket-version") != "13":
+        raise Refused(HTTPStatus.UPGRADE_REQUIRED, "only version 13 of websockets is spoken here")
+    accept = generate_accept_token(key.encode()).decode()
+    return (
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Accept: {accept}\r\n\r\n"
+    ).encode()
+
+
+class Socket:
+    """An open board's connection; a `Viewer`."""
+
+    def __init__(
+        self,
+        stream: trio.abc.Stream,
+        raw: socket.socket | None,
+        session: Session,
+        identity: Identity,
+        engine: Engine,
+        *,
+        message_bytes_max: int,
+        waiting_bytes_max: int,
+        write_timeout_s: float,
+    ) -> None:
+        self.session = session
+        self.identity = identity
+        self.position = 0
+        self.live = False
+        self._stream = stream
+        self._raw = raw
+        """The socket beneath, where what is sent needs nothing done to it."""
+        self._engine = engine
+        self._message_bytes_max = message_bytes_max
+        self._waiting_bytes_max = waiting_bytes_max
+        self._write_timeout_s = write_timeout_s
+        self._connection = Connection(ConnectionType.SERVER)
+        self._waiting: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._sending = False
+        self._more = trio.Event()
+        self._unanswered = 0
+        self._answered = trio.Event()
+        self._message = ""
+        self._scope = trio.CancelScope()
+
+    async def run(self, board: Board, since: int | None, early: bytes) -> None:
+        """Serve until either side ends it."""
+        with self._scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._send_all)
+                nursery.start_soon(self._ping)
+                board.greet(self)
+                nursery.start_soon(board.resume, self, since)
+                await self._receive_all(early)
+                nursery.cancel_scope.cancel()
+
+    def put(self, frame: bytes) -> None:
+        """Send a frame as soon as may be; who does not read is cut off at a bound."""
+        if not self._waiting and not self._sending and self._raw is not None:
+            # Most often the kernel takes it at once, and no task need be woken for it.
+            with suppress(OSError):
+                frame = frame[self._raw.send(frame, socket.MSG_DONTWAIT) :]
+            if not frame:
+                return
+        self._waiting.append(frame)
+        self._waiting_bytes += len(frame)
+        self._more.set()
+        if self._waiting_bytes > self._waiting_bytes_max:
+            log.warning("board cut off", peer=self.session.peer, bytes=self._waiting_bytes)
+            self._scope.cancel()
+
+    def end(self, code: CloseReason, why: str) -> None:
+        """Say goodbye and end it."""
+        self.live = False
+        with suppress(LocalProtocolError):
+            self.put(self._connection.send(CloseConnection(code, why)))
+        self._scope.deadline = trio.current_time() + self._write_timeout_s
+
+    async def _send_all(self) -> None:
+        while True:
+            await self._more.wait()
+            self._more = trio.Event()
+            while self._waiting:
+                data = b"".join(self._waiting)
+                self._waiting.clear()
+                self._sending = True
+                with trio.fail_after(self._write_timeout_s):
+                    await self._stream.send_all(data)
+                self._sending = False
+                self._waiting_bytes -= len(data)
+
+    async def _ping(self) -> None:
+        while True:
+            await trio.sleep(PING_S)
+            self.put(self._connection.send(Ping()))
+
+    async def _receive_all(self, early: bytes) -> None:
+        data = early
+        while True:
+            if data:
+                try:
+                    self._connection.receive_data(data)
+                    if not self._take():
+                        return
+                except RemoteProtocolError as error:
+                    log.debug("closing a board", peer=self.session.peer, error=str(error))
+                    return
+            while self._unanswered >= _UNANSWERED_MAX:
+                self._answered = trio.Event()
+                await self._answered.wait()
+            with trio.move_on_after(_SILENCE_S) as waiting:
+                data = bytes(await self._stream.receive_some(_READ_BYTES))
+            if waiting.cancelled_caught or not data:
+                return
+
+    def _take(self) -> bool:
+        """Do what came; False at its end."""
+        for event in self._connection.events():
+            if isinstance(event, TextMessage):
+                self._message += event.data
+                if len(self._message) > self._message_bytes_max:
+                    self.end(CloseReason.MESSAGE_TOO_BIG, "the message is too long")
+                elif event.message_finished:
+                    message, self._message = self._message, ""
+                    self._ask(message.encode())
+            elif isinstance(event, BytesMessage):
+                self.end(CloseReason.UNSUPPORTED_DATA, "only text is spoken here")
+            elif isinstance(event, Ping):
+                self.put(self._connection.send(event.response()))
+            elif isinstance(event, CloseConnection):
+                with suppress(LocalProtocolError):
+                    self.put(self._connection.send(event.response()))
+                return False
+            else:
+                assert isinstance(event, Pong)
+        return True
+
+    def _ask(self, message: bytes) -> None:
+        seq: Any = None
+        try:
+            fields = strictjson.loads_object(message)
+            seq, name, body = fields.get("seq"), fields.get("op"), fields.get("body", {})
+            if type(seq) is not int or type(name) is not str or type(body) is not dict:
+                raise BadRequest("a message must hold seq (integer), op (string), body (object)")
+            if name in _ELSEWHERE:
+                raise BadRequest(f"ask POST /api/v1/{name}: a websocket cannot set a cookie")
+            request = parse(name, body)
+        except ServerError as refusal:
+            self._reply(seq, error_body(refusal))
+            return
+        self._unanswered += 1
+
+        def done(result: Any) -> None:
+            self._unanswered -= 1
+            self._answered.set()
+            self._reply(seq, reply_body(request, result))
+
+        perform(request, self.session, self._engine, done)
+
+    def _reply(self, seq: Any, body: bytes) -> None:
+        self.put(text_frame(b'{"seq":%b,%b' % (strictjson.dumps(seq), body[1:])))
