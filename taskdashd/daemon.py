@@ -33,7 +33,7 @@ from taskdashd.operations.access import Access
 from taskdashd.operations.acts import Acts
 from taskdashd.operations.clock import Clock
 from taskdashd.operations.engine import Engine
-from taskdashd.operations.services import Supervised
+from taskdashd.operations.vigil import Vigil
 from taskdashd.passwords import Passwords
 from taskdashd.server.mailbox import Mailbox
 from taskdashd.server.poller import Poller
@@ -131,7 +131,7 @@ def build_engine(
         opened.last_rev, opened.pruned_rev, reader.changes, recent_bytes_max=live.event_cache
     )
     engine.join(writer, reader, feed)
-    engine.services = Supervised(engine)
+    engine.services = Vigil(engine)
     return engine
 
 

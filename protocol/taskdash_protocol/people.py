@@ -13,7 +13,13 @@ PASSWORD_CHARACTERS_MAX: Final = 256
 GROUPS_MAX: Final = 64
 HANDED_TO_MAX: Final = 100
 CLAIM_LIMIT_MAX_S: Final = 366 * 86400.0
+_NUMBER: Final = (r"[\w.@+-]+", "letters, digits and any of . @ + - _")
 ROLES: Final = ("worker", "lead", "admin")
+
+
+def _number(meaning: str, *, empty: bool = False, **kwargs: Any) -> Any:
+    limit = PERSON_CHARACTERS_MAX
+    return text(meaning, characters_max=limit, empty=empty, words=_NUMBER, **kwargs)
 
 
 def _task() -> Any:
@@ -21,11 +27,8 @@ def _task() -> Any:
 
 
 def _as_user() -> Any:
-    return text(
-        "Who does it, where a service or an operator asks for somebody.",
-        characters_max=PERSON_CHARACTERS_MAX,
-        default="",
-    )
+    meaning = "Who does it, where a service or an operator asks for somebody."
+    return _number(meaning, empty=True, default="")
 
 
 def _word(meaning: str) -> Any:
@@ -41,7 +44,7 @@ class Login(Declared):
     """Sign a person in; where people may, the first time makes their account."""
 
     request_id: ClassVar[str] = "Login"
-    user: str = text("Employee number.", characters_max=PERSON_CHARACTERS_MAX, empty=False)
+    user: str = _number("Employee number.")
     name: str = text(
         "What people call them; the first time.", characters_max=NAME_CHARACTERS_MAX, default=""
     )
@@ -79,7 +82,7 @@ class SetPerson(Declared):
     """
 
     request_id: ClassVar[str] = "SetPerson"
-    user: str = text("Employee number.", characters_max=PERSON_CHARACTERS_MAX, empty=False)
+    user: str = _number("Employee number.")
     name: str | None = text(
         "What people call them.", characters_max=NAME_CHARACTERS_MAX, empty=False, default=None
     )
@@ -137,7 +140,7 @@ class Assign(Declared):
 
     request_id: ClassVar[str] = "Assign"
     id: str = _task()
-    to: str = text("Who gets it.", characters_max=PERSON_CHARACTERS_MAX, empty=False)
+    to: str = _number("Who gets it.")
     user: str = _as_user()
     word: str = _word("A word to them.")
     limit: float | None = number("As in Claim.", 1, CLAIM_LIMIT_MAX_S, default=None)
@@ -183,7 +186,7 @@ class Handover(Declared):
     """Give all that somebody holds or is to check to others, in one act."""
 
     request_id: ClassVar[str] = "Handover"
-    of: str = text("Whose tasks.", characters_max=PERSON_CHARACTERS_MAX, empty=False)
+    of: str = _number("Whose tasks.")
     to: tuple[str, ...] = texts(
         "Who gets them: each the next, whoever has the fewest first.",
         characters_max=PERSON_CHARACTERS_MAX,

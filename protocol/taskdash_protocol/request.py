@@ -1,5 +1,6 @@
 """What all requests have in common, and a way to declare those that are but a list of fields."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, ClassVar, Final, Self
@@ -70,9 +71,13 @@ def text(
     characters_max: int,
     one_of: tuple[str, ...] | None = None,
     empty: bool = True,
+    words: tuple[str, str] | None = None,
     **kwargs: Any,
 ) -> Any:
-    """Declare a field that is a string without control characters."""
+    """Declare a field that is a string without control characters.
+
+    `words` is a pattern that it must match, unless it is empty, and how that is said to people.
+    """
 
     def read(name: str, value: Any) -> str:
         check_text(name, value)
@@ -85,6 +90,8 @@ def text(
         if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in value):
             raise BadRequest(f"field {name} must not hold control characters")
         assert type(value) is str
+        if words is not None and value and re.fullmatch(words[0], value) is None:
+            raise BadRequest(f"field {name} must be made of {words[1]}")
         return value
 
     schema: dict[str, Any] = {"type": "string", "maxLength": characters_max}
@@ -92,6 +99,8 @@ def text(
         schema["enum"] = list(one_of)
     if not empty:
         schema["minLength"] = 1
+    if words is not None:
+        schema["pattern"] = f"^({words[0]}){'?' if empty else ''}$"
     return field(metadata={"about": meaning, "read": read, "schema": schema}, **kwargs)
 
 

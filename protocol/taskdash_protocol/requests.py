@@ -53,6 +53,7 @@ HEARTBEAT_TIMEOUT_MIN_S: Final = 0.5
 HEARTBEAT_TIMEOUT_MAX_S: Final = 86400.0
 WHERE_VALUES_MAX: Final = 1000
 CLIENT_CHARACTERS_MAX: Final = 256
+CONTAINS_CHARACTERS_MAX: Final = 256
 
 _CONTROL_NAMES: Final = frozenset(CONTROL_FIELDS)
 _REPLY_FIELDS: Final = ("errid", "errmsg")
@@ -215,6 +216,7 @@ class Query(Request):
     order: str = about("A field, or `-field` for descending; ties go by id.", default="id")
     limit: int = about("At most so many tasks, 1-1000.", default=QUERY_LIMIT_DEFAULT)
     after: str | None = about("The `next` of the page before.", default=None)
+    contains: str = about("Only tasks whose id, name or description has this text.", default="")
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
@@ -222,7 +224,11 @@ class Query(Request):
         order = "id" if body.get("order") is None else optional_text(body, "order")
         if order.removeprefix("-") not in ORDER_FIELDS:
             raise BadRequest(f"field order: tasks cannot be ordered by {order[:64]!r}")
-        return cls(parse_where(body), order, *page(body))
+        contains = optional_text(body, "contains")
+        if len(contains) > CONTAINS_CHARACTERS_MAX:
+            limit = CONTAINS_CHARACTERS_MAX
+            raise BadRequest(f"field contains is longer than {limit} characters")
+        return cls(parse_where(body), order, *page(body), contains)
 
     def to_body(self) -> dict[str, Any]:
         """Give the JSON object."""
@@ -231,6 +237,8 @@ class Query(Request):
             body["where"] = {name: list(values) for name, values in self.where.items()}
         if self.after is not None:
             body["after"] = self.after
+        if self.contains:
+            body["contains"] = self.contains
         return body
 
 

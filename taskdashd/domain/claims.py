@@ -70,6 +70,8 @@ class Standing(NamedTuple):
     """Of its group; or an admin."""
     checker: bool = False
     daemon: bool = False
+    own: bool = False
+    """It is their own work that waits to be checked."""
 
 
 def state_of(status: str) -> str | None:
@@ -82,8 +84,10 @@ def standing(identity: Identity, person: str, fields: Mapping[str, Any]) -> Stan
     holder = bool(person) and fields["user"] == person
     lead = identity.is_operator or fields["group_id"] in identity.leads
     named = fields["checker"]
-    checks = (person == named if named else lead) and not holder
-    return Standing(holder, lead, checks or identity.is_operator)
+    checks = (bool(person) and person == named if named else lead) or identity.is_operator
+    # Also where it was given to somebody else after it was handed in.
+    own = bool(person) and person in (fields["user"], fields.get("submitted_by"))
+    return Standing(holder, lead, checks and not own, own=own)
 
 
 def step(act: Act, fields: Mapping[str, Any], standing: Standing) -> str:
@@ -110,7 +114,7 @@ def _check(who: Who, fields: Mapping[str, Any], standing: Standing) -> None:
     if allowed:
         return
     if who == "checker":
-        if standing.holder:
+        if standing.own:
             raise AuthError("nobody checks their own work")
         named = fields["checker"]
         raise AuthError(f"only {named or 'a lead of its group'} may check this task")
@@ -165,7 +169,19 @@ def submitted(
     if (checker or fields["checker"]) == fields["user"]:
         raise Conflict("nobody checks their own work: name another checker")
     # Whoever waits for a checker does not run out of time.
-    return {**change, "claim_until": "", **({"checker": checker} if checker else {})}
+    change |= {"claim_until": "", "submitted_by": fields["user"]}
+    return {**change, "checker": checker} if checker else change
+
+
+def rejected(
+    fields: Mapping[str, Any], until: str, reason: str, standing: Standing
+) -> dict[str, Any]:
+    """Give what a rejection changes. Raises `Conflict`, `AuthError`."""
+    change = moved("reject", fields, reason, standing)
+    if not fields["user"]:
+        # Nobody has it who could go on with it.
+        change["status"] = UNCLAIMED
+    return {**change, "claim_until": until if fields["user"] else ""}
 
 
 def _held(status: str, person: str, at: str, until: str, word: str) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Who the people are: accounts, roles, groups, and where they are signed in. Rules only."""
 
+import hashlib
+import hmac
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Self
@@ -73,10 +75,19 @@ class Person:
         """Give the person after a change; who leads a group is in it, and only leads lead."""
         fields = {name: value for name, value in fields.items() if value is not None}
         new = replace(self, **fields)
-        # Somebody who is made a lead and not told of what leads all their groups.
-        leads = fields.get("leads", self.leads or new.groups) if new.role == "lead" else ()
+        leads: tuple[str, ...] = ()
+        if new.role == "lead":
+            kept = tuple(group for group in self.leads if group in new.groups)
+            # Somebody who is made a lead and not told of what leads all their groups.
+            leads = fields.get("leads", kept or new.groups)
         groups = tuple(dict.fromkeys((*new.groups, *leads)))
-        return replace(new, leads=tuple(leads), groups=groups)
+        return replace(new, leads=leads, groups=groups)
+
+    def knows(self, secret: str) -> bool:
+        """Tell whether somebody who holds a secret is signed in with it."""
+        key = key_of(secret)
+        same = [hmac.compare_digest(one.key, key) for one in self.signed_in]
+        return self.active and any(same)
 
     def with_sign_in(self, one: SignedIn) -> "Person":
         """Give the person after another sign-in."""
@@ -92,6 +103,11 @@ class Person:
         """Give the person after the end of a sign-in; None ends all."""
         kept = tuple(one for one in self.signed_in if key is not None and one.key != key)
         return replace(self, signed_in=kept)
+
+
+def key_of(secret: str) -> str:
+    """Give what is kept of what a browser holds."""
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def called(number: str, name: str) -> str:

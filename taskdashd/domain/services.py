@@ -24,7 +24,9 @@ class Service:
     timeout_s: float | None = None
     """Its own; None where the daemon's default holds."""
     serial: int = 0
-    """Of the owner that stands for it, where it beats without a connection; else 0."""
+    """Of the owner that stands for it where it beats without a connection; its own for good."""
+    connected: bool = False
+    """It has registered by a connection, whose signs of life are its own."""
     registered_at: str = ""
     changes: tuple[tuple[str, State], ...] = ()
     """Since when it has been what, the oldest first; the last is what it is now."""

@@ -36,15 +36,6 @@ _STATES: Final = {
 }
 
 
-class Place(NamedTuple):
-    """Where a task is counted."""
-
-    group: str
-    state: str
-    user: str
-    checker: str
-
-
 class Took(NamedTuple):
     """How long something took, and when it was done."""
 
@@ -56,13 +47,13 @@ class Took(NamedTuple):
 class Tally:
     """See the module."""
 
-    def __init__(self, rows: Iterable[tuple[str, str, str, int]], since: float) -> None:
+    def __init__(self, rows: Iterable[tuple[str, str, str, str, int]], since: float) -> None:
         self.since = since
         """When it began to look; nothing is known of before, but for what was stored."""
-        self.counts: Counter[tuple[str, str, str]] = Counter()
-        """By group, state and user."""
-        for group, status, user, count in rows:
-            self.counts[group, state_of(status), user] += count
+        self.counts: Counter[tuple[str, str, str, str]] = Counter()
+        """By group, state, user and checker: by all that who sees a task hangs on."""
+        for group, status, user, checker, count in rows:
+            self.counts[group, state_of(status), user, checker] += count
         self._buckets: dict[int, dict[str, Counter[str]]] = {}
         """By the number of the quarter of an hour and the group: what happened how often."""
         self._levels: dict[int, dict[str, Counter[str]]] = {}
@@ -74,16 +65,16 @@ class Tally:
         self, kind: str, old: Mapping[str, Any] | None, new: Mapping[str, Any], at: float
     ) -> None:
         """Take in a change of a task."""
-        group, user = new["group_id"], new["user"]
+        group = new["group_id"]
         now_in = state_of(new["status"])
         was_in = None
         if old is not None:
             was_in = state_of(old["status"])
-            place = (old["group_id"], was_in, old["user"])
+            place = (old["group_id"], was_in, old["user"], old["checker"])
             self.counts[place] -= 1
             if self.counts[place] <= 0:
                 del self.counts[place]
-        self.counts[group, now_in, user] += 1
+        self.counts[group, now_in, new["user"], new["checker"]] += 1
         if kind == "shutdown":
             self._happened(at, group, "died")
         elif kind == "recovered":
@@ -104,7 +95,7 @@ class Tally:
         """Note how many tasks are in each state, and forget what is older than a day."""
         number = int(at // BUCKET_S)
         levels: dict[str, Counter[str]] = {}
-        for (group, state, _), count in self.counts.items():
+        for (group, state, *_), count in self.counts.items():
             levels.setdefault(group, Counter())[state] += count
         self._levels[number] = dict(list(levels.items())[:_GROUPS_MAX])
         oldest = number - DAY_S // BUCKET_S
@@ -115,13 +106,15 @@ class Tally:
     def report(self, sight: Sight | None, at: float) -> dict[str, Any]:
         """Say what somebody may know of it."""
 
-        def seen(group: str, user: str = "") -> bool:
-            return sight is None or group in sight.groups or (bool(user) and user == sight.person)
+        def seen(group: str, *people: str) -> bool:
+            if sight is None or group in sight.groups:
+                return True
+            return sight.person != "" and sight.person in people
 
         states: Counter[str] = Counter()
         load: dict[str, Counter[str]] = {}
-        for (group, state, user), count in self.counts.items():
-            if seen(group, user):
+        for (group, state, user, checker), count in self.counts.items():
+            if seen(group, user, checker):
                 states[state] += count
                 if user and status_class(state) == "waiting":
                     load.setdefault(user, Counter())[state] += count

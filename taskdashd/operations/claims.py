@@ -18,7 +18,7 @@ from taskdash_protocol.requests import Update
 from taskdashd.domain import claims, tasks
 from taskdashd.domain.access import Identity
 from taskdashd.domain.claims import Standing
-from taskdashd.domain.people import Person, called
+from taskdashd.domain.people import Person, called, sees_person
 from taskdashd.domain.tasks import Author, Task
 from taskdashd.domain.times import stamp
 from taskdashd.operations.engine import PERSON
@@ -48,7 +48,7 @@ def claim(request: Claim, caller: Caller, transaction: Transaction) -> Result:
     if claims.state_of(fields["status"]) in claims.HELD and fields["user"] == actor.person:
         # A retry is harmless.
         return _told(task, fields)
-    until = until_(caller, request.limit)
+    until = until_(caller, request.limit, bounded=not actor.identity.is_operator)
 
     def rule(fields: Mapping[str, Any], standing: Standing) -> dict[str, Any]:
         return claims.claimed(fields, actor.person, transaction.at, until, standing)
@@ -86,7 +86,7 @@ def assign(request: Assign, caller: Caller, transaction: Transaction) -> Result:
     until = until_(caller, request.limit)
 
     def rule(fields: Mapping[str, Any], standing: Standing) -> dict[str, Any]:
-        receiver(request.to, fields, transaction, "to")
+        receiver(request.to, fields, transaction, "to", caller.identity)
         return claims.assigned(
             "assign", fields, request.to, transaction.at, until, request.word, standing
         )
@@ -100,7 +100,7 @@ def submit(request: Submit, caller: Caller, transaction: Transaction) -> Result:
 
     def rule(fields: Mapping[str, Any], standing: Standing) -> dict[str, Any]:
         if request.checker:
-            receiver(request.checker, None, transaction, "checker")
+            receiver(request.checker, fields, transaction, "checker", caller.identity)
         return claims.submitted(fields, request.checker, request.word, standing)
 
     return _do(request, caller, transaction, rule)
@@ -124,7 +124,9 @@ def reject(request: Reject, caller: Caller, transaction: Transaction) -> Result:
         request,
         caller,
         transaction,
-        lambda fields, standing: claims.moved("reject", fields, request.reason, standing),
+        lambda fields, standing: claims.rejected(
+            fields, until_(caller, None), request.reason, standing
+        ),
     )
 
 
@@ -141,18 +143,19 @@ def actor_of(
 
     A service may do what that person may; an operator everything. Raises `AuthError`, `BadRequest`.
     """
-    identity, author = caller.identity, caller.session.author
+    identity, author = caller.identity, caller.author
     if identity.person:
         if user not in ("", identity.person):
             raise AuthError("field user: people act for themselves alone")
-        return Actor(identity, identity.person, author)
+        # What they are now, also where that is on its way to the disk.
+        return Actor(_active(identity.person, transaction).identity, identity.person, author)
     if not identity.may_write:
         raise AuthError("this token may only read")
     if not user:
         if needs_person or not identity.is_operator:
             raise BadRequest("field user is required: who does it?")
         return Actor(identity, "", author)
-    person = _person(user, transaction, "user")
+    person = _active(user, transaction)
     whose = identity if identity.is_operator else person.identity
     name = f"{called(person.id, person.name)} by {author.name}"
     return Actor(whose, user, author._replace(name=name))
@@ -189,10 +192,19 @@ def act(
 
 
 def receiver(
-    number: str, fields: Mapping[str, Any] | None, transaction: Transaction, name: str
+    number: str,
+    fields: Mapping[str, Any] | None,
+    transaction: Transaction,
+    name: str,
+    asker: Identity,
 ) -> Person:
-    """Give who is to get a task. Raises `BadRequest` where they cannot."""
-    person = _person(number, transaction, name)
+    """Give who is to get a task. Raises `BadRequest`, `Conflict` where they cannot.
+
+    Of people whom the asker does not see it says that there are none.
+    """
+    person = _person(number, transaction)
+    if person is None or not sees_person(asker, person):
+        raise BadRequest(f"field {name}: there is no person {number!r}")
     if not person.active:
         raise BadRequest(f"field {name}: {called(person.id, person.name)} is not active")
     if fields is not None and not person.identity.sees(fields["group_id"]):
@@ -201,18 +213,30 @@ def receiver(
     return person
 
 
-def until_(caller: Caller, limit_s: float | None) -> str:
-    """Say when a claim runs out; empty for never."""
+def until_(caller: Caller, limit_s: float | None, *, bounded: bool = False) -> str:
+    """Say when a claim runs out; empty for never.
+
+    Where it is bounded, nobody gives themselves longer than the daemon's own limit.
+    """
     engine = caller.engine
-    limit_s = engine.limits.claim_limit if limit_s is None else limit_s
+    own_s = engine.limits.claim_limit
+    if limit_s is None or (bounded and own_s is not None):
+        limit_s = own_s if limit_s is None or own_s is None else min(limit_s, own_s)
     return "" if limit_s is None else stamp(engine.clock.wall() + limit_s)
 
 
-def _person(number: str, transaction: Transaction, name: str) -> Person:
+def _person(number: str, transaction: Transaction) -> Person | None:
     found = transaction.record(PERSON, number)
-    if found is None:
-        raise BadRequest(f"field {name}: there is no person {number!r}")
-    return Person.from_record(found)
+    return None if found is None else Person.from_record(found)
+
+
+def _active(number: str, transaction: Transaction) -> Person:
+    person = _person(number, transaction)
+    if person is None:
+        raise BadRequest(f"field user: there is no person {number!r}")
+    if not person.active:
+        raise AuthError(f"{called(person.id, person.name)} is not active")
+    return person
 
 
 def _told(task: Task, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,9 +6,11 @@ from typing import Any, Final
 
 import structlog
 
+from taskdash_protocol import strictjson
 from taskdash_protocol.errors import AuthError, BadRequest, Busy, ServerError, StorageError
 from taskdash_protocol.people import Login
 from taskdash_protocol.requests import Hello, Register, Request, Unwatch, Update, Watch
+from taskdashd.domain.tasks import Task
 from taskdashd.operations import (  # noqa: F401  # they fill OPERATIONS
     audit,
     claims,
@@ -51,7 +53,7 @@ def perform(request: Request, session: Session, engine: Engine, done: Done) -> N
         _start(
             operation,
             request,
-            _caller(request, session, engine),
+            Caller(session, engine, session.identity),
             partial(_end, session, engine, done),
         )
     except ServerError as refusal:
@@ -75,15 +77,18 @@ def _end(session: Session, engine: Engine, done: Done, result: Any) -> None:
     done(result)
 
 
-def _caller(request: Request, session: Session, engine: Engine) -> Caller:
-    """Say as whom it is done: a task of a service that beats by its URL is that service's own."""
-    if isinstance(request, Register) or (isinstance(request, Update) and request.own):
-        url = request.fields.get("url")
-        service = engine.services.session_for(url) if type(url) is str and url else None
-        if service is not None:
-            service.signed_in(session.identity)
-            return Caller(service, engine)
-    return Caller(session, engine)
+def _as_service(request: Request, caller: Caller, task: Task | None) -> Caller:
+    """Say whose connection a write counts as: of a service that beats by its URL, that service's.
+
+    Else the task would be the asker's, who is gone with the answer.
+    """
+    if not isinstance(request, Register) and not (isinstance(request, Update) and request.own):
+        return caller
+    url = request.fields.get("url")
+    if type(url) is not str and task is not None:
+        url = strictjson.reload(task.body)["url"]
+    author = caller.engine.services.author_for(url, caller) if type(url) is str and url else None
+    return caller if author is None else caller._replace(as_author=author)
 
 
 def _start(operation: Operation, request: Request, caller: Caller, done: Done) -> None:
@@ -99,7 +104,8 @@ def _start(operation: Operation, request: Request, caller: Caller, done: Done) -
         elif not engine.view.knows(task_id):
             engine.reader.load((task_id,), loaded)
         elif operation.kind == "writes":
-            engine.writer.write(partial(operation.run, request, caller), done)
+            whose = _as_service(request, caller, engine.view.task(task_id))
+            engine.writer.write(partial(operation.run, request, whose), done)
         else:
             # In its turn, so that it sees what was asked before it.
             engine.writer.write(

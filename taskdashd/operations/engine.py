@@ -8,7 +8,7 @@ to take back.
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from taskdash_protocol.errors import AuthError, Busy, ServerError, StorageError
+from taskdash_protocol.errors import AuthError, Busy, Conflict, ServerError, StorageError
 from taskdash_protocol.statuses import is_live
 from taskdashd.domain.access import Identity
 from taskdashd.domain.budget import Budget
@@ -33,7 +33,7 @@ PERSON: Final = "person"
 SERVICE: Final = "service"
 
 if TYPE_CHECKING:
-    from taskdashd.operations.services import Supervised
+    from taskdashd.operations.vigil import Vigil
 
 NOBODY: Final = 0
 """Serial of the owner that stands for connections which are gone."""
@@ -114,7 +114,7 @@ class Engine:
         for task_id, timeout_s in opened.live:
             self.liveness.supervise(task_id, before, timeout_s)
 
-    services: "Supervised"
+    services: "Vigil"
     passwords: "Hashing"
 
     def join(self, writer: Writer, reader: Reader, feed: Feed) -> None:
@@ -183,11 +183,21 @@ class Engine:
             self.end_watches(session)
         if identity.name and session.identity != identity:
             self.acts.note("signed in", f"{identity.name} ({session.peer})", identity.rights)
-        if identity.person and session.identity is not None and not session.identity.person:
+        if not identity.person:
+            session.admitted = None
+        elif session.identity is not None and not session.identity.person:
             session.admitted = session.identity
+        self.take_for(session, identity)
+
+    def take_for(self, session: Session, identity: Identity) -> None:
+        """Take a session for somebody who has signed in before."""
         session.signed_in(identity)
         if identity.key:
             session.share(self._budget_of(identity))
+
+    def share_of_address(self, session: Session) -> None:
+        """Let somebody who has not signed in draw from what all of their address may ask."""
+        session.share(self._budget_of(Identity("", "reader", key=f"address {session.address}")))
 
     def _budget_of(self, identity: Identity) -> Budget:
         budget = self._budgets.get(identity.key)
@@ -293,11 +303,22 @@ class Engine:
             number = session.identity.person if session.identity is not None else ""
             if number in changed:
                 person = self.person(number)
-                if person is not None and person.active:
-                    self.become(session, person.identity)
+                if person is None or not person.knows(session.secret):
+                    self.sign_out(session)
+                elif person.identity.sight == session.identity.sight:  # type: ignore[union-attr]
+                    session.signed_in(person.identity)
                 else:
-                    self.end_watches(session)
-                    session.signed_in(self.access.at_first)
+                    fault = Conflict("what you may see has changed: connect and watch again")
+                    for watch in list(session.watches):
+                        session.subscriber.on_fault(watch, fault)
+                    self.become(session, person.identity)
+
+    def sign_out(self, session: Session) -> None:
+        """Take a session for what it was before somebody signed in as a person."""
+        self.end_watches(session)
+        session.secret = ""
+        session.signed_in(session.admitted or self.access.at_first)
+        session.admitted = None
 
     def person(self, number: str) -> Person | None:
         """Give the account of an employee number, as of the last commit."""

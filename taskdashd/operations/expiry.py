@@ -29,12 +29,17 @@ class Expiry:
         self._heap: list[tuple[str, str]] = []
         """What is no longer in `_until` is skipped."""
         self._not_before = 0.0
+        self._unread: tuple[float, str | None] | None = None
+        """When to go on with the claims of before this start, where they could not be read."""
         engine.followers.append(self._follow)
         self._look_up(None)
 
     def tick(self) -> None:
         """Free what is due."""
         now = self._engine.clock.now()
+        if self._unread is not None and now >= self._unread[0]:
+            after, self._unread = self._unread[1], None
+            self._look_up(after)
         due: list[tuple[str, str]] = []
         if now < self._not_before:
             return
@@ -87,7 +92,9 @@ class Expiry:
 
     def _again(self, one: tuple[str, str]) -> None:
         self._not_before = self._engine.clock.now() + _AGAIN_S
-        self._expect(one[1], one[0])
+        # A newer claim may have set another time meanwhile.
+        if one[1] not in self._until:
+            self._expect(one[1], one[0])
 
     def _follow(self, changes: Sequence[Change]) -> None:
         for change in changes:
@@ -120,7 +127,7 @@ class Expiry:
 
         def read(page: Any) -> None:
             if not isinstance(page, Page):
-                self._not_before = self._engine.clock.now() + _AGAIN_S
+                self._unread = (self._engine.clock.now() + _AGAIN_S, after)
                 return
             for row in page.rows:
                 # What has changed since is known from the change.

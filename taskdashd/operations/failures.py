@@ -30,6 +30,14 @@ class Failures:
         if count >= FAILURES_MAX:
             raise Busy(f"too many wrong {what} came from this address: wait {wait_s:.0f} s")
 
+    def take_back(self, address: str) -> None:
+        """Count one less: it was right."""
+        count, first = self._known.get(address, (0, 0.0))
+        if count > 1:
+            self._known[address] = (count - 1, first)
+        else:
+            self._known.pop(address, None)
+
     def add(self, address: str) -> None:
         """Count one more."""
         count, first = self._known.get(address, (0, self._now()))

@@ -17,7 +17,7 @@ _STORE_EVERY_S: Final = 300.0
 class DayFigures:
     """Follows every change; `tick` is called now and then."""
 
-    def __init__(self, engine: Engine, rows: Sequence[tuple[str, str, str, int]]) -> None:
+    def __init__(self, engine: Engine, rows: Sequence[tuple[str, str, str, str, int]]) -> None:
         self._engine = engine
         self.tally = Tally(rows, engine.clock.wall())
         kept = engine.view.records.committed(KIND, _KEY)

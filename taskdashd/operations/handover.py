@@ -10,7 +10,7 @@ from taskdash_protocol.statuses import IN_REVIEW
 from taskdashd.domain import claims
 from taskdashd.domain.claims import Standing
 from taskdashd.domain.people import Person
-from taskdashd.operations.claims import Actor, act, actor_of, find, receiver
+from taskdashd.operations.claims import Actor, act, actor_of, find, receiver, until_
 from taskdashd.operations.table import Caller, Done, session
 from taskdashd.store.query import Page
 from taskdashd.store.transaction import Transaction
@@ -28,6 +28,9 @@ def handover(request: Handover, caller: Caller, done: Done) -> None:
         raise BadRequest("field to must name somebody")
     if request.of in request.to:
         raise BadRequest("field to names the one whose tasks are to go")
+    identity = caller.identity
+    if identity.person != request.of and not (identity.may_write or identity.leads):
+        raise AuthError("only a lead gives away what others hold")
     _Handover(request, caller, done).look([{"user": (request.of,)}, {"checker": (request.of,)}])
 
 
@@ -67,7 +70,7 @@ class _Handover:
         if isinstance(rows, Exception):
             self._done(rows)
             return
-        for _, status, user, count in rows:
+        for _, status, user, _, count in rows:
             if user in self._load and claims.state_of(status) in claims.HELD:
                 self._load[user] += count
         self._caller.engine.reader.load(self._ids, self._loaded)
@@ -83,9 +86,12 @@ class _Handover:
             engine.writer.flush()
 
     def _move(self, transaction: Transaction) -> dict[str, Any]:
+        self._caller.check_still()
         actor = actor_of(self._caller, self._request.user, transaction)
-        to = self._request.to
-        people = {number: receiver(number, None, transaction, "to") for number in to}
+        people = {
+            number: receiver(number, None, transaction, "to", self._caller.identity)
+            for number in self._request.to
+        }
         moved: list[dict[str, str]] = []
         left: list[dict[str, str]] = []
         for task_id in self._ids:
@@ -112,6 +118,7 @@ class _Handover:
             # Nobody comes to check their own work.
             if person.identity.sees(fields["group_id"])
             and number != fields["checker" if role == "user" else "user"]
+            and (role == "user" or number != fields.get("submitted_by"))
         ]
         if not fit:
             raise Conflict(f"none of them can take it in its group {fields['group_id']!r}")
@@ -122,6 +129,9 @@ class _Handover:
                 # Whoever goes on leave may say to whom.
                 standing = standing._replace(lead=True)
             change = claims.moved("hand over", fields, self._request.word, standing)
+            if fields.get("claim_until") and role == "user":
+                # Whoever gets it has as much time as if they had claimed it now.
+                change["claim_until"] = until_(self._caller, None)
             return {**change, role: to}
 
         told = act(self._caller, actor, task, fields, transaction, rule)

@@ -1,15 +1,16 @@
 """Login, Logout, People, SetPerson: accounts, and who is signed in as whom."""
 
-import hashlib
 import hmac
+import re
 import secrets
 from dataclasses import replace
 from typing import Any, Final
 
+from taskdash_protocol import strictjson
 from taskdash_protocol.errors import AuthError, BadRequest, Busy, Conflict
-from taskdash_protocol.people import Login, Logout, People, SetPerson
+from taskdash_protocol.people import GROUPS_MAX, Login, Logout, People, SetPerson
 from taskdash_protocol.requests import Audit
-from taskdashd.domain.people import Person, SignedIn, sees_person
+from taskdashd.domain.people import Person, SignedIn, key_of, sees_person
 from taskdashd.operations.audit import told
 from taskdashd.operations.engine import PERSON, Engine
 from taskdashd.operations.session import Session
@@ -23,6 +24,8 @@ PASSWORD_CHARACTERS_MIN: Final = 8
 _CONFIRM_S: Final = 60
 _TOLD_MAX: Final = 5
 _SECRET_BYTES: Final = 32
+_NOT_TOGETHER: Final = "the number and the name or password do not belong together, or are unknown"
+_PEER: Final = r"[0-9A-Fa-f.:\[\]]+"
 _LAST_BYTES_MAX: Final = 64 << 10
 # Of this process: who was warned before a restart is warned again.
 _CONFIRM_KEY: Final = secrets.token_bytes(32)
@@ -34,37 +37,35 @@ def login(request: Login, caller: Caller, done: Done) -> None:
     me, engine = caller.session, caller.engine
     if me.is_local:
         raise Conflict("the operator's socket stays the operator's: name the user in each request")
-    number = request.user.strip()
-    if not number:
-        raise BadRequest("field user must not be empty")
     engine.failures.check(me.address, "sign-ins")
-    person = engine.person(number)
-    if person is None:
-        _make_account(replace(request, user=number), caller, done)
+    person = engine.person(request.user)
+    if person is None and engine.limits.sign_up:
+        _make_account(request, caller, done)
         return
+    # Counted before it is looked at: many at once are no more than many.
+    engine.failures.add(me.address)
 
     def proved(is_right: Any) -> None:
         if isinstance(is_right, Exception):
             done(is_right)
-        elif not is_right:
-            engine.failures.add(me.address)
-            engine.acts.note("refused", f"{number} ({me.address})", "wrong name or password")
-            done(AuthError("the number and the name or password do not belong together"))
+        elif not is_right or person is None:
+            who = f"{request.user} ({me.address})"
+            engine.acts.note("refused", who, "no account, or a wrong name or password")
+            done(AuthError(_NOT_TOGETHER))
         else:
+            engine.failures.take_back(me.address)
             _go_on(person, request.confirm, caller, done)
 
-    if engine.limits.passwords:
-        engine.passwords.verify(person.password, request.password, proved)
+    password = "" if person is None else person.password
+    if engine.limits.passwords or password:
+        engine.passwords.verify(password, request.password, proved)
     else:
-        same = request.name.strip().casefold() in ("", person.name.casefold())
-        proved(same)
+        same = request.name.strip().casefold()
+        proved(person is not None and same in ("", person.name.casefold()))
 
 
 def _make_account(request: Login, caller: Caller, done: Done) -> None:
     engine, limits = caller.engine, caller.engine.limits
-    if not limits.sign_up:
-        engine.failures.add(caller.session.address)
-        raise AuthError(f"{request.user!r} has no account: ask an administrator for one")
     name = request.name.strip()
     if not name:
         raise BadRequest("field name is required the first time: what are you called?")
@@ -103,13 +104,21 @@ def _warn(person: Person, caller: Caller, done: Done) -> None:
         entries = found.entries if isinstance(found, History) else []
         did = [
             {name: entry[name] for name in ("at", "kind", "task", "why")}
-            for entry in (told(one, person.identity) for one in entries if isinstance(one, Entry))
+            for entry in (
+                told(one, person.identity)
+                for one in entries
+                # A client may call itself as it likes; whom it stands for is what we have added.
+                if isinstance(one, Entry)
+                and re.search(theirs, one.who)
+                and person.identity.sees_task(strictjson.reload(one.task))
+            )
         ]
         last = {"address": person.address, "at": person.signed_in_at, "did": did}
         ticket = _confirmation(person.id, me.address, int(engine.clock.now()))
         done({"user": person.id, "confirm": ticket, "wait": BACK_OUT_S, "last": last})
 
-    kinds = ("registered", "updated", "shutdown", "recovered")
+    theirs = rf"(^|\(){re.escape(person.identity.name)}, {_PEER}\)?$"
+    kinds = ("registered", "updated", "recovered")
     request = Audit(who=f"({person.id})", kinds=kinds, limit=_TOLD_MAX)
     engine.reader.audit(request, _LAST_BYTES_MAX, lambda: True, read)
 
@@ -123,6 +132,10 @@ def _enter(person: Person, caller: Caller, done: Done, *, is_new: bool) -> None:
         if is_new and found is not None:
             raise Conflict(f"{person.id!r} has an account by now: sign in again")
         now = person if found is None else Person.from_record(found)
+        if is_new:
+            _check_room(engine)
+        elif not now.active or (now.password, now.name) != (person.password, person.name):
+            raise AuthError("the account has changed meanwhile: sign in again")
         one = SignedIn(key_of(secret), me.address, transaction.at)
         entered = now.with_sign_in(one)
         transaction.keep(PERSON, person.id, entered.to_record())
@@ -130,9 +143,12 @@ def _enter(person: Person, caller: Caller, done: Done, *, is_new: bool) -> None:
 
     def written(outcome: Any) -> None:
         if not isinstance(outcome, Exception):
-            entered = engine.person(person.id) or person
-            me.secret = secret
-            engine.become(me, entered.identity)
+            entered = engine.person(person.id)
+            if entered is None or not entered.knows(secret):
+                outcome = AuthError("the account has changed meanwhile: sign in again")
+            else:
+                me.secret = secret
+                engine.become(me, entered.identity)
         done(outcome)
 
     engine.writer.write(decide, written)
@@ -158,8 +174,7 @@ def logout(request: Logout, caller: Caller, done: Done) -> None:
         if not isinstance(outcome, Exception):
             engine.acts.note("signed out", f"{caller.identity.name or me.peer}", number)
             if number == caller.identity.person:
-                engine.end_watches(me)
-                me.signed_in(engine.access.at_first)
+                engine.sign_out(me)
         done(outcome)
 
     engine.writer.write(decide, written)
@@ -230,6 +245,7 @@ def _check_own(request: SetPerson, person: str) -> None:
 def _decide(
     request: SetPerson, caller: Caller, encoded: str | None, transaction: Transaction
 ) -> dict[str, Any]:
+    caller.check_still()
     found = transaction.record(PERSON, request.user)
     if found is not None:
         person = Person.from_record(found)
@@ -246,6 +262,8 @@ def _decide(
         active=request.active,
         password=encoded,
     )
+    if len(changed.groups) > GROUPS_MAX:
+        raise BadRequest(f"field groups: nobody is in more than {GROUPS_MAX}")
     if not changed.active or encoded is not None:
         # Whoever has learnt the old one is out.
         mine = caller.identity.person == request.user
@@ -254,21 +272,6 @@ def _decide(
         changed = replace(changed, signed_in=kept if changed.active else ())
     transaction.keep(PERSON, changed.id, changed.to_record())
     return about(changed)
-
-
-def key_of(secret: str) -> str:
-    """Give what is kept of what a browser holds."""
-    return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def recognised(number: str, secret: str, engine: Engine) -> Person | None:
-    """Give the person whom a browser holds a secret of; None where that is over."""
-    person = engine.person(number)
-    key = key_of(secret)
-    if person is None or not person.active:
-        return None
-    known = [one for one in person.signed_in if hmac.compare_digest(one.key, key)]
-    return person if known else None
 
 
 def about(person: Person) -> dict[str, Any]:

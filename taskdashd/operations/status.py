@@ -52,7 +52,7 @@ def _report(engine: Engine, health: Health) -> dict[str, Any]:
         "rev": engine.view.committed_rev,
         "tasks": dict(by_count.most_common(_STATUSES_MAX)),
         "live_tasks": len(engine.liveness),
-        "connections": len(engine.sessions),
+        "connections": sum(not one.stands_in for one in engine.sessions.values()),
         "watches": sum(len(one.watches) for one in engine.sessions.values()),
         "memory_bytes": _memory_bytes(),
         "writes_waiting": engine.writer.waiting_rows,

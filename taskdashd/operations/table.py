@@ -8,8 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
+from taskdash_protocol.errors import AuthError
 from taskdash_protocol.requests import Hello, Request, SignIn
 from taskdashd.domain.access import Identity
+from taskdashd.domain.tasks import Author
 from taskdashd.operations.engine import Engine, Session
 
 Result = dict[str, Any] | bytes
@@ -24,12 +26,28 @@ class Caller(NamedTuple):
 
     session: Session
     engine: Engine
+    as_identity: Identity | None = None
+    """Who asked, where that was noted when they did; else whoever the session stands for."""
+    as_author: Author | None = None
+    """Whose connection it counts as, where that is not the session."""
 
     @property
     def identity(self) -> Identity:
-        """Give who asks; whoever has not signed in does not come so far."""
-        assert self.session.identity is not None
-        return self.session.identity
+        """Give who asks. Raises `AuthError` where they have been signed out meanwhile."""
+        identity = self.as_identity or self.session.identity
+        if identity is None:
+            raise AuthError("nobody is signed in here any more")
+        return identity
+
+    @property
+    def author(self) -> Author:
+        """Give who writes."""
+        return self.as_author or self.session.author
+
+    def check_still(self) -> None:
+        """Raise `AuthError` where who asked is not who they were, by the time that it is done."""
+        if self.as_identity != self.session.identity:
+            raise AuthError("who you are has changed meanwhile: ask again")
 
     def is_there(self) -> bool:
         """Tell whether the connection is open. Safe to call from any thread."""
@@ -74,9 +92,18 @@ def session(request: type[Request]) -> Callable[[Callable[..., None]], Callable[
     """Declare an operation about the connection, or one that takes its time.
 
     `(request, caller, done) -> None`. Everything that the connection asked before it is answered
-    when it runs, and nothing that it asked after it runs before `done` is called.
+    when it runs, and nothing that it asked after it runs before `done` is called. Who asked is
+    noted, for they may be signed out before it comes to an end.
     """
-    return _declare(request, "session")
+
+    def declare(run: Callable[..., None]) -> Callable[..., None]:
+        def run_noted(asked: Request, caller: Caller, done: Done) -> None:
+            identity = caller.as_identity or caller.session.identity
+            run(asked, caller._replace(as_identity=identity), done)
+
+        return _declare(request, "session")(run_noted)
+
+    return declare
 
 
 def _declare(

@@ -24,7 +24,7 @@ def register(request: Register, caller: Caller, transaction: Transaction) -> Res
     check_write(caller.identity, old, request.fields["group_id"])
     # How the owner fares matters only where a fence stands.
     moment = caller.engine.moment(transaction, old if old is not None and old.fenced else None)
-    change = tasks.register(old, request, caller.session.author, moment)
+    change = tasks.register(old, request, caller.author, moment)
     return put(change, caller, transaction)
 
 
@@ -36,7 +36,7 @@ def update(request: Update, caller: Caller, transaction: Transaction) -> Result:
         raise NotFound(f"no task has the id {request.id!r}")
     check_write(caller.identity, old, request.fields.get("group_id"))
     moment = caller.engine.moment(transaction, None if request.own else old)
-    change = tasks.update(old, request, caller.session.author, moment)
+    change = tasks.update(old, request, caller.author, moment)
     return put(change, caller, transaction)
 
 

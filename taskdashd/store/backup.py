@@ -264,7 +264,7 @@ def _faults(database: apsw.Connection) -> Iterator[Fault]:
         )
         return
     database.create_scalar_function("crc32", _crc32)
-    checks = _CHECKS if applied < known else (*_CHECKS, _CHECKSUMS)
+    checks = _CHECKS if applied < known else (*_CHECKS, *_CHECKS_OF_NEW)
     for statement, what, cure in checks:
         if count := database.execute(statement).get:
             yield Fault(what.format(count=count), cure)
@@ -277,10 +277,24 @@ def _crc32(*values: Any) -> int:
     return crc32(str(values[0]).encode())
 
 
-_CHECKSUMS: Final = (
-    "SELECT count(*) FROM change WHERE crc != crc32(task)",
-    "{count} changes are not as they were written",
-    RESTORE,
+# What a database of an older version has not.
+_CHECKS_OF_NEW: Final = (
+    (
+        "SELECT count(*) FROM change WHERE crc != crc32(task)",
+        "{count} changes are not as they were written",
+        RESTORE,
+    ),
+    (
+        "SELECT count(*) FROM record WHERE crc != crc32(value) OR NOT json_valid(value)",
+        "{count} records of people or services are not as they were written",
+        RESTORE,
+    ),
+    (
+        """SELECT count(*) FROM task AS t JOIN change AS c ON c.rev = t.rev
+           WHERE c.task_id = t.id AND t.checker IS NOT c.task->>'checker'""",
+        "{count} tasks are found by another checker than theirs",
+        REBUILD,
+    ),
 )
 _CHECKS: Final = (
     (

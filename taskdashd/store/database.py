@@ -301,8 +301,8 @@ class Database:
             )
         ]
 
-    def tally(self) -> list[tuple[str, str, str, int]]:
-        """Count the tasks by group, status and user. Raises `StorageError`."""
+    def tally(self) -> list[tuple[str, str, str, str, int]]:
+        """Count the tasks by group, status, user and checker. Raises `StorageError`."""
         self._deadline = None
         return list(self._read(self._querier, dialect.TALLY, ()))
 

@@ -28,6 +28,8 @@ PRAGMAS: Final = {
     "foreign_keys": 1,
 }
 
+_LOWER: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+
 _COLUMNS: Final = (
     "rev, previous_rev, kind, at, actor, task_id, owner, holder, held_since, task, crc"
 )
@@ -82,7 +84,9 @@ ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value, crc = excluded.crc
 """
 DROP_RECORD: Final = "DELETE FROM record WHERE kind = ? AND key = ?"
 RECORDS: Final = "SELECT kind, key, value, crc FROM record"
-TALLY: Final = "SELECT group_id, status, user, count(*) FROM task GROUP BY group_id, status, user"
+TALLY: Final = """
+SELECT group_id, status, user, checker, count(*) FROM task GROUP BY group_id, status, user, checker
+"""
 
 # Of the next rows of the log, the last of those at their head that are too old to be kept, or that
 # a wrong clock has stamped; what they replaced may go.
@@ -211,6 +215,16 @@ def json_list(values: Iterable[str | int]) -> str:
 def member(column: Any, name: str) -> Any:
     """Build the expression that takes a member out of a JSON column."""
     return fn.json_extract(column, f"$.{name}")
+
+
+def has_text(column: Any, text: str) -> Any:
+    """Build the condition that a text column holds a text, in letters of either case."""
+    return fn.instr(fn.lower(column), folded(text)) > 0
+
+
+def folded(text: str) -> str:
+    """Make a text comparable as SQLite's `lower` does: of ASCII's letters alone."""
+    return text.translate(_LOWER)
 
 
 def durable(database: Connection, *, durable: bool) -> None:

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from typing import Any, NamedTuple
+from functools import reduce
+from operator import or_
+from typing import Any, Final, NamedTuple
 
 from peewee import SQL, Tuple
 
@@ -15,7 +17,7 @@ from taskdashd.domain.access import Sight
 from taskdashd.store import cursors, dialect, schema
 from taskdashd.store.audit import Rows
 
-Where = Mapping[str, frozenset[str]]
+_SEARCHED: Final = ("id", "name", "description")
 
 
 class StoredTask(NamedTuple):
@@ -43,7 +45,6 @@ def read(
     """Read a page. Raises `BadRequest` for a cursor that is none."""
     field, descending = request.order.removeprefix("-"), request.order.startswith("-")
     key = _expression(field)
-    wanted = {name: frozenset(values) for name, values in request.where.items()}
     query = (
         schema.Task.select(schema.Task.id, schema.Task.rev, key)
         .join(schema.Change, on=(schema.Change.rev == schema.Task.rev))
@@ -53,12 +54,14 @@ def read(
         query = query.where(_is_in(name, values))
     if sight is not None:
         query = query.where(_seen(sight))
+    if request.contains:
+        query = query.where(_contains(request.contains))
     if unfolded:
         query = query.where(schema.Task.id.not_in(list(unfolded)))
     order: list[Any] = [key, schema.Task.id] if field != "id" else [schema.Task.id]
     after = None
     if request.after is not None:
-        after = _place(cursors.read(request.after, request.order), field, wanted, sight, rows)
+        after = _place(cursors.read(request.after, request.order), field, request, sight, rows)
         position = Tuple(*order) if len(order) > 1 else order[0]
         bound = Tuple(*after) if len(order) > 1 else after[-1]
         query = query.where(position < bound if descending else position > bound)
@@ -66,7 +69,7 @@ def read(
     sql, parameters = query.bind(database).sql()
     found = list(rows(sql, tuple(parameters)))
     if unfolded:
-        found += _unfolded(wanted, sight, field, after, descending, unfolded, rows)
+        found += _unfolded(request, sight, field, after, descending, unfolded, rows)
         found.sort(key=lambda row: (row[2], row[0]), reverse=descending)
         del found[request.limit + 1 :]
     revs = dialect.json_list(rev for _, rev, _ in found[: request.limit])
@@ -75,7 +78,7 @@ def read(
 
 
 def _place(
-    cursor: cursors.Cursor, field: str, wanted: Where, sight: Sight | None, rows: Rows
+    cursor: cursors.Cursor, field: str, request: Query, sight: Sight | None, rows: Rows
 ) -> tuple[Any, str]:
     key, task_id, rev = cursor
     if key is None:
@@ -84,14 +87,14 @@ def _place(
         fields: dict[str, Any] = held[0] if held else {}
         # A cursor is made of a row that was selected; one to any other row was made up, and would
         # tell of what the asker may not see.
-        if fields.get("id") != task_id or not _selects(wanted, sight, fields):
+        if fields.get("id") != task_id or not _selects(request, sight, fields):
             raise BadRequest("field after is a cursor to a change that is no longer held")
         key = fields[field]
     return key, task_id
 
 
 def _unfolded(
-    wanted: Where,
+    request: Query,
     sight: Sight | None,
     field: str,
     after: tuple[Any, str] | None,
@@ -104,12 +107,20 @@ def _unfolded(
         fields = strictjson.reload(dialect.text(*text))
         here = (fields[field], task_id)
         passed = after is not None and (here >= after if descending else here <= after)
-        if not passed and _selects(wanted, sight, fields):
+        if not passed and _selects(request, sight, fields):
             yield task_id, rev, fields[field]
 
 
-def _selects(wanted: Where, sight: Sight | None, fields: Mapping[str, Any]) -> bool:
-    return tasks.matches(wanted, fields) and (sight is None or sight.sees(fields))
+def _selects(request: Query, sight: Sight | None, fields: Mapping[str, Any]) -> bool:
+    wanted = {name: frozenset(values) for name, values in request.where.items()}
+    if not tasks.matches(wanted, fields) or (sight is not None and not sight.sees(fields)):
+        return False
+    text = dialect.folded(request.contains)
+    return not text or any(text in dialect.folded(fields[name]) for name in _SEARCHED)
+
+
+def _contains(text: str) -> Any:
+    return reduce(or_, [dialect.has_text(_expression(name), text) for name in _SEARCHED])
 
 
 def _seen(sight: Sight) -> Any:
@@ -123,16 +134,19 @@ def _seen(sight: Sight) -> Any:
 
 def _is_in(name: str, values: tuple[str, ...]) -> Any:
     if name != CLASS:
-        return _expression(name).in_(values)
-    # An impossible condition to begin with, for a list may be empty.
-    found = schema.Task.id.is_null()
-    for value in set(values):
-        if value == "live":
-            found = found | (schema.Task.live == SQL("1"))
-        else:
-            statuses = sorted(WAITING if value == "waiting" else ENDED)
-            found = found | schema.Task.status.in_(statuses)
-    return found
+        found = _expression(name).in_(values)
+        if name == "checker" and all(values):
+            # The index of checkers leaves out the tasks without one, and must be told so.
+            found = found & (schema.Task.checker != SQL("''"))
+        return found
+    conditions = [_of_class(value) for value in set(values)]
+    return reduce(or_, conditions) if conditions else schema.Task.id.is_null()
+
+
+def _of_class(name: str) -> Any:
+    if name == "live":
+        return schema.Task.live == SQL("1")
+    return schema.Task.status.in_(sorted(WAITING if name == "waiting" else ENDED))
 
 
 def _expression(name: str) -> Any:

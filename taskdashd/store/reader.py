@@ -102,7 +102,7 @@ class Reader:
         self._run_patiently(lambda: self._database.steps(after_rev, rows_max), wanted, then)
 
     def tally(self, then: Then) -> None:
-        """Count tasks by group, status and user: `then` gets a list of rows or an exception."""
+        """Count tasks by group, status, user and checker: `then` gets rows or an exception."""
         self._run_patiently(self._database.tally, lambda: True, then)
 
     def audit(self, request: Audit, bytes_max: int, wanted: Wanted, then: Then) -> None:

@@ -196,7 +196,7 @@ class Writer:
         entries = self._in_flight
         changes: list[Change] = []
         records: list[Record] = []
-        while self._queue and len(changes) < self._batch_rows_max:
+        while self._queue and len(changes) + len(records) < self._batch_rows_max:
             entry = self._queue.popleft()
             entries.append(entry)
             changes += entry.changes

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import trio
 from wsproto.frame_protocol import CloseReason
 
-from taskdash_protocol import strictjson
+from taskdash_protocol import __version__, strictjson
 from taskdash_protocol.errors import AuthError, BadRequest, Busy, ServerError
 from taskdash_protocol.people import Claim, Login, Logout
 from taskdash_protocol.request import Request as Asked
@@ -18,7 +18,6 @@ from taskdashd.domain.access import ANYONE
 from taskdashd.operations.access import Access
 from taskdashd.operations.dispatch import parse
 from taskdashd.operations.engine import PERSON, Engine
-from taskdashd.operations.people import recognised
 from taskdashd.operations.replies import error_body, reply_body
 from taskdashd.operations.session import Session
 from taskdashd.store.records import Record
@@ -33,6 +32,7 @@ from taskdashd.web.origins import Origins
 from taskdashd.web.socket import Socket
 
 API: Final = "/api/v1/"
+_READ_BY_GET: Final = (f"{API}openapi.json", f"{API}about")
 _SAFE: Final[Headers] = [
     # Nothing but our own files runs or is shown, and nobody frames us.
     (
@@ -55,6 +55,8 @@ class Limits(Protocol):
     watch_buffer: int
     write_timeout: float
     rpost_open: bool
+    sign_up: bool
+    passwords: bool
 
 
 class App:
@@ -91,7 +93,7 @@ class App:
 
     async def _route(self, request: Request) -> Response:
         path, method = request.path, request.method
-        if path == "/rpost/task" or (path.startswith(API) and path != f"{API}openapi.json"):
+        if path == "/rpost/task" or (path.startswith(API) and path not in _READ_BY_GET):
             if method != "POST":
                 raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "ask this by POST")
             self._origins.check_origin(request)
@@ -100,6 +102,8 @@ class App:
             raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "ask this by GET")
         if path == f"{API}openapi.json":
             found: Response | None = _json(HTTPStatus.OK, self._description)
+        elif path == f"{API}about":
+            found = _json(HTTPStatus.OK, strictjson.dumps(self._about(request)))
         elif path == "/healthz":
             found = Response(HTTPStatus.OK, b"ok\n", [("content-type", "text/plain")])
         else:
@@ -107,6 +111,16 @@ class App:
         if found is None:
             raise Refused(HTTPStatus.NOT_FOUND, f"there is nothing at {path[:200]}")
         return replace(found, body=b"") if method == "HEAD" else found
+
+    def _about(self, request: Request) -> dict[str, Any]:
+        """Say what a page must know before anybody has signed in, and who has."""
+        session, _ = self._session(request)
+        return {
+            "version": __version__,
+            "passwords": self._limits.passwords,
+            "sign_up": self._limits.sign_up,
+            "user": session.identity.person if session.identity is not None else "",
+        }
 
     async def upgrade(
         self, request: Request, stream: trio.abc.Stream, raw: Any, early: bytes, handshake: bytes
@@ -211,10 +225,12 @@ class App:
             return session, None
         held = cookies.read(request.headers.get("cookie", ""), self._key)
         if held is not None:
-            person = recognised(held.person, held.secret, self._engine)
-            if person is not None:
-                session.signed_in(person.identity)
+            person = self._engine.person(held.person)
+            if person is not None and person.knows(held.secret):
+                self._engine.take_for(session, person.identity)
                 session.secret = held.secret
+        if session.identity is None:
+            self._engine.share_of_address(session)
         session.introduce("web")
         return session, held
 
@@ -224,8 +240,8 @@ class App:
         for sock, held in list(self._sockets.items()):
             if held is None or held.person not in changed:
                 continue
-            person = recognised(held.person, held.secret, self._engine)
-            if person is None:
+            person = self._engine.person(held.person)
+            if person is None or not person.knows(held.secret):
                 sock.end(CloseReason.POLICY_VIOLATION, "signed out")
             elif person.identity != sock.identity:
                 sock.session.signed_in(person.identity)

@@ -200,26 +200,24 @@ class Board:
         figures = self._figures_are_due()
         if not (news or kinds or figures):
             return
-        frames: dict[tuple[Any, ...], bytes] = {}
+        frames: dict[Sight | None, tuple[bytes, bytes]] = {}
         for identity, viewers in audiences.items():
             sight = identity.sight
-            # Beside tasks, what somebody sees hangs on their groups alone, and on themselves.
-            key = (sight,)
-            frame = frames.get(key)
-            if frame is None:
+            # What somebody sees beside tasks hangs on the same: their groups and themselves.
+            more, frame = frames.get(sight, (b"", b""))
+            if not frame:
                 beside = self._beside(identity, kinds, figures=figures)
                 more = b"," + strictjson.dumps(beside)[1:-1] if beside else b""
-                frame = frames[key] = text_frame(_message(self._told_rev, news, sight, more))
+                frame = text_frame(_message(self._told_rev, news, sight, more))
+                frames[sight] = more, frame
             for viewer in viewers:
-                self._tell_one(viewer, news, frame)
-
-    def _tell_one(self, viewer: Viewer, news: list[Step], frame: bytes) -> None:
-        if news and news[0].rev <= viewer.position:
-            # It has just caught up from the log with some of them.
-            rest = [step for step in news if step.rev > viewer.position]
-            frame = text_frame(_message(self._told_rev, rest, viewer.identity.sight, b""))
-        viewer.position = self._told_rev
-        viewer.put(frame)
+                mine = frame
+                if news and news[0].rev <= viewer.position:
+                    # It has just caught up from the log with some of them.
+                    rest = [step for step in news if step.rev > viewer.position]
+                    mine = text_frame(_message(self._told_rev, rest, sight, more))
+                viewer.position = self._told_rev
+                viewer.put(mine)
 
     def _figures_are_due(self) -> bool:
         now = self._engine.clock.now()

@@ -8,6 +8,7 @@ from taskdash_protocol.errors import BY_ERRID
 from taskdash_protocol.fields import CONTROL_FIELDS, TASK_FIELDS
 from taskdash_protocol.request import Declared, Request, is_required
 from taskdash_protocol.requests import (
+    CONTAINS_CHARACTERS_MAX,
     HEARTBEAT_TIMEOUT_MAX_S,
     HEARTBEAT_TIMEOUT_MIN_S,
     ID_CHARACTERS_MAX,
@@ -58,6 +59,7 @@ _BY_HAND: Final[dict[type[Request], dict[str, Any]]] = {
         "order": {"enum": _ORDERS},
         "limit": _LIMIT,
         "after": {"type": "string"},
+        "contains": {"type": "string", "maxLength": CONTAINS_CHARACTERS_MAX},
     },
     Status: {"check": {"type": "boolean"}},
     Audit: {

@@ -103,16 +103,18 @@ def test_whatever_is_tried_the_task_belongs_to_whom_it_says(tries: list[tuple[An
 def test_who_is_what_to_a_task() -> None:
     """A named checker checks, and else a lead; an admin may do everything."""
     task = fields(REVIEW, user=ANN)
-    assert standing(PEOPLE[ANN], ANN, task) == Standing(holder=True)
+    assert standing(PEOPLE[ANN], ANN, task) == Standing(holder=True, own=True)
     assert standing(PEOPLE[BOB], BOB, task) == Standing()
     assert standing(PEOPLE[LEA], LEA, task) == Standing(lead=True, checker=True)
     named = {**task, "checker": BOB}
     assert standing(PEOPLE[BOB], BOB, named) == Standing(checker=True)
     assert standing(PEOPLE[LEA], LEA, named) == Standing(lead=True)
     own = fields(REVIEW, user=LEA)
-    assert standing(PEOPLE[LEA], LEA, own) == Standing(holder=True, lead=True)
+    assert standing(PEOPLE[LEA], LEA, own) == Standing(holder=True, lead=True, own=True)
     admin = Identity("Root (root)", "admin", frozenset(("",)), person="root")
-    assert standing(admin, "root", fields(REVIEW, user="root")).checker
+    assert standing(admin, "root", fields(REVIEW, user=ANN)).checker
+    assert not standing(admin, "root", fields(REVIEW, user="root")).checker
+    assert not standing(PEOPLE[LEA], LEA, fields(REVIEW, user=BOB, submitted_by=LEA)).checker
 
 
 def test_a_refusal_names_who_has_the_task() -> None:

@@ -21,7 +21,7 @@ from taskdash import address
 from taskdash.aio_watch import Opening, Watch
 from taskdash.calls import Hooks, without_errid
 from taskdash.client import CLOSE_TIMEOUT_S
-from taskdash.face import Face, InVain, registration, update_from_outside
+from taskdash.face import Face, InVain, named, registration, update_from_outside
 from taskdash.held import Outcome
 from taskdash.link import Link
 from taskdash.loop import Loop, Pending
@@ -209,6 +209,13 @@ class Client(Face):
         return watch
 
     # Requests of any kind
+
+    async def ask(self, operation: str, **fields: Any) -> dict[str, Any]:
+        """Do an operation by its name, as in PROTOCOL.md: `ask("Claim", id="t", user="1001")`.
+
+        Raises `BadRequest` for what no daemon would take, and what `call` raises.
+        """
+        return await self.call(named(operation, fields))
 
     async def call(self, request: Request, timeout_s: float | None = None) -> dict[str, Any]:
         """Send a request and give the body of its reply; see `taskdash.Client.call`."""

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 from taskdash import address
 from taskdash.calls import Hooks, without_errid
 from taskdash.errors import ConnectionError
-from taskdash.face import Face, InVain, registration, update_from_outside
+from taskdash.face import Face, InVain, named, registration, update_from_outside
 from taskdash.held import Outcome
 from taskdash.link import Link
 from taskdash.pipeline import pipelined
@@ -234,6 +234,13 @@ class Client(Face):
         answer = Pending()
         in_vain = self._asked(request, answer.set)
         return self._wait(answer, self._timeout(timeout_s), in_vain)
+
+    def ask(self, operation: str, **fields: Any) -> dict[str, Any]:
+        """Do an operation by its name, as in PROTOCOL.md: `ask("Claim", id="t", user="1001")`.
+
+        Raises `BadRequest` for what no daemon would take, and what `call` raises.
+        """
+        return self.call(named(operation, fields))
 
     def pipeline(
         self,

@@ -9,8 +9,8 @@ from taskdash.held import Done, Outcome, Write, checked_write
 from taskdash.link import Link
 from taskdash.session import Session
 from taskdash.waiting import too_late
-from taskdash_protocol.errors import TaskDashError
-from taskdash_protocol.requests import Request, Update
+from taskdash_protocol.errors import BadRequest, TaskDashError
+from taskdash_protocol.requests import REQUESTS, Request, Update
 
 InVain = Callable[[Session, float], object]
 """What to tell the session where nobody waits for an outcome any more."""
@@ -117,6 +117,13 @@ def registration(
     if fenced:
         body["fenced"] = True
     return body
+
+
+def named(operation: str, fields: dict[str, Any]) -> Request:
+    """Make the request of an operation's name. Raises `BadRequest`."""
+    if operation not in REQUESTS:
+        raise BadRequest(f"there is no operation {operation!r}, only {', '.join(REQUESTS)}")
+    return REQUESTS[operation].parse(fields)
 
 
 def update_from_outside(id: str, own: bool, epoch: int | None, fields: dict[str, Any]) -> Update:

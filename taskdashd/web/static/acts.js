@@ -1,0 +1,88 @@
+// What people do with tasks: each act asks the daemon, and says what came of it.
+
+import { dialog, h, toast } from './dom.js';
+import { ask, known, nameOf } from './feed.js';
+import { t } from './words.js';
+
+const OPERATION = { claim: 'Claim', begin: 'Begin', release: 'Release', submit: 'Submit', approve: 'Approve', reject: 'Reject', assign: 'Assign' };
+export const KEYS = { claim: 'c', begin: 'b', submit: 's', release: 'r', approve: 'a', reject: 'x', assign: 'g' };
+
+export function explain(error) {
+  toast(error.errid === -1 || !error.message ? t('error.away') : `${t(`errid.${error.errid}`)} ${error.message}`, { kind: 'bad' });
+}
+
+/** Do an act with a task, after asking for what it needs. Gives whether it was done. */
+export async function act(name, task) {
+  let more = {};
+  if (name === 'reject' || name === 'assign' || name === 'submit') {
+    const given = await dialog(t(`act.${name}.title`, { name: task.name }), FORMS[name](task), t(`act.${name}`), t('cancel'));
+    if (!given) return false;
+    more = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
+  }
+  try {
+    await ask(OPERATION[name], { id: task.id, ...more });
+  } catch (error) {
+    explain(error);
+    return false;
+  }
+  toast(t(`act.${name}.done`, { name: task.name, to: nameOf(more.to ?? '') }));
+  return true;
+}
+
+const text = (name, label, required) => h('label.field', null, label,
+  h('textarea', { name, rows: 3, maxlength: 500, required }));
+
+export const people = (name, label, fit, { required = true, empty = null } = {}) => h('label.field', null, label,
+  h('select', { name, required },
+    empty !== null && h('option', { value: '' }, empty),
+    [...known.people.values()].filter((one) => one.active && fit(one)).map((one) => h('option', { value: one.user }, `${one.name} (${one.user})`))));
+
+const inGroup = (task) => (one) => !task.group_id || one.groups.includes(task.group_id);
+
+const FORMS = {
+  reject: () => text('reason', t('act.reject.reason'), true),
+  assign: (task) => h('div', null, people('to', t('act.assign.to'), inGroup(task)), text('word', t('act.assign.word'), false)),
+  submit: (task) => h('div', null,
+    people('checker', t('act.submit.checker'), (one) => one.user !== task.user && inGroup(task)(one),
+      { required: false, empty: task.checker ? nameOf(task.checker) : t('act.submit.lead') }),
+    text('word', t('act.submit.word'), false)),
+};
+
+/** Give all that somebody holds to others. */
+export async function handOver(of) {
+  const others = [...known.people.values()].filter((one) => one.active && one.user !== of.user);
+  const body = h('div', null, h('p', null, t('handover.about', { name: of.name })),
+    h('fieldset', null, h('legend', null, t('handover.to')),
+      others.map((one) => h('label.check', null, h('input', { type: 'checkbox', name: `to:${one.user}` }), ` ${one.name} (${one.user})`))),
+    text('word', t('handover.why'), false));
+  const given = await dialog(t('handover.title', { name: of.name }), body, t('handover'), t('cancel'));
+  if (!given) return;
+  const to = Object.keys(given).filter((name) => name.startsWith('to:')).map((name) => name.slice(3));
+  try {
+    const done = await ask('Handover', { of: of.user, to, word: given.word });
+    await dialog(t('handover.done', { n: done.moved.length }), h('div', null,
+      h('ul.plain', null, done.moved.map((one) => h('li', null, `${one.id} → ${nameOf(one.to)}`))),
+      done.left.length > 0 && h('div', null, h('h3', null, t('handover.left')),
+        h('ul.plain', null, done.left.map((one) => h('li', null, `${one.id}: ${one.why}`))))), t('close'));
+  } catch (error) { explain(error); }
+}
+
+export async function editPerson(one) {
+  const field = (name, label, value, more) => h('label.field', null, label, h('input', { name, value, ...more }));
+  const body = h('div', null,
+    field('user', t('person.user'), one?.user ?? '', { required: true, readonly: Boolean(one), maxlength: 64 }),
+    field('name', t('person.name'), one?.name ?? '', { required: true, maxlength: 64 }),
+    h('label.field', null, t('person.role'), h('select', { name: 'role' },
+      ['worker', 'lead', 'admin'].map((role) => h('option', { value: role, selected: role === (one?.role ?? 'worker') }, t(`role.${role}`))))),
+    field('groups', t('person.groups'), (one?.groups ?? []).join(', '), { placeholder: t('person.groups.hint') }),
+    field('leads', t('person.leads'), (one?.leads ?? []).join(', '), { placeholder: t('person.leads.hint') }),
+    h('label.check', null, h('input', { type: 'checkbox', name: 'active', checked: one?.active ?? true }), ` ${t('person.active')}`),
+    field('password', t('person.password'), '', { type: 'password', autocomplete: 'new-password', placeholder: t('person.password.hint') }));
+  const given = await dialog(t(one ? 'person.edit' : 'person.add'), body, t('save'), t('cancel'));
+  if (!given) return;
+  const list = (value) => value.split(/[,，\s]+/).filter(Boolean);
+  const wanted = { user: given.user, name: given.name, role: given.role, groups: list(given.groups), active: given.active === 'on' };
+  if (given.role === 'lead' && list(given.leads).length) wanted.leads = list(given.leads);
+  if (given.password) wanted.password = given.password;
+  try { await ask('SetPerson', wanted); } catch (error) { explain(error); }
+}

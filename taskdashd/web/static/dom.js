@@ -1,0 +1,89 @@
+// Building the page: text is always text, never markup, so every name is escaped.
+
+/** Make an element: h('a.card', {href, onclick}, child, …). Strings become text nodes. */
+export function h(spec, props, ...children) {
+  const [tag, ...classes] = spec.split('.');
+  const node = document.createElement(tag || 'div');
+  if (classes.length) node.className = classes.join(' ');
+  for (const [name, value] of Object.entries(props ?? {})) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
+    else if (name === 'dataset') Object.assign(node.dataset, value);
+    else if (name === 'style') for (const [k, v] of Object.entries(value)) node.style.setProperty(k, v);
+    else if (name === 'value' || name === 'checked') node[name] = value;
+    else node.setAttribute(name, value === true ? '' : value);
+  }
+  append(node, children);
+  return node;
+}
+
+function append(node, children) {
+  for (const child of children.flat(Infinity)) {
+    if (child === undefined || child === null || child === false) continue;
+    node.append(child instanceof Node ? child : String(child));
+  }
+}
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+/** Make an element of SVG. */
+export function s(tag, props, ...children) {
+  const node = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(props ?? {})) if (value !== undefined) node.setAttribute(name, value);
+  append(node, children);
+  return node;
+}
+
+/** Put children in the place of what a node holds. */
+export function fill(node, ...children) {
+  node.replaceChildren();
+  append(node, children);
+  return node;
+}
+
+/** Call a function once, a while after the last of many calls. */
+export function later(ms, call) {
+  let timer = 0;
+  return (...args) => { clearTimeout(timer); timer = setTimeout(() => call(...args), ms); };
+}
+
+/** Call a function before the next frame, once for many calls. */
+export function onFrame(call) {
+  let asked = false;
+  return () => {
+    if (asked) return;
+    asked = true;
+    requestAnimationFrame(() => { asked = false; call(); });
+  };
+}
+
+export const calm = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
+
+/** A dialog that resolves with what its form holds, or null. */
+export function dialog(title, body, confirm, cancel, { danger = false } = {}) {
+  return new Promise((resolve) => {
+    const form = h('form', { method: 'dialog' }, h('h2', { id: 'dialog-title' }, title), body,
+      h('div.row.end', null,
+        cancel && h('button', { type: 'button', onclick: () => box.close('') }, cancel),
+        h(danger ? 'button.primary.danger' : 'button.primary', { value: 'ok' }, confirm)));
+    const box = h('dialog', { 'aria-labelledby': 'dialog-title' }, form);
+    box.addEventListener('close', () => {
+      resolve(box.returnValue === 'ok' ? Object.fromEntries(new FormData(form)) : null);
+      box.remove();
+    });
+    box.addEventListener('click', (event) => { if (event.target === box) box.close(''); });
+    document.body.append(box);
+    box.showModal();
+    form.querySelector('input, textarea, select, button.primary')?.focus();
+  });
+}
+
+/** Say something for a few seconds; `action` is [label, function]. */
+export function toast(text, { kind = '', action = null, ms = 6000 } = {}) {
+  const node = h(`div.toast${kind ? `.${kind}` : ''}`, null, h('span', null, text),
+    action && h('button.link', { onclick: () => { node.remove(); action[1](); } }, action[0]));
+  const box = document.getElementById('toasts');
+  box.append(node);
+  while (box.children.length > 4) box.firstChild.remove();
+  setTimeout(() => node.remove(), ms);
+}

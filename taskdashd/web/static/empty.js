@@ -1,0 +1,14 @@
+// What a board says that has nothing to show: how to begin.
+
+import { h } from './dom.js';
+import { t } from './words.js';
+
+export function welcome() {
+  const lines = `import taskdash
+
+with taskdash.connect("taskdash://${location.hostname}:13920") as dash:
+    with dash.task("hello-1", name="My first task") as task:
+        task.progress(1, 2)`;
+  return h('div.welcome', null, h('h2', null, t('welcome.title')), h('p', null, t('welcome.about')), h('pre', { tabindex: 0 }, h('code', null, lines)),
+    h('p', null, t('welcome.shell')), h('pre', { tabindex: 0 }, h('code', null, 'taskdash-ctl run --name "Build" -- make')));
+}

@@ -1,0 +1,151 @@
+// The daemon: one websocket for what we ask and for what changes. It comes back by itself, from the
+// last rev that we know.
+
+const listeners = { events: new Set(), afresh: new Set(), people: new Set(), services: new Set(), figures: new Set(), state: new Set() };
+
+export const known = { me: null, people: new Map(), services: [], figures: null, rev: null, skew: 0, open: false };
+
+let socket = null;
+let seq = 0;
+let waits = 0;
+let timer = 0;
+let closed = true;
+const asked = new Map();
+
+/** Call a function on: events, afresh, people, services, figures, state. Gives how to end that. */
+export function on(kind, call) {
+  listeners[kind].add(call);
+  return () => listeners[kind].delete(call);
+}
+
+function tell(kind, value) {
+  for (const call of [...listeners[kind]]) call(value);
+}
+
+export class Refused extends Error {
+  constructor(reply) {
+    super(reply.detail ?? reply.errmsg);
+    this.errid = reply.errid;
+  }
+}
+
+/** POST an operation; what signs in or out must go this way, for it sets the cookie. */
+export async function post(op, body) {
+  let reply;
+  try {
+    const answer = await fetch(`/api/v1/${op}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+    reply = await answer.json();
+  } catch {
+    throw new Refused({ errid: -1, detail: null });
+  }
+  if (reply.errid) throw new Refused(reply);
+  return reply;
+}
+
+/** Ask by the websocket; waits for it to be open. */
+export function ask(op, body = {}) {
+  return new Promise((resolve, reject) => {
+    const number = ++seq;
+    asked.set(number, { resolve, reject, text: JSON.stringify({ seq: number, op, body }), sent: false, reads: READS.has(op) });
+    send();
+  });
+}
+
+const READS = new Set(['Query', 'Find', 'Audit', 'People', 'Services', 'Figures', 'Status']);
+
+function send() {
+  if (socket?.readyState !== WebSocket.OPEN) return;
+  for (const one of asked.values()) {
+    if (one.sent) continue;
+    one.sent = true;
+    socket.send(one.text);
+  }
+}
+
+export function connect() {
+  closed = false;
+  open();
+}
+
+export function disconnect() {
+  closed = true;
+  clearTimeout(timer);
+  socket?.close();
+  Object.assign(known, { me: null, rev: null, figures: null, services: [] });
+  known.people.clear();
+}
+
+function open() {
+  clearTimeout(timer);
+  const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
+  const since = known.rev === null ? '' : `?since=${known.rev}`;
+  const mine = socket = new WebSocket(`${scheme}://${location.host}/ws${since}`);
+  mine.onmessage = (message) => { if (mine === socket) take(JSON.parse(message.data)); };
+  mine.onclose = (event) => { if (mine === socket) lost(event); };
+}
+
+function lost(event) {
+  socket = null;
+  known.open = false;
+  for (const [number, one] of asked) {
+    // What reads is asked anew; what writes may have been done, and is not said twice.
+    if (one.reads) one.sent = false;
+    else if (one.sent) { asked.delete(number); one.reject(new Refused({ errid: -1, detail: null })); }
+  }
+  tell('state', event.code === 1008 ? 'out' : 'lost');
+  if (closed || event.code === 1008) return;
+  const pause = Math.min(10000, 250 * 2 ** waits++) * (0.5 + Math.random());
+  timer = setTimeout(open, pause);
+}
+
+// A laptop that wakes, or a network that is back, need not wait for the next try.
+for (const kind of ['online', 'focus', 'pageshow']) addEventListener(kind, hurry);
+document.addEventListener('visibilitychange', () => { if (!document.hidden) hurry(); });
+
+function hurry() {
+  if (!closed && !socket) { waits = 0; open(); }
+}
+
+function take(message) {
+  if (message.seq !== undefined) {
+    const one = asked.get(message.seq);
+    asked.delete(message.seq);
+    if (!one) return;
+    if (message.errid) one.reject(new Refused(message));
+    else one.resolve(message);
+    return;
+  }
+  if (message.me) {
+    known.me = message.me;
+    known.skew = Date.parse(message.now) - Date.now();
+    known.open = true;
+    waits = 0;
+    if (known.rev === null) known.rev = message.rev;
+  }
+  if (message.people) {
+    known.people = new Map(message.people.map((one) => [one.user, one]));
+    tell('people');
+  }
+  if (message.services) { known.services = message.services; tell('services'); }
+  if (message.figures) { known.figures = merged(message.figures); tell('figures'); }
+  if (message.me) { tell('state', 'open'); send(); }
+  if (message.events?.length) tell('events', message.events);
+  if (message.afresh) tell('afresh');
+  if (message.events || message.afresh) known.rev = message.rev;
+}
+
+function merged(news) {
+  const old = known.figures?.day ?? [];
+  const first = news.day[0]?.at ?? 0;
+  const kept = old.filter((one) => one.at < first && one.at > first - 86400 - news.bucket);
+  return { ...news, day: [...kept, ...news.day] };
+}
+
+/** Get the whole day's figures. */
+export async function figures() {
+  known.figures = await ask('Figures');
+  tell('figures');
+}
+
+export const now = () => Date.now() + known.skew;
+export const nameOf = (user) => known.people.get(user)?.name ?? user;
