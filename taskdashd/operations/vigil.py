@@ -17,6 +17,7 @@ from taskdashd.operations.engine import NOBODY, SERVICE, Engine
 from taskdashd.operations.session import Session
 from taskdashd.operations.table import Caller
 from taskdashd.store.query import Page
+from taskdashd.store.records import Value
 from taskdashd.store.transaction import Transaction
 
 _TICK_S: Final = 0.5
@@ -119,18 +120,21 @@ class Vigil:
             if now >= at and (stand_in := self._stand_ins.get(url)) is not None:
                 self._adopt(url, stand_in.owner, after)
         for record in list(self._engine.view.records.all(SERVICE)):
-            self._look_at(Service.from_record(record))
+            self._look_at(record)
 
-    def _look_at(self, service: Service) -> None:
-        timeout_s = service.timeout_s or self._engine.limits.heartbeat_timeout
-        silence_s = self.silence_s(service.url)
-        state = "dead" if silence_s is None else judged(silence_s, timeout_s)
+    def _look_at(self, record: Value) -> None:
+        # Most often nothing has changed: then the record need not be understood whole.
+        url, timeout_s = record["url"], record["timeout_s"]
+        silence_s = self.silence_s(url)
+        limit_s = timeout_s or self._engine.limits.heartbeat_timeout
+        state = "dead" if silence_s is None else judged(silence_s, limit_s)
         if state == "alive":
-            self._tasks[service.url] = self._live_tasks(service.url)
-        if state != service.state and service.url not in self._judging:
-            self._judging.add(service.url)
+            self._tasks[url] = self._live_tasks(url)
+        if state != record["changes"][-1][1] and url not in self._judging:
+            self._judging.add(url)
+            service = Service.from_record(record)
             self._engine.writer.write(
-                partial(self._become, service.url, state), partial(self._became, service, state)
+                partial(self._become, url, state), partial(self._became, service, state)
             )
 
     def _live_tasks(self, url: str) -> int:

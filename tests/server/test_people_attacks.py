@@ -1,0 +1,471 @@
+"""Who tries to be somebody else, to see what is not theirs, or comes at the worst moment."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from test_people import CLAIMED, FREE, OK, REVIEW, URL, admin, found, office, state, task
+from world import World
+
+from taskdash_protocol import strictjson
+from taskdash_protocol.errors import AuthError, Busy, Conflict
+from taskdashd.domain.access import Identity
+from taskdashd.domain.tally import state_of
+from taskdashd.operations.dispatch import parse, perform
+from taskdashd.operations.figures import DayFigures
+from taskdashd.store import backup
+
+BOSS = Identity("boss", "operator", key="k")
+CUTTERS = Identity("s", "service", frozenset({"cut"}), key="s")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path)
+    yield world
+    world.close()
+
+
+def begin(world: World, identity: Identity, operation: str, /, **body: Any) -> list[Any]:
+    """Ask as over HTTP; the result is put into the list once it is there."""
+    visitor, got = world.engine.visit("10.0.0.50:1", identity=identity), []
+    perform(parse(operation, body), visitor, world.engine, got.append)
+    return got
+
+
+def http(world: World, identity: Identity, operation: str, /, **body: Any) -> Any:
+    got = begin(world, identity, operation, **body)
+    world.drain()
+    return got[0]
+
+
+def person_of(world: World, user: str) -> Identity:
+    person = world.engine.person(user)
+    assert person is not None
+    return person.identity
+
+
+def signed_in_as(peer: Any) -> str:
+    identity = peer.connection.session.identity
+    return "" if identity is None else identity.person
+
+
+# To be somebody
+
+
+def test_of_two_who_ask_about_a_services_task_each_is_who_they_are(world: World) -> None:
+    """Also where the task must be read first, and the other comes meanwhile."""
+    office(world)
+    http(world, BOSS, "RegisterService", url=URL)
+    http(world, BOSS, "Register", id="t", name="n", status="running", url=URL)
+    world.restart()
+    http(world, BOSS, "ServiceBeat", url=URL)
+    world.engine.view._cache.clear()
+    world.engine.view._cache_bytes = 0
+    first = begin(world, person_of(world, "ann"), "Update", id="t", url=URL, status="failed")
+    second = begin(world, BOSS, "Update", id="t", url=URL, description="x")
+    world.drain()
+    assert isinstance(first[0], AuthError)
+    assert second[0]["id"] == "t"
+
+
+def test_a_task_of_another_groups_service_is_not_kept_alive_by_it(world: World) -> None:
+    http(world, BOSS, "RegisterService", url=URL, group_id="secret")
+    http(world, CUTTERS, "Register", id="x", name="n", status="running", url=URL, group_id="cut")
+    for _ in range(3):
+        http(world, BOSS, "ServiceBeat", url=URL)
+        world.advance(20)
+    assert found(world, "x")["status"] == "shutdown"
+    told = http(world, CUTTERS, "RegisterService", url=URL, group_id="cut")
+    assert isinstance(told, Conflict)
+    assert "secret" not in told.detail
+
+
+def test_nobody_signs_in_to_an_account_that_is_being_closed(world: World) -> None:
+    office(world)
+    boss, late = admin(world), world.connect("10.0.0.1:50")
+    boss.send("SetPerson", {"user": "ann", "active": False})
+    late.send("Login", {"user": "ann"})
+    world.drain()
+    assert late.replies[-1]["errid"] == 1003
+    assert signed_in_as(late) == ""
+
+
+def test_a_new_password_puts_out_who_came_in_with_the_old_one(tmp_path: Path) -> None:
+    world = World(tmp_path, passwords=True)
+    boss, thief = admin(world), world.connect("10.0.0.1:1")
+    boss.ask("SetPerson", user="ann", name="Ann", password="old horse 1")
+    assert thief.ask("Login", user="ann", password="old horse 1")["errid"] == OK
+    assert boss.ask("SetPerson", user="ann", password="new horse 1")["errid"] == OK
+    assert signed_in_as(thief) == ""
+    world.close()
+
+
+def test_a_password_that_is_set_is_asked_for(world: World) -> None:
+    """Also where nobody need have one."""
+    admin(world).ask("SetPerson", user="root", name="Root", role="admin", password="correct horse")
+    peer = world.connect("10.0.0.1:1")
+    assert peer.ask("Login", user="root", name="Root")["errid"] == 1003
+    assert peer.ask("Login", user="root", password="correct horse")["errid"] == OK
+
+
+def test_many_guesses_at_once_are_no_more_than_many(tmp_path: Path) -> None:
+    world = World(tmp_path, passwords=True)
+    admin(world).ask("SetPerson", user="ann", name="Ann", password="correct horse")
+    peers = [world.connect(f"10.0.0.66:{port}") for port in range(12)]
+    for peer in peers:
+        peer.send("Login", {"user": "ann", "password": "wrong horses"})
+    world.drain()
+    said = Counter(peer.replies.pop()["errid"] for peer in peers)
+    assert said == {1003: 5, 1005: 7}
+    world.close()
+
+
+def test_an_account_that_is_not_there_looks_like_any_other(tmp_path: Path) -> None:
+    world = World(tmp_path, passwords=True, sign_up=False)
+    admin(world).ask("SetPerson", user="ann", name="Ann", password="correct horse")
+    peer = world.connect("10.0.0.1:1")
+    one, other = (peer.ask("Login", user=user, password="x" * 9) for user in ("ann", "who"))
+    assert one == other
+    world.close()
+
+
+def test_a_warning_is_not_made_up_by_who_calls_himself_somebody(world: World) -> None:
+    office(world)
+    liar = world.connect("10.0.0.66:1")
+    for name in ("Ann (ann)", "web (Ann (ann), 10.0.0.1:5)"):
+        liar.ask("Hello", protocol=1, client=name)
+        liar.ask("Register", id=f"forged {name}", name="x", status=FREE, group_id="cut")
+    assert world.connect("10.7.7.7:1").ask("Login", user="ann")["last"]["did"] == []
+    for user in ("Ann (ann)", "ann, 1", " ann ", "a" * 65):
+        assert liar.ask("Login", user=user, name="x")["errid"] == 1000
+
+
+def test_who_is_signed_out_meanwhile_is_answered(tmp_path: Path) -> None:
+    """And the connection goes on."""
+    world = World(tmp_path, asks_for_tokens=True)
+    world.identities = {"boss": BOSS, "kiosk": Identity("kiosk", "reader", key="r")}
+    boss, peer = world.connect("10.0.0.9:1"), world.connect("10.0.0.1:1")
+    boss.ask("Hello", protocol=1, token="boss")
+    peer.ask("Hello", protocol=1, token="kiosk")
+    boss.ask("SetPerson", user="ann", name="Ann", role="admin")
+    assert peer.ask("Login", user="ann")["errid"] == OK
+    for request, body in (("Audit", {}), ("Handover", {"of": "x", "to": ["ann"]})):
+        peer.send(request, body)
+        boss.send("SetPerson", {"user": "ann", "active": False})
+        world.drain()
+        assert peer.replies.pop()["errid"] in (OK, 1000, 1003)
+        assert peer.ask("Status")["errid"] == OK, "it is the kiosk again"
+        boss.ask("SetPerson", user="ann", active=True)
+        assert peer.ask("Login", user="ann")["errid"] == OK
+    world.close()
+
+
+def test_an_admin_who_is_one_no_more_changes_nobody(tmp_path: Path) -> None:
+    """Not even while a password is being hashed."""
+    world = World(tmp_path)
+    office(world)
+    admin(world).ask("SetPerson", user="lea", role="admin")
+    peer = world.connect("10.0.0.1:44")
+    peer.ask("Login", user="lea")
+    admin(world).send("SetPerson", {"user": "lea", "role": "worker"})
+    peer.send("SetPerson", {"user": "ann", "role": "admin", "password": "correct horse"})
+    world.drain()
+    assert person_of(world, "ann").role == "worker" or person_of(world, "lea").role == "admin"
+    world.close()
+
+
+def test_accounts_stay_within_their_bound(tmp_path: Path) -> None:
+    world = World(tmp_path, passwords=True, max_people=2)
+    for number in range(6):
+        body = {"user": f"u{number}", "name": "n", "password": "correct horse"}
+        world.connect(f"10.0.1.{number}:1").send("Login", body)
+    world.drain()
+    assert world.engine.view.records.count("person") == 2
+    world.close()
+
+
+def test_a_lead_is_led_out_of_a_group(world: World) -> None:
+    office(world)
+    assert admin(world).ask("SetPerson", user="lea", groups=["paint"])["leads"] == ["paint"]
+    assert admin(world).ask("SetPerson", user="lea", leads=["cut"])["groups"] == ["paint", "cut"]
+    for turn in range(5):
+        leads = [f"g{turn}-{number}" for number in range(30)]
+        reply = admin(world).ask("SetPerson", user="lea", leads=leads)
+    assert reply["errid"] == 1000
+
+
+# To check one's own work, or to hold it for ever
+
+
+def test_nobody_checks_their_own_work_by_a_detour(world: World) -> None:
+    peers = office(world)
+    task(world)
+    peers["lea"].ask("Claim", id="t")
+    peers["lea"].ask("Submit", id="t")
+    assert peers["lea"].ask("Handover", of="lea", to=["bob"])["errid"] == OK
+    assert peers["lea"].ask("Approve", id="t")["detail"] == "nobody checks their own work"
+    admin(world).ask("SetPerson", user="ann", role="admin")
+    task(world, "u")
+    peers["ann"].ask("Claim", id="u")
+    peers["ann"].ask("Submit", id="u")
+    assert peers["ann"].ask("Approve", id="u")["errid"] == 1003
+
+
+def test_the_daemons_limit_of_a_claim_is_a_bound(tmp_path: Path) -> None:
+    """A worker has no longer, also after a rejection; who is handed a task has all of it."""
+    world = World(tmp_path, claim_limit=60.0)
+    peers = office(world)
+    task(world)
+    peers["ann"].ask("Claim", id="t", limit=9999)
+    world.advance(55)
+    assert admin(world).ask("Handover", of="ann", to=["bob"])["errid"] == OK
+    world.advance(10)
+    assert found(world)["user"] == "bob"
+    again = world.connect("10.0.0.1:70")
+    again.ask("Login", user="bob")
+    again.ask("Submit", id="t")
+    admin(world).ask("Reject", id="t", reason="again")
+    world.advance(62)
+    assert found(world)["status"] == FREE
+    world.close()
+
+
+def test_a_task_that_nobody_had_is_free_when_it_is_rejected(world: World) -> None:
+    task(world, status=REVIEW)
+    assert admin(world).ask("Reject", id="t", reason="whose?")["status"] == FREE
+
+
+def test_a_new_claim_keeps_its_own_time_though_the_old_could_not_be_freed(world: World) -> None:
+    peers = office(world)
+    task(world)
+    peers["ann"].ask("Claim", id="t", limit=10)
+    load = world.database.load
+
+    def fail(*_: Any) -> Any:
+        raise Busy("no")
+
+    world.database.load = fail  # type: ignore[method-assign]
+    world.engine.view._cache.clear()
+    world.engine.view._cache_bytes = 0
+    world.advance(11)
+    world.database.load = load  # type: ignore[method-assign]
+    assert admin(world).ask("Assign", id="t", to="bob", limit=20)["errid"] == OK
+    world.advance(15)
+    assert found(world)["user"] == "bob"
+    world.advance(10)
+    assert found(world)["status"] == FREE
+
+
+def test_claims_of_before_a_start_are_looked_for_until_they_are_found(world: World) -> None:
+    peers = office(world)
+    task(world)
+    peers["ann"].ask("Claim", id="t", limit=10)
+    world.restart()
+    query = world.database.query
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise Busy("no")
+
+    world.database.query = fail  # type: ignore[method-assign]
+    world.drain()
+    world.database.query = query  # type: ignore[method-assign]
+    world.advance(20)
+    assert found(world)["status"] == FREE
+
+
+# To see what is not theirs
+
+
+def test_who_is_out_of_sight_is_not_named(world: World) -> None:
+    peers = office(world)
+    admin(world).ask("SetPerson", user="zed", name="Zed Secret", groups=["paint"], active=False)
+    task(world)
+    peers["ann"].ask("Claim", id="t")
+    for reply in (
+        peers["ann"].ask("Submit", id="t", checker="zed"),
+        peers["ann"].ask("Submit", id="t", checker="eve"),
+        peers["lea"].ask("Handover", of="ann", to=["zed"]),
+    ):
+        assert reply["errid"] == 1000
+        assert "Zed" not in reply["detail"]
+
+
+def test_a_watch_does_not_end_without_a_word(world: World) -> None:
+    """It goes on where nothing changes for it, and else the connection says why it ends."""
+    peers = office(world)
+    task(world)
+    ann, bob = peers["ann"], peers["bob"]
+    bob.ask("Hello", protocol=1, client="b")
+    for peer in (ann, bob):
+        assert peer.ask("Watch")["errid"] == OK
+    ann.ask("SetPerson", user="ann", name="Anna")
+    admin(world).ask("Update", id="t", description="x", own=False)
+    assert len(ann.events) == 1
+    admin(world).ask("SetPerson", user="bob", groups=["paint"])
+    assert bob.byes[0]["errid"] == 1004
+    assert not bob.open
+
+
+def test_figures_are_of_what_one_sees(world: World) -> None:
+    office(world)
+    figures = DayFigures(world.engine, world.database.tally())
+    task(world, group_id="paint", user="eve", checker="ann", status=REVIEW)
+    task(world, "u", group_id="paint")
+    sight = person_of(world, "ann").sight
+    assert figures.tally.report(sight, world.engine.clock.wall())["states"] == {REVIEW: 1}
+
+
+# The worst moment
+
+
+def test_a_service_that_was_dead_before_a_restart_is_not_announced_again(world: World) -> None:
+    peer = world.connect("10.0.0.7:1")
+    peer.ask("RegisterService", url=URL, name="Cutter")
+    world.advance(37)
+    world.restart()
+    world.advance(40)
+    assert state(world) == "dead"
+    assert len(admin(world).ask("Audit", kinds=["service died"])["entries"]) == 1
+    peer = world.connect("10.0.0.7:2")
+    peer.ask("RegisterService", url=URL, name="Cutter")
+    world.advance(2)
+    assert len(admin(world).ask("Audit", kinds=["service came"])["entries"]) == 2
+
+
+def beaten(world: World, times: int = 5) -> str:
+    for _ in range(times):
+        http(world, BOSS, "ServiceBeat", url=URL)
+        world.advance(20)
+    status: str = found(world)["status"]
+    return status
+
+
+def test_a_service_that_beats_keeps_its_tasks_whatever_it_says_of_them(world: World) -> None:
+    http(world, BOSS, "RegisterService", url=URL)
+    http(world, BOSS, "Register", id="t", name="n", status="running", url=URL)
+    http(world, BOSS, "Update", id="t", status="half done")
+    assert beaten(world) == "half done"
+    world.connect("10.0.0.7:1").ask("RegisterService", url=URL)
+    http(world, BOSS, "RegisterService", url=URL)
+    world.restart()
+    assert beaten(world) == "half done"
+    world.restart()
+    http(world, BOSS, "Register", id="t", name="n", status="anew", url=URL)
+    assert beaten(world) == "anew"
+
+
+def test_the_tasks_of_before_a_restart_are_looked_for_until_they_are_found(world: World) -> None:
+    http(world, BOSS, "RegisterService", url=URL)
+    http(world, BOSS, "Register", id="t", name="n", status="running", url=URL)
+    world.restart()
+    world.drain()
+    query = world.database.query
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise Busy("no")
+
+    world.database.query = fail  # type: ignore[method-assign]
+    http(world, BOSS, "ServiceBeat", url=URL)
+    world.database.query = query  # type: ignore[method-assign]
+    assert beaten(world) == "running"
+
+
+def test_a_beat_from_elsewhere_keeps_no_connection_alive(world: World) -> None:
+    peer = world.connect("10.0.0.7:1")
+    peer.ask("RegisterService", url=URL)
+    peer.ask("Register", id="t", name="n", status="running")
+    assert beaten(world, 3) == "shutdown"
+    assert state(world) == "alive"
+
+
+def test_what_a_service_is_asked_for_is_its_own_and_leaves_people_theirs(world: World) -> None:
+    said = [{"ID": "t", "TaskType": "cut", "Status": "running"}, {"ID": "u", "Status": FREE}]
+    world.engine.services.fetch = lambda _url, _id, then: then(said)
+    office(world)
+    assert http(world, BOSS, "RegisterService", url=URL, fetch=True)["tasks"] == ["t", "u"]
+    assert admin(world).ask("Claim", id="u", user="ann")["errid"] == OK
+    assert http(world, BOSS, "FetchTasks", url=URL)["tasks"] == ["t", "u"]
+    assert (found(world, "u")["status"], found(world, "u")["user"]) == (CLAIMED, "ann")
+    assert beaten(world) == "running"
+    said.append({"ID": ""})
+    assert "the service's answer" in http(world, BOSS, "FetchTasks", url=URL).detail
+
+
+def test_a_damaged_record_is_found_before_the_daemon_starts(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    office(world)
+    task(world, checker="ann")
+    admin(world).ask("Query")
+    assert backup.check(tmp_path) == []
+    world.database._writer.execute_sql("UPDATE task SET checker = 'eve'")
+    assert "checker" in backup.check(tmp_path)[0].what
+    world.database._writer.execute_sql("UPDATE record SET value = replace(value, 'Ann', 'Bob')")
+    assert "records" in backup.check(tmp_path)[0].what
+    world.close()
+
+
+IDS, GROUPS = st.sampled_from(["a", "b", "c"]), st.sampled_from(["", "cut", "paint"])
+USERS = st.sampled_from(["", "ann", "bob"])
+STATUSES = st.sampled_from([FREE, CLAIMED, REVIEW, "running", "finish", "failed", "odd"])
+OPERATIONS = ["Register", "Update", "Claim", "Submit", "Reject", "Approve", "Release", "time"]
+STEPS = st.lists(
+    st.tuples(st.sampled_from(OPERATIONS), IDS, STATUSES, GROUPS, USERS, USERS, st.booleans()),
+    max_size=25,
+)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(history=STEPS)
+def test_the_figures_are_what_a_count_would_find(history: list[Any]) -> None:
+    """After any history, with writes that failed in it."""
+    with tempfile.TemporaryDirectory() as directory:
+        world = World(Path(directory))
+        office(world)
+        figures = DayFigures(world.engine, world.database.tally())
+        for operation, task_id, status, group, user, checker, full in history:
+            if operation == "time":
+                world.advance(31)
+                continue
+            world.database.full = full
+            write = {"name": "n", "status": status, "group_id": group, "checker": checker}
+            body = write if operation in ("Register", "Update") else {"reason": "r"}
+            admin(world).ask(operation, id=task_id, user=user, **body)
+        world.database.full = False
+        told = admin(world).ask("Query", limit=1000)["tasks"]
+        names = ("group_id", "status", "user", "checker")
+        real = Counter(
+            tuple(state_of(task[name]) if name == "status" else task[name] for name in names)
+            for task in told
+        )
+        assert figures.tally.counts == real
+        world.close()
+
+
+def test_what_is_asked_by_http_counts_for_who_asks(tmp_path: Path) -> None:
+    """Each request comes on a session of its own, and they share what an identity may ask."""
+    world = World(tmp_path, identity_rate=5)
+    office(world)
+    engine, got = world.engine, []
+    for _ in range(50):
+        visitor = engine.visit("10.0.0.50:1")
+        engine.take_for(visitor, person_of(world, "ann"))
+        perform(parse("People", {}), visitor, engine, got.append)
+        visitor.give_back()
+    assert any(isinstance(one, Busy) for one in got)
+    world.close()
+
+
+def test_replies_are_json_whatever_is_asked(world: World) -> None:
+    office(world)
+    for operation in ("People", "Services", "Figures", "Status", "Query"):
+        result = http(world, BOSS, operation)
+        assert isinstance(result, (bytes, dict, Conflict))
+        assert strictjson.dumps(result if isinstance(result, dict) else "")
