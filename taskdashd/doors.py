@@ -13,6 +13,7 @@ import trio
 from taskdash_protocol.errors import AuthError
 from taskdashd import logs
 from taskdashd.config import Address, Settings
+from taskdashd.domain.access import ANYONE
 from taskdashd.operations.engine import Engine
 from taskdashd.server.poller import Poller
 from taskdashd.server.tls import TlsContext, TlsError
@@ -136,6 +137,8 @@ async def watch_tokens(tokens: TokenFile, engine: Engine, poller: Poller, live: 
             if session.stands_in:
                 continue
             identity = session.admitted or session.identity
+            if identity is ANYONE:
+                continue
             if identity is None or session.identity is None:
                 if session.since < since:
                     limit = f"{live.sign_in_timeout:g} s"

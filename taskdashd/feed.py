@@ -151,6 +151,11 @@ class Feed:
         """The rev of the newest event."""
         return self._last_rev
 
+    @property
+    def pruned_rev(self) -> int:
+        """The log up to here may have gaps."""
+        return self._pruned_rev
+
     def watch(
         self,
         number: int,

@@ -5,8 +5,10 @@ goes to one that was checked: so neither a name that changes nor a redirection (
 leads anywhere else.
 """
 
+import re
 import ssl
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -25,6 +27,7 @@ TASKS_MAX: Final = 1000
 _AT_ONCE: Final = 8
 _WAITING_MAX: Final = 32
 _READ_BYTES: Final = 64 << 10
+_ODD: Final = re.compile(r"[^!-~]")
 
 Then = Callable[[Any], None]
 
@@ -70,8 +73,8 @@ class Fetcher:
     async def _answer(self, url: str, task_id: str) -> bytes:
         parts = _parts(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        host = await self._allowed_host(parts.hostname or "", port)
-        stream: trio.abc.Stream = await trio.open_tcp_stream(host, port)
+        hosts = await self._allowed_hosts(parts.hostname or "", port)
+        stream = await _connect(hosts, port)
         if parts.scheme == "https":
             context = ssl.create_default_context()
             stream = trio.SSLStream(
@@ -82,7 +85,7 @@ class Fetcher:
         finally:
             await trio.aclose_forcefully(stream)
 
-    async def _allowed_host(self, name: str, port: int) -> str:
+    async def _allowed_hosts(self, name: str, port: int) -> list[str]:
         try:
             found = await trio.socket.getaddrinfo(name, port, type=trio.socket.SOCK_STREAM)
         except OSError as error:
@@ -91,18 +94,26 @@ class Fetcher:
         for host in hosts:
             if not any(network.allows(host, port) for network in self._allowed):
                 raise AuthError(f"fetch_allow does not name {host}, port {port}")
-        return hosts[0]
+        return hosts
 
 
 def _parts(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-        named = bool(parts.hostname) and parts.port != 0
-    except ValueError:
+        named = bool((parts.hostname or "").encode("idna")) and parts.port != 0
+    except (ValueError, UnicodeError):
         named = False
-    if not named or parts.username or parts.password or not url.isascii():
+    if not named or "@" in parts.netloc or _ODD.search(url):
         raise BadRequest(f"field url: {url[:200]!r} names no host that can be asked")
     return parts
+
+
+async def _connect(hosts: Sequence[str], port: int) -> trio.abc.Stream:
+    """Connect to the first of some addresses that takes it. Raises `OSError`."""
+    for host in hosts[:-1]:
+        with suppress(OSError):
+            return await trio.open_tcp_stream(host, port)
+    return await trio.open_tcp_stream(hosts[-1], port)
 
 
 async def _exchange(stream: trio.abc.Stream, parts: SplitResult, task_id: str) -> bytes:

@@ -1,6 +1,7 @@
 """The web board's parts, and how they are joined to the daemon's."""
 
 import socket
+from typing import Final
 
 import trio
 
@@ -18,6 +19,8 @@ from taskdashd.web.board import Board
 from taskdashd.web.origins import Origins
 from taskdashd.web.server import Limits, Server
 
+_TOKENS_S: Final = 1.0
+
 
 class Website:
     """The board, served beside the wire protocol on the same event loop."""
@@ -31,6 +34,7 @@ class Website:
         tokens: TokenFile,
         tls: TlsContext | None,
     ) -> None:
+        self._tokens = tokens
         try:
             key = cookies.read_key(settings.data)
         except OSError as error:
@@ -56,6 +60,12 @@ class Website:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._board.run)
             nursery.start_soon(self._server.run, listeners)
+            nursery.start_soon(self._check_tokens)
+
+    async def _check_tokens(self) -> None:
+        while True:
+            await trio.sleep(_TOKENS_S)
+            self._app.check_tokens(self._tokens.stands)
 
     def stop(self) -> None:
         """Say goodbye, and keep the figures of the day."""

@@ -35,7 +35,7 @@ class Access:
         """Give whom a token stands for. Raises `AuthError`, `Busy` after too many wrong ones."""
         if not self.required:
             return ANYONE
-        self._failures.check(address, "tokens")
+        self._failures.check(address, "wrong tokens")
         if not given:
             raise AuthError("this daemon asks for a token: say it in Hello")
         identity = self._identify(given)

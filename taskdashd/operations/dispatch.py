@@ -1,6 +1,6 @@
 """Doing one request for somebody who has no connection of the wire protocol."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -48,19 +48,13 @@ def parse(name: str, body: Mapping[str, Any]) -> Request:
 def perform(request: Request, session: Session, engine: Engine, done: Done) -> None:
     """Do a request; `done` gets a `Result` or a `ServerError`, at once or later."""
     operation = OFFERED[request.request_id]
-    try:
+    answered = partial(_end, session, engine, done)
+
+    def start() -> None:
         _check(operation, session)
-        _start(
-            operation,
-            request,
-            Caller(session, engine, session.identity),
-            partial(_end, session, engine, done),
-        )
-    except ServerError as refusal:
-        _end(session, engine, done, refusal)
-    except Exception:
-        log.exception("unexpected fault in an operation", operation=request.request_id)
-        done(StorageError("an unexpected fault: it was logged"))
+        _start(operation, request, Caller(session, engine, session.identity), answered)
+
+    _guarded(request, start, answered)
     engine.writer.flush()
 
 
@@ -103,14 +97,29 @@ def _start(operation: Operation, request: Request, caller: Caller, done: Done) -
             done(fault if isinstance(fault, ServerError) else Busy("the task is unreadable"))
         elif not engine.view.knows(task_id):
             engine.reader.load((task_id,), loaded)
-        elif operation.kind == "writes":
-            whose = _as_service(request, caller, engine.view.task(task_id))
+        else:
+            _guarded(request, lambda: decide(engine.view.task(task_id)), done)
+        engine.writer.flush()
+
+    def decide(task: Task | None) -> None:
+        if operation.kind == "writes":
+            whose = _as_service(request, caller, task)
             engine.writer.write(partial(operation.run, request, whose), done)
         else:
             # In its turn, so that it sees what was asked before it.
             engine.writer.write(
                 lambda transaction: operation.run(request, caller, transaction.task(task_id)), done
             )
-        engine.writer.flush()
 
     engine.reader.load((task_id,), loaded)
+
+
+def _guarded(request: Request, run: Callable[[], None], done: Done) -> None:
+    """Do something that may fail; whoever asked is told in any case."""
+    try:
+        run()
+    except ServerError as refusal:
+        done(refusal)
+    except Exception:
+        log.exception("unexpected fault in an operation", operation=request.request_id)
+        done(StorageError("an unexpected fault: it was logged"))

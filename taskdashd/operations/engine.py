@@ -20,7 +20,7 @@ from taskdashd.feed import Feed, Subscriber
 from taskdashd.operations.access import Access
 from taskdashd.operations.acts import Acts
 from taskdashd.operations.clock import Clock
-from taskdashd.operations.failures import Failures
+from taskdashd.operations.failures import SIGN_UPS_MAX, Failures
 from taskdashd.operations.session import Session as Session
 from taskdashd.store.database import Opened
 from taskdashd.store.reader import Reader
@@ -104,6 +104,8 @@ class Engine:
         """Counts as tasks change, where somebody looks at the figures."""
         self.failures = Failures(clock.now)
         """Of people who sign in."""
+        self.sign_ups = Failures(clock.now, SIGN_UPS_MAX)
+        """Of accounts that people make for themselves."""
         self.followers: list[Callable[[Sequence[Change]], None]] = []
         """Told of each commit's changes, after the feed."""
         self.on_kept: list[Callable[[Sequence[Record]], None]] = [self._people_changed]

@@ -1,4 +1,4 @@
-"""Who has given wrong credentials lately, and must wait before the next are looked at."""
+"""Who has done something too often lately, such as give a wrong password, and must wait."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -8,6 +8,8 @@ from taskdash_protocol.errors import Busy
 
 FAILURES_MAX: Final = 5
 """From one address within `FORGIVEN_S`, beyond which nothing is looked at."""
+SIGN_UPS_MAX: Final = 30
+"""Accounts that are made from one address within that time."""
 FORGIVEN_S: Final = 60.0
 _ADDRESSES_MAX: Final = 10_000
 
@@ -15,8 +17,9 @@ _ADDRESSES_MAX: Final = 10_000
 class Failures:
     """Counts by address; a bounded number of them."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], most: int = FAILURES_MAX) -> None:
         self._now = now
+        self._most = most
         self._known: OrderedDict[str, tuple[int, float]] = OrderedDict()
         """How many, and when the first of them came."""
 
@@ -27,8 +30,8 @@ class Failures:
         if count and wait_s <= 0:
             del self._known[address]
             count = 0
-        if count >= FAILURES_MAX:
-            raise Busy(f"too many wrong {what} came from this address: wait {wait_s:.0f} s")
+        if count >= self._most:
+            raise Busy(f"too many {what} came from this address: wait {wait_s:.0f} s")
 
     def take_back(self, address: str) -> None:
         """Count one less: it was right."""

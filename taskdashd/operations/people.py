@@ -19,7 +19,7 @@ from taskdashd.store.audit import Entry, History
 from taskdashd.store.transaction import Transaction
 
 BACK_OUT_S: Final = 5
-"""So long somebody who comes from another address has to think again, before anything is kept."""
+"""So long a page gives somebody who comes from another address, before it goes on by itself."""
 PASSWORD_CHARACTERS_MIN: Final = 8
 _CONFIRM_S: Final = 60
 _TOLD_MAX: Final = 5
@@ -37,7 +37,7 @@ def login(request: Login, caller: Caller, done: Done) -> None:
     me, engine = caller.session, caller.engine
     if me.is_local:
         raise Conflict("the operator's socket stays the operator's: name the user in each request")
-    engine.failures.check(me.address, "sign-ins")
+    engine.failures.check(me.address, "wrong sign-ins")
     person = engine.person(request.user)
     if person is None and engine.limits.sign_up:
         _make_account(request, caller, done)
@@ -70,6 +70,8 @@ def _make_account(request: Login, caller: Caller, done: Done) -> None:
     if not name:
         raise BadRequest("field name is required the first time: what are you called?")
     _check_room(engine)
+    engine.sign_ups.check(caller.session.address, "accounts")
+    engine.sign_ups.add(caller.session.address)
     person = Person(request.user, name, made_at=engine.clock.stamp())
     if not limits.passwords:
         _enter(person, caller, done, is_new=True)
@@ -227,7 +229,7 @@ def set_person(request: SetPerson, caller: Caller, done: Done) -> None:
     elif identity.is_operator or known is None or not known.password:
         engine.passwords.hash(request.password, write)
     else:
-        engine.failures.check(caller.session.address, "passwords")
+        engine.failures.check(caller.session.address, "wrong passwords")
         engine.passwords.verify(known.password, request.old_password, proved)
 
 
@@ -283,7 +285,6 @@ def about(person: Person) -> dict[str, Any]:
         "groups": list(person.groups),
         "leads": list(person.leads),
         "active": person.active,
-        "signed_in_at": person.signed_in_at,
     }
 
 

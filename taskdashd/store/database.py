@@ -297,7 +297,7 @@ class Database:
         return [
             StoredStep(rev, kind, dialect.text(task, crc), dialect.text(before, before_crc))
             for rev, kind, task, crc, before, before_crc in self._read(
-                self._querier, dialect.STEPS, (after_rev, rows_max)
+                self._querier, dialect.STEPS, (after_rev, rows_max, PAGE_BYTES_MAX)
             )
         ]
 

@@ -123,9 +123,12 @@ SELECT rev, kind, task, crc FROM (
 
 # What stood before each row too.
 STEPS: Final = """
-SELECT c.rev, c.kind, c.task, c.crc, coalesce(p.task, ''), p.crc
-FROM change AS c LEFT JOIN change AS p ON p.rev = c.previous_rev
-WHERE c.rev > ? ORDER BY c.rev LIMIT ?
+SELECT rev, kind, task, crc, old, old_crc FROM (
+    SELECT c.rev, c.kind, c.task, c.crc, coalesce(p.task, '') AS old, p.crc AS old_crc,
+           sum(length(c.task)) OVER (ORDER BY c.rev) - length(c.task) AS before
+    FROM (SELECT rev, previous_rev, kind, task, crc FROM change WHERE rev > ? ORDER BY rev LIMIT ?)
+         AS c LEFT JOIN change AS p ON p.rev = c.previous_rev
+) WHERE before < ? ORDER BY rev
 """
 
 

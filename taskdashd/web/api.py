@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import trio
 
-from taskdash_protocol.errors import AuthError, ServerError
+from taskdash_protocol.errors import AuthError, Busy, ServerError
 from taskdash_protocol.request import Request as Asked
 from taskdashd.operations.dispatch import perform
 from taskdashd.operations.engine import Engine
@@ -21,6 +21,7 @@ STATUSES: Final = {
     1005: HTTPStatus.TOO_MANY_REQUESTS,
 }
 """By errid."""
+ANSWER_S: Final = 60.0
 
 
 async def ask(asked: Asked, session: Session, engine: Engine) -> Any:
@@ -33,8 +34,9 @@ async def ask(asked: Asked, session: Session, engine: Engine) -> Any:
         done.set()
 
     perform(asked, session, engine, finished)
-    await done.wait()
-    return results[0]
+    with trio.move_on_after(ANSWER_S):
+        await done.wait()
+    return results[0] if results else Busy(f"no answer came within {ANSWER_S:g} s")
 
 
 def status_of(result: Any, session: Session) -> HTTPStatus:

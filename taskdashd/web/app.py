@@ -1,6 +1,6 @@
 """What is at which path, who asks, and what every answer says about itself."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final, Protocol
@@ -14,7 +14,7 @@ from taskdash_protocol.errors import AuthError, BadRequest, Busy, ServerError
 from taskdash_protocol.people import Claim, Login, Logout
 from taskdash_protocol.request import Request as Asked
 from taskdash_protocol.requests import Query
-from taskdashd.domain.access import ANYONE
+from taskdashd.domain.access import ANYONE, Identity
 from taskdashd.operations.access import Access
 from taskdashd.operations.dispatch import parse
 from taskdashd.operations.engine import PERSON, Engine
@@ -23,7 +23,7 @@ from taskdashd.operations.session import Session
 from taskdashd.store.records import Record
 from taskdashd.web import cookies, original
 from taskdashd.web.api import ask, status_of
-from taskdashd.web.board import Board
+from taskdashd.web.board import Board, Place
 from taskdashd.web.cookies import Held
 from taskdashd.web.files import Files
 from taskdashd.web.http import Headers, Refused, Request, Response
@@ -33,7 +33,8 @@ from taskdashd.web.socket import Socket
 
 API: Final = "/api/v1/"
 _READ_BY_GET: Final = (f"{API}openapi.json", f"{API}about")
-_SAFE: Final[Headers] = [
+_BEARER: Final = ("www-authenticate", "Bearer")
+SAFE: Final[Headers] = [
     # Nothing but our own files runs or is shown, and nobody frames us.
     (
         "content-security-policy",
@@ -88,18 +89,15 @@ class App:
     async def respond(self, request: Request) -> Response:
         """Answer a request."""
         self._origins.check_host(request)
-        response = await self._route(request)
-        return replace(response, headers=[*response.headers, *_SAFE])
-
-    async def _route(self, request: Request) -> Response:
         path, method = request.path, request.method
         if path == "/rpost/task" or (path.startswith(API) and path not in _READ_BY_GET):
             if method != "POST":
-                raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "ask this by POST")
+                raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "ask this by POST", ("allow", "POST"))
             self._origins.check_origin(request)
             return await (self._original if path == "/rpost/task" else self._api)(request)
         if method not in ("GET", "HEAD"):
-            raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "ask this by GET")
+            why = "ask this by GET"
+            raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, why, ("allow", "GET, HEAD"))
         if path == f"{API}openapi.json":
             found: Response | None = _json(HTTPStatus.OK, self._description)
         elif path == f"{API}about":
@@ -110,7 +108,7 @@ class App:
             found = self._files.find(request)
         if found is None:
             raise Refused(HTTPStatus.NOT_FOUND, f"there is nothing at {path[:200]}")
-        return replace(found, body=b"") if method == "HEAD" else found
+        return found
 
     def _about(self, request: Request) -> dict[str, Any]:
         """Say what a page must know before anybody has signed in, and who has."""
@@ -132,9 +130,12 @@ class App:
             raise Refused(HTTPStatus.NOT_FOUND, "the websocket is at /ws")
         session, held = self._session(request)
         if session.identity is None:
-            raise Refused(HTTPStatus.UNAUTHORIZED, "sign in first")
-        given = parse_qs(request.query).get("since", [""])[0]
-        since = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
+            raise Refused(HTTPStatus.UNAUTHORIZED, "sign in first", _BEARER)
+        given = parse_qs(request.query)
+        since = given.get("since", [""])[0]
+        place = None
+        if since.isascii() and since.isdigit() and len(since) < 19:
+            place = Place(int(since), given.get("sight", [""])[0])
         await stream.send_all(handshake)
         limits = self._limits
         sock = Socket(
@@ -149,12 +150,18 @@ class App:
         )
         self._sockets[sock] = held
         try:
-            await sock.run(self._board, since, early)
+            await sock.run(self._board, place, early)
         finally:
             del self._sockets[sock]
             self._board.leave(sock)
             session.owner.is_open = False
             session.give_back()
+
+    def check_tokens(self, stands: Callable[[Identity], bool]) -> None:
+        """End the boards of tokens that were revoked or have expired."""
+        for sock, held in list(self._sockets.items()):
+            if held is None and not stands(sock.identity):
+                sock.end(CloseReason.POLICY_VIOLATION, "the token was revoked or has expired")
 
     def close_all(self) -> None:
         """Say goodbye to every board: the daemon stops."""
@@ -195,7 +202,12 @@ class App:
         return self._with_cookie(response, asked, None, session, held)
 
     def _with_cookie(
-        self, response: Response, asked: Asked | None, result: Any, session: Session, held: Any
+        self,
+        response: Response,
+        asked: Asked | None,
+        result: Any,
+        session: Session,
+        held: Held | None,
     ) -> Response:
         if isinstance(result, ServerError):
             return response
@@ -220,7 +232,7 @@ class App:
             except Busy as error:
                 raise Refused(HTTPStatus.TOO_MANY_REQUESTS, error.detail) from None
             except AuthError as error:
-                raise Refused(HTTPStatus.UNAUTHORIZED, error.detail) from None
+                raise Refused(HTTPStatus.UNAUTHORIZED, error.detail, _BEARER) from None
             session.introduce("http")
             return session, None
         held = cookies.read(request.headers.get("cookie", ""), self._key)

@@ -2,18 +2,21 @@
 
 What comes within a moment goes out as one message. Boards that see the same are told the same
 bytes. A board that comes back names the last rev it knows, and is told from the log what it has
-missed; one that was away for longer is told to read afresh.
+missed; one that was away for longer, or sees other tasks than then, is told to read afresh.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from functools import partial
+from typing import Any, Final, NamedTuple, Protocol
+from zlib import crc32
 
+import structlog
 import trio
 
 from taskdash_protocol import strictjson
 from taskdashd.domain.access import Identity, Sight
-from taskdashd.domain.people import Person, sees_person
+from taskdashd.domain.people import Person
 from taskdashd.domain.services import Service
 from taskdashd.domain.tasks import Change
 from taskdashd.operations.engine import PERSON, SERVICE, Engine
@@ -32,6 +35,18 @@ _GATHER_MAX_S: Final = 0.15
 _TOLD_A_SECOND: Final = 2_000
 """Messages; with more boards than this allows, each is told a little less often."""
 _FIGURES_EVERY_S: Final = 5.0
+_MESSAGE_BYTES_MAX: Final = 1 << 20
+"""Of changes; where there are more at once, boards read afresh what they show."""
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class Place(NamedTuple):
+    """Where a board was when it last was there."""
+
+    rev: int
+    sight: str
+    """What it saw, as `tag_of` names it."""
 
 
 class Viewer(Protocol):
@@ -46,11 +61,14 @@ class Viewer(Protocol):
     def put(self, frame: bytes) -> None:
         """Take a message. Must not wait: who cannot keep up is cut off."""
 
+    async def has_room(self) -> None:
+        """Wait until little waits to be read."""
+
 
 class Step:
-    """A change, with what it takes to know who sees it; parsed once, and only if it must be."""
+    """A change, with what it takes to know who sees it; each part is made once, if at all."""
 
-    __slots__ = ("_after", "_before", "_new", "_old", "kind", "rev")
+    __slots__ = ("_after", "_before", "_gone", "_new", "_old", "_told", "kind", "rev")
 
     def __init__(self, rev: int, kind: str, after: bytes, before: bytes) -> None:
         self.rev = rev
@@ -59,6 +77,8 @@ class Step:
         self._before = before
         self._new: dict[str, Any] | None = None
         self._old: dict[str, Any] | None = None
+        self._told = b""
+        self._gone = b""
 
     def told(self, sight: Sight | None) -> bytes | None:
         """Give what somebody is told of it; None where it is nothing to them.
@@ -66,24 +86,65 @@ class Step:
         A task that they saw and do not see any more is `gone`.
         """
         if sight is None or sight.sees(self._fields()):
-            return b'{"rev":%d,"kind":"%b","task":%b}' % (
-                self.rev,
-                self.kind.encode(),
-                self._after,
-            )
+            if not self._told:
+                what = self.rev, self.kind.encode(), self._after
+                self._told = b'{"rev":%d,"kind":"%b","task":%b}' % what
+            return self._told
         if not self._before:
             return None
         if self._old is None:
             self._old = strictjson.reload(self._before)
         if not sight.sees(self._old):
             return None
-        gone = {"rev": self.rev, "kind": "gone", "task": {"id": self._old["id"]}}
-        return strictjson.dumps(gone)
+        if not self._gone:
+            task = {"id": self._old["id"]}
+            self._gone = strictjson.dumps({"rev": self.rev, "kind": "gone", "task": task})
+        return self._gone
 
     def _fields(self) -> dict[str, Any]:
         if self._new is None:
             self._new = strictjson.reload(self._after)
         return self._new
+
+
+class Directory:
+    """The people, each encoded once, and again only when what others may know of them changes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._known: dict[str, tuple[frozenset[str], bytes]] = {}
+        """By employee number: their groups, and what is told of them."""
+        self._of_groups: dict[frozenset[str] | None, bytes] = {}
+        self.refresh()
+
+    def refresh(self) -> bool:
+        """Look at all people again; tell whether there is anything new to be told."""
+        everybody = map(Person.from_record, self._engine.view.records.all(PERSON))
+        known = {
+            one.id: (frozenset(one.groups), strictjson.dumps(about_person(one)))
+            for one in everybody
+        }
+        if known == self._known:
+            return False
+        self._known = known
+        self._of_groups.clear()
+        return True
+
+    def seen_by(self, identity: Identity) -> bytes:
+        """Give those whom somebody sees, as a JSON array: who shares a group, and themselves."""
+        groups = identity.confined_to
+        told = self._of_groups.get(groups)
+        if told is None:
+            shown = [
+                text
+                for theirs, text in self._known.values()
+                if groups is None or not groups.isdisjoint(theirs)
+            ]
+            told = self._of_groups[groups] = b",".join(shown)
+        mine = self._known.get(identity.person)
+        if mine is not None and groups is not None and groups.isdisjoint(mine[0]):
+            told = b",".join(filter(None, (told, mine[1])))
+        return b"[%b]" % told
 
 
 class Board:
@@ -92,8 +153,12 @@ class Board:
     def __init__(self, engine: Engine, figures: DayFigures) -> None:
         self._engine = engine
         self._figures = figures
-        self._viewers: dict[Viewer, None] = {}
+        self._people = Directory(engine)
+        self._viewers: dict[Viewer, int] = {}
+        """Each with the number of the turn in which it is told what it has missed."""
+        self._turn = 0
         self._news: list[Step] = []
+        self._news_bytes = 0
         self._changed_kinds: set[str] = set()
         self._told_rev = engine.view.committed_rev
         """Live viewers have been told up to here."""
@@ -111,48 +176,70 @@ class Board:
             gather_s = max(_GATHER_S, min(_GATHER_MAX_S, len(self._viewers) / _TOLD_A_SECOND))
             await trio.sleep(gather_s)
             self._wake = trio.Event()
-            self._figures.tick()
-            self._tell()
-
-    def greet(self, viewer: Viewer) -> None:
-        """Tell a board that has just come what it needs besides tasks."""
-        message = {
-            "rev": self._told_rev,
-            "me": _me(viewer.identity),
-            "now": self._engine.clock.stamp(),
-            **self._beside(viewer.identity, {PERSON, SERVICE}),
-        }
-        viewer.put(text_frame(strictjson.dumps(message)))
+            try:
+                self._figures.tick()
+                self._tell()
+            except Exception:
+                log.exception("unexpected fault while the boards were told")
 
     def leave(self, viewer: Viewer) -> None:
         """Forget a board."""
         self._viewers.pop(viewer, None)
 
-    async def resume(self, viewer: Viewer, since: int | None) -> None:
-        """Tell a board what it has missed since a rev; from then on it is told of each change."""
-        self._viewers[viewer] = None
-        if since is None or not 0 <= self._told_rev - since <= MISSED_MAX:
-            self._catch_on(viewer, afresh=since is not None)
+    async def join(self, viewer: Viewer, place: Place | None) -> None:
+        """Greet a board, and tell it what it has missed; then it is told of each change."""
+        self._turn += 1
+        turn = self._viewers[viewer] = self._turn
+        self._greet(viewer, place)
+        if place is None or not self._can_resume(viewer, place):
+            self._catch_on(viewer, afresh=place is not None)
             return
-        viewer.position = since
+        viewer.position = place.rev
         while viewer.position < self._told_rev:
             to_rev = self._told_rev
-            rows = await self._read(viewer.position)
-            if isinstance(rows, Exception) or viewer not in self._viewers:
+            await viewer.has_room()
+            rows = await self._read(viewer)
+            if self._viewers.get(viewer) != turn:
+                # It has gone, or is somebody else by now.
+                return
+            if isinstance(rows, Exception):
                 self._catch_on(viewer, afresh=True)
                 return
             # Revs of commits that failed are never used: a gap holds nothing.
             viewer.position = rows[-1].rev if rows else max(viewer.position, to_rev)
             steps = [Step(row.rev, row.kind, row.body, row.previous) for row in rows]
-            message = _message(viewer.position, steps, viewer.identity.sight, b"")
-            viewer.put(text_frame(message))
+            told = [one for step in steps if (one := step.told(viewer.identity.sight)) is not None]
+            viewer.put(text_frame(_message(viewer.position, told, b"")))
         viewer.live = True
+        # What has changed beside the tasks meanwhile.
+        beside = self._beside(viewer.identity, {PERSON, SERVICE}, figures=False)
+        viewer.put(text_frame(_message(viewer.position, [], beside)))
 
     def identity_changed(self, viewer: Viewer, identity: Identity) -> None:
         """Take a board for what its person is now, and have it read afresh."""
+        if viewer not in self._viewers:
+            return
+        self._turn += 1
+        self._viewers[viewer] = self._turn
         viewer.identity = identity
-        self.greet(viewer)
+        self._greet(viewer, None)
         self._catch_on(viewer, afresh=True)
+
+    def _greet(self, viewer: Viewer, place: Place | None) -> None:
+        identity = viewer.identity
+        message: dict[str, Any] = {
+            "me": {**_me(identity), "sight": tag_of(identity)},
+            "now": self._engine.clock.stamp(),
+        }
+        if place is None:
+            message["rev"] = self._told_rev
+        beside = self._beside(identity, {PERSON, SERVICE}, figures=False)
+        viewer.put(text_frame(strictjson.dumps(message)[:-1] + beside + b"}"))
+
+    def _can_resume(self, viewer: Viewer, place: Place) -> bool:
+        if place.sight != tag_of(viewer.identity) or place.rev < self._engine.feed.pruned_rev:
+            return False
+        return 0 <= self._told_rev - place.rev <= MISSED_MAX
 
     def _catch_on(self, viewer: Viewer, *, afresh: bool) -> None:
         viewer.position = self._told_rev
@@ -160,7 +247,7 @@ class Board:
         if afresh:
             viewer.put(text_frame(strictjson.dumps({"rev": self._told_rev, "afresh": True})))
 
-    async def _read(self, after_rev: int) -> Any:
+    async def _read(self, viewer: Viewer) -> Any:
         done = trio.Event()
         found: list[Any] = []
 
@@ -168,21 +255,23 @@ class Board:
             found.append(rows)
             done.set()
 
-        self._engine.reader.steps(after_rev, _PAGE_ROWS, lambda: True, read)
+        wanted = partial(self._viewers.__contains__, viewer)
+        self._engine.reader.steps(viewer.position, _PAGE_ROWS, wanted, read)
         await done.wait()
         return found[0]
 
     def _follow(self, changes: Sequence[Change]) -> None:
+        self._figures_due = True
+        if not self._viewers:
+            # Nobody looks: nothing is kept for them.
+            self._news, self._news_bytes = [], 0
+            self._told_rev = changes[-1].task.rev
+            return
         for change in changes:
             before = change.previous.body if change.previous is not None else b""
             self._news.append(Step(change.task.rev, change.kind, change.task.body, before))
-        self._figures_due = True
-        if self._viewers:
-            self._wake.set()
-        else:
-            # Nobody looks: nothing is kept for them.
-            self._told_rev = self._news[-1].rev
-            self._news.clear()
+            self._news_bytes += len(change.task.body)
+        self._wake.set()
 
     def _kept(self, records: Sequence[Record]) -> None:
         self._changed_kinds |= {record.kind for record in records}
@@ -190,34 +279,34 @@ class Board:
 
     def _tell(self) -> None:
         news, self._news = self._news, []
+        is_much, self._news_bytes = self._news_bytes > _MESSAGE_BYTES_MAX, 0
         kinds, self._changed_kinds = self._changed_kinds & {PERSON, SERVICE}, set()
+        if PERSON in kinds and not self._people.refresh():
+            kinds.discard(PERSON)
         if news:
-            self._told_rev = news[-1].rev
-        audiences: dict[Identity, list[Viewer]] = defaultdict(list)
-        for viewer in self._viewers:
-            if viewer.live:
-                audiences[viewer.identity].append(viewer)
+            self._told_rev = max(self._told_rev, news[-1].rev)
         figures = self._figures_are_due()
         if not (news or kinds or figures):
             return
-        frames: dict[Sight | None, tuple[bytes, bytes]] = {}
-        for identity, viewers in audiences.items():
-            sight = identity.sight
-            # What somebody sees beside tasks hangs on the same: their groups and themselves.
-            more, frame = frames.get(sight, (b"", b""))
-            if not frame:
-                beside = self._beside(identity, kinds, figures=figures)
-                more = b"," + strictjson.dumps(beside)[1:-1] if beside else b""
-                frame = text_frame(_message(self._told_rev, news, sight, more))
-                frames[sight] = more, frame
+        audiences: dict[Sight | None, list[Viewer]] = defaultdict(list)
+        for viewer in self._viewers:
+            if viewer.live:
+                audiences[viewer.identity.sight].append(viewer)
+        frames: dict[tuple[Any, ...], bytes] = {}
+        for sight, viewers in audiences.items():
+            beside = self._beside(viewers[0].identity, kinds, figures=figures)
+            if is_much:
+                beside += b',"afresh":true'
+            told = [] if is_much else [(step, step.told(sight)) for step in news]
             for viewer in viewers:
-                mine = frame
-                if news and news[0].rev <= viewer.position:
-                    # It has just caught up from the log with some of them.
-                    rest = [step for step in news if step.rev > viewer.position]
-                    mine = text_frame(_message(self._told_rev, rest, sight, more))
-                viewer.position = self._told_rev
-                viewer.put(mine)
+                mine = [one for step, one in told if one is not None and step.rev > viewer.position]
+                # Fragments are made once: those who see the same see the very same ones.
+                key = (beside, *map(id, mine))
+                frame = frames.get(key)
+                if frame is None:
+                    frame = frames[key] = text_frame(_message(self._told_rev, mine, beside))
+                viewer.position = max(viewer.position, self._told_rev)
+                viewer.put(frame)
 
     def _figures_are_due(self) -> bool:
         now = self._engine.clock.now()
@@ -227,22 +316,26 @@ class Board:
         self._figures_due = False
         return True
 
-    def _beside(
-        self, identity: Identity, kinds: set[str], *, figures: bool = False
-    ) -> dict[str, Any]:
-        engine = self._engine
-        told: dict[str, Any] = {}
+    def _beside(self, identity: Identity, kinds: set[str], *, figures: bool) -> bytes:
+        """Give what is told beside tasks, as members of a JSON object that has some already."""
+        engine, told = self._engine, b""
         if PERSON in kinds:
-            everybody = map(Person.from_record, engine.view.records.all(PERSON))
-            told["people"] = [about_person(one) for one in everybody if sees_person(identity, one)]
+            told += b',"people":' + self._people.seen_by(identity)
         if SERVICE in kinds:
             known = map(Service.from_record, engine.view.records.all(SERVICE))
-            told["services"] = [
-                about_service(one, engine) for one in known if identity.sees(one.group_id)
-            ]
+            seen = [about_service(one, engine) for one in known if identity.sees(one.group_id)]
+            told += b',"services":' + strictjson.dumps(seen)
         if figures:
-            told["figures"] = self._figures.tally.brief(identity.sight, engine.clock.wall())
+            brief = self._figures.tally.brief(identity.sight, engine.clock.wall())
+            told += b',"figures":' + strictjson.dumps(brief)
         return told
+
+
+def tag_of(identity: Identity) -> str:
+    """Name what somebody sees, so that it can be told whether it is still the same."""
+    sight = identity.sight
+    groups = ["all"] if sight is None else sorted(sight.groups)
+    return f"{crc32(strictjson.dumps([identity.person, groups])):08x}"
 
 
 def _me(identity: Identity) -> dict[str, Any]:
@@ -255,6 +348,5 @@ def _me(identity: Identity) -> dict[str, Any]:
     }
 
 
-def _message(rev: int, steps: Sequence[Step], sight: Sight | None, more: bytes) -> bytes:
-    told = [one for step in steps if (one := step.told(sight)) is not None]
-    return b'{"rev":%d,"events":[%b]%b}' % (rev, b",".join(told), more)
+def _message(rev: int, told: Sequence[bytes], beside: bytes) -> bytes:
+    return b'{"rev":%d,"events":[%b]%b}' % (rev, b",".join(told), beside)

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 import secrets
-from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -47,11 +46,13 @@ def write(held: Held, key: bytes, *, secure: bool) -> str:
 
 def read(header: str, key: bytes) -> Held | None:
     """Give what a Cookie header holds; None where it is not ours, or was changed."""
-    try:
-        morsel = SimpleCookie(header).get(NAME)
-    except CookieError:
-        return None
-    value = "" if morsel is None else morsel.value
+    # The cookies of others on this host may hold anything: they are not looked at.
+    ours = [one.strip() for one in header.split(";") if one.strip().startswith(f"{NAME}=")]
+    found = [held for one in ours if (held := _read(one.removeprefix(f"{NAME}="), key))]
+    return found[0] if found else None
+
+
+def _read(value: str, key: bytes) -> Held | None:
     signed, _, signature = value.rpartition(".")
     if not signed.isascii() or not signature.isascii() or len(value) > _CHARACTERS_MAX:
         return None

@@ -45,13 +45,23 @@ class Files:
         if file is None:
             return None
         # Always asked for, seldom sent: a new version of the daemon is seen at once.
-        headers = [("etag", file.etag), ("cache-control", "no-cache"), ("content-type", file.kind)]
-        if request.headers.get("if-none-match") == file.etag:
+        # The tag is weak, for packed and plain are the same to whoever reads them.
+        headers = [("etag", f"W/{file.etag}"), ("cache-control", "no-cache")]
+        headers += [("content-type", file.kind), ("vary", "accept-encoding")]
+        known = request.headers.get("if-none-match", "").split(",")
+        if any(tag.strip().removeprefix("W/") in (file.etag, "*") for tag in known):
             return Response(HTTPStatus.NOT_MODIFIED, b"", headers)
-        if file.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
-            headers += [("content-encoding", "gzip"), ("vary", "accept-encoding")]
-            return Response(HTTPStatus.OK, file.packed, headers)
+        if file.packed is not None and _takes_gzip(request.headers.get("accept-encoding", "")):
+            return Response(HTTPStatus.OK, file.packed, [*headers, ("content-encoding", "gzip")])
         return Response(HTTPStatus.OK, file.content, headers)
+
+
+def _takes_gzip(accepted: str) -> bool:
+    for one in accepted.split(","):
+        name, _, weight = one.replace(" ", "").partition(";q=")
+        if name == "gzip":
+            return weight.rstrip("0.") != "" if weight else True
+    return False
 
 
 def _file(content: bytes, kind: str) -> File:

@@ -1,16 +1,21 @@
 """One HTTP/1.1 connection: h11 does the protocol, this its input, output and deadlines."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Final
 
 import h11
+import structlog
 import trio
 
 HEAD_BYTES_MAX: Final = 16 << 10
 _READ_BYTES: Final = 64 << 10
 KEEP_ALIVE_S: Final = 75.0
+_LINGER_S: Final = 1.0
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 Headers = list[tuple[str, str]]
 
@@ -18,10 +23,11 @@ Headers = list[tuple[str, str]]
 class Refused(Exception):
     """A request is answered with an error of HTTP; the message says why."""
 
-    def __init__(self, status: HTTPStatus, why: str) -> None:
+    def __init__(self, status: HTTPStatus, why: str, *headers: tuple[str, str]) -> None:
         super().__init__(why)
         self.status = status
         self.why = why
+        self.headers = headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +68,24 @@ class Deadlines:
     write: float
 
 
+class _Connection(h11.Connection):
+    """One that remembers whether the answer is to have no body."""
+
+    is_answer_to_head = False
+
+
 async def serve(
     stream: trio.abc.Stream,
     address: str,
     peer: str,
     body_bytes_max: int,
     deadlines: Deadlines,
+    always: Headers,
     respond: Respond,
     upgrade: Upgrade,
 ) -> None:
-    """Answer requests until either side ends the connection."""
-    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES_MAX)
+    """Answer requests until either side ends the connection; `always` is said with each answer."""
+    connection = _Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES_MAX)
     idle_s = deadlines.request
     while True:
         try:
@@ -95,7 +108,15 @@ async def serve(
         except h11.RemoteProtocolError as error:
             status = HTTPStatus(error.error_status_hint)
             response = refusal(Refused(status, "this is no HTTP/1.1 request"))
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+            raise
+        except Exception:
+            log.exception("unexpected fault of a request", peer=peer)
+            why = "an unexpected fault: it was logged"
+            response = refusal(Refused(HTTPStatus.INTERNAL_SERVER_ERROR, why))
+        response = replace(response, headers=[*response.headers, *always])
         if not await _send(stream, connection, response, deadlines.write):
+            await _linger(stream)
             return
         connection.start_next_cycle()
         idle_s = KEEP_ALIVE_S
@@ -104,16 +125,26 @@ async def serve(
 def refusal(error: Refused) -> Response:
     """Give the answer that says why."""
     text = f"{error.status.value} {error.status.phrase}: {error.why}\n"
-    return Response(error.status, text.encode(), [("content-type", "text/plain; charset=utf-8")])
+    headers = [("content-type", "text/plain; charset=utf-8"), ("cache-control", "no-store")]
+    return Response(error.status, text.encode(), [*headers, *error.headers])
 
 
-async def _begin(stream: trio.abc.Stream, connection: h11.Connection) -> None:
+async def _linger(stream: trio.abc.Stream) -> None:
+    """Let the peer read the answer before the connection goes: what it still sends is dropped."""
+    with trio.move_on_after(_LINGER_S), suppress(trio.BrokenResourceError):
+        if isinstance(stream, trio.abc.HalfCloseableStream):
+            await stream.send_eof()
+            while await stream.receive_some(_READ_BYTES):
+                pass
+
+
+async def _begin(stream: trio.abc.Stream, connection: _Connection) -> None:
     """Wait for the first byte of a request."""
     if not connection.trailing_data[0]:
         connection.receive_data(bytes(await stream.receive_some(_READ_BYTES)))
 
 
-async def _event(stream: trio.abc.Stream, connection: h11.Connection) -> h11.Event | None:
+async def _event(stream: trio.abc.Stream, connection: _Connection) -> h11.Event | None:
     while True:
         event = connection.next_event()
         if event is h11.PAUSED:
@@ -129,7 +160,7 @@ async def _event(stream: trio.abc.Stream, connection: h11.Connection) -> h11.Eve
 
 async def _read(
     stream: trio.abc.Stream,
-    connection: h11.Connection,
+    connection: _Connection,
     address: str,
     peer: str,
     body_bytes_max: int,
@@ -137,7 +168,13 @@ async def _read(
     head = await _event(stream, connection)
     if not isinstance(head, h11.Request):
         return None
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
+    connection.is_answer_to_head = head.method == b"HEAD"
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in head.headers:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        # Cookies may come in several (RFC 9113, 8.2.3); of anything else the last counts.
+        both = name == "cookie" and name in headers
+        headers[name] = f"{headers[name]}; {value}" if both else value
     body = bytearray()
     while isinstance(event := await _event(stream, connection), h11.Data):
         body += event.data
@@ -151,19 +188,22 @@ async def _read(
 
 
 async def _send(
-    stream: trio.abc.Stream, connection: h11.Connection, response: Response, timeout_s: float
+    stream: trio.abc.Stream, connection: _Connection, response: Response, timeout_s: float
 ) -> bool:
     """Send an answer; tell whether another request may follow."""
     if connection.our_state not in (h11.SEND_RESPONSE, h11.IDLE):
         return False
-    headers = [*response.headers, ("content-length", str(len(response.body)))]
+    headers = list(response.headers)
+    if response.status is not HTTPStatus.NOT_MODIFIED:
+        headers.append(("content-length", str(len(response.body))))
     if connection.their_state not in (h11.DONE, h11.IDLE):
         # Of a body that was too large, the rest is not read.
         headers.append(("connection", "close"))
     status = response.status
     head = h11.Response(status_code=status.value, headers=headers, reason=status.phrase)
     data = connection.send(head) or b""
-    data += connection.send(h11.Data(data=response.body)) or b""
+    if not connection.is_answer_to_head:
+        data += connection.send(h11.Data(data=response.body)) or b""
     data += connection.send(h11.EndOfMessage()) or b""
     with trio.move_on_after(timeout_s) as sending:
         await stream.send_all(data)

@@ -24,7 +24,10 @@ class Origins:
     def check_host(self, request: Request) -> None:
         """Raise `Refused` where the browser reached us by a name that is not ours."""
         host = request.headers.get("host", "")
-        name = urlsplit(f"//{host}").hostname or ""
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            raise Refused(HTTPStatus.BAD_REQUEST, "the header Host names no host") from None
         if name not in self._hosts and not _is_address(name):
             why = f"this board is not called {name[:100]!r}: web_origins can name it"
             raise Refused(HTTPStatus.MISDIRECTED_REQUEST, why)

@@ -13,7 +13,7 @@ import structlog
 import trio
 
 from taskdashd.web import http
-from taskdashd.web.app import App
+from taskdashd.web.app import SAFE, App
 from taskdashd.web.socket import handshake
 
 _BACKLOG: Final = 256
@@ -95,6 +95,13 @@ class Server:
         self, stream: trio.abc.Stream, sock: trio.socket.SocketType, address: str, peer: str
     ) -> None:
         limits = self._limits
+        over = self._connections > limits.web_connections
+        over = over or self._of_address[address] > limits.max_connections_per_address
+        if over:
+            if self._tls is None:
+                too_many = http.Refused(HTTPStatus.SERVICE_UNAVAILABLE, "too many are connected")
+                await stream.send_all(_alone(http.refusal(too_many)))
+            return
         raw: socket.socket | None = sock._sock  # type: ignore[attr-defined]
         if self._tls is not None:
             raw = None
@@ -104,17 +111,12 @@ class Server:
                     await stream.do_handshake()
                 except trio.BrokenResourceError:
                     return
-        over = self._connections > limits.web_connections
-        if over or self._of_address[address] > limits.max_connections_per_address:
-            too_many = http.Refused(HTTPStatus.SERVICE_UNAVAILABLE, "too many are connected")
-            await stream.send_all(_alone(http.refusal(too_many)))
-            return
 
         async def upgrade(request: http.Request, stream: trio.abc.Stream, early: bytes) -> None:
             await self._app.upgrade(request, stream, raw, early, handshake(request))
 
         deadlines = http.Deadlines(limits.frame_timeout, limits.write_timeout)
-        serve = partial(http.serve, stream, address, peer, limits.max_frame, deadlines)
+        serve = partial(http.serve, stream, address, peer, limits.max_frame, deadlines, SAFE)
         await serve(self._app.respond, upgrade)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import structlog
 import trio
 from wsproto.connection import Connection, ConnectionType
-from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
+from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError, generate_accept_token
 
@@ -20,7 +20,7 @@ from taskdashd.operations.dispatch import parse, perform
 from taskdashd.operations.engine import Engine
 from taskdashd.operations.replies import error_body, reply_body
 from taskdashd.operations.session import Session
-from taskdashd.web.board import Board
+from taskdashd.web.board import Board, Place
 from taskdashd.web.frames import text_frame
 from taskdashd.web.http import Refused, Request
 
@@ -42,7 +42,8 @@ def handshake(request: Request) -> bytes:
     if request.method != "GET" or "upgrade" not in tokens or not key.isascii() or not key:
         raise Refused(HTTPStatus.BAD_REQUEST, "this is no handshake of a websocket")
     if headers.get("sec-websocket-version") != "13":
-        raise Refused(HTTPStatus.UPGRADE_REQUIRED, "only version 13 of websockets is spoken here")
+        why = "only version 13 of websockets is spoken here"
+        raise Refused(HTTPStatus.UPGRADE_REQUIRED, why, ("sec-websocket-version", "13"))
     accept = generate_accept_token(key.encode()).decode()
     return (
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -83,22 +84,26 @@ class Socket:
         self._more = trio.Event()
         self._unanswered = 0
         self._answered = trio.Event()
-        self._message = ""
+        self._message: list[str] = []
+        self._message_bytes = 0
+        self._ended = False
+        self._room = trio.Event()
         self._scope = trio.CancelScope()
 
-    async def run(self, board: Board, since: int | None, early: bytes) -> None:
+    async def run(self, board: Board, place: Place | None, early: bytes) -> None:
         """Serve until either side ends it."""
         with self._scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._send_all)
                 nursery.start_soon(self._ping)
-                board.greet(self)
-                nursery.start_soon(board.resume, self, since)
+                nursery.start_soon(board.join, self, place)
                 await self._receive_all(early)
                 nursery.cancel_scope.cancel()
 
     def put(self, frame: bytes) -> None:
         """Send a frame as soon as may be; who does not read is cut off at a bound."""
+        if self._ended:
+            return
         if not self._waiting and not self._sending and self._raw is not None:
             # Most often the kernel takes it at once, and no task need be woken for it.
             with suppress(OSError):
@@ -112,12 +117,25 @@ class Socket:
             log.warning("board cut off", peer=self.session.peer, bytes=self._waiting_bytes)
             self._scope.cancel()
 
+    async def has_room(self) -> None:
+        """Wait until little waits to be sent."""
+        while self._waiting_bytes > self._waiting_bytes_max // 4:
+            self._room = trio.Event()
+            await self._room.wait()
+
     def end(self, code: CloseReason, why: str) -> None:
-        """Say goodbye and end it."""
-        self.live = False
-        with suppress(LocalProtocolError):
-            self.put(self._connection.send(CloseConnection(code, why)))
+        """Say goodbye and end it: nothing more is done for whoever is there."""
+        if self._ended:
+            return
+        self._say(CloseConnection(code, why))
+        self._ended = True
+        self.session.signed_in(None)
         self._scope.deadline = trio.current_time() + self._write_timeout_s
+
+    def _say(self, event: Event) -> None:
+        with suppress(LocalProtocolError):
+            # What may not be said any more need not be.
+            self.put(self._connection.send(event))
 
     async def _send_all(self) -> None:
         while True:
@@ -131,11 +149,12 @@ class Socket:
                     await self._stream.send_all(data)
                 self._sending = False
                 self._waiting_bytes -= len(data)
+                self._room.set()
 
     async def _ping(self) -> None:
         while True:
             await trio.sleep(PING_S)
-            self.put(self._connection.send(Ping()))
+            self._say(Ping())
 
     async def _receive_all(self, early: bytes) -> None:
         data = early
@@ -159,24 +178,32 @@ class Socket:
     def _take(self) -> bool:
         """Do what came; False at its end."""
         for event in self._connection.events():
+            if isinstance(event, CloseConnection):
+                self._say(event.response())
+                return False
+            if self._ended:
+                continue
             if isinstance(event, TextMessage):
-                self._message += event.data
-                if len(self._message) > self._message_bytes_max:
-                    self.end(CloseReason.MESSAGE_TOO_BIG, "the message is too long")
-                elif event.message_finished:
-                    message, self._message = self._message, ""
-                    self._ask(message.encode())
+                self._take_text(event)
             elif isinstance(event, BytesMessage):
                 self.end(CloseReason.UNSUPPORTED_DATA, "only text is spoken here")
             elif isinstance(event, Ping):
-                self.put(self._connection.send(event.response()))
-            elif isinstance(event, CloseConnection):
-                with suppress(LocalProtocolError):
-                    self.put(self._connection.send(event.response()))
-                return False
+                self._say(event.response())
             else:
                 assert isinstance(event, Pong)
         return True
+
+    def _take_text(self, event: TextMessage) -> None:
+        self._message.append(event.data)
+        self._message_bytes += len(event.data.encode())
+        if self._message_bytes > self._message_bytes_max:
+            self._message.clear()
+            self.end(CloseReason.MESSAGE_TOO_BIG, "the message is too long")
+        elif event.message_finished:
+            message = "".join(self._message)
+            self._message.clear()
+            self._message_bytes = 0
+            self._ask(message.encode())
 
     def _ask(self, message: bytes) -> None:
         seq: Any = None

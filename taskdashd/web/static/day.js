@@ -5,7 +5,7 @@ import { figures, known, nameOf, on } from './feed.js';
 import { explain } from './acts.js';
 import { number, span, t } from './words.js';
 
-const W = 720, H = 180, LEFT = 40, BOTTOM = 20;
+const W = 480, H = 150, LEFT = 40, BOTTOM = 20;
 const LEVELS = [['live', 'live'], ['待领取', 'free'], ['已领取', 'claimed'], ['编辑中', 'editing'], ['待审核', 'review']];
 
 export function open(main) {
@@ -44,7 +44,7 @@ function frame(title, top, day, ...marks) {
   const x = (n) => LEFT + (n / Math.max(1, day.length - 1)) * (W - LEFT);
   const hours = day.map((one, n) => [new Date(one.at * 1000), n]).filter(([at]) => at.getMinutes() === 0 && at.getHours() % 4 === 0);
   return s('svg', { class: 'chart', viewBox: `0 0 ${W} ${H + BOTTOM}`, role: 'img', 'aria-label': title },
-    [0, 0.5, 1].map((share) => [s('line', { x1: LEFT, x2: W, y1: H - share * (H - 10), y2: H - share * (H - 10), class: 'grid' }), s('text', { x: LEFT - 6, y: H - share * (H - 10) + 4, 'text-anchor': 'end' }, number(Math.round(share * top)))]),
+    (top > 1 ? [0, 0.5, 1] : [0, 1]).map((share) => [s('line', { x1: LEFT, x2: W, y1: H - share * (H - 10), y2: H - share * (H - 10), class: 'grid' }), s('text', { x: LEFT - 6, y: H - share * (H - 10) + 4, 'text-anchor': 'end' }, number(Math.round(share * top)))]),
     marks,
     hours.map(([at, n]) => s('text', { x: x(n), y: H + 15, 'text-anchor': 'middle' }, `${at.getHours()}:00`)));
 }

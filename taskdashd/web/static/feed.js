@@ -3,7 +3,7 @@
 
 const listeners = { events: new Set(), afresh: new Set(), people: new Set(), services: new Set(), figures: new Set(), state: new Set() };
 
-export const known = { me: null, people: new Map(), services: [], figures: null, rev: null, skew: 0, open: false };
+export const known = { me: null, people: new Map(), services: [], figures: null, rev: null, sight: '', skew: 0, open: false };
 
 let socket = null;
 let seq = 0;
@@ -78,7 +78,7 @@ export function disconnect() {
 function open() {
   clearTimeout(timer);
   const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
-  const since = known.rev === null ? '' : `?since=${known.rev}`;
+  const since = known.rev === null ? '' : `?since=${known.rev}&sight=${known.sight}`;
   const mine = socket = new WebSocket(`${scheme}://${location.host}/ws${since}`);
   mine.onmessage = (message) => { if (mine === socket) take(JSON.parse(message.data)); };
   mine.onclose = (event) => { if (mine === socket) lost(event); };
@@ -117,10 +117,11 @@ function take(message) {
   }
   if (message.me) {
     known.me = message.me;
+    known.sight = message.me.sight;
     known.skew = Date.parse(message.now) - Date.now();
     known.open = true;
     waits = 0;
-    if (known.rev === null) known.rev = message.rev;
+    known.rev ??= message.rev;
   }
   if (message.people) {
     known.people = new Map(message.people.map((one) => [one.user, one]));

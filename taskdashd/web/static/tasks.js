@@ -75,6 +75,7 @@ export function face(user) {
   for (const character of user) hue = (hue * 31 + character.codePointAt(0)) % 360;
   const initials = /[\u3400-\u9fff]/.test(name) ? [...name].slice(-2).join('')
     : name.split(/\s+/).map((part) => [...part][0] ?? '').slice(0, 2).join('').toUpperCase();
+  hue = (hue * 137) % 360;
   return h('span.face', { style: { '--hue': hue }, title: name, 'aria-hidden': 'true' }, initials || '?');
 }
 
