@@ -2,13 +2,15 @@
 for the pictures in the docs."""
 
 import json
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any, Self
 
-from daemon import Daemon
+from daemon import Daemon, taskdashd
 
 import taskdash
+from taskdash_protocol.requests import Register
 
 PEOPLE: dict[str, dict[str, Any]] = {
     "1001": {"name": "Ann Li", "groups": ["cut"]},
@@ -23,10 +25,12 @@ FREE, CLAIMED, EDITING, REVIEW = "待领取", "已领取", "编辑中", "待审�
 class Office:
     """A daemon with a board, and what comes and goes there."""
 
-    def __init__(self, data: Path, *flags: str) -> None:
-        self.daemon = Daemon(data, "--web", "127.0.0.1:0", *flags)
+    def __init__(self, data: Path, *flags: str, port: int = 0) -> None:
+        self.data = data
+        self.daemon = Daemon(data, "--web", f"127.0.0.1:{port}", *flags)
         self.address = self.daemon.wait_for("the board is at")["address"]
         self.url = f"http://{self.address}"
+        self.port = int(self.address.rpartition(":")[2])
         self.dash = taskdash.connect(self.daemon.url)
 
     def people(self) -> None:
@@ -40,6 +44,20 @@ class Office:
     def post(self, operation: str, body: dict[str, Any], **headers: str) -> tuple[int, Any]:
         """Ask over HTTP; gives the status and the reply."""
         return post(f"{self.url}/api/v1/{operation}", json.dumps(body).encode(), **headers)
+
+    def token(self, name: str, *words: str) -> str:
+        """Make a token, and wait until the daemon knows it."""
+        known = sum(line["event"] == "tokens reread" for line in self.daemon.log)
+        done = taskdashd("token", "create", name, "--data", self.data, *words)
+        assert done.returncode == 0, done.stderr
+        self.daemon.wait_for("tokens reread", count=known + 1)
+        return done.stdout.strip()
+
+    def many(self, count: int) -> None:
+        """Register many tasks; the first ones first."""
+        tasks = ({"id": f"many-{n:05}", "name": f"Task {n}", "status": FREE} for n in range(count))
+        for outcome in self.dash.pipeline(map(Register.parse, tasks)):
+            assert isinstance(outcome, dict), outcome
 
     def task(self, task_id: str, name: str, status: str = FREE, **fields: Any) -> None:
         self.ask("Register", id=task_id, name=name, status=status, **fields)

@@ -11,6 +11,7 @@ const main = document.getElementById('main');
 const offline = document.getElementById('offline');
 let leave = () => {};
 let shown = '';
+let typed = JSON.parse(localStorage.getItem('who') ?? '{}');
 
 /** Where the page is: its view, what that is about, and the filters, all in the URL. */
 export function place() {
@@ -108,21 +109,23 @@ async function signIn(error = '') {
   document.body.dataset.view = 'signin';
   document.title = `${t('signin')} · TaskDash`;
   const about = await (await fetch('/api/v1/about')).json().catch(() => ({}));
-  const kept = JSON.parse(localStorage.getItem('who') ?? '{}');
   const form = h('form.signin', { onsubmit: (event) => { event.preventDefault(); enter(Object.fromEntries(new FormData(form))); } },
     h('img', { src: '/static/icon.svg', alt: '', width: 48, height: 48 }), h('h1', null, 'TaskDash'),
     h('p', null, t(about.passwords ? 'signin.about.password' : 'signin.about')),
-    h('label.field', null, t('person.user'), h('input', { name: 'user', required: true, maxlength: 64, autocomplete: 'username', value: kept.user ?? '' })),
-    h('label.field', null, t('person.name'), h('input', { name: 'name', maxlength: 64, autocomplete: 'name', value: kept.name ?? '' })),
-    about.passwords && h('label.field', null, t('person.password'), h('input', { name: 'password', type: 'password', required: true, autocomplete: 'current-password' })),
+    h('label.field', null, t('person.user'), h('input', { name: 'user', required: true, maxlength: 64, autocomplete: 'username', value: typed.user ?? '' })),
+    h('label.field', null, t('person.name'), h('input', { name: 'name', maxlength: 64, autocomplete: 'name', value: typed.name ?? '' })),
+    about.passwords ? password(true) : h('details', null, h('summary', null, t('signin.password')), password(false)),
     h('p.error', { role: 'alert' }, error),
     h('button.primary', null, t('signin')),
     h('div.row.center', null, Object.entries(LANGUAGES).map(([name, label]) => h('button.link', { type: 'button', lang: name, onclick: () => speak(name), 'aria-pressed': String(name === language) }, label))));
   fill(main, form);
-  form.querySelector(kept.user ? 'button.primary' : 'input').focus();
+  form.querySelector(typed.user ? 'button.primary' : 'input').focus();
 }
 
+const password = (required) => h('label.field', null, t('person.password'), h('input', { name: 'password', type: 'password', required, autocomplete: 'current-password' }));
+
 async function enter(given) {
+  typed = { user: given.user, name: given.name };
   try {
     const reply = await post('Login', given);
     if (reply.confirm) { warn(given, reply); return; }
@@ -169,7 +172,8 @@ on('state', (state) => {
   if (state === 'out') { disconnect(); signIn(); return; }
   offline.hidden = state === 'open';
   offline.textContent = state === 'open' ? '' : t('offline');
-  if (state === 'open') show();
+  // Who comes back is told what they have missed: the view need not ask for it.
+  if (state === 'open') shown ? paintBar(place().view) : show();
 });
 
 // Somebody gave me a task, or took one away: that is worth a word.

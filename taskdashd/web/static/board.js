@@ -1,6 +1,6 @@
 // The board: a column for each state; cards move by themselves, and by hand.
 
-import { calm, fill, h, onFrame } from './dom.js';
+import { arrange, calm, fill, h, onFrame } from './dom.js';
 import { ask, known, nameOf, on } from './feed.js';
 import { KEYS, act, explain } from './acts.js';
 import { COLUMNS, actOfDrop, actsFor, badge, bar, columnOf, face, since, stateOf } from './tasks.js';
@@ -59,7 +59,7 @@ export function open(main) {
       const tasks = [...column.tasks.values()].sort((a, b) => b.rev - a.rev).slice(0, SHOWN);
       const there = total ? column.counts.reduce((sum, one) => sum + (total[one] ?? 0), 0) : column.tasks.size;
       column.count.textContent = number(Math.max(there, column.tasks.size)) + (!total && column.more ? '+' : '');
-      place(column.list, tasks.map(cardOf));
+      arrange(column.list, tasks.map(cardOf));
       if (!tasks.length) fill(column.list, h('p.nothing', null, t(`empty.${column.key}`)));
       fill(column.end, column.more && h('a', { href: link('list', '', withStates(column)) }, t('board.more')));
     }
@@ -162,13 +162,6 @@ function withStates(column) {
   const filters = new URLSearchParams(location.hash.split('?')[1] ?? '');
   filters.set('state', column.key);
   return filters;
-}
-
-/** Put nodes in order with as few moves as there can be, so that focus and scroll stay. */
-function place(list, nodes) {
-  const keep = new Set(nodes);
-  for (const child of [...list.children]) if (!keep.has(child)) child.remove();
-  nodes.forEach((node, n) => { if (list.children[n] !== node) list.insertBefore(node, list.children[n] ?? null); });
 }
 
 function skeleton() {

@@ -41,6 +41,13 @@ export function fill(node, ...children) {
   return node;
 }
 
+/** Put nodes in order with as few moves as there can be, so that focus and scroll stay. */
+export function arrange(list, nodes) {
+  const keep = new Set(nodes);
+  for (const child of [...list.children]) if (!keep.has(child)) child.remove();
+  nodes.forEach((node, n) => { if (list.children[n] !== node) list.insertBefore(node, list.children[n] ?? null); });
+}
+
 /** Call a function once, a while after the last of many calls. */
 export function later(ms, call) {
   let timer = 0;

@@ -1,6 +1,6 @@
 // The list: any number of tasks, of which only those in sight are on the page.
 
-import { fill, h, onFrame } from './dom.js';
+import { arrange, fill, h, onFrame } from './dom.js';
 import { ask, known, nameOf, on } from './feed.js';
 import { explain } from './acts.js';
 import { COLUMNS, badge, bar, columnOf, face, since } from './tasks.js';
@@ -22,6 +22,7 @@ export function open(main) {
   let turn = 0;
   let filter;
   let news = 0;
+  let nodes = new Map();
 
   const filters = h('div.filters', { role: 'search' });
   const head = h('div.listhead', { role: 'row' });
@@ -82,17 +83,27 @@ export function open(main) {
     const first = Math.max(0, Math.floor(scroll.scrollTop / ROW) - AHEAD);
     const last = Math.min(rows.length, Math.ceil((scroll.scrollTop + height) / ROW) + AHEAD);
     body.style.setProperty('--height', `${rows.length * ROW}px`);
-    fill(body, rows.slice(first, last).map((row, n) => rowOf(row, first + n)));
+    const shown = new Map();
+    arrange(body, rows.slice(first, last).map((row, n) => {
+      const key = row.head ? `${row.head} ${row.value}` : row.id;
+      const old = nodes.get(key);
+      const node = old && old.row === row ? old.node : rowOf(row);
+      node.style.setProperty('--top', `${(first + n) * ROW}px`);
+      node.dataset.n = first + n;
+      shown.set(key, { row, node });
+      if (old && old.node !== node && old.node.contains(document.activeElement)) queueMicrotask(() => node.focus({ preventScroll: true }));
+      return node;
+    }));
+    nodes = shown;
     said.textContent = rows.length === 0 ? (reading ? t('list.reading') : t('list.none')) : t(next === null ? 'list.all' : 'list.some', { n: number(places.size) });
     if (rows.length === 0 && !reading && !filter.text && !Object.keys(filter.where).length && !place().filters.get('state')) fill(body, welcome());
     // The next page is asked for long before its rows come into sight.
     if (last > rows.length - PAGE) readMore();
   });
 
-  function rowOf(row, n) {
-    const style = { '--top': `${n * ROW}px` };
-    if (row.head) return h('div.grouphead', { role: 'row', style }, h('span', { role: 'cell' }, row.head === 'status' ? badge(row.value) : row.head === 'user' ? nameOf(row.value) || '–' : row.value || '–'));
-    return h('a.listrow', { role: 'row', href: link('task', row.id), style, dataset: { id: row.id, n } },
+  function rowOf(row) {
+    if (row.head) return h('div.grouphead', { role: 'row' }, h('span', { role: 'cell' }, row.head === 'status' ? badge(row.value) : row.head === 'user' ? nameOf(row.value) || '–' : row.value || '–'));
+    return h('a.listrow', { role: 'row', href: link('task', row.id), dataset: { id: row.id } },
       h('span.c-name', { role: 'cell' }, h(`span.dot.${columnOf(row)}`), h('span', null, row.name || row.id), bar(row)),
       h('span.c-status', { role: 'cell' }, badge(row.status)),
       h('span.c-user', { role: 'cell' }, row.user && face(row.user), row.user ? nameOf(row.user) : ''),
@@ -159,7 +170,7 @@ export function open(main) {
   const offs = [paintFilters(filters, [
     choice('state', t('filter.states'), COLUMNS.map((one) => [one.key, t(`state.${one.key}`)])),
     choice('by', t('filter.by'), [['status', t('field.status')], ['user', t('field.user')], ['group', t('field.group_id')]]),
-  ]), on('events', take), on('afresh', read), on('people', paint)];
+  ]), on('events', take), on('afresh', read), on('people', () => { nodes = new Map(); paint(); })];
   read();
   return () => { turn++; sized.disconnect(); removeEventListener('refined', read); offs.forEach((off) => off()); };
 }

@@ -1,0 +1,466 @@
+"""The board in a real browser: a day in the office, and what must hold on every page."""
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from office import CLAIMED, EDITING, FREE, REVIEW, Office, furnish
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from relay import Relay
+
+import taskdash
+
+STATIC = Path(__file__).parents[2] / "taskdashd" / "web" / "static"
+VIEWS = ["board", "list", "people", "services", "now", "day", "task/cut-4"]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    assert CHROMIUM, "the tests of the board need a browser: apt-get install chromium"
+    with sync_playwright() as playwright:
+        # Debian's chromium does not start as root with its sandbox, and CI is root.
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    with Office(tmp_path_factory.mktemp("office")) as office:
+        furnish(office)
+        yield office
+
+
+class Desk:
+    """Somebody at a browser of their own. It must say nothing on its console."""
+
+    def __init__(self, browser: Browser, url: str, user: str, name: str, **context: Any) -> None:
+        self.user = user
+        self.complaints: list[str] = []
+        self.context: BrowserContext = browser.new_context(
+            **{"viewport": {"width": 1500, "height": 900}, "locale": "en-GB", **context}
+        )
+        self.page: Page = self.context.new_page()
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on(
+            "console",
+            lambda said: self.complaints.append(said.text) if said.type == "error" else None,
+        )
+        self.page.goto(url)
+        self.page.fill("[name=user]", user)
+        self.page.fill("[name=name]", name)
+        self.page.click("form button.primary")
+        expect(self.page.locator("nav")).to_be_visible()
+
+    def card(self, name: str, column: str = "") -> Any:
+        inside = f".column.{column} .card" if column else ".card"
+        return self.page.locator(inside).filter(has_text=name)
+
+    def does(self, act: str, name: str) -> None:
+        self.card(name).get_by_role("button", name=act).click()
+
+    def go(self, view: str) -> None:
+        self.page.goto(re.sub(r"#.*|$", f"#/{view}", self.page.url, count=1))
+
+    def settled(self) -> None:
+        """Wait until a view has all that it asks for."""
+        expect(self.page.locator("#main > *").first).to_be_attached()
+        self.page.wait_for_load_state("networkidle")
+        expect(self.page.locator(".skeleton")).to_have_count(0)
+
+    def told(self, text: str) -> None:
+        expect(self.page.locator("#toasts")).to_contain_text(text)
+
+    def close(self) -> None:
+        assert self.complaints == []
+        self.context.close()
+
+
+@pytest.fixture
+def seat(browser: Browser) -> Iterator[Callable[..., Desk]]:
+    """Give people desks; at the end each browser must have kept quiet."""
+    desks: list[Desk] = []
+
+    def take(url: str, user: str, name: str, **context: Any) -> Desk:
+        desks.append(Desk(browser, url, user, name, **context))
+        return desks[-1]
+
+    yield take
+    for desk in desks:
+        desk.close()
+
+
+def test_a_day_in_the_office(tmp_path: Path, seat: Callable[..., Desk]) -> None:
+    """Two services, five people; claims, a race, a rejection, a death and a recovery."""
+    with Office(tmp_path, "--heartbeat-timeout", "3") as office:
+        office.ask("SetPerson", user="1005", name="Root", role="admin")
+        # Morning: people come, and get their groups.
+        ann, wang = seat(office.url, "1001", "Ann Li"), seat(office.url, "1002", "王小明")
+        ann.told("Welcome, Ann Li!")
+        expect(ann.page.locator(".welcome")).to_contain_text("taskdash.connect")
+        root = seat(office.url, "1005", "Root")
+        root.go("people")
+        for user in ("Ann Li", "王小明"):
+            row = root.page.locator(".people li", has_text=user)
+            row.get_by_role("button", name="Edit").click()
+            root.page.fill("dialog [name=groups]", "cut")
+            root.page.click("dialog button.primary")
+            expect(root.page.locator(".people li", has_text=user)).to_contain_text("worker · cut")
+        office.ask("SetPerson", user="1004", name="赵组长", role="lead", groups=["cut"])
+        office.ask("SetPerson", user="1003", name="Eve Stone", groups=["paint"])
+        lead, eve = seat(office.url, "1004", "赵组长"), seat(office.url, "1003", "Eve Stone")
+
+        # Two services hand out work: one by a connection, one by HTTP.
+        cutter = taskdash.connect(office.daemon.url)
+        cutter.ask("RegisterService", url="http://10.0.0.7:8080", name="Cutter", group_id="cut")
+        token = office.token("renderer", "--role", "service", "--group", "cut")
+        renderer = {"url": "http://10.0.0.8:8080", "name": "Renderer", "group_id": "cut"}
+        assert office.post("RegisterService", renderer, authorization=f"Bearer {token}")[0] == 200
+        for number, name in enumerate(["Trailer", "Poster", "Mix"]):
+            cutter.ask("Register", id=f"t{number}", name=name, status=FREE, group_id="cut")
+        for desk in (ann, wang, lead):
+            expect(desk.card("Trailer", "free")).to_be_visible()
+        expect(eve.card("Trailer")).to_have_count(0)
+
+        # A claim is seen by everybody; of two who press at once, one is told who won.
+        ann.does("Claim", "Trailer")
+        ann.told("Yours: Trailer")
+        expect(wang.card("Trailer", "claimed")).to_contain_text("Ann Li")
+        at = time.time() * 1000 + 700
+        press = """at => setTimeout(() => [...document.querySelectorAll('.card')]
+            .find(card => card.textContent.includes('Poster')).querySelector('button').click(),
+            at - Date.now())"""
+        for desk in (ann, wang):
+            desk.page.evaluate(press, at)
+        expect(lead.card("Poster", "claimed")).to_be_visible()
+        won, lost = (ann, wang) if "Ann" in lead.card("Poster").inner_text() else (wang, ann)
+        won.told("Yours: Poster")
+        lost.told(f"Too late: a task that is 已领取 cannot be claimed: {won.user} has it")
+
+        # Work: by the keyboard, by dragging, with a rejection and its reason.
+        card = ann.card("Trailer", "claimed")
+        card.focus()
+        ann.page.keyboard.press("b")
+        expect(lead.card("Trailer", "editing")).to_be_visible()
+        ann.card("Trailer").drag_to(ann.page.locator(".column.review"))
+        ann.page.fill("dialog [name=word]", "please look at 00:41")
+        ann.page.click("dialog button.primary")
+        expect(lead.card("Trailer", "review")).to_contain_text("please look at 00:41")
+        lead.does("Reject", "Trailer")
+        lead.page.fill("dialog [name=reason]", "too dark <b>here</b>")
+        lead.page.click("dialog button.primary")
+        ann.told("Back to you, “Trailer”: too dark <b>here</b>")
+        expect(ann.card("Trailer", "editing")).to_contain_text("too dark <b>here</b>")
+        ann.card("Trailer").focus()
+        ann.page.keyboard.press("s")
+        ann.page.click("dialog button.primary")
+        lead.does("Approve", "Trailer")
+        expect(wang.card("Trailer", "done")).to_be_visible()
+        lead.does("Assign", "Mix")
+        lead.page.select_option("dialog [name=to]", "1002")
+        lead.page.fill("dialog [name=word]", "you know it best")
+        lead.page.click("dialog button.primary")
+        wang.told("You were given “Mix”: you know it best")
+
+        # The history tells all of it.
+        ann.go("task/t0")
+        expect(ann.page.locator(".history")).to_contain_text("too dark <b>here</b>")
+        expect(ann.page.locator(".taskhead")).to_contain_text("Finished")
+
+        # A service dies, and its task with it; it is one line on the wall. Then it comes back.
+        cutter.ask(
+            "Register",
+            id="run",
+            name="Render reel",
+            status="running",
+            group_id="cut",
+            url="http://10.0.0.7:8080",
+            progress="3/7",
+        )
+        expect(wang.card("Render reel", "live").locator(".progress")).to_be_visible()
+        lead.go("now")
+        root.go("services")
+        cutter.close()
+        expect(wang.card("Render reel", "dead")).to_be_visible(timeout=10_000)
+        expect(root.page.locator(".services li", has_text="Cutter")).to_contain_text("dead")
+        expect(lead.page.locator(".lines").first).to_contain_text("Cutter")
+        expect(lead.page.locator(".lines").first).not_to_contain_text("Render reel")
+        with taskdash.connect(office.daemon.url) as again:
+            again.ask("RegisterService", url="http://10.0.0.7:8080", name="Cutter", group_id="cut")
+            again.ask("Update", id="run", status="running")
+            expect(wang.card("Render reel", "live")).to_be_visible()
+            expect(root.page.locator(".services li", has_text="Cutter")).to_contain_text("alive")
+            expect(lead.page.locator(".lines").first).not_to_contain_text("Cutter")
+
+        # Evening: wang is ill; all that he holds goes to ann.
+        root.go("people")
+        row = root.page.locator(".people li", has_text="王小明")
+        row.get_by_role("button", name="Hand over").click()
+        root.page.get_by_label("Ann Li").check()
+        root.page.click("dialog button.primary")
+        expect(root.page.locator("dialog")).to_contain_text("t2 → Ann Li")
+        root.page.click("dialog button.primary")
+        expect(wang.card("Mix")).to_contain_text("Ann Li")
+        # Signed out everywhere means: the board closes.
+        office.ask("Logout", user="1001", everywhere=True)
+        expect(ann.page.locator("form.signin")).to_be_visible()
+
+
+def test_a_laptop_that_sleeps_catches_up_without_a_reload(
+    tmp_path: Path, seat: Callable[..., Desk]
+) -> None:
+    """It asks for what it has missed, and for nothing else."""
+    with Office(tmp_path) as office:
+        furnish(office)
+        relay = Relay(int(office.address.rpartition(":")[2]))
+        desk = seat(f"http://{relay.address}", "1001", "Ann Li")
+        expect(desk.card("Poster", "free")).to_be_visible()
+        desk.page.evaluate("window.mark = 'the same page'")
+        sent: list[str] = []
+
+        def opened(socket: Any) -> None:
+            sent.append(socket.url)
+            socket.on("framesent", lambda frame: sent.append(str(frame)))
+
+        desk.page.on("websocket", opened)
+        relay.sleep()
+        office.ask("Claim", id="cut-5", user="1002")
+        office.task("new", "Came in the night", group_id="cut")
+        office.ask("Update", id="cut-6", group_id="paint", own=False)
+        relay.wake()
+        expect(desk.card("Came in the night", "free")).to_be_visible(timeout=15_000)
+        expect(desk.card("Poster", "claimed")).to_contain_text("王小明")
+        expect(desk.card("Mix, reel 2")).to_have_count(0)
+        assert desk.page.evaluate("window.mark") == "the same page"
+        assert re.search(r"/ws\?since=\d+&sight=", sent[0])
+        assert not [frame for frame in sent if "Query" in frame]
+        relay.sleep()
+        # What happens in the meantime may change what she sees: then it is read afresh.
+        office.ask("SetPerson", user="1001", groups=["paint"])
+        relay.wake()
+        expect(desk.card("Mix, reel 2", "free")).to_be_visible(timeout=15_000)
+        expect(desk.card("Poster")).to_have_count(0)
+        desk.complaints = [said for said in desk.complaints if "WebSocket" not in said]
+        relay.close()
+
+
+def test_a_daemon_that_restarts_is_found_again(tmp_path: Path, seat: Callable[..., Desk]) -> None:
+    """And says so meanwhile."""
+    with Office(tmp_path) as office:
+        furnish(office)
+        desk = seat(office.url, "1001", "Ann Li")
+        expect(desk.card("Poster", "free")).to_be_visible()
+        office.daemon.stop()
+        expect(desk.page.locator("#offline")).to_be_visible()
+        with Office(tmp_path, port=office.port) as again:
+            again.ask("Claim", id="cut-5", user="1002")
+            expect(desk.card("Poster", "claimed")).to_be_visible(timeout=15_000)
+            expect(desk.page.locator("#offline")).to_be_hidden()
+        desk.complaints.clear()
+
+
+def test_a_sign_in_from_elsewhere_can_be_backed_out(
+    furnished: Office, seat: Callable[..., Desk], browser: Browser
+) -> None:
+    """For five seconds, and nothing is kept of it; then it goes on by itself."""
+    eve = seat(furnished.url, "1003", "Eve Stone")
+    eve.does("Claim", "背景绘制")
+    eve.told("Yours")
+    # Loopback has many addresses, and this one is not the last.
+    relay = Relay(furnished.port, source="127.0.0.9")
+    context = browser.new_context(locale="en-GB")
+    page = context.new_page()
+    page.goto(f"http://{relay.address}")
+    page.fill("[name=user]", "1003")
+    page.click("form button.primary")
+    expect(page.get_by_role("alertdialog")).to_contain_text("was last signed in from 127.0.0.1")
+    expect(page.get_by_role("alertdialog")).to_contain_text("paint-2")
+    page.get_by_role("button", name="That is not me").click()
+    expect(page.locator("form.signin")).to_be_visible()
+    assert furnished.ask("Audit", kinds=["signed in"], who="127.0.0.9")["entries"] == []
+    page.click("form button.primary")
+    expect(page.get_by_role("alertdialog")).to_be_visible()
+    expect(page.locator("nav")).to_be_visible(timeout=8_000)
+    context.close()
+    relay.close()
+
+
+@pytest.mark.parametrize(("theme", "language"), list(product(("light", "dark"), ("en", "zh"))))
+def test_nothing_keeps_anybody_out(
+    furnished: Office, seat: Callable[..., Desk], theme: str, language: str
+) -> None:
+    """axe-core finds nothing serious in any view; nothing is wider than a phone."""
+    desk = seat(furnished.url, "1005", "Root")
+    desk.page.evaluate(
+        "([theme, language]) => { localStorage.theme = theme; localStorage.language = language }",
+        [theme, language],
+    )
+    desk.page.reload()
+    for view in VIEWS:
+        desk.go(view)
+        desk.settled()
+        found = Axe().run(desk.page)
+        grave = [
+            (one["id"], [node["html"][:200] for node in one["nodes"]][:3])
+            for one in found.response["violations"]
+            if one["impact"] in ("serious", "critical")
+        ]
+        assert grave == [], view
+    desk.page.set_viewport_size({"width": 360, "height": 740})
+    for view in VIEWS:
+        desk.go(view)
+        desk.settled()
+        widths = (
+            "[document.documentElement.scrollWidth, document.querySelector('#main').scrollWidth]"
+        )
+        assert max(desk.page.evaluate(widths)) <= 360, view
+
+
+def test_the_first_page_is_small_and_stands_still(
+    furnished: Office, seat: Callable[..., Desk]
+) -> None:
+    """150 KB at most, nothing moves while it comes, and all of it is ours."""
+    desk = seat(furnished.url, "1005", "Root")
+    desk.page.reload()
+    expect(desk.card("Poster")).to_be_visible()
+    loaded = desk.page.evaluate(
+        "performance.getEntries().filter(one => one.transferSize !== undefined)"
+        ".map(one => [one.name, one.transferSize])"
+    )
+    assert sum(size for _, size in loaded) <= 150_000
+    assert all(name.startswith(furnished.url) for name, _ in loaded)
+    shifts = desk.page.evaluate(
+        """() => new Promise(done => new PerformanceObserver(list =>
+            done(list.getEntries().map(one => [one.value, one.sources.map(
+                source => `${source.node?.nodeName}.${source.node?.className}`)]))).observe(
+            {type: 'layout-shift', buffered: true}) ?? setTimeout(() => done([]), 500))"""
+    )
+    assert sum(value for value, _ in shifts) < 0.02, shifts
+
+
+def test_filters_live_in_the_url(furnished: Office, seat: Callable[..., Desk]) -> None:
+    """So that they can be sent to somebody, and the back key works."""
+    desk = seat(furnished.url, "1005", "Root")
+    desk.page.select_option(".filters select", "paint")
+    expect(desk.card("Poster")).to_have_count(0)
+    expect(desk.card("Matte, shot 9")).to_be_visible()
+    assert "group=paint" in desk.page.url
+    desk.page.keyboard.press("/")
+    desk.page.keyboard.type("matte")
+    expect(desk.card("背景绘制")).to_have_count(0)
+    desk.page.reload()
+    expect(desk.card("Matte, shot 9")).to_be_visible()
+    expect(desk.card("Sky, shot 4")).to_have_count(0)
+    desk.page.get_by_role("button", name="Clear").click()
+    expect(desk.card("Poster")).to_be_visible()
+
+
+def test_everything_works_by_the_keyboard(furnished: Office, seat: Callable[..., Desk]) -> None:
+    desk = seat(furnished.url, "1005", "Root")
+    keys = desk.page.keyboard
+    expect(desk.card("Poster")).to_be_visible()
+    desk.page.locator(".card").first.focus()
+    first = desk.page.evaluate("document.activeElement.dataset.id")
+    keys.press("ArrowDown")
+    second = desk.page.evaluate("document.activeElement.dataset.id")
+    keys.press("ArrowRight")
+    third = desk.page.evaluate("document.activeElement.dataset.id")
+    assert len({first, second, third}) == 3
+    keys.press("Enter")
+    expect(desk.page.locator(".taskhead h1")).to_be_visible()
+    keys.press("Escape")
+    expect(desk.page.locator(".board")).to_be_visible()
+    for number, view in enumerate(("board", "list", "people", "services", "now", "day")):
+        keys.press(str(number + 1))
+        expect(desk.page.locator(f"body[data-view={view}]")).to_be_visible()
+    keys.press("?")
+    expect(desk.page.get_by_role("dialog")).to_contain_text("Claim")
+    keys.press("Escape")
+    keys.press("2")
+    desk.page.locator(".scroll").focus()
+    keys.press("ArrowDown")
+    keys.press("ArrowDown")
+    expect(desk.page.locator(".listrow:focus")).to_have_count(1)
+
+
+def test_names_are_text_whatever_they_hold(furnished: Office, seat: Callable[..., Desk]) -> None:
+    """Markup in any field is shown as it is, in every view."""
+    evil = "<img src=x onerror=alert(1)>\"'`${1}&lt;"
+    furnished.task(
+        "evil",
+        evil,
+        FREE,
+        group_id=evil,
+        description=evil,
+        url="javascript:alert(1)",
+        reason=evil,
+        progress=evil,
+        project_id=evil,
+    )
+    desk = seat(furnished.url, "1005", "Root")
+    dialogs: list[Any] = []
+    desk.page.on("dialog", lambda dialog: dialogs.append(dialog))
+    for view in [*VIEWS, "task/evil"]:
+        desk.go(view)
+        desk.settled()
+    expect(desk.page.locator(".taskhead h1")).to_have_text(evil)
+    assert desk.page.locator("a[href^='javascript']").count() == 0
+    assert desk.page.locator("#main img").count() == 0
+    assert dialogs == []
+    furnished.ask("Update", id="evil", status="cancelled", group_id="", reason="", own=False)
+
+
+def test_a_long_list_holds_few_rows(tmp_path: Path, seat: Callable[..., Desk]) -> None:
+    """Of any number of tasks only those in sight are on the page, and more come by scrolling."""
+    with Office(tmp_path) as office:
+        office.people()
+        office.many(3000)
+        desk = seat(office.url, "1005", "Root")
+        desk.go("list")
+        expect(desk.page.locator(".said")).to_contain_text("tasks")
+        rows = desk.page.locator(".listrow")
+        assert rows.count() < 80
+        for _ in range(7):
+            desk.page.locator(".scroll").evaluate("node => node.scrollTop = node.scrollHeight")
+            desk.page.wait_for_timeout(150)
+        expect(desk.page.locator(".said")).to_contain_text("3,000 tasks", timeout=10_000)
+        desk.page.locator(".scroll").evaluate("node => node.scrollTop = node.scrollHeight")
+        expect(desk.page.locator(".listrow", has_text="many-00000")).to_be_visible()
+        assert rows.count() < 80
+        # What changes comes to the top; whoever reads further down keeps their place.
+        office.ask("Update", id="many-00500", description="x", own=False)
+        expect(desk.page.locator(".listrow", has_text="many-00000")).to_be_visible()
+        desk.page.locator(".scroll").evaluate("node => node.scrollTop = 0")
+        expect(desk.page.locator(".listrow").first).to_contain_text("many-00500")
+        desk.page.fill("input[type=search]", "MANY-0271")
+        expect(desk.page.locator(".said")).to_contain_text("10 tasks")
+
+
+def test_both_languages_have_all_words() -> None:
+    """And every word that the pages ask for is there."""
+    english, chinese = (
+        json.loads((STATIC / f"{language}.json").read_text()) for language in ("en", "zh")
+    )
+    assert english.keys() == chinese.keys()
+    for key, text in english.items():
+        assert re.findall(r"\{\w+\}", text).sort() == re.findall(r"\{\w+\}", chinese[key]).sort()
+        assert text
+        assert chinese[key]
+    asked: set[str] = set()
+    for path in STATIC.glob("*.js"):
+        asked |= set(re.findall(r"\bt\('([\w.]+)'", path.read_text()))
+    assert asked <= english.keys()
+    # What is put together of a part and a name must be there for every name that can be.
+    for name in ("board", "list", "people", "services", "now", "day"):
+        assert f"view.{name}" in english
+    for name in ("free", "claimed", "editing", "review", "live", "dead", "done"):
+        assert {f"state.{name}", f"empty.{name}"} <= english.keys()
+    assert {CLAIMED, EDITING, FREE, REVIEW} == {"已领取", "编辑中", "待领取", "待审核"}
