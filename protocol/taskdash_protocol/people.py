@@ -190,6 +190,7 @@ class Handover(Declared):
     to: tuple[str, ...] = texts(
         "Who gets them: each the next, whoever has the fewest first.",
         characters_max=PERSON_CHARACTERS_MAX,
+        many_min=1,
         many_max=HANDED_TO_MAX,
     )
     user: str = _as_user()

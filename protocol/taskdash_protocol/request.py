@@ -8,10 +8,16 @@ from typing import Any, ClassVar, Final, Self
 from taskdash_protocol.checks import check_text
 from taskdash_protocol.errors import BadRequest
 
+_WORD: Final = r"\w"
+_LETTERS: Final = r"\p{L}\p{N}_"
+"""How ECMA-262 says it of all alphabets."""
+
 Read = Callable[[str, Any], Any]
 """Checks the value that a body gives for a field of this name. Raises `BadRequest`."""
 
 URL_CHARACTERS_MAX: Final = 2048
+PLAIN: Final = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+"""What has no control characters, as JSON Schema says it (ECMA-262)."""
 
 
 def about(meaning: str, **kwargs: Any) -> Any:
@@ -94,28 +100,31 @@ def text(
             raise BadRequest(f"field {name} must be made of {words[1]}")
         return value
 
-    schema: dict[str, Any] = {"type": "string", "maxLength": characters_max}
+    schema: dict[str, Any] = {"type": "string", "maxLength": characters_max, "pattern": PLAIN}
     if one_of is not None:
         schema["enum"] = list(one_of)
     if not empty:
         schema["minLength"] = 1
     if words is not None:
-        schema["pattern"] = f"^({words[0]}){'?' if empty else ''}$"
+        schema["pattern"] = f"^({words[0].replace(_WORD, _LETTERS)}){'?' if empty else ''}$"
     return field(metadata={"about": meaning, "read": read, "schema": schema}, **kwargs)
 
 
-def texts(meaning: str, *, characters_max: int, many_max: int, **kwargs: Any) -> Any:
+def texts(
+    meaning: str, *, characters_max: int, many_max: int, many_min: int = 0, **kwargs: Any
+) -> Any:
     """Declare a field that is a list of strings, none of them empty, none twice."""
     one = text(meaning, characters_max=characters_max, empty=False)
 
     def read(name: str, value: Any) -> tuple[str, ...]:
         if type(value) is not list:
             raise BadRequest(f"field {name} must be a list of strings")
-        if len(value) > many_max:
-            raise BadRequest(f"field {name} has more than {many_max} members")
+        if not many_min <= len(value) <= many_max:
+            raise BadRequest(f"field {name} must have {many_min} to {many_max} members")
         return tuple(dict.fromkeys(one.metadata["read"](name, member) for member in value))
 
-    schema = {"type": "array", "items": one.metadata["schema"], "maxItems": many_max}
+    bounds = {"minItems": many_min, "maxItems": many_max}
+    schema = {"type": "array", "items": one.metadata["schema"], **bounds}
     return field(metadata={"about": meaning, "read": read, "schema": schema}, **kwargs)
 
 
@@ -152,6 +161,5 @@ def url(meaning: str, **kwargs: Any) -> Any:
             raise BadRequest(f"field {name} must be an http:// or https:// URL")
         return given
 
-    return field(
-        metadata={"about": meaning, "read": read, "schema": one.metadata["schema"]}, **kwargs
-    )
+    schema = {**one.metadata["schema"], "pattern": r"^https?://[^\u0000-\u001f\u007f-\u009f]*$"}
+    return field(metadata={"about": meaning, "read": read, "schema": schema}, **kwargs)

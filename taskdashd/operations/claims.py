@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from taskdash_protocol import strictjson
-from taskdash_protocol.errors import AuthError, BadRequest, Conflict, NotFound
+from taskdash_protocol.errors import AuthError, Conflict, NotFound
 from taskdash_protocol.people import (
     Approve,
     Assign,
@@ -141,7 +141,7 @@ def actor_of(
 ) -> Actor:
     """Say who acts. A person acts for themselves; a service or an operator for somebody it names.
 
-    A service may do what that person may; an operator everything. Raises `AuthError`, `BadRequest`.
+    A service may do what that person may; an operator everything. Raises `AuthError`, `Conflict`.
     """
     identity, author = caller.identity, caller.author
     if identity.person:
@@ -153,7 +153,7 @@ def actor_of(
         raise AuthError("this token may only read")
     if not user:
         if needs_person or not identity.is_operator:
-            raise BadRequest("field user is required: who does it?")
+            raise Conflict("field user is required: who does it?")
         return Actor(identity, "", author)
     person = _active(user, transaction)
     whose = identity if identity.is_operator else person.identity
@@ -198,15 +198,15 @@ def receiver(
     name: str,
     asker: Identity,
 ) -> Person:
-    """Give who is to get a task. Raises `BadRequest`, `Conflict` where they cannot.
+    """Give who is to get a task. Raises `Conflict` where they cannot.
 
     Of people whom the asker does not see it says that there are none.
     """
     person = _person(number, transaction)
     if person is None or not sees_person(asker, person):
-        raise BadRequest(f"field {name}: there is no person {number!r}")
+        raise Conflict(f"field {name}: there is no person {number!r}")
     if not person.active:
-        raise BadRequest(f"field {name}: {called(person.id, person.name)} is not active")
+        raise Conflict(f"field {name}: {called(person.id, person.name)} is not active")
     if fields is not None and not person.identity.sees(fields["group_id"]):
         group = fields["group_id"]
         raise Conflict(f"{called(person.id, person.name)} is not in the task's group {group!r}")
@@ -233,7 +233,7 @@ def _person(number: str, transaction: Transaction) -> Person | None:
 def _active(number: str, transaction: Transaction) -> Person:
     person = _person(number, transaction)
     if person is None:
-        raise BadRequest(f"field user: there is no person {number!r}")
+        raise Conflict(f"field user: there is no person {number!r}")
     if not person.active:
         raise AuthError(f"{called(person.id, person.name)} is not active")
     return person

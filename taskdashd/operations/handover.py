@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from taskdash_protocol.errors import AuthError, BadRequest, Busy, Conflict, ServerError
+from taskdash_protocol.errors import AuthError, Busy, Conflict, ServerError
 from taskdash_protocol.people import Handover
 from taskdash_protocol.requests import Query
 from taskdash_protocol.statuses import IN_REVIEW
@@ -24,10 +24,8 @@ _BYTES_MAX: Final = 8 << 20
 @session(Handover)
 def handover(request: Handover, caller: Caller, done: Done) -> None:
     """Move the tasks that somebody holds, and those they are to check."""
-    if not request.to:
-        raise BadRequest("field to must name somebody")
     if request.of in request.to:
-        raise BadRequest("field to names the one whose tasks are to go")
+        raise Conflict("field to names the one whose tasks are to go")
     identity = caller.identity
     if identity.person != request.of and not (identity.may_write or identity.leads):
         raise AuthError("only a lead gives away what others hold")

@@ -68,7 +68,7 @@ def _make_account(request: Login, caller: Caller, done: Done) -> None:
     engine, limits = caller.engine, caller.engine.limits
     name = request.name.strip()
     if not name:
-        raise BadRequest("field name is required the first time: what are you called?")
+        raise Conflict("field name is required the first time: what are you called?")
     _check_room(engine)
     engine.sign_ups.check(caller.session.address, "accounts")
     engine.sign_ups.add(caller.session.address)
@@ -164,7 +164,7 @@ def logout(request: Logout, caller: Caller, done: Done) -> None:
     if number != caller.identity.person and not caller.identity.is_operator:
         raise AuthError("field user: only an admin signs others out")
     if not number:
-        raise BadRequest("field user is required: nobody is signed in here")
+        raise Conflict("field user is required: nobody is signed in here")
     key = None if request.everywhere or request.user else key_of(me.secret)
 
     def decide(transaction: Transaction) -> dict[str, Any]:
@@ -252,7 +252,7 @@ def _decide(
     if found is not None:
         person = Person.from_record(found)
     elif request.name is None:
-        raise BadRequest(f"field name is required: there is no person {request.user!r} yet")
+        raise Conflict(f"field name is required: there is no person {request.user!r} yet")
     else:
         _check_room(caller.engine)
         person = Person(request.user, request.name, made_at=transaction.at)
@@ -291,7 +291,7 @@ def about(person: Person) -> dict[str, Any]:
 def _known(number: str, transaction: Transaction) -> Person:
     found = transaction.record(PERSON, number)
     if found is None:
-        raise BadRequest(f"field user: there is no person {number!r}")
+        raise Conflict(f"field user: there is no person {number!r}")
     return Person.from_record(found)
 
 

@@ -141,7 +141,7 @@ def about(service: Service, engine: Engine) -> dict[str, Any]:
 def _seen(url: str, caller: Caller) -> Service:
     service = caller.engine.services.find(url)
     if service is None or not caller.identity.sees(service.group_id):
-        raise BadRequest(f"field url: there is no service {url[:200]!r}: RegisterService first")
+        raise Conflict(f"field url: there is no service {url[:200]!r}: RegisterService first")
     return service
 
 

@@ -34,6 +34,11 @@ from taskdashd.web.socket import Socket
 API: Final = "/api/v1/"
 _READ_BY_GET: Final = (f"{API}openapi.json", f"{API}about")
 _BEARER: Final = ("www-authenticate", "Bearer")
+_KINDS: Final[dict[HTTPStatus, type[ServerError]]] = {
+    HTTPStatus.UNAUTHORIZED: AuthError,
+    HTTPStatus.FORBIDDEN: AuthError,
+    HTTPStatus.TOO_MANY_REQUESTS: Busy,
+}
 SAFE: Final[Headers] = [
     # Nothing but our own files runs or is shown, and nobody frames us.
     (
@@ -87,7 +92,17 @@ class App:
         engine.on_kept.append(self._kept)
 
     async def respond(self, request: Request) -> Response:
-        """Answer a request."""
+        """Answer a request. Raises `Refused`, but for the API, which speaks JSON alone."""
+        try:
+            return await self._respond(request)
+        except Refused as error:
+            if not request.path.startswith(API):
+                raise
+            kind = _KINDS.get(error.status, BadRequest)
+            refused = _json(error.status, error_body(kind(error.why)))
+            return replace(refused, headers=[*refused.headers, *error.headers])
+
+    async def _respond(self, request: Request) -> Response:
         self._origins.check_host(request)
         path, method = request.path, request.method
         if path == "/rpost/task" or (path.startswith(API) and path not in _READ_BY_GET):

@@ -6,7 +6,7 @@ from typing import Any, Final
 from taskdash_protocol import __version__
 from taskdash_protocol.errors import BY_ERRID
 from taskdash_protocol.fields import CONTROL_FIELDS, TASK_FIELDS
-from taskdash_protocol.request import Declared, Request, is_required
+from taskdash_protocol.request import PLAIN, Declared, Request, is_required
 from taskdash_protocol.requests import (
     CONTAINS_CHARACTERS_MAX,
     HEARTBEAT_TIMEOUT_MAX_S,
@@ -25,8 +25,14 @@ from taskdash_protocol.statuses import CLASSES
 from taskdashd.operations.dispatch import OFFERED
 from taskdashd.web.api import STATUSES
 
-_TEXT: Final[dict[str, Any]] = {"type": "string"}
-_ID: Final[dict[str, Any]] = {"type": "string", "minLength": 1, "maxLength": ID_CHARACTERS_MAX}
+_TEXT: Final[dict[str, Any]] = {"type": "string", "pattern": r"^[^\u0000]*$"}
+_CURSOR: Final[dict[str, Any]] = {**_TEXT, "type": ["string", "null"]}
+_ID: Final[dict[str, Any]] = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": ID_CHARACTERS_MAX,
+    "pattern": PLAIN,
+}
 _LIMIT: Final[dict[str, Any]] = {"type": "integer", "minimum": 1, "maximum": 1000}
 _CLASS: Final = {"enum": list(CLASSES)}
 _WHERE: Final[dict[str, Any]] = {
@@ -58,8 +64,8 @@ _BY_HAND: Final[dict[type[Request], dict[str, Any]]] = {
         "where": _WHERE,
         "order": {"enum": _ORDERS},
         "limit": _LIMIT,
-        "after": {"type": "string"},
-        "contains": {"type": "string", "maxLength": CONTAINS_CHARACTERS_MAX},
+        "after": _CURSOR,
+        "contains": {**_TEXT, "maxLength": CONTAINS_CHARACTERS_MAX},
     },
     Status: {"check": {"type": "boolean"}},
     Audit: {
@@ -69,7 +75,7 @@ _BY_HAND: Final[dict[type[Request], dict[str, Any]]] = {
         "since": {"type": "string", "format": "date-time"},
         "until": {"type": "string", "format": "date-time"},
         "limit": _LIMIT,
-        "after": _TEXT,
+        "after": _CURSOR,
     },
 }
 
@@ -139,7 +145,6 @@ _MEANINGS: Final = {
     403: "Whoever has signed in may not do that.",
     404: "No task has the id.",
     409: "The change lost, or the rules forbid it.",
-    413: "The body is too large.",
     415: "The body is no JSON.",
     429: "Over a limit: try again later.",
     507: "It could not be stored: nothing of it is kept.",

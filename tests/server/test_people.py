@@ -286,9 +286,9 @@ def test_a_lead_assigns_with_a_word_and_takes_back(world: World) -> None:
     peers = office(world)
     task(world)
     assert peers["bob"].ask("Assign", id="t", to="ann")["errid"] == 1003
-    assert peers["lea"].ask("Assign", id="t", to="eve")["errid"] == 1000, "she sees no eve"
+    assert peers["lea"].ask("Assign", id="t", to="eve")["errid"] == 1004, "she sees no eve"
     assert admin(world).ask("Assign", id="t", to="eve")["errid"] == 1004, "not of the group"
-    assert peers["lea"].ask("Assign", id="t", to="nobody")["errid"] == 1000
+    assert peers["lea"].ask("Assign", id="t", to="nobody")["errid"] == 1004
     assert peers["lea"].ask("Assign", id="t", to="ann", word="please")["user"] == "ann"
     assert found(world)["reason"] == "please"
     assert peers["bob"].ask("Release", id="t")["errid"] == 1004
@@ -302,8 +302,8 @@ def test_a_service_acts_for_a_person_with_that_persons_rights(world: World) -> N
     office(world)
     task(world)
     boss = admin(world)
-    assert boss.ask("Claim", id="t")["errid"] == 1000
-    assert boss.ask("Claim", id="t", user="who")["errid"] == 1000
+    assert boss.ask("Claim", id="t")["errid"] == 1004
+    assert boss.ask("Claim", id="t", user="who")["errid"] == 1004
     assert boss.ask("Claim", id="t", user="ann")["user"] == "ann"
     assert boss.ask("Submit", id="t", user="ann")["status"] == REVIEW
     assert boss.ask("Approve", id="t")["status"] == "finish"
@@ -436,7 +436,7 @@ def test_a_service_without_a_connection_beats_by_its_url(world: World) -> None:
     def beat() -> None:
         assert over_http(world, "ServiceBeat", url=URL, time=5)["errid"] == OK
 
-    assert over_http(world, "ServiceBeat", url=URL)["errid"] == 1000, "who is that?"
+    assert over_http(world, "ServiceBeat", url=URL)["errid"] == 1004, "who is that?"
     assert over_http(world, "RegisterService", url=URL)["errid"] == OK
     beat()
     over_http(world, "Register", id="t", name="n", status="running", url=URL)

@@ -292,7 +292,7 @@ def test_who_is_out_of_sight_is_not_named(world: World) -> None:
         peers["ann"].ask("Submit", id="t", checker="eve"),
         peers["lea"].ask("Handover", of="ann", to=["zed"]),
     ):
-        assert reply["errid"] == 1000
+        assert reply["errid"] == 1004
         assert "Zed" not in reply["detail"]
 
 

@@ -25,9 +25,10 @@ FREE, CLAIMED, EDITING, REVIEW = "待领取", "已领取", "编辑中", "待审�
 class Office:
     """A daemon with a board, and what comes and goes there."""
 
-    def __init__(self, data: Path, *flags: str, port: int = 0) -> None:
+    def __init__(self, data: Path, *, port: int = 0, **settings: object) -> None:
         self.data = data
-        self.daemon = Daemon(data, "--web", f"127.0.0.1:{port}", *flags)
+        env = {f"TASKDASHD_{name.upper()}": str(value) for name, value in settings.items()}
+        self.daemon = Daemon(data, "--web", f"127.0.0.1:{port}", env=env)
         self.address = self.daemon.wait_for("the board is at")["address"]
         self.url = f"http://{self.address}"
         self.port = int(self.address.rpartition(":")[2])

@@ -100,7 +100,7 @@ def seat(browser: Browser) -> Iterator[Callable[..., Desk]]:
 
 def test_a_day_in_the_office(tmp_path: Path, seat: Callable[..., Desk]) -> None:
     """Two services, five people; claims, a race, a rejection, a death and a recovery."""
-    with Office(tmp_path, "--heartbeat-timeout", "3") as office:
+    with Office(tmp_path, heartbeat_timeout=3) as office:
         office.ask("SetPerson", user="1005", name="Root", role="admin")
         # Morning: people come, and get their groups.
         ann, wang = seat(office.url, "1001", "Ann Li"), seat(office.url, "1002", "王小明")
