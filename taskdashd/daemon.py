@@ -171,7 +171,9 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
         poller.listen(listener, tls)
     stop = trio.Event()
     async with trio.open_nursery() as nursery:
-        await nursery.start(_obey_signals, stop, lambda: _reload(live, engine, reload, tls))
+        await nursery.start(
+            _obey_signals, stop, lambda: _reload(live, engine, reload, (tls, web_tls))
+        )
         nursery.start_soon(poller.run)
         nursery.start_soon(supervisor.run)
         nursery.start_soon(_watchdog, writing)
@@ -196,6 +198,13 @@ async def serve(settings: Settings, reload: Callable[[], Settings]) -> None:
     poller.close()
     (settings.data / CONTROL_NAME).unlink(missing_ok=True)
     mailbox.close()
+    _close(database, writing, reading, querying)
+
+
+def _close(
+    database: Database, writing: ThreadExecutor, reading: ThreadExecutor, querying: ThreadExecutor
+) -> None:
+    """Close the database, as far as the disk lets us."""
     database.interrupt()
     readers_ended = reading.close(1.0, drop=True) and querying.close(1.0, drop=True)
     if not writing.close(1.0):
@@ -295,7 +304,10 @@ async def _obey_signals(
 
 
 def _reload(
-    live: Live, engine: Engine, reload: Callable[[], Settings], tls: TlsContext | None
+    live: Live,
+    engine: Engine,
+    reload: Callable[[], Settings],
+    certificates: tuple[TlsContext | None, ...],
 ) -> None:
     try:
         new = reload()
@@ -312,7 +324,7 @@ def _reload(
     log.info("configuration reloaded", changed=changed)
     told = ", ".join(f"{name}: {how}" for name, how in changed.items()) or "nothing new"
     engine.acts.note("configuration reloaded", "SIGHUP", told)
-    if tls is not None:
+    for tls in filter(None, certificates):
         try:
             tls.reload()
             log.info("certificate reloaded")

@@ -11,10 +11,9 @@
 - An operation of kind "session" waits until everything before it is answered, and stops the inbox
   until it is done.
 - Nothing in here is unbounded: `wants_input` is false while too much waits, and what has waited
-  longer than `queue_timeout` for its turn is refused, until there is no more of it.
+  longer than `queue_timeout` for its turn is refused.
 
-Whoever drives it calls `receive`, `end_of_input`, `expire` and `settle`, sends what `outbox` gives,
-and closes the socket when `finished`.
+Whoever drives it calls `receive`, `end_of_input`, `expire` and `settle`, sends what `outbox` gives.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,7 +36,6 @@ from taskdashd.server.outbox import Outbox
 from taskdashd.server.ready import ReadyReplies
 
 LOOK_AHEAD_MAX: Final = 256
-
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 

@@ -1,0 +1,57 @@
+"""People, the tasks that they do, and services, from a shell."""
+
+import json
+
+from daemon import Daemon
+from terminal import ctl, in_terminal
+
+import taskdash
+
+
+def did(daemon: Daemon, *words: str) -> str:
+    done = ctl(daemon, *words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_task_from_hand_to_hand(daemon: Daemon) -> None:
+    """Accounts, a claim with its limit, a rejection, a handover."""
+    assert "nobody has an account yet" in ctl(daemon, "people").stderr
+    for number, name in (("1001", "Ann"), ("1002", "王小明")):
+        did(daemon, "person", number, "--name", name, "--group", "cut")
+    told = did(daemon, "person", "1002", "--role", "lead", "--lead", "cut")
+    assert "lead" in told
+    did(daemon, "register", "desk", "--status", "待领取", "--group", "cut")
+    assert did(daemon, "claim", "desk", "--user", "1001", "--limit", "3600") == (
+        "desk is 已领取, 1001's\n"
+    )
+    lost = ctl(daemon, "claim", "desk", "--user", "1002")
+    assert lost.returncode != 0
+    assert "1001 has it since" in lost.stderr
+    assert did(daemon, "begin", "desk", "--user", "1001") == "desk is 编辑中, 1001's\n"
+    assert did(daemon, "submit", "desk", "--user", "1001", "--checker", "1002")
+    did(daemon, "reject", "desk", "--user", "1002", "--reason", "too dark")
+    handed = ctl(daemon, "handover", "1001", "--to", "1002", "--word", "leave")
+    assert handed.stdout == ""
+    assert "cannot take it" not in handed.stdout
+    assert "0 moved" in handed.stderr or "none of them can take it" in handed.stderr
+    did(daemon, "person", "1003", "--name", "Eve", "--group", "cut")
+    assert did(daemon, "handover", "1001", "--to", "1003") == "desk: user is 1003 now\n"
+    did(daemon, "submit", "desk", "--user", "1003")
+    assert did(daemon, "approve", "desk", "--user", "1002", "--word", "fine").startswith("desk is")
+    rows = json.loads(did(daemon, "people", "-o", "json"))
+    assert [row["user"] for row in rows] == ["1001", "1002", "1003"]
+    assert "王小明" in in_terminal(daemon, "people", columns=120)
+    did(daemon, "person", "1003", "--inactive")
+    assert did(daemon, "people").splitlines()[2].split("\t")[-1] == "no"
+
+
+def test_how_services_fare(daemon: Daemon) -> None:
+    assert "no service has registered" in ctl(daemon, "services").stderr
+    with taskdash.connect(daemon.url) as dash:
+        dash.ask("RegisterService", url="http://10.0.0.7:8080", name="Cutter")
+        assert did(daemon, "services").split("\t")[:3] == [
+            "alive",
+            "Cutter",
+            "http://10.0.0.7:8080",
+        ]

@@ -1,0 +1,179 @@
+"""The commands about people, the tasks that they do, and task services."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import click
+
+from taskdash import address
+from taskdash_ctl import show
+from taskdash_ctl.reach import attempt, connect
+from taskdash_protocol.people import ROLES
+
+_FORMATS: Final = ("table", "json", "jsonl", "csv")
+_PEOPLE: Final = ("user", "name", "role", "groups", "leads", "active")
+_SERVICES: Final = ("state", "name", "url", "group_id", "since", "silent_s")
+
+_output = click.option(
+    "--output", "-o", type=click.Choice(_FORMATS), default="table", help="How to print."
+)
+_as_user = click.option(
+    "--user", metavar="NUMBER", help="Who does it; without it you do, as the operator."
+)
+_word = click.option("--word", metavar="TEXT", help="A word on it, kept as the task's reason.")
+
+
+@click.command()
+@_output
+@click.pass_obj
+def people(where: address.Address, /, output: str) -> None:
+    """List the people who have an account.
+
+    \b
+    taskdash-ctl people
+    taskdash-ctl people -o jsonl
+    """
+    with connect(where) as dash:
+        rows = attempt(lambda: dash.ask("People")["people"])
+    _show(rows, output, _PEOPLE, "nobody has an account yet: people sign in at the board")
+
+
+@click.command()
+@click.argument("user", metavar="NUMBER")
+@click.option("--name", metavar="TEXT", help="What people call them; a new account needs one.")
+@click.option("--role", type=click.Choice(ROLES), help="What they may do.")
+@click.option("--group", "groups", multiple=True, help="Their groups, all of them; repeatable.")
+@click.option("--lead", "leads", multiple=True, help="Those that a lead leads; repeatable.")
+@click.option("--active/--inactive", default=None, help="Whether they may sign in.")
+@click.option("--password", is_flag=True, help="Ask for a new password.")
+@click.pass_obj
+def person(where: address.Address, /, user: str, password: bool, **given: Any) -> None:
+    """Make somebody's account, or change it; what is not given stays.
+
+    \b
+    taskdash-ctl person 1001 --name "Wang Xiaoming" --group cut
+    taskdash-ctl person 1004 --role lead --lead cut
+    taskdash-ctl person 1001 --inactive
+    """
+    fields = {name: value for name, value in given.items() if value not in (None, ())}
+    fields |= {name: list(fields[name]) for name in ("groups", "leads") if name in fields}
+    if password:
+        fields["password"] = click.prompt("New password", hide_input=True, confirmation_prompt=True)
+    with connect(where) as dash:
+        reply = attempt(lambda: dash.ask("SetPerson", user=user, **fields))
+    show.pairs((name, _plain(reply[name])) for name in _PEOPLE)
+
+
+@click.command()
+@click.argument("of", metavar="NUMBER")
+@click.option("--to", multiple=True, required=True, metavar="NUMBER", help="To whom; repeatable.")
+@_as_user
+@_word
+@click.pass_obj
+def handover(
+    where: address.Address, /, of: str, to: tuple[str, ...], user: str | None, word: str | None
+) -> None:
+    """Give all that somebody holds or is to check to others: leave, illness.
+
+    \b
+    taskdash-ctl handover 1001 --to 1002 --to 1003 --word "on leave until May"
+    """
+    more = {"user": user or "", "word": word or ""}
+    with connect(where) as dash:
+        done = attempt(lambda: dash.ask("Handover", of=of, to=list(to), **more))
+    for one in done["moved"]:
+        click.echo(f"{show.clean(one['id'])}: {one['as']} is {one['to']} now")
+    for one in done["left"]:
+        click.echo(f"{show.clean(one['id'])} stays: {show.clean(one['why'])}", err=True)
+    click.echo(f"{len(done['moved'])} moved, {len(done['left'])} left", err=True)
+
+
+@click.command()
+@_output
+@click.pass_obj
+def services(where: address.Address, /, output: str) -> None:
+    """List the task services, and how they fare.
+
+    \b
+    taskdash-ctl services
+    """
+    with connect(where) as dash:
+        rows = attempt(lambda: dash.ask("Services")["services"])
+    _show(rows, output, _SERVICES, "no service has registered: see RegisterService in PROTOCOL.md")
+
+
+def _act(
+    name: str, doing: str, example: str, *options: Callable[[Any], Any], **names: str
+) -> click.Command:
+    """Make the command of an act; `names` says what its options are called in the request."""
+
+    @click.argument("id")
+    @_as_user
+    @click.pass_obj
+    def act(where: address.Address, /, id: str, **given: Any) -> None:
+        fields = {names.get(key, key): value for key, value in given.items() if value is not None}
+        with connect(where) as dash:
+            done = attempt(lambda: dash.ask(name, id=id, **fields))
+        holder = f", {done['user']}'s" if done["user"] else ""
+        click.echo(f"{show.clean(id)} is {show.clean(done['status'])}{show.clean(holder)}")
+
+    for option in reversed(options):
+        act = option(act)
+    return click.command(name.lower(), help=f"{doing}\n\n\b\n{example}")(act)
+
+
+_limit = click.option(
+    "--limit", type=click.FloatRange(1), metavar="SECONDS", help="It is free again after that."
+)
+_to = click.option("--to", required=True, metavar="NUMBER", help="Who gets it.")
+_checker = click.option("--checker", metavar="NUMBER", help="Who is to check it.")
+_reason = click.option("--reason", required=True, metavar="TEXT", help="What is to be done.")
+
+COMMANDS: Final = (
+    people,
+    person,
+    _act("Claim", "Take a task for somebody.", "taskdash-ctl claim desk-7 --user 1001", _limit),
+    _act("Begin", "Say that work on it has begun.", "taskdash-ctl begin desk-7 --user 1001"),
+    _act("Release", "Set a claimed task free.", "taskdash-ctl release desk-7", _word),
+    _act(
+        "Assign",
+        "Give a task to somebody, whoever has it now.",
+        'taskdash-ctl assign desk-7 --to 1002 --word "you know it best"',
+        _to,
+        _word,
+        _limit,
+    ),
+    _act(
+        "Submit",
+        "Hand the work in, to be checked.",
+        "taskdash-ctl submit desk-7 --user 1001",
+        _checker,
+        _word,
+    ),
+    _act("Approve", "Find submitted work good.", "taskdash-ctl approve desk-7", _word),
+    _act(
+        "Reject",
+        "Give submitted work back, with the reason.",
+        'taskdash-ctl reject desk-7 --reason "too dark"',
+        _reason,
+    ),
+    handover,
+    services,
+)
+
+
+def _show(rows: list[dict[str, Any]], output: str, columns: tuple[str, ...], none: str) -> None:
+    if not rows and output == "table":
+        click.echo(none, err=True)
+        return
+    flat = output in ("table", "csv")
+    shown = [{name: _plain(row[name]) for name in columns} for row in rows] if flat else rows
+    attempt(lambda: show.tasks(shown, output, columns))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
