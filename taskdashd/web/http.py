@@ -17,6 +17,9 @@ _LINGER_S: Final = 1.0
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
+GONE: Final = (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError, OSError)
+"""The peer is there no more, or does not read: there is nobody left to be told."""
+
 Headers = list[tuple[str, str]]
 
 
@@ -108,7 +111,7 @@ async def serve(
         except h11.RemoteProtocolError as error:
             status = HTTPStatus(error.error_status_hint)
             response = refusal(Refused(status, "this is no HTTP/1.1 request"))
-        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+        except GONE:
             raise
         except Exception:
             log.exception("unexpected fault of a request", peer=peer)

@@ -72,15 +72,8 @@ class Server:
         self._of_address[address] += 1
         try:
             await self._serve(stream, sock, address, peer)
-        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError, OSError):
-            pass  # The peer is gone, or does not read: there is nobody left to tell.
-        except BaseExceptionGroup as group:
-            gone = (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError, OSError)
-            _, rest = group.split(gone)
-            if rest is not None:
-                if not isinstance(rest, ExceptionGroup):
-                    raise
-                log.exception("unexpected fault of a board", peer=peer)
+        except http.GONE as error:
+            log.debug("a web connection was lost", peer=peer, error=str(error))
         except Exception:
             log.exception("unexpected fault of a web connection", peer=peer)
         finally:

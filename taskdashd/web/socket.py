@@ -22,7 +22,7 @@ from taskdashd.operations.replies import error_body, reply_body
 from taskdashd.operations.session import Session
 from taskdashd.web.board import Board, Place
 from taskdashd.web.frames import text_frame
-from taskdashd.web.http import Refused, Request
+from taskdashd.web.http import GONE, Refused, Request
 
 PING_S: Final = 25.0
 _SILENCE_S: Final = 60.0
@@ -91,7 +91,17 @@ class Socket:
         self._scope = trio.CancelScope()
 
     async def run(self, board: Board, place: Place | None, early: bytes) -> None:
-        """Serve until either side ends it."""
+        """Serve until either side ends it, or the peer is gone."""
+        try:
+            await self._run(board, place, early)
+        except BaseExceptionGroup as group:
+            _, rest = group.split(GONE)
+            if rest is not None and not isinstance(rest, ExceptionGroup):
+                raise
+            if rest is not None:
+                log.exception("unexpected fault of a board", peer=self.session.peer)
+
+    async def _run(self, board: Board, place: Place | None, early: bytes) -> None:
         with self._scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._send_all)

@@ -3,7 +3,7 @@
 import { calm, fill, h, toast } from './dom.js';
 import { connect, disconnect, known, nameOf, on, post } from './feed.js';
 import { face, stateOf } from './tasks.js';
-import { LANGUAGES, chosen, language, load, t } from './words.js';
+import { LANGUAGES, chosen, language, load, ready, t } from './words.js';
 
 const VIEWS = ['board', 'list', 'people', 'services', 'now', 'day'];
 const bar = document.getElementById('bar');
@@ -173,7 +173,7 @@ on('state', (state) => {
   offline.hidden = state === 'open';
   offline.textContent = state === 'open' ? '' : t('offline');
   // Who comes back is told what they have missed: the view need not ask for it.
-  if (state === 'open') shown ? paintBar(place().view) : show();
+  if (state === 'open' && ready()) shown ? paintBar(place().view) : show();
 });
 
 // Somebody gave me a task, or took one away: that is worth a word.
@@ -191,7 +191,11 @@ addEventListener('hashchange', () => { if (known.me) show(); });
 
 document.documentElement.classList.toggle('calm', calm());
 if (localStorage.getItem('theme')) document.documentElement.dataset.theme = localStorage.getItem('theme');
-await load(chosen());
+const asked = fetch('/api/v1/about').then((answer) => answer.json()).catch(() => ({}));
+const spoken = load(chosen());
+// The connection is made while the words are still on their way.
+if ((await asked).user) connect();
+await spoken;
 paintSkip();
-const me = await fetch('/api/v1/about').then((answer) => answer.json()).catch(() => ({}));
-if (me.user) connect(); else signIn();
+if (!(await asked).user) signIn();
+else if (known.open) show();

@@ -4,6 +4,8 @@ let words = {};
 export let language = 'en';
 export const LANGUAGES = { en: 'English', zh: '中文' };
 
+export const ready = () => Object.keys(words).length > 0;
+
 export function chosen() {
   const kept = localStorage.getItem('language');
   if (kept in LANGUAGES) return kept;
