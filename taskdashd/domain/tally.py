@@ -147,8 +147,8 @@ class Tally:
         return {
             "buckets": {str(number): groups for number, groups in self._buckets.items()},
             "levels": {str(number): groups for number, groups in self._levels.items()},
-            "claims": list(self.claims),
-            "finished": list(self.finished),
+            "claims": [list(took) for took in self.claims],
+            "finished": [list(took) for took in self.finished],
         }
 
     def remember(self, record: Mapping[str, Any]) -> None:

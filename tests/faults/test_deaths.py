@@ -240,6 +240,7 @@ def test_power_loss_50_times(start: Start, monkeypatch: pytest.MonkeyPatch) -> N
     assert _lose_power(start, 50, monkeypatch) > 0
 
 
+@pytest.mark.soak
 @pytest.mark.fault(8)
 def test_out_of_memory(start: Start) -> None:
     """RLIMIT_AS under heavy requests: they fail, and the daemon lives, or starts again clean."""

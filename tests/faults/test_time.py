@@ -47,6 +47,7 @@ def _lives_and_dies(daemon: Daemon, jump: float | None = None, file: Path | None
         return str(alive.good("Find", id=f"alive{name}")["updated_at"])
 
 
+@pytest.mark.soak
 @pytest.mark.fault(34)
 def test_a_wall_clock_that_jumps(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

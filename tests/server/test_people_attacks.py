@@ -321,6 +321,25 @@ def test_figures_are_of_what_one_sees(world: World) -> None:
     assert figures.tally.report(sight, world.engine.clock.wall())["states"] == {REVIEW: 1}
 
 
+def test_the_day_goes_on_after_a_restart(world: World) -> None:
+    """What happened before is not forgotten, nor counted twice."""
+    office(world)
+    figures = DayFigures(world.engine, world.database.tally())
+    task(world)
+    world.advance(10)
+    assert admin(world).ask("Claim", id="t", user="ann")["errid"] == OK
+    figures.tick()
+    figures.store()
+    world.drain()
+    world.restart()
+    again = DayFigures(world.engine, world.database.tally())
+    again.tick()
+    told = again.tally.report(None, world.engine.clock.wall())
+    assert told["states"] == {CLAIMED: 1}
+    assert sum(one["events"].get("claimed", 0) for one in told["day"]) == 1
+    assert told["claim_s"] == pytest.approx(10)
+
+
 # The worst moment
 
 

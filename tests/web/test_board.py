@@ -85,8 +85,27 @@ class Desk:
 
 
 @pytest.fixture
-def seat(browser: Browser) -> Iterator[Callable[..., Desk]]:
-    """Give people desks; at the end each browser must have kept quiet."""
+def open_office(tmp_path: Path) -> Iterator[Callable[..., Office]]:
+    """Open offices of a test's own."""
+    opened: list[Office] = []
+
+    def open_(**settings: Any) -> Office:
+        opened.append(Office(tmp_path, **settings))
+        return opened[-1]
+
+    yield open_
+    for office in opened:
+        office.close()
+
+
+@pytest.fixture
+def seat(
+    browser: Browser, furnished: Office, open_office: Callable[..., Office]
+) -> Iterator[Callable[..., Desk]]:
+    """Give people desks; at the end each browser must have kept quiet.
+
+    People go before the office closes: their pages would miss the daemon.
+    """
     desks: list[Desk] = []
 
     def take(url: str, user: str, name: str, **context: Any) -> Desk:
@@ -98,173 +117,175 @@ def seat(browser: Browser) -> Iterator[Callable[..., Desk]]:
         desk.close()
 
 
-def test_a_day_in_the_office(tmp_path: Path, seat: Callable[..., Desk]) -> None:
+def test_a_day_in_the_office(open_office: Callable[..., Office], seat: Callable[..., Desk]) -> None:
     """Two services, five people; claims, a race, a rejection, a death and a recovery."""
-    with Office(tmp_path, heartbeat_timeout=3) as office:
-        office.ask("SetPerson", user="1005", name="Root", role="admin")
-        # Morning: people come, and get their groups.
-        ann, wang = seat(office.url, "1001", "Ann Li"), seat(office.url, "1002", "王小明")
-        ann.told("Welcome, Ann Li!")
-        expect(ann.page.locator(".welcome")).to_contain_text("taskdash.connect")
-        root = seat(office.url, "1005", "Root")
-        root.go("people")
-        for user in ("Ann Li", "王小明"):
-            row = root.page.locator(".people li", has_text=user)
-            row.get_by_role("button", name="Edit").click()
-            root.page.fill("dialog [name=groups]", "cut")
-            root.page.click("dialog button.primary")
-            expect(root.page.locator(".people li", has_text=user)).to_contain_text("worker · cut")
-        office.ask("SetPerson", user="1004", name="赵组长", role="lead", groups=["cut"])
-        office.ask("SetPerson", user="1003", name="Eve Stone", groups=["paint"])
-        lead, eve = seat(office.url, "1004", "赵组长"), seat(office.url, "1003", "Eve Stone")
-
-        # Two services hand out work: one by a connection, one by HTTP.
-        cutter = taskdash.connect(office.daemon.url)
-        cutter.ask("RegisterService", url="http://10.0.0.7:8080", name="Cutter", group_id="cut")
-        token = office.token("renderer", "--role", "service", "--group", "cut")
-        renderer = {"url": "http://10.0.0.8:8080", "name": "Renderer", "group_id": "cut"}
-        assert office.post("RegisterService", renderer, authorization=f"Bearer {token}")[0] == 200
-        for number, name in enumerate(["Trailer", "Poster", "Mix"]):
-            cutter.ask("Register", id=f"t{number}", name=name, status=FREE, group_id="cut")
-        for desk in (ann, wang, lead):
-            expect(desk.card("Trailer", "free")).to_be_visible()
-        expect(eve.card("Trailer")).to_have_count(0)
-
-        # A claim is seen by everybody; of two who press at once, one is told who won.
-        ann.does("Claim", "Trailer")
-        ann.told("Yours: Trailer")
-        expect(wang.card("Trailer", "claimed")).to_contain_text("Ann Li")
-        at = time.time() * 1000 + 700
-        press = """at => setTimeout(() => [...document.querySelectorAll('.card')]
-            .find(card => card.textContent.includes('Poster')).querySelector('button').click(),
-            at - Date.now())"""
-        for desk in (ann, wang):
-            desk.page.evaluate(press, at)
-        expect(lead.card("Poster", "claimed")).to_be_visible()
-        won, lost = (ann, wang) if "Ann" in lead.card("Poster").inner_text() else (wang, ann)
-        won.told("Yours: Poster")
-        lost.told(f"Too late: a task that is 已领取 cannot be claimed: {won.user} has it")
-
-        # Work: by the keyboard, by dragging, with a rejection and its reason.
-        card = ann.card("Trailer", "claimed")
-        card.focus()
-        ann.page.keyboard.press("b")
-        expect(lead.card("Trailer", "editing")).to_be_visible()
-        ann.card("Trailer").drag_to(ann.page.locator(".column.review"))
-        ann.page.fill("dialog [name=word]", "please look at 00:41")
-        ann.page.click("dialog button.primary")
-        expect(lead.card("Trailer", "review")).to_contain_text("please look at 00:41")
-        lead.does("Reject", "Trailer")
-        lead.page.fill("dialog [name=reason]", "too dark <b>here</b>")
-        lead.page.click("dialog button.primary")
-        ann.told("Back to you, “Trailer”: too dark <b>here</b>")
-        expect(ann.card("Trailer", "editing")).to_contain_text("too dark <b>here</b>")
-        ann.card("Trailer").focus()
-        ann.page.keyboard.press("s")
-        ann.page.click("dialog button.primary")
-        lead.does("Approve", "Trailer")
-        expect(wang.card("Trailer", "done")).to_be_visible()
-        lead.does("Assign", "Mix")
-        lead.page.select_option("dialog [name=to]", "1002")
-        lead.page.fill("dialog [name=word]", "you know it best")
-        lead.page.click("dialog button.primary")
-        wang.told("You were given “Mix”: you know it best")
-
-        # The history tells all of it.
-        ann.go("task/t0")
-        expect(ann.page.locator(".history")).to_contain_text("too dark <b>here</b>")
-        expect(ann.page.locator(".taskhead")).to_contain_text("Finished")
-
-        # A service dies, and its task with it; it is one line on the wall. Then it comes back.
-        cutter.ask(
-            "Register",
-            id="run",
-            name="Render reel",
-            status="running",
-            group_id="cut",
-            url="http://10.0.0.7:8080",
-            progress="3/7",
-        )
-        expect(wang.card("Render reel", "live").locator(".progress")).to_be_visible()
-        lead.go("now")
-        root.go("services")
-        cutter.close()
-        expect(wang.card("Render reel", "dead")).to_be_visible(timeout=10_000)
-        expect(root.page.locator(".services li", has_text="Cutter")).to_contain_text("dead")
-        expect(lead.page.locator(".lines").first).to_contain_text("Cutter")
-        expect(lead.page.locator(".lines").first).not_to_contain_text("Render reel")
-        with taskdash.connect(office.daemon.url) as again:
-            again.ask("RegisterService", url="http://10.0.0.7:8080", name="Cutter", group_id="cut")
-            again.ask("Update", id="run", status="running")
-            expect(wang.card("Render reel", "live")).to_be_visible()
-            expect(root.page.locator(".services li", has_text="Cutter")).to_contain_text("alive")
-            expect(lead.page.locator(".lines").first).not_to_contain_text("Cutter")
-
-        # Evening: wang is ill; all that he holds goes to ann.
-        root.go("people")
-        row = root.page.locator(".people li", has_text="王小明")
-        row.get_by_role("button", name="Hand over").click()
-        root.page.get_by_label("Ann Li").check()
+    office = open_office(heartbeat_timeout=3)
+    office.ask("SetPerson", user="1005", name="Root", role="admin")
+    # Morning: people come, and get their groups.
+    ann, wang = seat(office.url, "1001", "Ann Li"), seat(office.url, "1002", "王小明")
+    ann.told("Welcome, Ann Li!")
+    expect(ann.page.locator(".welcome")).to_contain_text("taskdash.connect")
+    root = seat(office.url, "1005", "Root")
+    root.go("people")
+    for user in ("Ann Li", "王小明"):
+        row = root.page.locator(".people li", has_text=user)
+        row.get_by_role("button", name="Edit").click()
+        root.page.fill("dialog [name=groups]", "cut")
         root.page.click("dialog button.primary")
-        expect(root.page.locator("dialog")).to_contain_text("t2 → Ann Li")
-        root.page.click("dialog button.primary")
-        expect(wang.card("Mix")).to_contain_text("Ann Li")
-        # Signed out everywhere means: the board closes.
-        office.ask("Logout", user="1001", everywhere=True)
-        expect(ann.page.locator("form.signin")).to_be_visible()
+        expect(root.page.locator(".people li", has_text=user)).to_contain_text("worker · cut")
+    office.ask("SetPerson", user="1004", name="赵组长", role="lead", groups=["cut"])
+    office.ask("SetPerson", user="1003", name="Eve Stone", groups=["paint"])
+    lead, eve = seat(office.url, "1004", "赵组长"), seat(office.url, "1003", "Eve Stone")
+
+    # Two services hand out work: one by a connection, one by HTTP.
+    cutter = taskdash.connect(office.daemon.url)
+    cutter.ask("RegisterService", url="http://10.0.0.7:8080", name="Cutter", group_id="cut")
+    token = office.token("renderer", "--role", "service", "--group", "cut")
+    renderer = {"url": "http://10.0.0.8:8080", "name": "Renderer", "group_id": "cut"}
+    assert office.post("RegisterService", renderer, authorization=f"Bearer {token}")[0] == 200
+    for number, name in enumerate(["Trailer", "Poster", "Mix"]):
+        cutter.ask("Register", id=f"t{number}", name=name, status=FREE, group_id="cut")
+    for desk in (ann, wang, lead):
+        expect(desk.card("Trailer", "free")).to_be_visible()
+    expect(eve.card("Trailer")).to_have_count(0)
+
+    # A claim is seen by everybody; of two who press at once, one is told who won.
+    ann.does("Claim", "Trailer")
+    ann.told("Yours: Trailer")
+    expect(wang.card("Trailer", "claimed")).to_contain_text("Ann Li")
+    at = time.time() * 1000 + 700
+    press = """at => setTimeout(() => [...document.querySelectorAll('.card')]
+        .find(card => card.textContent.includes('Poster')).querySelector('button').click(),
+        at - Date.now())"""
+    for desk in (ann, wang):
+        desk.page.evaluate(press, at)
+    expect(lead.card("Poster", "claimed")).to_be_visible()
+    won, lost = (ann, wang) if "Ann" in lead.card("Poster").inner_text() else (wang, ann)
+    won.told("Yours: Poster")
+    lost.told(f"Too late: a task that is 已领取 cannot be claimed: {won.user} has it")
+
+    # Work: by the keyboard, by dragging, with a rejection and its reason.
+    card = ann.card("Trailer", "claimed")
+    card.focus()
+    ann.page.keyboard.press("b")
+    expect(lead.card("Trailer", "editing")).to_be_visible()
+    ann.card("Trailer").drag_to(ann.page.locator(".column.review"))
+    ann.page.fill("dialog [name=word]", "please look at 00:41")
+    ann.page.click("dialog button.primary")
+    expect(lead.card("Trailer", "review")).to_contain_text("please look at 00:41")
+    lead.does("Reject", "Trailer")
+    lead.page.fill("dialog [name=reason]", "too dark <b>here</b>")
+    lead.page.click("dialog button.primary")
+    ann.told("Back to you, “Trailer”: too dark <b>here</b>")
+    expect(ann.card("Trailer", "editing")).to_contain_text("too dark <b>here</b>")
+    ann.card("Trailer").focus()
+    ann.page.keyboard.press("s")
+    ann.page.click("dialog button.primary")
+    lead.does("Approve", "Trailer")
+    expect(wang.card("Trailer", "done")).to_be_visible()
+    lead.does("Assign", "Mix")
+    lead.page.select_option("dialog [name=to]", "1002")
+    lead.page.fill("dialog [name=word]", "you know it best")
+    lead.page.click("dialog button.primary")
+    wang.told("You were given “Mix”: you know it best")
+
+    # The history tells all of it.
+    ann.go("task/t0")
+    expect(ann.page.locator(".history")).to_contain_text("too dark <b>here</b>")
+    expect(ann.page.locator(".taskhead")).to_contain_text("Finished")
+
+    # A service dies, and its task with it; it is one line on the wall. Then it comes back.
+    cutter.ask(
+        "Register",
+        id="run",
+        name="Render reel",
+        status="running",
+        group_id="cut",
+        url="http://10.0.0.7:8080",
+        progress="3/7",
+    )
+    expect(wang.card("Render reel", "live").locator(".progress")).to_be_visible()
+    lead.go("now")
+    root.go("services")
+    cutter.close()
+    expect(wang.card("Render reel", "dead")).to_be_visible(timeout=10_000)
+    expect(root.page.locator(".services li", has_text="Cutter")).to_contain_text("dead")
+    expect(lead.page.locator(".lines").first).to_contain_text("Cutter")
+    expect(lead.page.locator(".lines").first).not_to_contain_text("Render reel")
+    with taskdash.connect(office.daemon.url) as again:
+        again.ask("RegisterService", url="http://10.0.0.7:8080", name="Cutter", group_id="cut")
+        again.ask("Update", id="run", status="running")
+        expect(wang.card("Render reel", "live")).to_be_visible()
+        expect(root.page.locator(".services li", has_text="Cutter")).to_contain_text("alive")
+        expect(lead.page.locator(".lines").first).not_to_contain_text("Cutter")
+
+    # Evening: wang is ill; all that he holds goes to ann.
+    root.go("people")
+    row = root.page.locator(".people li", has_text="王小明")
+    row.get_by_role("button", name="Hand over").click()
+    root.page.get_by_label("Ann Li").check()
+    root.page.click("dialog button.primary")
+    expect(root.page.locator("dialog")).to_contain_text("t2 → Ann Li")
+    root.page.click("dialog button.primary")
+    expect(wang.card("Mix")).to_contain_text("Ann Li")
+    # Signed out everywhere means: the board closes.
+    office.ask("Logout", user="1001", everywhere=True)
+    expect(ann.page.locator("form.signin")).to_be_visible()
 
 
 def test_a_laptop_that_sleeps_catches_up_without_a_reload(
-    tmp_path: Path, seat: Callable[..., Desk]
+    open_office: Callable[..., Office], seat: Callable[..., Desk]
 ) -> None:
     """It asks for what it has missed, and for nothing else."""
-    with Office(tmp_path) as office:
-        furnish(office)
-        relay = Relay(int(office.address.rpartition(":")[2]))
-        desk = seat(f"http://{relay.address}", "1001", "Ann Li")
-        expect(desk.card("Poster", "free")).to_be_visible()
-        desk.page.evaluate("window.mark = 'the same page'")
-        sent: list[str] = []
+    office = open_office()
+    furnish(office)
+    relay = Relay(int(office.address.rpartition(":")[2]))
+    desk = seat(f"http://{relay.address}", "1001", "Ann Li")
+    expect(desk.card("Poster", "free")).to_be_visible()
+    desk.page.evaluate("window.mark = 'the same page'")
+    sent: list[str] = []
 
-        def opened(socket: Any) -> None:
-            sent.append(socket.url)
-            socket.on("framesent", lambda frame: sent.append(str(frame)))
+    def opened(socket: Any) -> None:
+        sent.append(socket.url)
+        socket.on("framesent", lambda frame: sent.append(str(frame)))
 
-        desk.page.on("websocket", opened)
-        relay.sleep()
-        office.ask("Claim", id="cut-5", user="1002")
-        office.task("new", "Came in the night", group_id="cut")
-        office.ask("Update", id="cut-6", group_id="paint", own=False)
-        relay.wake()
-        expect(desk.card("Came in the night", "free")).to_be_visible(timeout=15_000)
-        expect(desk.card("Poster", "claimed")).to_contain_text("王小明")
-        expect(desk.card("Mix, reel 2")).to_have_count(0)
-        assert desk.page.evaluate("window.mark") == "the same page"
-        assert re.search(r"/ws\?since=\d+&sight=", sent[0])
-        assert not [frame for frame in sent if "Query" in frame]
-        relay.sleep()
-        # What happens in the meantime may change what she sees: then it is read afresh.
-        office.ask("SetPerson", user="1001", groups=["paint"])
-        relay.wake()
-        expect(desk.card("Mix, reel 2", "free")).to_be_visible(timeout=15_000)
-        expect(desk.card("Poster")).to_have_count(0)
-        desk.complaints = [said for said in desk.complaints if "WebSocket" not in said]
-        relay.close()
+    desk.page.on("websocket", opened)
+    relay.sleep()
+    office.ask("Claim", id="cut-5", user="1002")
+    office.task("new", "Came in the night", group_id="cut")
+    office.ask("Update", id="cut-6", group_id="paint", own=False)
+    relay.wake()
+    expect(desk.card("Came in the night", "free")).to_be_visible(timeout=15_000)
+    expect(desk.card("Poster", "claimed")).to_contain_text("王小明")
+    expect(desk.card("Mix, reel 2")).to_have_count(0)
+    assert desk.page.evaluate("window.mark") == "the same page"
+    assert re.search(r"/ws\?since=\d+&sight=", sent[0])
+    assert not [frame for frame in sent if "Query" in frame]
+    relay.sleep()
+    # What happens in the meantime may change what she sees: then it is read afresh.
+    office.ask("SetPerson", user="1001", groups=["paint"])
+    relay.wake()
+    expect(desk.card("Mix, reel 2", "free")).to_be_visible(timeout=15_000)
+    expect(desk.card("Poster")).to_have_count(0)
+    desk.complaints = [said for said in desk.complaints if "WebSocket" not in said]
+    relay.close()
 
 
-def test_a_daemon_that_restarts_is_found_again(tmp_path: Path, seat: Callable[..., Desk]) -> None:
+def test_a_daemon_that_restarts_is_found_again(
+    open_office: Callable[..., Office], seat: Callable[..., Desk]
+) -> None:
     """And says so meanwhile."""
-    with Office(tmp_path) as office:
-        furnish(office)
-        desk = seat(office.url, "1001", "Ann Li")
-        expect(desk.card("Poster", "free")).to_be_visible()
-        office.daemon.stop()
-        expect(desk.page.locator("#offline")).to_be_visible()
-        with Office(tmp_path, port=office.port) as again:
-            again.ask("Claim", id="cut-5", user="1002")
-            expect(desk.card("Poster", "claimed")).to_be_visible(timeout=15_000)
-            expect(desk.page.locator("#offline")).to_be_hidden()
-        desk.complaints.clear()
+    office = open_office()
+    furnish(office)
+    desk = seat(office.url, "1001", "Ann Li")
+    expect(desk.card("Poster", "free")).to_be_visible()
+    office.daemon.stop()
+    expect(desk.page.locator("#offline")).to_be_visible()
+    again = open_office(port=office.port)
+    again.ask("Claim", id="cut-5", user="1002")
+    expect(desk.card("Poster", "claimed")).to_be_visible(timeout=15_000)
+    expect(desk.page.locator("#offline")).to_be_hidden()
+    desk.complaints.clear()
 
 
 def test_a_sign_in_from_elsewhere_can_be_backed_out(
@@ -418,30 +439,32 @@ def test_names_are_text_whatever_they_hold(furnished: Office, seat: Callable[...
     furnished.ask("Update", id="evil", status="cancelled", group_id="", reason="", own=False)
 
 
-def test_a_long_list_holds_few_rows(tmp_path: Path, seat: Callable[..., Desk]) -> None:
+def test_a_long_list_holds_few_rows(
+    open_office: Callable[..., Office], seat: Callable[..., Desk]
+) -> None:
     """Of any number of tasks only those in sight are on the page, and more come by scrolling."""
-    with Office(tmp_path) as office:
-        office.people()
-        office.many(3000)
-        desk = seat(office.url, "1005", "Root")
-        desk.go("list")
-        expect(desk.page.locator(".said")).to_contain_text("tasks")
-        rows = desk.page.locator(".listrow")
-        assert rows.count() < 80
-        for _ in range(7):
-            desk.page.locator(".scroll").evaluate("node => node.scrollTop = node.scrollHeight")
-            desk.page.wait_for_timeout(150)
-        expect(desk.page.locator(".said")).to_contain_text("3,000 tasks", timeout=10_000)
+    office = open_office()
+    office.people()
+    office.many(3000)
+    desk = seat(office.url, "1005", "Root")
+    desk.go("list")
+    expect(desk.page.locator(".said")).to_contain_text("tasks")
+    rows = desk.page.locator(".listrow")
+    assert rows.count() < 80
+    for _ in range(7):
         desk.page.locator(".scroll").evaluate("node => node.scrollTop = node.scrollHeight")
-        expect(desk.page.locator(".listrow", has_text="many-00000")).to_be_visible()
-        assert rows.count() < 80
-        # What changes comes to the top; whoever reads further down keeps their place.
-        office.ask("Update", id="many-00500", description="x", own=False)
-        expect(desk.page.locator(".listrow", has_text="many-00000")).to_be_visible()
-        desk.page.locator(".scroll").evaluate("node => node.scrollTop = 0")
-        expect(desk.page.locator(".listrow").first).to_contain_text("many-00500")
-        desk.page.fill("input[type=search]", "MANY-0271")
-        expect(desk.page.locator(".said")).to_contain_text("10 tasks")
+        desk.page.wait_for_timeout(150)
+    expect(desk.page.locator(".said")).to_contain_text("3,000 tasks", timeout=10_000)
+    desk.page.locator(".scroll").evaluate("node => node.scrollTop = node.scrollHeight")
+    expect(desk.page.locator(".listrow", has_text="many-00000")).to_be_visible()
+    assert rows.count() < 80
+    # What changes comes to the top; whoever reads further down keeps their place.
+    office.ask("Update", id="many-00500", description="x", own=False)
+    expect(desk.page.locator(".listrow", has_text="many-00000")).to_be_visible()
+    desk.page.locator(".scroll").evaluate("node => node.scrollTop = 0")
+    expect(desk.page.locator(".listrow").first).to_contain_text("many-00500")
+    desk.page.fill("input[type=search]", "MANY-0271")
+    expect(desk.page.locator(".said")).to_contain_text("10 tasks")
 
 
 def test_both_languages_have_all_words() -> None:

@@ -350,7 +350,7 @@ def test_the_api_is_as_it_describes_itself(office: Office, tmp_path: Path) -> No
         "--phases",
         "coverage,fuzzing",
         "-n",
-        "8",
+        "4",
         "--no-color",
         "--warnings",
         "off",

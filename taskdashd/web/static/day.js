@@ -44,7 +44,7 @@ function frame(title, top, day, ...marks) {
   const x = (n) => LEFT + (n / Math.max(1, day.length - 1)) * (W - LEFT);
   const hours = day.map((one, n) => [new Date(one.at * 1000), n]).filter(([at]) => at.getMinutes() === 0 && at.getHours() % 4 === 0);
   return s('svg', { class: 'chart', viewBox: `0 0 ${W} ${H + BOTTOM}`, role: 'img', 'aria-label': title },
-    (top > 1 ? [0, 0.5, 1] : [0, 1]).map((share) => [s('line', { x1: LEFT, x2: W, y1: H - share * (H - 10), y2: H - share * (H - 10), class: 'grid' }), s('text', { x: LEFT - 6, y: H - share * (H - 10) + 4, 'text-anchor': 'end' }, number(Math.round(share * top)))]),
+    [0, 0.5, 1].filter((share) => Number.isInteger(share * top)).map((share) => [s('line', { x1: LEFT, x2: W, y1: H - share * (H - 10), y2: H - share * (H - 10), class: 'grid' }), s('text', { x: LEFT - 6, y: H - share * (H - 10) + 4, 'text-anchor': 'end' }, number(Math.round(share * top)))]),
     marks,
     hours.map(([at, n]) => s('text', { x: x(n), y: H + 15, 'text-anchor': 'middle' }, `${at.getHours()}:00`)));
 }

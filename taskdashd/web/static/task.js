@@ -61,7 +61,7 @@ export function open(main, id) {
   });
 
   function valueOf(name, value) {
-    if (name === 'user' || name === 'checker') return h('span.who', null, face(value), nameOf(value));
+    if (['user', 'checker', 'submitted_by'].includes(name)) return h('span.who', null, face(value), nameOf(value));
     if (name === 'status') return h('span', null, badge(value), ` ${value}`);
     if (TIMES.has(name)) return h('span', null, when(value), ' (', since(value), ')');
     if (name === 'parent_id') return h('a', { href: link('task', value) }, value);
