@@ -14,7 +14,7 @@ from taskdash.testing import running_daemon
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     # Connections that live for a moment only are sought ever more slowly, and rightly so.
-    monkeypatch.setattr("taskdash.session.BACKOFF_MAX_S", 0.3)
+    monkeypatch.setattr("taskdash.waiting.BACKOFF_MAX_S", 0.3)
 
 
 def _killed_again_and_again(data: Path, kills: int) -> None:

@@ -13,6 +13,7 @@ from world import World
 
 from taskdash.errors import BadRequest, Conflict
 from taskdash_protocol.requests import Find
+from taskdash_protocol.services import RegisterService
 
 
 def test_a_day_of_beats_and_none_is_missed(world: World, client: SimulatedClient) -> None:
@@ -51,6 +52,29 @@ def test_a_task_with_a_short_timeout_of_its_own_is_beaten_for_more_often(
     client.say("quick", status="finish")
     client.pump()
     assert client.session.timeout_s == TIMEOUT_S
+
+
+def test_a_service_registers_again_on_each_new_connection(
+    world: World, client: SimulatedClient
+) -> None:
+    """It lives by its connection, and would be dead after the first that breaks."""
+    client.session.call(RegisterService("http://10.0.0.7", "Cutter"), lambda _reply: None)
+    client.pump()
+    other = world.connect("other")
+    for cut in (True, False):
+        if cut:
+            client.cut()
+        else:
+            world.restart()
+            client.cut()
+            other = world.connect("other")
+        for _ in range(80):
+            world.advance(client.session.wait_s(world.time))
+            client.pump()
+            other.beat()
+        (service,) = other.ask("Services")["services"]
+        assert service["state"] == "alive"
+        assert [state for _, state in service["changes"]] == ["alive"]
 
 
 def test_what_was_done_and_not_heard_of_is_not_done_again(

@@ -14,7 +14,6 @@ watches go on after the last rev that they gave out, and tasks are taken up as `
 
 import logging
 import math
-import random
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
@@ -23,20 +22,19 @@ from taskdash.calls import Call, Drain, Event, Hooks, State, Watching
 from taskdash.errors import ConnectionError
 from taskdash.held import Done, Outcome, Write
 from taskdash.tasks import Tasks
+from taskdash.waiting import jittered_s
 from taskdash_protocol.conversation import Bye, Conversation, Reply, TaskEvent
 from taskdash_protocol.errors import BadRequest, Busy, TaskDashError
 from taskdash_protocol.requests import Find, Query, Request, Unwatch
 from taskdash_protocol.requests import Watch as WatchRequest
+from taskdash_protocol.services import RegisterService
 
 CALLS_MAX: Final = 10_000  # calls that wait to be sent or answered; one more is refused
-BACKOFF_FIRST_S: Final = 0.1
-BACKOFF_MAX_S: Final = 10.0
 GREETING_S: Final = 10.0  # for the daemon to answer Hello
 BEATS_PER_TIMEOUT: Final = 3
 STABLE_S: Final = 1.0  # a connection that lived so long was good: the next is sought at once
 LOOK_S: Final = 1.0
 """Time is looked at so often, so that a stall of the process is noticed."""
-
 log: Final = logging.getLogger("taskdash")
 
 
@@ -67,6 +65,7 @@ class Session:
         self._sent: dict[int, Call] = {}
         self._watches: dict[Watching, None] = {}
         self._opened: dict[int, Watching] = {}
+        self._services: dict[str, RegisterService] = {}  # what this connection registered, by URL
         self._drains: dict[Drain, None] = {}
         self._asked = 0  # calls of the program that wait to be sent or answered
         self._reopen_at = 0.0
@@ -301,6 +300,8 @@ class Session:
     def _answered(self, call: Call, outcome: Outcome) -> None:
         if not call.ours:
             self._asked -= 1
+        if isinstance(call.request, RegisterService) and isinstance(outcome, dict):
+            self._services[call.request.url] = call.request
         call.done(outcome)
 
     def _take_reply(self, reply: Reply, now: float) -> None:
@@ -325,6 +326,8 @@ class Session:
         if self._at_first is not None:
             self._at_first({})
             self._at_first = None
+        for service in self._services.values():
+            self._send(Call(service, lambda _outcome: None, ours=True))
         for watching in list(self._watches):
             self._open(watching)
         waiting, self._waiting = self._waiting, deque()
@@ -335,10 +338,8 @@ class Session:
     def _wait_to_reconnect(self, now: float, error: TaskDashError) -> None:
         if self._sought_since is None:
             self._sought_since = now
-        # Full jitter: a thousand clients of one daemon do not come back in step.
-        longest = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2.0 ** min(self._attempts, 10))
+        self.retry_at = now + jittered_s(self._attempts)
         self._attempts += 1
-        self.retry_at = now + random.uniform(0, longest)  # noqa: S311
         if self.retry_at - self._sought_since > self._reconnect_for_s:
             self.end(error)
 

@@ -1,11 +1,16 @@
-"""Waiting, in a thread, for what the client's thread will know."""
+"""Waiting, in a thread, for what the client's thread will know; and for the next connection."""
 
+import random
 import threading
+from typing import Final
 
 from taskdash.address import Address
 from taskdash.errors import AuthError, ConnectionError, TimeoutError
 from taskdash.held import Outcome
 from taskdash_protocol.errors import TaskDashError
+
+BACKOFF_FIRST_S: Final = 0.1
+BACKOFF_MAX_S: Final = 10.0
 
 
 class Pending:
@@ -36,3 +41,11 @@ def too_late(where: Address, fault: TaskDashError | None, timeout_s: float) -> T
     if isinstance(fault, AuthError):
         return fault
     return ConnectionError(str(fault))
+
+
+def jittered_s(attempts: int) -> float:
+    """Say how long to wait after so many connections in vain, in seconds.
+
+    Full jitter: a thousand clients of one daemon do not come back in step.
+    """
+    return random.uniform(0, min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2.0 ** min(attempts, 10)))  # noqa: S311
