@@ -160,6 +160,7 @@ class Board:
         self._news: list[Step] = []
         self._news_bytes = 0
         self._changed_kinds: set[str] = set()
+        self._people_are_new = False
         self._told_rev = engine.view.committed_rev
         """Live viewers have been told up to here."""
         self._wake = trio.Event()
@@ -225,8 +226,14 @@ class Board:
         self._greet(viewer, None)
         self._catch_on(viewer, afresh=True)
 
+    def _look_at_people(self) -> None:
+        if PERSON in self._changed_kinds:
+            self._changed_kinds.discard(PERSON)
+            self._people_are_new |= self._people.refresh()
+
     def _greet(self, viewer: Viewer, place: Place | None) -> None:
         identity = viewer.identity
+        self._look_at_people()
         message: dict[str, Any] = {
             "me": {**_me(identity), "sight": tag_of(identity)},
             "now": self._engine.clock.stamp(),
@@ -280,9 +287,11 @@ class Board:
     def _tell(self) -> None:
         news, self._news = self._news, []
         is_much, self._news_bytes = self._news_bytes > _MESSAGE_BYTES_MAX, 0
-        kinds, self._changed_kinds = self._changed_kinds & {PERSON, SERVICE}, set()
-        if PERSON in kinds and not self._people.refresh():
-            kinds.discard(PERSON)
+        self._look_at_people()
+        kinds, self._changed_kinds = self._changed_kinds & {SERVICE}, set()
+        if self._people_are_new:
+            self._people_are_new = False
+            kinds.add(PERSON)
         if news:
             self._told_rev = max(self._told_rev, news[-1].rev)
         figures = self._figures_are_due()

@@ -54,6 +54,11 @@ class Office:
         self.daemon.wait_for("tokens reread", count=known + 1)
         return done.stdout.strip()
 
+    def revoke(self, name: str) -> None:
+        """Revoke a token."""
+        done = taskdashd("token", "revoke", name, "--data", self.data)
+        assert done.returncode == 0, done.stderr
+
     def many(self, count: int) -> None:
         """Register many tasks; the first ones first."""
         tasks = ({"id": f"many-{n:05}", "name": f"Task {n}", "status": FREE} for n in range(count))
