@@ -14,8 +14,7 @@ from taskdash_protocol.requests import REQUESTS
 from taskdash_protocol.statuses import ENDED, WAITING
 from taskdashd import config
 from taskdashd.cli import main as daemon
-from taskdashd.operations.table import OPERATIONS
-from taskdashd.server import calls  # noqa: F401  # it imports all operations
+from taskdashd.operations.catalogue import OPERATIONS
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = (

@@ -39,3 +39,20 @@ CONTROL_FIELDS: Final[dict[str, str]] = {
     "own": "Update only: false changes the task without becoming its owner.",
 }
 """Fields of Register and Update that steer the write."""
+
+ORIGINAL_NAMES: Final[dict[str, str]] = {
+    "ID": "id",
+    "ProjectID": "project_id",
+    "InstanceID": "instance_id",
+    "TaskID": "task_id",
+    "TaskType": "task_type",
+    "URL": "url",
+    "Status": "status",
+    "EditInfo": "edit_info",
+    "User": "user",
+    "Checker": "checker",
+    "Group": "group_id",
+    "Reserved": "reserved",
+    "Name": "name",
+}
+"""What the original HTTP API and its services call them."""

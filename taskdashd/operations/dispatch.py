@@ -11,19 +11,10 @@ from taskdash_protocol.errors import AuthError, BadRequest, Busy, ServerError, S
 from taskdash_protocol.people import Login
 from taskdash_protocol.requests import Hello, Register, Request, Unwatch, Update, Watch
 from taskdashd.domain.tasks import Task
-from taskdashd.operations import (  # noqa: F401  # they fill OPERATIONS
-    audit,
-    claims,
-    handover,
-    people,
-    services,
-    sessions,
-    status,
-    tasks,
-)
+from taskdashd.operations.catalogue import OPERATIONS
 from taskdashd.operations.engine import Engine
 from taskdashd.operations.session import Session
-from taskdashd.operations.table import OPERATIONS, Caller, Done, Operation
+from taskdashd.operations.table import Caller, Done, Operation
 
 OFFERED: Final = {
     name: operation

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from taskdash_protocol import strictjson
 from taskdash_protocol.errors import AuthError, BadRequest, Busy, Conflict, ServerError
+from taskdash_protocol.fields import ORIGINAL_NAMES
 from taskdash_protocol.requests import Register, Update
 from taskdash_protocol.services import (
     FetchTasks,
@@ -202,29 +203,12 @@ def _news(old: tasks.Task, request: Register) -> dict[str, Any]:
     return {name: value for name, value in request.fields.items() if name not in theirs}
 
 
-_ORIGINAL_NAMES: Final = {
-    "ID": "id",
-    "ProjectID": "project_id",
-    "InstanceID": "instance_id",
-    "TaskID": "task_id",
-    "TaskType": "task_type",
-    "URL": "url",
-    "Status": "status",
-    "EditInfo": "edit_info",
-    "User": "user",
-    "Checker": "checker",
-    "Group": "group_id",
-    "Reserved": "reserved",
-    "Name": "name",
-}
-
-
 def _registration(said: Any, url: str) -> Register:
     """Read a task that a service tells of, in our names or the original ones."""
     if type(said) is not dict:
         raise BadRequest("the service's answer: a task must be an object")
     known: Mapping[str, Any] = said
-    fields = {"url": url, **{_ORIGINAL_NAMES.get(name, name): known[name] for name in known}}
+    fields = {"url": url, **{ORIGINAL_NAMES.get(name, name): known[name] for name in known}}
     fields.pop("CreateTime", None)
     fields.setdefault("name", fields.get("task_id") or fields.get("id") or "")
     try:

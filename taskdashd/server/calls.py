@@ -17,18 +17,9 @@ from taskdash_protocol.frames import (
     echo,
 )
 from taskdash_protocol.requests import Request, SignIn
-from taskdashd.operations import (  # noqa: F401  # they fill OPERATIONS
-    audit,
-    claims,
-    handover,
-    people,
-    services,
-    sessions,
-    status,
-    tasks,
-)
+from taskdashd.operations.catalogue import OPERATIONS
 from taskdashd.operations.sessions import SIGN_IN
-from taskdashd.operations.table import OPERATIONS, Operation
+from taskdashd.operations.table import Operation
 from taskdashd.server.outbox import Reply
 
 

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 from taskdash_protocol import strictjson
 from taskdash_protocol.errors import BadRequest, NotFound, ServerError, StorageError
+from taskdash_protocol.fields import ORIGINAL_NAMES
 from taskdash_protocol.people import Claim, Login
 from taskdash_protocol.request import Request as Asked
 from taskdash_protocol.requests import Query
@@ -22,19 +23,8 @@ ROWS_MAX: Final = 1000
 
 # The words of this API alone; over TCP 1002 means that no task has the id.
 _ERRMSG: Final = {1000: "请求格式不正确", 1001: "数据库存储失败", 1002: "数据库查询失败"}
-_OURS: Final = {
-    "ID": "id",
-    "ProjectID": "project_id",
-    "InstanceID": "instance_id",
-    "TaskID": "task_id",
-    "TaskType": "task_type",
-    "URL": "url",
-    "Status": "status",
-    "User": "user",
-    "Checker": "checker",
-    "Group": "group_id",
-    "Reserved": "reserved",
-}
+_NOT_TOLD: Final = ("EditInfo", "Name")
+"""What services say of tasks, and that API does not."""
 
 
 async def answer(request: Request, ask: Ask) -> tuple[Response, Asked | None]:
@@ -95,7 +85,8 @@ def _tasks(result: bytes) -> Response:
 
 
 def _as_original(task: Mapping[str, Any]) -> dict[str, Any]:
-    told = {name: task.get(ours, "") for name, ours in _OURS.items()}
+    names = {name: ours for name, ours in ORIGINAL_NAMES.items() if name not in _NOT_TOLD}
+    told = {name: task.get(ours, "") for name, ours in names.items()}
     created = int(datetime.fromisoformat(task["created_at"]).timestamp())
     return {**told, "CreateTime": created}
 
