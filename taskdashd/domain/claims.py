@@ -173,11 +173,16 @@ def submitted(
     return {**change, "checker": checker} if checker else change
 
 
+def approved(fields: Mapping[str, Any], at: str, word: str, standing: Standing) -> dict[str, Any]:
+    """Give what an approval changes. Raises `Conflict`, `AuthError`."""
+    return {**moved("approve", fields, word, standing), "checked_at": at}
+
+
 def rejected(
-    fields: Mapping[str, Any], until: str, reason: str, standing: Standing
+    fields: Mapping[str, Any], at: str, until: str, reason: str, standing: Standing
 ) -> dict[str, Any]:
     """Give what a rejection changes. Raises `Conflict`, `AuthError`."""
-    change = moved("reject", fields, reason, standing)
+    change = {**moved("reject", fields, reason, standing), "checked_at": at}
     if not fields["user"]:
         # Nobody has it who could go on with it.
         change["status"] = UNCLAIMED

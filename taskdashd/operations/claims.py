@@ -113,7 +113,7 @@ def approve(request: Approve, caller: Caller, transaction: Transaction) -> Resul
         request,
         caller,
         transaction,
-        lambda fields, standing: claims.moved("approve", fields, request.word, standing),
+        lambda fields, standing: claims.approved(fields, transaction.at, request.word, standing),
     )
 
 
@@ -125,7 +125,7 @@ def reject(request: Reject, caller: Caller, transaction: Transaction) -> Result:
         caller,
         transaction,
         lambda fields, standing: claims.rejected(
-            fields, until_(caller, None), request.reason, standing
+            fields, transaction.at, until_(caller, None), request.reason, standing
         ),
     )
 

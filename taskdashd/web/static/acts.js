@@ -14,38 +14,42 @@ export function explain(error) {
 /** Do an act with a task, after asking for what it needs. Gives whether it was done. */
 export async function act(name, task) {
   let more = {};
-  if (name === 'reject' || name === 'assign' || name === 'submit') {
-    const given = await dialog(t(`act.${name}.title`, { name: task.name }), FORMS[name](task), t(`act.${name}`), t('cancel'));
-    if (!given) return false;
-    more = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
-  }
-  try {
-    await ask(OPERATION[name], { id: task.id, ...more });
-  } catch (error) {
-    explain(error);
-    return false;
+  for (;;) {
+    if (name in FORMS) {
+      // What was refused is asked for again, with what was typed.
+      const given = await dialog(t(`act.${name}.title`, { name: task.name }), FORMS[name](task, more), t(`act.${name}`), t('cancel'));
+      if (!given) return false;
+      more = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
+    }
+    try {
+      await ask(OPERATION[name], { id: task.id, ...more });
+      break;
+    } catch (error) {
+      explain(error);
+      if (!(name in FORMS)) return false;
+    }
   }
   toast(t(`act.${name}.done`, { name: task.name, to: nameOf(more.to ?? '') }));
   return true;
 }
 
-const text = (name, label, required) => h('label.field', null, label,
-  h('textarea', { name, rows: 3, maxlength: 500, required }));
+const text = (name, label, required, value = '') => h('label.field', null, label,
+  h('textarea', { name, rows: 3, maxlength: 500, required, value }));
 
-export const people = (name, label, fit, { required = true, empty = null } = {}) => h('label.field', null, label,
+const people = (name, label, fit, { required = true, empty = '', chosen = '' } = {}) => h('label.field', null, label,
   h('select', { name, required },
-    empty !== null && h('option', { value: '' }, empty),
-    [...known.people.values()].filter((one) => one.active && fit(one)).map((one) => h('option', { value: one.user }, `${one.name} (${one.user})`))));
+    h('option', { value: '' }, empty),
+    [...known.people.values()].filter((one) => one.active && fit(one)).map((one) => h('option', { value: one.user, selected: one.user === chosen }, `${one.name} (${one.user})`))));
 
 const inGroup = (task) => (one) => !task.group_id || one.groups.includes(task.group_id);
 
 const FORMS = {
-  reject: () => text('reason', t('act.reject.reason'), true),
-  assign: (task) => h('div', null, people('to', t('act.assign.to'), inGroup(task)), text('word', t('act.assign.word'), false)),
-  submit: (task) => h('div', null,
+  reject: (_task, typed) => text('reason', t('act.reject.reason'), true, typed.reason),
+  assign: (task, typed) => h('div', null, people('to', t('act.assign.to'), inGroup(task), { chosen: typed.to }), text('word', t('act.assign.word'), false, typed.word)),
+  submit: (task, typed) => h('div', null,
     people('checker', t('act.submit.checker'), (one) => one.user !== task.user && inGroup(task)(one),
-      { required: false, empty: task.checker ? nameOf(task.checker) : t('act.submit.lead') }),
-    text('word', t('act.submit.word'), false)),
+      { required: false, empty: task.checker ? nameOf(task.checker) : t('act.submit.lead'), chosen: typed.checker }),
+    text('word', t('act.submit.word'), false, typed.word)),
 };
 
 /** Give all that somebody holds to others. */

@@ -1,22 +1,26 @@
 // The board: a column for each state; cards move by themselves, and by hand.
 
-import { arrange, calm, fill, h, onFrame } from './dom.js';
-import { ask, known, nameOf, on } from './feed.js';
+import { arrange, calm, fill, h, isForPage, onFrame } from './dom.js';
+import { ask, figures, known, nameOf, on } from './feed.js';
 import { KEYS, act, explain } from './acts.js';
-import { COLUMNS, actOfDrop, actsFor, badge, bar, columnOf, face, since, stateOf } from './tasks.js';
-import { link } from './app.js';
-import { matches, paintFilters, wanted } from './filters.js';
+import { COLUMNS, actOfDrop, actsFor, badge, bar as progress, columnOf, face, since, stateOf } from './tasks.js';
+import { link, place } from './app.js';
+import { isAll, matches, paintFilters, wanted } from './filters.js';
 import { welcome } from './empty.js';
 import { number, t } from './words.js';
 
 const SHOWN = 60;
+const REFILL_MS = 1000;
 
 export function open(main) {
-  const columns = new Map(COLUMNS.map((column) => [column.key, { ...column, tasks: new Map(), more: false, ready: false }]));
-  const cards = new Map();
+  const columns = new Map(COLUMNS.map((column) => [column.key, { ...column, tasks: new Map(), more: false, ready: false, refilled: 0 }]));
+  let cards = new Map();
   let filter = wanted();
   let dragged = null;
   let turn = 0;
+  let live = true;
+  // What has been told since the last reading began: it is newer than what the reading gives.
+  const told = new Map();
 
   const bar = h('div.filters', { role: 'search' });
   const stage = h('div.board', { onkeydown: key });
@@ -24,7 +28,7 @@ export function open(main) {
   fill(main, h('h1.hidden', null, t('view.board')), bar, empty, stage);
   for (const column of columns.values()) {
     column.count = h('span.count');
-    column.list = h('div.cards', { role: 'list', 'aria-label': t(`state.${column.key}`) }, skeleton());
+    column.list = h('ul.cards', { 'aria-label': t(`state.${column.key}`) }, skeleton());
     column.end = h('div.end');
     column.node = h(`section.column.${column.key}`, {
       ondragover: (event) => { if (dragged && actOfDrop(dragged, column.key)) { event.preventDefault(); column.node.classList.add('over'); } },
@@ -34,65 +38,75 @@ export function open(main) {
     stage.append(column.node);
   }
 
-  async function read() {
-    const mine = ++turn;
+  function read() {
+    turn++;
+    told.clear();
     filter = wanted();
-    await Promise.all([...columns.values()].map(async (column) => {
-      try {
-        const page = await ask('Query', { where: { ...column.where, ...filter.where }, order: '-rev', limit: SHOWN, ...(filter.text && { contains: filter.text }) });
-        if (mine !== turn) return;
-        // What has changed since it was read is known already, and newer.
-        const newer = [...column.tasks.values()].filter((one) => column.ready === mine && page.tasks.every((task) => task.id !== one.id));
-        column.tasks = new Map([...page.tasks, ...newer].map((task) => [task.id, task]));
-        column.more = page.next !== null;
-        column.ready = true;
-      } catch (error) { if (mine === turn) explain(error); }
-    }));
-    if (mine === turn) paint();
+    for (const column of columns.values()) { column.tasks.clear(); column.ready = false; fillColumn(column); }
+  }
+
+  async function fillColumn(column) {
+    const mine = turn;
+    column.refilled = Date.now();
+    try {
+      const page = await ask('Query', { where: { ...column.where, ...filter.where }, order: '-rev', limit: SHOWN, ...(filter.text && { contains: filter.text }) });
+      if (mine !== turn || !live) return;
+      const news = [...column.tasks.values()].filter((task) => told.has(task.id));
+      const read = page.tasks.filter((task) => (told.get(task.id) ?? 0) <= task.rev);
+      column.tasks = new Map([...read, ...news].map((task) => [task.id, task]));
+      column.more = page.next !== null;
+    } catch (error) { if (mine === turn && live) explain(error); }
+    column.ready = true;
+    paint();
   }
 
   const paint = onFrame(() => {
-    if (![...columns.values()].every((column) => column.ready)) return;
+    if (!live || ![...columns.values()].every((column) => column.ready)) return;
     const before = calm() ? null : positions();
-    const total = known.figures && !filter.text && !Object.keys(filter.where).length ? known.figures.states : null;
+    const focused = stage.contains(document.activeElement) ? document.activeElement.closest('.card')?.dataset.id : null;
+    const total = known.figures && isAll(filter) ? known.figures.states : null;
+    const shown = new Map();
     for (const column of columns.values()) {
       const tasks = [...column.tasks.values()].sort((a, b) => b.rev - a.rev).slice(0, SHOWN);
-      const there = total ? column.counts.reduce((sum, one) => sum + (total[one] ?? 0), 0) : column.tasks.size;
-      column.count.textContent = number(Math.max(there, column.tasks.size)) + (!total && column.more ? '+' : '');
-      arrange(column.list, tasks.map(cardOf));
-      if (!tasks.length) fill(column.list, h('p.nothing', null, t(`empty.${column.key}`)));
-      fill(column.end, column.more && h('a', { href: link('list', '', withStates(column)) }, t('board.more')));
+      const more = column.more || column.tasks.size > SHOWN;
+      const there = more && total ? column.counts.reduce((sum, one) => sum + (total[one] ?? 0), 0) : 0;
+      column.count.textContent = number(Math.max(there, column.tasks.size)) + (more && !total ? '+' : '');
+      if (tasks.length) arrange(column.list, tasks.map((task) => cardOf(task, shown)));
+      else fill(column.list, h('li.nothing', null, t(more ? 'list.reading' : `empty.${column.key}`)));
+      fill(column.end, more && h('a', { href: link('list', '', withState(column)) }, t('board.more')));
+      // What was moved on by others leaves room for those behind it.
+      if (column.more && column.tasks.size < SHOWN / 2 && Date.now() - column.refilled > REFILL_MS) fillColumn(column);
     }
+    cards = shown;
     const none = [...columns.values()].every((column) => !column.tasks.size);
-    fill(empty, none && !filter.text && !Object.keys(filter.where).length && welcome());
+    fill(empty, none && isAll(filter) && welcome());
     stage.hidden = Boolean(empty.firstChild);
+    if (focused && !stage.contains(document.activeElement)) cards.get(focused)?.node.querySelector('a').focus({ preventScroll: true });
     if (before) glide(before);
   });
 
-  function cardOf(task) {
-    const known = cards.get(task.id);
-    if (known?.rev === task.rev) return known.node;
-    const focused = known?.node === document.activeElement || known?.node.contains(document.activeElement);
-    const node = card(task);
-    cards.set(task.id, { rev: task.rev, node, task });
-    if (known?.node.isConnected) { known.node.replaceWith(node); node.classList.add('changed'); }
-    if (focused) queueMicrotask(() => node.focus());
+  function cardOf(task, shown) {
+    const old = cards.get(task.id);
+    const node = old?.task.rev === task.rev ? old.node : card(task);
+    if (old && old.node !== node) node.classList.add('changed');
+    shown.set(task.id, { node, task });
     return node;
   }
 
   function card(task) {
     const acts = actsFor(task);
-    return h('a.card', {
-      href: link('task', task.id), draggable: acts.length > 0, dataset: { id: task.id }, role: 'listitem',
-      ondragstart: (event) => { dragged = task; event.dataTransfer.setData('text/plain', task.id); stage.classList.add('dragging'); },
-      ondragend: () => { dragged = null; stage.classList.remove('dragging'); },
+    return h('li.card', {
+      draggable: acts.length > 0 ? 'true' : null, dataset: { id: task.id },
+      onclick: (event) => { if (!event.target.closest('a, button')) location.hash = link('task', task.id); },
+      ondragstart: (event) => { dragged = task; event.dataTransfer.setData('text/plain', task.id); },
+      ondragend: () => { dragged = null; },
     },
-    h('span.name', null, task.name || task.id),
-    h('span.meta', null, stateOf(task.status) === 'live' && badge(task.status), task.group_id && h('span.group', null, task.group_id), h('span.id', null, task.id)),
+    h('a.name', { href: link('task', task.id), draggable: 'false' }, task.name || task.id),
+    h('span.meta', null, stateOf(task.status) === 'live' && badge(task.status), task.group_id && h('span.group', null, task.group_id), h('span.id', null, task.id), since(task.updated_at)),
     task.reason && h('span.reason', null, task.reason),
-    progressBar(task),
-    h('span.foot', null, task.user ? [face(task.user), h('span', null, nameOf(task.user))] : h('span.nobody', null, '–'), since(task.updated_at)),
-    acts.length > 0 && h('span.acts', null, acts.slice(0, 2).map((name) => h('button', { title: KEYS[name], onclick: (event) => { event.preventDefault(); act(name, task); } }, t(`act.${name}`)))));
+    progress(task),
+    task.user && h('span.foot', null, face(task.user), h('span', null, nameOf(task.user))),
+    acts.length > 0 && h('span.acts', null, acts.map((name) => h('button', { title: KEYS[name], onclick: () => act(name, task) }, t(`act.${name}`)))));
   }
 
   async function drop(key) {
@@ -103,29 +117,29 @@ export function open(main) {
 
   function key(event) {
     const card = event.target.closest('.card');
-    if (!card || event.ctrlKey || event.metaKey || event.altKey || event.target.closest('button')) return;
+    if (!card || !isForPage(event)) return;
     const task = cards.get(card.dataset.id)?.task;
     const name = Object.keys(KEYS).find((one) => KEYS[one] === event.key);
-    if (name && task && actsFor(task).includes(name)) { event.preventDefault(); act(name, task); return; }
+    if (name && task && !event.repeat && actsFor(task).includes(name)) { event.preventDefault(); act(name, task); return; }
     const step = { ArrowDown: [0, 1], ArrowUp: [0, -1], ArrowRight: [1, 0], ArrowLeft: [-1, 0] }[event.key];
     if (!step) return;
     event.preventDefault();
     const lists = [...stage.querySelectorAll('.cards')].map((list) => [...list.querySelectorAll('.card')]);
-    let column = lists.findIndex((list) => list.includes(card)), row = lists[column].indexOf(card) + step[1];
+    let column = lists.findIndex((list) => list.includes(card));
+    const row = lists[column].indexOf(card) + step[1];
     do column += step[0]; while (step[0] && lists[column] && !lists[column].length);
     const next = lists[column]?.[Math.min(row, lists[column].length - 1)];
-    if (row >= 0 && next) next.focus();
+    if (row >= 0 && next) next.querySelector('a').focus();
   }
 
   function take(events) {
-    for (const { kind, task } of events) {
+    for (const { rev, kind, task } of events) {
+      told.set(task.id, rev);
       const to = kind !== 'gone' && matches(task, filter) ? columnOf(task) : null;
       for (const column of columns.values()) {
-        if (column.key === to) {
-          if ((column.tasks.get(task.id)?.rev ?? 0) <= task.rev) column.tasks.set(task.id, task);
-        } else column.tasks.delete(task.id);
+        if (column.key === to) column.tasks.set(task.id, task);
+        else column.tasks.delete(task.id);
       }
-      if (!to) cards.delete(task.id);
     }
     for (const column of columns.values()) {
       if (column.tasks.size <= 2 * SHOWN) continue;
@@ -133,6 +147,7 @@ export function open(main) {
       column.tasks = new Map(kept.map((task) => [task.id, task]));
       column.more = true;
     }
+    if (told.size > 5000 && [...columns.values()].every((column) => column.ready)) told.clear();
     paint();
   }
 
@@ -149,21 +164,19 @@ export function open(main) {
     }
   }
 
-  const refined = () => { for (const column of columns.values()) column.tasks.clear(); read(); };
-  addEventListener('refined', refined);
-  const offs = [paintFilters(bar), on('events', take), on('afresh', read), on('figures', paint), on('people', () => { cards.clear(); paint(); })];
+  addEventListener('refined', read);
+  const offs = [paintFilters(bar), on('events', take), on('afresh', read), on('figures', paint), on('people', () => { cards = new Map(); paint(); })];
   read();
-  return () => { removeEventListener('refined', refined); offs.forEach((off) => off()); };
+  figures().catch(() => {});
+  return () => { live = false; removeEventListener('refined', read); offs.forEach((off) => off()); };
 }
 
-const progressBar = bar;
-
-function withStates(column) {
-  const filters = new URLSearchParams(location.hash.split('?')[1] ?? '');
+function withState(column) {
+  const filters = place().filters;
   filters.set('state', column.key);
   return filters;
 }
 
 function skeleton() {
-  return [1, 2].map(() => h('div.card.skeleton', { 'aria-hidden': 'true' }));
+  return [1, 2].map(() => h('li.card.skeleton', { 'aria-hidden': 'true' }));
 }

@@ -34,12 +34,21 @@ export function s(tag, props, ...children) {
   return node;
 }
 
-/** Put children in the place of what a node holds. */
+/** Put children in the place of what a node holds; what had the keyboard's focus has it again. */
 export function fill(node, ...children) {
+  const held = node.contains(document.activeElement) && document.activeElement !== node ? document.activeElement : null;
+  const selection = held?.selectionStart;
   node.replaceChildren();
   append(node, children);
+  if (held) {
+    const same = [...node.querySelectorAll(held.tagName)].find((one) => sameness(one) === sameness(held));
+    same?.focus({ preventScroll: true });
+    if (same && typeof selection === 'number') same.setSelectionRange?.(selection, held.selectionEnd);
+  }
   return node;
 }
+
+const sameness = (node) => node.dataset.k ?? node.getAttribute('href') ?? node.getAttribute('aria-label') ?? node.textContent;
 
 /** Put nodes in order with as few moves as there can be, so that focus and scroll stay. */
 export function arrange(list, nodes) {
@@ -66,13 +75,23 @@ export function onFrame(call) {
 
 export const calm = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
 
+/** Whether a key was meant for the page, and not for a field, a dialog, a menu or an input method. */
+export const isForPage = (event) => !(event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented
+  || document.querySelector('dialog[open]') || event.target.closest?.('input, textarea, select'));
+
+/** Close whatever dialog is open: its answer is no. */
+export function closeDialogs() {
+  for (const box of document.querySelectorAll('dialog[open]')) box.close('');
+}
+
 /** A dialog that resolves with what its form holds, or null. */
-export function dialog(title, body, confirm, cancel, { danger = false } = {}) {
+export function dialog(title, body, confirm, cancel) {
   return new Promise((resolve) => {
-    const form = h('form', { method: 'dialog' }, h('h2', { id: 'dialog-title' }, title), body,
+    const form = h('form', { method: 'dialog', onkeydown: (event) => { if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) form.requestSubmit(form.querySelector('button.primary')); } },
+      h('h2', { id: 'dialog-title' }, title), body,
       h('div.row.end', null,
         cancel && h('button', { type: 'button', onclick: () => box.close('') }, cancel),
-        h(danger ? 'button.primary.danger' : 'button.primary', { value: 'ok' }, confirm)));
+        h('button.primary', { value: 'ok' }, confirm)));
     const box = h('dialog', { 'aria-labelledby': 'dialog-title' }, form);
     box.addEventListener('close', () => {
       resolve(box.returnValue === 'ok' ? Object.fromEntries(new FormData(form)) : null);
@@ -85,12 +104,15 @@ export function dialog(title, body, confirm, cancel, { danger = false } = {}) {
   });
 }
 
-/** Say something for a few seconds; `action` is [label, function]. */
-export function toast(text, { kind = '', action = null, ms = 6000 } = {}) {
-  const node = h(`div.toast${kind ? `.${kind}` : ''}`, null, h('span', null, text),
-    action && h('button.link', { onclick: () => { node.remove(); action[1](); } }, action[0]));
+/** Say something for a few seconds, once. */
+export function toast(text, { kind = '', ms = 6000 } = {}) {
   const box = document.getElementById('toasts');
+  for (const old of box.children) if (old.textContent === text) old.remove();
+  const node = h(`div.toast${kind ? `.${kind}` : ''}`, { role: kind === 'bad' ? 'alert' : null }, text);
   box.append(node);
+  // Above a dialog too, where there is one.
+  if (box.matches(':popover-open')) box.hidePopover();
+  box.showPopover?.();
   while (box.children.length > 4) box.firstChild.remove();
   setTimeout(() => node.remove(), ms);
 }

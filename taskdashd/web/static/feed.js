@@ -22,6 +22,8 @@ function tell(kind, value) {
   for (const call of [...listeners[kind]]) call(value);
 }
 
+const AWAY = { errid: -1, detail: null };
+
 export class Refused extends Error {
   constructor(reply) {
     super(reply.detail ?? reply.errmsg);
@@ -36,7 +38,7 @@ export async function post(op, body) {
     const answer = await fetch(`/api/v1/${op}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
     reply = await answer.json();
   } catch {
-    throw new Refused({ errid: -1, detail: null });
+    throw new Refused(AWAY);
   }
   if (reply.errid) throw new Refused(reply);
   return reply;
@@ -45,6 +47,8 @@ export async function post(op, body) {
 /** Ask by the websocket; waits for it to be open. */
 export function ask(op, body = {}) {
   return new Promise((resolve, reject) => {
+    // What reads can wait for the connection; what is to be done is not done later, unseen.
+    if (closed || (!READS.has(op) && socket?.readyState !== WebSocket.OPEN)) { reject(new Refused(AWAY)); return; }
     const number = ++seq;
     asked.set(number, { resolve, reject, text: JSON.stringify({ seq: number, op, body }), sent: false, reads: READS.has(op) });
     send();
@@ -63,14 +67,22 @@ function send() {
 }
 
 export function connect() {
+  if (!closed) return;
   closed = false;
   open();
 }
+
+/** Ask what a page must know before anybody has signed in, and who has; null if nobody answers. */
+export const about = () => fetch('/api/v1/about').then((answer) => answer.json()).catch(() => null);
 
 export function disconnect() {
   closed = true;
   clearTimeout(timer);
   socket?.close();
+  socket = null;
+  // Nothing that one person asked is done for the next.
+  for (const one of asked.values()) one.reject(new Refused(AWAY));
+  asked.clear();
   Object.assign(known, { me: null, rev: null, figures: null, services: [] });
   known.people.clear();
 }
@@ -84,16 +96,20 @@ function open() {
   mine.onclose = (event) => { if (mine === socket) lost(event); };
 }
 
-function lost(event) {
+async function lost(event) {
+  const greeted = known.open;
   socket = null;
   known.open = false;
   for (const [number, one] of asked) {
     // What reads is asked anew; what writes may have been done, and is not said twice.
     if (one.reads) one.sent = false;
-    else if (one.sent) { asked.delete(number); one.reject(new Refused({ errid: -1, detail: null })); }
+    else if (one.sent) { asked.delete(number); one.reject(new Refused(AWAY)); }
   }
-  tell('state', event.code === 1008 ? 'out' : 'lost');
-  if (closed || event.code === 1008) return;
+  // A connection that was refused does not say why: who was signed out meanwhile is asked for.
+  const isOut = event.code === 1008 || (!greeted && !closed && (await about())?.user === '');
+  if (closed) return;
+  tell('state', isOut ? 'out' : 'lost');
+  if (isOut || socket) return;
   const pause = Math.min(10000, 250 * 2 ** waits++) * (0.5 + Math.random());
   timer = setTimeout(open, pause);
 }

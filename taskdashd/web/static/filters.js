@@ -1,11 +1,11 @@
 // The filters of board and list: they live in the URL, and what is selected is theirs.
 
 import { fill, h, later } from './dom.js';
-import { known, on } from './feed.js';
+import { known, nameOf, on } from './feed.js';
 import { place, refine } from './app.js';
 import { t } from './words.js';
 
-const FIELDS = { group: 'group_id', user: 'user', checker: 'checker', project: 'project_id', type: 'task_type', id: 'parent_id' };
+const FIELDS = { group: 'group_id', user: 'user', checker: 'checker', project: 'project_id', type: 'task_type', part: 'parent_id', url: 'url' };
 
 /** Give the `where` that the URL asks for, and the text that is searched for. */
 export function wanted() {
@@ -24,7 +24,9 @@ export function matches(task, { where, text }) {
   return !text || [task.name, task.id, task.description].some((one) => one.toLowerCase().includes(text));
 }
 
-/** The row of filters. Gives how to end it. */
+export const isAll = ({ where, text }) => !text && !Object.keys(where).length;
+
+/** The row of filters; `more` makes those of one view. Gives how to end it. */
 export function paintFilters(node, more = []) {
   const paint = () => {
     const { filters } = place();
@@ -33,17 +35,19 @@ export function paintFilters(node, more = []) {
     const chosen = filters.get('group');
     if (chosen) groups.add(chosen);
     const search = h('input', { type: 'search', placeholder: `${t('search')}  /`, 'aria-label': t('search'), value: filters.get('q') ?? '', oninput: later(200, () => refine({ q: search.value })) });
-    fill(node, search,
-      me.user && h('button.chip', { 'aria-pressed': String(filters.get('user') === 'me'), onclick: () => refine({ user: filters.get('user') === 'me' ? '' : 'me' }) }, t('filter.mine')),
-      h('button.chip', { 'aria-pressed': String(filters.get('user') === 'nobody'), onclick: () => refine({ user: filters.get('user') === 'nobody' ? '' : 'nobody' }) }, t('filter.nobodys')),
+    const toggle = (value, label) => h('button.chip', { 'aria-pressed': String(filters.get('user') === value), onclick: () => refine({ user: filters.get('user') === value ? '' : value }) }, label);
+    // Whatever else narrows the view can be seen, and taken away.
+    const others = Object.keys(FIELDS).filter((name) => name !== 'group' && filters.get(name) && !['me', 'nobody'].includes(filters.get(name)));
+    fill(node, search, me.user && toggle('me', t('filter.mine')), toggle('nobody', t('filter.nobodys')),
       groups.size > 0 && h('select', { 'aria-label': t('field.group_id'), onchange: (event) => refine({ group: event.target.value }) },
         h('option', { value: '' }, t('filter.groups')), [...groups].sort().map((one) => h('option', { value: one, selected: one === chosen }, one))),
       ...more.map((make) => make(filters)),
-      [...filters.keys()].some((name) => name in FIELDS || name === 'q') && h('button.link', { onclick: () => refine(Object.fromEntries([...filters.keys()].map((name) => [name, '']))) }, t('filter.clear')));
+      others.map((name) => h('button.chip', { 'aria-pressed': 'true', dataset: { k: name }, title: t('filter.clear'), onclick: () => refine({ [name]: '' }) },
+        `${t(`field.${FIELDS[name]}`)}: ${['user', 'checker'].includes(name) ? nameOf(filters.get(name)) : filters.get(name)} ×`)),
+      [...filters.keys()].length > 0 && h('button.link', { onclick: () => refine(Object.fromEntries([...filters.keys()].map((name) => [name, '']))) }, t('filter.clear')));
   };
   paint();
-  const refresh = () => { if (!node.contains(document.activeElement) || document.activeElement.type !== 'search') paint(); };
-  addEventListener('refined', refresh);
-  const off = on('people', refresh);
-  return () => { removeEventListener('refined', refresh); off(); };
+  addEventListener('refined', paint);
+  const off = on('people', paint);
+  return () => { removeEventListener('refined', paint); off(); };
 }

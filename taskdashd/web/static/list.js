@@ -1,43 +1,52 @@
 // The list: any number of tasks, of which only those in sight are on the page.
 
-import { arrange, fill, h, onFrame } from './dom.js';
-import { ask, known, nameOf, on } from './feed.js';
+import { arrange, fill, h, isForPage, onFrame } from './dom.js';
+import { ask, nameOf, on } from './feed.js';
 import { explain } from './acts.js';
 import { COLUMNS, badge, bar, columnOf, face, since } from './tasks.js';
 import { link, place, refine } from './app.js';
-import { matches, paintFilters, wanted } from './filters.js';
+import { isAll, matches, paintFilters, wanted } from './filters.js';
 import { welcome } from './empty.js';
 import { number, t } from './words.js';
 
 const ROW = 40;
 const PAGE = 500;
+const PAGE_MAX = 1000;
 const AHEAD = 12;
-const SORTS = { name: 'name', status: 'status', user: 'user', group: 'group_id', changed: '-rev', made: '-created_at' };
+const AGAIN_MS = 2000;
+const SORTS = { name: 'name', status: 'status', user: 'user', group: 'group_id', changed: '-rev' };
+const WORK = { key: 'work', where: { status: COLUMNS.filter((one) => ['claimed', 'editing'].includes(one.key)).flatMap((one) => one.where.status) } };
+const STATES = [...COLUMNS, WORK];
+
+// Whoever comes back to the same list finds their place.
+let left = { hash: '', top: 0, rows: 0 };
 
 export function open(main) {
   let rows = [];
   let places = new Map();
+  let nodes = new Map();
   let next = null;
   let reading = false;
   let turn = 0;
-  let filter;
-  let news = 0;
-  let nodes = new Map();
+  let filter = wanted();
+  let fresh = new Set();
 
   const filters = h('div.filters', { role: 'search' });
   const head = h('div.listhead', { role: 'row' });
   const body = h('div.rows', { role: 'rowgroup' });
   const said = h('p.said', { role: 'status' });
-  const scroll = h('div.scroll', { tabindex: 0, onkeydown: key, 'aria-label': t('view.list'), role: 'region' }, h('div', { role: 'table', 'aria-label': t('view.list') }, head, body));
-  const fresh = h('button.fresh', { hidden: true, onclick: () => read() });
-  fill(main, h('h1.hidden', null, t('view.list')), filters, said, fresh, scroll);
+  const table = h('div', { role: 'table', 'aria-label': t('view.list') }, h('div', { role: 'rowgroup' }, head), body);
+  const scroll = h('div.scroll', { tabindex: 0, onkeydown: key, 'aria-label': t('view.list'), role: 'region' }, table);
+  const news = h('button.fresh', { hidden: true, onclick: () => read() });
+  fill(main, h('h1.hidden', null, t('view.list')), filters, said, news, scroll);
 
-  const order = () => place().filters.get('sort') || '-rev';
   const group = () => ({ status: 'status', user: 'user', group: 'group_id' })[place().filters.get('by')];
+  const order = () => group() ?? (place().filters.get('sort') || '-rev');
+  const state = () => STATES.find((one) => one.key === place().filters.get('state'));
+  const fits = (task) => matches(task, filter) && (!state() || columnOf(task) === state().key || (state() === WORK && WORK.where.status.includes(task.status)));
 
-  function request(after) {
-    const state = COLUMNS.find((one) => one.key === place().filters.get('state'));
-    return { where: { ...state?.where, ...filter.where }, order: group() ?? order(), limit: PAGE, ...(filter.text && { contains: filter.text }), ...(after && { after }) };
+  function request(after, limit) {
+    return { where: { ...state()?.where, ...filter.where }, order: order(), limit, ...(filter.text && { contains: filter.text }), ...(after && { after }) };
   }
 
   async function read() {
@@ -45,13 +54,15 @@ export function open(main) {
     filter = wanted();
     reading = true;
     paintHead();
+    const back = left.hash === location.hash ? left : null;
+    left = { hash: '', top: 0, rows: 0 };
     try {
-      const page = await ask('Query', request(null));
+      const page = await ask('Query', request(null, back ? Math.min(PAGE_MAX, Math.max(PAGE, back.rows)) : PAGE));
       if (mine !== turn) return;
-      rows = []; places = new Map(); news = 0;
-      fresh.hidden = true;
-      scroll.scrollTop = 0;
+      rows = []; places = new Map(); nodes = new Map(); fresh = new Set();
       add(page);
+      body.style.setProperty('--height', `${rows.length * ROW}px`);
+      scroll.scrollTop = back?.top ?? 0;
     } catch (error) { if (mine === turn) explain(error); } finally { if (mine === turn) reading = false; }
     paint();
   }
@@ -61,10 +72,17 @@ export function open(main) {
     const mine = turn;
     reading = true;
     try {
-      const page = await ask('Query', request(next));
-      if (mine === turn) add(page);
-    } catch (error) { if (mine === turn) explain(error); } finally { if (mine === turn) reading = false; }
-    paint();
+      const page = await ask('Query', request(next, PAGE));
+      if (mine !== turn) return;
+      add(page);
+      reading = false;
+      paint();
+    } catch (error) {
+      if (mine !== turn) return;
+      explain(error);
+      // It is not asked for again at once, as long as somebody looks at its place.
+      setTimeout(() => { if (mine === turn) { reading = false; paint(); } }, AGAIN_MS);
+    }
   }
 
   function add(page) {
@@ -83,28 +101,35 @@ export function open(main) {
     const first = Math.max(0, Math.floor(scroll.scrollTop / ROW) - AHEAD);
     const last = Math.min(rows.length, Math.ceil((scroll.scrollTop + height) / ROW) + AHEAD);
     body.style.setProperty('--height', `${rows.length * ROW}px`);
+    table.setAttribute('aria-rowcount', next === null ? rows.length + 1 : -1);
+    const focused = body.contains(document.activeElement) ? document.activeElement.closest('.listrow')?.dataset.id : null;
     const shown = new Map();
     arrange(body, rows.slice(first, last).map((row, n) => {
       const key = row.head ? `${row.head} ${row.value}` : row.id;
       const old = nodes.get(key);
       const node = old && old.row === row ? old.node : rowOf(row);
       node.style.setProperty('--top', `${(first + n) * ROW}px`);
+      node.setAttribute('aria-rowindex', first + n + 2);
       node.dataset.n = first + n;
       shown.set(key, { row, node });
-      if (old && old.node !== node && old.node.contains(document.activeElement)) queueMicrotask(() => node.focus({ preventScroll: true }));
       return node;
     }));
     nodes = shown;
-    said.textContent = rows.length === 0 ? (reading ? t('list.reading') : t('list.none')) : t(next === null ? 'list.all' : 'list.some', { n: number(places.size) });
-    if (rows.length === 0 && !reading && !filter.text && !Object.keys(filter.where).length && !place().filters.get('state')) fill(body, welcome());
+    if (focused && !body.contains(document.activeElement)) nodes.get(focused)?.node.querySelector('a').focus({ preventScroll: true });
+    const text = rows.length === 0 ? (reading ? t('list.reading') : t('list.none')) : t(next === null ? 'list.all' : 'list.some', { n: number(places.size) });
+    if (said.textContent !== text) said.textContent = text;
+    news.hidden = fresh.size === 0;
+    news.textContent = t('list.fresh', { n: number(fresh.size) });
+    if (rows.length === 0 && !reading && isAll(filter) && !state()) fill(body, welcome());
     // The next page is asked for long before its rows come into sight.
     if (last > rows.length - PAGE) readMore();
   });
 
   function rowOf(row) {
     if (row.head) return h('div.grouphead', { role: 'row' }, h('span', { role: 'cell' }, row.head === 'status' ? badge(row.value) : row.head === 'user' ? nameOf(row.value) || '–' : row.value || '–'));
-    return h('a.listrow', { role: 'row', href: link('task', row.id), dataset: { id: row.id } },
-      h('span.c-name', { role: 'cell' }, h(`span.dot.${columnOf(row)}`), h('span', null, row.name || row.id), bar(row)),
+    const where = link('task', row.id);
+    return h('div.listrow', { role: 'row', dataset: { id: row.id }, onclick: (event) => { if (!event.target.closest('a')) location.hash = where; } },
+      h('span.c-name', { role: 'cell' }, h(`span.dot.${columnOf(row)}`), h('a', { href: where }, row.name || row.id), bar(row)),
       h('span.c-status', { role: 'cell' }, badge(row.status)),
       h('span.c-user', { role: 'cell' }, row.user && face(row.user), row.user ? nameOf(row.user) : ''),
       h('span.c-group', { role: 'cell' }, row.group_id),
@@ -113,51 +138,53 @@ export function open(main) {
   }
 
   function paintHead() {
-    const now = order();
-    const column = (name, label) => h(`span.c-${name}`, { role: 'columnheader', 'aria-sort': now.replace('-', '') === SORTS[name].replace('-', '') ? (now.startsWith('-') ? 'descending' : 'ascending') : null },
-      h('button.sort', { onclick: () => refine({ sort: now === SORTS[name] ? (now.startsWith('-') ? now.slice(1) : `-${now}`) : SORTS[name] }) }, label, now.replace('-', '') === SORTS[name].replace('-', '') ? (now.startsWith('-') ? ' ↓' : ' ↑') : ''));
+    const now = order(), base = now.replace('-', ''), down = now.startsWith('-');
+    const column = (name, label) => {
+      const mine = !group() && base === SORTS[name].replace('-', '');
+      return h(`span.c-${name}`, { role: 'columnheader', 'aria-sort': mine ? (down ? 'descending' : 'ascending') : null },
+        group() ? label : h('button.sort', { dataset: { k: name }, onclick: () => refine({ sort: mine ? (down ? base : `-${base}`) : SORTS[name] }) }, label, mine ? (down ? ' ↓' : ' ↑') : ''));
+    };
     fill(head, column('name', t('field.name')), column('status', t('field.status')), column('user', t('field.user')), column('group', t('field.group_id')),
       h('span.c-id', { role: 'columnheader' }, t('field.id')), column('changed', t('field.updated_at')));
   }
 
   function key(event) {
     const row = event.target.closest('.listrow');
-    const step = { ArrowDown: 1, ArrowUp: -1, j: 1, k: -1, PageDown: 15, PageUp: -15 }[event.key];
-    if (!step || !rows.length) return;
+    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 15, PageUp: -15, Home: -Infinity, End: Infinity }[event.key];
+    if (!step || !rows.length || !isForPage(event)) return;
     event.preventDefault();
-    let n = row ? Number(row.dataset.n) + step : Math.floor(scroll.scrollTop / ROW);
+    let n = row ? Number(row.dataset.n) + step : step > 1 ? rows.length - 1 : Math.floor(scroll.scrollTop / ROW);
     n = Math.min(rows.length - 1, Math.max(0, n));
-    if (rows[n].head) n = Math.min(rows.length - 1, Math.max(0, n + Math.sign(step)));
+    if (rows[n].head) n = Math.min(rows.length - 1, n + (step > 0 ? 1 : n ? -1 : 1));
     const top = n * ROW;
     if (top < scroll.scrollTop) scroll.scrollTop = top;
     if (top + 2 * ROW > scroll.scrollTop + scroll.clientHeight) scroll.scrollTop = top + 2 * ROW - scroll.clientHeight;
-    requestAnimationFrame(() => requestAnimationFrame(() => body.querySelector(`[data-n="${n}"]`)?.focus()));
+    const focus = () => body.querySelector(`[data-n="${n}"] a`)?.focus({ preventScroll: true });
+    requestAnimationFrame(() => { paint(); requestAnimationFrame(focus); });
   }
 
   function take(events) {
-    const state = place().filters.get('state');
-    const newest = order() === '-rev' && !group() ? new Map() : null;
+    const newest = !group() && order() === '-rev' ? new Map() : null;
+    const gone = new Set();
     for (const { kind, task } of events) {
       const n = places.get(task.id);
-      const fits = kind !== 'gone' && matches(task, filter) && (!state || columnOf(task) === state);
-      if (newest && fits) { newest.set(task.id, task); continue; }
-      if (n === undefined) { if (fits) news++; continue; }
-      // Rows stay where they are while somebody reads; what no longer fits says so by its state.
-      if (kind === 'gone') rows[n] = { ...rows[n], name: '–', description: '', user: '' };
-      else if (rows[n].rev <= task.rev) rows[n] = task;
+      if (kind === 'gone') gone.add(task.id);
+      else if (newest && fits(task)) newest.set(task.id, task);
+      else if (n !== undefined) { if (rows[n].rev <= task.rev) rows[n] = task; }
+      else if (kind === 'registered' && fits(task)) fresh.add(task.id);
     }
-    if (newest?.size) putFirst(newest);
-    fresh.hidden = news === 0;
-    fresh.textContent = t('list.fresh', { n: number(news) });
+    for (const id of gone) { fresh.delete(id); newest?.delete(id); }
+    if (newest?.size || [...gone].some((id) => places.has(id))) rearrange(newest ?? new Map(), gone);
     paint();
   }
 
   /** What has changed last comes first; who reads further down keeps their place. */
-  function putFirst(newest) {
+  function rearrange(newest, gone) {
     const before = rows.length;
     const changed = [...newest.values()].sort((a, b) => b.rev - a.rev);
-    rows = [...changed, ...rows.filter((row) => !newest.has(row.id))];
-    places = new Map(rows.map((row, n) => [row.id, n]));
+    rows = [...changed, ...rows.filter((row) => !newest.has(row.id) && !gone.has(row.id))];
+    places = new Map();
+    rows.forEach((row, n) => { if (!row.head) places.set(row.id, n); });
     if (scroll.scrollTop > 0) scroll.scrollTop += (rows.length - before) * ROW;
   }
 
@@ -165,12 +192,23 @@ export function open(main) {
   const sized = new ResizeObserver(paint);
   sized.observe(scroll);
   addEventListener('refined', read);
+  const hash = () => location.hash;
+  let mine = hash();
+  const remember = () => { mine = hash(); };
+  addEventListener('refined', remember);
   const choice = (name, label, options) => (filters) => h('select', { 'aria-label': label, onchange: (event) => refine({ [name]: event.target.value }) },
     h('option', { value: '' }, label), options.map(([value, text]) => h('option', { value, selected: filters.get(name) === value }, text)));
   const offs = [paintFilters(filters, [
-    choice('state', t('filter.states'), COLUMNS.map((one) => [one.key, t(`state.${one.key}`)])),
+    choice('state', t('filter.states'), STATES.map((one) => [one.key, t(`state.${one.key}`)])),
     choice('by', t('filter.by'), [['status', t('field.status')], ['user', t('field.user')], ['group', t('field.group_id')]]),
   ]), on('events', take), on('afresh', read), on('people', () => { nodes = new Map(); paint(); })];
   read();
-  return () => { turn++; sized.disconnect(); removeEventListener('refined', read); offs.forEach((off) => off()); };
+  return () => {
+    left = { hash: mine, top: scroll.scrollTop, rows: rows.length };
+    turn++;
+    sized.disconnect();
+    removeEventListener('refined', read);
+    removeEventListener('refined', remember);
+    offs.forEach((off) => off());
+  };
 }

@@ -40,7 +40,7 @@ export function open(main) {
     fill(tiles,
       tile('running', states.live ?? 0, 'live', 'list', { state: 'live' }),
       tile('free', states['待领取'] ?? 0, 'free', 'list', { state: 'free' }),
-      tile('work', (states['已领取'] ?? 0) + (states['编辑中'] ?? 0), 'editing', 'list', { state: 'editing' }),
+      tile('work', (states['已领取'] ?? 0) + (states['编辑中'] ?? 0), 'editing', 'list', { state: 'work' }),
       tile('review', states['待审核'] ?? 0, 'review', 'list', { state: 'review' }),
       tile('hour', hour, hour ? 'dead' : 'calm', 'list', { state: 'dead' }),
       tile('services', `${known.services.length - deadServices}/${known.services.length}`, deadServices ? 'dead' : 'calm', 'services', {}));

@@ -37,8 +37,8 @@ export function open(main) {
       h('a.who', { href: link('list', '', new URLSearchParams({ user: one.user })) }, face(one.user), h('span', null, h('strong', null, one.name), h('small', null, `${one.user} · ${t(`role.${one.role}`)}${one.groups.length ? ` · ${one.groups.join(', ')}` : ''}`))),
       h('span.load', { role: 'img', 'aria-label': said, title: said }, all.map(([count, name]) => count > 0 && h(`span.${name}`, { style: { '--share': count / most } }, count))),
       h('span.tag', null, !one.active ? t('people.inactive') : full ? h('span.badge.dead', null, t('people.full')) : waits && free ? h('span.badge.free', null, t('people.waits')) : ''),
-      h('span.row', null, (admin || one.user === known.me.user || known.me.leads.some((group) => one.groups.includes(group))) && one.held > 0 && h('button', { onclick: () => handOver(one) }, t('handover')),
-        admin && h('button', { onclick: () => editPerson(one) }, t('edit'))));
+      h('span.row', null, (admin || one.user === known.me.user || known.me.leads.some((group) => one.groups.includes(group))) && one.held > 0 && h('button', { dataset: { k: `handover ${one.user}` }, onclick: () => handOver(one) }, t('handover')),
+        admin && h('button', { dataset: { k: `edit ${one.user}` }, onclick: () => editPerson(one) }, t('edit'))));
   }
 
   const offs = [on('people', paint), on('figures', paint)];

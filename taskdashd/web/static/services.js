@@ -32,7 +32,7 @@ with taskdash.connect("taskdash://${location.hostname}:13920") as dash:
       h('span.who', null, h('strong', null, one.name || one.url), h('small', null, `${one.url}${one.group_id ? ` · ${one.group_id}` : ''}`)),
       h('span', null, t('services.since'), ' ', since(one.since)),
       strip(one),
-      h('a', { href: link('list', '', new URLSearchParams({ q: one.url })) }, t('services.tasks')));
+      h('a', { href: link('list', '', new URLSearchParams({ url: one.url })) }, t('services.tasks')));
   }
 
   const offs = [on('services', paint)];
