@@ -15,7 +15,7 @@ _LETTERS: Final = r"\p{L}\p{N}_"
 Read = Callable[[str, Any], Any]
 """Checks the value that a body gives for a field of this name. Raises `BadRequest`."""
 
-URL_CHARACTERS_MAX: Final = 2048
+URL_CHARACTERS_MAX: Final = 512
 PLAIN: Final = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 """What has no control characters, as JSON Schema says it (ECMA-262)."""
 

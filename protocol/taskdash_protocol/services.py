@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Final
 
 from taskdash_protocol.request import Declared, boolean, number, text, url
 
-RESERVED_CHARACTERS_MAX: Final = 4096
+RESERVED_CHARACTERS_MAX: Final = 512
 
 
 def _reserved() -> Any:

@@ -8,9 +8,11 @@ State = Literal["alive", "late", "dead"]
 
 LATE_AFTER: Final = 2 / 3
 """Of its timeout: two beats in a row have not come."""
-CHANGES_MAX: Final = 200
+CHANGES_MAX: Final = 60
 """Of its state that are remembered."""
 REMEMBERED_S: Final = 86400.0
+FORGOTTEN_S: Final = 7 * 86400.0
+"""After so long dead it is forgotten: whoever comes back registers again."""
 
 
 @dataclass(frozen=True, slots=True)

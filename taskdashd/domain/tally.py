@@ -4,7 +4,7 @@ Kept up with each change, so that nobody has to read the log for them. Times are
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -15,7 +15,6 @@ from taskdash_protocol.statuses import (
     IN_REVIEW,
     SHUTDOWN,
     UNCLAIMED,
-    status_class,
 )
 from taskdashd.domain.access import Sight
 
@@ -35,6 +34,8 @@ _STATES: Final = {
     "cancelled": "cancelled",
 }
 
+_WAITING: Final = (UNCLAIMED, CLAIMED, EDITING, IN_REVIEW)
+
 
 class Took(NamedTuple):
     """How long something took, and when it was done."""
@@ -47,13 +48,24 @@ class Took(NamedTuple):
 class Tally:
     """See the module."""
 
-    def __init__(self, rows: Iterable[tuple[str, str, str, str, int]], since: float) -> None:
+    def __init__(
+        self,
+        rows: Iterable[tuple[str, str, str, str, int]],
+        since: float,
+        people: Callable[[], Iterable[str]],
+    ) -> None:
         self.since = since
         """When it began to look; nothing is known of before, but for what was stored."""
-        self.counts: Counter[tuple[str, str, str, str]] = Counter()
-        """By group, state, user and checker: by all that who sees a task hangs on."""
+        self._people = people
+        """Gives the people who have an account: of others no load is told."""
+        self.states: dict[str, Counter[str]] = {}
+        """By group: how many tasks are in each state."""
+        self.own: dict[str, Counter[tuple[str, str]]] = {}
+        """By person: how many tasks are theirs to do or to check, by group and state."""
+        self._load: dict[str, dict[str, Counter[str]]] = {}
+        """By person and group: how many tasks that wait are theirs to do, by state."""
         for group, status, user, checker, count in rows:
-            self.counts[group, state_of(status), user, checker] += count
+            self._count(group, state_of(status), user, checker, count)
         self._buckets: dict[int, dict[str, Counter[str]]] = {}
         """By the number of the quarter of an hour and the group: what happened how often."""
         self._levels: dict[int, dict[str, Counter[str]]] = {}
@@ -61,20 +73,26 @@ class Tally:
         self.claims: deque[Took] = deque(maxlen=_DURATIONS_MAX)
         self.finished: deque[Took] = deque(maxlen=_DURATIONS_MAX)
 
+    def _count(self, group: str, state: str, user: str, checker: str, by: int) -> None:
+        _add(self.states, group, state, by)
+        for person in {user, checker} - {""}:
+            _add(self.own, person, (group, state), by)
+        if user and state in _WAITING:
+            groups = self._load.setdefault(user, {})
+            _add(groups, group, state, by)
+            if not groups:
+                del self._load[user]
+
     def change(
         self, kind: str, old: Mapping[str, Any] | None, new: Mapping[str, Any], at: float
     ) -> None:
         """Take in a change of a task."""
-        group = new["group_id"]
-        now_in = state_of(new["status"])
+        group, now_in = new["group_id"], state_of(new["status"])
         was_in = None
         if old is not None:
             was_in = state_of(old["status"])
-            place = (old["group_id"], was_in, old["user"], old["checker"])
-            self.counts[place] -= 1
-            if self.counts[place] <= 0:
-                del self.counts[place]
-        self.counts[group, now_in, new["user"], new["checker"]] += 1
+            self._count(old["group_id"], was_in, old["user"], old["checker"], -1)
+        self._count(group, now_in, new["user"], new["checker"], +1)
         if kind == "shutdown":
             self._happened(at, group, "died")
         elif kind == "recovered":
@@ -94,53 +112,69 @@ class Tally:
     def tick(self, at: float) -> None:
         """Note how many tasks are in each state, and forget what is older than a day."""
         number = int(at // BUCKET_S)
-        levels: dict[str, Counter[str]] = {}
-        for (group, state, *_), count in self.counts.items():
-            levels.setdefault(group, Counter())[state] += count
-        self._levels[number] = dict(list(levels.items())[:_GROUPS_MAX])
+        some = list(self.states.items())[:_GROUPS_MAX]
+        self._levels[number] = {group: Counter(states) for group, states in some}
         oldest = number - DAY_S // BUCKET_S
         for kept in (self._buckets, self._levels):
             for old in [one for one in kept if one < oldest or one > number]:
                 del kept[old]
 
     def report(self, sight: Sight | None, at: float) -> dict[str, Any]:
-        """Say what somebody may know of it."""
-
-        def seen(group: str, *people: str) -> bool:
-            if sight is None or group in sight.groups:
-                return True
-            return sight.person != "" and sight.person in people
-
-        states: Counter[str] = Counter()
-        load: dict[str, Counter[str]] = {}
-        for (group, state, user, checker), count in self.counts.items():
-            if seen(group, user, checker):
-                states[state] += count
-                if user and status_class(state) == "waiting":
-                    load.setdefault(user, Counter())[state] += count
-        first = int(at // BUCKET_S) - DAY_S // BUCKET_S + 1
-        day = [
-            {
-                "at": number * BUCKET_S,
-                "tasks": _joined(self._levels.get(number), seen),
-                "events": _joined(self._buckets.get(number), seen) or {},
-            }
-            for number in range(first, int(at // BUCKET_S) + 1)
-        ]
-        return {
-            "states": dict(states),
-            "load": {user: dict(counts) for user, counts in load.items()},
-            "day": day,
-            "bucket": BUCKET_S,
-            "since": self.since,
-            "claim_s": _middle(took for took in self.claims if seen(took.group)),
-            "finish_s": _middle(took for took in self.finished if seen(took.group)),
-        }
+        """Say what somebody may know of it, of the whole day."""
+        return self._report(sight, at, DAY_S // BUCKET_S)
 
     def brief(self, sight: Sight | None, at: float) -> dict[str, Any]:
         """Say what may have changed of it since a moment ago: the day only as far as it is new."""
-        report = self.report(sight, at)
-        return {**report, "day": report["day"][-2:]}
+        return self._report(sight, at, 2)
+
+    def has_own(self, groups: frozenset[str] | None, person: str) -> bool:
+        """Tell whether somebody has tasks outside of some groups, and so figures of their own."""
+        if groups is None:
+            return False
+        return any(group not in groups for group, _ in self.own.get(person, ()))
+
+    def _report(self, sight: Sight | None, at: float, quarters: int) -> dict[str, Any]:
+        groups = self.states.keys() if sight is None else sight.groups & self.states.keys()
+        states: Counter[str] = Counter()
+        for group in groups:
+            states.update(self.states[group])
+        if sight is not None and sight.person:
+            for (group, state), count in self.own.get(sight.person, {}).items():
+                if group not in sight.groups:
+                    states[state] += count
+        last = int(at // BUCKET_S)
+        day = [
+            {
+                "at": number * BUCKET_S,
+                "tasks": _joined(self._levels.get(number), groups),
+                "events": _joined(self._buckets.get(number), sight and sight.groups) or {},
+            }
+            for number in range(last - quarters + 1, last + 1)
+        ]
+
+        def seen(took: Took) -> bool:
+            return sight is None or took.group in sight.groups
+
+        return {
+            "states": dict(states),
+            "load": self._loads(sight),
+            "day": day,
+            "bucket": BUCKET_S,
+            "since": self.since,
+            "claim_s": _middle(filter(seen, self.claims)),
+            "finish_s": _middle(filter(seen, self.finished)),
+        }
+
+    def _loads(self, sight: Sight | None) -> dict[str, dict[str, int]]:
+        loads: dict[str, dict[str, int]] = {}
+        for person in self._people():
+            total: Counter[str] = Counter()
+            for group, states in self._load.get(person, {}).items():
+                if sight is None or group in sight.groups or person == sight.person:
+                    total.update(states)
+            if total:
+                loads[person] = dict(total)
+        return loads
 
     def to_record(self) -> dict[str, Any]:
         """Give what is stored of it, so that a restart does not begin the day anew."""
@@ -175,14 +209,25 @@ def state_of(status: str) -> str:
     return _STATES.get(status, "live")
 
 
-def _joined(groups: Mapping[str, Counter[str]] | None, seen: Any) -> dict[str, int] | None:
-    """Add up what somebody sees; None where nothing is known."""
-    if groups is None:
+def _add(counters: dict[Any, Counter[Any]], key: Any, name: Any, by: int) -> None:
+    """Count in a counter of many; what is empty is not kept."""
+    counter = counters.setdefault(key, Counter())
+    counter[name] += by
+    if not counter[name]:
+        del counter[name]
+    if not counter:
+        del counters[key]
+
+
+def _joined(
+    known: Mapping[str, Counter[str]] | None, groups: Collection[str] | None
+) -> dict[str, int] | None:
+    """Add up what is known of some groups, or of all; None where nothing is known."""
+    if known is None:
         return None
     total: Counter[str] = Counter()
-    for group, counts in groups.items():
-        if seen(group):
-            total.update(counts)
+    for group in known if groups is None else known.keys() & groups:
+        total.update(known[group])
     return dict(total)
 
 

@@ -21,7 +21,7 @@ from taskdashd.domain.claims import Standing
 from taskdashd.domain.people import Person, called, sees_person
 from taskdashd.domain.tasks import Author, Task
 from taskdashd.domain.times import stamp
-from taskdashd.operations.engine import PERSON
+from taskdashd.operations.lookup import person_of
 from taskdashd.operations.table import Caller, Result, writes
 from taskdashd.operations.tasks import put
 from taskdashd.store.transaction import Transaction
@@ -202,7 +202,7 @@ def receiver(
 
     Of people whom the asker does not see it says that there are none.
     """
-    person = _person(number, transaction)
+    person = person_of(number, transaction)
     if person is None or not sees_person(asker, person):
         raise Conflict(f"field {name}: there is no person {number!r}")
     if not person.active:
@@ -225,13 +225,8 @@ def until_(caller: Caller, limit_s: float | None, *, bounded: bool = False) -> s
     return "" if limit_s is None else stamp(engine.clock.wall() + limit_s)
 
 
-def _person(number: str, transaction: Transaction) -> Person | None:
-    found = transaction.record(PERSON, number)
-    return None if found is None else Person.from_record(found)
-
-
 def _active(number: str, transaction: Transaction) -> Person:
-    person = _person(number, transaction)
+    person = person_of(number, transaction)
     if person is None:
         raise Conflict(f"field user: there is no person {number!r}")
     if not person.active:

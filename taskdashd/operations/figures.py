@@ -6,7 +6,7 @@ from typing import Any, Final
 from taskdash_protocol import strictjson
 from taskdashd.domain.tally import Tally
 from taskdashd.domain.tasks import Change
-from taskdashd.operations.engine import Engine
+from taskdashd.operations.engine import PERSON, Engine
 
 KIND: Final = "figures"
 _KEY: Final = "day"
@@ -19,7 +19,10 @@ class DayFigures:
 
     def __init__(self, engine: Engine, rows: Sequence[tuple[str, str, str, str, int]]) -> None:
         self._engine = engine
-        self.tally = Tally(rows, engine.clock.wall())
+        people = engine.view.records
+        self.tally = Tally(
+            rows, engine.clock.wall(), lambda: (one["id"] for one in people.all(PERSON))
+        )
         kept = engine.view.records.committed(KIND, _KEY)
         if kept is not None:
             self.tally.remember(kept)

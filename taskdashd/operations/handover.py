@@ -11,6 +11,7 @@ from taskdashd.domain import claims
 from taskdashd.domain.claims import Standing
 from taskdashd.domain.people import Person
 from taskdashd.operations.claims import Actor, act, actor_of, find, receiver, until_
+from taskdashd.operations.lookup import check_still
 from taskdashd.operations.table import Caller, Done, session
 from taskdashd.store.query import Page
 from taskdashd.store.transaction import Transaction
@@ -84,7 +85,7 @@ class _Handover:
             engine.writer.flush()
 
     def _move(self, transaction: Transaction) -> dict[str, Any]:
-        self._caller.check_still()
+        check_still(self._caller, transaction)
         actor = actor_of(self._caller, self._request.user, transaction)
         people = {
             number: receiver(number, None, transaction, "to", self._caller.identity)

@@ -13,6 +13,7 @@ from taskdash_protocol.requests import Audit
 from taskdashd.domain.people import Person, SignedIn, key_of, sees_person
 from taskdashd.operations.audit import told
 from taskdashd.operations.engine import PERSON, Engine
+from taskdashd.operations.lookup import check_still, person_of
 from taskdashd.operations.session import Session
 from taskdashd.operations.table import Caller, Done, session
 from taskdashd.store.audit import Entry, History
@@ -130,10 +131,10 @@ def _enter(person: Person, caller: Caller, done: Done, *, is_new: bool) -> None:
     secret = secrets.token_urlsafe(_SECRET_BYTES)
 
     def decide(transaction: Transaction) -> dict[str, Any]:
-        found = transaction.record(PERSON, person.id)
+        found = person_of(person.id, transaction)
         if is_new and found is not None:
             raise Conflict(f"{person.id!r} has an account by now: sign in again")
-        now = person if found is None else Person.from_record(found)
+        now = found or person
         if is_new:
             _check_room(engine)
         elif not now.active or (now.password, now.name) != (person.password, person.name):
@@ -168,7 +169,9 @@ def logout(request: Logout, caller: Caller, done: Done) -> None:
     key = None if request.everywhere or request.user else key_of(me.secret)
 
     def decide(transaction: Transaction) -> dict[str, Any]:
-        person = _known(number, transaction)
+        person = person_of(number, transaction)
+        if person is None:
+            raise Conflict(f"field user: there is no person {number!r}")
         transaction.keep(PERSON, number, person.without_sign_in(key).to_record())
         return {}
 
@@ -218,9 +221,9 @@ def set_person(request: SetPerson, caller: Caller, done: Done) -> None:
         if isinstance(is_right, Exception):
             done(is_right)
         elif not is_right:
-            engine.failures.add(caller.session.address)
             done(AuthError("field old_password is not the password"))
         else:
+            engine.failures.take_back(caller.session.address)
             engine.passwords.hash(request.password or "", write)
 
     known = engine.person(request.user)
@@ -230,6 +233,7 @@ def set_person(request: SetPerson, caller: Caller, done: Done) -> None:
         engine.passwords.hash(request.password, write)
     else:
         engine.failures.check(caller.session.address, "wrong passwords")
+        engine.failures.add(caller.session.address)
         engine.passwords.verify(known.password, request.old_password, proved)
 
 
@@ -247,15 +251,13 @@ def _check_own(request: SetPerson, person: str) -> None:
 def _decide(
     request: SetPerson, caller: Caller, encoded: str | None, transaction: Transaction
 ) -> dict[str, Any]:
-    caller.check_still()
-    found = transaction.record(PERSON, request.user)
-    if found is not None:
-        person = Person.from_record(found)
-    elif request.name is None:
+    check_still(caller, transaction)
+    person = person_of(request.user, transaction)
+    if person is None and request.name is None:
         raise Conflict(f"field name is required: there is no person {request.user!r} yet")
-    else:
+    if person is None:
         _check_room(caller.engine)
-        person = Person(request.user, request.name, made_at=transaction.at)
+        person = Person(request.user, request.name or "", made_at=transaction.at)
     changed = person.changed(
         name=request.name,
         role=request.role,
@@ -286,13 +288,6 @@ def about(person: Person) -> dict[str, Any]:
         "leads": list(person.leads),
         "active": person.active,
     }
-
-
-def _known(number: str, transaction: Transaction) -> Person:
-    found = transaction.record(PERSON, number)
-    if found is None:
-        raise Conflict(f"field user: there is no person {number!r}")
-    return Person.from_record(found)
 
 
 def _check_room(engine: Engine) -> None:

@@ -22,6 +22,7 @@ from taskdashd.domain.tasks import Author
 from taskdashd.domain.times import stamp
 from taskdashd.operations.access import check_write, sees
 from taskdashd.operations.engine import SERVICE, Engine
+from taskdashd.operations.lookup import check_still
 from taskdashd.operations.table import Caller, Done, session
 from taskdashd.operations.tasks import put
 from taskdashd.store.transaction import Transaction
@@ -181,7 +182,7 @@ def _fetch(service: Service, task_id: str, caller: Caller, done: Done) -> None:
 def _keep(
     wanted: list[Register], caller: Caller, author: Author, transaction: Transaction
 ) -> dict[str, Any]:
-    caller.check_still()
+    check_still(caller, transaction)
     for request in wanted:
         old = transaction.task(request.id)
         if old is not None and not sees(caller.identity, old):

@@ -44,11 +44,6 @@ class Caller(NamedTuple):
         """Give who writes."""
         return self.as_author or self.session.author
 
-    def check_still(self) -> None:
-        """Raise `AuthError` where who asked is not who they were, by the time that it is done."""
-        if self.as_identity != self.session.identity:
-            raise AuthError("who you are has changed meanwhile: ask again")
-
     def is_there(self) -> bool:
         """Tell whether the connection is open. Safe to call from any thread."""
         return self.session.owner.is_open

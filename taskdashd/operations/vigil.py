@@ -9,7 +9,7 @@ import structlog
 from taskdash_protocol.errors import AuthError
 from taskdash_protocol.requests import Query
 from taskdashd.domain.liveness import Owner
-from taskdashd.domain.services import REMEMBERED_S, Service, State, judged
+from taskdashd.domain.services import FORGOTTEN_S, REMEMBERED_S, Service, State, judged
 from taskdashd.domain.tasks import Author
 from taskdashd.domain.times import stamp
 from taskdashd.operations.access import check_write
@@ -50,6 +50,7 @@ class Vigil:
         """How many live tasks each service had when it was last seen to be alive."""
         self._judging: set[str] = set()
         self._next = 0.0
+        self._forget_before = ""
         for record in engine.view.records.all(SERVICE):
             service = Service.from_record(record)
             if service.state != "dead":
@@ -119,6 +120,7 @@ class Vigil:
         for url, (at, after) in list(self._to_adopt.items()):
             if now >= at and (stand_in := self._stand_ins.get(url)) is not None:
                 self._adopt(url, stand_in.owner, after)
+        self._forget_before = stamp(self._engine.clock.wall() - FORGOTTEN_S)
         for record in list(self._engine.view.records.all(SERVICE)):
             self._look_at(record)
 
@@ -128,9 +130,13 @@ class Vigil:
         silence_s = self.silence_s(url)
         limit_s = timeout_s or self._engine.limits.heartbeat_timeout
         state = "dead" if silence_s is None else judged(silence_s, limit_s)
+        since, was = record["changes"][-1]
+        if state == was == "dead" and since < self._forget_before:
+            self._engine.writer.write(partial(self._forget, url), lambda _outcome: None)
+            return
         if state == "alive":
             self._tasks[url] = self._live_tasks(url)
-        if state != record["changes"][-1][1] and url not in self._judging:
+        if state != was and url not in self._judging:
             self._judging.add(url)
             service = Service.from_record(record)
             self._engine.writer.write(
@@ -141,6 +147,11 @@ class Vigil:
         stand_in = self._stand_ins.get(url)
         owners = {self._owners.get(url), stand_in.owner if stand_in is not None else None} - {None}
         return sum(len(lease.tasks) for owner in owners if owner for lease in owner.leases.values())
+
+    def _forget(self, url: str, transaction: Transaction) -> None:
+        transaction.keep(SERVICE, url, None)
+        for known in (self._owners, self._said, self._tasks):
+            known.pop(url, None)
 
     def _become(self, url: str, state: State, transaction: Transaction) -> None:
         found = transaction.record(SERVICE, url)

@@ -33,6 +33,8 @@ from taskdashd.web.socket import Socket
 
 API: Final = "/api/v1/"
 _READ_BY_GET: Final = (f"{API}openapi.json", f"{API}about")
+_NOTED_S: Final = 86400.0
+_NOTED_MAX: Final = 10_000
 _BEARER: Final = ("www-authenticate", "Bearer")
 _KINDS: Final[dict[HTTPStatus, type[ServerError]]] = {
     HTTPStatus.UNAUTHORIZED: AuthError,
@@ -89,6 +91,8 @@ class App:
         self._files = Files()
         self._description = strictjson.dumps(describe())
         self._sockets: dict[Socket, Held | None] = {}
+        self._noted: dict[tuple[str, str], float] = {}
+        """When a token's sign-in from an address was last noted."""
         engine.on_kept.append(self._kept)
 
     async def respond(self, request: Request) -> Response:
@@ -128,6 +132,8 @@ class App:
     def _about(self, request: Request) -> dict[str, Any]:
         """Say what a page must know before anybody has signed in, and who has."""
         session, _ = self._session(request)
+        if not session.may_ask():
+            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "too many requests a second: slow down")
         return {
             "version": __version__,
             "passwords": self._limits.passwords,
@@ -151,7 +157,6 @@ class App:
         place = None
         if since.isascii() and since.isdigit() and len(since) < 19:
             place = Place(int(since), given.get("sight", [""])[0])
-        await stream.send_all(handshake)
         limits = self._limits
         sock = Socket(
             stream,
@@ -163,8 +168,11 @@ class App:
             waiting_bytes_max=limits.watch_buffer,
             write_timeout_s=limits.write_timeout,
         )
+        # Known from now on: who is signed out while the answer is on its way is told so too.
         self._sockets[sock] = held
         try:
+            with trio.fail_after(limits.write_timeout):
+                await stream.send_all(handshake)
             await sock.run(self._board, place, early)
         finally:
             del self._sockets[sock]
@@ -243,11 +251,13 @@ class App:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             try:
-                self._engine.become(session, self._tokens.sign_in(token.strip(), request.address))
+                identity = self._tokens.sign_in(token.strip(), request.address)
             except Busy as error:
                 raise Refused(HTTPStatus.TOO_MANY_REQUESTS, error.detail) from None
             except AuthError as error:
                 raise Refused(HTTPStatus.UNAUTHORIZED, error.detail, _BEARER) from None
+            self._engine.take_for(session, identity)
+            self._note(identity, request.address)
             session.introduce("http")
             return session, None
         held = cookies.read(request.headers.get("cookie", ""), self._key)
@@ -260,6 +270,16 @@ class App:
             self._engine.share_of_address(session)
         session.introduce("web")
         return session, held
+
+    def _note(self, identity: Identity, address: str) -> None:
+        """Note a token's sign-in: once a day for each address, for it comes with each request."""
+        key, now = (identity.name, address), self._engine.clock.now()
+        if now - self._noted.get(key, -_NOTED_S) < _NOTED_S:
+            return
+        if len(self._noted) >= _NOTED_MAX:
+            self._noted.clear()
+        self._noted[key] = now
+        self._engine.acts.note("signed in", f"{identity.name} ({address})", identity.rights)
 
     def _kept(self, records: Sequence[Record]) -> None:
         """End the boards of those who were signed out; others are taken for what they are now."""

@@ -17,12 +17,10 @@ import trio
 from taskdash_protocol import strictjson
 from taskdashd.domain.access import Identity, Sight
 from taskdashd.domain.people import Person
-from taskdashd.domain.services import Service
 from taskdashd.domain.tasks import Change
 from taskdashd.operations.engine import PERSON, SERVICE, Engine
 from taskdashd.operations.figures import DayFigures
 from taskdashd.operations.people import about as about_person
-from taskdashd.operations.services import about as about_service
 from taskdashd.store.database import StoredStep
 from taskdashd.store.records import Record
 from taskdashd.web.frames import text_frame
@@ -161,6 +159,7 @@ class Board:
         self._news_bytes = 0
         self._changed_kinds: set[str] = set()
         self._people_are_new = False
+        self._services_changed: set[str] = set()
         self._told_rev = engine.view.committed_rev
         """Live viewers have been told up to here."""
         self._wake = trio.Event()
@@ -208,21 +207,25 @@ class Board:
                 return
             # Revs of commits that failed are never used: a gap holds nothing.
             viewer.position = rows[-1].rev if rows else max(viewer.position, to_rev)
+            if place.rev < self._engine.feed.pruned_rev:
+                # What was forgotten meanwhile may be what this board would have to be told.
+                self._catch_on(viewer, afresh=True)
+                return
             steps = [Step(row.rev, row.kind, row.body, row.previous) for row in rows]
             told = [one for step in steps if (one := step.told(viewer.identity.sight)) is not None]
             viewer.put(text_frame(_message(viewer.position, told, b"")))
         viewer.live = True
         # What has changed beside the tasks meanwhile.
-        beside = self._beside(viewer.identity, {PERSON, SERVICE}, figures=False)
+        beside = self._beside(viewer.identity, {PERSON, SERVICE})
         viewer.put(text_frame(_message(viewer.position, [], beside)))
 
     def identity_changed(self, viewer: Viewer, identity: Identity) -> None:
         """Take a board for what its person is now, and have it read afresh."""
+        viewer.identity = identity
         if viewer not in self._viewers:
             return
         self._turn += 1
         self._viewers[viewer] = self._turn
-        viewer.identity = identity
         self._greet(viewer, None)
         self._catch_on(viewer, afresh=True)
 
@@ -240,7 +243,7 @@ class Board:
         }
         if place is None:
             message["rev"] = self._told_rev
-        beside = self._beside(identity, {PERSON, SERVICE}, figures=False)
+        beside = self._beside(identity, {PERSON, SERVICE})
         viewer.put(text_frame(strictjson.dumps(message)[:-1] + beside + b"}"))
 
     def _can_resume(self, viewer: Viewer, place: Place) -> bool:
@@ -249,10 +252,10 @@ class Board:
         return 0 <= self._told_rev - place.rev <= MISSED_MAX
 
     def _catch_on(self, viewer: Viewer, *, afresh: bool) -> None:
-        viewer.position = self._told_rev
+        viewer.position = max(viewer.position, self._told_rev)
         viewer.live = True
         if afresh:
-            viewer.put(text_frame(strictjson.dumps({"rev": self._told_rev, "afresh": True})))
+            viewer.put(text_frame(strictjson.dumps({"rev": viewer.position, "afresh": True})))
 
     async def _read(self, viewer: Viewer) -> Any:
         done = trio.Event()
@@ -282,39 +285,46 @@ class Board:
 
     def _kept(self, records: Sequence[Record]) -> None:
         self._changed_kinds |= {record.kind for record in records}
+        self._services_changed |= {one.key for one in records if one.kind == SERVICE}
         self._wake.set()
 
     def _tell(self) -> None:
         news, self._news = self._news, []
         is_much, self._news_bytes = self._news_bytes > _MESSAGE_BYTES_MAX, 0
         self._look_at_people()
-        kinds, self._changed_kinds = self._changed_kinds & {SERVICE}, set()
+        self._changed_kinds.clear()
+        services, self._services_changed = self._services_changed, set()
+        kinds: set[str] = set()
         if self._people_are_new:
             self._people_are_new = False
             kinds.add(PERSON)
         if news:
             self._told_rev = max(self._told_rev, news[-1].rev)
         figures = self._figures_are_due()
-        if not (news or kinds or figures):
+        if not (news or kinds or figures or services):
             return
+        briefs: dict[Any, bytes] = {}
         audiences: dict[Sight | None, list[Viewer]] = defaultdict(list)
         for viewer in self._viewers:
             if viewer.live:
                 audiences[viewer.identity.sight].append(viewer)
         frames: dict[tuple[Any, ...], bytes] = {}
         for sight, viewers in audiences.items():
-            beside = self._beside(viewers[0].identity, kinds, figures=figures)
+            beside = self._beside(viewers[0].identity, kinds)
+            beside += self._services(viewers[0].identity, services)
+            if figures:
+                beside += self._brief(sight, briefs)
             if is_much:
                 beside += b',"afresh":true'
             told = [] if is_much else [(step, step.told(sight)) for step in news]
             for viewer in viewers:
                 mine = [one for step, one in told if one is not None and step.rev > viewer.position]
                 # Fragments are made once: those who see the same see the very same ones.
-                key = (beside, *map(id, mine))
+                viewer.position = max(viewer.position, self._told_rev)
+                key = (viewer.position, beside, *map(id, mine))
                 frame = frames.get(key)
                 if frame is None:
-                    frame = frames[key] = text_frame(_message(self._told_rev, mine, beside))
-                viewer.position = max(viewer.position, self._told_rev)
+                    frame = frames[key] = text_frame(_message(viewer.position, mine, beside))
                 viewer.put(frame)
 
     def _figures_are_due(self) -> bool:
@@ -325,19 +335,41 @@ class Board:
         self._figures_due = False
         return True
 
-    def _beside(self, identity: Identity, kinds: set[str], *, figures: bool) -> bytes:
+    def _beside(self, identity: Identity, kinds: set[str]) -> bytes:
         """Give what is told beside tasks, as members of a JSON object that has some already."""
-        engine, told = self._engine, b""
+        told = b""
         if PERSON in kinds:
             told += b',"people":' + self._people.seen_by(identity)
         if SERVICE in kinds:
-            known = map(Service.from_record, engine.view.records.all(SERVICE))
-            seen = [about_service(one, engine) for one in known if identity.sees(one.group_id)]
-            told += b',"services":' + strictjson.dumps(seen)
-        if figures:
-            brief = self._figures.tally.brief(identity.sight, engine.clock.wall())
-            told += b',"figures":' + strictjson.dumps(brief)
+            records = self._engine.view.records.all(SERVICE)
+            told += self._services(identity, {record["url"] for record in records})
         return told
+
+    def _services(self, identity: Identity, urls: set[str]) -> bytes:
+        """Tell how some services fare; what they were during the day is asked for by `Services`."""
+        told: list[dict[str, Any]] = []
+        for url in urls:
+            record = self._engine.view.records.committed(SERVICE, url)
+            if record is None or not identity.sees(record["group_id"]):
+                # To whoever sees it no more it is not there.
+                told.append({"url": url, "state": None} if record is None else {})
+                continue
+            since, state = record["changes"][-1]
+            names = ("url", "name", "group_id")
+            told.append({**{name: record[name] for name in names}, "state": state, "since": since})
+        told = [one for one in told if one]
+        return b',"services":' + strictjson.dumps(told) if told else b""
+
+    def _brief(self, sight: Sight | None, known: dict[Any, bytes]) -> bytes:
+        """Give the figures that may have changed; those of the same groups are made once."""
+        groups = None if sight is None else sight.groups
+        person = "" if sight is None else sight.person
+        has_more = self._figures.tally.has_own(groups, person)
+        key = (groups, person if has_more else "")
+        if key not in known:
+            brief = self._figures.tally.brief(sight, self._engine.clock.wall())
+            known[key] = b',"figures":' + strictjson.dumps(brief)
+        return known[key]
 
 
 def tag_of(identity: Identity) -> str:

@@ -93,7 +93,8 @@ class Server:
         if over:
             if self._tls is None:
                 too_many = http.Refused(HTTPStatus.SERVICE_UNAVAILABLE, "too many are connected")
-                await stream.send_all(_alone(http.refusal(too_many)))
+                with trio.move_on_after(limits.write_timeout):
+                    await stream.send_all(_alone(http.refusal(too_many)))
             return
         raw: socket.socket | None = sock._sock  # type: ignore[attr-defined]
         if self._tls is not None:

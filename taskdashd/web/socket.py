@@ -92,6 +92,8 @@ class Socket:
 
     async def run(self, board: Board, place: Place | None, early: bytes) -> None:
         """Serve until either side ends it, or the peer is gone."""
+        if self._ended:
+            return
         try:
             await self._run(board, place, early)
         except BaseExceptionGroup as group:

@@ -14,6 +14,7 @@ from world import World
 
 from taskdash_protocol import strictjson
 from taskdash_protocol.errors import AuthError, Busy, Conflict
+from taskdash_protocol.statuses import status_class
 from taskdashd.domain.access import Identity
 from taskdashd.domain.tally import state_of
 from taskdashd.operations.dispatch import parse, perform
@@ -178,6 +179,48 @@ def test_an_admin_who_is_one_no_more_changes_nobody(tmp_path: Path) -> None:
     world.drain()
     assert person_of(world, "ann").role == "worker" or person_of(world, "lea").role == "admin"
     world.close()
+
+
+def test_an_admin_who_is_one_no_more_changes_nobody_over_http_either(world: World) -> None:
+    """There nobody tells the session: the account itself is looked at again."""
+    office(world)
+    admin(world).ask("SetPerson", user="lea", role="admin")
+    visitor, got = world.engine.visit("10.0.0.50:1"), []
+    lea = world.connect("10.0.0.1:45")
+    lea.ask("Login", user="lea")
+    world.engine.take_for(visitor, person_of(world, "lea"))
+    visitor.secret = lea.connection.session.secret
+    body = {"user": "ann", "role": "admin", "password": "correct horse"}
+    admin(world).send("SetPerson", {"user": "lea", "role": "worker"})
+    perform(parse("SetPerson", body), visitor, world.engine, got.append)
+    world.drain()
+    assert isinstance(got[0], AuthError)
+    assert person_of(world, "ann").role == "worker"
+
+
+def test_old_passwords_are_counted_before_they_are_looked_at(tmp_path: Path) -> None:
+    world = World(tmp_path, passwords=True)
+    admin(world).ask("SetPerson", user="ann", name="Ann", password="correct horse")
+    peers = []
+    for port in range(12):
+        peers.append(world.connect(f"10.0.0.66:{port}"))
+        assert peers[-1].ask("Login", user="ann", password="correct horse")["errid"] == OK
+    for peer in peers:
+        body = {"user": "ann", "password": "another horse", "old_password": "x"}
+        peer.send("SetPerson", body)
+    world.drain()
+    assert Counter(peer.replies.pop()["errid"] for peer in peers) == {1003: 5, 1005: 7}
+    world.close()
+
+
+def test_a_service_that_is_dead_for_long_is_forgotten(world: World) -> None:
+    """Else whoever has registered many would keep all others out for good."""
+    http(world, BOSS, "RegisterService", url=URL)
+    world.advance(40)
+    assert state(world) == "dead"
+    world.time += 8 * 86400
+    world.advance(2)
+    assert admin(world).ask("Services")["services"] == []
 
 
 def test_accounts_stay_within_their_bound(tmp_path: Path) -> None:
@@ -459,12 +502,15 @@ def test_the_figures_are_what_a_count_would_find(history: list[Any]) -> None:
             admin(world).ask(operation, id=task_id, user=user, **body)
         world.database.full = False
         told = admin(world).ask("Query", limit=1000)["tasks"]
-        names = ("group_id", "status", "user", "checker")
-        real = Counter(
-            tuple(state_of(task[name]) if name == "status" else task[name] for name in names)
-            for task in told
-        )
-        assert figures.tally.counts == real
+        for user in ("ann", "bob", "lea", None):
+            sight = None if user is None else person_of(world, user).sight
+            seen = [task for task in told if sight is None or sight.sees(task)]
+            report = figures.tally.report(sight, world.engine.clock.wall())
+            assert report["states"] == Counter(state_of(task["status"]) for task in seen)
+            for person, load in report["load"].items():
+                held = [state_of(task["status"]) for task in seen if task["user"] == person]
+                waiting = Counter(state for state in held if status_class(state) == "waiting")
+                assert load == waiting, (user, person)
         world.close()
 
 

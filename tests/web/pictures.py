@@ -35,7 +35,7 @@ SIZE = {"width": 1280, "height": 720}
 def a_day(now: float) -> Tally:
     """Make the figures of a day in an office: people come at nine, and a service dies at noon."""
     chance = random.Random(7)
-    tally = Tally((), now)
+    tally = Tally((), now, lambda: ())
     for number in range(int((now - DAY_S) // BUCKET_S) + 1, int(now // BUCKET_S) + 1):
         hour = time.localtime(number * BUCKET_S).tm_hour
         busy = 8 <= hour < 18

@@ -273,6 +273,66 @@ def test_a_laptop_that_sleeps_catches_up_without_a_reload(
     relay.close()
 
 
+def test_what_one_person_began_is_not_done_by_the_next(
+    open_office: Callable[..., Office], seat: Callable[..., Desk]
+) -> None:
+    """Who is signed out, also while they sleep, leaves nothing open behind them."""
+    office = open_office()
+    furnish(office)
+    relay = Relay(office.port)
+    desk = seat(f"http://{relay.address}", "1001", "Ann Li")
+    desk.does("Submit", "开场剪辑")
+    expect(desk.page.get_by_role("dialog")).to_be_visible()
+    office.ask("Logout", user="1001")
+    expect(desk.page.locator("form.signin")).to_be_visible()
+    expect(desk.page.get_by_role("dialog")).to_have_count(0)
+    desk.page.fill("[name=user]", "1002")
+    desk.page.fill("[name=name]", "王小明")
+    desk.page.click("form button.primary")
+    expect(desk.card("开场剪辑", "editing")).to_be_visible()
+    relay.sleep()
+    office.ask("Logout", user="1002", everywhere=True)
+    relay.wake()
+    expect(desk.page.locator("form.signin")).to_be_visible(timeout=15_000)
+    expect(desk.card("开场剪辑")).to_have_count(0)
+    desk.complaints = [said for said in desk.complaints if "WebSocket" not in said]
+    relay.close()
+
+
+def test_a_column_shows_what_was_behind_those_that_moved_on(
+    open_office: Callable[..., Office], seat: Callable[..., Desk]
+) -> None:
+    office = open_office()
+    office.people()
+    office.many(130)
+    desk = seat(office.url, "1001", "Ann Li")
+    free = desk.page.locator(".column.free")
+    expect(free.locator(".card")).to_have_count(60)
+    expect(free.get_by_role("link", name="Show all")).to_be_visible()
+    for number in range(129, 69, -1):
+        office.ask("Claim", id=f"many-{number:05}", user="1002")
+    expect(free.locator(".card").first).to_contain_text("Task 69")
+    expect(free.locator(".count")).to_have_text("70", timeout=8_000)
+
+
+def test_what_cannot_be_done_now_is_not_done_later(
+    open_office: Callable[..., Office], seat: Callable[..., Desk]
+) -> None:
+    """Without a connection a claim is refused at once, and nobody is surprised by it."""
+    office = open_office()
+    furnish(office)
+    desk = seat(office.url, "1001", "Ann Li")
+    expect(desk.card("Poster", "free")).to_be_visible()
+    office.daemon.stop()
+    expect(desk.page.locator("#offline")).to_be_visible()
+    desk.does("Claim", "Poster")
+    desk.told("The daemon does not answer")
+    again = open_office(port=office.port)
+    expect(desk.page.locator("#offline")).to_be_hidden(timeout=15_000)
+    assert again.dash.find("cut-5")["status"] == FREE
+    desk.complaints.clear()
+
+
 def test_a_daemon_that_restarts_is_found_again(
     open_office: Callable[..., Office], seat: Callable[..., Desk]
 ) -> None:

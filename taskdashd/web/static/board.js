@@ -75,7 +75,10 @@ export function open(main) {
       else fill(column.list, h('li.nothing', null, t(more ? 'list.reading' : `empty.${column.key}`)));
       fill(column.end, more && h('a', { href: link('list', '', withState(column)) }, t('board.more')));
       // What was moved on by others leaves room for those behind it.
-      if (column.more && column.tasks.size < SHOWN / 2 && Date.now() - column.refilled > REFILL_MS) fillColumn(column);
+      if (column.more && column.tasks.size < SHOWN / 2) {
+        if (Date.now() - column.refilled > REFILL_MS) fillColumn(column);
+        else setTimeout(paint, REFILL_MS);
+      }
     }
     cards = shown;
     const none = [...columns.values()].every((column) => !column.tasks.size);

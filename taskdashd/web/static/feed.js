@@ -143,7 +143,13 @@ function take(message) {
     known.people = new Map(message.people.map((one) => [one.user, one]));
     tell('people');
   }
-  if (message.services) { known.services = message.services; tell('services'); }
+  if (message.services) {
+    // With a greeting come all of them; later those that have changed.
+    const byUrl = new Map(message.me ? [] : known.services.map((one) => [one.url, one]));
+    for (const one of message.services) one.state === null ? byUrl.delete(one.url) : byUrl.set(one.url, one);
+    known.services = [...byUrl.values()];
+    tell('services');
+  } else if (message.me) known.services = [];
   if (message.figures) { known.figures = merged(message.figures); tell('figures'); }
   if (message.me) { tell('state', 'open'); send(); }
   if (message.events?.length) tell('events', message.events);

@@ -1,7 +1,8 @@
 // Services: alive, late or dead, since when, and how the last day was.
 
-import { fill, h, onFrame, s } from './dom.js';
-import { known, now, on } from './feed.js';
+import { fill, h, later, onFrame, s } from './dom.js';
+import { ask, known, now, on } from './feed.js';
+import { explain } from './acts.js';
 import { since } from './tasks.js';
 import { link } from './app.js';
 import { ago, t, when } from './words.js';
@@ -10,6 +11,8 @@ const DAY = 86400000;
 const RANK = { dead: 0, late: 1, alive: 2 };
 
 export function open(main) {
+  let days = new Map();
+  let live = true;
   const body = h('div');
   fill(main, h('div.viewhead', null, h('h1', null, t('view.services')), h('p', null, t('services.about'))), body);
 
@@ -31,18 +34,29 @@ with taskdash.connect("taskdash://${location.hostname}:13920") as dash:
       h(`span.state.${one.state}`, null, h(`span.dot.${one.state}`), t(`service.${one.state}`)),
       h('span.who', null, h('strong', null, one.name || one.url), h('small', null, `${one.url}${one.group_id ? ` · ${one.group_id}` : ''}`)),
       h('span', null, t('services.since'), ' ', since(one.since)),
-      strip(one),
+      strip({ ...one, changes: days.get(one.url) ?? [] }),
       h('a', { href: link('list', '', new URLSearchParams({ url: one.url })) }, t('services.tasks')));
   }
 
-  const offs = [on('services', paint)];
+  // How the day was is asked for; how they fare now is told.
+  async function read() {
+    try {
+      const { services } = await ask('Services');
+      days = new Map(services.map((one) => [one.url, one.changes]));
+      if (live) paint();
+    } catch (error) { if (live) explain(error); }
+  }
+
+  const readSoon = later(500, read);
+  const offs = [on('services', () => { paint(); readSoon(); })];
   const timer = setInterval(paint, 60000);
   paint();
-  return () => { clearInterval(timer); offs.forEach((off) => off()); };
+  read();
+  return () => { live = false; clearInterval(timer); offs.forEach((off) => off()); };
 }
 
 /** The last day as a strip: what it was when. Before it was first seen, nothing is claimed. */
-export function strip(one) {
+function strip(one) {
   const end = now(), start = end - DAY;
   const said = one.changes.map(([at, state]) => `${when(at)} ${t(`service.${state}`)}`).join('\n');
   const parts = one.changes.map(([at, state], n) => {
