@@ -152,7 +152,7 @@ def freed(
 ) -> dict[str, Any]:
     """Give what the end of a claim changes. Raises `Conflict`."""
     status = step(act, fields, standing)
-    freed = {"claim_until": "", "claimed_at": "", "free_since": at}
+    freed = {"claim_until": "", "claimed_at": "", "free_since": at, "freed_from": fields["user"]}
     return {"status": status, "user": "", "reason": word, **freed}
 
 

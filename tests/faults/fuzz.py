@@ -33,6 +33,14 @@ _NAMES: Final = (
     "Status",
     "Audit",
 )
+_OF_PEOPLE: Final = 200
+"""Steps from this number on are about people and services."""
+_NAMES_OF_PEOPLE: Final = (
+    *("Login", "Logout", "People", "SetPerson", "Claim", "Begin", "Release", "Assign", "Submit"),
+    *("Approve", "Reject", "Handover", "RegisterService", "ServiceBeat", "Services", "FetchTasks"),
+    "Figures",
+)
+NAMES: Final = (*_NAMES, *_NAMES_OF_PEOPLE)
 
 
 def run_decoder(data: bytes) -> None:
@@ -107,7 +115,9 @@ def _steps(data: bytes) -> Iterator[bytes | float]:
         if what >= 250:
             yield (what - 249) / 4
             continue
-        name = _NAMES[what % len(_NAMES)]
+        # The first names keep their numbers, and so the seeds their meaning.
+        names = _NAMES if what < _OF_PEOPLE else _NAMES_OF_PEOPLE
+        name = names[what % len(names)]
         header = {"RequestID": name} if what < 128 else {"RequestID": name, "Seq": what}
         payload = msgpack.packb([2, header, body])
         yield struct.pack(">I", len(payload)) + payload
@@ -131,9 +141,15 @@ def pack(target: str, directory: Path) -> None:
     (CORPUS / f"{target}.txt").write_text("\n".join(lines) + "\n")
 
 
+def _number_of(name: str) -> int:
+    names = _NAMES_OF_PEOPLE
+    return next(one for one in range(_OF_PEOPLE, 250) if names[one % len(names)] == name)
+
+
 def step(name: str, body: bytes) -> bytes:
     """Write a step for the corpus."""
-    return bytes([_NAMES.index(name)]) + struct.pack(">H", len(body)) + body
+    number = _NAMES.index(name) if name in _NAMES else _number_of(name)
+    return bytes([number]) + struct.pack(">H", len(body)) + body
 
 
 TARGETS: Final[dict[str, Callable[[], Callable[[bytes], None]]]] = {

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from taskdash_protocol import strictjson
 from taskdash_protocol.fields import CONTROL_FIELDS, DAEMON_FIELDS, TASK_FIELDS
 
-from .fuzz import Operations, run_decoder, seeds, step
+from .fuzz import NAMES, Operations, run_decoder, seeds, step
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(),
@@ -23,16 +23,32 @@ _JSON = st.recursive(
 )
 _OTHER_FIELDS = (
     *("where", "order", "limit", "after", "since", "until", "watch", "check"),
-    *("protocol", "client", "token", "task", "who", "kinds"),
+    *("protocol", "client", "token", "task", "who", "kinds", "contains", "class"),
+    *("to", "of", "word", "limit", "reason", "confirm", "password", "old_password", "everywhere"),
+    *("role", "groups", "leads", "active", "reserved", "time", "fetch"),
 )
 _FIELD = st.sampled_from((*TASK_FIELDS, *CONTROL_FIELDS, *DAEMON_FIELDS, *_OTHER_FIELDS))
 _VALUE = _JSON | st.sampled_from(
-    ["a", "running", "finish", 0, 1, -1, 1000, 2**63, "2026-01-01T00:00:00Z", "-rev", {"id": "a"}]
+    [
+        "a",
+        "running",
+        "待领取",
+        "finish",
+        "http://a",
+        ["a"],
+        True,
+        0,
+        1,
+        -1,
+        1000,
+        2**63,
+        "2026-01-01T00:00:00Z",
+        "-rev",
+        {"id": "a"},
+    ]
 )
 _STEP = st.tuples(
-    st.sampled_from(
-        ["Hello", "Register", "Update", "Find", "Query", "Watch", "Unwatch", "Status", "Audit"]
-    ),
+    st.sampled_from(NAMES),
     st.dictionaries(_FIELD, _VALUE, max_size=6),
     st.booleans(),
 )

@@ -191,6 +191,13 @@ def test_a_day_in_the_office(open_office: Callable[..., Office], seat: Callable[
     lead.page.click("dialog button.primary")
     wang.told("You were given “Mix”: you know it best")
 
+    # A claim whose time runs out is free again, and whoever had it is told.
+    ann.go("board")
+    cutter.ask("Register", id="short", name="Short", status=FREE, group_id="cut")
+    office.ask("Claim", id="short", user="1001", limit=1)
+    ann.told("“Short” is free again: the time for it ran out")
+    expect(wang.card("Short", "free")).to_be_visible()
+
     # The history tells all of it.
     ann.go("task/t0")
     expect(ann.page.locator(".history")).to_contain_text("too dark <b>here</b>")

@@ -230,8 +230,10 @@ on('state', (state) => {
 // Somebody gave me a task, or gave it back: that is worth a word, once.
 on('events', (events) => {
   for (const { kind, task } of events) {
-    if (kind === 'gone' || !task.reason || !known.me?.user || task.user !== known.me.user) continue;
+    if (kind === 'gone' || !task.reason || !known.me?.user) continue;
     const state = stateOf(task.status);
+    if (state === 'free' && task.freed_from === known.me.user && task.free_since === task.updated_at) toast(t('told.freed', { name: task.name, word: task.reason }), { kind: 'note', ms: 12000 });
+    if (task.user !== known.me.user) continue;
     if (state === 'claimed' && task.claimed_at === task.updated_at) toast(t('told.assigned', { name: task.name, word: task.reason }), { kind: 'note', ms: 12000 });
     if (state === 'editing' && task.checked_at === task.updated_at) toast(t('told.rejected', { name: task.name, word: task.reason }), { kind: 'note', ms: 12000 });
   }

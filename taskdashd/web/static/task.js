@@ -84,7 +84,7 @@ export function open(main, id) {
     for (const [name, one] of shown) if (!names.includes(name)) { one.nodes.forEach((node) => node.remove()); shown.delete(name); }
     for (const name of names) {
       const old = shown.get(name), text = JSON.stringify(task[name]);
-      if (old?.text === text && !['user', 'checker', 'submitted_by'].includes(name)) continue;
+      if (old?.text === text && !['user', 'checker', 'submitted_by', 'freed_from'].includes(name)) continue;
       const nodes = [h('dt', null, t(`field.${name}`).replace('field.', '')), h('dd', null, valueOf(name, task[name]))];
       if (old) old.nodes.forEach((node, n) => node.replaceWith(nodes[n])); else fields.append(...nodes);
       shown.set(name, { text, nodes });
@@ -92,7 +92,7 @@ export function open(main, id) {
   });
 
   function valueOf(name, value) {
-    if (['user', 'checker', 'submitted_by'].includes(name)) return h('span.who', null, face(value), nameOf(value));
+    if (['user', 'checker', 'submitted_by', 'freed_from'].includes(name)) return h('span.who', null, face(value), nameOf(value));
     if (name === 'status') return h('span', null, badge(value), ` ${value}`);
     if (TIMES.has(name)) return h('span', null, when(value), ' (', since(value), ')');
     if (name === 'parent_id') return h('a', { href: link('task', value) }, value);
