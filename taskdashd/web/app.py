@@ -132,7 +132,9 @@ class App:
     def _about(self, request: Request) -> dict[str, Any]:
         """Say what a page must know before anybody has signed in, and who has."""
         session, _ = self._session(request)
-        if not session.may_ask():
+        may_ask = session.may_ask()
+        session.give_back()
+        if not may_ask:
             raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "too many requests a second: slow down")
         return {
             "version": __version__,
@@ -202,15 +204,17 @@ class App:
             asked = parse(request.path.removeprefix(API), fields)
         except BadRequest as error:
             return _json(HTTPStatus.BAD_REQUEST, error_body(error))
-        result = await ask(asked, session, self._engine)
+        try:
+            result = await ask(asked, session, self._engine)
+        finally:
+            session.give_back()
         response = _json(status_of(result, session), reply_body(asked, result))
         return self._with_cookie(response, asked, result, session, held)
 
     async def _original(self, request: Request) -> Response:
         session, held = self._session(request)
         if session.identity is None and self._limits.rpost_open:
-            session.signed_in(ANYONE)
-            self._engine.become(session, ANYONE)
+            self._engine.take_for(session, ANYONE)
 
         async def as_whoever(asked: Asked) -> Any:
             if isinstance(asked, Claim) and session.identity is not None:
@@ -221,7 +225,10 @@ class App:
                 return AuthError("sign in first: userLogin opens a session")
             return await ask(asked, session, self._engine)
 
-        response, asked = await original.answer(request, as_whoever)
+        try:
+            response, asked = await original.answer(request, as_whoever)
+        finally:
+            session.give_back()
         return self._with_cookie(response, asked, None, session, held)
 
     def _with_cookie(

@@ -220,6 +220,14 @@ def test_connections_and_requests_have_their_bounds(tmp_path: Path) -> None:
         cookie = sign_in(office, "1001", "Ann Li")
         said = {send(office, "POST", "/api/v1/People", {}, cookie=cookie).status for _ in range(60)}
         assert said == {200, 429}
+        # What a request does not use of the rate is there for the next.
+        token = office.token("script", "--role", "reader")
+        bearer = f"Bearer {token}"
+        said = {
+            send(office, "POST", "/api/v1/People", {}, authorization=bearer).status
+            for _ in range(4)
+        }
+        assert said == {200}
         held = [socket.create_connection(("127.0.0.1", office.port)) for _ in range(3)]
         # The daemon has them once it has answered on the last.
         held[-1].sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
