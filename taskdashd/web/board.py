@@ -157,8 +157,9 @@ class Board:
         self._turn = 0
         self._news: list[Step] = []
         self._news_bytes = 0
-        self._changed_kinds: set[str] = set()
+        self._people_changed = False
         self._people_are_new = False
+        """Of those that have changed, what others may know has."""
         self._services_changed: set[str] = set()
         self._told_rev = engine.view.committed_rev
         """Live viewers have been told up to here."""
@@ -230,8 +231,8 @@ class Board:
         self._catch_on(viewer, afresh=True)
 
     def _look_at_people(self) -> None:
-        if PERSON in self._changed_kinds:
-            self._changed_kinds.discard(PERSON)
+        if self._people_changed:
+            self._people_changed = False
             self._people_are_new |= self._people.refresh()
 
     def _greet(self, viewer: Viewer, place: Place | None) -> None:
@@ -284,7 +285,7 @@ class Board:
         self._wake.set()
 
     def _kept(self, records: Sequence[Record]) -> None:
-        self._changed_kinds |= {record.kind for record in records}
+        self._people_changed |= any(record.kind == PERSON for record in records)
         self._services_changed |= {one.key for one in records if one.kind == SERVICE}
         self._wake.set()
 
@@ -292,7 +293,6 @@ class Board:
         news, self._news = self._news, []
         is_much, self._news_bytes = self._news_bytes > _MESSAGE_BYTES_MAX, 0
         self._look_at_people()
-        self._changed_kinds.clear()
         services, self._services_changed = self._services_changed, set()
         kinds: set[str] = set()
         if self._people_are_new:

@@ -13,6 +13,8 @@ from office import FREE, Office, furnish, post
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
+from taskdash_protocol.requests import Register
+
 
 class Board:
     """A browser's end of a board's websocket."""
@@ -220,6 +222,31 @@ def test_who_does_not_read_is_cut_off_and_nobody_waits_for_them(tmp_path: Path) 
             office.ask("Update", id="cut-5", description="last", own=False)
             while reader.told("cut-5")["task"]["description"] != "last":
                 pass
+
+
+def test_more_than_a_message_holds_is_read_afresh(office: Office) -> None:
+    """Large changes that come at once are not kept for every board."""
+    large = (
+        {
+            "id": f"large-{n}",
+            "name": "n",
+            "status": FREE,
+            "group_id": "cut",
+            "description": "x" * 300_000,
+        }
+        for n in range(8)
+    )
+    with Board(office, sign_in(office, "1001")) as board:
+        board.until(lambda said: "me" in said)
+        for outcome in office.dash.pipeline(map(Register.parse, large)):
+            assert isinstance(outcome, dict)
+        told = board.until(lambda said: said.get("afresh") or said.get("events"))
+        while not told.get("afresh"):
+            told = board.until(lambda said: said.get("afresh") or said.get("events"))
+        page = board.ask("Query", {"where": {"id": [f"large-{n}" for n in range(3)]}})
+        assert len(page["tasks"]) >= 2
+    for number in range(8):
+        office.ask("Update", id=f"large-{number}", description="", status="cancelled", own=False)
 
 
 def test_who_is_signed_out_is_out(office: Office) -> None:
