@@ -65,7 +65,7 @@ class Settings:
     )
     web_origins: str = _setting(
         "",
-        str,
+        values.origins,
         "origins",
         "From where else pages may ask, as in https://a.example, separated by spaces.",
     )
@@ -112,7 +112,7 @@ class Settings:
         None,
         values.duration_or_off,
         "DURATION|off",
-        "A claim that names no limit ends then.",
+        "A claim ends then, unless it names less.",
         live=True,
     )
     fetch_allow: tuple[Network, ...] = _setting(
@@ -178,7 +178,7 @@ class Settings:
         20_000,
         values.whole_or_off(1, 10_000_000),
         "requests/s|off",
-        "With one token, on all its connections; more are told 1005.",
+        "With one token or of one person, on all connections; more are told 1005.",
         live=True,
     )
     queue_timeout: float = _setting(

@@ -57,18 +57,26 @@ class Fetcher:
     async def _work(self) -> None:
         while True:
             url, task_id, then = await self._receive.receive()
+            outcome = await self._outcome(url, task_id)
             try:
-                with trio.fail_after(TIMEOUT_S):
-                    then(_tasks(await self._answer(url, task_id)))
-            except ServerError as refusal:
-                then(refusal)
-            except trio.TooSlowError:
-                then(Busy(f"{url} did not answer within {TIMEOUT_S:g} s"))
-            except (OSError, trio.BrokenResourceError, h11.RemoteProtocolError) as error:
-                then(Busy(f"{url} cannot be asked: {error}"))
+                then(outcome)
             except Exception:
-                log.exception("unexpected fault while a service was asked", url=url)
-                then(Busy(f"{url} cannot be asked: an unexpected fault was logged"))
+                log.exception("unexpected fault with what a service said", url=url)
+
+    async def _outcome(self, url: str, task_id: str) -> Any:
+        """Give the tasks that a service tells of, or the `ServerError` that says why not."""
+        try:
+            with trio.fail_after(TIMEOUT_S):
+                return _tasks(await self._answer(url, task_id))
+        except ServerError as refusal:
+            return refusal
+        except trio.TooSlowError:
+            return Busy(f"{url} did not answer within {TIMEOUT_S:g} s")
+        except (OSError, trio.BrokenResourceError, h11.RemoteProtocolError) as error:
+            return Busy(f"{url} cannot be asked: {error}")
+        except Exception:
+            log.exception("unexpected fault while a service was asked", url=url)
+            return Busy(f"{url} cannot be asked: an unexpected fault was logged")
 
     async def _answer(self, url: str, task_id: str) -> bytes:
         parts = _parts(url)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 
 class Address(NamedTuple):
@@ -130,6 +131,22 @@ def whole_or_off(low: int, high: int) -> Callable[[Any], int | None]:
             raise ValueError(f"{error}, or off") from None
 
     return parse
+
+
+def origins(value: Any) -> str:
+    """Read origins of pages (RFC 6454), separated by spaces."""
+    text = str(value)
+    for one in text.split():
+        parts = urlsplit(one)
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or parts.path not in ("", "/")
+        ):
+            raise ValueError(
+                f"must be origins, as in https://tasks.example.com, and {one!r} is none"
+            )
+    return text
 
 
 class Network(NamedTuple):

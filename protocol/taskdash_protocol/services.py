@@ -35,7 +35,7 @@ class ServiceBeat(Declared):
 
     request_id: ClassVar[str] = "ServiceBeat"
     url: str = url("Which service.")
-    time: int | None = number(
+    time: float | None = number(
         "Its own clock, Unix seconds; shown, and trusted for nothing.",
         -(2.0**63),
         2.0**63,

@@ -1,6 +1,7 @@
 """The figures of the day: how many tasks are where, who has how much, what happened when.
 
-Kept up with each change, so that nobody has to read the log for them. Times are Unix seconds.
+Kept up with each change, so that nobody has to read the log for them; it is as large as there are
+different groups and people among the tasks. Times are Unix seconds.
 """
 
 from collections import Counter, deque
@@ -114,6 +115,9 @@ class Tally:
         number = int(at // BUCKET_S)
         some = list(self.states.items())[:_GROUPS_MAX]
         self._levels[number] = {group: Counter(states) for group, states in some}
+        for took in (self.claims, self.finished):
+            while took and took[0].at < at - DAY_S:
+                took.popleft()
         oldest = number - DAY_S // BUCKET_S
         for kept in (self._buckets, self._levels):
             for old in [one for one in kept if one < oldest or one > number]:
@@ -147,7 +151,10 @@ class Tally:
             {
                 "at": number * BUCKET_S,
                 "tasks": _joined(self._levels.get(number), groups),
-                "events": _joined(self._buckets.get(number), sight and sight.groups) or {},
+                "events": _joined(
+                    self._buckets.get(number), None if sight is None else sight.groups
+                )
+                or {},
             }
             for number in range(last - quarters + 1, last + 1)
         ]
@@ -178,9 +185,10 @@ class Tally:
 
     def to_record(self) -> dict[str, Any]:
         """Give what is stored of it, so that a restart does not begin the day anew."""
+        # Copies: it is encoded on another thread, and counting goes on.
         return {
-            "buckets": {str(number): groups for number, groups in self._buckets.items()},
-            "levels": {str(number): groups for number, groups in self._levels.items()},
+            "buckets": _copied(self._buckets),
+            "levels": _copied(self._levels),
             "claims": [list(took) for took in self.claims],
             "finished": [list(took) for took in self.finished],
         }
@@ -207,6 +215,13 @@ class Tally:
 def state_of(status: str) -> str:
     """Give the state in which a task of this status is counted; `live` for all that run."""
     return _STATES.get(status, "live")
+
+
+def _copied(kept: Mapping[int, Mapping[str, Counter[str]]]) -> dict[str, Any]:
+    return {
+        str(number): {group: dict(counts) for group, counts in groups.items()}
+        for number, groups in kept.items()
+    }
 
 
 def _add(counters: dict[Any, Counter[Any]], key: Any, name: Any, by: int) -> None:

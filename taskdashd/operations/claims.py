@@ -83,7 +83,8 @@ def release(request: Release, caller: Caller, transaction: Transaction) -> Resul
 @writes(Assign)
 def assign(request: Assign, caller: Caller, transaction: Transaction) -> Result:
     """Give a task to somebody, whoever has it now."""
-    until = until_(caller, request.limit)
+    to_oneself = request.to == caller.identity.person and not caller.identity.is_operator
+    until = until_(caller, request.limit, bounded=to_oneself)
 
     def rule(fields: Mapping[str, Any], standing: Standing) -> dict[str, Any]:
         receiver(request.to, fields, transaction, "to", caller.identity)

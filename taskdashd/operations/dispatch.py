@@ -13,7 +13,7 @@ from taskdash_protocol.requests import Hello, Register, Request, Unwatch, Update
 from taskdashd.domain.tasks import Task
 from taskdashd.operations.catalogue import OPERATIONS
 from taskdashd.operations.engine import Engine
-from taskdashd.operations.session import Session
+from taskdashd.operations.session import TOO_MANY, Session
 from taskdashd.operations.table import Caller, Done, Operation
 
 OFFERED: Final = {
@@ -22,8 +22,6 @@ OFFERED: Final = {
     # What these are about is a connection.
     if operation.request not in (Hello, Watch, Unwatch)
 }
-
-_TOO_MANY: Final = Busy("too many requests a second: slow down, and try this one again later")
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -50,10 +48,10 @@ def perform(request: Request, session: Session, engine: Engine, done: Done) -> N
 
 
 def _check(operation: Operation, session: Session) -> None:
+    if not session.may_ask():
+        raise Busy(TOO_MANY)
     if session.identity is None and operation.request is not Login:
         raise AuthError("nobody has signed in here")
-    if not session.may_ask():
-        raise _TOO_MANY
 
 
 def _end(session: Session, engine: Engine, done: Done, result: Any) -> None:

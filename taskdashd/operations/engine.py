@@ -5,6 +5,7 @@ supervised, who is told. Nothing of that happens before the commit, so one that 
 to take back.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -98,7 +99,7 @@ class Engine:
         self.started_at = clock.stamp()
         self.may_have_spoken: Callable[[int], bool] = lambda _serial: False
         """Whether something waits in the socket of the session with this serial."""
-        self._budgets: dict[str, Budget] = {}
+        self._budgets: OrderedDict[str, Budget] = OrderedDict()
         """By the identity's key."""
         self.tally: Tally | None = None
         """Counts as tasks change, where somebody looks at the figures."""
@@ -205,10 +206,11 @@ class Engine:
         budget = self._budgets.get(identity.key)
         if budget is None:
             if len(self._budgets) >= _BUDGETS_MAX:
-                # Of tokens that were exchanged: those in use keep theirs.
-                self._budgets.clear()
+                # The one unused for longest is full again by now, as good as a new one.
+                self._budgets.popitem(last=False)
             budget = Budget(lambda: self.limits.identity_rate, self.clock.now)
             self._budgets[identity.key] = budget
+        self._budgets.move_to_end(identity.key)
         return budget
 
     def sign_in(self, session: Session, token: str) -> None:

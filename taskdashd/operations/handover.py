@@ -93,13 +93,15 @@ class _Handover:
         }
         moved: list[dict[str, str]] = []
         left: list[dict[str, str]] = []
+        refusals: list[ServerError] = []
         for task_id in self._ids:
             try:
                 moved.append(self._move_one(task_id, people, actor, transaction))
             except ServerError as refusal:
                 left.append({"id": task_id, "why": refusal.detail})
-        if left and not moved:
-            raise AuthError(f"nothing could be moved: {left[0]['why']}")
+                refusals.append(refusal)
+        if refusals and not moved:
+            raise type(refusals[0])(f"nothing could be moved: {refusals[0].detail}")
         return {"moved": moved, "left": left}
 
     def _move_one(

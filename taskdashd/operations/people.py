@@ -48,6 +48,8 @@ def login(request: Login, caller: Caller, done: Done) -> None:
 
     def proved(is_right: Any) -> None:
         if isinstance(is_right, Exception):
+            # Nobody has looked at it.
+            engine.failures.take_back(me.address)
             done(is_right)
         elif not is_right or person is None:
             who = f"{request.user} ({me.address})"
@@ -219,6 +221,7 @@ def set_person(request: SetPerson, caller: Caller, done: Done) -> None:
 
     def proved(is_right: Any) -> None:
         if isinstance(is_right, Exception):
+            engine.failures.take_back(caller.session.address)
             done(is_right)
         elif not is_right:
             done(AuthError("field old_password is not the password"))
@@ -252,14 +255,17 @@ def _decide(
     request: SetPerson, caller: Caller, encoded: str | None, transaction: Transaction
 ) -> dict[str, Any]:
     check_still(caller, transaction)
+    name = None if request.name is None else request.name.strip()
+    if name == "":
+        raise Conflict("field name must not be blank")
     person = person_of(request.user, transaction)
-    if person is None and request.name is None:
+    if person is None and name is None:
         raise Conflict(f"field name is required: there is no person {request.user!r} yet")
     if person is None:
         _check_room(caller.engine)
-        person = Person(request.user, request.name or "", made_at=transaction.at)
+        person = Person(request.user, name or "", made_at=transaction.at)
     changed = person.changed(
-        name=request.name,
+        name=name,
         role=request.role,
         groups=request.groups,
         leads=request.leads,

@@ -1,6 +1,6 @@
 """RegisterService, ServiceBeat, Services, FetchTasks, Figures: what is asked about services."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from taskdash_protocol.services import (
     ServiceBeat,
     Services,
 )
-from taskdash_protocol.statuses import UNCLAIMED
+from taskdash_protocol.statuses import UNCLAIMED, is_live
 from taskdashd.domain import claims, tasks
 from taskdashd.domain.services import REMEMBERED_S, Service
 from taskdashd.domain.tasks import Author
@@ -26,6 +26,9 @@ from taskdashd.operations.lookup import check_still
 from taskdashd.operations.table import Caller, Done, session
 from taskdashd.operations.tasks import put
 from taskdashd.store.transaction import Transaction
+
+Told = tuple[Register, Set[str]]
+"""A task that a service tells of, and the names of what it says."""
 
 
 @session(RegisterService)
@@ -162,13 +165,13 @@ def _fetch(service: Service, task_id: str, caller: Caller, done: Done) -> None:
         except ServerError as refusal:
             done(refusal)
             return
-        engine.reader.load([one.id for one in wanted], lambda fault: loaded(wanted, fault))
+        engine.reader.load([one.id for one, _ in wanted], lambda fault: loaded(wanted, fault))
 
-    def loaded(wanted: list[Register], fault: Exception | None) -> None:
+    def loaded(wanted: list[Told], fault: Exception | None) -> None:
         author = engine.services.author_for(service.url, caller) or caller.author
         if fault is not None:
             done(fault)
-        elif not all(engine.view.knows(one.id) for one in wanted):
+        elif not all(engine.view.knows(one.id) for one, _ in wanted):
             done(Busy("the tasks do not fit into memory together: make task_cache larger"))
         else:
             engine.writer.write(
@@ -180,10 +183,10 @@ def _fetch(service: Service, task_id: str, caller: Caller, done: Done) -> None:
 
 
 def _keep(
-    wanted: list[Register], caller: Caller, author: Author, transaction: Transaction
+    wanted: list[Told], caller: Caller, author: Author, transaction: Transaction
 ) -> dict[str, Any]:
     check_still(caller, transaction)
-    for request in wanted:
+    for request, said in wanted:
         old = transaction.task(request.id)
         if old is not None and not sees(caller.identity, old):
             raise Conflict(f"the task {request.id!r} is not yours to write")
@@ -192,20 +195,26 @@ def _keep(
         if old is None:
             change = tasks.register(None, request, author, moment)
         else:
-            change = tasks.update(old, Update(request.id, _news(old, request)), author, moment)
+            change = tasks.update(
+                old, Update(request.id, _news(old, request, said)), author, moment
+            )
         put(change, caller, transaction)
-    return {"tasks": [request.id for request in wanted]}
+    return {"tasks": [request.id for request, _ in wanted]}
 
 
-def _news(old: tasks.Task, request: Register) -> dict[str, Any]:
-    """Give what a service says anew of a task; whose it is, once somebody has it, is theirs."""
-    held = claims.state_of(strictjson.reload(old.body)["status"]) not in (None, UNCLAIMED)
-    theirs = ("status", "user", "checker") if held else ()
-    return {name: value for name, value in request.fields.items() if name not in theirs}
+def _news(old: tasks.Task, request: Register, said: Set[str]) -> dict[str, Any]:
+    """Give what a service says anew of a task, and no more than it says.
+
+    Whose it is and how far is theirs, once somebody has or had it.
+    """
+    status = strictjson.reload(old.body)["status"]
+    is_peoples = not is_live(status) and claims.state_of(status) != UNCLAIMED
+    theirs = {"status", "user", "checker"} if is_peoples else set()
+    return {name: request.fields[name] for name in said - theirs if name in request.fields}
 
 
-def _registration(said: Any, url: str) -> Register:
-    """Read a task that a service tells of, in our names or the original ones."""
+def _registration(said: Any, url: str) -> tuple[Register, Set[str]]:
+    """Read a task that a service tells of, in our names or the original ones; with what it says."""
     if type(said) is not dict:
         raise BadRequest("the service's answer: a task must be an object")
     known: Mapping[str, Any] = said
@@ -213,6 +222,6 @@ def _registration(said: Any, url: str) -> Register:
     fields.pop("CreateTime", None)
     fields.setdefault("name", fields.get("task_id") or fields.get("id") or "")
     try:
-        return Register.parse(fields)
+        return Register.parse(fields), fields.keys()
     except BadRequest as error:
         raise BadRequest(f"the service's answer: {error.detail}") from None

@@ -8,6 +8,8 @@ from taskdashd.domain.liveness import Owner
 from taskdashd.domain.tasks import Author
 from taskdashd.feed import Subscriber, Watch
 
+TOO_MANY: Final = "too many requests a second: slow down, and try this one again later"
+"""What is said where `may_ask` says no."""
 _DRAWN_AT_ONCE: Final = 16
 """Requests for which a connection's budget is asked at once."""
 

@@ -42,7 +42,7 @@ class Vigil:
         """Connections, and before a service has spoken since the start, nobody."""
         self._stand_ins: dict[str, Session] = {}
         """For services that beat without a connection: what owns their tasks."""
-        self._said: dict[str, tuple[int | None, str]] = {}
+        self._said: dict[str, tuple[float | None, str]] = {}
         """What a service said with its last beat."""
         self._to_adopt: dict[str, tuple[float, str | None]] = {}
         """Whose tasks of before this start are still to be found, from when on, and where."""
@@ -66,7 +66,7 @@ class Vigil:
         """Take a connection's signs of life for a service's."""
         self._owners[url] = owner
 
-    def beat(self, service: Service, time: int | None = None, reserved: str = "") -> None:
+    def beat(self, service: Service, time: float | None = None, reserved: str = "") -> None:
         """Take a sign of life of a service that has no connection."""
         session = self._stand_in(service)
         session.owner.last_seen = self._engine.clock.now()
@@ -75,7 +75,7 @@ class Vigil:
         if owner is not None and owner.serial == NOBODY:
             del self._owners[service.url]
 
-    def said(self, service: Service) -> tuple[int | None, str]:
+    def said(self, service: Service) -> tuple[float | None, str]:
         """Give a service's own time and words, as it last said them."""
         time, reserved = self._said.get(service.url, (None, ""))
         return time, reserved or service.reserved
@@ -131,8 +131,9 @@ class Vigil:
         limit_s = timeout_s or self._engine.limits.heartbeat_timeout
         state = "dead" if silence_s is None else judged(silence_s, limit_s)
         since, was = record["changes"][-1]
-        if state == was == "dead" and since < self._forget_before:
-            self._engine.writer.write(partial(self._forget, url), lambda _outcome: None)
+        if state == was == "dead" and since < self._forget_before and url not in self._judging:
+            self._judging.add(url)
+            self._engine.writer.write(partial(self._forget, url), partial(self._forgot, url))
             return
         if state == "alive":
             self._tasks[url] = self._live_tasks(url)
@@ -149,8 +150,19 @@ class Vigil:
         return sum(len(lease.tasks) for owner in owners if owner for lease in owner.leases.values())
 
     def _forget(self, url: str, transaction: Transaction) -> None:
-        transaction.keep(SERVICE, url, None)
-        for known in (self._owners, self._said, self._tasks):
+        found = transaction.record(SERVICE, url)
+        # It may be registering again at this very moment.
+        if found is not None and tuple(found["changes"][-1]) < (self._forget_before, "dead"):
+            transaction.keep(SERVICE, url, None)
+
+    def _forgot(self, url: str, outcome: Any) -> None:
+        self._judging.discard(url)
+        if isinstance(outcome, Exception) or self.find(url) is not None:
+            return
+        stand_in = self._stand_ins.pop(url, None)
+        if stand_in is not None:
+            self._engine.sessions.pop(stand_in.owner.serial, None)
+        for known in (self._owners, self._said, self._tasks, self._to_adopt):
             known.pop(url, None)
 
     def _become(self, url: str, state: State, transaction: Transaction) -> None:

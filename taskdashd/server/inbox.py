@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from taskdash_protocol.errors import BadRequest, Busy, FrameError, ServerError
 from taskdash_protocol.frames import TASKDASH, Decoder, Framing
-from taskdashd.operations.engine import Session
+from taskdashd.operations.session import TOO_MANY, Session
 from taskdashd.server.calls import Call, Lost, parse
 
 FRAME_BYTES_MAX_UNSIGNED: Final = 64 << 10
@@ -22,7 +22,7 @@ BUFFERED_BYTES_MAX: Final = 128 << 10
 
 _BEHIND_BYTES: Final = 32 << 10
 _LATE: Final = Busy("more is asked of the daemon than it can do: try again later")
-_TOO_MANY: Final = Busy("too many requests a second: slow down, and try this one again later")
+_TOO_MANY: Final = Busy(TOO_MANY)
 
 
 class InboxLimits(Protocol):

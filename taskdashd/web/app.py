@@ -173,8 +173,10 @@ class App:
         # Known from now on: who is signed out while the answer is on its way is told so too.
         self._sockets[sock] = held
         try:
-            with trio.fail_after(limits.write_timeout):
+            with trio.move_on_after(limits.write_timeout) as sending:
                 await stream.send_all(handshake)
+            if sending.cancelled_caught:
+                return
             await sock.run(self._board, place, early)
         finally:
             del self._sockets[sock]

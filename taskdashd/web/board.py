@@ -6,7 +6,7 @@ missed; one that was away for longer, or sees other tasks than then, is told to 
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 from zlib import crc32
@@ -16,14 +16,13 @@ import trio
 
 from taskdash_protocol import strictjson
 from taskdashd.domain.access import Identity, Sight
-from taskdashd.domain.people import Person
 from taskdashd.domain.tasks import Change
 from taskdashd.operations.engine import PERSON, SERVICE, Engine
 from taskdashd.operations.figures import DayFigures
-from taskdashd.operations.people import about as about_person
 from taskdashd.store.database import StoredStep
 from taskdashd.store.records import Record
 from taskdashd.web.frames import text_frame
+from taskdashd.web.told import Directory, Step
 
 MISSED_MAX: Final = 5_000
 """Revs; who has missed more reads afresh."""
@@ -63,88 +62,6 @@ class Viewer(Protocol):
         """Wait until little waits to be read."""
 
 
-class Step:
-    """A change, with what it takes to know who sees it; each part is made once, if at all."""
-
-    __slots__ = ("_after", "_before", "_gone", "_new", "_old", "_told", "kind", "rev")
-
-    def __init__(self, rev: int, kind: str, after: bytes, before: bytes) -> None:
-        self.rev = rev
-        self.kind = kind
-        self._after = after
-        self._before = before
-        self._new: dict[str, Any] | None = None
-        self._old: dict[str, Any] | None = None
-        self._told = b""
-        self._gone = b""
-
-    def told(self, sight: Sight | None) -> bytes | None:
-        """Give what somebody is told of it; None where it is nothing to them.
-
-        A task that they saw and do not see any more is `gone`.
-        """
-        if sight is None or sight.sees(self._fields()):
-            if not self._told:
-                what = self.rev, self.kind.encode(), self._after
-                self._told = b'{"rev":%d,"kind":"%b","task":%b}' % what
-            return self._told
-        if not self._before:
-            return None
-        if self._old is None:
-            self._old = strictjson.reload(self._before)
-        if not sight.sees(self._old):
-            return None
-        if not self._gone:
-            task = {"id": self._old["id"]}
-            self._gone = strictjson.dumps({"rev": self.rev, "kind": "gone", "task": task})
-        return self._gone
-
-    def _fields(self) -> dict[str, Any]:
-        if self._new is None:
-            self._new = strictjson.reload(self._after)
-        return self._new
-
-
-class Directory:
-    """The people, each encoded once, and again only when what others may know of them changes."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._known: dict[str, tuple[frozenset[str], bytes]] = {}
-        """By employee number: their groups, and what is told of them."""
-        self._of_groups: dict[frozenset[str] | None, bytes] = {}
-        self.refresh()
-
-    def refresh(self) -> bool:
-        """Look at all people again; tell whether there is anything new to be told."""
-        everybody = map(Person.from_record, self._engine.view.records.all(PERSON))
-        known = {
-            one.id: (frozenset(one.groups), strictjson.dumps(about_person(one)))
-            for one in everybody
-        }
-        if known == self._known:
-            return False
-        self._known = known
-        self._of_groups.clear()
-        return True
-
-    def seen_by(self, identity: Identity) -> bytes:
-        """Give those whom somebody sees, as a JSON array: who shares a group, and themselves."""
-        groups = identity.confined_to
-        told = self._of_groups.get(groups)
-        if told is None:
-            shown = [
-                text
-                for theirs, text in self._known.values()
-                if groups is None or not groups.isdisjoint(theirs)
-            ]
-            told = self._of_groups[groups] = b",".join(shown)
-        mine = self._known.get(identity.person)
-        if mine is not None and groups is not None and groups.isdisjoint(mine[0]):
-            told = b",".join(filter(None, (told, mine[1])))
-        return b"[%b]" % told
-
-
 class Board:
     """See the module."""
 
@@ -161,11 +78,13 @@ class Board:
         self._people_are_new = False
         """Of those that have changed, what others may know has."""
         self._services_changed: set[str] = set()
+        self._service_groups: dict[str, str] = {}
         self._told_rev = engine.view.committed_rev
         """Live viewers have been told up to here."""
         self._wake = trio.Event()
         self._figures_at = 0.0
         self._figures_due = False
+        self._look_at_services([one["url"] for one in engine.view.records.all(SERVICE)])
         engine.followers.append(self._follow)
         engine.on_kept.append(self._kept)
 
@@ -238,6 +157,8 @@ class Board:
     def _greet(self, viewer: Viewer, place: Place | None) -> None:
         identity = viewer.identity
         self._look_at_people()
+        for url in self._services_changed - self._service_groups.keys():
+            self._look_at_services([url])
         message: dict[str, Any] = {
             "me": {**_me(identity), "sight": tag_of(identity)},
             "now": self._engine.clock.stamp(),
@@ -293,7 +214,8 @@ class Board:
         news, self._news = self._news, []
         is_much, self._news_bytes = self._news_bytes > _MESSAGE_BYTES_MAX, 0
         self._look_at_people()
-        services, self._services_changed = self._services_changed, set()
+        services = {url: self._service_groups.get(url) for url in self._services_changed}
+        self._services_changed.clear()
         kinds: set[str] = set()
         if self._people_are_new:
             self._people_are_new = False
@@ -301,7 +223,8 @@ class Board:
         if news:
             self._told_rev = max(self._told_rev, news[-1].rev)
         figures = self._figures_are_due()
-        if not (news or kinds or figures or services):
+        if not (news or kinds or figures or services) or not self._viewers:
+            self._look_at_services(services)
             return
         briefs: dict[Any, bytes] = {}
         audiences: dict[Sight | None, list[Viewer]] = defaultdict(list)
@@ -326,6 +249,16 @@ class Board:
                 if frame is None:
                     frame = frames[key] = text_frame(_message(viewer.position, mine, beside))
                 viewer.put(frame)
+        self._look_at_services(services)
+
+    def _look_at_services(self, urls: Iterable[str]) -> None:
+        """Remember in which group each service is told of."""
+        for url in urls:
+            record = self._engine.view.records.committed(SERVICE, url)
+            if record is None:
+                self._service_groups.pop(url, None)
+            else:
+                self._service_groups[url] = record["group_id"]
 
     def _figures_are_due(self) -> bool:
         now = self._engine.clock.now()
@@ -341,23 +274,24 @@ class Board:
         if PERSON in kinds:
             told += b',"people":' + self._people.seen_by(identity)
         if SERVICE in kinds:
-            records = self._engine.view.records.all(SERVICE)
-            told += self._services(identity, {record["url"] for record in records})
+            told += self._services(identity, dict.fromkeys(self._service_groups))
         return told
 
-    def _services(self, identity: Identity, urls: set[str]) -> bytes:
-        """Tell how some services fare; what they were during the day is asked for by `Services`."""
+    def _services(self, identity: Identity, changed: Mapping[str, str | None]) -> bytes:
+        """Tell how services fare; what they were during the day is asked for by `Services`.
+
+        `changed` has the group that each was in when it was last told of: whoever saw it there, and
+        does not see it now, is told that it is gone.
+        """
         told: list[dict[str, Any]] = []
-        for url in urls:
+        for url, group in changed.items():
             record = self._engine.view.records.committed(SERVICE, url)
-            if record is None or not identity.sees(record["group_id"]):
-                # To whoever sees it no more it is not there.
-                told.append({"url": url, "state": None} if record is None else {})
-                continue
-            since, state = record["changes"][-1]
-            names = ("url", "name", "group_id")
-            told.append({**{name: record[name] for name in names}, "state": state, "since": since})
-        told = [one for one in told if one]
+            if record is not None and identity.sees(record["group_id"]):
+                since, state = record["changes"][-1]
+                about = {name: record[name] for name in ("url", "name", "group_id")}
+                told.append({**about, "state": state, "since": since})
+            elif group is not None and identity.sees(group):
+                told.append({"url": url, "state": None})
         return b',"services":' + strictjson.dumps(told) if told else b""
 
     def _brief(self, sight: Sight | None, known: dict[Any, bytes]) -> bytes:

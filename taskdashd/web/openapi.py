@@ -43,9 +43,7 @@ _WHERE: Final[dict[str, Any]] = {
             name: {"anyOf": [_TEXT, {"type": "array", "items": _TEXT, "maxItems": 1000}]}
             for name in sorted(WHERE_FIELDS)
         },
-        "class": {
-            "anyOf": [{"enum": list(CLASSES)}, {"type": "array", "items": {"enum": list(CLASSES)}}]
-        },
+        "class": {"anyOf": [_CLASS, {"type": "array", "items": _CLASS}]},
     },
 }
 _ORDERS: Final = [sign + name for name in sorted(ORDER_FIELDS) for sign in ("", "-")]

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 import structlog
 import trio
 
+from taskdashd.logs import Sparing
 from taskdashd.web import http
 from taskdashd.web.app import SAFE, App
 from taskdashd.web.socket import handshake
@@ -54,13 +55,16 @@ class Server:
                 nursery.start_soon(self._accept, trio.socket.from_stdlib_socket(listener), nursery)
 
     async def _accept(self, listener: trio.socket.SocketType, nursery: trio.Nursery) -> None:
+        cannot_accept = Sparing(log.error, "cannot accept boards, pausing")
         while True:
             try:
                 sock, where = await listener.accept()
             except OSError as error:
                 if error.errno in _OUT_OF_RESOURCES:
-                    log.error("cannot accept boards, pausing", error=error.strerror)
+                    cannot_accept(error=error.strerror, pause_s=_PAUSE_S)
                     await trio.sleep(_PAUSE_S)
+                else:
+                    log.debug("a connection was gone before it was accepted", error=str(error))
                 continue
             nursery.start_soon(self._guarded, sock, where)
 

@@ -276,6 +276,21 @@ def test_a_change_of_groups_is_seen_at_once(office: Office) -> None:
         assert board.ask("Find", {"id": "cut-1"})["errid"] == 1002
 
 
+def test_a_service_that_moves_to_another_group_leaves_the_board(office: Office) -> None:
+    """And of one in a group that is not theirs nobody hears."""
+    url = "http://10.0.0.99"
+    with Board(office, sign_in(office, "1001")) as board:
+        board.until(lambda said: "me" in said)
+        for group, state in (("cut", "alive"), ("paint", None)):
+            office.ask("RegisterService", url=url, name="Mover", group_id=group)
+            (told,) = board.until(lambda said: said.get("services"))["services"]
+            assert (told["url"], told["state"]) == (url, state)
+        office.ask("RegisterService", url=url, name="Unseen", group_id="paint")
+        office.ask("RegisterService", url=url, name="Mover", group_id="cut")
+        (told,) = board.until(lambda said: said.get("services"))["services"]
+        assert told["name"] == "Mover"
+
+
 def test_a_daemon_that_stops_says_so(tmp_path: Path) -> None:
     """And is not held up by open boards."""
     office = Office(tmp_path)

@@ -21,9 +21,9 @@ let typed = JSON.parse(localStorage.getItem('who') ?? '{}');
 export function place() {
   const [path, query = ''] = location.hash.replace(/^#\/?/, '').split('?');
   const [view = '', ...rest] = path.split('/');
-  let about = rest.join('/');
-  try { about = decodeURIComponent(about); } catch { /* Somebody typed it: it is taken as it is. */ }
-  return { view: VIEWS.includes(view) || view === 'task' ? view : 'board', about, filters: new URLSearchParams(query) };
+  let what = rest.join('/');
+  try { what = decodeURIComponent(what); } catch { /* Somebody typed it: it is taken as it is. */ }
+  return { view: VIEWS.includes(view) || view === 'task' ? view : 'board', about: what, filters: new URLSearchParams(query) };
 }
 
 export function link(view, about = '', filters = place().filters) {
@@ -239,7 +239,10 @@ on('events', (events) => {
   }
 });
 
-function paintSkip() { document.getElementById('skip').textContent = t('skip'); }
+const skip = document.getElementById('skip');
+// The page's place is in the hash: a link to #main would leave it.
+skip.addEventListener('click', (event) => { event.preventDefault(); main.focus(); });
+function paintSkip() { skip.textContent = t('skip'); }
 
 addEventListener('hashchange', () => { closeDialogs(); if (known.me) show(); });
 

@@ -24,7 +24,7 @@ function tell(kind, value) {
 
 const AWAY = { errid: -1, detail: null };
 
-export class Refused extends Error {
+class Refused extends Error {
   constructor(reply) {
     super(reply.detail ?? reply.errmsg);
     this.errid = reply.errid;

@@ -13,6 +13,8 @@ const ROW = 40;
 const PAGE = 500;
 const PAGE_MAX = 1000;
 const AHEAD = 12;
+// So many are kept while nobody scrolls among them.
+const ROWS_MAX = 5000;
 const AGAIN_MS = 2000;
 const SORTS = { name: 'name', status: 'status', user: 'user', group: 'group_id', changed: '-rev' };
 const WORK = { key: 'work', where: { status: COLUMNS.filter((one) => ['claimed', 'editing'].includes(one.key)).flatMap((one) => one.where.status) } };
@@ -174,6 +176,7 @@ export function open(main) {
       else if (kind === 'registered' && fits(task)) fresh.add(task.id);
     }
     for (const id of gone) { fresh.delete(id); newest?.delete(id); }
+    if (newest?.size && rows.length > ROWS_MAX && scroll.scrollTop === 0) { read(); return; }
     if (newest?.size || [...gone].some((id) => places.has(id))) rearrange(newest ?? new Map(), gone);
     paint();
   }

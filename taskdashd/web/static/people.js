@@ -3,7 +3,7 @@
 import { fill, h, onFrame } from './dom.js';
 import { figures, known, on } from './feed.js';
 import { editPerson, explain, handOver } from './acts.js';
-import { face } from './tasks.js';
+import { face, isAdmin } from './tasks.js';
 import { link } from './app.js';
 import { number, t } from './words.js';
 
@@ -16,7 +16,7 @@ export function open(main) {
 
   const paint = onFrame(() => {
     const load = known.figures?.load ?? {};
-    const admin = known.me.role === 'admin' || known.me.role === 'operator';
+    const admin = isAdmin();
     const rows = [...known.people.values()].map((one) => ({ ...one, load: load[one.user] ?? {} }));
     for (const row of rows) row.held = (row.load['已领取'] ?? 0) + (row.load['编辑中'] ?? 0);
     rows.sort((a, b) => b.held - a.held || a.name.localeCompare(b.name));

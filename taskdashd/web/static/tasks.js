@@ -19,6 +19,9 @@ export const COLUMNS = [
   { key: 'done', where: { status: ['finish', 'finished', 'cancelled'] }, counts: ['finish', 'cancelled'] },
 ];
 
+/** Whether whoever looks may do everything. */
+export const isAdmin = () => ['admin', 'operator'].includes(known.me?.role);
+
 export const stateOf = (status) => STATES[status] ?? 'live';
 
 export function columnOf(task) {
@@ -26,16 +29,17 @@ export function columnOf(task) {
   return state === 'failed' ? 'dead' : state === 'cancelled' ? 'done' : state;
 }
 
-export const HELD = new Set(['claimed', 'editing']);
+const HELD = new Set(['claimed', 'editing']);
 
 /** The acts that whoever looks may try with a task. The daemon has the last word. */
 export function actsFor(task) {
   const me = known.me, state = stateOf(task.status), acts = [];
   if (!me) return acts;
-  const admin = me.role === 'admin' || me.role === 'operator';
+  const admin = isAdmin();
   const mine = task.user === me.user;
   const lead = admin || me.leads.includes(task.group_id);
-  const checks = admin || (!mine && (task.checker ? task.checker === me.user : lead));
+  const own = mine || (me.user && task.submitted_by === me.user);
+  const checks = !own && (admin || (task.checker ? task.checker === me.user : lead));
   if (state === 'free' && me.user && (!task.user || mine)) acts.push('claim');
   if (state === 'claimed' && mine) acts.push('begin');
   if (HELD.has(state) && mine) acts.push('submit');
