@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 description of `/api/v1`, made from the requests' own declarations."""
 
-from dataclasses import fields
+from dataclasses import Field, fields
 from typing import Any, Final
 
 from taskdash_protocol import __version__
@@ -168,7 +168,7 @@ def _schema(request: type[Request]) -> dict[str, Any]:
         required = ["id", "name"] if request is Register else ["id"]
     elif issubclass(request, Declared):
         properties = {
-            one.name: {**one.metadata["schema"], "description": one.metadata["about"]}
+            one.name: {**_declared(one), "description": one.metadata["about"]}
             for one in fields(request)
         }
         required = [one.name for one in fields(request) if is_required(one)]
@@ -179,3 +179,12 @@ def _schema(request: type[Request]) -> dict[str, Any]:
         }
         required = ["id"] if request is Find else []
     return {"type": "object", "properties": properties, "required": required}
+
+
+def _declared(one: Field[Any]) -> dict[str, Any]:
+    """Describe a field; null means the same as leaving out, where that may be."""
+    schema: dict[str, Any] = one.metadata["schema"]
+    if is_required(one):
+        return schema
+    kind = {"type": [schema["type"], "null"]}
+    return {**schema, **kind, **({"enum": [*schema["enum"], None]} if "enum" in schema else {})}

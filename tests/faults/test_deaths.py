@@ -289,6 +289,7 @@ def _drink(client: Client) -> None:
         return
 
 
+@pytest.mark.soak
 @pytest.mark.fault(12)
 def test_a_migration_killed_at_each_statement(start: Start, tmp_path: Path) -> None:
     """The schema is the old one or the new one, and the next start finishes it."""

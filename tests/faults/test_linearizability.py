@@ -174,7 +174,13 @@ def test_no_violation_under_kill_stop_and_reset(start: Start, seconds: float | N
 
 
 @pytest.mark.fault(14)
-@pytest.mark.parametrize("bug", [STALE, FORGETFUL], ids=["stale", "forgetful"])
+@pytest.mark.parametrize(
+    "bug",
+    [
+        pytest.param(STALE, id="stale", marks=pytest.mark.soak),
+        pytest.param(FORGETFUL, id="forgetful"),
+    ],
+)
 def test_a_planted_bug_is_found(bug: str, start: Start) -> None:
     """A daemon that answers what is no longer true, or forgets what it has acknowledged."""
     run = Run(start, ("-c", bug))
