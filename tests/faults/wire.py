@@ -76,6 +76,10 @@ class Client:
         try:
             self.sock.bind((source, 0))
             self.sock.connect((host, port))
+            if self.sock.getsockname() == self.sock.getpeername():
+                # Where nobody listens and the kernel gives us that very port, we reach ourselves
+                # (RFC 9293, 3.5: simultaneous open).
+                raise ConnectionRefusedError
         except OSError:
             self.sock.close()
             raise
