@@ -28,7 +28,8 @@ def counts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
     (directory / "data").mkdir()
     # Hashes of strings decide how dicts collide.
     env = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": str(HERE.parent)}
-    command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={directory}/out", "--quiet"]
+    command = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--quiet"]
+    command += [f"--callgrind-out-file={directory}/out"]
     command += [sys.executable, HERE / "paths.py", library, directory / "data"]
     subprocess.run(command, env=env, check=True, timeout=200)
     found: dict[str, int] = {}

@@ -89,6 +89,8 @@ Database.append = lambda self, *changes: never.wait()
             with pytest.raises(taskdash.TimeoutError):
                 dash.register("stuck", "n")
             assert dash.server
+            # Nothing more can be said.
+            dash.close(timeout_s=0)
         stops(sock)
 
 

@@ -19,6 +19,8 @@ import taskdash
 
 STATIC = Path(__file__).parents[2] / "taskdashd" / "web" / "static"
 VIEWS = ["board", "list", "people", "services", "now", "day", "task/cut-4"]
+# What never comes is a fault; what comes late, on a machine with much else to do, is none.
+expect.set_options(timeout=20_000)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
@@ -217,7 +219,7 @@ def test_a_day_in_the_office(open_office: Callable[..., Office], seat: Callable[
     lead.go("now")
     root.go("services")
     cutter.close()
-    expect(wang.card("Render reel", "dead")).to_be_visible(timeout=10_000)
+    expect(wang.card("Render reel", "dead")).to_be_visible()
     expect(root.page.locator(".services li", has_text="Cutter")).to_contain_text("dead")
     expect(lead.page.locator(".lines").first).to_contain_text("Cutter")
     expect(lead.page.locator(".lines").first).not_to_contain_text("Render reel")
@@ -264,7 +266,7 @@ def test_a_laptop_that_sleeps_catches_up_without_a_reload(
     office.task("new", "Came in the night", group_id="cut")
     office.ask("Update", id="cut-6", group_id="paint", own=False)
     relay.wake()
-    expect(desk.card("Came in the night", "free")).to_be_visible(timeout=15_000)
+    expect(desk.card("Came in the night", "free")).to_be_visible()
     expect(desk.card("Poster", "claimed")).to_contain_text("王小明")
     expect(desk.card("Mix, reel 2")).to_have_count(0)
     assert desk.page.evaluate("window.mark") == "the same page"
@@ -274,7 +276,7 @@ def test_a_laptop_that_sleeps_catches_up_without_a_reload(
     # What happens in the meantime may change what she sees: then it is read afresh.
     office.ask("SetPerson", user="1001", groups=["paint"])
     relay.wake()
-    expect(desk.card("Mix, reel 2", "free")).to_be_visible(timeout=15_000)
+    expect(desk.card("Mix, reel 2", "free")).to_be_visible()
     expect(desk.card("Poster")).to_have_count(0)
     desk.complaints = [said for said in desk.complaints if "WebSocket" not in said]
     relay.close()
@@ -300,7 +302,7 @@ def test_what_one_person_began_is_not_done_by_the_next(
     relay.sleep()
     office.ask("Logout", user="1002", everywhere=True)
     relay.wake()
-    expect(desk.page.locator("form.signin")).to_be_visible(timeout=15_000)
+    expect(desk.page.locator("form.signin")).to_be_visible()
     expect(desk.card("开场剪辑")).to_have_count(0)
     desk.complaints = [said for said in desk.complaints if "WebSocket" not in said]
     relay.close()
@@ -319,7 +321,7 @@ def test_a_column_shows_what_was_behind_those_that_moved_on(
     for number in range(129, 69, -1):
         office.ask("Claim", id=f"many-{number:05}", user="1002")
     expect(free.locator(".card").first).to_contain_text("Task 69")
-    expect(free.locator(".count")).to_have_text("70", timeout=8_000)
+    expect(free.locator(".count")).to_have_text("70")
 
 
 def test_what_cannot_be_done_now_is_not_done_later(
@@ -335,7 +337,7 @@ def test_what_cannot_be_done_now_is_not_done_later(
     desk.does("Claim", "Poster")
     desk.told("The daemon does not answer")
     again = open_office(port=office.port)
-    expect(desk.page.locator("#offline")).to_be_hidden(timeout=15_000)
+    expect(desk.page.locator("#offline")).to_be_hidden()
     assert again.dash.find("cut-5")["status"] == FREE
     desk.complaints.clear()
 
@@ -352,7 +354,7 @@ def test_a_daemon_that_restarts_is_found_again(
     expect(desk.page.locator("#offline")).to_be_visible()
     again = open_office(port=office.port)
     again.ask("Claim", id="cut-5", user="1002")
-    expect(desk.card("Poster", "claimed")).to_be_visible(timeout=15_000)
+    expect(desk.card("Poster", "claimed")).to_be_visible()
     expect(desk.page.locator("#offline")).to_be_hidden()
     desk.complaints.clear()
 
@@ -378,7 +380,7 @@ def test_a_sign_in_from_elsewhere_can_be_backed_out(
     assert furnished.ask("Audit", kinds=["signed in"], who="127.0.0.9")["entries"] == []
     page.click("form button.primary")
     expect(page.get_by_role("alertdialog")).to_be_visible()
-    expect(page.locator("nav")).to_be_visible(timeout=8_000)
+    expect(page.locator("nav")).to_be_visible()
     context.close()
     relay.close()
 

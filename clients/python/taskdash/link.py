@@ -107,8 +107,9 @@ class Link:
 
     def close(self, timeout_s: float) -> None:
         """Disconnect, and end the thread; what waits to be said may take it a moment longer."""
-        self._linger_until = time.monotonic() + max(timeout_s, LINGER_S)
-        self._closing = True
+        if not self._closing:
+            self._linger_until = time.monotonic() + max(timeout_s, LINGER_S)
+            self._closing = True
         self._wake()
         if self.is_held_here:
             # The thread needs what is held here; it ends by itself.
@@ -229,6 +230,8 @@ class Link:
                 self.session.tick(now)
                 all_sent = self._send(sock)
                 wait_s = self.session.wait_s(now)
+                if self._closing:
+                    wait_s = min(wait_s, max(0.0, self._linger_until - now))
                 unsaid = self.session.unsaid
             self._tell()
             if self._closing and all_sent and (not unsaid or now > self._linger_until):
