@@ -71,9 +71,9 @@ class Fetcher:
         except ServerError as refusal:
             return refusal
         except trio.TooSlowError:
-            return Busy(f"{url} did not answer within {TIMEOUT_S:g} s")
+            return Busy(f"{url} did not answer within {TIMEOUT_S:g} s").because("no-answer")
         except (OSError, trio.BrokenResourceError, h11.RemoteProtocolError) as error:
-            return Busy(f"{url} cannot be asked: {error}")
+            return Busy(f"{url} cannot be asked: {error}").because("no-answer")
         except Exception:
             log.exception("unexpected fault while a service was asked", url=url)
             return Busy(f"{url} cannot be asked: an unexpected fault was logged")
@@ -101,7 +101,9 @@ class Fetcher:
         hosts = list(dict.fromkeys(str(where[0]) for *_, where in found))
         for host in hosts:
             if not any(network.allows(host, port) for network in self._allowed):
-                raise AuthError(f"fetch_allow does not name {host}, port {port}")
+                raise AuthError(f"fetch_allow does not name {host}, port {port}").because(
+                    "fetch-not-allowed"
+                )
         return hosts
 
 

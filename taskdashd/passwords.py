@@ -37,7 +37,7 @@ class Passwords:
 
     def _do(self, job: Callable[[], Any], then: Callable[[Any], None]) -> None:
         if self._waiting >= _WAITING_MAX:
-            then(Busy("many sign in at this moment: try again"))
+            then(Busy("many sign in at this moment: try again").because("crowd"))
             return
         if self._executor is None:
             self._executor = self._start()

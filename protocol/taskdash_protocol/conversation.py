@@ -183,6 +183,10 @@ def encode(request: Request) -> bytes:
 
 
 def _error(body: dict[str, Any]) -> ServerError:
-    return errors.from_reply(
+    error = errors.from_reply(
         body.get("errid", -1), str(body.get("errmsg", "")), str(body.get("detail", ""))
     )
+    error.cause, values = str(body.get("cause", "")), body.get("values")
+    if type(values) is dict:
+        error.values = {name: str(value) for name, value in values.items()}
+    return error

@@ -6,7 +6,37 @@ past it the bytes of the stream mean nothing any more. The two share no base bel
 """
 
 import re
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final, Literal, Self
+
+Cause = Literal[
+    "",
+    "admin",
+    "changed",
+    "checker",
+    "crowd",
+    "fetch-not-allowed",
+    "lead",
+    "meant",
+    "name-required",
+    "no-answer",
+    "no-person",
+    "no-task",
+    "nobody-fits",
+    "not-active",
+    "not-for-people",
+    "not-in-group",
+    "not-yours",
+    "own-work",
+    "short-password",
+    "taken",
+    "too-many-people",
+    "too-many-tasks",
+    "too-many-tries",
+    "wrong-password",
+    "wrong-sign-in",
+    "wrong-state",
+]
+"""Why a person was refused something (PROTOCOL.md, "Causes"); empty where it has no name."""
 
 _HELD: Final = re.compile(r": held by (.*) since \S+ with epoch \d+$", re.DOTALL)
 
@@ -37,10 +67,19 @@ class ServerError(TaskDashError):
         self.detail = detail
         self.task_id: str | None = None
         """The task that it is about, where that is known."""
+        self.cause: str = ""
+        """Why, as a word for programs: a `Cause`, or one from the future."""
+        self.values: dict[str, str] = {}
+        """What the cause is about, by the names that it has in PROTOCOL.md."""
         if errid is not None:
             self.errid = errid
         if errmsg is not None:
             self.errmsg = errmsg
+
+    def because(self, cause: Cause, **values: str) -> Self:
+        """Name the cause for programs, which may say it in the language of whoever reads it."""
+        self.cause, self.values = cause, values
+        return self
 
 
 class BadRequest(ServerError):

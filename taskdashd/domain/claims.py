@@ -12,7 +12,7 @@ in as `Standing`.
 from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple
 
-from taskdash_protocol.errors import AuthError, Conflict
+from taskdash_protocol.errors import AuthError, Cause, Conflict
 from taskdash_protocol.statuses import CLAIMED, EDITING, FINISHED, IN_REVIEW, UNCLAIMED
 from taskdashd.domain.access import Identity
 
@@ -94,10 +94,13 @@ def step(act: Act, fields: Mapping[str, Any], standing: Standing) -> str:
     """Give the status that an act leads to. Raises `Conflict`, `AuthError`."""
     state = state_of(fields["status"])
     if state is None:
-        raise Conflict(f"people do not take this task: its status is {_shown(fields['status'])}")
+        shown = fields["status"][:64]
+        raise Conflict(f"people do not take this task: its status is {shown!r}").because(
+            "not-for-people", status=shown
+        )
     found = STEPS.get((act, state))
     if found is None:
-        raise Conflict(f"a task that is {state} cannot be {_DONE[act]}{_by_whom(fields)}")
+        raise _refused(f"a task that is {state} cannot be {_DONE[act]}", fields, "wrong-state")
     _check(found.who, fields, standing)
     return found.to
 
@@ -115,12 +118,13 @@ def _check(who: Who, fields: Mapping[str, Any], standing: Standing) -> None:
         return
     if who == "checker":
         if standing.own:
-            raise AuthError("nobody checks their own work")
-        named = fields["checker"]
-        raise AuthError(f"only {named or 'a lead of its group'} may check this task")
+            raise AuthError("nobody checks their own work").because("own-work")
+        if named := fields["checker"]:
+            raise AuthError(f"only {named} may check this task").because("checker", user=named)
+        raise AuthError("only a lead of its group may check this task").because("lead")
     if who == "lead":
-        raise AuthError("only a lead of the task's group may do that")
-    raise Conflict(f"the task is not yours{_by_whom(fields)}")
+        raise AuthError("only a lead of the task's group may do that").because("lead")
+    raise _refused("the task is not yours", fields, "not-yours")
 
 
 def claimed(
@@ -129,7 +133,7 @@ def claimed(
     """Give what a claim changes. Raises `Conflict`, which says who has the task."""
     meant_for = fields["user"]
     if state_of(fields["status"]) == UNCLAIMED and meant_for not in ("", person):
-        raise Conflict(f"the task is meant for {meant_for}")
+        raise Conflict(f"the task is meant for {meant_for}").because("meant", user=meant_for)
     status = step("claim", fields, standing)
     return _held(status, person, at, until, "")
 
@@ -167,7 +171,7 @@ def submitted(
     """Give what handing the work in changes. Raises `Conflict`."""
     change = moved("submit", fields, word, standing)
     if (checker or fields["checker"]) == fields["user"]:
-        raise Conflict("nobody checks their own work: name another checker")
+        raise Conflict("nobody checks their own work: name another checker").because("own-work")
     # Whoever waits for a checker does not run out of time.
     change |= {"claim_until": "", "submitted_by": fields["user"]}
     return {**change, "checker": checker} if checker else change
@@ -194,16 +198,14 @@ def _held(status: str, person: str, at: str, until: str, word: str) -> dict[str,
     return {"status": status, "user": person, "reason": word, **held}
 
 
-def _by_whom(fields: Mapping[str, Any]) -> str:
-    if not fields["user"]:
-        return ""
-    since = fields.get("claimed_at")
-    told = f" since {since}" if type(since) is str and since else ""
-    return f": {fields['user']} has it{told}"
-
-
-def _shown(status: str) -> str:
-    return repr(status[:64])
+def _refused(what: str, fields: Mapping[str, Any], otherwise: Cause) -> Conflict:
+    """Say who has the task, if somebody has; otherwise what else is the cause."""
+    user, since = fields["user"], fields.get("claimed_at")
+    if not user:
+        return Conflict(what).because(otherwise, status=fields["status"][:64])
+    since = since if type(since) is str else ""
+    told = f" since {since}" if since else ""
+    return Conflict(f"{what}: {user} has it{told}").because("taken", user=user, since=since)
 
 
 _DONE: Final[dict[Act, str]] = {

@@ -21,7 +21,7 @@ from taskdashd.domain.claims import Standing
 from taskdashd.domain.people import Person, called, sees_person
 from taskdashd.domain.tasks import Author, Task
 from taskdashd.domain.times import stamp
-from taskdashd.operations.lookup import person_of
+from taskdashd.operations.lookup import no_person, person_of
 from taskdashd.operations.table import Caller, Result, writes
 from taskdashd.operations.tasks import put
 from taskdashd.store.transaction import Transaction
@@ -169,7 +169,7 @@ def find(
     task = transaction.task(task_id)
     fields: dict[str, Any] = {} if task is None else strictjson.reload(task.body)
     if task is None or not (caller.identity.sees_task(fields) and actor.identity.sees_task(fields)):
-        raise NotFound(f"no task has the id {task_id!r}")
+        raise NotFound(f"no task has the id {task_id!r}").because("no-task", id=task_id)
     return task, fields
 
 
@@ -205,12 +205,16 @@ def receiver(
     """
     person = person_of(number, transaction)
     if person is None or not sees_person(asker, person):
-        raise Conflict(f"field {name}: there is no person {number!r}")
+        raise no_person(name, number)
     if not person.active:
-        raise Conflict(f"field {name}: {called(person.id, person.name)} is not active")
+        raise Conflict(f"{called(person.id, person.name)} is not active").because(
+            "not-active", user=number
+        )
     if fields is not None and not person.identity.sees(fields["group_id"]):
-        group = fields["group_id"]
-        raise Conflict(f"{called(person.id, person.name)} is not in the task's group {group!r}")
+        whose, group = called(person.id, person.name), fields["group_id"]
+        raise Conflict(f"{whose} is not in the task's group {group!r}").because(
+            "not-in-group", user=number, group=group
+        )
     return person
 
 
@@ -229,9 +233,11 @@ def until_(caller: Caller, limit_s: float | None, *, bounded: bool = False) -> s
 def _active(number: str, transaction: Transaction) -> Person:
     person = person_of(number, transaction)
     if person is None:
-        raise Conflict(f"field user: there is no person {number!r}")
+        raise no_person("user", number)
     if not person.active:
-        raise AuthError(f"{called(person.id, person.name)} is not active")
+        raise AuthError(f"{called(person.id, person.name)} is not active").because(
+            "not-active", user=number
+        )
     return person
 
 

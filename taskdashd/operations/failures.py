@@ -31,7 +31,9 @@ class Failures:
             del self._known[address]
             count = 0
         if count >= self._most:
-            raise Busy(f"too many {what} came from this address: wait {wait_s:.0f} s")
+            wait = f"{wait_s:.0f}"
+            fault = Busy(f"too many {what} came from this address: wait {wait} s")
+            raise fault.because("too-many-tries", seconds=wait)
 
     def take_back(self, address: str) -> None:
         """Count one less: it was right."""

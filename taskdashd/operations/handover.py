@@ -29,7 +29,7 @@ def handover(request: Handover, caller: Caller, done: Done) -> None:
         raise Conflict("field to names the one whose tasks are to go")
     identity = caller.identity
     if identity.person != request.of and not (identity.may_write or identity.leads):
-        raise AuthError("only a lead gives away what others hold")
+        raise AuthError("only a lead gives away what others hold").because("lead")
     _Handover(request, caller, done).look([{"user": (request.of,)}, {"checker": (request.of,)}])
 
 
@@ -57,8 +57,9 @@ class _Handover:
                 return
             self._ids |= dict.fromkeys(row.id for row in page.rows)
             if page.next is not None or len(self._ids) > MOVED_MAX:
-                whose = self._request.of
-                self._done(Conflict(f"{whose} has more than {MOVED_MAX} tasks: assign some first"))
+                of = self._request.of
+                fault = Conflict(f"{of} has more than {MOVED_MAX} tasks: assign some first")
+                self._done(fault.because("too-many-tasks", user=of, most=f"{MOVED_MAX}"))
             else:
                 self.look(wheres[1:])
 
@@ -92,16 +93,20 @@ class _Handover:
             for number in self._request.to
         }
         moved: list[dict[str, str]] = []
-        left: list[dict[str, str]] = []
+        left: list[dict[str, Any]] = []
         refusals: list[ServerError] = []
         for task_id in self._ids:
             try:
                 moved.append(self._move_one(task_id, people, actor, transaction))
             except ServerError as refusal:
-                left.append({"id": task_id, "why": refusal.detail})
+                why = {"why": refusal.detail, "cause": refusal.cause, "values": refusal.values}
+                left.append({"id": task_id, **why})
                 refusals.append(refusal)
         if refusals and not moved:
-            raise type(refusals[0])(f"nothing could be moved: {refusals[0].detail}")
+            first = refusals[0]
+            fault = type(first)(f"nothing could be moved: {first.detail}")
+            fault.cause, fault.values = first.cause, first.values
+            raise fault
         return {"moved": moved, "left": left}
 
     def _move_one(
@@ -111,7 +116,7 @@ class _Handover:
         task, fields = find(self._caller, actor, task_id, transaction)
         holder = fields["user"]
         if of not in (holder, fields["checker"]):
-            raise Conflict("somebody else has it by now")
+            raise Conflict("somebody else has it by now").because("taken", user=holder, since="")
         role = "user" if holder == of else "checker"
         fit = [
             number
@@ -122,7 +127,9 @@ class _Handover:
             and (role == "user" or number != fields.get("submitted_by"))
         ]
         if not fit:
-            raise Conflict(f"none of them can take it in its group {fields['group_id']!r}")
+            group = fields["group_id"]
+            fault = Conflict(f"none of them can take it in its group {group!r}")
+            raise fault.because("nobody-fits", group=group)
         to = min(fit, key=self._load.__getitem__)
 
         def rule(fields: Mapping[str, Any], standing: Standing) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """People as the next writing operation must see them: others, and whoever asks."""
 
-from taskdash_protocol.errors import AuthError
+from taskdash_protocol.errors import AuthError, Conflict
 from taskdashd.domain.people import Person
 from taskdashd.operations.engine import PERSON
 from taskdashd.operations.table import Caller
@@ -13,6 +13,12 @@ def person_of(number: str, transaction: Transaction) -> Person | None:
     return None if found is None else Person.from_record(found)
 
 
+def no_person(field: str, number: str) -> Conflict:
+    """Refuse a field that names nobody."""
+    fault = Conflict(f"field {field}: there is no person {number!r}")
+    return fault.because("no-person", user=number)
+
+
 def check_still(caller: Caller, transaction: Transaction) -> None:
     """Raise `AuthError` where who asked is not who they were, by the time that it is done."""
     asked, session = caller.as_identity, caller.session
@@ -23,4 +29,4 @@ def check_still(caller: Caller, transaction: Transaction) -> None:
         person = person_of(asked.person, transaction)
         same = person is not None and person.identity == asked and person.knows(session.secret)
     if not same:
-        raise AuthError("who you are has changed meanwhile: ask again")
+        raise AuthError("who you are has changed meanwhile: ask again").because("changed")

@@ -13,7 +13,7 @@ from taskdash_protocol.requests import Audit
 from taskdashd.domain.people import Person, SignedIn, key_of, sees_person
 from taskdashd.operations.audit import told
 from taskdashd.operations.engine import PERSON, Engine
-from taskdashd.operations.lookup import check_still, person_of
+from taskdashd.operations.lookup import check_still, no_person, person_of
 from taskdashd.operations.session import Session
 from taskdashd.operations.table import Caller, Done, session
 from taskdashd.store.audit import Entry, History
@@ -54,7 +54,7 @@ def login(request: Login, caller: Caller, done: Done) -> None:
         elif not is_right or person is None:
             who = f"{request.user} ({me.address})"
             engine.acts.note("refused", who, "no account, or a wrong name or password")
-            done(AuthError(_NOT_TOGETHER))
+            done(AuthError(_NOT_TOGETHER).because("wrong-sign-in"))
         else:
             engine.failures.take_back(me.address)
             _go_on(person, request.confirm, caller, done)
@@ -71,7 +71,9 @@ def _make_account(request: Login, caller: Caller, done: Done) -> None:
     engine, limits = caller.engine, caller.engine.limits
     name = request.name.strip()
     if not name:
-        raise Conflict("field name is required the first time: what are you called?")
+        raise Conflict("field name is required the first time: what are you called?").because(
+            "name-required"
+        )
     _check_room(engine)
     engine.sign_ups.check(caller.session.address, "accounts")
     engine.sign_ups.add(caller.session.address)
@@ -94,7 +96,8 @@ def _go_on(person: Person, confirm: str, caller: Caller, done: Done) -> None:
     """Sign somebody in who is who they say; warn first where they come from another address."""
     me, engine = caller.session, caller.engine
     if not person.active:
-        done(AuthError("this account is not active: ask an administrator"))
+        fault = AuthError("this account is not active: ask an administrator")
+        done(fault.because("not-active", user=person.id))
     elif person.address in ("", me.address) or _confirms(confirm, person.id, me, engine):
         _enter(person, caller, done, is_new=False)
     else:
@@ -135,12 +138,12 @@ def _enter(person: Person, caller: Caller, done: Done, *, is_new: bool) -> None:
     def decide(transaction: Transaction) -> dict[str, Any]:
         found = person_of(person.id, transaction)
         if is_new and found is not None:
-            raise Conflict(f"{person.id!r} has an account by now: sign in again")
+            raise _changed()
         now = found or person
         if is_new:
             _check_room(engine)
         elif not now.active or (now.password, now.name) != (person.password, person.name):
-            raise AuthError("the account has changed meanwhile: sign in again")
+            raise _changed()
         one = SignedIn(key_of(secret), me.address, transaction.at)
         entered = now.with_sign_in(one)
         transaction.keep(PERSON, person.id, entered.to_record())
@@ -150,7 +153,7 @@ def _enter(person: Person, caller: Caller, done: Done, *, is_new: bool) -> None:
         if not isinstance(outcome, Exception):
             entered = engine.person(person.id)
             if entered is None or not entered.knows(secret):
-                outcome = AuthError("the account has changed meanwhile: sign in again")
+                outcome = _changed()
             else:
                 me.secret = secret
                 engine.become(me, entered.identity)
@@ -173,7 +176,7 @@ def logout(request: Logout, caller: Caller, done: Done) -> None:
     def decide(transaction: Transaction) -> dict[str, Any]:
         person = person_of(number, transaction)
         if person is None:
-            raise Conflict(f"field user: there is no person {number!r}")
+            raise no_person("user", number)
         transaction.keep(PERSON, number, person.without_sign_in(key).to_record())
         return {}
 
@@ -224,7 +227,8 @@ def set_person(request: SetPerson, caller: Caller, done: Done) -> None:
             engine.failures.take_back(caller.session.address)
             done(is_right)
         elif not is_right:
-            done(AuthError("field old_password is not the password"))
+            fault = AuthError("field old_password is not the password")
+            done(fault.because("wrong-password"))
         else:
             engine.failures.take_back(caller.session.address)
             engine.passwords.hash(request.password or "", write)
@@ -243,12 +247,14 @@ def set_person(request: SetPerson, caller: Caller, done: Done) -> None:
 def _check_own(request: SetPerson, person: str) -> None:
     """Raise `AuthError` unless it is something that everybody may change of their own."""
     if request.user != person:
-        raise AuthError("only an admin changes somebody else's account")
+        raise AuthError("only an admin changes somebody else's account").because("admin")
     others = (request.role, request.groups, request.leads, request.active)
     if any(value is not None for value in others):
-        raise AuthError("only an admin changes role, groups and whether an account is active")
+        raise AuthError(
+            "only an admin changes role, groups and whether an account is active"
+        ).because("admin")
     if request.password == "":
-        raise AuthError("field password: only an admin removes a password")
+        raise AuthError("field password: only an admin removes a password").because("admin")
 
 
 def _decide(
@@ -298,12 +304,22 @@ def about(person: Person) -> dict[str, Any]:
 
 def _check_room(engine: Engine) -> None:
     if engine.view.records.count(PERSON) >= engine.limits.max_people:
-        raise Busy(f"{engine.limits.max_people} people have accounts: no more are allowed")
+        most = engine.limits.max_people
+        raise Busy(f"{most} people have accounts: no more are allowed").because(
+            "too-many-people", most=f"{most}"
+        )
 
 
 def _check_password(password: str) -> None:
     if len(password) < PASSWORD_CHARACTERS_MIN:
-        raise BadRequest(f"field password must have {PASSWORD_CHARACTERS_MIN} characters or more")
+        least = PASSWORD_CHARACTERS_MIN
+        raise BadRequest(f"field password must have {least} characters or more").because(
+            "short-password", least=f"{least}"
+        )
+
+
+def _changed() -> AuthError:
+    return AuthError("the account has changed meanwhile: sign in again").because("changed")
 
 
 def _said(request: SetPerson) -> str:

@@ -23,4 +23,6 @@ def error_body(error: ServerError, task_id: str | None = None) -> bytes:
     """Encode an error: the one place where an exception becomes an errid."""
     body: dict[str, Any] = {} if task_id is None else {"id": task_id}
     body |= {"errid": error.errid, "errmsg": error.errmsg, "detail": error.detail}
+    if error.cause:
+        body |= {"cause": error.cause, "values": error.values}
     return strictjson.dumps(body)

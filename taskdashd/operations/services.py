@@ -153,7 +153,8 @@ def _seen(url: str, caller: Caller) -> Service:
 def _fetch(service: Service, task_id: str, caller: Caller, done: Done) -> None:
     engine = caller.engine
     if engine.services.fetch is None:
-        done(AuthError("this daemon asks no service: fetch_allow names no address"))
+        fault = AuthError("this daemon asks no service: fetch_allow names no address")
+        done(fault.because("fetch-not-allowed"))
         return
 
     def fetched(said: Any) -> None:

@@ -1,10 +1,10 @@
 """The OpenAPI 3.1 description of `/api/v1`, made from the requests' own declarations."""
 
 from dataclasses import Field, fields
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from taskdash_protocol import __version__
-from taskdash_protocol.errors import BY_ERRID
+from taskdash_protocol.errors import BY_ERRID, Cause
 from taskdash_protocol.fields import CONTROL_FIELDS, TASK_FIELDS
 from taskdash_protocol.request import PLAIN, Declared, Request, is_required
 from taskdash_protocol.requests import (
@@ -107,6 +107,8 @@ def describe() -> dict[str, Any]:
                         "errid": {"enum": sorted(BY_ERRID)},
                         "errmsg": _TEXT,
                         "detail": _TEXT,
+                        "cause": {"enum": [cause for cause in get_args(Cause) if cause]},
+                        "values": {"type": "object", "additionalProperties": _TEXT},
                     },
                 },
             },

@@ -280,6 +280,8 @@ def test_of_two_who_press_at_once_one_wins_and_the_other_is_told_who(world: Worl
     assert first["errid"] == OK
     assert second["errid"] == 1004
     assert "ann has it since" in second["detail"]
+    since = peers["ann"].ask("Find", id="t")["claimed_at"]
+    assert (second["cause"], second["values"]) == ("taken", {"user": "ann", "since": since})
 
 
 def test_a_lead_assigns_with_a_word_and_takes_back(world: World) -> None:

@@ -7,15 +7,16 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from office import CLAIMED, EDITING, FREE, REVIEW, Office, furnish
+from office import CLAIMED, EDITING, FREE, PEOPLE, REVIEW, Office, furnish
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from relay import Relay
 
 import taskdash
+from taskdash_protocol.errors import Cause
 
 STATIC = Path(__file__).parents[2] / "taskdashd" / "web" / "static"
 VIEWS = ["board", "list", "people", "services", "now", "day", "task/cut-4"]
@@ -167,7 +168,7 @@ def test_a_day_in_the_office(open_office: Callable[..., Office], seat: Callable[
     expect(lead.card("Poster", "claimed")).to_be_visible()
     won, lost = (ann, wang) if "Ann" in lead.card("Poster").inner_text() else (wang, ann)
     won.told("Yours: Poster")
-    lost.told(f"Too late: a task that is 已领取 cannot be claimed: {won.user} has it")
+    lost.told(f"Too late: {PEOPLE[won.user]['name']} ({won.user}) has it.")
 
     # Work: by the keyboard, by dragging, with a rejection and its reason.
     ann.focus("Trailer")
@@ -553,7 +554,9 @@ def test_both_languages_have_all_words() -> None:
     )
     assert english.keys() == chinese.keys()
     for key, text in english.items():
-        assert re.findall(r"\{\w+\}", text).sort() == re.findall(r"\{\w+\}", chinese[key]).sort()
+        assert sorted(re.findall(r"\{\w+\}", text)) == sorted(
+            re.findall(r"\{\w+\}", chinese[key])
+        ), key
         assert text
         assert chinese[key]
     asked: set[str] = set()
@@ -565,4 +568,8 @@ def test_both_languages_have_all_words() -> None:
         assert f"view.{name}" in english
     for name in ("free", "claimed", "editing", "review", "live", "dead", "done"):
         assert {f"state.{name}", f"empty.{name}"} <= english.keys()
+    causes = [cause for cause in get_args(Cause) if cause]
+    assert {f"cause.{cause}" for cause in causes} <= english.keys()
+    told = (STATIC.parents[2] / "protocol" / "PROTOCOL.md").read_text()
+    assert [cause for cause in causes if f"| `{cause}` |" not in told] == []
     assert {CLAIMED, EDITING, FREE, REVIEW} == {"已领取", "编辑中", "待领取", "待审核"}

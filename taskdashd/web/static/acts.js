@@ -2,13 +2,24 @@
 
 import { dialog, h, toast } from './dom.js';
 import { ask, known, nameOf } from './feed.js';
-import { t } from './words.js';
+import { has, t, when } from './words.js';
 
 const OPERATION = { claim: 'Claim', begin: 'Begin', release: 'Release', submit: 'Submit', approve: 'Approve', reject: 'Reject', assign: 'Assign' };
 export const KEYS = { claim: 'c', begin: 'b', submit: 's', release: 'r', approve: 'a', reject: 'x', assign: 'g' };
 
-export function explain(error) {
-  toast(error.errid === -1 || !error.message ? t('error.away') : `${t(`errid.${error.errid}`)} ${error.message}`, { kind: 'bad' });
+export const explain = (error) => toast(reason(error), { kind: 'bad' });
+
+/** Say why something was refused; what has no words of ours is told in the daemon's. */
+export function reason(error) {
+  if (error.errid === -1 || !error.message) return t('error.away');
+  return because(error.cause, error.values) ?? `${t(`errid.${error.errid}`)} ${error.message}`;
+}
+
+function because(cause, values = {}) {
+  if (!cause || !has(`cause.${cause}`)) return null;
+  const who = values.user ? `${nameOf(values.user)} (${values.user})` : '';
+  const text = t(`cause.${cause}`, { ...values, user: who });
+  return values.since ? `${text} ${t('cause.since', { when: when(values.since) })}` : text;
 }
 
 /** Do an act with a task, after asking for what it needs. Gives whether it was done. */
@@ -67,7 +78,7 @@ export async function handOver(of) {
     await dialog(t('handover.done', { n: done.moved.length }), h('div', null,
       h('ul.plain', null, done.moved.map((one) => h('li', null, `${one.id} → ${nameOf(one.to)}`))),
       done.left.length > 0 && h('div', null, h('h3', null, t('handover.left')),
-        h('ul.plain', null, done.left.map((one) => h('li', null, `${one.id}: ${one.why}`))))), t('close'));
+        h('ul.plain', null, done.left.map((one) => h('li', null, `${one.id}: ${because(one.cause, one.values) ?? one.why}`))))), t('close'));
   } catch (error) { explain(error); }
 }
 

@@ -2,7 +2,7 @@
 
 import { closeDialogs, dialog, fill, h, isForPage, toast } from './dom.js';
 import { about, connect, disconnect, known, nameOf, on, post } from './feed.js';
-import { KEYS } from './acts.js';
+import { KEYS, reason } from './acts.js';
 import { face, stateOf } from './tasks.js';
 import { LANGUAGES, chosen, language, load, ready, t } from './words.js';
 
@@ -171,7 +171,7 @@ async function enter(form, more = {}) {
     main.replaceChildren();
     connect();
   } catch (error) {
-    signIn(error.errid === -1 ? t('error.away') : error.message);
+    signIn(reason(error));
   }
 }
 

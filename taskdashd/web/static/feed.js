@@ -28,6 +28,8 @@ class Refused extends Error {
   constructor(reply) {
     super(reply.detail ?? reply.errmsg);
     this.errid = reply.errid;
+    this.cause = reply.cause;
+    this.values = reply.values;
   }
 }
 

@@ -19,6 +19,8 @@ export async function load(name) {
   relative = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: 'auto', style: 'short' });
 }
 
+export const has = (key) => key in words;
+
 /** Give a word or a sentence; {name} in it is replaced. */
 export function t(key, values) {
   const text = words[key] ?? key;
