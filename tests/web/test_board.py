@@ -1,5 +1,6 @@
 """The board in a real browser: a day in the office, and what must hold on every page."""
 
+import csv
 import json
 import re
 import shutil
@@ -528,10 +529,10 @@ def test_a_long_list_holds_few_rows(
     office.many(3000)
     desk = seat(office.url, "1005", "Root")
     desk.go("list")
-    expect(desk.page.locator(".said")).to_contain_text("tasks")
+    expect(desk.page.locator(".said p")).to_contain_text("tasks")
     rows = desk.page.locator(".listrow")
     assert rows.count() < 80
-    said = desk.page.locator(".said")
+    said = desk.page.locator(".said p")
     while (before := said.inner_text()) != "3,000 tasks":
         desk.page.locator(".scroll").evaluate("node => node.scrollTop = node.scrollHeight")
         expect(said).not_to_have_text(before)
@@ -544,7 +545,36 @@ def test_a_long_list_holds_few_rows(
     desk.page.locator(".scroll").evaluate("node => node.scrollTop = 0")
     expect(desk.page.locator(".listrow").first).to_contain_text("many-00500")
     desk.page.fill("input[type=search]", "MANY-0271")
-    expect(desk.page.locator(".said")).to_contain_text("10 tasks")
+    expect(desk.page.locator(".said p")).to_contain_text("10 tasks")
+
+
+def test_a_list_can_be_saved(
+    open_office: Callable[..., Office], seat: Callable[..., Desk], tmp_path: Path
+) -> None:
+    """All that it selects and whoever looks may see, and nothing in it is a formula."""
+    office = open_office()
+    office.people()
+    office.many(1200)
+    office.task("secret", "Not for Ann", group_id="paint")
+    formula = '=HYPERLINK("http://evil/","look, here")'
+    office.task("formula", formula, description="two\nlines")
+    desk = seat(office.url, "1001", "Ann Li")
+
+    def saved() -> list[dict[str, str]]:
+        with desk.page.expect_download() as download:
+            desk.page.get_by_role("button", name="Download").click()
+        assert re.fullmatch(r"tasks-\d{4}-\d\d-\d\d\.csv", download.value.suggested_filename)
+        download.value.save_as(tmp_path / "saved.csv")
+        with (tmp_path / "saved.csv").open(encoding="utf-8-sig", newline="") as file:
+            return list(csv.DictReader(file))
+
+    desk.go("list")
+    everything = saved()
+    assert len(everything) == 1201
+    assert "secret" not in {one["id"] for one in everything}
+    desk.go("list?q=formula")
+    (one,) = saved()
+    assert (one["name"], one["description"]) == (f"'{formula}", "two\nlines")
 
 
 def test_both_languages_have_all_words() -> None:

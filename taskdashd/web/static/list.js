@@ -7,6 +7,7 @@ import { COLUMNS, badge, bar, columnOf, face, since } from './tasks.js';
 import { link, place, refine } from './app.js';
 import { isAll, matches, paintFilters, wanted } from './filters.js';
 import { welcome } from './empty.js';
+import { download } from './download.js';
 import { number, t } from './words.js';
 
 const ROW = 40;
@@ -36,11 +37,24 @@ export function open(main) {
   const filters = h('div.filters', { role: 'search' });
   const head = h('div.listhead', { role: 'row' });
   const body = h('div.rows', { role: 'rowgroup' });
-  const said = h('p.said', { role: 'status' });
+  const said = h('p', { role: 'status' });
   const table = h('div', { role: 'table', 'aria-label': t('view.list') }, h('div', { role: 'rowgroup' }, head), body);
   const scroll = h('div.scroll', { tabindex: 0, onkeydown: key, 'aria-label': t('view.list'), role: 'region' }, table);
+  const save = h('button.link', { onclick: saveAll, title: t('list.save.about') }, t('list.save'));
   const news = h('button.fresh', { hidden: true, onclick: () => read() });
-  fill(main, h('h1.hidden', null, t('view.list')), filters, said, news, scroll);
+  fill(main, h('h1.hidden', null, t('view.list')), filters, h('div.said', null, said, save), news, scroll);
+
+  async function saveAll() {
+    save.disabled = true;
+    try {
+      await download(request(null, PAGE), (count) => {
+        save.textContent = t('list.saving', { n: number(count) });
+        return save.isConnected;
+      });
+    } catch (error) { explain(error); }
+    save.disabled = false;
+    save.textContent = t('list.save');
+  }
 
   const group = () => ({ status: 'status', user: 'user', group: 'group_id' })[place().filters.get('by')];
   const order = () => group() ?? (place().filters.get('sort') || '-rev');
