@@ -12,10 +12,12 @@ from taskdash_protocol.errors import BY_ERRID
 from taskdash_protocol.fields import CONTROL_FIELDS, DAEMON_FIELDS, TASK_FIELDS
 from taskdash_protocol.requests import REQUESTS
 from taskdash_protocol.statuses import ENDED, WAITING
-from taskdashd import config
 from taskdashd.cli import main as daemon
-from taskdashd.operations.catalogue import OPERATIONS
+from taskdashd.core.table import OPERATIONS
+from taskdashd.families import load_operations
+from taskdashd.settings import config
 
+load_operations()
 ROOT = Path(__file__).parents[1]
 PACKAGES = (
     "protocol/taskdash_protocol",

@@ -13,17 +13,19 @@ from typing import Any
 from taskdash_protocol import strictjson
 from taskdash_protocol.errors import ServerError, StorageError
 from taskdash_protocol.frames import EVENT, HEARTBEAT, TASKDASH, Decoder, Message
-from taskdashd.config import Settings
-from taskdashd.daemon import Live, build_engine
+from taskdashd.core.access import Access
+from taskdashd.core.clock import Clock
 from taskdashd.domain.access import Identity
-from taskdashd.operations.access import Access
-from taskdashd.operations.clock import Clock
-from taskdashd.passwords import Passwords
+from taskdashd.families.services.vigil import Fetch
+from taskdashd.parts import Ways, build
 from taskdashd.server.connection import Connection
 from taskdashd.server.link import Unread
 from taskdashd.server.ready import ReadyReplies
 from taskdashd.server.supervisor import TICK_S, Supervisor
+from taskdashd.settings.config import Settings
+from taskdashd.settings.live import Live
 from taskdashd.store.database import Database
+from taskdashd.store.executor import outcome_of
 
 WALL_START = 1_800_000_000.0
 
@@ -39,11 +41,7 @@ class StepExecutor:
 
     def step(self) -> None:
         job, then = self.jobs.popleft()
-        try:
-            result = job()
-        except Exception as error:
-            result = error
-        then(result)
+        then(outcome_of(job))
 
 
 class FaultyDatabase(Database):
@@ -63,7 +61,7 @@ class Peer:
     def __init__(self, world: "World", name: str) -> None:
         self.world = world
         self.connection = Connection(
-            world.engine, world.live, name, world.touched, world.ready_replies
+            world.runner, world.live, name, world.touched, world.ready_replies
         )
         self.decoder = Decoder(framing=TASKDASH)
         self.replies: list[dict[str, Any]] = []
@@ -118,11 +116,21 @@ class Peer:
 class World:
     """The daemon and its peers."""
 
-    def __init__(self, directory: Path, *, asks_for_tokens: bool = False, **settings: Any) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        asks_for_tokens: bool = False,
+        with_board: bool = False,
+        fetch: Fetch | None = None,
+        **settings: Any,
+    ) -> None:
         self.settings = replace(Settings(), **{"data": directory, "reserve": 0, **settings})
         self.directory = directory
         self.time = 1000.0
         self.asks_for_tokens = asks_for_tokens
+        self.with_board = with_board
+        self.fetch = fetch
         self.identities: dict[str, Identity] = {}
         """Whom each token stands for."""
         self.peers: dict[Connection, Peer] = {}
@@ -131,26 +139,35 @@ class World:
 
     def _start(self) -> None:
         self.live = Live(self.settings)
-        self.database = FaultyDatabase(self.directory)
+        self.database = FaultyDatabase.open(self.directory)
         self.writing, self.reading = StepExecutor(), StepExecutor()
-        self.engine = build_engine(
+        parts = build(
             self.database,
             self.live,
-            self.writing,
-            self.reading,
-            self.reading,
             Clock(lambda: self.time, lambda: WALL_START + self.time, lambda: 0.0),
             Access(
                 lambda text: self.identities.get(text),
                 lambda: self.time,
                 required=self.asks_for_tokens,
             ),
+            Ways(
+                self.writing,
+                self.reading,
+                self.reading,
+                lambda: self.reading,
+                self._has_unread,
+                self.fetch,
+            ),
+            with_board=self.with_board,
         )
+        self.runner, self.core = parts.runner, parts.runner.core
+        self.figures = parts.figures
         self.ready_replies = ReadyReplies(
-            self.engine.view, self.engine.speaks_for, self.live.reply_cache
+            self.core.view, self.core.ownership.speaks_for, self.live.reply_cache
         )
-        self.engine.passwords = Passwords(lambda: self.reading)
-        self.supervisor = Supervisor(self.engine, self)  # type: ignore[arg-type]
+        self.supervisor = Supervisor(
+            self.core, parts.deaths, parts.housekeeping, sockets=self, inputs=self
+        )
 
     def restart(self) -> None:
         """Stop the daemon as `kill -9` would, and start another on the same data."""
@@ -183,7 +200,7 @@ class World:
                 connection.room_was_made()
             if connection.finished:
                 peer.close()
-        self.engine.writer.flush()
+        self.core.writer.flush()
 
     def drain(self, choose: Callable[[], bool] = lambda: True) -> None:
         """Do everything that waits; `choose` says whether the writer's job goes first."""
@@ -219,3 +236,10 @@ class World:
 
     def check_deadlines(self) -> None:
         self.sweep()
+
+    def forget_replies(self) -> None:
+        self.ready_replies.forget()
+
+    def _has_unread(self, serial: int) -> bool:
+        unread = self.unread(serial)
+        return unread is not None and bool(unread.bytes_waiting or unread.frame_waiting)

@@ -6,7 +6,7 @@ past it the bytes of the stream mean nothing any more. The two share no base bel
 """
 
 import re
-from typing import ClassVar, Final, Literal, Self
+from typing import ClassVar, Final, Literal, Self, TypeVar, Union
 
 Cause = Literal[
     "",
@@ -135,6 +135,17 @@ class Busy(ServerError):
     errid = 1005
     errmsg = "服务繁忙"
     retryable = True
+
+
+T = TypeVar("T")
+
+Outcome = Union[T, ServerError]  # noqa: UP007  # `|` makes no alias that takes a parameter
+"""What an operation, a look at the disk, a hash or a fetch comes to: a value, or a refusal."""
+
+
+def unexpected_fault() -> StorageError:
+    """Give what a peer is told where the daemon itself is at fault; the log has the fault whole."""
+    return StorageError("an unexpected fault: it was logged")
 
 
 OK_ERRMSG: Final = "正确"

@@ -44,6 +44,8 @@ class Login(Declared):
     """Sign a person in; where people may, the first time makes their account."""
 
     request_id: ClassVar[str] = "Login"
+    signs_in = "person"
+    sets_cookie = True
     user: str = _number("Employee number.")
     name: str = text(
         "What people call them; the first time.", characters_max=NAME_CHARACTERS_MAX, default=""
@@ -63,6 +65,7 @@ class Logout(Declared):
     """End what `Login` has begun, here or everywhere."""
 
     request_id: ClassVar[str] = "Logout"
+    sets_cookie = True
     everywhere: bool = boolean("Also in every other browser.", default=False)
     user: str = text("Whom, where an admin asks.", characters_max=PERSON_CHARACTERS_MAX, default="")
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
 from taskdash_protocol.checks import check_text
 from taskdash_protocol.errors import BadRequest
@@ -29,6 +29,21 @@ class Request:
     """What all requests have in common."""
 
     request_id: ClassVar[str]
+    signs_in: ClassVar[Literal["token", "person"] | None] = None
+    over_http: ClassVar[bool] = True
+    reads_again: ClassVar[bool] = False
+    sets_cookie: ClassVar[bool] = False
+
+    def task_ids(self) -> tuple[str, ...]:
+        """Name the tasks that must be in memory before it is done."""
+        task_id = getattr(self, "id", None)
+        return () if task_id is None or self.request_id == "FetchTasks" else (task_id,)
+
+    def counts_as_service(self) -> bool:
+        """Tell whether what it writes belongs to the service that its task names, not the asker."""
+        return self.request_id == "Register" or bool(
+            self.request_id == "Update" and self.own  # type: ignore[attr-defined]
+        )
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:

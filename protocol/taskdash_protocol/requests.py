@@ -76,6 +76,8 @@ class Hello(Request):
     """Introduce the client, and learn what the daemon expects. Optional; may come first."""
 
     request_id: ClassVar[str] = "Hello"
+    signs_in = "token"
+    over_http = False
     protocol: int = about("The protocol version that the client speaks: 1.")
     client: str = about("Name and version of the client, for logs and refusals.", default="")
     token: str = about("Credential; empty where the daemon asks for none.", default="")
@@ -104,6 +106,8 @@ class SignIn(Request):
     """Say who the client is, in the original framing: MessageID 1393, its body the token's text."""
 
     request_id: ClassVar[str] = ""
+    signs_in = "token"
+    over_http = False
     token: str = about("Credential.")
 
     @classmethod
@@ -192,6 +196,7 @@ class Find(Request):
     """Ask for one task."""
 
     request_id: ClassVar[str] = "Find"
+    reads_again = True
     id: str = about(TASK_FIELDS["id"])
 
     @classmethod
@@ -247,6 +252,7 @@ class Watch(Request):
     """Ask to be told of each change of the tasks that match."""
 
     request_id: ClassVar[str] = "Watch"
+    over_http = False
     where: Mapping[str, tuple[str, ...]] = about(
         "As in Query; the task after its change is what must match.", default_factory=dict
     )
@@ -275,6 +281,7 @@ class Unwatch(Request):
     """End a watch."""
 
     request_id: ClassVar[str] = "Unwatch"
+    over_http = False
     watch: int = about("The number that Watch gave.")
 
     @classmethod

@@ -21,6 +21,9 @@ EDITING: Final = "编辑中"
 IN_REVIEW: Final = "待审核"
 FINISHED: Final = "finish"
 
+FREE: Final = frozenset({UNCLAIMED, "pending"})
+"""The task waits for somebody to take it."""
+
 WAITING: Final = frozenset({UNCLAIMED, CLAIMED, EDITING, IN_REVIEW, "pending", "review"})
 """The task waits for a person: unclaimed, claimed, being edited, in review; the English words mean
 the first and the last of these."""

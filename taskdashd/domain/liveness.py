@@ -26,10 +26,10 @@ class Owner:
 
     __slots__ = ("__weakref__", "is_open", "last_seen", "leases", "queued_at", "serial", "timeouts")
 
-    def __init__(self, serial: int, now: float) -> None:
+    def __init__(self, serial: int, now: float, *, is_open: bool = True) -> None:
         self.serial = serial
         self.last_seen = now
-        self.is_open = True
+        self.is_open = is_open
         self.queued_at: float | None = None
         self.leases: dict[float | None, Lease] = {}
         self.timeouts: dict[float | None, int] = {}
@@ -68,6 +68,11 @@ class Liveness:
     def __len__(self) -> int:
         """How many tasks are supervised."""
         return len(self._leases)
+
+    def adopt(self, default_timeout_s: float) -> None:
+        """Take another timeout for all who name none."""
+        self.default_timeout_s = default_timeout_s
+        self.refresh()
 
     def connect(self, owner: Owner) -> None:
         """Begin to watch an open connection for silence."""

@@ -55,6 +55,17 @@ class Person:
             frozenset(self.leads if self.role == "lead" else ()),
         )
 
+    def about(self) -> dict[str, Any]:
+        """Say of them what others may know."""
+        return {
+            "user": self.id,
+            "name": self.name,
+            "role": self.role,
+            "groups": list(self.groups),
+            "leads": list(self.leads),
+            "active": self.active,
+        }
+
     def to_record(self) -> dict[str, Any]:
         """Give what is stored."""
         return asdict(self)

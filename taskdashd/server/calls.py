@@ -17,9 +17,7 @@ from taskdash_protocol.frames import (
     echo,
 )
 from taskdash_protocol.requests import Request, SignIn
-from taskdashd.operations.catalogue import OPERATIONS
-from taskdashd.operations.sessions import SIGN_IN
-from taskdashd.operations.table import Operation
+from taskdashd.core.table import OPERATIONS, UNNAMED, Operation
 from taskdashd.server.outbox import Reply
 
 
@@ -69,8 +67,8 @@ class Call(Reply):
 
     @property
     def signs_in(self) -> bool:
-        """Whether it is for those who have yet to say who they are, or asks nothing."""
-        return self.operation is None or self.operation.signs_in
+        """Whether it may come before a token, or asks nothing."""
+        return self.operation is None or self.operation.request.signs_in == "token"
 
 
 class Lost(Call):
@@ -94,7 +92,7 @@ def parse(payload: bytes, decoder: Decoder) -> Call | None:
             check_header(header)
         if framing is TCPX:
             if message_id == TCPX_TOKEN:
-                return Call(head, SIGN_IN, SignIn(_token_text(body)))
+                return Call(head, UNNAMED[SignIn], SignIn(_token_text(body)))
         elif message_id != REQUEST:
             raise BadRequest(f"MessageID {message_id} is none that a client may send")
         call = _parse_request(header, head, body, twice=twice)
@@ -149,6 +147,6 @@ def _parse_request(
         if type(fields.get("id")) is str:
             error.task_id = fields["id"]
         raise
-    task_id = None if operation.kind == "session" else fields["id"]
+    task_id = None if operation.kind == "alone" else fields["id"]
     size = 0 if body is None else len(body)
     return Call(head, operation, request, task_id, size, encoded_twice=twice)

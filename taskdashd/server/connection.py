@@ -8,7 +8,7 @@
 - A request whose task is not in memory stops the inbox until the reader has brought it, together
   with those of the requests behind it.
 - A write that finds the writer crowded stops the inbox too, until a commit has made room.
-- An operation of kind "session" waits until everything before it is answered, and stops the inbox
+- An operation of kind "alone" waits until everything before it is answered, and stops the inbox
   until it is done.
 - Nothing in here is unbounded: `wants_input` is false while too much waits, and what has waited
   longer than `queue_timeout` for its turn is refused.
@@ -23,13 +23,12 @@ from typing import Any, Final, Protocol
 import structlog
 
 from taskdash_protocol import strictjson
-from taskdash_protocol.errors import AuthError, Busy, ServerError, StorageError
+from taskdash_protocol.errors import AuthError, Busy, Outcome, ServerError
 from taskdash_protocol.frames import TASKDASH
-from taskdashd.domain.tasks import Task
-from taskdashd.feed import Event
-from taskdashd.operations.engine import Engine
-from taskdashd.operations.replies import error_body, reply_body
-from taskdashd.operations.table import Caller, Operation
+from taskdashd.core.replies import error_body, reply_body
+from taskdashd.core.run import Runner
+from taskdashd.core.table import Caller, Operation, Result
+from taskdashd.feed.watches import Event
 from taskdashd.server.calls import Call, Lost
 from taskdashd.server.inbox import Inbox, InboxLimits
 from taskdashd.server.outbox import Outbox
@@ -52,13 +51,14 @@ class Connection:
 
     def __init__(
         self,
-        engine: Engine,
+        runner: Runner,
         limits: ConnectionLimits,
         peer: str,
         touched: Callable[["Connection"], None],
         ready: ReadyReplies,
     ) -> None:
-        self._engine = engine
+        core = self._core = runner.core
+        self._run = runner.run
         self._limits = limits
         self._touched = touched
         self.outbox = Outbox()
@@ -69,9 +69,9 @@ class Connection:
         self._closing = False
         self._gone = False
         self._goodbye: tuple[ServerError, bool] | None = None
-        self.session = engine.connect(peer, self)
-        self.inbox = Inbox(limits, self.session, engine.clock.now)
-        self._caller = Caller(self.session, engine)
+        self.session = core.sessions.connect(peer, self)
+        self.inbox = Inbox(limits, self.session, core.clock.now)
+        self._caller = Caller(self.session, core)
         self._ready = ready
 
     # What the driver asks
@@ -130,7 +130,7 @@ class Connection:
     def hang_up(self) -> None:
         """Note that the peer neither sends nor hears any more; what it has asked is still done."""
         self._ended = True
-        self._engine.end_watches(self.session)
+        self._core.sessions.end_watches(self.session)
 
     def settle(self) -> None:
         """Go on after something that was waited for has happened."""
@@ -168,7 +168,7 @@ class Connection:
         self._closing = self._gone = True
         self.inbox.clear()
         self.outbox.clear()
-        self._engine.disconnect(self.session)
+        self._core.sessions.disconnect(self.session)
         # It leads back to us; cycles are looked for so seldom that what is in one stays for hours.
         self._touched = lambda _connection: None
 
@@ -196,7 +196,7 @@ class Connection:
 
     def resume_watches(self) -> None:
         """Feed the watches that are behind, one at a time and no faster than the peer reads."""
-        feed = self._engine.feed
+        feed = self._core.feed
         self._has_watch_behind = not all(
             feed.resume(watch) for watch in list(self.session.watches.values())
         )
@@ -226,7 +226,7 @@ class Connection:
             return False
         inbox = self.inbox
         while not self.peer_is_slow and inbox.parse_one(self._answer_known):
-            if inbox and (self._engine.writer.is_crowded or self.session.identity is None):
+            if inbox and (self._core.writer.is_crowded or self.session.identity is None):
                 # It may have to wait: what is behind it takes less room as bytes. And who signs in
                 # may send larger frames from then on.
                 break
@@ -243,7 +243,7 @@ class Connection:
 
     def _run_inbox(self) -> bool:
         """Do what is in the inbox, in order; False if something in it has to wait."""
-        inbox, outbox, limits, view = self.inbox, self.outbox, self._limits, self._engine.view
+        inbox, outbox, limits, view = self.inbox, self.outbox, self._limits, self._core.view
         while inbox:
             if (
                 self._waits
@@ -256,7 +256,8 @@ class Connection:
                 if outbox:
                     # Who asks now must not be taken for who asked before.
                     return False
-                call.answer = self._engine.refusal(self.session, call.signs_in, call.token)
+                if not call.signs_in:
+                    call.answer = self._core.identities.refusal(self.session, call.token)
                 call.token = None
             operation, task_id = call.operation, call.task_id
             if operation is None or call.answer is not None:
@@ -267,9 +268,9 @@ class Connection:
                     return False
                 inbox.pop()
                 self._run_alone(operation, call)
-            elif operation.kind == "writes" and self._engine.writer.is_crowded:
+            elif operation.kind == "writes" and self._core.writer.is_crowded:
                 self._waits = True
-                self._engine.writer.when_roomy(self._room_for_writes)
+                self._core.writer.when_roomy(self._room_for_writes)
                 return False
             elif view.knows(task_id):
                 inbox.pop()
@@ -289,18 +290,17 @@ class Connection:
         # If the cache cannot hold them all at once, fewer will be asked for.
         self._look_ahead = max(1, self._look_ahead // 2)
         self._waits = True
-        self._engine.reader.load(wanted, self._looked_up)
+        self._core.reader.load(wanted, self._looked_up)
 
-    def _looked_up(self, fault: Exception | None) -> None:
+    def _looked_up(self, fault: ServerError | None) -> None:
         self._waits = False
         if self._closing:
             return
-        if self.inbox and self._engine.view.knows(self.inbox.first().task_id or ""):
+        if self.inbox and self._core.view.knows(self.inbox.first().task_id or ""):
             self._look_ahead = min(LOOK_AHEAD_MAX, self._look_ahead * 2)
         if fault is not None and self.inbox:
             call = self.inbox.pop()
-            unreadable = Busy("the task is unreadable")
-            call.answer = fault if isinstance(fault, ServerError) else unreadable
+            call.answer = fault
             self._answer(call)
         self._work()
         self._touched(self)
@@ -317,68 +317,42 @@ class Connection:
         if isinstance(call.answer, bytes):
             self.outbox.fill(call, call.answer)
         else:
+            # What asks nothing is only in the inbox to be refused.
+            assert call.answer is not None
             self._fill(call, call.answer)
 
     def _run_on_task(self, operation: Operation, call: Call, task_id: str) -> None:
-        writer, view = self._engine.writer, self._engine.view
-        waits_for = view.pending.get(task_id) if operation.kind == "reads" else None
-        self.outbox.expect(call, len(waits_for.body) if waits_for is not None else 0)
-        try:
-            if operation.kind == "writes":
-                writer.write(
-                    partial(operation.run, call.request, self._caller), partial(self._fill, call)
-                )
-            elif waits_for is None:
-                task = view.committed(task_id)
-                self._fill(call, self._read_now(operation, call, task))
-                if task is not None and self.session.sees_all and call.payload and call.frame:
-                    self._ready.keep(call.payload, call.frame, task)
-            else:
-                writer.write(
-                    lambda transaction: operation.run(
-                        call.request, self._caller, transaction.task(task_id)
-                    ),
-                    lambda result: self._fill(
-                        call,
-                        # The change that it waited for did not come to be: what is there instead?
-                        self._read_now(operation, call, view.committed(task_id))
-                        if isinstance(result, StorageError) and view.knows(task_id)
-                        else result,
-                    ),
-                )
-        except Exception:
-            log.exception("unexpected fault in an operation", header=call.header)
-            self._fill(call, StorageError("an unexpected fault: it was logged"))
-
-    def _read_now(self, operation: Operation, call: Call, task: Task | None) -> Any:
-        try:
-            return operation.run(call.request, self._caller, task)
-        except ServerError as refusal:
-            return refusal
+        waits_for = None
+        if operation.kind == "reads":
+            waits_for = self._core.view.pending.get(task_id)
+        self.outbox.expect(call, 0 if waits_for is None else len(waits_for.body))
+        assert call.request is not None
+        self._run(operation, call.request, self._caller, task_id, partial(self._fill, call))
+        if call.payload and call.frame and waits_for is None and self.session.sees_all:
+            task = self._core.view.committed(task_id)
+            if task is not None:
+                self._ready.keep(call.payload, call.frame, task)
 
     def _run_alone(self, operation: Operation, call: Call) -> None:
         self.outbox.expect(call)
         self._waits = True
 
-        def done(result: Any) -> None:
+        def done(outcome: Outcome[Result]) -> None:
             self._waits = False
-            self._fill(call, result)
+            self._fill(call, outcome)
+            # What it has begun to watch is told from here on: no event precedes the reply.
+            self.resume_watches()
 
-        try:
-            operation.run(call.request, self._caller, done)
-        except ServerError as refusal:
-            done(refusal)
-        except Exception:
-            log.exception("unexpected fault in an operation", header=call.header)
-            done(Busy("an unexpected fault: it was logged"))
+        assert call.request is not None
+        self._run(operation, call.request, self._caller, "", done)
 
     # Replies out
 
-    def _fill(self, call: Call, result: Any) -> None:
+    def _fill(self, call: Call, result: Outcome[Result]) -> None:
         if self._gone:
             return
-        if result.__class__ is AuthError:
-            self._engine.refused(self.session, result)
+        if isinstance(result, AuthError):
+            self._core.identities.refused(self.session, result)
         frame = self._reply(
             call.header, reply_body(call.request, result), encoded_twice=call.encoded_twice
         )

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from taskdash_protocol.errors import BadRequest, Busy, FrameError, ServerError
 from taskdash_protocol.frames import TASKDASH, Decoder, Framing
-from taskdashd.operations.session import TOO_MANY, Session
+from taskdashd.core.session import TOO_MANY, Session
 from taskdashd.server.calls import Call, Lost, parse
 
 FRAME_BYTES_MAX_UNSIGNED: Final = 64 << 10

@@ -82,6 +82,35 @@ class Link:
         return self.unsent_bytes < before
 
 
+class Links:
+    """The links of all connections, by the serial number of their session."""
+
+    def __init__(self) -> None:
+        self._by_serial: dict[int, Link] = {}
+
+    def add(self, link: Link) -> None:
+        """Add a link that has its connection."""
+        self._by_serial[link.connection.session.owner.serial] = link
+
+    def remove(self, link: Link) -> None:
+        """Take a link out."""
+        del self._by_serial[link.connection.session.owner.serial]
+
+    def find(self, serial: int) -> Link | None:
+        """Give the link of a session; None if it is gone."""
+        return self._by_serial.get(serial)
+
+    def unread(self, serial: int) -> Unread | None:
+        """Say what of a session's input was read and what waits; None if it is gone."""
+        link = self._by_serial.get(serial)
+        return None if link is None else link.unread()
+
+    def may_have_spoken(self, serial: int) -> bool:
+        """Tell whether something of a session's waits that may be a sign of life."""
+        unread = self.unread(serial)
+        return unread is not None and bool(unread.bytes_waiting or unread.frame_waiting)
+
+
 def unread_bytes(sock: "socket.socket | TlsSocket") -> int:
     """Say how many bytes have arrived and were not read (FIONREAD)."""
     return _count(sock, termios.FIONREAD)

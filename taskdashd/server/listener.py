@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import structlog
 
-from taskdashd.logs import Sparing
 from taskdashd.server.tls import TlsContext, TlsSocket
+from taskdashd.settings.logs import Sparing
 
 BACKLOG: Final = 1024
 _ACCEPTS_AT_ONCE: Final = 64

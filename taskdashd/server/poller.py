@@ -15,7 +15,7 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
@@ -23,16 +23,16 @@ import structlog
 import trio
 
 from taskdash_protocol.errors import BadRequest, ServerError
+from taskdashd.core.run import Runner
 from taskdashd.domain.access import LOCAL_OPERATOR
-from taskdashd.operations.engine import Engine
 from taskdashd.server.admission import Admission, AdmissionLimits, peer_of
 from taskdashd.server.connection import Connection, ConnectionLimits
 from taskdashd.server.deadlines import Deadlines, FrameDeadlines
-from taskdashd.server.link import Link, Unread
+from taskdashd.server.link import Link, Links
 from taskdashd.server.listener import Listener
 from taskdashd.server.mailbox import Mailbox
 from taskdashd.server.ready import ReadyReplies
-from taskdashd.server.tls import TlsSocket
+from taskdashd.server.tls import TlsContext, TlsSocket
 
 RECV_BYTES: Final = 64 << 10
 TURN_S: Final = 0.005
@@ -58,35 +58,42 @@ class ServerLimits(ConnectionLimits, AdmissionLimits, Protocol):
 class Poller:
     """Accepts, reads, writes and closes; see the module."""
 
-    def __init__(self, engine: Engine, limits: ServerLimits, mailbox: Mailbox) -> None:
-        self._engine = engine
+    def __init__(
+        self, runner: Runner, limits: ServerLimits, mailbox: Mailbox, links: Links
+    ) -> None:
+        core = self._core = runner.core
+        self._runner = runner
         self._mailbox = mailbox
         self.limits = limits
         self._epoll = select.epoll()
-        self._epoll.register(mailbox, select.EPOLLIN)
         self._links: dict[int, Link] = {}
-        self._by_serial: dict[int, Link] = {}
+        self._by_serial = links
         self._admission = Admission(limits)
         self._touched: dict[Link, None] = {}
         self._reading_stopped = False
-        self.ready_replies = ReadyReplies(engine.view, engine.speaks_for, limits.reply_cache)
-        now = engine.clock.now
+        self._ready_replies = ReadyReplies(core.view, core.ownership.speaks_for, limits.reply_cache)
+        now = core.clock.now
         self._listener = Listener(self._epoll, now, self._accepted)
-        self.listen = self._listener.listen
         self.stop_accepting = self._listener.close
+        self.forget_replies = self._ready_replies.forget
         self._frames = FrameDeadlines(now)
         self._handshakes: Deadlines[Link] = Deadlines(now)
         self._unsent: Deadlines[Link] = Deadlines(now)
         self._lingering: Deadlines[Link] = Deadlines(now)
-        timed = (self._handshakes, self._unsent, self._lingering)
-        self._all_deadlines = (*self._frames.all, *timed)
+        self._all_deadlines = *self._frames.all, self._handshakes, self._unsent, self._lingering
 
     def __len__(self) -> int:
         """How many connections are open."""
         return len(self._links)
 
+    def listen(self, listeners: Iterable[socket.socket], tls: TlsContext | None = None) -> None:
+        """Accept connections from bound sockets, with TLS on them where that is given."""
+        for listener in listeners:
+            self._listener.listen(listener, tls)
+
     async def run(self) -> None:
         """Serve until cancelled."""
+        self._epoll.register(self._mailbox, select.EPOLLIN)
         while True:
             await trio.lowlevel.wait_readable(self._epoll.fileno())
             try:
@@ -123,16 +130,11 @@ class Poller:
         for link in touched:
             if self._links.get(link.fd) is link:
                 self._guarded(self._settle, link)
-        self._engine.writer.flush()
-
-    def unread(self, serial: int) -> Unread | None:
-        """Say what of a session's input was read and what waits; None if it is gone."""
-        link = self._by_serial.get(serial)
-        return None if link is None else link.unread()
+        self._core.writer.flush()
 
     def expire(self, serial: int, error: ServerError) -> None:
         """End the connection of a session for a reason, once what it has asked is answered."""
-        if link := self._by_serial.get(serial):
+        if link := self._by_serial.find(serial):
             link.connection.end_after_this(error)
 
     def check_deadlines(self) -> float | None:
@@ -183,8 +185,6 @@ class Poller:
         self.stop_accepting()
         self._epoll.close()
 
-    # Connections
-
     def _accepted(self, sock: socket.socket | TlsSocket, address: Any) -> None:
         link = Link(sock, sock.fileno(), sock if isinstance(sock, TlsSocket) else None)
         try:
@@ -209,22 +209,22 @@ class Poller:
         if link.address:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         link.connection = Connection(
-            self._engine,
+            self._runner,
             self.limits,
             peer,
             lambda _connection: self._touched.setdefault(link),
-            self.ready_replies,
+            self._ready_replies,
         )
         self._links[link.fd] = link
-        self._by_serial[link.connection.session.owner.serial] = link
+        self._by_serial.add(link)
         self._epoll.register(link.fd, 0)
         self._update(link)
         if link.tls is not None:
             self._handshakes.start(link, self.limits.handshake_timeout)
         if not link.address:
-            self._engine.become(link.connection.session, LOCAL_OPERATOR)
+            self._core.identities.become(link.connection.session, LOCAL_OPERATOR)
         if refusal is not None:
-            self._engine.acts.note("turned away", link.address, refusal.detail)
+            self._core.acts.note("turned away", link.address, refusal.detail)
             link.connection.expire(refusal, reply=True)
 
     def _ready(self, link: Link, events: int) -> None:
@@ -282,7 +282,7 @@ class Poller:
         if data:
             link.count(data)
             if link.tls is not None and connection.session.identity is None:
-                self._engine.recognise(connection.session, link.tls.peer_name)
+                self._core.identities.recognise(connection.session, link.tls.peer_name)
             full = len(data) == RECV_BYTES or link.tls is not None
             connection.receive(data, more=full and link.has_unread)
         else:
@@ -290,9 +290,9 @@ class Poller:
         self._touched.setdefault(link)
 
     def _end_partial(self, link: Link) -> None:
-        timeout = self.limits.frame_timeout
-        error = BadRequest(f"a frame was begun and not completed within {timeout:g} s")
-        link.connection.end_after_this(error, reply=True)
+        limit = f"{self.limits.frame_timeout:g} s"
+        late = BadRequest(f"a frame was begun and not completed within {limit}")
+        link.connection.end_after_this(late, reply=True)
 
     def _settle(self, link: Link) -> None:
         if link.hung_up:
@@ -380,7 +380,7 @@ class Poller:
             # Closed already, and the descriptor may be another's by now.
             return
         del self._links[link.fd]
-        del self._by_serial[link.connection.session.owner.serial]
+        self._by_serial.remove(link)
         self._admission.leave(link)
         for deadlines in self._all_deadlines:
             deadlines.stop(link)

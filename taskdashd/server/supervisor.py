@@ -4,18 +4,18 @@ Nobody is judged before everything that had arrived from them by then was read: 
 socket may be the sign of life that is missed.
 """
 
-from typing import Final
+from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
 import structlog
 import trio
 
-from taskdash_protocol.errors import Busy
+from taskdash_protocol.errors import Busy, ServerError
+from taskdashd.core.deaths import Deaths
+from taskdashd.core.housekeeping import Housekeeping
+from taskdashd.core.table import Core
 from taskdashd.domain.liveness import Due, Lease, Owner
-from taskdashd.operations.engine import Engine
-from taskdashd.operations.housekeeping import Housekeeping
-from taskdashd.operations.supervision import shut_down
-from taskdashd.server.poller import Poller
+from taskdashd.server.link import Unread
 
 TICK_S: Final = 0.25
 """The tick comes at least so often."""
@@ -30,19 +30,51 @@ WORTH_TELLING_S: Final = 1.0
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
+class Sockets(Protocol):
+    """The connections' sockets, as far as they are looked at here."""
+
+    def expire(self, serial: int, error: ServerError) -> None:
+        """End the connection of a session for a reason, once what it has asked is answered."""
+
+    def check_deadlines(self) -> float | None:
+        """End what has taken too long; returns the seconds until the next deadline."""
+
+    def forget_replies(self) -> None:
+        """Drop the replies that are kept for whoever asks the same again."""
+
+
+class Inputs(Protocol):
+    """What has come in by the connections' sockets."""
+
+    def unread(self, serial: int) -> Unread | None:
+        """Say what of a session's input was read and what waits; None if it is gone."""
+
+
 class Supervisor:
     """Judges the candidates that `Liveness` names."""
 
-    def __init__(self, engine: Engine, poller: Poller) -> None:
-        self._engine = engine
-        self._poller = poller
-        engine.may_have_spoken = self._has_unread
-        self._housekeeping = Housekeeping(engine)
+    def __init__(
+        self,
+        core: Core,
+        deaths: Deaths,
+        housekeeping: Housekeeping,
+        sockets: Sockets,
+        inputs: Inputs,
+    ) -> None:
+        self._core = core
+        self._liveness = core.liveness
+        self._deaths = deaths
+        self._housekeeping = housekeeping
+        self._sockets = sockets
+        self._inputs = inputs
+        self._judges = True
         self._sleeps_s = TICK_S
-        self.judges = True
-        """Whether the silent are shut down. Not while the daemon stops: it reads no more then."""
         self._must_read: WeakKeyDictionary[Due, int] = WeakKeyDictionary()
         """Up to which byte the input of a candidate must be read before it is judged."""
+
+    def stop_judging(self) -> None:
+        """Shut nobody down any more: a daemon that stops reads no signs of life."""
+        self._judges = False
 
     async def run(self) -> None:
         """Tick until cancelled."""
@@ -56,21 +88,21 @@ class Supervisor:
 
     def tick(self) -> float:
         """Do what is due; returns the seconds until the next tick."""
-        engine = self._engine
-        stalled_s = engine.clock.tick(self._sleeps_s)
+        core = self._core
+        stalled_s = core.clock.tick(self._sleeps_s)
         if stalled_s:
             level = log.warning if stalled_s > WORTH_TELLING_S else log.debug
             level("the daemon stood still; nobody's silence counts it", seconds=stalled_s)
-            engine.after_stall()
-            self._poller.ready_replies.forget()
-        all_judged = not self.judges or self._judge_some()
-        next_s = self._poller.check_deadlines()
+            core.ownership.after_stall()
+            self._sockets.forget_replies()
+        all_judged = not self._judges or self._judge_some()
+        next_s = self._sockets.check_deadlines()
         if all_judged:
-            engine.writer.fold_some()
+            core.writer.fold_some()
             self._housekeeping.tick()
         waits = [TICK_S] if next_s is None else [TICK_S, next_s]
-        if (look := engine.liveness.next_look()) is not None:
-            waits.append(look - engine.clock.now())
+        if (look := core.liveness.next_look()) is not None:
+            waits.append(look - core.clock.now())
         self._sleeps_s = max(_TICK_MIN_S, min(waits)) if all_judged else _MORE_S
         return self._sleeps_s
 
@@ -79,7 +111,7 @@ class Supervisor:
         judged = 0
         dead: list[Lease] = []
         silent: list[Owner] = []
-        for entry in self._engine.liveness.due(self._engine.clock.now()):
+        for entry in self._liveness.due(self._core.clock.now()):
             if isinstance(entry, Owner):
                 # People wait for the news of tasks; nobody waits for a socket to be closed.
                 silent.append(entry)
@@ -90,17 +122,17 @@ class Supervisor:
             if judged >= _JUDGED_AT_ONCE:
                 # The sockets must not wait for them all.
                 break
-        shut_down(self._engine, dead)
+        self._deaths.shut_down(dead)
         for owner in silent:
             if judged >= _JUDGED_AT_ONCE:
-                self._engine.liveness.again(owner, self._engine.clock.now() + _CLOSE_LATER_S)
+                self._liveness.again(owner, self._core.clock.now() + _CLOSE_LATER_S)
             elif self._is_dead(owner):
                 self._close(owner)
         return judged < _JUDGED_AT_ONCE
 
     def _is_dead(self, entry: Due) -> bool:
         """Judge one entry; unless it is dead, it is looked at again later."""
-        liveness, now = self._engine.liveness, self._engine.clock.now()
+        liveness, now = self._liveness, self._core.clock.now()
         owner = entry if isinstance(entry, Owner) else entry.owner
         if owner.is_open and self._may_have_spoken(entry, owner):
             liveness.again(entry, now + _LOOK_AGAIN_S)
@@ -112,18 +144,14 @@ class Supervisor:
         return True
 
     def _close(self, owner: Owner) -> None:
-        silence_s = self._engine.liveness.silence_s(owner)
-        self._poller.expire(
+        silence_s = self._liveness.silence_s(owner)
+        self._sockets.expire(
             owner.serial,
             Busy(f"no frame came for {silence_s:g} s: send a heartbeat more often than that"),
         )
 
-    def _has_unread(self, serial: int) -> bool:
-        unread = self._poller.unread(serial)
-        return unread is not None and bool(unread.bytes_waiting or unread.frame_waiting)
-
     def _may_have_spoken(self, entry: Due, owner: Owner) -> bool:
-        unread = self._poller.unread(owner.serial)
+        unread = self._inputs.unread(owner.serial)
         if unread is None:
             return False
         if unread.frame_waiting:

@@ -9,7 +9,7 @@ import socket
 import ssl
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 _RAW_BYTES: Final = 64 << 10
 
@@ -18,16 +18,29 @@ class TlsError(Exception):
     """A certificate or key that cannot be used; the message says why."""
 
 
+class CertificateFiles(NamedTuple):
+    """Where a certificate, its key and the authority for clients stand."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None
+
+
 class TlsContext:
     """The daemon's certificate, and which clients' certificates it believes."""
 
-    def __init__(self, certificate: Path, key: Path, client_ca: Path | None) -> None:
-        self._files = (certificate, key, client_ca)
-        self._context = self._load()
+    def __init__(self, files: CertificateFiles, context: ssl.SSLContext) -> None:
+        self._files = files
+        self._context = context
+
+    @classmethod
+    def read(cls, files: CertificateFiles) -> "TlsContext":
+        """Read the files. Raises `TlsError`."""
+        return cls(files, _load(files))
 
     def reload(self) -> None:
         """Read the files again, for connections from now on. Raises `TlsError`; the old stay."""
-        self._context = self._load()
+        self._context = _load(self._files)
 
     def wrap(self, sock: socket.socket) -> "TlsSocket":
         """Begin TLS on an accepted socket; the handshake is done as bytes come."""
@@ -37,22 +50,6 @@ class TlsContext:
     def context(self) -> ssl.SSLContext:
         """What is in force now."""
         return self._context
-
-    def _load(self) -> ssl.SSLContext:
-        certificate, key, client_ca = self._files
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        # TLS 1.0 and 1.1 are deprecated (RFC 8996).
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        try:
-            context.load_cert_chain(certificate, key)
-            if client_ca is not None:
-                context.load_verify_locations(client_ca)
-                context.verify_mode = ssl.CERT_OPTIONAL
-        except OSError as error:  # an SSLError is one
-            what = error.strerror or str(error)
-            files = ", ".join(str(path) for path in self._files if path is not None)
-            raise TlsError(f"cannot use the certificate ({files}): {what}") from None
-        return context
 
 
 class TlsSocket:
@@ -145,3 +142,19 @@ class TlsSocket:
                 self._tls.unwrap()
             self._flush()
         self._sock.shutdown(how)
+
+
+def _load(files: CertificateFiles) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    # TLS 1.0 and 1.1 are deprecated (RFC 8996).
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(files.certificate, files.key)
+        if files.client_ca is not None:
+            context.load_verify_locations(files.client_ca)
+            context.verify_mode = ssl.CERT_OPTIONAL
+    except OSError as error:  # an SSLError is one
+        what = error.strerror or str(error)
+        named = ", ".join(str(path) for path in files if path is not None)
+        raise TlsError(f"cannot use the certificate ({named}): {what}") from None
+    return context

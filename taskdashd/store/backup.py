@@ -19,8 +19,8 @@ from zlib import crc32
 
 import apsw
 
-from taskdashd import files
 from taskdashd.domain.times import stamp
+from taskdashd.settings import files
 from taskdashd.store import dialect
 from taskdashd.store.database import DATABASE_NAME, MIGRATIONS, RESTORING_NAME
 from taskdashd.store.lock import StoreUnusable, lock

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 import apsw
 from peewee import PeeweeException
@@ -58,6 +58,10 @@ class StoredStep(NamedTuple):
     previous: bytes
 
 
+TallyRow = tuple[str, str, str, str, int]
+"""Group, status, user and checker, and how many tasks have them."""
+
+
 class Health(NamedTuple):
     """How the file fares."""
 
@@ -90,10 +94,31 @@ class Opened(NamedTuple):
 class Database:
     """One data directory, locked against other daemons for as long as this object is open."""
 
-    def __init__(self, directory: Path, *, query_timeout_s: float = 10.0) -> None:
-        self.path = directory / DATABASE_NAME
+    def __init__(
+        self,
+        path: Path,
+        writer: dialect.Connection,
+        reader: dialect.Connection,
+        querier: dialect.Connection,
+        opened: ExitStack,
+        query_timeout_s: float,
+    ) -> None:
+        self.path = path
+        self._writer = writer
+        self._reader = reader
+        self._querier = querier
+        self._opened = opened
+        """Closes all of them, and lets the directory go."""
         self._query_timeout_s = query_timeout_s
         self._deadline: float | None = None
+
+    @classmethod
+    def open(cls, directory: Path, *, query_timeout_s: float = 10.0) -> Self:
+        """Lock a data directory and open its file, as this version writes it.
+
+        Raises `StoreUnusable`.
+        """
+        path = directory / DATABASE_NAME
         if dialect.Connection.server_version < dialect.SQLITE_MIN:
             raise StoreUnusable(
                 f"APSW carries SQLite {apsw.sqlite_lib_version()}, which can corrupt the database;"
@@ -101,22 +126,24 @@ class Database:
             )
         with ExitStack() as opened:
             opened.enter_context(lock(directory))
-            if not self.path.exists() and (directory / RESTORING_NAME).exists():
+            if not path.exists() and (directory / RESTORING_NAME).exists():
                 raise StoreUnusable(
                     f"a restore to {directory} was interrupted: run taskdashd restore again"
                 )
             try:
-                self._writer = dialect.connect(str(self.path))
-                opened.callback(self._writer.close)
-                self._migrate()
-                self._reader = dialect.connect(str(self.path), read_only=True)
-                opened.callback(self._reader.close)
-                self._querier = dialect.connect(str(self.path), read_only=True)
-                opened.callback(self._querier.close)
-                self._querier.connection().set_progress_handler(self._overdue, _PROGRESS_STEPS)
+                connections = []
+                for number in range(3):
+                    connections.append(dialect.connect(str(path), read_only=number > 0))
+                    opened.callback(connections[-1].close)
+                    if number == 0:
+                        _migrate(connections[0], path)
+                writer, reader, querier = connections
+                database = cls(path, writer, reader, querier, opened.pop_all(), query_timeout_s)
             except (PeeweeException, apsw.Error, MigrationError, *_NONSENSE) as error:
-                raise StoreUnusable(f"cannot open {self.path}: {dialect.plain(error)}") from error
-            self._opened = opened.pop_all()
+                raise StoreUnusable(f"cannot open {path}: {dialect.plain(error)}") from error
+            # SQLite asks now and then whether a query has gone on for too long.
+            querier.connection().set_progress_handler(database._overdue, _PROGRESS_STEPS)
+        return database
 
     def start(self, fold_rows: int = 5_000) -> Opened:
         """Catch the fold up with the log and count this start. Raises `StoreUnusable`."""
@@ -301,7 +328,7 @@ class Database:
             )
         ]
 
-    def tally(self) -> list[tuple[str, str, str, str, int]]:
+    def tally(self) -> list[TallyRow]:
         """Count the tasks by group, status, user and checker. Raises `StorageError`."""
         self._deadline = None
         return list(self._read(self._querier, dialect.TALLY, ()))
@@ -328,12 +355,13 @@ class Database:
     def _scalar(self, sql: str) -> Any:
         return self._writer.execute_sql(sql).fetchone()[0]
 
-    def _migrate(self) -> None:
-        runner = Runner(self._writer, str(MIGRATIONS))
-        newer = [migration.name for migration in runner.status() if migration.path is None]
-        if newer:
-            raise StoreUnusable(
-                f"{self.path} was written by a newer taskdashd (schema {newer[-1]}): install that"
-                " version or later, or choose another data directory"
-            )
-        runner.up()
+
+def _migrate(connection: dialect.Connection, path: Path) -> None:
+    runner = Runner(connection, str(MIGRATIONS))
+    newer = [migration.name for migration in runner.status() if migration.path is None]
+    if newer:
+        raise StoreUnusable(
+            f"{path} was written by a newer taskdashd (schema {newer[-1]}): install that"
+            " version or later, or choose another data directory"
+        )
+    runner.up()

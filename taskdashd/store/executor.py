@@ -4,36 +4,61 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any, Protocol
+from typing import Any, Protocol, Self, TypeVar
 
-Then = Callable[[Any], None]
-"""Called on the event loop with what a job returned, or with the exception that it raised."""
+import structlog
+
+from taskdash_protocol.errors import Outcome, ServerError, unexpected_fault
+
+T = TypeVar("T")
+
+Then = Callable[[Outcome[T]], None]
+"""Called on the event loop with what a job returned, or with the `ServerError` that it came to."""
 
 CallSoon = Callable[..., None]
 """Run a callable with arguments on the event loop; safe to call from any thread."""
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class Executor(Protocol):
     """Does jobs one after another, somewhere that may block."""
 
-    def submit(self, job: Callable[[], Any], then: Then) -> None:
+    def submit(self, job: Callable[[], T], then: Then[T]) -> None:
         """Queue a job."""
+
+
+def outcome_of(job: Callable[[], T]) -> Outcome[T]:
+    """Do a job: a refusal is its outcome, and so is a fault that nobody expected, once logged."""
+    try:
+        return job()
+    except ServerError as refusal:
+        return refusal
+    except Exception:
+        log.exception("unexpected fault in a job")
+        return unexpected_fault()
 
 
 class ThreadExecutor:
     """An `Executor` on a thread of its own.
 
-    Its queue has no bound of its own: the writer has at most two jobs in it, look-ups at most one,
+    The queue has no bound of its own: the writer has at most two jobs in it, look-ups at most one,
     and what may take long is counted by the reader.
     """
 
     def __init__(self, name: str, call_soon: CallSoon) -> None:
-        self._jobs: SimpleQueue[tuple[Callable[[], Any], Then] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[tuple[Callable[[], Any], Then[Any]] | None] = SimpleQueue()
         self._call_soon = call_soon
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
 
-    def submit(self, job: Callable[[], Any], then: Then) -> None:
+    @classmethod
+    def start(cls, name: str, call_soon: CallSoon) -> Self:
+        """Start one, on a thread of this name."""
+        executor = cls(name, call_soon)
+        executor._thread.start()
+        return executor
+
+    def submit(self, job: Callable[[], T], then: Then[T]) -> None:
         """Queue a job."""
         self._jobs.put((job, then))
 
@@ -49,8 +74,4 @@ class ThreadExecutor:
     def _run(self) -> None:
         while (item := self._jobs.get()) is not None:
             job, then = item
-            try:
-                result = job()
-            except Exception as error:  # `then` is told, and decides
-                result = error
-            self._call_soon(then, result)
+            self._call_soon(then, outcome_of(job))

@@ -5,17 +5,20 @@ shutdown of a task that is not in memory.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Final, TypeVar
 
-from taskdash_protocol.errors import Busy
+from taskdash_protocol.errors import Busy, Outcome, ServerError
 from taskdash_protocol.requests import Audit, Query
 from taskdashd.domain.access import Sight
-from taskdashd.store.database import Database
-from taskdashd.store.executor import Executor
+from taskdashd.domain.tasks import Task
+from taskdashd.store.audit import History
+from taskdashd.store.database import Database, Health, StoredEvent, StoredStep, TallyRow
+from taskdashd.store.executor import Executor, Then
+from taskdashd.store.query import Page
 from taskdashd.store.transaction import View
 from taskdashd.store.writer import Writer
 
-Then = Callable[[Any], None]
+T = TypeVar("T")
 
 Wanted = Callable[[], bool]
 """Whether somebody still waits for an answer; called on another thread."""
@@ -24,14 +27,61 @@ _PATIENT_JOBS_MAX: Final = 4096
 """Queries, counts and pages of the log that may wait; more are told 1005."""
 
 
+class Patient:
+    """Does what may take long on a thread of its own, one job after another, so many at most."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._jobs = 0
+
+    def run(self, job: Callable[[], T], wanted: Wanted, then: Then[T]) -> None:
+        """Queue a job; `then` gets `Busy` where too many wait, or nobody waits any more."""
+        if self._jobs >= _PATIENT_JOBS_MAX:
+            then(Busy(f"{_PATIENT_JOBS_MAX} queries wait already: try again later"))
+            return
+        self._jobs += 1
+
+        def look() -> T:
+            # Whoever asked may have gone while others were served.
+            if not wanted():
+                raise Busy("nobody waits for it")
+            return job()
+
+        def done(outcome: Outcome[T]) -> None:
+            self._jobs -= 1
+            then(outcome)
+
+        self._executor.submit(look, done)
+
+
+class Log:
+    """The change log as it is on disk, read page by page; what was just committed is in it."""
+
+    def __init__(self, database: Database, patient: Patient) -> None:
+        self._database = database
+        self._patient = patient
+
+    def changes(
+        self, after_rev: int, rows_max: int, wanted: Wanted, then: Then[list[StoredEvent]]
+    ) -> None:
+        """Read the log from after a rev."""
+        self._patient.run(lambda: self._database.changes(after_rev, rows_max), wanted, then)
+
+    def steps(
+        self, after_rev: int, rows_max: int, wanted: Wanted, then: Then[list[StoredStep]]
+    ) -> None:
+        """Read the log likewise, with each task as it was before."""
+        self._patient.run(lambda: self._database.steps(after_rev, rows_max), wanted, then)
+
+
 class Reader:
-    """Brings tasks into the view, answers Queries, and reads the log for watches."""
+    """Brings tasks into the view, and answers from the fold, once that has caught up."""
 
     def __init__(
         self,
         database: Database,
         executor: Executor,
-        patient: Executor,
+        patient: Patient,
         view: View,
         writer: Writer,
     ) -> None:
@@ -40,11 +90,10 @@ class Reader:
         self._patient = patient
         self._view = view
         self._writer = writer
-        self._wanted: dict[str, list[Then]] = {}
+        self._wanted: dict[str, list[Then[None]]] = {}
         self._loading = False
-        self._patient_jobs = 0
 
-    def load(self, ids: Iterable[str], then: Callable[[Exception | None], None]) -> None:
+    def load(self, ids: Iterable[str], then: Then[None]) -> None:
         """Make the view know these ids, and call `then` with None or with what went wrong.
 
         What arrives while one look-up runs goes into the next. `then` must look with
@@ -56,7 +105,7 @@ class Reader:
             return
         left, fault = len(missing), None
 
-        def one_arrived(outcome: Exception | None) -> None:
+        def one_arrived(outcome: Outcome[None]) -> None:
             nonlocal left, fault
             left -= 1
             fault = fault or outcome
@@ -68,63 +117,47 @@ class Reader:
         self._look_up()
 
     def query(
-        self, request: Query, sight: Sight | None, bytes_max: int, wanted: Wanted, then: Then
+        self,
+        request: Query,
+        sight: Sight | None,
+        bytes_max: int,
+        wanted: Wanted,
+        then: Then[Page],
     ) -> None:
-        """Answer a Query with all that is committed now: `then` gets a `Page` or an exception.
+        """Answer a Query with all that is committed now.
 
         Of tasks that `sight` does not see it tells nothing.
         """
 
-        def caught_up(fault: Exception | None) -> None:
+        def caught_up(fault: ServerError | None) -> None:
             # The fold needs room on the disk; without it, reading goes on all the same.
             unfolded = dict(self._view.unfolded) if fault is not None else None
-            self._run_patiently(
+            self._patient.run(
                 lambda: self._database.query(request, bytes_max, unfolded, sight), wanted, then
             )
 
         self._writer.catch_up(caught_up)
 
-    def health(self, wanted: Wanted, then: Then, *, check: bool) -> None:
-        """Look how the file fares: `then` gets a `Health` or an exception."""
+    def health(self, wanted: Wanted, then: Then[Health], *, check: bool) -> None:
+        """Look how the file fares."""
+        # Where the fold has no room, the counts are a little old; the rest is what matters.
+        self._writer.catch_up(
+            lambda _fault: self._patient.run(
+                lambda: self._database.health(check=check), wanted, then
+            )
+        )
 
-        def caught_up(_fault: Exception | None) -> None:
-            # Where the fold has no room, the counts are a little old; the rest is what matters.
-            self._run_patiently(lambda: self._database.health(check=check), wanted, then)
+    def tally(self, then: Then[list[TallyRow]]) -> None:
+        """Count tasks by group, status, user and checker."""
+        self._patient.run(self._database.tally, lambda: True, then)
 
-        self._writer.catch_up(caught_up)
-
-    def changes(self, after_rev: int, rows_max: int, wanted: Wanted, then: Then) -> None:
-        """Read the log from after a rev: `then` gets a list of rows or an exception."""
-        self._run_patiently(lambda: self._database.changes(after_rev, rows_max), wanted, then)
-
-    def steps(self, after_rev: int, rows_max: int, wanted: Wanted, then: Then) -> None:
-        """Read the log likewise, with each task as it was before."""
-        self._run_patiently(lambda: self._database.steps(after_rev, rows_max), wanted, then)
-
-    def tally(self, then: Then) -> None:
-        """Count tasks by group, status, user and checker: `then` gets rows or an exception."""
-        self._run_patiently(self._database.tally, lambda: True, then)
-
-    def audit(self, request: Audit, bytes_max: int, wanted: Wanted, then: Then) -> None:
-        """Read a page of the audit: `then` gets a `History` or an exception."""
-
-        def caught_up(_fault: Exception | None) -> None:
-            self._run_patiently(lambda: self._database.audit(request, bytes_max), wanted, then)
-
-        self._writer.catch_up(caught_up)
-
-    def _run_patiently(self, job: Callable[[], Any], wanted: Wanted, then: Then) -> None:
-        if self._patient_jobs >= _PATIENT_JOBS_MAX:
-            then(Busy(f"{_PATIENT_JOBS_MAX} queries wait already: try again later"))
-            return
-        self._patient_jobs += 1
-
-        def done(result: Any) -> None:
-            self._patient_jobs -= 1
-            then(result)
-
-        # Whoever asked may have gone while others were served.
-        self._patient.submit(lambda: job() if wanted() else Busy("nobody waits for it"), done)
+    def audit(self, request: Audit, bytes_max: int, wanted: Wanted, then: Then[History]) -> None:
+        """Read a page of the audit."""
+        self._writer.catch_up(
+            lambda _fault: self._patient.run(
+                lambda: self._database.audit(request, bytes_max), wanted, then
+            )
+        )
 
     def _look_up(self) -> None:
         if self._loading or not self._wanted:
@@ -140,11 +173,13 @@ class Reader:
             lambda outcome: self._looked_up(wanted, asked_rev, outcome),
         )
 
-    def _looked_up(self, wanted: dict[str, list[Then]], asked_rev: int, outcome: Any) -> None:
+    def _looked_up(
+        self, wanted: dict[str, list[Then[None]]], asked_rev: int, outcome: Outcome[dict[str, Task]]
+    ) -> None:
         self._loading = False
         changed = self._view.end_load()
         for task_id, waiting in wanted.items():
-            if isinstance(outcome, Exception):
+            if isinstance(outcome, ServerError):
                 for one_arrived in waiting:
                     one_arrived(outcome)
             elif task_id not in changed and self._view.loaded(

@@ -12,7 +12,8 @@ from typing import Final
 
 import structlog
 
-from taskdashd.logs import Sparing
+from taskdashd.settings.logs import Sparing
+from taskdashd.store.database import DiskFull
 
 NAME: Final = "reserve"
 _SHARE: Final = 16
@@ -29,7 +30,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 class Reserve:
     """The file, and whether it had to be given up."""
 
-    def __init__(self, directory: Path, size_bytes: int, *, given_up: bool = False) -> None:
+    def __init__(self, directory: Path, size_bytes: int) -> None:
         self._path = directory / NAME
         self._size_bytes = size_bytes
         self._full_at = time.monotonic()
@@ -38,10 +39,20 @@ class Reserve:
         self._cannot_keep = Sparing(log.warning, "no room on the disk can be kept in reserve")
         self.given_up = False
         """Whether the disk is full, as far as is known."""
-        if given_up:
+        self._store_failed = Sparing(log.error, "the store failed")
+
+    def begin(self, *, is_full: bool) -> None:
+        """Keep room from now on, or do without where the disk was full at the start."""
+        if is_full:
             self.give_up()
         else:
             self.fill()
+
+    def on_fault(self, fault: Exception) -> None:
+        """Take in that a commit failed: where the disk is full, make room."""
+        self._store_failed(error=str(fault))
+        if isinstance(fault, DiskFull):
+            self.give_up()
 
     def give_up(self) -> None:
         """Make room: the disk is full."""

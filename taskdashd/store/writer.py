@@ -13,19 +13,20 @@ lags `fold_lag_max` changes behind, and on demand before a Query (`catch_up`).
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
-from taskdash_protocol.errors import Busy, ServerError, StorageError
+from taskdash_protocol.errors import Busy, Outcome, ServerError, StorageError
 from taskdashd.domain.acts import Act
 from taskdashd.domain.tasks import Change
 from taskdashd.store.database import Database
-from taskdashd.store.executor import Executor
+from taskdashd.store.executor import Executor, Then
 from taskdashd.store.records import Record
 from taskdashd.store.transaction import Transaction, View
 
-Decide = Callable[[Transaction], Any]
-Done = Callable[[Any], None]
-"""Called with what was decided, or with the `ServerError` that was raised instead."""
+T = TypeVar("T")
+
+Decide = Callable[[Transaction], T]
+"""Looks at the transaction's view and buffers changes; raises `ServerError` to refuse."""
 
 _FOLD_ROWS_MAX: Final = 10_000
 """More at a time touch the same pages of the indexes fewer times; fewer hold writers up less."""
@@ -38,11 +39,24 @@ _CROWD_COMMITS: Final = 2
 _CROWD_BYTES: Final = 16 << 20
 
 
+class Follower(Protocol):
+    """Whoever draws consequences from what has reached the disk."""
+
+    def committed(self, changes: Sequence[Change]) -> None:
+        """Take in a commit's changes, in the order of their revs."""
+
+    def kept(self, records: Sequence[Record]) -> None:
+        """Take in a commit's records."""
+
+    def forgotten(self, rev: int) -> None:
+        """Note that the log up to a rev may have gaps."""
+
+
 class _Entry(NamedTuple):
     changes: Sequence[Change]
     records: Sequence[Record]
-    result: Any
-    done: Done
+    result: Outcome[Any]
+    done: Then[Any]
 
 
 class Writer:
@@ -55,7 +69,7 @@ class Writer:
         view: View,
         *,
         now: Callable[[], str],
-        on_commit: Callable[[Sequence[Change]], None],
+        follower: Follower,
         on_fault: Callable[[Exception], None],
         waiting_rows_max: int,
         waiting_bytes_max: int,
@@ -66,7 +80,7 @@ class Writer:
         self._executor = executor
         self._view = view
         self._now = now
-        self._on_commit = on_commit
+        self._follower = follower
         self._on_fault = on_fault
         self._waiting_rows_max = waiting_rows_max
         self._waiting_bytes_max = waiting_bytes_max
@@ -78,15 +92,13 @@ class Writer:
         self._waiting_bytes = 0
         self._busy = False
         self._quiet_since = 0
-        self._catching_up: list[tuple[int, Done]] = []
+        self._catching_up: list[tuple[int, Then[None]]] = []
         self._want_room: list[Callable[[], None]] = []
         self._acts: list[Act] = []
         self._acts_in_flight: list[Act] = []
         self._acts_held: list[Act] = []
         """Of a commit that failed; they go with the next."""
         self._too_old: tuple[str, str] | None = None
-        self.on_kept: Callable[[Sequence[Record]], None] = lambda _records: None
-        self.on_forgotten: Callable[[int], None] = lambda _rev: None
         self.forgotten_rev = 0
         """The log up to here may have gaps."""
         self.commits = 0
@@ -124,7 +136,7 @@ class Writer:
         """How many revs the fold is behind the log."""
         return self._view.committed_rev - self._view.folded_rev
 
-    def write(self, decide: Decide, done: Done) -> None:
+    def write(self, decide: Decide[T], done: Then[T]) -> None:
         """Run a writing operation now, and call `done` once its outcome is final.
 
         A refusal is final at once, unless something is pending: then it may rest on a change that
@@ -137,7 +149,12 @@ class Writer:
         ):
             done(Busy("too many writes wait for the disk: try again later"))
             return
+        self.look(decide, done)
+
+    def look(self, decide: Decide[T], done: Then[T]) -> None:
+        """Do as `write` does however many writes wait: for what only looks at their outcome."""
         transaction = Transaction(self._view, self._now())
+        result: Outcome[T]
         try:
             result = decide(transaction)
             changes: Sequence[Change] = transaction.changes
@@ -157,7 +174,7 @@ class Writer:
         self._waiting_rows += len(changes) + len(records)
         self._queue.append(_Entry(changes, records, result, done))
 
-    def catch_up(self, done: Done) -> None:
+    def catch_up(self, done: Then[None]) -> None:
         """Call `done(None)` once the fold holds everything that is committed now."""
         if self.fold_lag == 0:
             done(None)
@@ -222,9 +239,11 @@ class Writer:
         self.commit_s.append(time.perf_counter() - began)
         self.commits += 1
 
-    def _committed(self, changes: list[Change], records: Sequence[Record], outcome: Any) -> None:
+    def _committed(
+        self, changes: list[Change], records: Sequence[Record], outcome: Outcome[None]
+    ) -> None:
         self._busy = False
-        if isinstance(outcome, Exception):
+        if isinstance(outcome, ServerError):
             self._failed(outcome)
             return
         entries, self._in_flight, self._acts_in_flight = self._in_flight, [], []
@@ -233,9 +252,9 @@ class Writer:
         self._view.commit(changes)
         self._view.records.commit(records)
         if changes:
-            self._on_commit(changes)
+            self._follower.committed(changes)
         if records:
-            self.on_kept(records)
+            self._follower.kept(records)
         for entry in entries:
             self._finish(entry, entry.result)
         self._let_in()
@@ -247,13 +266,13 @@ class Writer:
             for then in waiting:
                 then()
 
-    def _finish(self, entry: _Entry, result: Any) -> None:
+    def _finish(self, entry: _Entry, result: Outcome[Any]) -> None:
         try:
             entry.done(result)
         except Exception as error:  # the others' replies must not depend on it
             self._on_fault(error)
 
-    def _failed(self, fault: Exception) -> None:
+    def _failed(self, fault: ServerError) -> None:
         entries = [*self._in_flight, *self._queue]
         self._in_flight = []
         self._acts_held = [*self._acts_held, *self._acts_in_flight, *self._acts][:_ACTS_MAX]
@@ -275,13 +294,13 @@ class Writer:
             lambda: self._database.forget(before, after, _FORGOTTEN_AT_ONCE), self._forgotten
         )
 
-    def _forgotten(self, outcome: Any) -> None:
+    def _forgotten(self, outcome: Outcome[int]) -> None:
         self._busy = False
-        if isinstance(outcome, Exception):
+        if isinstance(outcome, ServerError):
             self._on_fault(outcome)
         else:
             self.forgotten_rev = outcome
-            self.on_forgotten(outcome)
+            self._follower.forgotten(outcome)
         self.flush()
 
     def _fold(self) -> None:
@@ -292,9 +311,9 @@ class Writer:
             lambda: database.fold(to_rev), lambda outcome: self._folded(to_rev, outcome)
         )
 
-    def _folded(self, to_rev: int, outcome: Any) -> None:
+    def _folded(self, to_rev: int, outcome: Outcome[None]) -> None:
         self._busy = False
-        if isinstance(outcome, Exception):
+        if isinstance(outcome, ServerError):
             waiting, self._catching_up = self._catching_up, []
             for _, done in waiting:
                 done(outcome)

@@ -1,15 +1,15 @@
-"""Operations over HTTP: who asks, what is done, and how an errid is said in HTTP's own words."""
+"""Operations over HTTP: what is done, and how an errid is said in HTTP's own words."""
 
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 import trio
 
-from taskdash_protocol.errors import AuthError, Busy, ServerError
+from taskdash_protocol.errors import AuthError, Busy, Outcome, ServerError
 from taskdash_protocol.request import Request as Asked
-from taskdashd.operations.dispatch import perform
-from taskdashd.operations.engine import Engine
-from taskdashd.operations.session import Session
+from taskdashd.core.run import Runner
+from taskdashd.core.session import Session
+from taskdashd.core.table import Result
 
 STATUSES: Final = {
     0: HTTPStatus.OK,
@@ -24,23 +24,23 @@ STATUSES: Final = {
 ANSWER_S: Final = 60.0
 
 
-async def ask(asked: Asked, session: Session, engine: Engine) -> Any:
-    """Do a request, and wait for its result or `ServerError`."""
+async def ask(asked: Asked, session: Session, runner: Runner) -> Outcome[Result]:
+    """Do a request, and wait for what it comes to."""
     done = trio.Event()
-    results: list[Any] = []
+    outcomes: list[Outcome[Result]] = []
 
-    def finished(result: Any) -> None:
-        results.append(result)
+    def finished(outcome: Outcome[Result]) -> None:
+        outcomes.append(outcome)
         done.set()
 
-    perform(asked, session, engine, finished)
+    runner.visit(asked, session, finished)
     with trio.move_on_after(ANSWER_S):
         await done.wait()
-    return results[0] if results else Busy(f"no answer came within {ANSWER_S:g} s")
+    return outcomes[0] if outcomes else Busy(f"no answer came within {ANSWER_S:g} s")
 
 
-def status_of(result: Any, session: Session) -> HTTPStatus:
-    """Say how a result is called in HTTP."""
-    if isinstance(result, AuthError) and session.identity is None:
+def status_of(outcome: Outcome[Result], session: Session) -> HTTPStatus:
+    """Say how an outcome is called in HTTP."""
+    if isinstance(outcome, AuthError) and session.identity is None:
         return HTTPStatus.UNAUTHORIZED
-    return STATUSES[result.errid] if isinstance(result, ServerError) else HTTPStatus.OK
+    return STATUSES[outcome.errid] if isinstance(outcome, ServerError) else HTTPStatus.OK

@@ -1,26 +1,23 @@
 """What is at which path, who asks, and what every answer says about itself."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qs
 
 import trio
-from wsproto.frame_protocol import CloseReason
 
 from taskdash_protocol import __version__, strictjson
-from taskdash_protocol.errors import AuthError, BadRequest, Busy, ServerError
-from taskdash_protocol.people import Claim, Login, Logout
+from taskdash_protocol.errors import AuthError, BadRequest, Busy, Outcome, ServerError
+from taskdash_protocol.people import Claim, Logout
 from taskdash_protocol.request import Request as Asked
 from taskdash_protocol.requests import Query
+from taskdashd.core.access import Access
+from taskdashd.core.replies import error_body, reply_body
+from taskdashd.core.run import Runner
+from taskdashd.core.session import Session
+from taskdashd.core.table import Result
 from taskdashd.domain.access import ANYONE, Identity
-from taskdashd.operations.access import Access
-from taskdashd.operations.dispatch import parse
-from taskdashd.operations.engine import PERSON, Engine
-from taskdashd.operations.replies import error_body, reply_body
-from taskdashd.operations.session import Session
-from taskdashd.store.records import Record
 from taskdashd.web import cookies, original
 from taskdashd.web.api import ask, status_of
 from taskdashd.web.board import Board, Place
@@ -30,6 +27,7 @@ from taskdashd.web.http import Headers, Refused, Request, Response
 from taskdashd.web.openapi import describe
 from taskdashd.web.origins import Origins
 from taskdashd.web.socket import Socket
+from taskdashd.web.viewers import Viewers
 
 API: Final = "/api/v1/"
 _READ_BY_GET: Final = (f"{API}openapi.json", f"{API}about")
@@ -72,28 +70,31 @@ class App:
 
     def __init__(
         self,
-        engine: Engine,
+        runner: Runner,
         limits: Limits,
         board: Board,
+        viewers: Viewers,
         tokens: Access,
+        files: Files,
         key: bytes,
         origins: Origins,
         *,
         secure: bool,
     ) -> None:
-        self._engine = engine
+        self._runner = runner
+        self._core = runner.core
+        self._identities = runner.core.identities
         self._limits = limits
+        self._viewers = viewers
         self._board = board
         self._tokens = tokens
         self._key = key
         self._origins = origins
         self._secure = secure
-        self._files = Files()
-        self._description = strictjson.dumps(describe())
-        self._sockets: dict[Socket, Held | None] = {}
+        self._files = files
+        self._description = strictjson.dumps(describe(runner.offered))
         self._noted: dict[tuple[str, str], float] = {}
         """When a token's sign-in from an address was last noted."""
-        engine.on_kept.append(self._kept)
 
     async def respond(self, request: Request) -> Response:
         """Answer a request. Raises `Refused`, but for the API, which speaks JSON alone."""
@@ -165,13 +166,13 @@ class App:
             raw,
             session,
             session.identity,
-            self._engine,
+            self._runner,
             message_bytes_max=limits.max_frame,
             waiting_bytes_max=limits.watch_buffer,
             write_timeout_s=limits.write_timeout,
         )
         # Known from now on: who is signed out while the answer is on its way is told so too.
-        self._sockets[sock] = held
+        self._viewers.enter(sock, held)
         try:
             with trio.move_on_after(limits.write_timeout) as sending:
                 await stream.send_all(handshake)
@@ -179,21 +180,9 @@ class App:
                 return
             await sock.run(self._board, place, early)
         finally:
-            del self._sockets[sock]
-            self._board.leave(sock)
+            self._viewers.leave(sock)
             session.owner.is_open = False
             session.give_back()
-
-    def check_tokens(self, stands: Callable[[Identity], bool]) -> None:
-        """End the boards of tokens that were revoked or have expired."""
-        for sock, held in list(self._sockets.items()):
-            if held is None and not stands(sock.identity):
-                sock.end(CloseReason.POLICY_VIOLATION, "the token was revoked or has expired")
-
-    def close_all(self) -> None:
-        """Say goodbye to every board: the daemon stops."""
-        for sock in list(self._sockets):
-            sock.end(CloseReason.GOING_AWAY, "the daemon is being stopped")
 
     async def _api(self, request: Request) -> Response:
         session, held = self._session(request)
@@ -203,11 +192,11 @@ class App:
                 # A form of a foreign page can have any other, without asking first (CORS).
                 raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/json")
             fields = strictjson.loads_object(request.body)
-            asked = parse(request.path.removeprefix(API), fields)
+            asked = self._runner.parse(request.path.removeprefix(API), fields)
         except BadRequest as error:
             return _json(HTTPStatus.BAD_REQUEST, error_body(error))
         try:
-            result = await ask(asked, session, self._engine)
+            result = await ask(asked, session, self._runner)
         finally:
             session.give_back()
         response = _json(status_of(result, session), reply_body(asked, result))
@@ -216,16 +205,16 @@ class App:
     async def _original(self, request: Request) -> Response:
         session, held = self._session(request)
         if session.identity is None and self._limits.rpost_open:
-            self._engine.take_for(session, ANYONE)
+            self._identities.take_for(session, ANYONE)
 
-        async def as_whoever(asked: Asked) -> Any:
+        async def as_whoever(asked: Asked) -> Outcome[Result]:
             if isinstance(asked, Claim) and session.identity is not None:
                 person = session.identity.person
                 if person and asked.user == "":
                     asked = Claim(asked.id, person)
             if isinstance(asked, Query) and session.identity is None:
                 return AuthError("sign in first: userLogin opens a session")
-            return await ask(asked, session, self._engine)
+            return await ask(asked, session, self._runner)
 
         try:
             response, asked = await original.answer(request, as_whoever)
@@ -237,14 +226,15 @@ class App:
         self,
         response: Response,
         asked: Asked | None,
-        result: Any,
+        result: Outcome[Result] | None,
         session: Session,
         held: Held | None,
     ) -> Response:
         if isinstance(result, ServerError):
             return response
         value = ""
-        if isinstance(asked, Login) and session.secret and session.identity is not None:
+        signs_in = asked is not None and asked.signs_in == "person"
+        if signs_in and session.secret and session.identity is not None:
             fresh = Held(session.identity.person, session.secret)
             if held != fresh:
                 value = cookies.write(fresh, self._key, secure=self._secure)
@@ -256,7 +246,7 @@ class App:
 
     def _session(self, request: Request) -> tuple[Session, Held | None]:
         """Say as whom a request is done: by its token, or its cookie, or as nobody yet."""
-        session = self._engine.visit(request.peer)
+        session = self._core.sessions.visit(request.peer)
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             try:
@@ -265,43 +255,30 @@ class App:
                 raise Refused(HTTPStatus.TOO_MANY_REQUESTS, error.detail) from None
             except AuthError as error:
                 raise Refused(HTTPStatus.UNAUTHORIZED, error.detail, _BEARER) from None
-            self._engine.take_for(session, identity)
+            self._identities.take_for(session, identity)
             self._note(identity, request.address)
             session.introduce("http")
             return session, None
         held = cookies.read(request.headers.get("cookie", ""), self._key)
         if held is not None:
-            person = self._engine.person(held.person)
+            person = self._identities.person(held.person)
             if person is not None and person.knows(held.secret):
-                self._engine.take_for(session, person.identity)
-                session.secret = held.secret
+                self._identities.take_for(session, person.identity)
+                session.come_back(held.secret)
         if session.identity is None:
-            self._engine.share_of_address(session)
+            self._identities.share_of_address(session)
         session.introduce("web")
         return session, held
 
     def _note(self, identity: Identity, address: str) -> None:
         """Note a token's sign-in: once a day for each address, for it comes with each request."""
-        key, now = (identity.name, address), self._engine.clock.now()
+        key, now = (identity.name, address), self._core.clock.now()
         if now - self._noted.get(key, -_NOTED_S) < _NOTED_S:
             return
         if len(self._noted) >= _NOTED_MAX:
             self._noted.clear()
         self._noted[key] = now
-        self._engine.acts.note("signed in", f"{identity.name} ({address})", identity.rights)
-
-    def _kept(self, records: Sequence[Record]) -> None:
-        """End the boards of those who were signed out; others are taken for what they are now."""
-        changed = {record.key for record in records if record.kind == PERSON}
-        for sock, held in list(self._sockets.items()):
-            if held is None or held.person not in changed:
-                continue
-            person = self._engine.person(held.person)
-            if person is None or not person.knows(held.secret):
-                sock.end(CloseReason.POLICY_VIOLATION, "signed out")
-            elif person.identity != sock.identity:
-                sock.session.signed_in(person.identity)
-                self._board.identity_changed(sock, person.identity)
+        self._core.acts.note("signed in", f"{identity.name} ({address})", identity.rights)
 
 
 def _json(status: HTTPStatus, body: bytes) -> Response:

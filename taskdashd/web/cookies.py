@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from taskdashd import files
+from taskdashd.settings import files
 
 NAME: Final = "taskdash"
 FILE_NAME: Final = "web.key"

@@ -2,9 +2,10 @@
 
 import gzip
 import hashlib
+from collections.abc import Mapping
 from http import HTTPStatus
 from importlib import resources
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from taskdashd.web.http import Request, Response
 
@@ -31,13 +32,19 @@ class File(NamedTuple):
 class Files:
     """All of them, by their path in a URL."""
 
-    def __init__(self) -> None:
-        self._known: dict[str, File] = {}
+    def __init__(self, known: Mapping[str, File]) -> None:
+        self._known = known
+
+    @classmethod
+    def read(cls) -> Self:
+        """Read them all, and pack those that are worth it."""
+        known: dict[str, File] = {}
         for entry in (resources.files("taskdashd.web") / "static").iterdir():
             kind = _TYPES.get(entry.name.rpartition(".")[2])
             if kind is not None:
-                self._known[f"/static/{entry.name}"] = _file(entry.read_bytes(), kind)
-        self._known["/"] = self._known.pop("/static/index.html")
+                known[f"/static/{entry.name}"] = _file(entry.read_bytes(), kind)
+        known["/"] = known.pop("/static/index.html")
+        return cls(known)
 
     def find(self, request: Request) -> Response | None:
         """Give a file, or that it has not changed; None where there is none."""

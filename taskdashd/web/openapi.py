@@ -1,5 +1,6 @@
 """The OpenAPI 3.1 description of `/api/v1`, made from the requests' own declarations."""
 
+from collections.abc import Mapping
 from dataclasses import Field, fields
 from typing import Any, Final, get_args
 
@@ -22,7 +23,7 @@ from taskdash_protocol.requests import (
     Update,
 )
 from taskdash_protocol.statuses import CLASSES
-from taskdashd.operations.dispatch import OFFERED
+from taskdashd.core.table import Operation
 from taskdashd.web.api import STATUSES
 
 _TEXT: Final[dict[str, Any]] = {"type": "string", "pattern": r"^[^\u0000]*$"}
@@ -78,7 +79,7 @@ _BY_HAND: Final[dict[type[Request], dict[str, Any]]] = {
 }
 
 
-def describe() -> dict[str, Any]:
+def describe(offered: Mapping[str, Operation]) -> dict[str, Any]:
     """Give the description."""
     return {
         "openapi": "3.1.0",
@@ -88,7 +89,10 @@ def describe() -> dict[str, Any]:
             "description": "The operations of the wire protocol over HTTP: each is a POST of its "
             "JSON object. A browser signs in by Login and has a cookie; a script sends a token.",
         },
-        "paths": {f"/api/v1/{name}": {"post": _operation(name)} for name in OFFERED},
+        "paths": {
+            f"/api/v1/{name}": {"post": _operation(name, one.request)}
+            for name, one in offered.items()
+        },
         "components": {
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
@@ -117,8 +121,7 @@ def describe() -> dict[str, Any]:
     }
 
 
-def _operation(name: str) -> dict[str, Any]:
-    request = OFFERED[name].request
+def _operation(name: str, request: type[Request]) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": name,
         "summary": (request.__doc__ or "").strip().partition("\n")[0],
@@ -134,7 +137,7 @@ def _operation(name: str) -> dict[str, Any]:
             },
         },
     }
-    if name == "Login":
+    if request.signs_in == "person":
         described["security"] = []
     return described
 

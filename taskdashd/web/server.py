@@ -4,7 +4,6 @@ import errno
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, Protocol
@@ -12,7 +11,7 @@ from typing import Any, Final, Protocol
 import structlog
 import trio
 
-from taskdashd.logs import Sparing
+from taskdashd.settings.logs import Sparing
 from taskdashd.web import http
 from taskdashd.web.app import SAFE, App
 from taskdashd.web.socket import handshake
@@ -35,14 +34,21 @@ class Limits(Protocol):
     write_timeout: float
 
 
+class Certificate(Protocol):
+    """A certificate that may be reloaded."""
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """What is in force now."""
+
+
 class Server:
     """Accepts connections and serves each in a task of its own."""
 
-    def __init__(self, app: App, limits: Limits, tls: Callable[[], ssl.SSLContext] | None) -> None:
+    def __init__(self, app: App, limits: Limits, tls: Certificate | None) -> None:
         self._app = app
         self._limits = limits
         self._tls = tls
-        """Gives the certificate in force."""
         self._connections = 0
         self._of_address: Counter[str] = Counter()
 
@@ -103,7 +109,7 @@ class Server:
         raw: socket.socket | None = sock._sock  # type: ignore[attr-defined]
         if self._tls is not None:
             raw = None
-            stream = trio.SSLStream(stream, self._tls(), server_side=True)
+            stream = trio.SSLStream(stream, self._tls.context, server_side=True)
             with trio.fail_after(limits.handshake_timeout):
                 try:
                     await stream.do_handshake()

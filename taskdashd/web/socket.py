@@ -14,12 +14,12 @@ from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError, generate_accept_token
 
 from taskdash_protocol import strictjson
-from taskdash_protocol.errors import BadRequest, ServerError
+from taskdash_protocol.errors import BadRequest, Outcome, ServerError
+from taskdashd.core.replies import error_body, reply_body
+from taskdashd.core.run import Runner
+from taskdashd.core.session import Session
+from taskdashd.core.table import Result
 from taskdashd.domain.access import Identity
-from taskdashd.operations.dispatch import parse, perform
-from taskdashd.operations.engine import Engine
-from taskdashd.operations.replies import error_body, reply_body
-from taskdashd.operations.session import Session
 from taskdashd.web.board import Board, Place
 from taskdashd.web.frames import text_frame
 from taskdashd.web.http import GONE, Refused, Request
@@ -28,8 +28,6 @@ PING_S: Final = 25.0
 _SILENCE_S: Final = 60.0
 _UNANSWERED_MAX: Final = 64
 _READ_BYTES: Final = 64 << 10
-_ELSEWHERE: Final = ("Login", "Logout")
-"""These are about the cookie, which only an answer of HTTP can set."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -60,7 +58,7 @@ class Socket:
         raw: socket.socket | None,
         session: Session,
         identity: Identity,
-        engine: Engine,
+        runner: Runner,
         *,
         message_bytes_max: int,
         waiting_bytes_max: int,
@@ -73,7 +71,7 @@ class Socket:
         self._stream = stream
         self._raw = raw
         """The socket beneath, where what is sent needs nothing done to it."""
-        self._engine = engine
+        self._runner = runner
         self._message_bytes_max = message_bytes_max
         self._waiting_bytes_max = waiting_bytes_max
         self._write_timeout_s = write_timeout_s
@@ -224,20 +222,21 @@ class Socket:
             seq, name, body = fields.get("seq"), fields.get("op"), fields.get("body", {})
             if type(seq) is not int or type(name) is not str or type(body) is not dict:
                 raise BadRequest("a message must hold seq (integer), op (string), body (object)")
-            if name in _ELSEWHERE:
+            operation = self._runner.offered.get(name)
+            if operation is not None and operation.request.sets_cookie:
                 raise BadRequest(f"ask POST /api/v1/{name}: a websocket cannot set a cookie")
-            request = parse(name, body)
+            request = self._runner.parse(name, body)
         except ServerError as refusal:
             self._reply(seq, error_body(refusal))
             return
         self._unanswered += 1
 
-        def done(result: Any) -> None:
+        def done(result: Outcome[Result]) -> None:
             self._unanswered -= 1
             self._answered.set()
             self._reply(seq, reply_body(request, result))
 
-        perform(request, self.session, self._engine, done)
+        self._runner.visit(request, self.session, done)
 
     def _reply(self, seq: Any, body: bytes) -> None:
         self.put(text_frame(b'{"seq":%b,%b' % (strictjson.dumps(seq), body[1:])))

@@ -1,12 +1,9 @@
-"""What boards are told of changes and of people: each encoded once, however many look."""
+"""What boards are told of a change: encoded once, however many look."""
 
 from typing import Any
 
 from taskdash_protocol import strictjson
-from taskdashd.domain.access import Identity, Sight
-from taskdashd.domain.people import Person
-from taskdashd.operations.engine import PERSON, Engine
-from taskdashd.operations.people import about as about_person
+from taskdashd.domain.access import Sight
 
 
 class Step:
@@ -49,43 +46,3 @@ class Step:
         if self._new is None:
             self._new = strictjson.reload(self._after)
         return self._new
-
-
-class Directory:
-    """The people, each encoded once, and again only when what others may know of them changes."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._known: dict[str, tuple[frozenset[str], bytes]] = {}
-        """By employee number: their groups, and what is told of them."""
-        self._of_groups: dict[frozenset[str] | None, bytes] = {}
-        self.refresh()
-
-    def refresh(self) -> bool:
-        """Look at all people again; tell whether there is anything new to be told."""
-        everybody = map(Person.from_record, self._engine.view.records.all(PERSON))
-        known = {
-            one.id: (frozenset(one.groups), strictjson.dumps(about_person(one)))
-            for one in everybody
-        }
-        if known == self._known:
-            return False
-        self._known = known
-        self._of_groups.clear()
-        return True
-
-    def seen_by(self, identity: Identity) -> bytes:
-        """Give those whom somebody sees, as a JSON array: who shares a group, and themselves."""
-        groups = identity.confined_to
-        told = self._of_groups.get(groups)
-        if told is None:
-            shown = [
-                text
-                for theirs, text in self._known.values()
-                if groups is None or not groups.isdisjoint(theirs)
-            ]
-            told = self._of_groups[groups] = b",".join(shown)
-        mine = self._known.get(identity.person)
-        if mine is not None and groups is not None and groups.isdisjoint(mine[0]):
-            told = b",".join(filter(None, (told, mine[1])))
-        return b"[%b]" % told

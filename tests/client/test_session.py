@@ -89,11 +89,11 @@ def test_what_was_done_and_not_heard_of_is_not_done_again(
     assert outcome == []
     client.cut()
     client.deaf = False
-    log_before = world.engine.view.committed_rev
+    log_before = world.core.view.committed_rev
     back(client)
     assert [type(one) for one in outcome] == [dict]
     # One change, by which the task is taken up; what it says was there already.
-    assert world.engine.view.committed_rev == log_before + 1
+    assert world.core.view.committed_rev == log_before + 1
     assert found(world, "a")["epoch"] == 2
 
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from taskdash_protocol.errors import AuthError, Conflict, ServerError
 from taskdash_protocol.statuses import WAITING
-from taskdashd.domain import claims
 from taskdashd.domain.access import Identity
-from taskdashd.domain.claims import Standing, standing, step
+from taskdashd.families.people import rules as claims
+from taskdashd.families.people.rules import Standing, standing, step
 
 FREE, CLAIMED, EDITING, REVIEW, DONE = "待领取", "已领取", "编辑中", "待审核", "finish"
 # As people would say it, and not as the module does: from where an act leads where, and for whom.

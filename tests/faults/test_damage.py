@@ -64,7 +64,7 @@ def _truths(data: Path, scratch: Path) -> dict[str, set[str]]:
 def _told(data: Path) -> list[str]:
     """Open it as the daemon does, and give all that it tells; what it refuses is no harm."""
     told: list[str] = []
-    with closing(Database(data)) as database:
+    with closing(Database.open(data)) as database:
         opened = database.start()
         for number in range(_TASKS):
             try:
@@ -146,7 +146,7 @@ def test_a_wal_that_ends_anywhere_opens_at_the_last_whole_commit(
             _copy(spoilable, data)
             left = whole[: _WAL_HEADER_BYTES + cut + extra] if cut else b""
             (data / f"{DATABASE_NAME}-wal").write_bytes(left)
-            with closing(Database(data)) as database:
+            with closing(Database.open(data)) as database:
                 revs.append(database.start().last_rev)
             assert not backup.check(data)
             shutil.rmtree(data)

@@ -135,7 +135,7 @@ def counted(self, sql, *more):
         os._exit(9)
     return execute(self, sql, *more)
 dialect.Connection.execute_sql = counted
-Database(Path(sys.argv[1])).close()
+Database.open(Path(sys.argv[1])).close()
 """
 
 

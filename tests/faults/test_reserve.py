@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import taskdash
-from taskdashd.doors import CONTROL_NAME
+from taskdashd.process.doors import CONTROL_NAME
 
 from .conftest import Start
 from .wire import Client, pace

@@ -8,8 +8,8 @@ import pytest
 from checkout import ROOT
 
 from taskdash_ctl.cli import main as ctl
-from taskdashd import config
 from taskdashd.cli import main as daemon
+from taskdashd.settings import config
 
 PROGRAMS = {"taskdash-ctl": ctl, "taskdashd": daemon}
 

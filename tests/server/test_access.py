@@ -207,7 +207,7 @@ def test_watches_tell_what_is_seen(world: World) -> None:
     past = signed_in(world, "alpha")
     for group in ("b", "a", "b", "a", "b"):
         boss.ask(
-            "Update" if group != "b" or world.engine.view.committed_rev else "Register",
+            "Update" if group != "b" or world.core.view.committed_rev else "Register",
             **task(group=group),
         )
     past.ask("Watch", since=0)

@@ -13,9 +13,9 @@ from world import World
 import taskdash
 from taskdash_protocol import strictjson
 from taskdash_protocol.requests import Audit
+from taskdashd.core.housekeeping import STEADY_S
 from taskdashd.domain.access import Identity
-from taskdashd.doors import CONTROL_NAME
-from taskdashd.operations.housekeeping import STEADY_S
+from taskdashd.process.doors import CONTROL_NAME
 
 Make = Callable[..., World]
 
@@ -82,7 +82,7 @@ def test_pages_are_the_whole(tmp_path_factory: Any, limit: int, writes: int) -> 
     for number in range(writes):
         peer.ask("Register", id=f"t{number % 3}", name=str(number), status="finish")
         if number % 4 == 0:
-            world.engine.acts.note("did", f"somebody-{number}", "something")
+            world.core.acts.note("did", f"somebody-{number}", "something")
             world.advance(1.5)
     told = entries(world, limit=limit)
     revs = [one["rev"] for one in told if one["task"]]
@@ -119,7 +119,7 @@ def test_what_happened_beside_changes_hides_none_of_them(make: Make) -> None:
     """`since` is a time, and what is stored a second later does not stand before it."""
     world = make()
     world.advance(2)
-    world.engine.acts.note("did", "somebody")
+    world.core.acts.note("did", "somebody")
     world.advance(0.25)
     peer = world.connect("p")
     for number in range(10):
@@ -157,7 +157,7 @@ def test_acts_outlive_a_full_disk(make: Make) -> None:
     """They are stored once there is room."""
     world = make()
     world.database.full = True
-    world.engine.acts.note("did", "somebody")
+    world.core.acts.note("did", "somebody")
     world.advance(3)
     world.database.full = False
     world.connect("p").ask("Register", id="t", name="n", status="finish")
@@ -230,7 +230,7 @@ def test_a_flood_of_refusals_is_one_row(make: Make) -> None:
     for number in range(300):
         world.connect(f"10.0.0.1:{number}").ask("Find", id="x")
     for number in range(6000):
-        world.engine.acts.note("refused", f"10.1.{number // 256}.{number % 256}", "no")
+        world.core.acts.note("refused", f"10.1.{number // 256}.{number % 256}", "no")
     world.advance(2)
     world.identities = {"boss": Identity("boss", "operator", key="1")}
     boss = world.connect("x")
@@ -253,7 +253,7 @@ def test_what_is_old_is_forgotten_and_what_is_there_stays(make: Make) -> None:
     for number in range(5):
         peer.ask("Register", id="busy", name=str(number), status="finish")
         peer.ask("Register", id=f"quiet-{number}", name="n", status="finish")
-    world.engine.acts.note("did", "somebody")
+    world.core.acts.note("did", "somebody")
     world.advance(25)
     before = [peer.ask("Find", id=one) for one in ("busy", "quiet-0", "quiet-4")]
     world.advance(STEADY_S - 20)
@@ -283,7 +283,7 @@ def test_a_clock_that_jumps_makes_nothing_old(make: Make) -> None:
     for number in range(3):
         peer.ask("Register", id="t", name=str(number), status="finish")
     world.advance(1)
-    clock, wall = world.engine.clock, world.engine.clock._wall
+    clock, wall = world.core.clock, world.core.clock._wall
     clock._wall = lambda: wall() + 400 * 86400
     world.advance(120)
     assert len(entries(world, task="t")) == 3

@@ -1,6 +1,6 @@
 """The two times of the daemon, across stalls, work and jumps of the wall clock."""
 
-from taskdashd.operations.clock import Clock
+from taskdashd.core.clock import Clock
 
 
 class Hands:

@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 from wire_client import ask
 
-from taskdashd.config import ConfigError, load
+from taskdashd.settings.config import ConfigError, load
 
 
 def test_a_watcher_that_reads_slowly_keeps_its_own_tasks_alive(start, group, task_id):

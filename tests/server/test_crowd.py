@@ -28,14 +28,14 @@ def test_writes_wait_with_their_connection_and_finds_of_others_do_not(world: Wor
     other.ask("Register", id="known", name="n", status="finish")
     replies = register_many(world, 50)
     more = register_many(world, 50)
-    assert world.engine.writer.waiting_rows == 4
+    assert world.core.writer.waiting_rows == 4
     other.send("Find", {"id": "known"})
     other.beat()
     world.sweep()
     assert [reply["id"] for reply in other.replies] == ["known"]
     assert not replies
     while world.writing.jobs or world.reading.jobs:
-        assert world.engine.writer.waiting_rows <= 4
+        assert world.core.writer.waiting_rows <= 4
         (world.writing if world.writing.jobs else world.reading).step()
         world.sweep()
     for some in (replies, more):

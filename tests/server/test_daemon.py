@@ -13,7 +13,7 @@ import pytest
 from daemon import Daemon
 
 import taskdash
-from taskdashd import config
+from taskdashd.settings import config
 
 ROOT = Path(__file__).parents[2]
 

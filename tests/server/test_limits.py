@@ -13,7 +13,7 @@ from world import Peer, World
 import taskdash
 from taskdash_protocol.frames import TASKDASH
 from taskdashd.domain.access import Identity
-from taskdashd.doors import CONTROL_NAME
+from taskdashd.process.doors import CONTROL_NAME
 
 
 @pytest.fixture

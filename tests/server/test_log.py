@@ -9,7 +9,7 @@ import pytest
 SAYS = r"""
 import sys
 import structlog
-from taskdashd import logs
+from taskdashd.settings import logs
 logs.configure(sys.argv[1], "info")
 log = structlog.get_logger()
 evil = "a\x1b[2J\x1b]0;title\x07b\nfaked: line\r\u202ec"

@@ -8,14 +8,13 @@ import pytest
 from world import Peer, World
 
 from taskdash_protocol import strictjson
+from taskdashd.core.replies import reply_body
 from taskdashd.domain.access import ANYONE
-from taskdashd.operations.dispatch import parse, perform
-from taskdashd.operations.people import BACK_OUT_S
-from taskdashd.operations.replies import reply_body
+from taskdashd.families.people.operations.accounts import BACK_OUT_S
 
 
 def recognised(user: str, secret: str, world: World) -> bool:
-    person = world.engine.person(user)
+    person = world.core.identities.person(user)
     return person is not None and person.knows(secret)
 
 
@@ -84,14 +83,14 @@ def test_from_another_address_one_is_warned_and_may_back_out_without_a_trace(wor
     peers = office(world)
     task(world)
     assert peers["ann"].ask("Claim", id="t")["errid"] == OK
-    before = world.engine.person("ann")
+    before = world.core.identities.person("ann")
     stranger = world.connect("10.9.9.9:1")
     warned = stranger.ask("Login", user="ann")
     assert warned["wait"] == BACK_OUT_S
     assert warned["last"]["address"] == "10.0.0.1"
     assert [did["task"] for did in warned["last"]["did"]] == ["t"]
     assert "role" not in warned
-    assert world.engine.person("ann") == before
+    assert world.core.identities.person("ann") == before
     assert stranger.ask("Find", id="t")["errid"] == OK, "it is still whoever it was"
     # A word for another address, or a made-up one, is none.
     other = world.connect("10.9.9.8:1")
@@ -122,7 +121,7 @@ def test_passwords_may_be_demanded(tmp_path: Path) -> None:
     peer = world.connect("10.0.0.1:1")
     assert peer.ask("Login", user="1", name="A")["errid"] == 1000
     assert peer.ask("Login", user="1", name="A", password="correct horse")["welcome"]
-    person = world.engine.person("1")
+    person = world.core.identities.person("1")
     assert person is not None
     assert person.password.startswith("$argon2id$")
     again = world.connect("10.0.0.2:1")
@@ -180,7 +179,7 @@ def test_accounts_are_there_after_a_restart(world: World) -> None:
     office(world)
     world.restart()
     assert world.connect("10.0.0.1:1").ask("Login", user="ann", name="Ann")["welcome"] is False
-    assert world.engine.person("lea") is not None
+    assert world.core.identities.person("lea") is not None
 
 
 # What they see
@@ -396,8 +395,8 @@ URL = "http://10.0.0.7:8080"
 def over_http(world: World, operation: str, **body: Any) -> dict[str, Any]:
     """Ask as the web face does for whoever has no connection, as an operator."""
     got: list[Any] = []
-    visitor = world.engine.visit("10.0.0.7:9", identity=ANYONE)
-    perform(parse(operation, body), visitor, world.engine, got.append)
+    visitor = world.core.sessions.visit("10.0.0.7:9", identity=ANYONE)
+    world.runner.visit(world.runner.parse(operation, body), visitor, got.append)
     world.drain()
     result = strictjson.loads(reply_body(None, got.pop()))
     assert isinstance(result, dict)

@@ -16,9 +16,7 @@ from taskdash_protocol import strictjson
 from taskdash_protocol.errors import AuthError, Busy, Conflict
 from taskdash_protocol.statuses import status_class
 from taskdashd.domain.access import Identity
-from taskdashd.domain.tally import state_of
-from taskdashd.operations.dispatch import parse, perform
-from taskdashd.operations.figures import DayFigures
+from taskdashd.families.figures.rules import Tally, state_of
 from taskdashd.store import backup
 
 BOSS = Identity("boss", "operator", key="k")
@@ -34,8 +32,8 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def begin(world: World, identity: Identity, operation: str, /, **body: Any) -> list[Any]:
     """Ask as over HTTP; the result is put into the list once it is there."""
-    visitor, got = world.engine.visit("10.0.0.50:1", identity=identity), []
-    perform(parse(operation, body), visitor, world.engine, got.append)
+    visitor, got = world.core.sessions.visit("10.0.0.50:1", identity=identity), []
+    world.runner.visit(world.runner.parse(operation, body), visitor, got.append)
     return got
 
 
@@ -46,7 +44,7 @@ def http(world: World, identity: Identity, operation: str, /, **body: Any) -> An
 
 
 def person_of(world: World, user: str) -> Identity:
-    person = world.engine.person(user)
+    person = world.core.identities.person(user)
     assert person is not None
     return person.identity
 
@@ -66,8 +64,8 @@ def test_of_two_who_ask_about_a_services_task_each_is_who_they_are(world: World)
     http(world, BOSS, "Register", id="t", name="n", status="running", url=URL)
     world.restart()
     http(world, BOSS, "ServiceBeat", url=URL)
-    world.engine.view._cache.clear()
-    world.engine.view._cache_bytes = 0
+    world.core.view._cache.clear()
+    world.core.view._cache_bytes = 0
     first = begin(world, person_of(world, "ann"), "Update", id="t", url=URL, status="failed")
     second = begin(world, BOSS, "Update", id="t", url=URL, description="x")
     world.drain()
@@ -186,14 +184,14 @@ def test_an_admin_who_is_one_no_more_changes_nobody_over_http_either(world: Worl
     """There nobody tells the session: the account itself is looked at again."""
     office(world)
     admin(world).ask("SetPerson", user="lea", role="admin")
-    visitor, got = world.engine.visit("10.0.0.50:1"), []
+    visitor, got = world.core.sessions.visit("10.0.0.50:1"), []
     lea = world.connect("10.0.0.1:45")
     lea.ask("Login", user="lea")
-    world.engine.take_for(visitor, person_of(world, "lea"))
+    world.core.identities.take_for(visitor, person_of(world, "lea"))
     visitor.secret = lea.connection.session.secret
     body = {"user": "ann", "role": "admin", "password": "correct horse"}
     admin(world).send("SetPerson", {"user": "lea", "role": "worker"})
-    perform(parse("SetPerson", body), visitor, world.engine, got.append)
+    world.runner.visit(world.runner.parse("SetPerson", body), visitor, got.append)
     world.drain()
     assert isinstance(got[0], AuthError)
     assert person_of(world, "ann").role == "worker"
@@ -222,7 +220,7 @@ def test_a_service_that_is_dead_for_long_is_forgotten(world: World) -> None:
     world.time += 8 * 86400
     world.advance(2)
     assert admin(world).ask("Services")["services"] == []
-    assert not [one for one in world.engine.sessions.values() if one.stands_in]
+    assert not [one for one in world.core.sessions if one.stands_in]
     # Whoever comes back begins anew, and its tasks live by its beats.
     http(world, BOSS, "RegisterService", url=URL)
     http(world, BOSS, "Register", id="t", name="n", status="running", url=URL)
@@ -237,7 +235,7 @@ def test_accounts_stay_within_their_bound(tmp_path: Path) -> None:
         body = {"user": f"u{number}", "name": "n", "password": "correct horse"}
         world.connect(f"10.0.1.{number}:1").send("Login", body)
     world.drain()
-    assert world.engine.view.records.count("person") == 2
+    assert world.core.view.records.count("person") == 2
     world.close()
 
 
@@ -302,8 +300,8 @@ def test_a_new_claim_keeps_its_own_time_though_the_old_could_not_be_freed(world:
         raise Busy("no")
 
     world.database.load = fail  # type: ignore[method-assign]
-    world.engine.view._cache.clear()
-    world.engine.view._cache_bytes = 0
+    world.core.view._cache.clear()
+    world.core.view._cache_bytes = 0
     world.advance(11)
     world.database.load = load  # type: ignore[method-assign]
     assert admin(world).ask("Assign", id="t", to="bob", limit=20)["errid"] == OK
@@ -363,32 +361,34 @@ def test_a_watch_does_not_end_without_a_word(world: World) -> None:
     assert not bob.open
 
 
-def test_figures_are_of_what_one_sees(world: World) -> None:
+def test_figures_are_of_what_one_sees(tmp_path: Path) -> None:
+    world = World(tmp_path, with_board=True)
     office(world)
-    figures = DayFigures(world.engine, world.database.tally())
     task(world, group_id="paint", user="eve", checker="ann", status=REVIEW)
     task(world, "u", group_id="paint")
     sight = person_of(world, "ann").sight
-    assert figures.tally.report(sight, world.engine.clock.wall())["states"] == {REVIEW: 1}
+    report = world.core.part(Tally).report(sight, world.core.clock.wall())
+    assert report["states"] == {REVIEW: 1}
+    world.close()
 
 
-def test_the_day_goes_on_after_a_restart(world: World) -> None:
+def test_the_day_goes_on_after_a_restart(tmp_path: Path) -> None:
     """What happened before is not forgotten, nor counted twice."""
+    world = World(tmp_path, with_board=True)
     office(world)
-    figures = DayFigures(world.engine, world.database.tally())
     task(world)
     world.advance(10)
     assert admin(world).ask("Claim", id="t", user="ann")["errid"] == OK
-    figures.tick()
-    figures.store()
+    world.figures.tick()
+    world.figures.store()
     world.drain()
     world.restart()
-    again = DayFigures(world.engine, world.database.tally())
-    again.tick()
-    told = again.tally.report(None, world.engine.clock.wall())
+    world.figures.tick()
+    told = world.core.part(Tally).report(None, world.core.clock.wall())
     assert told["states"] == {CLAIMED: 1}
     assert sum(one["events"].get("claimed", 0) for one in told["day"]) == 1
     assert told["claim_s"] == pytest.approx(10)
+    world.close()
 
 
 # The worst moment
@@ -454,9 +454,9 @@ def test_a_beat_from_elsewhere_keeps_no_connection_alive(world: World) -> None:
     assert state(world) == "alive"
 
 
-def test_what_a_service_is_asked_for_is_its_own_and_leaves_people_theirs(world: World) -> None:
+def test_what_a_service_is_asked_for_is_its_own_and_leaves_people_theirs(tmp_path: Path) -> None:
     said = [{"ID": "t", "TaskType": "cut", "Status": "running"}, {"ID": "u", "Status": FREE}]
-    world.engine.services.fetch = lambda _url, _id, then: then(said)
+    world = World(tmp_path, fetch=lambda _url, _id, then: then(said))
     office(world)
     assert http(world, BOSS, "RegisterService", url=URL, fetch=True)["tasks"] == ["t", "u"]
     assert admin(world).ask("Claim", id="u", user="ann")["errid"] == OK
@@ -472,6 +472,7 @@ def test_what_a_service_is_asked_for_is_its_own_and_leaves_people_theirs(world: 
     assert beaten(world) == "running"
     said.append({"ID": ""})
     assert "the service's answer" in http(world, BOSS, "FetchTasks", url=URL).detail
+    world.close()
 
 
 def test_a_damaged_record_is_found_before_the_daemon_starts(tmp_path: Path) -> None:
@@ -504,9 +505,8 @@ STEPS = st.lists(
 def test_the_figures_are_what_a_count_would_find(history: list[Any]) -> None:
     """After any history, with writes that failed in it."""
     with tempfile.TemporaryDirectory() as directory:
-        world = World(Path(directory))
+        world = World(Path(directory), with_board=True)
         office(world)
-        figures = DayFigures(world.engine, world.database.tally())
         for operation, task_id, status, group, user, checker, full in history:
             if operation == "time":
                 world.advance(31)
@@ -520,7 +520,7 @@ def test_the_figures_are_what_a_count_would_find(history: list[Any]) -> None:
         for user in ("ann", "bob", "lea", None):
             sight = None if user is None else person_of(world, user).sight
             seen = [task for task in told if sight is None or sight.sees(task)]
-            report = figures.tally.report(sight, world.engine.clock.wall())
+            report = world.core.part(Tally).report(sight, world.core.clock.wall())
             assert report["states"] == Counter(state_of(task["status"]) for task in seen)
             for person, load in report["load"].items():
                 held = [state_of(task["status"]) for task in seen if task["user"] == person]
@@ -533,11 +533,11 @@ def test_what_is_asked_by_http_counts_for_who_asks(tmp_path: Path) -> None:
     """Each request comes on a session of its own, and they share what an identity may ask."""
     world = World(tmp_path, identity_rate=5)
     office(world)
-    engine, got = world.engine, []
+    core, runner, got = world.core, world.runner, []
     for _ in range(50):
-        visitor = engine.visit("10.0.0.50:1")
-        engine.take_for(visitor, person_of(world, "ann"))
-        perform(parse("People", {}), visitor, engine, got.append)
+        visitor = core.sessions.visit("10.0.0.50:1")
+        core.identities.take_for(visitor, person_of(world, "ann"))
+        runner.visit(runner.parse("People", {}), visitor, got.append)
         visitor.give_back()
     assert any(isinstance(one, Busy) for one in got)
     world.close()

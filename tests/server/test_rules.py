@@ -196,7 +196,7 @@ def test_a_fault_in_a_handler_is_answered_and_the_connection_lives(
     def broken(*_: Any) -> None:
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr(world.engine, "check_room", broken)
+    monkeypatch.setattr(world.core.room, "check_live", broken)
     reply = peer.ask("Register", id="a", name="n")
     assert reply["errid"] == 1001
     assert "secret" not in str(reply)

@@ -13,7 +13,7 @@ from daemon import Daemon, taskdashd
 from wire_client import Wire
 
 import taskdash
-from taskdashd.tokens import FILE_NAME, TokenError, TokenFile
+from taskdashd.settings.tokens import FILE_NAME, TokenError, TokenFile
 
 
 def made(data: Path, name: str, *words: str) -> str:
@@ -121,7 +121,7 @@ def file_with(**change: object) -> str:
 )
 def test_a_damaged_file_keeps_the_tokens_that_are_known(tmp_path: Path, content: str) -> None:
     """And says so; a daemon does not start with it."""
-    tokens = TokenFile(tmp_path, lambda: 0.0)
+    tokens = TokenFile.read(tmp_path, lambda: 0.0)
     _, text = tokens.create("one", "service", [], None)
     (tmp_path / FILE_NAME).write_bytes(content.encode(errors="surrogateescape"))
     with pytest.raises(TokenError, match="is damaged"):
@@ -134,7 +134,7 @@ def test_a_damaged_file_keeps_the_tokens_that_are_known(tmp_path: Path, content:
 
 def test_a_name_that_is_made_anew_is_another_token(tmp_path: Path) -> None:
     """Whoever signed in with the old one must do so again."""
-    tokens = TokenFile(tmp_path, lambda: 0.0)
+    tokens = TokenFile.read(tmp_path, lambda: 0.0)
     _, text = tokens.create("one", "operator", [], None)
     identity = tokens.identify(text)
     assert identity is not None
@@ -152,7 +152,7 @@ def test_tokens_made_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
         for number in range(8)
     ]
     assert [one.communicate()[1] and one.returncode for one in started] == [0] * 8
-    assert len(TokenFile(tmp_path, lambda: 0.0).tokens) == 8
+    assert len(TokenFile.read(tmp_path, lambda: 0.0).tokens) == 8
 
 
 @pytest.mark.fault(35)
@@ -177,7 +177,7 @@ def test_what_is_wrong_with_a_token_is_not_told(tmp_path: Path) -> None:
 def test_a_token_is_over_when_it_is_over(tmp_path: Path) -> None:
     """By the wall clock, and for those who have signed in too."""
     now = [1000.0]
-    tokens = TokenFile(tmp_path, lambda: now[0])
+    tokens = TokenFile.read(tmp_path, lambda: now[0])
     _, text = tokens.create("one", "service", ["a"], 60)
     identity = tokens.identify(text)
     assert identity is not None
@@ -194,7 +194,7 @@ def test_a_token_is_over_when_it_is_over(tmp_path: Path) -> None:
 )
 def test_what_is_no_token_is_nobody(tmp_path: Path, wrong: str) -> None:
     """Whatever it is."""
-    tokens = TokenFile(tmp_path, lambda: 0.0)
+    tokens = TokenFile.read(tmp_path, lambda: 0.0)
     _, text = tokens.create("one", "service", [], None)
     assert tokens.identify(wrong) is None
     assert tokens.identify(text + "x") is None

@@ -28,7 +28,7 @@ def change(rev: int, task_id: str, previous: tasks.Task | None = None, **fields:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path)
+    database = Database.open(tmp_path)
     database.start()
     yield database
     database.close()
@@ -46,14 +46,14 @@ def test_it_is_opened_the_way_that_survives_a_pulled_plug(database: Database) ->
 
 def test_the_fold_is_made_again_from_the_log_at_the_next_start(tmp_path: Path) -> None:
     """What was committed and not folded is found, by id and as a live task."""
-    database = Database(tmp_path)
+    database = Database.open(tmp_path)
     assert database.start()[:4] == (0, 0, 1, [])
     first = change(1, "a", status="running")
     database.append([first, change(2, "b", status="finish"), change(5, "a", first.task, user="w")])
     assert database.load(["a"], []) == {}
     assert database.load([], [5])["a"].rev == 5
     database.close()
-    database = Database(tmp_path)
+    database = Database.open(tmp_path)
     opened = database.start(fold_rows=2)
     assert opened[:4] == (5, 0, 2, [("a", None)])
     assert "a" in opened.known
@@ -78,7 +78,7 @@ def test_a_second_daemon_on_the_same_directory_is_refused(
     """And told which process has it."""
     code = (
         "from pathlib import Path; from taskdashd.store.database import Database;"
-        f"Database(Path({str(tmp_path)!r}))"
+        f"Database.open(Path({str(tmp_path)!r}))"
     )
     second = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "another taskdashd (process " in second.stderr
@@ -86,12 +86,12 @@ def test_a_second_daemon_on_the_same_directory_is_refused(
 
 def test_data_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     """Nothing is changed, and the message says what to do."""
-    Database(tmp_path).close()
+    Database.open(tmp_path).close()
     connection = apsw.Connection(str(tmp_path / "taskdash.db"))
     connection.execute("INSERT INTO schema_migration (name, applied) VALUES ('0999_future', 'x')")
     connection.close()
     with pytest.raises(StoreUnusable, match=r"newer taskdashd.*0999_future.*install"):
-        Database(tmp_path)
+        Database.open(tmp_path)
 
 
 def test_a_migration_that_dies_leaves_the_old_schema_and_a_rerun_finishes(
@@ -106,9 +106,9 @@ def test_a_migration_that_dies_leaves_the_old_schema_and_a_rerun_finishes(
     (steps / "0001_initial.py").write_text(good + "    raise RuntimeError('power cut')\n")
     monkeypatch.setattr(module, "MIGRATIONS", steps)
     with pytest.raises(RuntimeError):
-        Database(tmp_path / "data")
+        Database.open(tmp_path / "data")
     monkeypatch.undo()
-    database = Database(tmp_path / "data")
+    database = Database.open(tmp_path / "data")
     assert database.start().boot == 1
     database.close()
 
@@ -118,16 +118,16 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path, content: bytes) -
     """With a sentence, and the file stays as it is."""
     (tmp_path / "taskdash.db").write_bytes(content)
     with pytest.raises(StoreUnusable, match=r"cannot open .*taskdash.db"):
-        Database(tmp_path)
+        Database.open(tmp_path)
     assert (tmp_path / "taskdash.db").read_bytes() == content
     (tmp_path / "taskdash.db").unlink()
     # The lock was given back.
-    Database(tmp_path).close()
+    Database.open(tmp_path).close()
 
 
 def test_a_query_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     """1005, and the connection goes on working."""
-    database = Database(tmp_path, query_timeout_s=0.000001)
+    database = Database.open(tmp_path, query_timeout_s=0.000001)
     database.start()
     database.append([change(rev, f"t{rev}", user=str(rev % 7)) for rev in range(1, 3000)])
     database.fold(3000)
@@ -166,7 +166,7 @@ def test_pages_are_what_a_plain_list_gives(
     folded: int,
 ) -> None:
     """Every order and filter; each task exactly once, whether the fold has it or not yet."""
-    database = Database(tmp_path_factory.mktemp("query"))
+    database = Database.open(tmp_path_factory.mktemp("query"))
     database.start()
     changes = [
         change(rev, f"t{rev % 10}{rev}", user=user, status=status, description=description)

@@ -13,8 +13,8 @@ from pathlib import Path
 from office import CLAIMED, EDITING, FREE, REVIEW, Office, furnish
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from taskdashd.domain.tally import BUCKET_S, DAY_S, Tally, Took
 from taskdashd.domain.times import stamp
+from taskdashd.families.figures.rules import BUCKET_S, DAY_S, Tally, Took
 from taskdashd.store.database import Database
 from taskdashd.store.records import Record
 
@@ -62,7 +62,7 @@ def a_day(now: float) -> Tally:
 def prepare(data: Path) -> None:
     """Store a day that has been, before the daemon starts."""
     now = time.time()
-    database = Database(data)
+    database = Database.open(data)
     database.start()
     services = []
     for name, host, before in (

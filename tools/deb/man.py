@@ -16,7 +16,7 @@ import click
 import taskdash_ctl.cli
 import taskdashd.cli
 from taskdash_protocol import __version__
-from taskdashd import config
+from taskdashd.settings import config
 
 CTL = "taskdash-ctl"
 DAEMON = "taskdashd"

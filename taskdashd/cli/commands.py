@@ -1,0 +1,223 @@
+"""`taskdashd run` and `taskdashd config`."""
+
+import os
+import resource
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import click
+import trio
+
+from taskdash_protocol import PROTOCOL_VERSION, __version__
+from taskdashd.cli.options import (
+    EXIT_FAILURE,
+    EXIT_USAGE,
+    config_option,
+    data_options,
+    fail,
+    settings_of,
+)
+from taskdashd.cli.options import load as load_settings
+from taskdashd.cli.tokens import cert, token
+from taskdashd.settings import config, logs
+
+_FLAGS = (
+    "listen",
+    "listen_tls",
+    "web",
+    "data",
+    "auth",
+    "heartbeat_timeout",
+    "backup_every",
+    "backup_keep",
+    "log_format",
+    "log_level",
+)
+
+
+def _settings_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add a flag for each setting that people change most; the file holds the rest."""
+    for name in reversed(_FLAGS):
+        metadata = config.TABLE[name].metadata
+        command = click.option(
+            f"--{name.replace('_', '-')}",
+            name,
+            metavar=metadata["unit"].upper().replace("|OFF", "|off"),
+            help=metadata["about"],
+        )(command)
+    return config_option(command)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message=f"taskdashd %(version)s (protocol {PROTOCOL_VERSION})")
+def main() -> None:
+    """TaskDash's daemon: who runs what, who has died, who waits for whom."""
+
+
+main.add_command(token)
+main.add_command(cert)
+
+
+@main.command()
+@_settings_options
+def run(config_file: Path | None, **flags: Any) -> None:
+    """Serve until SIGTERM. SIGHUP rereads the configuration.
+
+    \b
+    taskdashd run
+    taskdashd run --listen 127.0.0.1:13920 --data /var/lib/taskdash
+    """
+    from taskdashd import daemon
+    from taskdashd.process.doors import StartError
+    from taskdashd.store.lock import StoreUnusable
+
+    def load() -> config.Settings:
+        return load_settings(flags, config_file)[0]
+
+    try:
+        settings = load()
+    except config.ConfigError as error:
+        fail(str(error), EXIT_USAGE)
+    logs.configure(settings.log_format, settings.log_level)
+    os.umask(0o077)
+    # A core would hold tokens and tasks.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _raise_descriptor_limit(settings.max_connections)
+    try:
+        trio.run(daemon.serve, settings, load)
+    except (StartError, StoreUnusable) as error:
+        fail(str(error), EXIT_FAILURE)
+
+
+@main.command("config")
+@_settings_options
+def show_config(config_file: Path | None, **flags: Any) -> None:
+    """Show each setting's value and where it comes from."""
+    try:
+        settings, sources = load_settings(flags, config_file)
+    except config.ConfigError as error:
+        fail(str(error), EXIT_USAGE)
+    rows = [
+        (name, _shown(getattr(settings, name)), setting.metadata["unit"], sources[name])
+        for name, setting in config.TABLE.items()
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        click.echo("  ".join([*cells, row[3]]).rstrip())
+
+
+@main.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@data_options
+def backup(file: Path, data: str | None, config_file: Path | None) -> None:
+    """Copy the database to FILE while the daemon runs, and read the copy back.
+
+    \b
+    taskdashd backup /media/usb/taskdash.db
+    taskdashd run --backup-every 1h --backup-keep 24     # by itself
+    """
+    from taskdashd.store import backup as backups
+
+    settings = settings_of(data, config_file)
+    os.umask(0o077)
+    try:
+        _say_copy("backed up", backups.write(settings.data, file))
+    except backups.BackupError as error:
+        fail(str(error), EXIT_FAILURE)
+
+
+@main.command()
+@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--newest", is_flag=True, help="The newest good one that the daemon made itself.")
+@click.option("--force", is_flag=True, help="Move a database that is there aside.")
+@data_options
+def restore(
+    file: Path | None, newest: bool, force: bool, data: str | None, config_file: Path | None
+) -> None:
+    """Put a backup in the place of the database. The daemon must not run.
+
+    \b
+    taskdashd restore /media/usb/taskdash.db
+    taskdashd restore --newest --force
+    """
+    from taskdashd.store import backup as backups
+
+    if (file is None) != newest:
+        fail("name a FILE or say --newest", EXIT_USAGE)
+    settings = settings_of(data, config_file)
+    os.umask(0o077)
+    try:
+        chosen = file or backups.newest_good(config.backup_dir(settings)).path
+        copy, aside = backups.restore(chosen, settings.data, force=force)
+    except (backups.BackupError, backups.StoreUnusable) as error:
+        fail(str(error), EXIT_FAILURE)
+    _say_copy("restored", copy)
+    if aside is not None:
+        click.echo(f"what was there is in {aside}; remove it when it is no longer wanted")
+
+
+@main.command()
+@click.option("--repair", is_flag=True, help="Mend what can be mended. The daemon must not run.")
+@data_options
+def check(repair: bool, data: str | None, config_file: Path | None) -> None:
+    """Read the database from end to end and say what is wrong, and what to do. Exits 1 if any.
+
+    \b
+    taskdashd check
+    taskdashd check --repair
+    """
+    from taskdashd.store import backup as backups
+
+    settings = settings_of(data, config_file)
+    try:
+        faults = backups.check(settings.data)
+        if repair and faults and all(fault.cure == backups.REBUILD for fault in faults):
+            backups.repair(settings.data)
+            for fault in faults:
+                click.echo(f"mended: {fault.what}")
+            click.echo("the next start makes the task table again from the log")
+            return
+    except (backups.BackupError, backups.StoreUnusable) as error:
+        fail(str(error), EXIT_FAILURE)
+    for fault in faults:
+        click.echo(f"fault: {fault.what}\n  to do: {fault.cure}")
+    if faults:
+        sys.exit(EXIT_FAILURE)
+    click.echo(f"{settings.data}: no fault found")
+
+
+def _say_copy(done: str, copy: Any) -> None:
+    kib = copy.size_bytes / 1024
+    size = f"{kib:.0f} KiB" if kib < 1024 else f"{kib / 1024:.1f} MiB"
+    click.echo(f"{done} {copy.path}: {copy.tasks} tasks, rev {copy.rev}, {size}, read back whole")
+
+
+def _shown(value: Any) -> str:
+    if value is None or value == ():
+        return "off"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple) and not isinstance(value, config.Address):
+        return ",".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _raise_descriptor_limit(max_connections: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = max_connections + 64
+    if soft < wanted:
+        raised = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        # A sandbox may forbid it; what is missing then is said below.
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
+            soft = raised
+    if soft < wanted:
+        click.echo(
+            f"taskdashd: only {soft} open files are allowed, too few for max_connections ="
+            f" {max_connections}: raise LimitNOFILE, or lower the setting",
+            err=True,
+        )

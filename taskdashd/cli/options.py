@@ -1,0 +1,51 @@
+"""What the daemon's commands have in common: options, settings, how they fail."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from taskdashd.settings import config
+
+EXIT_FAILURE = 1
+EXIT_USAGE = 2
+
+
+def config_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `--config`."""
+    return click.option(
+        "--config",
+        "config_file",
+        envvar=f"{config.ENVIRONMENT_PREFIX}CONFIG",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="A TOML file with settings; flags and TASKDASHD_* variables stand over it.",
+    )(command)
+
+
+def data_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add what says which data directory a command is about."""
+    about = config.TABLE["data"].metadata["about"]
+    return config_option(click.option("--data", metavar="DIRECTORY", help=about)(command))
+
+
+def settings_of(data: str | None, config_file: Path | None) -> config.Settings:
+    """Read the settings; one that will not do ends the program."""
+    try:
+        return load({"data": data}, config_file)[0]
+    except config.ConfigError as error:
+        fail(str(error), EXIT_USAGE)
+
+
+def load(flags: dict[str, Any], config_file: Path | None) -> tuple[config.Settings, dict[str, str]]:
+    """Read the settings, and where each came from. Raises `ConfigError`."""
+    given = {name: value for name, value in flags.items() if value is not None}
+    return config.load(given, os.environ, config_file)
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Say what is wrong, and end the program."""
+    click.echo(f"taskdashd: {message}", err=True)
+    sys.exit(code)

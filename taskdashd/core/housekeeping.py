@@ -1,0 +1,98 @@
+"""What is done now and then: acts are stored, and what is too old is forgotten."""
+
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from taskdash_protocol.errors import Outcome, ServerError
+from taskdashd.core.acts import Acts
+from taskdashd.core.clock import Clock
+from taskdashd.domain.times import stamp
+from taskdashd.store.database import Health
+from taskdashd.store.reader import Reader
+from taskdashd.store.reserve import Reserve
+from taskdashd.store.writer import Writer
+
+_FORGET_EVERY_S: Final = 1.0
+_LOOK_FOR_ROOM_S: Final = 5.0
+_NOTHING_OLD_S: Final = 60.0
+STEADY_S: Final = 3600.0
+"""Nothing is forgotten until the wall clock has gone steadily for so long."""
+_JUMP_S: Final = 60.0
+_FUTURE_S: Final = 86400.0
+"""What is stamped later than that from now was stamped by a clock that was wrong."""
+
+
+class HousekeepingLimits(Protocol):
+    """The settings that are read here; they may change while the daemon runs."""
+
+    audit_keep: float | None
+
+
+class Housekeeping:
+    """See the module; `tick` is called a few times a second."""
+
+    def __init__(
+        self,
+        limits: HousekeepingLimits,
+        clock: Clock,
+        acts: Acts,
+        reader: Reader,
+        writer: Writer,
+        reserve: Reserve,
+        chores: Sequence[Callable[[], None]],
+    ) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._acts = acts
+        self._reader = reader
+        self._writer = writer
+        self._reserve = reserve
+        self._chores = chores
+        """What families have to do now and then, in this order."""
+        self._forget_at = self._look_at = 0.0
+        self._forgotten_rev = 0
+        self._ahead_s = self._clock_ahead_s()
+        self._steady_since = clock.now()
+
+    def tick(self) -> None:
+        """Do what is due."""
+        if acts := self._acts.due():
+            self._writer.note(acts)
+        for chore in self._chores:
+            chore()
+        self._look_for_room()
+        self._forget()
+
+    def _look_for_room(self) -> None:
+        now, reserve = self._clock.now(), self._reserve
+        if now < self._look_at:
+            return
+        self._look_at = now + _LOOK_FOR_ROOM_S
+        if not reserve.given_up:
+            reserve.fill()
+            return
+
+        def looked(health: Outcome[Health]) -> None:
+            reserve.is_over(0 if isinstance(health, ServerError) else health.reusable_bytes)
+
+        self._reader.health(lambda: True, looked, check=False)
+
+    def _clock_ahead_s(self) -> float:
+        return self._clock.wall() - self._clock.now()
+
+    def _forget(self) -> None:
+        now = self._clock.now()
+        ahead_s = self._clock_ahead_s()
+        if abs(ahead_s - self._ahead_s) > _JUMP_S:
+            # A clock that is wrong for a while, as before a Pi has found its time server, must not
+            # make everything look old.
+            self._steady_since = now
+        self._ahead_s = ahead_s
+        keep_s = self._limits.audit_keep
+        if keep_s is None or now - self._steady_since < STEADY_S or now < self._forget_at:
+            return
+        advanced = self._writer.forgotten_rev != self._forgotten_rev
+        self._forgotten_rev = self._writer.forgotten_rev
+        self._forget_at = now + (_FORGET_EVERY_S if advanced else _NOTHING_OLD_S)
+        wall = self._clock.wall()
+        self._writer.forget(stamp(wall - keep_s), stamp(wall + _FUTURE_S))

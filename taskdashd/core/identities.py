@@ -1,0 +1,179 @@
+"""Who is signed in as whom, what they may still ask, and who has tried too often."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from taskdash_protocol.errors import AuthError, Conflict, ServerError
+from taskdashd.core.access import Access
+from taskdashd.core.acts import Acts
+from taskdashd.core.clock import Clock
+from taskdashd.core.commits import Following
+from taskdashd.core.failures import SIGN_UPS_MAX, Failures
+from taskdashd.core.session import Session
+from taskdashd.core.sessions import Sessions
+from taskdashd.domain.access import Identity
+from taskdashd.domain.budget import Budget
+from taskdashd.domain.people import Person
+from taskdashd.store.records import Record, Records
+from taskdashd.store.transaction import Transaction
+
+PERSON: Final = "person"
+"""The kind of record that an account is."""
+_BUDGETS_MAX: Final = 10_000
+
+
+class IdentityLimits(Protocol):
+    """The settings that are read here; they may change while the daemon runs."""
+
+    identity_rate: int | None
+
+
+class Identities(Following):
+    """Signs sessions in and out, by token or as a person."""
+
+    def __init__(
+        self,
+        limits: IdentityLimits,
+        clock: Clock,
+        access: Access,
+        acts: Acts,
+        sessions: Sessions,
+        records: Records,
+    ) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._access = access
+        self._acts = acts
+        self._sessions = sessions
+        self._records = records
+        self._budgets: OrderedDict[str, Budget] = OrderedDict()
+        """By the identity's key."""
+        self.failures = Failures(clock.now)
+        """Of people who sign in."""
+        self.sign_ups = Failures(clock.now, SIGN_UPS_MAX)
+        """Of accounts that people make for themselves."""
+
+    @property
+    def required(self) -> bool:
+        """Whether a connection must sign in."""
+        return self._access.required
+
+    def person(self, number: str) -> Person | None:
+        """Give the account of an employee number, as of the last commit."""
+        found = self._records.committed(PERSON, number)
+        return None if found is None else Person.from_record(found)
+
+    def sign_in(self, session: Session, token: str) -> None:
+        """Take a session for whom a token stands for. Raises `AuthError`, `Busy`."""
+        if not session.is_local:
+            self.become(session, self._access.sign_in(token, session.address))
+
+    def recognise(self, session: Session, name: str | None) -> None:
+        """Take a session for whom its verified certificate names, if that name has a token."""
+        identity = None if name is None else self._access.named(name)
+        if identity is not None:
+            self.become(session, identity)
+
+    def refusal(self, session: Session, token: object) -> ServerError | None:
+        """Say why a request is not done of somebody who has not signed in; None if it may be.
+
+        A good token in the request's header signs in: for this request, and for those after it that
+        bring none.
+        """
+        try:
+            self.sign_in(session, token if type(token) is str else "")
+        except ServerError as refusal:
+            return refusal
+        return None
+
+    def become(self, session: Session, identity: Identity) -> None:
+        """Take a session for somebody; what it watched as somebody else ends."""
+        if session.is_local:
+            return
+        before = session.identity
+        if before is not None and before != identity:
+            self._sessions.end_watches(session)
+        if identity.name and before != identity:
+            self._acts.note("signed in", f"{identity.name} ({session.peer})", identity.rights)
+        session.remember_admission(identity)
+        self.take_for(session, identity)
+
+    def take_for(self, session: Session, identity: Identity) -> None:
+        """Take a session for somebody who has signed in before."""
+        session.signed_in(identity)
+        if identity.key:
+            session.share(self._budget_of(identity))
+
+    def share_of_address(self, session: Session) -> None:
+        """Let somebody who has not signed in draw from what all of their address may ask."""
+        session.share(self._budget_of(Identity("", "reader", key=f"address {session.address}")))
+
+    def sign_out(self, session: Session) -> None:
+        """Take a session for what it was before somebody signed in as a person."""
+        self._sessions.end_watches(session)
+        session.signed_out(self._access.at_first)
+
+    def refused(self, session: Session, error: AuthError) -> None:
+        """Note that somebody may not do what they have asked."""
+        name = session.identity.name if session.identity is not None else ""
+        who = f"{name} ({session.address})" if name else session.address
+        self._acts.note("refused", who, error.detail)
+
+    def kept(self, records: Sequence[Record]) -> None:
+        """Take everybody who is connected as a person for what that person is now."""
+        changed = {record.key for record in records if record.kind == PERSON}
+        if not changed:
+            return
+        for session in self._sessions:
+            identity = session.identity
+            if identity is not None and identity.person in changed:
+                self._person_changed(session, identity)
+
+    def _person_changed(self, session: Session, identity: Identity) -> None:
+        person = self.person(identity.person)
+        if person is None or not person.knows(session.secret):
+            self.sign_out(session)
+        elif person.identity.sight == identity.sight:
+            session.signed_in(person.identity)
+        else:
+            fault = Conflict("what you may see has changed: connect and watch again")
+            for watch in list(session.watches):
+                session.subscriber.on_fault(watch, fault)
+            self.become(session, person.identity)
+
+    def _budget_of(self, identity: Identity) -> Budget:
+        budget = self._budgets.get(identity.key)
+        if budget is None:
+            if len(self._budgets) >= _BUDGETS_MAX:
+                # The one unused for longest is full again by now, as good as a new one.
+                self._budgets.popitem(last=False)
+            budget = Budget(lambda: self._limits.identity_rate, self._clock.now)
+            self._budgets[identity.key] = budget
+        self._budgets.move_to_end(identity.key)
+        return budget
+
+
+def person_of(number: str, transaction: Transaction) -> Person | None:
+    """Give an account as the next writing operation must see it; None if there is none."""
+    found = transaction.record(PERSON, number)
+    return None if found is None else Person.from_record(found)
+
+
+def no_person(field: str, number: str) -> Conflict:
+    """Refuse a field that names nobody."""
+    fault = Conflict(f"field {field}: there is no person {number!r}")
+    return fault.because("no-person", user=number)
+
+
+def check_still(session: Session, asked: Identity, transaction: Transaction) -> None:
+    """Raise `AuthError` where who asked is not who they were, by the time that it is done."""
+    if not asked.person:
+        same = asked == session.identity
+    else:
+        # Nobody tells a session over HTTP that its person was signed out: what counts is the
+        # account as it is stored, or on its way there.
+        person = person_of(asked.person, transaction)
+        same = person is not None and person.identity == asked and person.knows(session.secret)
+    if not same:
+        raise AuthError("who you are has changed meanwhile: ask again").because("changed")

@@ -1,0 +1,164 @@
+"""The one runner of operations, for every door. Bytes are not its business.
+
+A door understands a request and knows who asks; `Runner` does it and calls back with what it came
+to. Two ways lead in: `run` for a door that orders requests by itself and brings the tasks that they
+are about into memory, many at a time; `visit` for one that has a single request of somebody who has
+no connection of the wire protocol.
+"""
+
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import Any, Final
+
+import structlog
+
+from taskdash_protocol import strictjson
+from taskdash_protocol.errors import (
+    AuthError,
+    BadRequest,
+    Busy,
+    Outcome,
+    ServerError,
+    StorageError,
+    unexpected_fault,
+)
+from taskdash_protocol.request import Request
+from taskdashd.core.session import TOO_MANY, Session
+from taskdashd.core.steps import Done, Start, Steps, drive, wait_for
+from taskdashd.core.storing import load
+from taskdashd.core.table import OPERATIONS, Caller, Core, Operation, Result
+from taskdashd.domain.tasks import Author, Task
+
+AuthorFor = Callable[[str, Caller], Author | None]
+"""Say as whom a write for the service at a URL counts, where it has signs of life of its own."""
+
+NOBODY_SIGNED_IN: Final = "nobody has signed in here"
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class Runner:
+    """See the module."""
+
+    def __init__(self, core: Core, author_for: AuthorFor) -> None:
+        self.core = core
+        self._author_for = author_for
+        self._write = core.writer.write
+        self._look = core.writer.look
+        self._pending = core.view.pending
+        self._committed = core.view.committed
+        self.offered: Final = {
+            name: operation for name, operation in OPERATIONS.items() if operation.request.over_http
+        }
+        """What can be asked without a connection."""
+
+    def run(
+        self,
+        operation: Operation,
+        request: Request,
+        caller: Caller,
+        task_id: str,
+        done: Done[Result],
+    ) -> None:
+        """Do a request whose tasks are in the view; `done` gets its outcome, at once or later."""
+        try:
+            if operation.kind == "writes":
+                self._write(partial(operation.run, request, caller), done)
+            elif operation.kind == "reads":
+                self._read(operation, request, caller, task_id, done)
+            else:
+                self._alone(operation, request, caller, done)
+        except ServerError as refusal:
+            done(refusal)
+        except Exception:
+            log.exception("unexpected fault in an operation", operation=request.request_id)
+            done(unexpected_fault())
+
+    def parse(self, name: str, body: dict[str, Any]) -> Request:
+        """Read a request that needs no connection. Raises `BadRequest`."""
+        operation = self.offered.get(name)
+        if operation is None:
+            offered = ", ".join(self.offered)
+            raise BadRequest(f"there is no operation {name[:64]!r}, only {offered}")
+        return operation.request.parse(body)
+
+    def visit(self, request: Request, session: Session, done: Done[Result]) -> None:
+        """Do a request of somebody without a connection; `done` gets its outcome."""
+        caller = Caller(session, self.core, session.identity)
+
+        def answered(outcome: Outcome[Result]) -> None:
+            if isinstance(outcome, AuthError) and session.identity is not None:
+                self.core.identities.refused(session, outcome)
+            done(outcome)
+
+        drive(self._visit(request, caller), answered)
+        self.core.writer.flush()
+
+    def _visit(self, request: Request, caller: Caller) -> Steps[Result]:
+        session, operation = caller.session, self.offered[request.request_id]
+        if not session.may_ask():
+            raise Busy(TOO_MANY)
+        if session.identity is None and request.signs_in != "person":
+            raise AuthError(NOBODY_SIGNED_IN)
+        ids = request.task_ids()
+        yield from load(self.core, ids)
+        if operation.kind == "writes":
+            caller = self._as_service(request, caller)
+        task_id = ids[0] if ids else ""
+        run: Start[Any] = partial(self.run, operation, request, caller, task_id)
+        result: Result = yield from wait_for(run)
+        return result
+
+    def _read(
+        self,
+        operation: Operation,
+        request: Request,
+        caller: Caller,
+        task_id: str,
+        done: Done[Result],
+    ) -> None:
+        if task_id not in self._pending:
+            done(operation.run(request, caller, self._committed(task_id)))
+            return
+
+        def answered(outcome: Outcome[Result]) -> None:
+            again = request.reads_again and isinstance(outcome, StorageError)
+            if again and self.core.view.knows(task_id):
+                # The change that the reply waited for did not come to be: what is there instead?
+                outcome = _caught(partial(operation.run, request, caller), self._committed(task_id))
+            done(outcome)
+
+        # In its turn, so that nobody sees what may never come to be.
+        self._look(
+            lambda transaction: operation.run(request, caller, transaction.task(task_id)), answered
+        )
+
+    @staticmethod
+    def _alone(operation: Operation, request: Request, caller: Caller, done: Done[Result]) -> None:
+        identity = caller.as_identity or caller.session.identity
+        outcome = operation.run(request, caller._replace(as_identity=identity))
+        if isinstance(outcome, Generator):
+            drive(outcome, done)
+        else:
+            done(outcome)
+
+    def _as_service(self, request: Request, caller: Caller) -> Caller:
+        """Say as whom a write counts: of a service that beats by its URL, as that service's.
+
+        Otherwise the task would be owned by the asker, who is gone with the answer.
+        """
+        if not request.counts_as_service():
+            return caller
+        url = request.fields.get("url")  # type: ignore[attr-defined]  # it writes a task's fields
+        if type(url) is not str:
+            task = self.core.view.task(request.task_ids()[0])
+            url = None if task is None else strictjson.reload(task.body)["url"]
+        author = self._author_for(url, caller) if type(url) is str and url else None
+        return caller if author is None else caller._replace(as_author=author)
+
+
+def _caught(look: Callable[[Task | None], Result], task: Task | None) -> Outcome[Result]:
+    try:
+        return look(task)
+    except ServerError as refusal:
+        return refusal

@@ -1,0 +1,152 @@
+"""One connection, as operations see it: who it is, what it owns, what it watches."""
+
+from typing import Final
+
+from taskdashd.domain.access import LOCAL_OPERATOR, Identity
+from taskdashd.domain.budget import Budget
+from taskdashd.domain.liveness import Owner
+from taskdashd.domain.tasks import Author
+from taskdashd.feed.watches import Subscriber, Watch
+
+TOO_MANY: Final = "too many requests a second: slow down, and try this one again later"
+"""What is said where `may_ask` says no."""
+_DRAWN_AT_ONCE: Final = 16
+"""Requests for which a connection's budget is asked at once."""
+
+
+class Session:
+    """See the module."""
+
+    __slots__ = (
+        "_allowed",
+        "_next_watch",
+        "admitted",
+        "author",
+        "budget",
+        "client",
+        "identity",
+        "owner",
+        "peer",
+        "said_hello",
+        "secret",
+        "sees_all",
+        "shared_budget",
+        "since",
+        "stands_in",
+        "subscriber",
+        "watches",
+    )
+
+    def __init__(
+        self,
+        serial: int,
+        peer: str,
+        subscriber: Subscriber | None,
+        now: float,
+        identity: Identity | None,
+        budget: Budget,
+        *,
+        stands_in: bool = False,
+    ) -> None:
+        self.peer = peer
+        self.since = now
+        self.client = ""
+        self.said_hello = False
+        self.budget = budget
+        self.shared_budget: Budget | None = None
+        """That of the identity, for all its connections."""
+        self.admitted: Identity | None = None
+        """By which token it was let in, where it has signed in as a person since."""
+        self.stands_in = stands_in
+        """Whether no connection has this session: a service without one does."""
+        self.secret = ""
+        """What a browser holds, or is given to hold, to come back as the person signed in."""
+        self._allowed = 0
+        self.author = Author(serial, peer)
+        self.signed_in(identity)
+        self.owner = Owner(serial, now)
+        if subscriber is not None:
+            self.subscriber = subscriber
+        self.watches: dict[int, Watch] = {}
+        self._next_watch = 1
+
+    @property
+    def address(self) -> str:
+        """Give where it comes from, without the port."""
+        return self.peer.rpartition(":")[0]
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is the operator's, on the socket that always gets in."""
+        return self.identity is LOCAL_OPERATOR
+
+    def may_ask(self) -> bool:
+        """Count a request, and tell whether the rates allow it."""
+        self._allowed -= 1
+        return self._allowed >= 0 or self._draw()
+
+    def share(self, budget: Budget) -> None:
+        """From now on draw from an identity's budget too."""
+        if budget is not self.shared_budget:
+            self.give_back()
+            self.shared_budget = budget
+
+    def give_back(self) -> None:
+        """Return what was drawn and not used."""
+        unused, self._allowed = max(0, self._allowed), 0
+        self.budget.give_back(unused)
+        if self.shared_budget is not None:
+            self.shared_budget.give_back(unused)
+
+    def _draw(self) -> bool:
+        drawn = _DRAWN_AT_ONCE if self.is_local else self.budget.draw(_DRAWN_AT_ONCE)
+        if self.shared_budget is not None and drawn:
+            shared = self.shared_budget.draw(drawn)
+            self.budget.give_back(drawn - shared)
+            drawn = shared
+        self._allowed = max(0, drawn - 1)
+        return drawn > 0
+
+    def next_watch_number(self) -> int:
+        """Give a number that no watch of this connection has had."""
+        number = self._next_watch
+        self._next_watch += 1
+        return number
+
+    def introduce(self, client: str) -> None:
+        """Take the name that the client gives itself."""
+        self.said_hello = True
+        self.client = client
+        self._name_author()
+
+    def remember_admission(self, identity: Identity) -> None:
+        """Keep by which token it was let in, where it is about to be signed in as a person."""
+        if not identity.person:
+            self.admitted = None
+        elif self.identity is not None and not self.identity.person:
+            self.admitted = self.identity
+
+    def come_back(self, secret: str) -> None:
+        """Take what a browser holds of the sign-in of the person that it is."""
+        self.secret = secret
+
+    def signed_out(self, at_first: Identity | None) -> None:
+        """Go back to what it was before a person signed in: a token's, or what all are at first."""
+        self.secret = ""
+        self.signed_in(self.admitted or at_first)
+        self.admitted = None
+
+    def signed_in(self, identity: Identity | None) -> None:
+        """Take whom it stands for; None for nobody yet."""
+        self.identity = identity
+        self.sees_all = identity is not None and identity.confined_to is None
+        self._name_author()
+
+    def _name_author(self) -> None:
+        serial, identity = self.author.serial, self.identity
+        name = identity.name if identity is not None else ""
+        known = f"{name}, {self.peer}" if name else self.peer
+        overrides = identity is not None and identity.is_known_operator
+        self.author = Author(
+            serial, f"{self.client} ({known})" if self.client else known, overrides
+        )

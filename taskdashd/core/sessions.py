@@ -1,0 +1,111 @@
+"""Who is connected: a session for each connection, by the serial number of its owner."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from taskdashd.core.clock import Clock
+from taskdashd.core.session import Session
+from taskdashd.domain.access import Identity
+from taskdashd.domain.budget import Budget
+from taskdashd.domain.liveness import Liveness
+from taskdashd.feed.watches import Feed, Subscriber
+
+
+class SessionLimits(Protocol):
+    """The settings that are read here; they may change while the daemon runs."""
+
+    request_rate: int | None
+
+
+class Sessions:
+    """Begins and ends sessions, and finds the one that owns a task."""
+
+    def __init__(
+        self,
+        boot: int,
+        limits: SessionLimits,
+        clock: Clock,
+        liveness: Liveness,
+        feed: Feed,
+        at_first: Identity | None,
+    ) -> None:
+        # The number of this start stands in front: no serial number is used twice, also not after
+        # a restart.
+        self._serial = boot << 32
+        self._limits = limits
+        self._clock = clock
+        self._liveness = liveness
+        self._feed = feed
+        self._at_first = at_first
+        self._by_serial: dict[int, Session] = {}
+        self.find = self._by_serial.get
+        """Gives the session of a serial number, None where it has ended. Called for each write."""
+
+    def __iter__(self) -> Iterator[Session]:
+        """Give those that there are now; they may end meanwhile."""
+        return iter(list(self._by_serial.values()))
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._by_serial)
+
+    def connect(self, peer: str, subscriber: Subscriber) -> Session:
+        """Begin a session for a connection that was just accepted."""
+        session = self.visit(peer, subscriber, self._at_first)
+        self._by_serial[session.owner.serial] = session
+        self._liveness.connect(session.owner)
+        return session
+
+    def visit(
+        self, peer: str, subscriber: Subscriber | None = None, identity: Identity | None = None
+    ) -> Session:
+        """Begin a session for somebody whose silence means nothing: who asks over HTTP."""
+        return self._new(self.next_serial(), peer, subscriber, identity)
+
+    def stand_in(self, serial: int, name: str) -> Session:
+        """Begin a session for a service that has no connection, under a number that is its own."""
+        session = self._new(serial, name, None, None, stands_in=True)
+        self._by_serial[serial] = session
+        return session
+
+    def next_serial(self) -> int:
+        """Give a number that no owner of a task has had."""
+        self._serial += 1
+        return self._serial
+
+    def is_connected(self, session: Session) -> bool:
+        """Tell whether a session is a connection's, or stands in for one."""
+        return self._by_serial.get(session.owner.serial) is session
+
+    def disconnect(self, session: Session) -> None:
+        """End a connection's session. Its live tasks keep their deadline."""
+        self._liveness.disconnect(session.owner)
+        session.give_back()
+        del self._by_serial[session.owner.serial]
+        self.end_watches(session)
+        # The subscriber has the session, in its turn: as a cycle both would outlive the connection
+        # by hours, for the collector looks for cycles seldom.
+        del session.subscriber
+
+    def forget(self, serial: int) -> None:
+        """End the session that stood in for a service."""
+        self._by_serial.pop(serial, None)
+
+    def end_watches(self, session: Session) -> None:
+        """Tell a session of nothing more."""
+        for watch in session.watches.values():
+            self._feed.unwatch(watch)
+        session.watches.clear()
+
+    def _new(
+        self,
+        serial: int,
+        peer: str,
+        subscriber: Subscriber | None,
+        identity: Identity | None,
+        *,
+        stands_in: bool = False,
+    ) -> Session:
+        budget = Budget(lambda: self._limits.request_rate, self._clock.now)
+        now = self._clock.now()
+        return Session(serial, peer, subscriber, now, identity, budget, stands_in=stands_in)

@@ -1,0 +1,1 @@
+"""What a connection says about itself, and what it wants to be told."""

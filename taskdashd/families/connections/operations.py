@@ -1,0 +1,67 @@
+"""Hello, Watch and Unwatch: what a connection says about itself and wants to be told."""
+
+from typing import Final
+
+from taskdash_protocol import PROTOCOL_VERSION, __version__
+from taskdash_protocol.errors import BadRequest, Busy
+from taskdash_protocol.requests import Hello, SignIn, Unwatch, Watch
+from taskdashd.core.table import Caller, Result, alone
+
+BEATS_PER_TIMEOUT: Final = 3
+"""A client that beats so often may lose all but one of its beats."""
+
+
+@alone(Hello)
+def hello(request: Hello, caller: Caller) -> Result:
+    """Greet a client and tell it what this daemon expects."""
+    if request.protocol != PROTOCOL_VERSION:
+        raise BadRequest(
+            f"field protocol: this daemon speaks {PROTOCOL_VERSION}, not {request.protocol}"
+        )
+    me, core = caller.session, caller.core
+    if me.identity is None or request.token:
+        core.identities.sign_in(me, request.token)
+    me.introduce("".join(filter(str.isprintable, request.client)))
+    limits = core.limits
+    return {
+        "protocol": PROTOCOL_VERSION,
+        "server": f"taskdashd/{__version__}",
+        "heartbeat_timeout": limits.heartbeat_timeout,
+        "heartbeat_interval": limits.heartbeat_timeout / BEATS_PER_TIMEOUT,
+        "max_frame": limits.max_frame,
+    }
+
+
+@alone(SignIn)
+def sign_in(request: SignIn, caller: Caller) -> Result:
+    """Take the connection for whom a token stands for."""
+    caller.core.identities.sign_in(caller.session, request.token)
+    return {}
+
+
+@alone(Watch)
+def watch(request: Watch, caller: Caller) -> Result:
+    """Tell the connection of each matching change from now, or from an older rev, on.
+
+    The connection resumes the new watch once the reply has its place: no event precedes it.
+    """
+    me, core = caller.session, caller.core
+    if len(me.watches) >= core.limits.max_watches:
+        raise Busy(f"this connection has {len(me.watches)} watches already: end one first")
+    where = {name: frozenset(values) for name, values in request.where.items()}
+    number = me.next_watch_number()
+    subscription = core.feed.watch(
+        number, me.subscriber, where, request.since, caller.identity.sight
+    )
+    me.watches[number] = subscription
+    return {"watch": number, "rev": subscription.position}
+
+
+@alone(Unwatch)
+def unwatch(request: Unwatch, caller: Caller) -> Result:
+    """End a watch; no event of it follows the reply."""
+    subscription = caller.session.watches.pop(request.watch, None)
+    if subscription is None:
+        raise BadRequest(f"field watch: this connection has no watch {request.watch}")
+    caller.core.feed.unwatch(subscription)
+    return {}

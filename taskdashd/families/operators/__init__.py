@@ -1,0 +1,1 @@
+"""What operators ask: how the daemon fares, and who did what."""

@@ -1,0 +1,247 @@
+"""Claim, Begin, Release, Assign, Submit, Approve, Reject: people take tasks and do them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from taskdash_protocol import strictjson
+from taskdash_protocol.errors import AuthError, Conflict, NotFound
+from taskdash_protocol.people import (
+    Approve,
+    Assign,
+    Begin,
+    Claim,
+    Reject,
+    Release,
+    Submit,
+)
+from taskdash_protocol.requests import Update
+from taskdashd.core.identities import no_person, person_of
+from taskdashd.core.table import Caller, Result, writes
+from taskdashd.domain import tasks
+from taskdashd.domain.access import Identity
+from taskdashd.domain.people import Person, called, sees_person
+from taskdashd.domain.tasks import Author, Task
+from taskdashd.domain.times import stamp
+from taskdashd.families.people import rules as claims
+from taskdashd.families.people.rules import Standing
+from taskdashd.store.transaction import Transaction
+
+Rule = Callable[[Mapping[str, Any], Standing], dict[str, Any]]
+"""Gives the fields that an act changes. Raises `Conflict`, `AuthError`."""
+
+
+class Actor(NamedTuple):
+    """Who acts, and in whose name."""
+
+    identity: Identity
+    """Whose rights count."""
+    person: str
+    """Employee number; empty where an operator acts for nobody in particular."""
+    author: Author
+
+
+@writes(Claim)
+def claim(request: Claim, caller: Caller, transaction: Transaction) -> Result:
+    """Take a task that nobody has."""
+    actor = actor_of(caller, request.user, transaction, needs_person=True)
+    task, fields = find(caller, actor, request.id, transaction)
+    if claims.state_of(fields["status"]) in claims.HELD and fields["user"] == actor.person:
+        # A retry is harmless.
+        return _told(task, fields)
+    until = until_(caller, request.limit, bounded=not actor.identity.is_operator)
+
+    def rule(fields: Mapping[str, Any], standing: Standing) -> dict[str, Any]:
+        return claims.claimed(fields, actor.person, transaction.at, until, standing)
+
+    return act(caller, actor, task, fields, transaction, rule)
+
+
+@writes(Begin)
+def begin(request: Begin, caller: Caller, transaction: Transaction) -> Result:
+    """Say that work has begun."""
+    return _do(
+        request,
+        caller,
+        transaction,
+        lambda fields, standing: claims.moved("begin", fields, "", standing),
+    )
+
+
+@writes(Release)
+def release(request: Release, caller: Caller, transaction: Transaction) -> Result:
+    """Give a task back."""
+    return _do(
+        request,
+        caller,
+        transaction,
+        lambda fields, standing: claims.freed(
+            "release", fields, transaction.at, request.word, standing
+        ),
+    )
+
+
+@writes(Assign)
+def assign(request: Assign, caller: Caller, transaction: Transaction) -> Result:
+    """Give a task to somebody, whoever has it now."""
+    to_oneself = request.to == caller.identity.person and not caller.identity.is_operator
+    until = until_(caller, request.limit, bounded=to_oneself)
+
+    def rule(fields: Mapping[str, Any], standing: Standing) -> dict[str, Any]:
+        receiver(request.to, fields, transaction, "to", caller.identity)
+        return claims.assigned(
+            "assign", fields, request.to, transaction.at, until, request.word, standing
+        )
+
+    return _do(request, caller, transaction, rule)
+
+
+@writes(Submit)
+def submit(request: Submit, caller: Caller, transaction: Transaction) -> Result:
+    """Hand the work in, to be checked."""
+
+    def rule(fields: Mapping[str, Any], standing: Standing) -> dict[str, Any]:
+        if request.checker:
+            receiver(request.checker, fields, transaction, "checker", caller.identity)
+        return claims.submitted(fields, request.checker, request.word, standing)
+
+    return _do(request, caller, transaction, rule)
+
+
+@writes(Approve)
+def approve(request: Approve, caller: Caller, transaction: Transaction) -> Result:
+    """Find submitted work good."""
+    return _do(
+        request,
+        caller,
+        transaction,
+        lambda fields, standing: claims.approved(fields, transaction.at, request.word, standing),
+    )
+
+
+@writes(Reject)
+def reject(request: Reject, caller: Caller, transaction: Transaction) -> Result:
+    """Give submitted work back to who did it, with the reason."""
+    return _do(
+        request,
+        caller,
+        transaction,
+        lambda fields, standing: claims.rejected(
+            fields, transaction.at, until_(caller, None), request.reason, standing
+        ),
+    )
+
+
+def _do(request: Any, caller: Caller, transaction: Transaction, rule: Rule) -> Result:
+    actor = actor_of(caller, request.user, transaction)
+    task, fields = find(caller, actor, request.id, transaction)
+    return act(caller, actor, task, fields, transaction, rule)
+
+
+def actor_of(
+    caller: Caller, user: str, transaction: Transaction, *, needs_person: bool = False
+) -> Actor:
+    """Say who acts. A person acts for themselves; a service or an operator for somebody it names.
+
+    A service may do what that person may; an operator everything. Raises `AuthError`, `Conflict`.
+    """
+    identity, author = caller.identity, caller.author
+    if identity.person:
+        if user not in ("", identity.person):
+            raise AuthError("field user: people act for themselves alone")
+        # What they are now, also where that is on its way to the disk.
+        return Actor(_active(identity.person, transaction).identity, identity.person, author)
+    if not identity.may_write:
+        raise AuthError("this token may only read")
+    if not user:
+        if needs_person or not identity.is_operator:
+            raise Conflict("field user is required: who does it?")
+        return Actor(identity, "", author)
+    person = _active(user, transaction)
+    whose = identity if identity.is_operator else person.identity
+    name = f"{called(person.id, person.name)} by {author.name}"
+    return Actor(whose, user, author._replace(name=name))
+
+
+def find(
+    caller: Caller, actor: Actor, task_id: str, transaction: Transaction
+) -> tuple[Task, dict[str, Any]]:
+    """Give a task and its fields. Raises `NotFound` where it is not there for who acts."""
+    task = transaction.task(task_id)
+    fields: dict[str, Any] = {} if task is None else strictjson.reload(task.body)
+    if task is None or not (caller.identity.sees_task(fields) and actor.identity.sees_task(fields)):
+        raise NotFound(f"no task has the id {task_id!r}").because("no-task", id=task_id)
+    return task, fields
+
+
+def act(
+    caller: Caller,
+    actor: Actor,
+    task: Task,
+    fields: Mapping[str, Any],
+    transaction: Transaction,
+    rule: Rule,
+) -> dict[str, Any]:
+    """Change a task by a rule. Raises what the rule raises."""
+    standing = claims.standing(actor.identity, actor.person, fields)
+    changes = rule(fields, standing)
+    # A fence keeps other workers' processes out, not the people whose work it is.
+    author = actor.author._replace(overrides=True)
+    update = Update(task.id, changes, own=False)
+    core = caller.core
+    change = tasks.update(task, update, author, core.ownership.moment(transaction, task))
+    core.room.put(change, caller.identity, transaction)
+    return _told(change.task, {**fields, **changes})
+
+
+def receiver(
+    number: str,
+    fields: Mapping[str, Any] | None,
+    transaction: Transaction,
+    name: str,
+    asker: Identity,
+) -> Person:
+    """Give who is to get a task. Raises `Conflict` where they cannot.
+
+    Of people whom the asker does not see it says that there are none.
+    """
+    person = person_of(number, transaction)
+    if person is None or not sees_person(asker, person):
+        raise no_person(name, number)
+    if not person.active:
+        raise Conflict(f"{called(person.id, person.name)} is not active").because(
+            "not-active", user=number
+        )
+    if fields is not None and not person.identity.sees(fields["group_id"]):
+        whose, group = called(person.id, person.name), fields["group_id"]
+        raise Conflict(f"{whose} is not in the task's group {group!r}").because(
+            "not-in-group", user=number, group=group
+        )
+    return person
+
+
+def until_(caller: Caller, limit_s: float | None, *, bounded: bool = False) -> str:
+    """Say when a claim runs out; empty for never.
+
+    Where it is bounded, nobody gives themselves longer than the daemon's own limit.
+    """
+    core = caller.core
+    own_s = core.limits.claim_limit
+    if limit_s is None or (bounded and own_s is not None):
+        limit_s = own_s if limit_s is None or own_s is None else min(limit_s, own_s)
+    return "" if limit_s is None else stamp(core.clock.wall() + limit_s)
+
+
+def _active(number: str, transaction: Transaction) -> Person:
+    person = person_of(number, transaction)
+    if person is None:
+        raise no_person("user", number)
+    if not person.active:
+        raise AuthError(f"{called(person.id, person.name)} is not active").because(
+            "not-active", user=number
+        )
+    return person
+
+
+def _told(task: Task, fields: Mapping[str, Any]) -> dict[str, Any]:
+    told = {name: fields.get(name, "") for name in ("status", "user", "claim_until")}
+    return {"id": task.id, "epoch": task.epoch, "rev": task.rev, **told}

@@ -1,0 +1,140 @@
+"""Handover: all that somebody holds or is to check goes to others, in one act."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final
+
+from taskdash_protocol.errors import AuthError, Conflict, ServerError
+from taskdash_protocol.people import Handover
+from taskdash_protocol.requests import Query
+from taskdash_protocol.statuses import IN_REVIEW
+from taskdashd.core.identities import check_still
+from taskdashd.core.steps import Steps, wait_for
+from taskdashd.core.storing import load_and_write
+from taskdashd.core.table import Caller, Result, alone
+from taskdashd.domain.people import Person
+from taskdashd.families.people import rules as claims
+from taskdashd.families.people.operations.claims import Actor, act, actor_of, find, receiver, until_
+from taskdashd.families.people.rules import Standing
+from taskdashd.store.transaction import Transaction
+
+MOVED_MAX: Final = 1000
+"""In one act."""
+_STATUSES: Final = (*claims.HELD, IN_REVIEW, "review")
+_BYTES_MAX: Final = 8 << 20
+
+
+@alone(Handover)
+def handover(request: Handover, caller: Caller) -> Steps[Result]:
+    """Move the tasks that somebody holds, and those they are to check."""
+    if request.of in request.to:
+        raise Conflict("field to names the one whose tasks are to go")
+    identity = caller.identity
+    if identity.person != request.of and not (identity.may_write or identity.leads):
+        raise AuthError("only a lead gives away what others hold").because("lead")
+    ids = yield from _look(request, caller)
+    load = yield from _count(request, caller)
+    move = _Handover(request, caller, ids, load)
+    return (yield from load_and_write(caller.core, ids, move.decide))
+
+
+def _look(request: Handover, caller: Caller) -> Steps[list[str]]:
+    """Find the tasks that are to go."""
+    found: dict[str, None] = {}
+    for role in ("user", "checker"):
+        query = Query({role: (request.of,), "status": _STATUSES}, "id", MOVED_MAX, None)
+        page = yield from wait_for(
+            partial(
+                caller.core.reader.query, query, caller.identity.sight, _BYTES_MAX, caller.is_there
+            )
+        )
+        found |= dict.fromkeys(row.id for row in page.rows)
+        if page.next is not None or len(found) > MOVED_MAX:
+            of = request.of
+            fault = Conflict(f"{of} has more than {MOVED_MAX} tasks: assign some first")
+            raise fault.because("too-many-tasks", user=of, most=f"{MOVED_MAX}")
+    return list(found)
+
+
+def _count(request: Handover, caller: Caller) -> Steps[dict[str, int]]:
+    """Count the tasks that those who get them have."""
+    load = dict.fromkeys(request.to, 0)
+    for _, status, user, _, count in (yield from wait_for(caller.core.reader.tally)):
+        if user in load and claims.state_of(status) in claims.HELD:
+            load[user] += count
+    return load
+
+
+class _Handover:
+    """The decision: who gets which task."""
+
+    def __init__(
+        self, request: Handover, caller: Caller, ids: list[str], load: dict[str, int]
+    ) -> None:
+        self._request = request
+        self._caller = caller
+        self._ids = ids
+        self._load = load
+        """How many tasks each of those who get them has."""
+
+    def decide(self, transaction: Transaction) -> dict[str, Any]:
+        """Move what can be moved. Raises the first refusal where nothing can."""
+        check_still(self._caller.session, self._caller.identity, transaction)
+        actor = actor_of(self._caller, self._request.user, transaction)
+        people = {
+            number: receiver(number, None, transaction, "to", self._caller.identity)
+            for number in self._request.to
+        }
+        moved: list[dict[str, str]] = []
+        left: list[dict[str, Any]] = []
+        refusals: list[ServerError] = []
+        for task_id in self._ids:
+            try:
+                moved.append(self._move_one(task_id, people, actor, transaction))
+            except ServerError as refusal:
+                why = {"why": refusal.detail, "cause": refusal.cause, "values": refusal.values}
+                left.append({"id": task_id, **why})
+                refusals.append(refusal)
+        if refusals and not moved:
+            first = refusals[0]
+            fault = type(first)(f"nothing could be moved: {first.detail}")
+            fault.cause, fault.values = first.cause, first.values
+            raise fault
+        return {"moved": moved, "left": left}
+
+    def _move_one(
+        self, task_id: str, people: Mapping[str, Person], actor: Actor, transaction: Transaction
+    ) -> dict[str, str]:
+        of = self._request.of
+        task, fields = find(self._caller, actor, task_id, transaction)
+        holder = fields["user"]
+        if of not in (holder, fields["checker"]):
+            raise Conflict("somebody else has it by now").because("taken", user=holder, since="")
+        role = "user" if holder == of else "checker"
+        fit = [
+            number
+            for number, person in people.items()
+            # Nobody comes to check their own work.
+            if person.identity.sees(fields["group_id"])
+            and number != fields["checker" if role == "user" else "user"]
+            and (role == "user" or number != fields.get("submitted_by"))
+        ]
+        if not fit:
+            group = fields["group_id"]
+            fault = Conflict(f"none of them can take it in its group {group!r}")
+            raise fault.because("nobody-fits", group=group)
+        to = min(fit, key=self._load.__getitem__)
+
+        def rule(fields: Mapping[str, Any], standing: Standing) -> dict[str, Any]:
+            if of == actor.person:
+                # Whoever goes on leave may say to whom.
+                standing = standing._replace(lead=True)
+            change = claims.moved("hand over", fields, self._request.word, standing)
+            if fields.get("claim_until") and role == "user":
+                # Whoever gets it has as much time as if they had claimed it now.
+                change["claim_until"] = until_(self._caller, None)
+            return {**change, role: to}
+
+        told = act(self._caller, actor, task, fields, transaction, rule)
+        self._load[to] += 1
+        return {"id": task_id, "to": to, "as": role, "status": told["status"]}

@@ -1,0 +1,1 @@
+"""Task services: registered, alive, late or dead, and asked for their tasks."""

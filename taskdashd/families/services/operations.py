@@ -1,0 +1,193 @@
+"""RegisterService, ServiceBeat, Services, FetchTasks: what is asked about services."""
+
+from collections.abc import Mapping, Set
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from taskdash_protocol import strictjson
+from taskdash_protocol.errors import AuthError, BadRequest, Busy, Conflict
+from taskdash_protocol.fields import ORIGINAL_NAMES
+from taskdash_protocol.requests import Register, Update
+from taskdash_protocol.services import FetchTasks, RegisterService, ServiceBeat, Services
+from taskdash_protocol.statuses import FREE, is_live
+from taskdashd.core.access import check_write, sees
+from taskdashd.core.identities import check_still
+from taskdashd.core.steps import Steps, wait_for
+from taskdashd.core.storing import load_and_write, write
+from taskdashd.core.table import Caller, Core, Result, alone
+from taskdashd.domain import tasks
+from taskdashd.domain.tasks import Author
+from taskdashd.domain.times import stamp
+from taskdashd.families.services.rules import REMEMBERED_S, Service
+from taskdashd.families.services.vigil import SERVICE, Vigil
+from taskdashd.store.transaction import Transaction
+
+Told = tuple[Register, Set[str]]
+"""A task that a service tells of, and the names of what it says."""
+
+
+@alone(RegisterService)
+def register_service(request: RegisterService, caller: Caller) -> Steps[Result]:
+    """Say that a service is there."""
+    core, vigil, me = caller.core, caller.core.part(Vigil), caller.session
+    check_write(caller.identity, None, request.group_id)
+    connected = core.sessions.is_connected(me) and not me.is_local
+    before = vigil.find(request.url)
+
+    def decide(transaction: Transaction) -> dict[str, Any]:
+        new = _registered(request, caller, transaction, connected=connected)
+        transaction.keep(SERVICE, new.url, new.to_record())
+        return {"url": new.url}
+
+    done = yield from write(core, decide)
+    service = vigil.find(request.url)
+    if service is None:
+        return done
+    if before is None or before.state == "dead":
+        vigil.tell(before or Service(request.url, request.name), "alive")
+    if connected:
+        vigil.bind(service.url, me.owner)
+    else:
+        vigil.beat(service)
+    return (yield from _fetch(service, "", caller)) if request.fetch else done
+
+
+def _registered(
+    request: RegisterService, caller: Caller, transaction: Transaction, *, connected: bool
+) -> Service:
+    core = caller.core
+    found = transaction.record(SERVICE, request.url)
+    if found is None:
+        if core.view.records.count(SERVICE) >= core.limits.max_services:
+            raise Busy(f"{core.limits.max_services} services are known: no more are allowed")
+        old = Service(request.url, serial=core.sessions.next_serial(), registered_at=transaction.at)
+    else:
+        old = Service.from_record(found)
+        if not caller.identity.sees(old.group_id):
+            raise Conflict("field url: somebody else has registered a service there")
+    before = stamp(core.clock.wall() - REMEMBERED_S)
+    return replace(
+        old if old.state == "alive" else old.became("alive", transaction.at, before),
+        name=request.name,
+        reserved=request.reserved,
+        group_id=request.group_id,
+        timeout_s=request.heartbeat_timeout,
+        connected=connected,
+    )
+
+
+@alone(ServiceBeat)
+def service_beat(request: ServiceBeat, caller: Caller) -> Result:
+    """Take a sign of life of a service."""
+    service = _seen(request.url, caller)
+    check_write(caller.identity, None, service.group_id)
+    caller.core.part(Vigil).beat(service, request.time, request.reserved)
+    return {"url": service.url}
+
+
+@alone(Services)
+def services(request: Services, caller: Caller) -> Result:
+    """Give the services that somebody sees."""
+    core, found = caller.core, []
+    for record in core.view.records.all(SERVICE):
+        service = Service.from_record(record)
+        if caller.identity.sees(service.group_id):
+            found.append(about(service, core))
+    return {"services": sorted(found, key=lambda one: str(one["url"]))}
+
+
+@alone(FetchTasks)
+def fetch_tasks(request: FetchTasks, caller: Caller) -> Steps[Result]:
+    """Ask a service for its tasks, and keep what it says."""
+    service = _seen(request.url, caller)
+    check_write(caller.identity, None, service.group_id)
+    return (yield from _fetch(service, request.id, caller))
+
+
+def about(service: Service, core: Core) -> dict[str, Any]:
+    """Say of a service what people want to know."""
+    vigil = core.part(Vigil)
+    silence_s = vigil.silence_s(service.url)
+    time, reserved = vigil.said(service)
+    return {
+        "url": service.url,
+        "name": service.name,
+        "reserved": reserved,
+        "time": time,
+        "group_id": service.group_id,
+        "state": service.state,
+        "since": service.changes[-1][0] if service.changes else "",
+        "silent_s": None if silence_s is None else round(silence_s, 1),
+        "heartbeat_timeout": service.timeout_s or core.limits.heartbeat_timeout,
+        "registered_at": service.registered_at,
+        "changes": [list(one) for one in service.changes],
+    }
+
+
+def _seen(url: str, caller: Caller) -> Service:
+    service = caller.core.part(Vigil).find(url)
+    if service is None or not caller.identity.sees(service.group_id):
+        raise Conflict(f"field url: there is no service {url[:200]!r}: RegisterService first")
+    return service
+
+
+def _fetch(service: Service, task_id: str, caller: Caller) -> Steps[Result]:
+    core, vigil = caller.core, caller.core.part(Vigil)
+    if vigil.fetch is None:
+        fault = AuthError("this daemon asks no service: fetch_allow names no address")
+        raise fault.because("fetch-not-allowed")
+    said = yield from wait_for(partial(vigil.fetch, service.url, task_id))
+    wanted = [_registration(one, service.url) for one in said]
+
+    def decide(transaction: Transaction) -> dict[str, Any]:
+        author = vigil.author_for(service.url, caller) or caller.author
+        return _keep(wanted, caller, author, transaction)
+
+    return (yield from load_and_write(core, [one.id for one, _ in wanted], decide))
+
+
+def _keep(
+    wanted: list[Told], caller: Caller, author: Author, transaction: Transaction
+) -> dict[str, Any]:
+    core = caller.core
+    check_still(caller.session, caller.identity, transaction)
+    for request, said in wanted:
+        old = transaction.task(request.id)
+        if old is not None and not sees(caller.identity, old):
+            raise Conflict(f"the task {request.id!r} is not yours to write")
+        check_write(caller.identity, old, request.fields["group_id"])
+        moment = core.ownership.moment(transaction, old)
+        if old is None:
+            change = tasks.register(None, request, author, moment)
+        else:
+            change = tasks.update(
+                old, Update(request.id, _news(old, request, said)), author, moment
+            )
+        core.room.put(change, caller.identity, transaction)
+    return {"tasks": [request.id for request, _ in wanted]}
+
+
+def _news(old: tasks.Task, request: Register, said: Set[str]) -> dict[str, Any]:
+    """Give what a service says anew of a task, and no more than it says.
+
+    Whose it is and how far is theirs, once somebody has or had it.
+    """
+    status = strictjson.reload(old.body)["status"]
+    is_peoples = not is_live(status) and status not in FREE
+    theirs = {"status", "user", "checker"} if is_peoples else set()
+    return {name: request.fields[name] for name in said - theirs if name in request.fields}
+
+
+def _registration(said: Any, url: str) -> tuple[Register, Set[str]]:
+    """Read a task that a service tells of, in our names or the original ones; with what it says."""
+    if type(said) is not dict:
+        raise BadRequest("the service's answer: a task must be an object")
+    known: Mapping[str, Any] = said
+    fields = {"url": url, **{ORIGINAL_NAMES.get(name, name): known[name] for name in known}}
+    fields.pop("CreateTime", None)
+    fields.setdefault("name", fields.get("task_id") or fields.get("id") or "")
+    try:
+        return Register.parse(fields), fields.keys()
+    except BadRequest as error:
+        raise BadRequest(f"the service's answer: {error.detail}") from None

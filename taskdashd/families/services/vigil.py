@@ -1,0 +1,261 @@
+"""How task services fare: whose signs of life are a service's, who is late, and who has died."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Final, Protocol
+
+import structlog
+
+from taskdash_protocol.errors import AuthError, Outcome, ServerError
+from taskdash_protocol.requests import Query
+from taskdashd.core.access import check_write
+from taskdashd.core.acts import Acts
+from taskdashd.core.clock import Clock
+from taskdashd.core.ownership import NOBODY
+from taskdashd.core.session import Session
+from taskdashd.core.sessions import Sessions
+from taskdashd.core.steps import Done, Steps, drive, wait_for
+from taskdashd.core.table import Caller
+from taskdashd.domain.liveness import Liveness, Owner
+from taskdashd.domain.tasks import Author
+from taskdashd.domain.times import stamp
+from taskdashd.families.services.rules import FORGOTTEN_S, REMEMBERED_S, Service, State, judged
+from taskdashd.store.reader import Reader
+from taskdashd.store.records import Value
+from taskdashd.store.transaction import Transaction, View
+from taskdashd.store.writer import Writer
+
+SERVICE: Final = "service"
+"""The kind of record that a service is."""
+
+_TICK_S: Final = 0.5
+_AGAIN_S: Final = 2.0
+_ADOPTED_AT_ONCE: Final = 200
+_ADOPTED_BYTES: Final = 1 << 20
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+Fetch = Callable[[str, str, Done[list[Any]]], None]
+"""Ask the service at a URL for its tasks, or for one; then call with what it said or a fault."""
+
+
+class VigilLimits(Protocol):
+    """The settings that are read here; they may change while the daemon runs."""
+
+    heartbeat_timeout: float
+
+
+class Vigil:
+    """All services. `tick` is called a few times a second."""
+
+    def __init__(
+        self,
+        limits: VigilLimits,
+        clock: Clock,
+        acts: Acts,
+        sessions: Sessions,
+        liveness: Liveness,
+        view: View,
+        reader: Reader,
+        writer: Writer,
+        fetch: Fetch | None,
+    ) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._acts = acts
+        self._sessions = sessions
+        self._liveness = liveness
+        self._view = view
+        self._reader = reader
+        self._writer = writer
+        self.fetch = fetch
+        """None where the operator allows no address to be asked."""
+        self._owners: dict[str, Owner] = {}
+        """Connections, and before a service has spoken since the start, nobody."""
+        self._stand_ins: dict[str, Session] = {}
+        """For services that beat without a connection: what owns their tasks."""
+        self._said: dict[str, tuple[float | None, str]] = {}
+        """What a service said with its last beat."""
+        self._to_adopt: dict[str, tuple[float, str | None]] = {}
+        """Whose tasks of before this start are still to be found, from when on, and where."""
+        self._tasks: dict[str, int] = {}
+        """How many live tasks each service had when it was last seen to be alive."""
+        self._judging: set[str] = set()
+        self._next = 0.0
+        self._forget_before = ""
+
+    def adopt(self, records: Iterable[Value]) -> None:
+        """Watch over the services of before this start: each gets one full timeout from now."""
+        for record in records:
+            service = Service.from_record(record)
+            if service.state != "dead":
+                self._owners[service.url] = Owner(NOBODY, self._clock.now())
+
+    def find(self, url: str) -> Service | None:
+        """Give the service of a URL, as of the last commit."""
+        found = self._view.records.committed(SERVICE, url)
+        return None if found is None else Service.from_record(found)
+
+    def bind(self, url: str, owner: Owner) -> None:
+        """Take a connection's signs of life for a service's."""
+        self._owners[url] = owner
+
+    def beat(self, service: Service, time: float | None = None, reserved: str = "") -> None:
+        """Take a sign of life of a service that has no connection."""
+        session = self._stand_in(service)
+        session.owner.last_seen = self._clock.now()
+        self._said[service.url] = time, reserved
+        owner = self._owners.get(service.url)
+        if owner is not None and owner.serial == NOBODY:
+            del self._owners[service.url]
+
+    def said(self, service: Service) -> tuple[float | None, str]:
+        """Give a service's own time and words, as it last said them."""
+        time, reserved = self._said.get(service.url, (None, ""))
+        return time, reserved or service.reserved
+
+    def author_for(self, url: str, caller: Caller) -> Author | None:
+        """Say as whom a task of the service at a URL is written, so that its beats keep it alive.
+
+        None where there is no such service, or whoever asks may not write for it.
+        """
+        service = self.find(url)
+        if service is None:
+            return None
+        if service.connected:
+            owner = self._owners.get(url)
+            session = self._sessions.find(owner.serial) if owner is not None else None
+        else:
+            session = self._stand_in(service)
+        try:
+            check_write(caller.identity, None, service.group_id)
+        except AuthError:
+            return None
+        if session is None:
+            return None
+        asker = caller.author
+        return Author(
+            session.owner.serial, f"{service.name or url} ({asker.name})", asker.overrides
+        )
+
+    def silence_s(self, url: str) -> float | None:
+        """Say for how long nothing was heard of a service, in seconds; None for never."""
+        stand_in = self._stand_ins.get(url)
+        owners = [self._owners.get(url), stand_in.owner if stand_in is not None else None]
+        seen = [owner.last_seen for owner in owners if owner is not None]
+        return self._clock.now() - max(seen) if seen else None
+
+    def tick(self) -> None:
+        """Find out who has become late or dead, or alive again."""
+        now = self._clock.now()
+        if now < self._next:
+            return
+        self._next = now + _TICK_S
+        for url, (at, after) in list(self._to_adopt.items()):
+            if now >= at and (stand_in := self._stand_ins.get(url)) is not None:
+                self._adopt(url, stand_in.owner, after)
+        self._forget_before = stamp(self._clock.wall() - FORGOTTEN_S)
+        for record in list(self._view.records.all(SERVICE)):
+            self._look_at(record)
+
+    def _look_at(self, record: Value) -> None:
+        # Most often nothing has changed: then the record need not be understood whole.
+        url, timeout_s = record["url"], record["timeout_s"]
+        silence_s = self.silence_s(url)
+        limit_s = timeout_s or self._limits.heartbeat_timeout
+        state = "dead" if silence_s is None else judged(silence_s, limit_s)
+        since, was = record["changes"][-1]
+        if state == was == "dead" and since < self._forget_before and url not in self._judging:
+            self._judging.add(url)
+            self._writer.write(partial(self._forget, url), partial(self._forgot, url))
+            return
+        if state == "alive":
+            self._tasks[url] = self._live_tasks(url)
+        if state != was and url not in self._judging:
+            self._judging.add(url)
+            service = Service.from_record(record)
+            self._writer.write(
+                partial(self._become, url, state), partial(self._became, service, state)
+            )
+
+    def _live_tasks(self, url: str) -> int:
+        stand_in = self._stand_ins.get(url)
+        owners = {self._owners.get(url), stand_in.owner if stand_in is not None else None} - {None}
+        return sum(len(lease.tasks) for owner in owners if owner for lease in owner.leases.values())
+
+    def _forget(self, url: str, transaction: Transaction) -> None:
+        found = transaction.record(SERVICE, url)
+        # It may be registering again at this very moment.
+        if found is not None and tuple(found["changes"][-1]) < (self._forget_before, "dead"):
+            transaction.keep(SERVICE, url, None)
+
+    def _forgot(self, url: str, outcome: Outcome[None]) -> None:
+        self._judging.discard(url)
+        if isinstance(outcome, ServerError) or self.find(url) is not None:
+            return
+        stand_in = self._stand_ins.pop(url, None)
+        if stand_in is not None:
+            self._sessions.forget(stand_in.owner.serial)
+        for known in (self._owners, self._said, self._tasks, self._to_adopt):
+            known.pop(url, None)
+
+    def _become(self, url: str, state: State, transaction: Transaction) -> None:
+        found = transaction.record(SERVICE, url)
+        if found is not None:
+            service = Service.from_record(found)
+            before = stamp(self._clock.wall() - REMEMBERED_S)
+            after = service.became(state, transaction.at, before)
+            transaction.keep(SERVICE, url, after.to_record())
+
+    def _became(self, old: Service, state: State, outcome: Outcome[None]) -> None:
+        self._judging.discard(old.url)
+        if not isinstance(outcome, ServerError):
+            self.tell(old, state)
+
+    def tell(self, old: Service, state: State) -> None:
+        """Say that a service has died, or has come: once, and not once for each of its tasks."""
+        name = f"{old.name} ({old.url})" if old.name else old.url
+        if state == "dead":
+            tasks = self._tasks.pop(old.url, 0)
+            log.warning("service died", service=name, live_tasks=tasks)
+            self._acts.note("service died", name, f"{tasks} live tasks of its go with it")
+        elif old.state == "dead":
+            log.info("service came", service=name)
+            self._acts.note("service came", name)
+
+    def _stand_in(self, service: Service) -> Session:
+        session = self._stand_ins.get(service.url)
+        if session is None:
+            session = self._sessions.stand_in(service.serial, service.name or service.url)
+            self._stand_ins[service.url] = session
+            self._adopt(service.url, session.owner, None)
+        return session
+
+    def _adopt(self, url: str, owner: Owner, after: str | None) -> None:
+        """Take for a service the live tasks that it registered before a restart of ours."""
+        self._to_adopt.pop(url, None)
+        drive(self._look_for_tasks(url, owner, after), lambda _outcome: None)
+
+    def _look_for_tasks(self, url: str, owner: Owner, after: str | None) -> Steps[None]:
+        while True:
+            query = Query({"url": (url,), "class": ("live",)}, "id", _ADOPTED_AT_ONCE, after)
+            look = partial(self._reader.query, query, None, _ADOPTED_BYTES, lambda: True)
+            try:
+                page = yield from wait_for(look)
+                ids = [row.id for row in page.rows]
+                yield from wait_for(partial(self._reader.load, ids))
+            except ServerError as fault:
+                log.warning("the tasks of a service could not be read", error=str(fault))
+                self._to_adopt[url] = self._clock.now() + _AGAIN_S, after
+                return
+            self._supervise(ids, owner)
+            if page.next is None:
+                return
+            after = page.next
+
+    def _supervise(self, ids: list[str], owner: Owner) -> None:
+        view, liveness = self._view, self._liveness
+        for task_id in ids:
+            task = view.task(task_id) if view.knows(task_id) else None
+            if task is not None and task.owner == owner.serial and liveness.owner_of(task_id):
+                liveness.supervise(task_id, owner, task.timeout_s)

@@ -1,0 +1,1 @@
+"""The tasks of services: registered, updated, found."""

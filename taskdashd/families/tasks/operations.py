@@ -1,0 +1,72 @@
+"""Register, Update, Find and Query."""
+
+from functools import partial
+
+from taskdash_protocol import strictjson
+from taskdash_protocol.errors import NotFound
+from taskdash_protocol.requests import Find, Query, Register, Update
+from taskdashd.core.access import check_write, sees
+from taskdashd.core.ownership import NOBODY
+from taskdashd.core.steps import Steps, wait_for
+from taskdashd.core.table import Caller, Core, Result, alone, reads, writes
+from taskdashd.domain import tasks
+from taskdashd.domain.tasks import Task
+from taskdashd.store.query import Page
+from taskdashd.store.transaction import Transaction
+
+
+@writes(Register)
+def register(request: Register, caller: Caller, transaction: Transaction) -> Result:
+    """Create a task, or replace the client fields of the one with this id."""
+    identity, core = caller.identity, caller.core
+    old = transaction.task(request.id)
+    if request.epoch and not sees(identity, old):
+        # Refused as for a task that is not there.
+        old = None
+    check_write(identity, old, request.fields["group_id"])
+    # How the owner fares matters only where a fence stands.
+    moment = core.ownership.moment(transaction, old if old is not None and old.fenced else None)
+    change = tasks.register(old, request, caller.author, moment)
+    return core.room.put(change, identity, transaction)
+
+
+@writes(Update)
+def update(request: Update, caller: Caller, transaction: Transaction) -> Result:
+    """Change some fields of a task that exists."""
+    identity, core = caller.identity, caller.core
+    old = transaction.task(request.id)
+    if old is None or not sees(identity, old):
+        raise NotFound(f"no task has the id {request.id!r}")
+    check_write(identity, old, request.fields.get("group_id"))
+    moment = core.ownership.moment(transaction, None if request.own else old)
+    change = tasks.update(old, request, caller.author, moment)
+    return core.room.put(change, identity, transaction)
+
+
+@reads(Find)
+def find(request: Find, caller: Caller, task: Task | None) -> Result:
+    """Give one task."""
+    if task is None or not sees(caller.identity, task):
+        raise NotFound(f"no task has the id {request.id!r}")
+    return caller.core.ownership.body(task)
+
+
+@alone(Query)
+def query(request: Query, caller: Caller) -> Steps[Result]:
+    """Give a page of tasks, as of everything that is committed when it runs."""
+    core = caller.core
+    sight, bytes_max = caller.identity.sight, core.room.reply_bytes
+    page = yield from wait_for(
+        partial(core.reader.query, request, sight, bytes_max, caller.is_there)
+    )
+    return _page(page, core)
+
+
+def _page(page: Page, core: Core) -> bytes:
+    bodies: list[bytes] = []
+    for task_id, body in page.rows:
+        owner = core.liveness.owner_of(task_id)
+        if owner is not None and owner.serial != NOBODY:
+            body = tasks.refreshed(body, core.clock.stamp_of(owner.last_seen))
+        bodies.append(body)
+    return b'{"tasks":[%b],"next":%b}' % (b",".join(bodies), strictjson.dumps(page.next))

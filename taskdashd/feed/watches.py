@@ -1,0 +1,262 @@
+"""The change feed: who is told of what, in the order of `rev`, none missing, none twice.
+
+A watch is either *live* (each commit's events go straight to it) or *behind*: it asked to resume
+from an older rev, or is being read from the log because the recent events held here do not reach
+back far enough. A watch that is behind is fed page by page, no faster than its reader takes it,
+and becomes live in the same step in which it reaches the newest event.
+
+An event is encoded once for each framing, however many watch.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from taskdash_protocol import strictjson
+from taskdash_protocol.errors import Conflict, ServerError
+from taskdash_protocol.frames import Framing
+from taskdashd.domain.access import Sight
+from taskdashd.domain.tasks import Change, matches
+
+_PAGE_ROWS: Final = 200
+_OVERHEAD_BYTES: Final = 200
+"""About what a recent event takes beside the task's body."""
+
+
+class Event:
+    """One change, ready to be sent."""
+
+    __slots__ = ("_body", "_fields", "_frames", "_status", "_task", "kind", "rev")
+
+    def __init__(self, rev: int, kind: str, task_body: bytes, status: str | None = None) -> None:
+        self.rev = rev
+        self.kind = kind
+        self._task = task_body
+        self._status = status
+        self._body = b""
+        self._fields: dict[str, Any] | None = None
+        self._frames: dict[tuple[Framing, int], bytes] | None = None
+
+    def matches(self, where: Mapping[str, frozenset[str]]) -> bool:
+        """Tell whether the task after the change satisfies a Watch's `where`."""
+        if self._status is not None:
+            # Most ask for a status, and that is known without parsing.
+            if self._status not in where.get("status", (self._status,)):
+                return False
+            if where.keys() <= {"status"}:
+                return True
+        return matches(where, self.fields)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Give the task's fields after the change."""
+        if self._fields is None:
+            self._fields = strictjson.reload(self._task)
+        return self._fields
+
+    def frame(self, framing: Framing, watch: int) -> bytes:
+        """Give the event as a frame for the watch of this number."""
+        if self._frames is None:
+            self._frames = {}
+            self._body = b'{"rev":%d,"kind":"%b","task":%b}' % (
+                self.rev,
+                self.kind.encode(),
+                self._task,
+            )
+        frame = self._frames.get((framing, watch))
+        if frame is None:
+            frame = self._frames[framing, watch] = framing.event({"Watch": watch}, self._body)
+        return frame
+
+
+class Subscriber(Protocol):
+    """Whoever takes events: a connection."""
+
+    def deliver(self, watch: int, events: Sequence[Event]) -> None:
+        """Take events. Must not wait: a subscriber that cannot keep up is cut off by itself."""
+
+    def has_room(self) -> bool:
+        """Tell whether a watch that is behind may be given another page."""
+
+    def resume_watches(self) -> None:
+        """Call `Feed.resume` for the watches that are behind, until one cannot go on."""
+
+    def on_fault(self, watch: int, error: ServerError) -> None:
+        """Learn that a watch that was behind cannot go on."""
+
+
+ReadLog = Callable[[int, int, Callable[[], bool], Callable[[Any], None]], None]
+"""Read rows of the log: after this rev, at most so many (fewer where they are large), if that is
+still wanted by then; then call with the rows or a fault."""
+
+
+class Watch:
+    """One subscription."""
+
+    __slots__ = ("closed", "held", "number", "position", "reading", "sight", "subscriber", "where")
+
+    def __init__(
+        self,
+        number: int,
+        subscriber: Subscriber,
+        where: dict[str, frozenset[str]],
+        position: int,
+        sight: Sight | None = None,
+    ) -> None:
+        self.number = number
+        self.subscriber = subscriber
+        self.where = where
+        self.sight = sight
+        self.position = position
+        """Everything up to this rev has been told."""
+        self.closed = False
+        self.reading = False
+        self.held: deque[Event] = deque()
+        """A page of the log that the subscriber has no room for yet."""
+
+    def tell(self, events: Sequence[Event]) -> None:
+        """Pass on, of events in the order of `rev`, those that match and are new."""
+        if events[0].rev <= self.position:
+            events = [event for event in events if event.rev > self.position]
+        if not events:
+            return
+        self.position = events[-1].rev
+        if self.where:
+            events = [event for event in events if event.matches(self.where)]
+        if self.sight is not None:
+            events = [event for event in events if self.sight.sees(event.fields)]
+        if events:
+            self.subscriber.deliver(self.number, events)
+
+
+class Feed:
+    """All watches, and the recent events that a watch can resume from without the log."""
+
+    def __init__(
+        self, last_rev: int, pruned_rev: int, read_log: ReadLog, *, recent_bytes_max: int
+    ) -> None:
+        self._last_rev = last_rev
+        self._pruned_rev = pruned_rev
+        self._read_log = read_log
+        self._recent: deque[tuple[int, str, bytes, str]] = deque()
+        """What each event is made of."""
+        self._recent_bytes = 0
+        self._recent_bytes_max = recent_bytes_max
+        self._recent_from = last_rev
+        """The events after this rev are all in `_recent`."""
+        self._live: dict[Watch, None] = {}
+
+    @property
+    def rev(self) -> int:
+        """The rev of the newest event."""
+        return self._last_rev
+
+    @property
+    def pruned_rev(self) -> int:
+        """The log up to here may have gaps."""
+        return self._pruned_rev
+
+    def watch(
+        self,
+        number: int,
+        subscriber: Subscriber,
+        where: dict[str, frozenset[str]],
+        since: int | None,
+        sight: Sight | None = None,
+    ) -> Watch:
+        """Subscribe: every matching event in sight after the watch's `position` will be told.
+
+        Raises `Conflict` where `since` is older than the log reaches or newer than it is. Nothing
+        is delivered before `resume` is called.
+        """
+        if since is None:
+            return Watch(number, subscriber, where, self._last_rev, sight)
+        if since < self._pruned_rev:
+            raise Conflict(
+                f"field since: changes up to rev {self._pruned_rev} are no longer held; Query, and"
+                " watch from the rev that the new watch names"
+            )
+        if since > self._last_rev:
+            raise Conflict(
+                f"field since: rev {since} has not been reached here, {self._last_rev} is the"
+                " newest; Query, and watch from the rev that the new watch names"
+            )
+        return Watch(number, subscriber, where, since, sight)
+
+    def forgotten(self, rev: int) -> None:
+        """Note that the log up to a rev has gaps now."""
+        self._pruned_rev = max(self._pruned_rev, rev)
+
+    def resume(self, watch: Watch) -> bool:
+        """Feed a watch what it lacks, as far as its subscriber has room; True once it is live."""
+        if watch.closed or watch in self._live:
+            return True
+        if watch.reading or not self._tell_while_room(watch, watch.held):
+            return False
+        if watch.position < self._recent_from:
+            self._read_page(watch)
+            return False
+        position = watch.position
+        unseen = deque(Event(*made_of) for made_of in self._recent if made_of[0] > position)
+        if not self._tell_while_room(watch, unseen):
+            return False
+        self._live[watch] = None
+        return True
+
+    @staticmethod
+    def _tell_while_room(watch: Watch, events: deque[Event]) -> bool:
+        while events:
+            if not watch.subscriber.has_room():
+                return False
+            watch.tell((events.popleft(),))
+        return True
+
+    def _read_page(self, watch: Watch) -> None:
+        watch.reading = True
+        held_from = self._recent_from
+        self._read_log(
+            watch.position,
+            _PAGE_ROWS,
+            lambda: not watch.closed,
+            lambda rows: self._page(watch, rows, held_from),
+        )
+
+    def unwatch(self, watch: Watch) -> None:
+        """End a subscription."""
+        watch.closed = True
+        self._live.pop(watch, None)
+
+    def kept(self, records: Sequence[Any]) -> None:
+        """Do nothing with a commit's records: watches are told of tasks."""
+
+    def committed(self, changes: Sequence[Change]) -> None:
+        """Tell everyone of a commit's changes, in the order of their revs."""
+        news = [(task.rev, kind, task.body, task.status) for kind, task, *_ in changes]
+        self._last_rev = news[-1][0]
+        if self._live:
+            events = [Event(*made_of) for made_of in news]
+            # A subscriber may be cut off, and unwatch, while it or another is being told.
+            for watch in list(self._live):
+                if not watch.closed:
+                    watch.tell(events)
+        self._recent.extend(news)
+        self._recent_bytes += sum(_OVERHEAD_BYTES + len(body) for _, _, body, _ in news)
+        while self._recent_bytes > self._recent_bytes_max:
+            rev, _, body, _ = self._recent.popleft()
+            self._recent_bytes -= len(body) + _OVERHEAD_BYTES
+            self._recent_from = rev
+
+    def _page(self, watch: Watch, rows: Any, held_from: int) -> None:
+        watch.reading = False
+        if watch.closed:
+            return
+        if isinstance(rows, Exception):
+            self.unwatch(watch)
+            fault = rows if isinstance(rows, ServerError) else Conflict("the log cannot be read")
+            watch.subscriber.on_fault(watch.number, fault)
+            return
+        watch.held.extend(Event(*row) for row in rows)
+        if not rows:
+            # Revs of commits that failed are never used again: the gap holds nothing.
+            watch.position = max(watch.position, held_from)
+        watch.subscriber.resume_watches()

@@ -1,0 +1,1 @@
+"""What the daemon's process does beside serving: its sockets, its signals, systemd, its chores."""

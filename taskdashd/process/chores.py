@@ -1,0 +1,122 @@
+"""What the process does now and then: rereads its tokens, backs up, tells systemd that it moves."""
+
+import time
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+import structlog
+import trio
+
+from taskdash_protocol.errors import AuthError
+from taskdashd.core.acts import Acts
+from taskdashd.core.table import Core
+from taskdashd.domain.access import ANYONE
+from taskdashd.process import notify
+from taskdashd.server.poller import Poller
+from taskdashd.settings import logs
+from taskdashd.settings.config import Settings, backup_dir
+from taskdashd.settings.tokens import Token, TokenError, TokenFile
+from taskdashd.store import backup
+from taskdashd.store.executor import Executor
+from taskdashd.web.viewers import Viewers
+
+_TOKENS_S: Final = 1.0
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class TokenLimits(Protocol):
+    """The setting that is read here; it may change while the daemon runs."""
+
+    sign_in_timeout: float
+
+
+async def watch_tokens(
+    tokens: TokenFile, core: Core, poller: Poller, viewers: Viewers, live: TokenLimits
+) -> None:
+    """Once a second: take up new tokens, and end the connections of those that are over."""
+    refused = logs.Sparing(log.error, "the tokens cannot be read; those known so far stay")
+    while True:
+        await trio.sleep(_TOKENS_S)
+        try:
+            before = tokens.tokens
+            if tokens.changed():
+                log.info("tokens reread", tokens=len(tokens.tokens))
+                _note_tokens(core.acts, before, tokens.tokens)
+        except TokenError as error:
+            refused(error=str(error))
+        viewers.check_tokens(tokens.stands)
+        since = core.clock.now() - live.sign_in_timeout
+        for session in core.sessions:
+            if session.stands_in:
+                continue
+            identity = session.admitted or session.identity
+            if identity is ANYONE:
+                continue
+            if identity is None or session.identity is None:
+                if session.since < since:
+                    limit = f"{live.sign_in_timeout:g} s"
+                    late = AuthError(f"no good token came within {limit}")
+                    poller.expire(session.owner.serial, late)
+            elif not session.is_local and not tokens.stands(identity):
+                over = AuthError("the token was revoked or has expired")
+                core.identities.refused(session, over)
+                poller.expire(session.owner.serial, over)
+
+
+def _note_tokens(acts: Acts, old: Mapping[str, Token], new: Mapping[str, Token]) -> None:
+    for name in sorted({*old, *new}):
+        was, now = old.get(name), new.get(name)
+        if was != now and was is not None:
+            acts.note("token revoked", "taskdashd token", f"{name}, {was.role}")
+        if was != now and now is not None:
+            acts.note("token created", "taskdashd token", f"{name}, {now.identity.rights}")
+
+
+async def back_up(settings: Settings, acts: Acts) -> None:
+    """Copy the database as often as the settings say; the time goes on across restarts."""
+    every_s, directory = settings.backup_every, backup_dir(settings)
+    if every_s is None:
+        return
+    await trio.sleep(backup.due_in_s(directory, every_s, time.time()))
+    while True:
+        began = time.monotonic()
+        try:
+            copy = await trio.to_thread.run_sync(
+                backup.scheduled,
+                settings.data,
+                directory,
+                settings.backup_keep,
+                abandon_on_cancel=True,
+            )
+        except (backup.BackupError, OSError) as error:
+            log.error("the backup failed", error=str(error), directory=str(directory))
+            acts.note("backup failed", "taskdashd", str(error))
+        else:
+            took_s = round(time.monotonic() - began, 3)
+            about = {"rev": copy.rev, "tasks": copy.tasks, "took_s": took_s}
+            log.info("backed up", file=str(copy.path), **about)
+            acts.note("backed up", "taskdashd", f"{copy.path}, rev {copy.rev}")
+        await trio.sleep(every_s)
+
+
+def tell_systemd(state: str) -> None:
+    """Say how we are to whoever started us, if they listen."""
+    try:
+        notify.notify(state)
+    except OSError as error:
+        # Whoever started us is no longer listening: no reason to stop serving.
+        log.warning("cannot notify", state=state, error=str(error))
+
+
+async def feed_watchdog(writing: Executor) -> None:
+    """Tell systemd that both the event loop and the writer's thread move."""
+    interval_s = notify.watchdog_interval_s()
+    if interval_s is None:
+        return
+    while True:
+        moved = trio.Event()
+        writing.submit(lambda: None, lambda _, moved=moved: moved.set())  # type: ignore[misc]
+        await moved.wait()
+        tell_systemd("WATCHDOG=1")
+        await trio.sleep(interval_s / 3)

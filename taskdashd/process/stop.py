@@ -1,0 +1,47 @@
+"""The end of the process, in order: what was asked is answered, then everything is closed."""
+
+import os
+from typing import Final
+
+import structlog
+import trio
+
+from taskdash_protocol.errors import Busy
+from taskdashd.process.chores import tell_systemd
+from taskdashd.process.threads import Threads
+from taskdashd.server.poller import Poller
+from taskdashd.store.database import Database
+from taskdashd.store.writer import Writer
+
+_POLL_S: Final = 0.01
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("taskdashd")
+
+
+async def finish(poller: Poller, writer: Writer, timeout_s: float) -> None:
+    """Answer what was read, commit what was decided, and say goodbye, within a time."""
+    tell_systemd("STOPPING=1")
+    poller.stop_accepting()
+    poller.stop_reading()
+    with trio.move_on_after(timeout_s / 2):
+        while not (writer.idle and poller.quiet):
+            await trio.sleep(_POLL_S)
+    poller.say_goodbye(Busy("the daemon is being stopped: connect again later"))
+    with trio.move_on_after(timeout_s / 2):
+        while len(poller):
+            await trio.sleep(_POLL_S)
+
+
+def close(database: Database, threads: Threads) -> None:
+    """Close the database, as far as the disk lets us."""
+    database.interrupt()
+    readers_ended = threads.reading.close(1.0, drop=True) and threads.querying.close(1.0, drop=True)
+    if not threads.writing.close(1.0):
+        log.error("the disk does not answer: leaving without closing the database")
+        os._exit(1)
+    if not readers_ended:
+        log.warning("a look at the database does not end: leaving without closing it")
+        # All that was acknowledged is on the disk, and the next start opens the file as it is.
+        os._exit(0)
+    database.close()
+    log.info("stopped")

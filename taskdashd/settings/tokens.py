@@ -1,0 +1,205 @@
+"""Tokens: made and revoked by the operator, kept as hashes in a file of the data directory.
+
+The daemon rereads the file when it has changed, so nothing needs a restart. A token is 256 random
+bits; that cannot be guessed, so one round of SHA-256 keeps it as well as a slow hash would.
+"""
+
+import fcntl
+import hashlib
+import hmac
+import json
+import re
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Self, get_args
+
+from taskdashd.domain.access import Identity, Role
+from taskdashd.settings import files
+
+FILE_NAME: Final = "tokens.json"
+_PREFIX: Final = "td"
+_SECRET_BYTES: Final = 32
+_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,62}[A-Za-z0-9])?")
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
+_TOKEN_CHARACTERS_MAX: Final = 256
+
+
+class TokenError(Exception):
+    """A token cannot be made or revoked, or the file not be read; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What is kept of a token."""
+
+    name: str
+    role: Role
+    hash: str
+    """SHA-256 of the secret, in hexadecimal."""
+    created_at: float
+    """Unix seconds."""
+    groups: list[str] = field(default_factory=list)
+    expires_at: float | None = None
+
+    @property
+    def identity(self) -> Identity:
+        """Give whom it stands for."""
+        return Identity(self.name, self.role, frozenset(self.groups), self.hash)
+
+    def is_over(self, now: float) -> bool:
+        """Tell whether it has expired."""
+        return self.expires_at is not None and now >= self.expires_at
+
+
+class TokenFile:
+    """The tokens of one data directory. `changed` rereads them where they were changed."""
+
+    def __init__(self, data: Path, wall: Callable[[], float]) -> None:
+        self.path = data / FILE_NAME
+        self._wall = wall
+        self._seen: tuple[int, int, int] | None = None
+        self.tokens: dict[str, Token] = {}
+
+    @classmethod
+    def read(cls, data: Path, wall: Callable[[], float]) -> Self:
+        """Read the tokens of a data directory. Raises `TokenError`."""
+        tokens = cls(data, wall)
+        tokens.changed()
+        return tokens
+
+    def changed(self) -> bool:
+        """Reread the file if it is another than before; tell whether it was.
+
+        Raises `TokenError`; the tokens known so far stay.
+        """
+        try:
+            about = self.path.stat()
+            seen = (about.st_ino, about.st_mtime_ns, about.st_size)
+            if seen == self._seen:
+                return False
+            text = self.path.read_text()
+        except FileNotFoundError:
+            was, self.tokens, self._seen = bool(self.tokens), {}, None
+            return was
+        except OSError as error:
+            raise TokenError(f"cannot read {self.path}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise TokenError(_damaged(self.path, error)) from None
+        self.tokens = _parse(text, self.path)
+        self._seen = seen
+        return True
+
+    def identify(self, given: str) -> Identity | None:
+        """Give whom a token stands for; None for one that is wrong, revoked or over.
+
+        It takes the same time whatever is wrong with it.
+        """
+        name, secret = _split(given)
+        token = self.tokens.get(name)
+        # A name that does not exist is compared too, with what nothing hashes to.
+        known = token.hash if token is not None else "0" * 64
+        same = hmac.compare_digest(_hash(secret), known)
+        if token is None or not same or token.is_over(self._wall()):
+            return None
+        return token.identity
+
+    def named(self, name: str) -> Identity | None:
+        """Give the identity of a name that was proved in another way; None if it has no token."""
+        token = self.tokens.get(name)
+        return None if token is None or token.is_over(self._wall()) else token.identity
+
+    def stands(self, identity: Identity) -> bool:
+        """Tell whether an identity that has signed in is still what its token says."""
+        token = self.tokens.get(identity.name)
+        return token is not None and token.identity == identity and not token.is_over(self._wall())
+
+    def create(
+        self, name: str, role: Role, groups: list[str], expires_s: float | None
+    ) -> tuple[Token, str]:
+        """Make a token; its text is returned with it, and known to nobody else from then on."""
+        if _NAME.fullmatch(name) is None:
+            raise TokenError(
+                f"the name {name!r} will not do: letters, digits, dots and hyphens, at most 64"
+            )
+        now = self._wall()
+        secret = secrets.token_urlsafe(_SECRET_BYTES)
+        expires_at = None if expires_s is None else now + expires_s
+        token = Token(name, role, _hash(secret), now, sorted(set(groups)), expires_at)
+        with self._locked():
+            if name in self.tokens:
+                raise TokenError(
+                    f"a token {name!r} exists already: revoke it first, or choose another"
+                )
+            self._write({**self.tokens, name: token})
+        return token, f"{_PREFIX}_{name}_{secret}"
+
+    def revoke(self, name: str) -> None:
+        """Make a token worth nothing; connections that signed in with it are closed."""
+        with self._locked():
+            if name not in self.tokens:
+                raise TokenError(f"there is no token {name!r}")
+            self._write({key: token for key, token in self.tokens.items() if key != name})
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep others from changing the file meanwhile, and see what they have changed."""
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with self.path.with_name(f".{FILE_NAME}.lock").open("w") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                self.changed()
+                yield
+        except OSError as error:
+            raise TokenError(f"cannot write {self.path}: {error.strerror}") from error
+
+    def _write(self, tokens: dict[str, Token]) -> None:
+        text = json.dumps({"tokens": [asdict(token) for token in tokens.values()]}, indent=1)
+        files.write(self.path, text.encode() + b"\n", 0o600)
+        self.changed()
+
+
+def shown(seconds: float) -> str:
+    """Write Unix seconds for people: UTC, to the minute."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _split(given: str) -> tuple[str, str]:
+    prefix, _, rest = given[:_TOKEN_CHARACTERS_MAX].partition("_")
+    name, _, secret = rest.partition("_")
+    return (name, secret) if prefix == _PREFIX else ("", "")
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
+
+
+def _parse(text: str, path: Path) -> dict[str, Token]:
+    try:
+        tokens = [_token(one) for one in json.loads(text)["tokens"]]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise TokenError(_damaged(path, error)) from None
+    return {token.name: token for token in tokens}
+
+
+def _token(one: Mapping[str, Any]) -> Token:
+    token = Token(**one)
+    times = (token.created_at, 0.0 if token.expires_at is None else token.expires_at)
+    good = (
+        token.role in get_args(Role)
+        and _NAME.fullmatch(token.name) is not None
+        and _HASH.fullmatch(token.hash) is not None
+        and type(token.groups) is list
+        and all(type(group) is str for group in token.groups)
+        and all(type(at) in (int, float) for at in times)
+    )
+    if not good:
+        raise ValueError(f"token {str(token.name)[:64]!r}")
+    return token
+
+
+def _damaged(path: Path, error: Exception) -> str:
+    return f"{path} is damaged ({error}): restore it, or make the tokens anew"

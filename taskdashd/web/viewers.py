@@ -1,0 +1,55 @@
+"""Whose boards are open, and by which sign-in: who is signed out loses theirs at once."""
+
+from collections.abc import Callable, Sequence
+
+from wsproto.frame_protocol import CloseReason
+
+from taskdashd.core.commits import Following
+from taskdashd.core.identities import PERSON, Identities
+from taskdashd.domain.access import Identity
+from taskdashd.store.records import Record
+from taskdashd.web.board import Board
+from taskdashd.web.cookies import Held
+from taskdashd.web.socket import Socket
+
+
+class Viewers(Following):
+    """The sockets of open boards, each with the cookie that it came with; None is a token's."""
+
+    def __init__(self, identities: Identities, board: Board) -> None:
+        self._identities = identities
+        self._board = board
+        self._sockets: dict[Socket, Held | None] = {}
+
+    def enter(self, sock: Socket, held: Held | None) -> None:
+        """Know a board from now on."""
+        self._sockets[sock] = held
+
+    def leave(self, sock: Socket) -> None:
+        """Forget a board."""
+        del self._sockets[sock]
+        self._board.leave(sock)
+
+    def check_tokens(self, stands: Callable[[Identity], bool]) -> None:
+        """End the boards of tokens that were revoked or have expired."""
+        for sock, held in list(self._sockets.items()):
+            if held is None and not stands(sock.identity):
+                sock.end(CloseReason.POLICY_VIOLATION, "the token was revoked or has expired")
+
+    def close_all(self) -> None:
+        """Say goodbye to every board: the daemon stops."""
+        for sock in list(self._sockets):
+            sock.end(CloseReason.GOING_AWAY, "the daemon is being stopped")
+
+    def kept(self, records: Sequence[Record]) -> None:
+        """End the boards of those who were signed out; take the others for what they are now."""
+        changed = {record.key for record in records if record.kind == PERSON}
+        for sock, held in list(self._sockets.items()):
+            if held is None or held.person not in changed:
+                continue
+            person = self._identities.person(held.person)
+            if person is None or not person.knows(held.secret):
+                sock.end(CloseReason.POLICY_VIOLATION, "signed out")
+            elif person.identity != sock.identity:
+                sock.session.signed_in(person.identity)
+                self._board.identity_changed(sock, person.identity)
