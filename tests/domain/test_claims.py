@@ -1,7 +1,8 @@
 """The states of a task that people do: every act, in every state, by everybody."""
 
+from collections.abc import Callable
 from itertools import product
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -14,9 +15,11 @@ from taskdashd.families.people import rules as claims
 from taskdashd.families.people.rules import Standing, standing, step
 
 FREE, CLAIMED, EDITING, REVIEW, DONE = "待领取", "已领取", "编辑中", "待审核", "finish"
-# As people would say it, and not as the module does: from where an act leads where, and for whom.
+ALL = {"nobody", "lead", "checker", "daemon", "giver"}
+# As people would say it, and not as the module does: from where an act leads where, and for whom,
+# where somebody has the task or a free task is meant for somebody.
 ALLOWED: dict[str, tuple[dict[str, str], set[str]]] = {
-    "claim": ({FREE: CLAIMED}, {"holder", "lead", "checker", "nobody", "daemon"}),
+    "claim": ({FREE: CLAIMED}, {"holder"}),
     "begin": ({CLAIMED: EDITING}, {"holder"}),
     "release": ({CLAIMED: FREE, EDITING: FREE}, {"holder", "lead"}),
     "assign": ({FREE: CLAIMED, CLAIMED: CLAIMED, EDITING: CLAIMED}, {"lead"}),
@@ -24,7 +27,12 @@ ALLOWED: dict[str, tuple[dict[str, str], set[str]]] = {
     "approve": ({REVIEW: DONE}, {"checker"}),
     "reject": ({REVIEW: EDITING}, {"checker"}),
     "expire": ({CLAIMED: FREE, EDITING: FREE}, {"daemon"}),
-    "hand over": ({CLAIMED: CLAIMED, EDITING: EDITING, REVIEW: REVIEW}, {"lead"}),
+    "hand over": ({CLAIMED: CLAIMED, EDITING: EDITING, REVIEW: REVIEW}, {"lead", "giver"}),
+}
+NOBODYS = {
+    **ALLOWED,
+    "claim": ({FREE: CLAIMED}, ALL),
+    "reject": ({REVIEW: FREE}, {"checker"}),
 }
 STATUSES = [FREE, CLAIMED, EDITING, REVIEW, DONE, "pending", "review", "running", "shutdown", ""]
 MEANS = {"pending": FREE, "review": REVIEW}
@@ -34,31 +42,93 @@ WHO = {
     "lead": Standing(lead=True),
     "checker": Standing(checker=True),
     "daemon": Standing(daemon=True),
+    "giver": Standing(giver=True),
 }
+EVERYTHING = [
+    (act, status, user, who)
+    for act, status, user, who in product(ALLOWED, STATUSES, ("u", ""), WHO)
+    if user or who != "holder"
+]
 
 
 def fields(status: str, **more: Any) -> dict[str, Any]:
     return {"status": status, "user": "u", "checker": "", "group_id": "g", **more}
 
 
-@pytest.mark.parametrize(("act", "status", "who"), list(product(ALLOWED, STATUSES, WHO)))
-def test_every_act_in_every_state_by_everybody(act: Any, status: str, who: str) -> None:
+@pytest.mark.parametrize(("act", "status", "user", "who"), EVERYTHING)
+def test_every_act_in_every_state_by_everybody(act: Any, status: str, user: str, who: str) -> None:
     """What is not allowed is refused, and says why."""
-    leads, may = ALLOWED[act]
-    to = leads.get(MEANS.get(status, status))
+    leads, may = (ALLOWED if user else NOBODYS)[act]
+    task, to = fields(status, user=user), leads.get(MEANS.get(status, status))
     if to is not None and who in may:
-        assert step(act, fields(status), WHO[who]) == to
+        assert step(act, task, WHO[who]) == to
     else:
         with pytest.raises((Conflict, AuthError)) as refusal:
-            step(act, fields(status), WHO[who])
+            step(act, task, WHO[who])
         assert refusal.value.detail
+
+
+def test_the_table_says_one_thing_of_each_act_in_each_state() -> None:
+    """Of two rows that fit the same task the second would be a lie, in the drawing too."""
+    seen = [
+        (one.act, one.at, had)
+        for one in claims.STEPS
+        for had in (True, False)
+        if one.had in (None, had)
+    ]
+    assert len(seen) == len(set(seen))
+    assert {one.act for one in claims.STEPS} == set(get_args(claims.Act)) == set(ALLOWED)
 
 
 def test_all_states_but_the_last_wait_for_a_person() -> None:
     """Nobody beats for them."""
-    for (_, state), (to, _) in claims.STEPS.items():
-        assert state in WAITING
-        assert to in WAITING or to == DONE
+    for one in claims.STEPS:
+        assert one.at in WAITING
+        assert one.to in WAITING or one.to == DONE
+
+
+RULES: dict[str, Callable[[dict[str, Any], Standing], dict[str, Any]]] = {
+    "claim": lambda task, stands: claims.claimed(task, "p", "at", "until", stands),
+    "begin": lambda task, stands: claims.moved("begin", task, "", stands),
+    "submit": lambda task, stands: claims.submitted(task, "c", "", stands),
+    "approve": lambda task, stands: claims.approved(task, "at", "", stands),
+    "reject": lambda task, stands: claims.rejected(task, "at", "until", "why", stands),
+    "release": lambda task, stands: claims.freed("release", task, "at", "", stands),
+    "expire": lambda task, stands: claims.freed("expire", task, "at", "", stands),
+    "assign": lambda task, stands: claims.assigned("assign", task, "p", "at", "", "", stands),
+    "hand over": lambda task, stands: claims.moved("hand over", task, "", stands),
+}
+
+
+@given(
+    st.sampled_from(list(RULES)),
+    st.sampled_from(STATUSES),
+    st.sampled_from(("", "u")),
+    st.builds(Standing, *[st.booleans()] * len(Standing._fields)),
+)
+def test_no_rule_leads_where_the_table_does_not(
+    act: str, status: str, user: str, stands: Standing
+) -> None:
+    """The rules say what else changes; only the table says the status."""
+    rows = [
+        one
+        for one in claims.STEPS
+        if (one.act, one.at) == (act, MEANS.get(status, status)) and one.had in (None, bool(user))
+    ]
+    try:
+        change = RULES[act](fields(status, user=user), stands)
+    except (Conflict, AuthError):
+        return
+    assert [change["status"]] == [one.to for one in rows]
+
+
+def test_rejected_work_that_nobody_has_is_free() -> None:
+    """Nobody could go on with it, so no time runs either."""
+    why = ("at", "until", "why", Standing(checker=True))
+    theirs = claims.rejected(fields(REVIEW), *why)
+    assert (theirs["status"], theirs["claim_until"]) == (EDITING, "until")
+    nobodys = claims.rejected(fields(REVIEW, user=""), *why)
+    assert (nobodys["status"], nobodys["claim_until"]) == (FREE, "")
 
 
 ANN, BOB, LEA = "ann", "bob", "lea"
@@ -85,6 +155,10 @@ def test_whatever_is_tried_the_task_belongs_to_whom_it_says(tries: list[tuple[An
                 task |= claims.freed(act, task, "at", "", stands)
             elif act == "submit":
                 task |= claims.submitted(task, "", "", stands)
+            elif act == "approve":
+                task |= claims.approved(task, "at", "", stands)
+            elif act == "reject":
+                task |= claims.rejected(task, "at", "", "why", stands)
             else:
                 task |= claims.moved(act, task, "why", stands)
         except ServerError:

@@ -1,12 +1,8 @@
 """How people take tasks, do them, hand them in, and have them checked. A pure state machine.
 
-    待领取 ──claim──► 已领取 ──begin──► 编辑中 ──submit──► 待审核 ──approve──► finish
-      ▲                 │                  │ ▲                 │
-      └─release, expire─┴──────────────────┘ └─────reject──────┘
-
-`submit` may come at once after `claim`; `assign` leads to 已领取 from any of the first three.
-docs/people.md draws it for people. Nothing here knows who is who: what somebody is to a task comes
-in as `Standing`.
+`STEPS` is the table of all that can happen; the functions below it say which fields change with the
+status. `tools/declare` makes the drawing in docs/people.md and the page's `claims.js` from the
+table. No rule here knows who is who: what somebody is to a task comes in as `Standing`.
 """
 
 from collections.abc import Mapping
@@ -17,11 +13,20 @@ from taskdash_protocol.statuses import CLAIMED, EDITING, FINISHED, IN_REVIEW, UN
 from taskdashd.domain.access import Identity
 
 Act = Literal[
-    "claim", "begin", "release", "assign", "submit", "approve", "reject", "expire", "hand over"
+    "claim", "begin", "submit", "approve", "reject", "release", "expire", "assign", "hand over"
 ]
-Who = Literal["anybody", "holder", "holder or lead", "lead", "checker", "daemon"]
+Who = Literal[
+    "anybody it is meant for",
+    "holder",
+    "holder or lead",
+    "lead",
+    "lead or giver",
+    "checker",
+    "daemon",
+]
+"""A task that names nobody is meant for anybody; a giver gives away what they hold or check."""
 
-_STATES: Final = {
+STATES: Final = {
     UNCLAIMED: UNCLAIMED,
     "pending": UNCLAIMED,
     CLAIMED: CLAIMED,
@@ -29,37 +34,43 @@ _STATES: Final = {
     IN_REVIEW: IN_REVIEW,
     "review": IN_REVIEW,
 }
+"""By every status that people's tasks may have: older services write two of them in English."""
 
 HELD: Final = (CLAIMED, EDITING)
 """The states in which somebody works on a task."""
 
 
 class Step(NamedTuple):
-    """Where an act leads, and who may do it."""
+    """From which state an act leads to which, and who may do it."""
 
+    act: Act
+    at: str
     to: str
     who: Who
+    had: bool | None = None
+    """True: only where somebody has the task; False: only where nobody has it; None: always."""
 
 
-STEPS: Final[dict[tuple[Act, str], Step]] = {
-    ("claim", UNCLAIMED): Step(CLAIMED, "anybody"),
-    ("begin", CLAIMED): Step(EDITING, "holder"),
-    ("release", CLAIMED): Step(UNCLAIMED, "holder or lead"),
-    ("release", EDITING): Step(UNCLAIMED, "holder or lead"),
-    ("assign", UNCLAIMED): Step(CLAIMED, "lead"),
-    ("assign", CLAIMED): Step(CLAIMED, "lead"),
-    ("assign", EDITING): Step(CLAIMED, "lead"),
-    ("submit", CLAIMED): Step(IN_REVIEW, "holder"),
-    ("submit", EDITING): Step(IN_REVIEW, "holder"),
-    ("approve", IN_REVIEW): Step(FINISHED, "checker"),
-    ("reject", IN_REVIEW): Step(EDITING, "checker"),
-    ("expire", CLAIMED): Step(UNCLAIMED, "daemon"),
-    ("expire", EDITING): Step(UNCLAIMED, "daemon"),
-    ("hand over", CLAIMED): Step(CLAIMED, "lead"),
-    ("hand over", EDITING): Step(EDITING, "lead"),
-    ("hand over", IN_REVIEW): Step(IN_REVIEW, "lead"),
-}
-"""All that can happen; whatever is not here is refused."""
+STEPS: Final = (
+    Step("claim", UNCLAIMED, CLAIMED, "anybody it is meant for"),
+    Step("begin", CLAIMED, EDITING, "holder"),
+    Step("submit", CLAIMED, IN_REVIEW, "holder"),
+    Step("submit", EDITING, IN_REVIEW, "holder"),
+    Step("approve", IN_REVIEW, FINISHED, "checker"),
+    Step("reject", IN_REVIEW, EDITING, "checker", had=True),
+    Step("reject", IN_REVIEW, UNCLAIMED, "checker", had=False),
+    Step("release", CLAIMED, UNCLAIMED, "holder or lead"),
+    Step("release", EDITING, UNCLAIMED, "holder or lead"),
+    Step("expire", CLAIMED, UNCLAIMED, "daemon"),
+    Step("expire", EDITING, UNCLAIMED, "daemon"),
+    Step("assign", UNCLAIMED, CLAIMED, "lead"),
+    Step("assign", CLAIMED, CLAIMED, "lead"),
+    Step("assign", EDITING, CLAIMED, "lead"),
+    Step("hand over", CLAIMED, CLAIMED, "lead or giver"),
+    Step("hand over", EDITING, EDITING, "lead or giver"),
+    Step("hand over", IN_REVIEW, IN_REVIEW, "lead or giver"),
+)
+"""All that can happen; whatever is not here is refused. The page shows acts in this order."""
 
 
 class Standing(NamedTuple):
@@ -71,12 +82,14 @@ class Standing(NamedTuple):
     checker: bool = False
     daemon: bool = False
     own: bool = False
-    """It is their own work that waits to be checked."""
+    """The work that waits to be checked is their own."""
+    giver: bool = False
+    """They hand over what is theirs to do or to check."""
 
 
 def state_of(status: str) -> str | None:
     """Give the state that a status stands for; None for a task that people do not take."""
-    return _STATES.get(status)
+    return STATES.get(status)
 
 
 def standing(identity: Identity, person: str, fields: Mapping[str, Any]) -> Standing:
@@ -98,31 +111,36 @@ def step(act: Act, fields: Mapping[str, Any], standing: Standing) -> str:
         raise Conflict(f"people do not take this task: its status is {shown!r}").because(
             "not-for-people", status=shown
         )
-    found = STEPS.get((act, state))
-    if found is None:
-        raise _refused(f"a task that is {state} cannot be {_DONE[act]}", fields, "wrong-state")
-    _check(found.who, fields, standing)
-    return found.to
+    had = bool(fields["user"])
+    for found in STEPS:
+        if (found.act, found.at) == (act, state) and found.had in (None, had):
+            _check(found.who, fields, standing)
+            return found.to
+    raise _refused(f"a task that is {state} cannot be {_DONE[act]}", fields, "wrong-state")
 
 
 def _check(who: Who, fields: Mapping[str, Any], standing: Standing) -> None:
     allowed = {
-        "anybody": True,
+        "anybody it is meant for": standing.holder or not fields["user"],
         "holder": standing.holder,
         "holder or lead": standing.holder or standing.lead,
         "lead": standing.lead,
+        "lead or giver": standing.lead or standing.giver,
         "checker": standing.checker,
         "daemon": standing.daemon,
     }[who]
     if allowed:
         return
+    if who == "anybody it is meant for":
+        meant_for = fields["user"]
+        raise Conflict(f"the task is meant for {meant_for}").because("meant", user=meant_for)
     if who == "checker":
         if standing.own:
             raise AuthError("nobody checks their own work").because("own-work")
         if named := fields["checker"]:
             raise AuthError(f"only {named} may check this task").because("checker", user=named)
         raise AuthError("only a lead of its group may check this task").because("lead")
-    if who == "lead":
+    if who in ("lead", "lead or giver"):
         raise AuthError("only a lead of the task's group may do that").because("lead")
     raise _refused("the task is not yours", fields, "not-yours")
 
@@ -131,11 +149,7 @@ def claimed(
     fields: Mapping[str, Any], person: str, at: str, until: str, standing: Standing
 ) -> dict[str, Any]:
     """Give what a claim changes. Raises `Conflict`, which says who has the task."""
-    meant_for = fields["user"]
-    if state_of(fields["status"]) == UNCLAIMED and meant_for not in ("", person):
-        raise Conflict(f"the task is meant for {meant_for}").because("meant", user=meant_for)
-    status = step("claim", fields, standing)
-    return _held(status, person, at, until, "")
+    return _held(step("claim", fields, standing), person, at, until, "")
 
 
 def assigned(
@@ -187,10 +201,7 @@ def rejected(
 ) -> dict[str, Any]:
     """Give what a rejection changes. Raises `Conflict`, `AuthError`."""
     change = {**moved("reject", fields, reason, standing), "checked_at": at}
-    if not fields["user"]:
-        # Nobody has it who could go on with it.
-        change["status"] = UNCLAIMED
-    return {**change, "claim_until": until if fields["user"] else ""}
+    return {**change, "claim_until": until if change["status"] in HELD else ""}
 
 
 def _held(status: str, person: str, at: str, until: str, word: str) -> dict[str, Any]:

@@ -126,9 +126,7 @@ class _Handover:
         to = min(fit, key=self._load.__getitem__)
 
         def rule(fields: Mapping[str, Any], standing: Standing) -> dict[str, Any]:
-            if of == actor.person:
-                # Whoever goes on leave may say to whom.
-                standing = standing._replace(lead=True)
+            standing = standing._replace(giver=of == actor.person)
             change = claims.moved("hand over", fields, self._request.word, standing)
             if fields.get("claim_until") and role == "user":
                 # Whoever gets it has as much time as if they had claimed it now.
