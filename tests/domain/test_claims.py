@@ -1,7 +1,9 @@
 """The states of a task that people do: every act, in every state, by everybody."""
 
+import runpy
 from collections.abc import Callable
 from itertools import product
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -14,6 +16,7 @@ from taskdashd.domain.access import Identity
 from taskdashd.families.people import rules as claims
 from taskdashd.families.people.rules import Standing, standing, step
 
+ROOT = Path(__file__).parents[2]
 FREE, CLAIMED, EDITING, REVIEW, DONE = "待领取", "已领取", "编辑中", "待审核", "finish"
 ALL = {"nobody", "lead", "checker", "daemon", "giver"}
 # As people would say it, and not as the module does: from where an act leads where, and for whom,
@@ -78,6 +81,15 @@ def test_the_table_says_one_thing_of_each_act_in_each_state() -> None:
     ]
     assert len(seen) == len(set(seen))
     assert {one.act for one in claims.STEPS} == set(get_args(claims.Act)) == set(ALLOWED)
+
+
+def test_the_drawing_and_the_page_s_table_are_made_from_the_daemon_s() -> None:
+    """With a stale table the page offers people acts that the daemon then refuses."""
+    made = runpy.run_path(str(ROOT / "tools" / "declared" / "claims.py"))["files"](ROOT)
+    assert len(made) == 2
+    for path, whole in made.items():
+        if path.read_text() != whole:
+            pytest.fail(f"{path.relative_to(ROOT)} is stale: run tools/declare", pytrace=False)
 
 
 def test_all_states_but_the_last_wait_for_a_person() -> None:

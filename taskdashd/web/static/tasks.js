@@ -1,19 +1,22 @@
 // What a task is to people: its state, who has it, what may be done with it.
 
+import { STATES, STEPS } from './claims.js';
 import { h } from './dom.js';
 import { known, nameOf, now } from './feed.js';
 import { ago, t } from './words.js';
 
-const STATES = {
-  '待领取': 'free', pending: 'free', '已领取': 'claimed', '编辑中': 'editing', '待审核': 'review', review: 'review',
+const NAMES = {
+  '待领取': 'free', '已领取': 'claimed', '编辑中': 'editing', '待审核': 'review',
   finish: 'done', finished: 'done', failed: 'failed', cancelled: 'cancelled', shutdown: 'dead',
 };
 
+const spellings = (state) => Object.keys(STATES).filter((status) => STATES[status] === state);
+
 export const COLUMNS = [
-  { key: 'free', where: { status: ['待领取', 'pending'] }, counts: ['待领取'] },
+  { key: 'free', where: { status: spellings('待领取') }, counts: ['待领取'] },
   { key: 'claimed', where: { status: ['已领取'] }, counts: ['已领取'] },
   { key: 'editing', where: { status: ['编辑中'] }, counts: ['编辑中'] },
-  { key: 'review', where: { status: ['待审核', 'review'] }, counts: ['待审核'] },
+  { key: 'review', where: { status: spellings('待审核') }, counts: ['待审核'] },
   { key: 'live', where: { class: ['live'] }, counts: ['live'] },
   { key: 'dead', where: { status: ['shutdown', 'failed'] }, counts: ['shutdown', 'failed'] },
   { key: 'done', where: { status: ['finish', 'finished', 'cancelled'] }, counts: ['finish', 'cancelled'] },
@@ -22,41 +25,39 @@ export const COLUMNS = [
 /** Whether whoever looks may do everything. */
 export const isAdmin = () => ['admin', 'operator'].includes(known.me?.role);
 
-export const stateOf = (status) => STATES[status] ?? 'live';
+export const stateOf = (status) => NAMES[STATES[status] ?? status] ?? 'live';
 
 export function columnOf(task) {
   const state = stateOf(task.status);
   return state === 'failed' ? 'dead' : state === 'cancelled' ? 'done' : state;
 }
 
-const HELD = new Set(['claimed', 'editing']);
-
-/** The acts that whoever looks may try with a task. The daemon has the last word. */
-export function actsFor(task) {
-  const me = known.me, state = stateOf(task.status), acts = [];
-  if (!me) return acts;
+/** The steps that whoever looks may try with a task. The daemon has the last word. */
+function stepsFrom(task) {
+  const me = known.me, state = STATES[task.status];
+  if (!me || !state) return [];
   const admin = isAdmin();
   const mine = task.user === me.user;
   const lead = admin || me.leads.includes(task.group_id);
   const own = mine || (me.user && task.submitted_by === me.user);
-  const checks = !own && (admin || (task.checker ? task.checker === me.user : lead));
-  if (state === 'free' && me.user && (!task.user || mine)) acts.push('claim');
-  if (state === 'claimed' && mine) acts.push('begin');
-  if (HELD.has(state) && mine) acts.push('submit');
-  if (HELD.has(state) && (mine || lead)) acts.push('release');
-  if (state === 'review' && checks) acts.push('approve', 'reject');
-  if (['free', 'claimed', 'editing'].includes(state) && lead) acts.push('assign');
-  return acts;
+  // Left out are the daemon's own steps, and handing over, which is done with a person, not a task.
+  const may = {
+    'anybody it is meant for': me.user && (!task.user || mine),
+    holder: mine,
+    'holder or lead': mine || lead,
+    lead,
+    checker: !own && (admin || (task.checker ? task.checker === me.user : lead)),
+  };
+  return STEPS.filter((step) => step.at === state && may[step.who] && (step.had ?? Boolean(task.user)) === Boolean(task.user));
 }
+
+export const actsFor = (task) => stepsFrom(task).map((step) => step.act);
 
 /** The act that dropping a task in a column means; null where it means none. */
 export function actOfDrop(task, column) {
-  const from = columnOf(task);
-  const act = {
-    'free>claimed': 'claim', 'claimed>editing': 'begin', 'claimed>free': 'release', 'editing>free': 'release',
-    'claimed>review': 'submit', 'editing>review': 'submit', 'review>done': 'approve', 'review>editing': 'reject',
-  }[`${from}>${column}`];
-  return act && actsFor(task).includes(act) ? act : null;
+  // Assigning needs a name, which a drop does not give.
+  const step = stepsFrom(task).find(({ act, at, to }) => act !== 'assign' && at !== to && stateOf(to) === column);
+  return step?.act ?? null;
 }
 
 /** How far a task is, 0 to 1, by its field `progress`: 3/7 or 40%. */

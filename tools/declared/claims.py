@@ -1,0 +1,96 @@
+"""The way of a task: the drawing in docs/people.md and the page's table, made from the daemon's."""
+
+import json
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+from taskdash_protocol.statuses import CLAIMED, EDITING, FINISHED, IN_REVIEW, UNCLAIMED
+from taskdashd.domain.claims import STATES, STEPS, Step
+
+BEGIN: Final = "<!-- made by tools/declare: claims -->\n"
+END: Final = "<!-- end -->\n"
+LANES: Final = {
+    UNCLAIMED: "to claim",
+    CLAIMED: "claimed",
+    EDITING: "in work",
+    IN_REVIEW: "to check",
+    FINISHED: "done",
+}
+"""The states from left to right, and what they mean."""
+WIDTH: Final = 12
+HAD: Final = {None: "", True: ", where somebody has it", False: ", where nobody has it"}
+
+
+def files(root: Path) -> dict[Path, str]:
+    """Give each file that is made from the table of claims, whole."""
+    page = root / "docs/people.md"
+    before, begin, rest = page.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"{page} has lost the marks between which the drawing stands")
+    return {
+        page: f"{before}{begin}```\n{drawing()}```\n{end}{after}",
+        root / "taskdashd/web/static/claims.js": module(),
+    }
+
+
+def drawing() -> str:
+    """Draw a lane for each state, and in a line for each act the arrows between them."""
+    # A Chinese sign is as wide as two letters.
+    states = (f"{state:{WIDTH - (0 if state.isascii() else len(state))}}" for state in LANES)
+    lines = [" " * WIDTH + "".join(states)]
+    lines.append(" " * WIDTH + "".join(f"{meaning:{WIDTH}}" for meaning in LANES.values()))
+    drawn = ""
+    for (act, who, had, _, _), steps in groupby(STEPS, _line):
+        name = "" if act == drawn else act
+        lines.append(f"{name:{WIDTH}}{_arrows(list(steps))}   {who}{HAD[had]}")
+        drawn = act
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def _line(step: Step) -> tuple[str, str, bool | None, int, str]:
+    """Say what steps have in common that share a line: who takes them, and the arrowhead."""
+    way = _lane(step.to) - _lane(step.at)
+    to = step.to if way else ""
+    return step.act, step.who, step.had, (way > 0) - (way < 0), to
+
+
+def _arrows(steps: list[Step]) -> str:
+    marks = dict.fromkeys(range(len(LANES)), "│")
+    for step in steps:
+        marks[_lane(step.at)] = "●"
+    for step in steps:
+        at, to = _lane(step.at), _lane(step.to)
+        marks[to] = "↺" if at == to else "►" if at < to else "◄"
+    between = {lane for step in steps for lane in range(*sorted((_lane(step.at), _lane(step.to))))}
+    drawn = ""
+    for lane, mark in marks.items():
+        line = "─" if lane in between else " "
+        drawn += (line if lane in between and mark == "│" else mark) + line * (WIDTH - 1)
+    return drawn.rstrip()
+
+
+def _lane(state: str) -> int:
+    return list(LANES).index(state)
+
+
+def module() -> str:
+    """Write the table for the page."""
+    rows = (
+        {name: word for name, word in one._asdict().items() if word is not None} for one in STEPS
+    )
+    steps = "".join(f"  {json.dumps(row, ensure_ascii=False)},\n" for row in rows)
+    return f"""\
+// The way of a task: made by tools/declare from the daemon's table (taskdashd/domain/claims.py).
+
+/** The state that a status stands for; people do not take a task of any other status. */
+export const STATES = {json.dumps(STATES, ensure_ascii=False, indent=2)};
+
+/**
+ * From which state (`at`) an act leads to which, and who may do it. With `had`, only where somebody
+ * has the task (true) or nobody has it (false).
+ */
+export const STEPS = [
+{steps}];
+"""
