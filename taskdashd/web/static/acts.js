@@ -9,7 +9,7 @@ export const KEYS = { claim: 'c', begin: 'b', submit: 's', release: 'r', approve
 
 export const explain = (error) => toast(reason(error), { kind: 'bad' });
 
-/** Say why something was refused; what has no words of ours is told in the daemon's. */
+/** Say why something was refused: a cause in the reader's language, whatever has no translation in the daemon's words. */
 export function reason(error) {
   if (error.errid === -1 || !error.message) return t('error.away');
   return because(error.cause, error.values) ?? `${t(`errid.${error.errid}`)} ${error.message}`;
@@ -27,7 +27,7 @@ export async function act(name, task) {
   let more = {};
   for (;;) {
     if (name in FORMS) {
-      // What was refused is asked for again, with what was typed.
+      // After a refusal the form opens again, with the text that was typed.
       const given = await dialog(t(`act.${name}.title`, { name: task.name }), FORMS[name](task, more), t(`act.${name}`), t('cancel'));
       if (!given) return false;
       more = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));

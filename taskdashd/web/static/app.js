@@ -22,7 +22,7 @@ export function place() {
   const [path, query = ''] = location.hash.replace(/^#\/?/, '').split('?');
   const [view = '', ...rest] = path.split('/');
   let what = rest.join('/');
-  try { what = decodeURIComponent(what); } catch { /* Somebody typed it: it is taken as it is. */ }
+  try { what = decodeURIComponent(what); } catch { /* A stray % in a URL that somebody typed: take the text as it is. */ }
   return { view: VIEWS.includes(view) || view === 'task' ? view : 'board', about: what, filters: new URLSearchParams(query) };
 }
 
@@ -60,7 +60,7 @@ async function show() {
     leave = open(main, about) ?? (() => {});
     main.scrollTop = 0;
   } catch (error) {
-    // Its file could not be had: it is tried again with the next connection.
+    // The view's file could not be fetched: forget that it is shown, so that the next connection fetches it again.
     if (shown === wanted) shown = '';
     if (known.open) throw error;
   }
@@ -108,7 +108,7 @@ addEventListener('keydown', (event) => {
   if (!known.me || event.isComposing) return;
   if (event.key === 'Escape' && !document.querySelector('dialog[open]')) {
     if (event.target.closest?.('input, textarea, select')) event.target.blur();
-    // Whoever came here from outside is not sent there.
+    // Where this is the first view, history.back() would leave the page for the site before it: go to the list.
     else if (place().view === 'task') seen > 1 ? history.back() : (location.hash = link('list'));
     return;
   }
@@ -175,7 +175,7 @@ async function enter(form, more = {}) {
   }
 }
 
-/** Somebody comes from another address: say so, and give them a moment to back out. */
+/** Warn of a sign-in from another address than last time, and give the person a moment to back out. */
 function warn(form, reply) {
   let left = reply.wait;
   let over = false;
@@ -223,11 +223,12 @@ on('state', (state) => {
   if (state === 'out') { out(); return; }
   offline.hidden = state === 'open';
   offline.textContent = state === 'open' ? '' : t('offline');
-  // Who comes back is told what they have missed: the view need not ask for it.
+  // After a reconnect the daemon sends all events since the last rev: the view stays, and asks for nothing.
   if (state === 'open' && ready()) shown ? paintBar(place().view) : show();
 });
 
-// Somebody gave me a task, or gave it back: that is worth a word, once.
+// Tell people that others have assigned them a task, freed theirs, or rejected their work. The act's time equals
+// updated_at only in the event of the act itself, so a later change of the task is not told as the act again.
 on('events', (events) => {
   for (const { kind, task } of events) {
     if (kind === 'gone' || !task.reason || !known.me?.user) continue;
@@ -240,7 +241,7 @@ on('events', (events) => {
 });
 
 const skip = document.getElementById('skip');
-// The page's place is in the hash: a link to #main would leave it.
+// The hash says which view is open: following the link to #main would close it, so move only the focus.
 skip.addEventListener('click', (event) => { event.preventDefault(); main.focus(); });
 function paintSkip() { skip.textContent = t('skip'); }
 
@@ -248,14 +249,14 @@ addEventListener('hashchange', () => { closeDialogs(); if (known.me) show(); });
 
 async function begin() {
   const asked = about();
-  // The connection is made while the words are still on their way.
+  // Connect while the words are still being fetched.
   asked.then((asks) => { if (asks?.user) connect(); });
   if (!ready()) await load(chosen());
   paintSkip();
   const asks = await asked;
   if (!asks?.user) signIn();
   else if (known.open && !shown) show();
-  // The other views are there before the network may be gone.
+  // Fetch the other views ahead: without the network they could not be opened.
   if (asks?.user) setTimeout(() => { for (const view of [...VIEWS, 'task']) import(`./${view}.js`).catch(() => {}); }, 1500);
 }
 

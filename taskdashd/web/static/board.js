@@ -19,7 +19,8 @@ export function open(main) {
   let dragged = null;
   let turn = 0;
   let live = true;
-  // What has been told since the last reading began: it is newer than what the reading gives.
+  // The revs of events since the last read began, by task. A page that is still on its way may be older than an
+  // event: without the revs it would put the card back to where it was.
   const told = new Map();
 
   const bar = h('div.filters', { role: 'search' });
@@ -74,7 +75,8 @@ export function open(main) {
       if (tasks.length) arrange(column.list, tasks.map((task) => cardOf(task, shown)));
       else fill(column.list, h('li.nothing', null, t(more ? 'list.reading' : `empty.${column.key}`)));
       fill(column.end, more && h('a', { href: link('list', '', withState(column)) }, t('board.more')));
-      // What was moved on by others leaves room for those behind it.
+      // Cards that others have moved on leave the column short while the daemon has more tasks for it: read again, once a
+      // second at most.
       if (column.more && column.tasks.size < SHOWN / 2) {
         if (Date.now() - column.refilled > REFILL_MS) fillColumn(column);
         else setTimeout(paint, REFILL_MS);

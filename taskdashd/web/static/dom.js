@@ -34,7 +34,7 @@ export function s(tag, props, ...children) {
   return node;
 }
 
-/** Put children in the place of what a node holds; what had the keyboard's focus has it again. */
+/** Replace a node's children; the new element that equals the focused old one gets the keyboard's focus. */
 export function fill(node, ...children) {
   const held = node.contains(document.activeElement) && document.activeElement !== node ? document.activeElement : null;
   const selection = held?.selectionStart;
@@ -50,7 +50,7 @@ export function fill(node, ...children) {
 
 const sameness = (node) => node.dataset.k ?? node.getAttribute('href') ?? node.getAttribute('aria-label') ?? node.textContent;
 
-/** Put nodes in order with as few moves as there can be, so that focus and scroll stay. */
+/** Put nodes in order, moving only those out of place: a node that is moved loses focus and scroll. */
 export function arrange(list, nodes) {
   const keep = new Set(nodes);
   for (const child of [...list.children]) if (!keep.has(child)) child.remove();
@@ -104,13 +104,13 @@ export function dialog(title, body, confirm, cancel) {
   });
 }
 
-/** Say something for a few seconds, once. */
+/** Show a message for a few seconds; the same message takes the place of the one before. */
 export function toast(text, { kind = '', ms = 6000 } = {}) {
   const box = document.getElementById('toasts');
   for (const old of box.children) if (old.textContent === text) old.remove();
   const node = h(`div.toast${kind ? `.${kind}` : ''}`, { role: kind === 'bad' ? 'alert' : null }, text);
   box.append(node);
-  // Above a dialog too, where there is one.
+  // A dialog that was opened later covers the popover: hide and show it to bring it to the front.
   if (box.matches(':popover-open')) box.hidePopover();
   box.showPopover?.();
   while (box.children.length > 4) box.firstChild.remove();

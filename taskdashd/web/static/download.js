@@ -1,11 +1,11 @@
-// What the list selects, as a file for a spreadsheet: by the same query, so whoever looks gets what they see.
+// The list as a file for a spreadsheet, read by the list's own query: the file holds the tasks that the person sees.
 
 import { ask } from './feed.js';
 
 const FIELDS = ['id', 'name', 'status', 'user', 'checker', 'group_id', 'project_id', 'instance_id', 'task_type', 'parent_id', 'progress', 'description', 'reason',
   'url', 'created_at', 'updated_at', 'start_time', 'stop_time', 'claimed_at', 'claim_until', 'submitted_by', 'checked_at'];
 const PAGE = 1000;
-// A spreadsheet takes what begins like this for a formula (OWASP, "CSV Injection").
+// A spreadsheet runs a cell that begins with one of these as a formula (OWASP, "CSV Injection"): put ' before it.
 const FORMULA = /^[=+\-@\t\r]/;
 
 function cell(value) {
@@ -18,7 +18,7 @@ const line = (cells) => `${cells.join(',')}\r\n`;
 
 /** Save all that a query selects; `tell` is told how many there are so far, and says whether to go on. */
 export async function download(request, tell) {
-  // Without the mark Excel reads UTF-8 as something else.
+  // Without a byte order mark Excel does not read the file as UTF-8, and Chinese is garbled.
   const parts = ['\ufeff', line(FIELDS)];
   let after, count = 0;
   do {

@@ -1,4 +1,4 @@
-// What a board says that has nothing to show: how to begin.
+// The words on an empty board or list: how to begin.
 
 import { h } from './dom.js';
 import { t } from './words.js';

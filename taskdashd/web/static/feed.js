@@ -1,5 +1,5 @@
-// The daemon: one websocket for what we ask and for what changes. It comes back by itself, from the
-// last rev that we know.
+// The page's connection to the daemon: one websocket for requests, replies and events. When it breaks, a
+// new one is opened, and the daemon resumes after the last rev that the page knows.
 
 const listeners = { events: new Set(), afresh: new Set(), people: new Set(), services: new Set(), figures: new Set(), state: new Set() };
 
@@ -12,7 +12,7 @@ let timer = 0;
 let closed = true;
 const asked = new Map();
 
-/** Call a function on: events, afresh, people, services, figures, state. Gives how to end that. */
+/** Call a function at each event of a kind, a key of `listeners`. Returns the function that ends this. */
 export function on(kind, call) {
   listeners[kind].add(call);
   return () => listeners[kind].delete(call);
@@ -33,7 +33,7 @@ class Refused extends Error {
   }
 }
 
-/** POST an operation; what signs in or out must go this way, for it sets the cookie. */
+/** POST an operation. Login and Logout must go this way: the websocket cannot set the cookie. */
 export async function post(op, body) {
   let reply;
   try {
@@ -46,10 +46,10 @@ export async function post(op, body) {
   return reply;
 }
 
-/** Ask by the websocket; waits for it to be open. */
+/** Ask over the websocket. Without a connection a read waits for the next one, and a write is refused. */
 export function ask(op, body = {}) {
   return new Promise((resolve, reject) => {
-    // What reads can wait for the connection; what is to be done is not done later, unseen.
+    // A write that waited would be done some time later, when the person no longer looks: refuse it now.
     if (closed || (!READS.has(op) && socket?.readyState !== WebSocket.OPEN)) { reject(new Refused(AWAY)); return; }
     const number = ++seq;
     asked.set(number, { resolve, reject, text: JSON.stringify({ seq: number, op, body }), sent: false, reads: READS.has(op) });
@@ -74,7 +74,7 @@ export function connect() {
   open();
 }
 
-/** Ask what a page must know before anybody has signed in, and who has; null if nobody answers. */
+/** Ask what the sign-in form must know, and who the cookie says has signed in; null if nobody answers. */
 export const about = () => fetch('/api/v1/about').then((answer) => answer.json()).catch(() => null);
 
 export function disconnect() {
@@ -82,7 +82,7 @@ export function disconnect() {
   clearTimeout(timer);
   socket?.close();
   socket = null;
-  // Nothing that one person asked is done for the next.
+  // The next person may sign in on this page: requests that still wait would be sent in their name.
   for (const one of asked.values()) one.reject(new Refused(AWAY));
   asked.clear();
   Object.assign(known, { me: null, rev: null, figures: null, services: [] });
@@ -103,11 +103,12 @@ async function lost(event) {
   socket = null;
   known.open = false;
   for (const [number, one] of asked) {
-    // What reads is asked anew; what writes may have been done, and is not said twice.
+    // Reads are sent again on the next connection. A write whose reply is lost may have been done, and sent again
+    // would be done twice: it fails.
     if (one.reads) one.sent = false;
     else if (one.sent) { asked.delete(number); one.reject(new Refused(AWAY)); }
   }
-  // A connection that was refused does not say why: who was signed out meanwhile is asked for.
+  // The browser hides why a websocket was refused. The person may have been signed out meanwhile: ask over HTTP.
   const isOut = event.code === 1008 || (!greeted && !closed && (await about())?.user === '');
   if (closed) return;
   tell('state', isOut ? 'out' : 'lost');
@@ -146,7 +147,7 @@ function take(message) {
     tell('people');
   }
   if (message.services) {
-    // With a greeting come all of them; later those that have changed.
+    // A greeting carries all services, a later message only those that have changed.
     const byUrl = new Map(message.me ? [] : known.services.map((one) => [one.url, one]));
     for (const one of message.services) one.state === null ? byUrl.delete(one.url) : byUrl.set(one.url, one);
     known.services = [...byUrl.values()];

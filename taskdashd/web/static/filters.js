@@ -1,4 +1,4 @@
-// The filters of board and list: they live in the URL, and what is selected is theirs.
+// The filters of board and list. They live in the URL, so that a link or a reload selects the same tasks.
 
 import { fill, h, later } from './dom.js';
 import { known, nameOf, on } from './feed.js';
@@ -26,7 +26,7 @@ export function matches(task, { where, text }) {
 
 export const isAll = ({ where, text }) => !text && !Object.keys(where).length;
 
-/** The row of filters; `more` makes those of one view. Gives how to end it. */
+/** Paint the row of filters; `more` makes those of one view. Returns the function that ends it. */
 export function paintFilters(node, more = []) {
   const paint = () => {
     const { filters } = place();
@@ -36,7 +36,7 @@ export function paintFilters(node, more = []) {
     if (chosen) groups.add(chosen);
     const search = h('input', { type: 'search', placeholder: `${t('search')}  /`, 'aria-label': t('search'), value: filters.get('q') ?? '', oninput: later(200, () => refine({ q: search.value })) });
     const toggle = (value, label) => h('button.chip', { 'aria-pressed': String(filters.get('user') === value), onclick: () => refine({ user: filters.get('user') === value ? '' : value }) }, label);
-    // Whatever else narrows the view can be seen, and taken away.
+    // Filters that a link has set (a service's URL, a parent) have no control: show each as a chip that takes it away.
     const others = Object.keys(FIELDS).filter((name) => name !== 'group' && filters.get(name) && !['me', 'nobody'].includes(filters.get(name)));
     fill(node, search, me.user && toggle('me', t('filter.mine')), toggle('nobody', t('filter.nobodys')),
       groups.size > 0 && h('select', { 'aria-label': t('field.group_id'), onchange: (event) => refine({ group: event.target.value }) },

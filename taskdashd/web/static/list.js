@@ -14,14 +14,14 @@ const ROW = 40;
 const PAGE = 500;
 const PAGE_MAX = 1000;
 const AHEAD = 12;
-// So many are kept while nobody scrolls among them.
+// Events add rows on top: at more rows than this a list that is not scrolled is read anew, or it would grow for ever.
 const ROWS_MAX = 5000;
 const AGAIN_MS = 2000;
 const SORTS = { name: 'name', status: 'status', user: 'user', group: 'group_id', changed: '-rev' };
 const WORK = { key: 'work', where: { status: COLUMNS.filter((one) => ['claimed', 'editing'].includes(one.key)).flatMap((one) => one.where.status) } };
 const STATES = [...COLUMNS, WORK];
 
-// Whoever comes back to the same list finds their place.
+// Where the last list was left: going back to the same URL scrolls there again.
 let left = { hash: '', top: 0, rows: 0 };
 
 export function open(main) {
@@ -96,7 +96,7 @@ export function open(main) {
     } catch (error) {
       if (mine !== turn) return;
       explain(error);
-      // It is not asked for again at once, as long as somebody looks at its place.
+      // Painting reads on: without a pause a daemon that refuses would be asked again at every frame.
       setTimeout(() => { if (mine === turn) { reading = false; paint(); } }, AGAIN_MS);
     }
   }
@@ -195,7 +195,7 @@ export function open(main) {
     paint();
   }
 
-  /** What has changed last comes first; who reads further down keeps their place. */
+  /** Put the last changes on top. Scroll by as much as was added above, so that the rows being read do not move. */
   function rearrange(newest, gone) {
     const before = rows.length;
     const changed = [...newest.values()].sort((a, b) => b.rev - a.rev);

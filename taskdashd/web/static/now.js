@@ -44,7 +44,7 @@ export function open(main) {
       tile('review', states['待审核'] ?? 0, 'review', 'list', { state: 'review' }),
       tile('hour', hour, hour ? 'dead' : 'calm', 'list', { state: 'dead' }),
       tile('services', `${known.services.length - deadServices}/${known.services.length}`, deadServices ? 'dead' : 'calm', 'services', {}));
-    // A service that died is one line, whatever it took with it.
+    // A dead service is one line, and its tasks have none: the hundreds that died with it would fill the screen.
     const gone = known.services.filter((one) => one.state === 'dead');
     const urls = new Set(gone.map((one) => one.url));
     const lines = [
@@ -71,7 +71,7 @@ export function open(main) {
       else if (['free', 'claimed', 'editing', 'review'].includes(stateOf(task.status)) && (old || stuck.size < 50)) stuck.set(task.id, task);
     }
     if (died.size > 200) died = new Map([...died.values()].sort((a, b) => b.rev - a.rev).slice(0, 50).map((one) => [one.id, one]));
-    // So many have moved on that the oldest of the others are to be asked for.
+    // Fewer tasks are left here than there are lines, and the daemon has more: read the oldest again.
     if (stuck.size < LINES && (known.figures?.states?.['待领取'] ?? 0) > LINES) readLater();
     paint();
   }

@@ -38,7 +38,7 @@ with taskdash.connect("taskdash://${location.hostname}:13920") as dash:
       h('a', { href: link('list', '', new URLSearchParams({ url: one.url })) }, t('services.tasks')));
   }
 
-  // How the day was is asked for; how they fare now is told.
+  // Events tell only the present state of a service: its changes over the last day must be read.
   async function read() {
     try {
       const { services } = await ask('Services');
@@ -55,7 +55,7 @@ with taskdash.connect("taskdash://${location.hostname}:13920") as dash:
   return () => { live = false; clearInterval(timer); offs.forEach((off) => off()); };
 }
 
-/** The last day as a strip: what it was when. Before it was first seen, nothing is claimed. */
+/** Draw the states of a service over the last day; the time before it was first seen is drawn as unknown. */
 function strip(one) {
   const end = now(), start = end - DAY;
   const said = one.changes.map(([at, state]) => `${when(at)} ${t(`service.${state}`)}`).join('\n');

@@ -55,7 +55,7 @@ export function open(main, id) {
     fill(more, after && h('button', { onclick: () => readHistory(after).catch(explain) }, t('task.more')));
   }
 
-  // What is new comes on top; what was opened below stays open.
+  // Put new entries on top, and keep the nodes of the others: changes that somebody has unfolded stay so.
   const readNews = onFrame(async () => {
     try {
       const page = await ask('Audit', { task: id, limit: PAGE });
@@ -80,7 +80,7 @@ export function open(main, id) {
       share !== null && h('div.big', null, bar(task), h('span', null, task.progress)));
     fill(doing, actsFor(task).map((name) => h(name === 'claim' || name === 'approve' ? 'button.primary' : 'button', { title: KEYS[name], onclick: () => act(name, task) }, t(`act.${name}`), ' ', h('kbd', null, KEYS[name]))));
     const names = [...FIRST.filter((name) => task[name]), ...Object.keys(task).filter((name) => !FIRST.includes(name) && !HIDDEN.has(name) && task[name] !== '')];
-    // Only what has changed is made anew: what somebody has marked to copy stays marked.
+    // Make only changed fields anew: a node that is replaced loses the text that somebody has selected to copy.
     for (const [name, one] of shown) if (!names.includes(name)) { one.nodes.forEach((node) => node.remove()); shown.delete(name); }
     for (const name of names) {
       const old = shown.get(name), text = JSON.stringify(task[name]);

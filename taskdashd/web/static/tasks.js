@@ -22,7 +22,7 @@ export const COLUMNS = [
   { key: 'done', where: { status: ['finish', 'finished', 'cancelled'] }, counts: ['finish', 'cancelled'] },
 ];
 
-/** Whether whoever looks may do everything. */
+/** Whether the person at the page may do everything. */
 export const isAdmin = () => ['admin', 'operator'].includes(known.me?.role);
 
 export const stateOf = (status) => NAMES[STATES[status] ?? status] ?? 'live';
@@ -32,7 +32,7 @@ export function columnOf(task) {
   return state === 'failed' ? 'dead' : state === 'cancelled' ? 'done' : state;
 }
 
-/** The steps that whoever looks may try with a task. The daemon has the last word. */
+/** The steps that the person at the page may try with a task. The daemon has the last word. */
 function stepsFrom(task) {
   const me = known.me, state = STATES[task.status];
   if (!me || !state) return [];
@@ -92,7 +92,7 @@ export function bar(task) {
     h('span', { style: { '--share': share } }));
 }
 
-/** A time that keeps up with the clock. */
+/** Make an element that says how long ago a time is; the interval below keeps it right. */
 export function since(stamp) {
   return h('time', { datetime: stamp, title: stamp, dataset: { since: stamp } }, ago(stamp, now()));
 }

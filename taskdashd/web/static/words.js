@@ -1,4 +1,4 @@
-// The interface's own words, in the language of whoever looks. What tasks hold stays as it is.
+// The page's own words, in the reader's language. The text of tasks is shown as it was written.
 
 let words = {};
 export let language = 'en';
