@@ -19,22 +19,22 @@ _COLUMNS: Final = ("at", "who", "kind", "task", "what", "why")
 _FORMATS: Final = ("table", "json", "jsonl", "csv")
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _NOT_TOLD: Final = ("id", "epoch", "created_at", "reason")
-"""What a new task has in any case; and the reason, which has a column of its own."""
+"""Left out of the column "what": every new task has the first three, "why" tells the last."""
 _LIMIT: Final = 50
 
 
 class _Moment(click.ParamType):  # type: ignore[type-arg]
-    """A time, or how long ago that was."""
+    """An option's time: RFC 3339, or how long ago, such as 2h."""
 
     name = "TIME"
 
     def convert(self, value: Any, parameter: Any, context: Any) -> str:
-        """Read it, and write it as RFC 3339."""
+        """Give the time as RFC 3339 in UTC."""
         try:
             if ago := re.fullmatch(r"(\d{1,9}(?:\.\d+)?)([smhd])", value):
                 seconds = float(ago[1]) * _UNITS_S[ago[2]]
                 return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
-            # Without a zone it is this machine's time, as people here write it.
+            # A time without a zone is this machine's local time: astimezone takes it so.
             return datetime.fromisoformat(value).astimezone(UTC).isoformat()
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is no time: write 2h, 7d or 2026-01-31T12:00", parameter, context)
@@ -98,7 +98,7 @@ def _entries(dash: taskdash.Client, request: Audit) -> Iterator[dict[str, Any]]:
 
 
 def _what(row: Mapping[str, Any]) -> str:
-    """Say in a line what a change has changed."""
+    """Write the fields that a change has changed as one line."""
     if row["count"] > 1:
         return f"{row['count']} times"
     return ", ".join(
@@ -109,7 +109,7 @@ def _what(row: Mapping[str, Any]) -> str:
 
 
 def _status_first(change: tuple[str, Any]) -> bool:
-    # The line may have to be cut, and that is what people look for.
+    # A narrow terminal cuts the end of the line: people look for the status, so it comes first.
     return change[0] != "status"
 
 

@@ -1,8 +1,8 @@
 """The live board of `taskdash-ctl top`, on textual.
 
-The client's thread receives; the board looks ten times a second what has come, and draws what has
-changed. Signs of life are no events, so how long each live task was silent is asked for now and
-then.
+The client's thread receives events; the board collects them ten times a second and draws what has
+changed. Heartbeats are no events, so the board also reads all tasks every few seconds, to know how
+long each was silent.
 """
 
 import time
@@ -27,11 +27,11 @@ TASKS_MAX: Final = 2_000
 """Rows on the board; of more tasks, those that changed last."""
 _LOOK_S: Final = 0.1
 _DRAW_ROW_S: Final = 0.001
-"""A board is drawn again after so long for each of its rows."""
+"""The least time between two drawings, for each row of the board."""
 _ASK_AGAIN_S: Final = 5.0
 _EVENTS_AT_ONCE: Final = 500
 _JUST: Final = timedelta(minutes=5)
-"""A task that went down within this time has just died."""
+"""For so long after it went down, a task stands on top as just died."""
 
 COLUMNS: Final = (
     "status",
@@ -147,7 +147,8 @@ class Board(App[None]):
         for event in self._events():
             self._tasks[event.task["id"]] = event.task
             self._stale = True
-        # A long board takes long to draw: it is drawn less often, so that most of a core is free.
+        # A drawing takes time in proportion to its rows: at every look, a long board would take a
+        # whole core.
         if self._stale and time.monotonic() - self._drawn_at >= len(self._tasks) * _DRAW_ROW_S:
             self._draw()
 
@@ -250,12 +251,12 @@ class Board(App[None]):
         self._draw()
 
     def action_only(self, standing: str) -> None:
-        """Show only tasks that stand so."""
+        """Show only tasks of one standing, a key of `_ORDER`; all where it is empty."""
         self._only = standing
         self._draw()
 
     def action_filter(self) -> None:
-        """Ask for a text."""
+        """Open the field for the text to filter by."""
         box = self.query_one(Input)
         box.styles.display = "block"
         box.focus()

@@ -26,7 +26,8 @@ def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) 
 
 
 def _sqlite() -> str:
-    # The daemon's own; `taskdash-ctl status` shows that of the daemon that runs.
+    # The SQLite that a daemon of this environment would use; `taskdash-ctl status` shows the one
+    # of the daemon that runs.
     try:
         import apsw
     except ImportError:
@@ -35,7 +36,7 @@ def _sqlite() -> str:
 
 
 _WORDS: Final = f"{__name__}.words"
-"""What follows the command's name."""
+"""The key in `context.meta` of the words after the command's name."""
 
 
 class _Main(click.Group):
@@ -43,13 +44,13 @@ class _Main(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         """Run a command."""
-        # click empties this before it calls `main`.
+        # Keep the words for `main`, which looks for --help: click empties `context.args` before.
         context.meta[_WORDS] = set(context.args)
         try:
             result = super().invoke(context)
             sys.stdout.flush()
         except BrokenPipeError:
-            # Whoever read us has enough; click ends the program quietly.
+            # The reader of a pipe, such as head(1), has enough; click ends the program quietly.
             raise
         except OSError as error:
             cannot_write(error)
@@ -88,7 +89,7 @@ def main(context: click.Context, server: str | None) -> None:
     except ValueError as error:
         command, words = context.invoked_subcommand, context.meta[_WORDS]
         if command == "completion" or (command != "run" and words & set(context.help_option_names)):
-            # A bad address must not keep anyone from reading how to give a good one.
+            # A bad TASKDASH_URL must not hide the help that says how to write a good one.
             return
         from_environment = context.get_parameter_source("server") is ParameterSource.ENVIRONMENT
         hint = "TASKDASH_URL" if from_environment else "--server"

@@ -81,7 +81,7 @@ def wait(
     field, values = _condition(condition)
     ends_at = None if timeout is None else time.monotonic() + timeout
     with connect(where, for_ever=True) as dash:
-        # First the watch and then a look, so that nothing is missed between the two.
+        # Watch before reading the tasks: a change between the two would be missed otherwise.
         events = attempt(lambda: dash.watch({"id": list(ids)}))
         missing = dict.fromkeys(ids)
         for task_id in list(missing):
@@ -101,7 +101,10 @@ def _next(events: taskdash.Watch, ends_at: float | None) -> taskdash.Event | Non
 def _judge(
     task: dict[str, Any], field: str, values: frozenset[str], missing: dict[str, None], quiet: bool
 ) -> None:
-    """Strike a task off if it is as it must be. Exits if it never will be."""
+    """Strike a task off `missing` where its field has one of `values`.
+
+    Exits where it never will: the task has ended in another way.
+    """
     if task["id"] not in missing:
         return
     if task[field] in values:

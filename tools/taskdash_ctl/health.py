@@ -46,7 +46,7 @@ def ping(where: address.Address, /, count: int | None, interval: float) -> None:
                 times.append(attempt(lambda: _round_trip_ms(dash)))
                 click.echo(f"reply from {where}: seq={len(times)} time={times[-1]:.2f} ms")
         except KeyboardInterrupt:
-            # As ping(8): the sum is what one waits for.
+            # As ping(8), sum up after Ctrl-C; the line break keeps the sum off the terminal's ^C.
             click.echo()
     if times:
         click.echo(
@@ -181,7 +181,8 @@ def _examine(where: address.Address, dash: taskdash.Client) -> Iterator[Finding]
 
 def _clock(theirs: str, asked: float, answered: float) -> Finding:
     moment = datetime.fromisoformat(theirs).timestamp()
-    # Theirs was read somewhere between the two.
+    # The daemon read its clock at some moment between request and reply: within these bounds the
+    # clocks may agree.
     apart_s = max(asked - moment, moment - answered, 0.0)
     return Finding(
         apart_s < _SKEW_MAX_S,

@@ -83,7 +83,7 @@ epoch = click.option(
 
 
 def epoch_of(task_id: str, given: int | None) -> int | None:
-    """Say which epoch to write a task with: within `run --lock` it is known."""
+    """Give the epoch to write a task with: `run --lock` puts it into its command's environment."""
     known = os.environ.get("TASKDASH_TASK_EPOCH", "")
     if given is None and os.environ.get("TASKDASH_TASK_ID") == task_id and known.isdecimal():
         return int(known)

@@ -43,7 +43,7 @@ _FAULTS: Final = (
     (taskdash.ProtocolError, EXIT_FAILURE, "; is what listens there a taskdashd?"),
     (taskdash.TaskDashError, EXIT_FAILURE, ""),
 )
-"""What each fault is to the person: exit code, and what to do next."""
+"""For each fault the exit code, and what the person can do next. The first that fits counts."""
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ def connect(
 ) -> taskdash.Client:
     """Connect, or say why not and exit.
 
-    A connection that is lost is sought again for as long as a timeout, or `for_ever`: then the
+    A lost connection is tried again for as long as the address's timeout, or `for_ever`: then the
     person is told, unless `quiet`.
     """
     hooks = Hooks()
@@ -90,7 +90,8 @@ def explain(error: taskdash.TaskDashError) -> tuple[str, int]:
 
 def cannot_write(error: OSError) -> NoReturn:
     """Say why standard output takes no more, and exit."""
-    # What Python still holds for it would be tried again at exit, with a traceback.
+    # Python flushes standard output once more at exit: on the broken descriptor that would end in
+    # a traceback.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     fail(f"cannot write: {error.strerror}", EXIT_FAILURE)
 

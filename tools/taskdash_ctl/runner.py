@@ -1,7 +1,7 @@
 """Run any command as a task.
 
-Signals that come to us go on to the command; our exit code is the command's. The daemon may be
-there or not: the command runs all the same, unless it was to be the only one of its kind.
+Signals to this program go on to the command; its exit code is the command's. The command runs
+also while the daemon is away, except with a lock, which only the daemon can give.
 """
 
 import contextlib
@@ -40,9 +40,9 @@ _SI_KERNEL: Final = 128
 NOT_EXECUTABLE: Final = 126
 NOT_FOUND: Final = 127
 TIMED_OUT: Final = 124
-"""As timeout(1) has it."""
+"""The exit code of timeout(1) for a command whose time was up."""
 KILL_AFTER_S: Final = 10.0
-"""A command that was told to end, and does not."""
+"""After SIGTERM the command has so long before SIGKILL."""
 _PUMP_BYTES: Final = 64 << 10
 _LINE_BYTES_MAX: Final = 4096
 _TAIL_BYTES: Final = 400
@@ -56,7 +56,7 @@ class Wishes:
     """How a command is to be run."""
 
     fields: Mapping[str, Any]
-    """The task's, over those that are found out here."""
+    """The task's fields; they take the place of those that `_found_out` gives."""
     report_timeout_s: float
     timeout_s: float | None = None
     lock: bool = False
@@ -66,8 +66,8 @@ class Wishes:
 def run(command: Sequence[str], where: Address, wishes: Wishes, say: Say) -> int:
     """Run a command as a task until it ends; returns its exit code, as a shell would give it.
 
-    `say` is for words to a person. With a lock, raises what the daemon answers, or that it cannot
-    be reached: then nothing was run.
+    `say` is for words to a person. With a lock, raises `TaskDashError` where the daemon refuses or
+    cannot be reached: then nothing was run.
     """
     watched = {*PASSED_ON, signal.SIGCHLD}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
@@ -108,9 +108,9 @@ def _report(
     watched: set[signal.Signals],
     before: set[int | signal.Signals],
 ) -> None:
-    """Say how it ended; now signals are for us again, and Ctrl-C ends the waiting."""
+    """Report how the command ended; signals end this program again, so Ctrl-C ends the waiting."""
     while signal.sigtimedwait(watched, 0) is not None:
-        # It came for the command, and that has ended.
+        # A signal that still waits was meant for the command: unblocked, it would end the report.
         pass
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     try:
@@ -120,7 +120,7 @@ def _report(
 
 
 class _Reporter:
-    """Keeps the task known to the daemon, whether it is there or not."""
+    """Keeps the task alive at the daemon, and reports it again when the daemon was away."""
 
     def __init__(
         self, where: Address, task_id: str, fields: dict[str, Any], say: Say, *, lock: bool
@@ -131,7 +131,7 @@ class _Reporter:
         self._registered = threading.Event()
         self.lost = False
         self.epoch: int | None = None
-        """The task's epoch, where it is known: with a lock."""
+        """The task's epoch; None without a lock, where nothing waits for the daemon's reply."""
         hooks = Hooks(on_disconnect=self._away, on_reconnect=self._back, on_lost=self._taken)
         name = f"taskdash-ctl/{taskdash.__version__} run"
         if lock:
@@ -151,9 +151,9 @@ class _Reporter:
         self._client.say(self._id, progress=text)
 
     def last_word(self, word: dict[str, Any], timeout_s: float) -> None:
-        """Say how it ended, and wait so long for a daemon that is away."""
+        """Report how the command ended; waits so long for a daemon that is away."""
         ends_at = time.monotonic() + timeout_s
-        # A command that was quicker than the network is still told of from its beginning.
+        # Wait for the Register, so that also a command quicker than the network has a beginning.
         self._registered.wait(timeout_s)
         if self.lost:
             return
@@ -182,7 +182,7 @@ class _Reporter:
 
 
 class _Child:
-    """The command, with what is read of its output."""
+    """The command's process, and the threads that read its output."""
 
     def __init__(
         self,
@@ -197,10 +197,10 @@ class _Child:
         if reporter is not None:
             pipes.append((*os.pipe(), 1, lambda line: _report_progress(line, reporter)))
         if not os.isatty(2):
-            # On a terminal the person sees it, and the command must see the terminal.
+            # Read standard error only where it is no terminal: the command must find the terminal.
             pipes.append((*os.pipe(), 2, self._tail.append))
-        # Off a terminal it leads a process group, so that what it has started ends with it. On one
-        # it must stay in the foreground group, to read and to be stopped from the keyboard.
+        # Off a terminal the command leads a process group, so that signals end its children too. On
+        # a terminal it must stay in the foreground group, to read from the keyboard.
         self._leads_group = not os.isatty(0)
         try:
             self.pid = os.posix_spawnp(
@@ -220,7 +220,7 @@ class _Child:
             self._pumps.append(pump)
 
     def wait(self, watched: set[signal.Signals], timeout_s: float | None) -> tuple[int, bool]:
-        """Pass signals on until it has ended.
+        """Pass signals on until the command has ended.
 
         Gives its exit code (negative: the signal that killed it), and whether its time was up.
         """
@@ -244,13 +244,14 @@ class _Child:
                 or info.si_signo not in _FROM_TERMINAL
                 or info.si_code != _SI_KERNEL
             ):
-                # What the terminal sends to our group, the command in it has already.
+                # The terminal signals the whole foreground group: passed on, its signal would reach
+                # the command in it twice.
                 self._send(info.si_signo)
 
     def last_words(self) -> str:
-        """Give the end of what it wrote to standard error, as one line."""
+        """Give the end of the command's standard error, as one line."""
         for pump in self._pumps:
-            # A grandchild may keep the pipe open for ever.
+            # A background child of the command may hold the pipe open for ever: wait no longer.
             pump.join(1.0)
         text = " ".join(line.decode(errors="replace").strip() for line in self._tail)
         return text[-_TAIL_BYTES:]
@@ -261,12 +262,12 @@ class _Child:
 
 
 def _pump(source: int, target: int, take: Callable[[bytes], None]) -> None:
-    """Pass output on as it comes, and give each line to `take`."""
+    """Copy output to `target` as it comes, and give each line to `take`."""
     line = b""
     with contextlib.closing(os.fdopen(source, "rb", buffering=0)) as pipe:
         while piece := pipe.read(_PUMP_BYTES):
             with contextlib.suppress(OSError):
-                # Nobody may be reading ours; the command must not be blocked by it.
+                # Where our own output is closed, read on: a full pipe would block the command.
                 _write_all(target, piece)
             *lines, line = (line + piece.replace(b"\r", b"\n")).split(b"\n")
             for one in filter(bytes.strip, lines):

@@ -48,7 +48,8 @@ def as_json(value: Any, indent: int | None = None) -> str:
     """Write JSON in which nothing acts on a terminal: what is not printable is escaped."""
     separators = (",", ":") if indent is None else None
     text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
-    # Such characters stand in strings alone, but for the line breaks of an indented text.
+    # Only strings of JSON hold such characters, and there an escape means the same; the line
+    # breaks of an indented text stay.
     return (
         "".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text)
         if not text.isprintable()
@@ -67,7 +68,7 @@ def width(text: str) -> int:
 
 
 def ago(stamp: str, now: datetime | None = None) -> str:
-    """Write an RFC 3339 time as how long it is since."""
+    """Write an RFC 3339 time as how long ago it was; a time to come as it is."""
     try:
         moment = datetime.fromisoformat(stamp)
     except ValueError:
@@ -169,7 +170,7 @@ def event(kind: str, rev: int, fields: Mapping[str, Any]) -> None:
         at = clean(at)
     line = f"{at}  {_pad(styled(status, kind), kind, 10)}  {clean(fields['id'])}"
     line += f"  {styled(status)}" if status else ""
-    # Why it failed says more than what it is.
+    # The reason of a failed task tells people more than its description.
     about = (fields.get("reason") if status == "failed" else None) or fields.get("description")
     if about:
         line += f"  {clean(about)}"
@@ -181,7 +182,7 @@ def _table(rows: list[Mapping[str, Any]], columns: Sequence[str]) -> None:
         click.echo("no tasks match", err=True)
         return
     now = datetime.now(UTC)
-    # A column that is empty everywhere tells nothing.
+    # Columns that are empty in every row only take room.
     columns = [one for one in columns if one in ("id", "status") or any(r.get(one) for r in rows)]
     heads = [_HEADINGS.get(column, column.upper().replace("_", " ")) for column in columns]
     cells = [
@@ -200,7 +201,7 @@ def _table(rows: list[Mapping[str, Any]], columns: Sequence[str]) -> None:
         if len(widths) == 1:
             widths[0] = min(widths[0], room)
             break
-        # What comes last matters least; the id is what people copy.
+        # Drop the last column, which matters least; never the id, which people copy.
         dropped = len(widths) - (2 if keep == len(widths) - 1 else 1)
         del columns[dropped], natural[dropped]
         for line in (heads, *cells):
@@ -219,9 +220,9 @@ def _table(rows: list[Mapping[str, Any]], columns: Sequence[str]) -> None:
 
 
 def _fit(widths: list[int], room: int, keep: int | None) -> int:
-    """Make the widest columns narrower until all fit, or until none can be made so but `keep`.
+    """Narrow the widest columns until all fit; never below `_CELL_MIN`, nor the column `keep`.
 
-    Returns the room that they take at last.
+    Returns the room that the columns then take, which may still be too much.
     """
     choice = [index for index in range(len(widths)) if index != keep]
     while (taken := sum(widths) + _GAP * (len(widths) - 1)) > room:
@@ -252,7 +253,7 @@ def _text(value: Any) -> str:
 
 
 def _cell(value: Any) -> str:
-    # A spreadsheet takes what begins like this for a formula, and runs it.
+    # A spreadsheet runs a cell that begins with one of these as a formula: put ' before it.
     text = clean(value) if sys.stdout.isatty() else _text(value)
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 

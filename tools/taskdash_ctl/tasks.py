@@ -46,7 +46,7 @@ def list_(
     wanted = options.where(filters)
     shown = tuple(map(str.strip, columns.split(","))) if columns else show.COLUMNS
     with connect(where, for_ever=follow) as dash:
-        # Before the list is read, so that nothing is lost between the two.
+        # Begin to watch before reading the list: a change between the two would be lost otherwise.
         events = attempt(lambda: dash.watch(wanted)) if follow else None
         rows = dash.query(wanted, order=order, page=min(limit or 1000, 1000))
         attempt(lambda: show.tasks(islice(rows, limit), output, shown))
@@ -127,7 +127,7 @@ def update(where: address.Address, /, id: str, epoch: int | None, **fields: Any)
 
 
 def _change(dash: taskdash.Client, task_id: str, epoch: int | None, fields: dict[str, Any]) -> int:
-    """Change a task that stays with its service; says what is wrong and gives the exit code."""
+    """Change a task that stays with its service. Says a refusal; gives the exit code."""
     try:
         dash.update(task_id, own=False, epoch=options.epoch_of(task_id, epoch), **fields)
     except taskdash.Conflict as error:
@@ -151,7 +151,7 @@ def _ending(name: str, status: str, doing: str, example: str) -> click.Command:
     ) -> None:
         fields = {"status": status} | ({} if reason is None else {"reason": reason})
         with connect(where) as dash:
-            # One that fails does not keep the others from being ended.
+            # A task that is refused does not keep the others from being ended.
             codes = [_change(dash, task_id, epoch, fields) for task_id in ids]
         if code := next(filter(None, codes), 0):
             sys.exit(code)

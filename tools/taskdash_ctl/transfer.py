@@ -24,14 +24,14 @@ from taskdash_protocol.requests import Register, Status
 
 _COLUMNS: Final = (*TASK_FIELDS, *DAEMON_FIELDS)
 _MORE: Final = "more"
-"""The column that holds, as JSON, the fields that have none of their own."""
+"""The CSV column that holds, as JSON, the fields without a column of their own."""
 _CELL_CHARACTERS_MAX: Final = 64 << 20
 _TELL_EVERY: Final = 1000
 _BAR_CELLS: Final = 24
 _FAULTS_SHOWN: Final = 5
 _BUSY_S: Final = 0.5
 _BUSY_TIMES_MAX: Final = 60
-"""A daemon that is busy so often, with nothing done in between, is given up."""
+"""After so many Busy replies in a row, with nothing done in between, the import ends."""
 
 
 @click.command()
@@ -49,7 +49,7 @@ def export(where: address.Address, /, form: str, output: IO[str], **filters: Any
     wanted = options.where(filters)
     done = 0
     with connect(where) as dash:
-        # Of a selection nobody knows how many there are.
+        # Status counts all tasks, not those of a selection: with one the progress has no share.
         total = 0 if wanted else sum(attempt(lambda: dash.call(Status()))["tasks"].values())
         rows = dash.query(wanted, page=1000)
 
@@ -118,7 +118,7 @@ def _requests(
 ) -> Iterator[tuple[int, Register]]:
     for number, row in enumerate(rows, skip + 1):
         try:
-            # The times that another daemon wrote are its own; the epoch is no condition here.
+            # Leave out what the other daemon wrote: its epoch would be taken for a condition.
             fields = {name: row[name] for name in row if name not in DAEMON_FIELDS}
             request = Register.parse(fields)
         except BadRequest as error:
@@ -132,7 +132,8 @@ def _pipelined(
 ) -> Iterator[tuple[int, Any]]:
     """Send requests, and give each one's number and outcome.
 
-    Where the daemon is busy, the rest is sent again from there, so that the order is kept.
+    From the first request that the daemon is too busy for, all are sent again: of two for the same
+    task the later must win.
     """
     waiting: deque[tuple[int, Register]] = deque()
     busy = 0
@@ -187,7 +188,7 @@ def _no_number(text: str) -> None:
 
 
 def _read_csv(file: IO[str]) -> Iterator[dict[str, Any]]:
-    # A task's field may be as large as its frame; Python's own limit is an eighth of that.
+    # A field may be as large as a frame: the csv module's own limit, 128 KiB, would refuse it.
     csv.field_size_limit(_CELL_CHARACTERS_MAX)
     reader = csv.DictReader(file)
     try:
@@ -220,7 +221,7 @@ def _csv_writer(output: IO[str]) -> Callable[[dict[str, Any]], object]:
         more = {name: value for name, value in row.items() if name not in _COLUMNS}
         cells = [row.get(name, "") for name in _COLUMNS]
         cells.append(show.as_json(more) if more else "")
-        # Into a file it goes as it is, so that `import` gives the same back.
+        # Escape only for a terminal: from a file `import` must get the same text back.
         writer.writerow(map(show.clean, cells) if output.isatty() else cells)
 
     return write
@@ -228,7 +229,7 @@ def _csv_writer(output: IO[str]) -> Callable[[dict[str, Any]], object]:
 
 @contextmanager
 def _progress(doing: str, share: Callable[[], float | None]) -> Iterator[Callable[[int], None]]:
-    """Show on a terminal how many tasks have been moved, and of what share of all that is."""
+    """Show on a terminal how many tasks have been moved, and which share of all these are."""
     on = sys.stderr.isatty()
     last = 0
 
