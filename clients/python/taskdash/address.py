@@ -33,10 +33,10 @@ class Address:
     tls: "ssl.SSLContext | None" = None
     """How to check the daemon's certificate; None without TLS."""
     path: str = ""
-    """The socket's, where it is one of this machine's; then host and port mean nothing."""
+    """The path of a socket on this machine; with it host and port mean nothing."""
 
     def __str__(self) -> str:
-        """Write it as HOST:PORT, or as the socket's path."""
+        """Write the address as HOST:PORT, or as the socket's path."""
         if self.path:
             return self.path
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -62,7 +62,7 @@ def parse(url: str | None = None) -> Address:
     if parts.username is not None or (
         not is_local and (parts.path not in ("", "/") or parts.fragment)
     ):
-        # Not in the message: it may hold a password. A credential in a URL ends up in logs.
+        # Leave the URL out of the message: it may hold a password, and messages end up in logs.
         raise ValueError(
             "the URL holds more than host, port and options: a credential goes into TASKDASH_TOKEN"
         )
@@ -90,8 +90,8 @@ def parse(url: str | None = None) -> Address:
 def read_token() -> str:
     """Give the credential in TASKDASH_TOKEN, or in the file that TASKDASH_TOKEN_FILE names.
 
-    It is read anew for each connection, so that it can be exchanged while a program runs. Raises
-    `AuthError` where the file cannot be read.
+    The client reads it anew for each connection, so that it can be exchanged while a program runs.
+    Raises `AuthError` where the file cannot be read.
     """
     if token := os.environ.get("TASKDASH_TOKEN"):
         return token
@@ -112,7 +112,7 @@ def program() -> str:
 
 
 def _tls(url: str, options: Mapping[str, str]) -> "ssl.SSLContext":
-    import ssl  # it takes longer to import than all else together
+    import ssl  # takes longer to import than all else together
 
     ca = options.get("ca") or os.environ.get("TASKDASH_CA") or None
     try:

@@ -112,9 +112,9 @@ class Client(Face):
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Say what waits to be said, and disconnect.
+        """Send what waits to be said, and disconnect.
 
-        Where this is cancelled, the client's thread does so by itself.
+        Where the waiting is cancelled, the client's thread does both by itself.
         """
         try:
             if self.connected:
@@ -236,7 +236,7 @@ class Client(Face):
         return isinstance(outcome, dict) and bool(outcome["all_said"])
 
     async def begin(self, id: str, fields: dict[str, Any]) -> None:
-        """Register a task for a block that is entered only if this returns; see the other one."""
+        """Register a task for a block that is entered only if this returns, as `Client.begin`."""
         fields = dict(fields)
         timeout_s = self._timeout(fields.pop("timeout_s", None))
         answer = Pending(self._loop)
@@ -293,7 +293,7 @@ class Task(TaskHandle):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """End it, without waiting: the client says it even where this is being cancelled."""
+        """Report the end without waiting: the client's thread does so even after a cancellation."""
         self._leave()
         word = self._last_word(error)
         if word is not None:
@@ -316,7 +316,7 @@ class Task(TaskHandle):
 
 
 def _guarded(hook: Callable[..., object], *args: Any) -> None:
-    # What raises in a callback would end trio, or be asyncio's to tell.
+    # An exception in a loop's callback would crash trio, and only asyncio's own handler would tell.
     try:
         hook(*args)
     except Exception:

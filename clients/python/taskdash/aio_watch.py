@@ -32,7 +32,7 @@ class Watch:
 
     @property
     def rev(self) -> int:
-        """The rev up to which everything was told, or waits here."""
+        """The rev up to which all events have come; the last of them may wait to be taken."""
         return self._watching.rev or 0
 
     def __aiter__(self) -> Self:
@@ -86,7 +86,8 @@ class Watch:
             self._loop.call_soon(self._wake)
 
     def _wake(self) -> None:
-        # All of them: each takes an event if there is one left.
+        # Wake every waiter, and each looks for an event: one woken alone may be cancelled at that
+        # moment, and the event would lie there while the others sleep.
         for something in list(self._waiting):
             something.set()
 
@@ -117,7 +118,7 @@ class Opening:
             self._watch.close()
 
     def __aiter__(self) -> Self:
-        """Give itself; the watch lasts until the client is closed."""
+        """Give the opening itself; the watch lasts until the client is closed."""
         return self
 
     async def __anext__(self) -> Event:

@@ -1,4 +1,4 @@
-"""What a session knows of those who wait: calls, watches, and the program's hooks; its states."""
+"""The records of a session: calls, watches, drains, the program's hooks; its states."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,9 +25,9 @@ class Call:
     request: Request
     done: Done
     forgotten: bool = False
-    """Nobody waits any more."""
+    """Nobody waits for the reply any more."""
     ours: bool = False
-    """The session's own, for a task that is held or a watch: it is made anew when it is needed."""
+    """The session asks for itself, for a held task or a watch: after a break it asks anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,9 @@ class Watching:
     opened: Done | None
     """Takes the reply to the first Watch."""
     number: int | None = None
-    """What the daemon calls it on this connection."""
+    """The daemon's number for the watch on this connection; None while it is not open."""
     opening: bool = False
-    """It was asked for on this connection."""
+    """A Watch was sent for it on this connection, and has no reply yet."""
 
 
 @dataclass(slots=True, eq=False)
@@ -62,15 +62,15 @@ class Drain:
     """Somebody who waits until the daemon has what was said up to a moment."""
 
     then: Callable[[bool], object]
-    """Told whether it has."""
+    """Called with True once the daemon has all of it; with False where it never will."""
     writes: dict[str, int]
-    """Of each task, the number of the last write that must be done."""
+    """By the task's id, the number of its last write to wait for."""
     calls: set["Call"]
 
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What the program wants to be told of; each is optional."""
+    """Functions of the program that are called when these things happen; each is optional."""
 
     on_disconnect: Callable[[TaskDashError], object] | None = None
     on_reconnect: Callable[[], object] | None = None

@@ -1,4 +1,4 @@
-"""What the two faces of the client share: everything but the waiting."""
+"""The part that the clients for threads and for event loops share: all but the waiting."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ from taskdash_protocol.errors import BadRequest, TaskDashError
 from taskdash_protocol.requests import REQUESTS, Request, Update
 
 InVain = Callable[[Session, float], object]
-"""What to tell the session where nobody waits for an outcome any more."""
+"""A step that tells the session that nobody waits for an outcome any more."""
 
 
 class Face:
@@ -29,7 +29,7 @@ class Face:
 
     @property
     def heartbeat_timeout_s(self) -> float:
-        """After how many seconds of silence the daemon takes a task for dead, unless it says."""
+        """Seconds of silence after which a task is dead that names no timeout of its own."""
         return self._link.session.heartbeat_timeout_s
 
     @property
@@ -44,7 +44,7 @@ class Face:
 
     @property
     def forked(self) -> bool:
-        """Whether this is a child of the process that connected: then it is of no use here."""
+        """Whether this is a fork of the process that connected: the client's thread is not here."""
         return not self._link.here
 
     @property
@@ -53,10 +53,10 @@ class Face:
         return self._link.closed
 
     def say(self, id: str, **fields: Any) -> None:
-        """Change fields of a task of ours, without waiting for the daemon.
+        """Change fields of a task that this client holds, without waiting for the daemon.
 
-        Only the newest state is sent where several wait. If the daemon is away, it is sent once it
-        is back. Raises `BadRequest` for what no daemon would take.
+        Of several changes that wait only the newest state is sent; while the daemon is away, they
+        wait. Raises `BadRequest` for what no daemon would take.
         """
         self.hold(id, fields, None)
 

@@ -13,8 +13,8 @@ No I/O and no connection in here: `next_request` says what to send, `on_reply` t
 At most one request a task is under way. What is said meanwhile is joined to one write of the
 newest state. After a break the task's fate is asked for (Find) before anything is written: a write
 whose reply was lost is not done again if the daemon has it, and a task with an epoch that we did
-not cause belongs to somebody else. A task that we have not registered, and now update, begins
-UNSURE too: what it is must be known to keep it.
+not cause belongs to somebody else. A task that is updated and was not registered here begins
+UNSURE too: without its fields it could not be registered again where the daemon has lost it.
 """
 
 import math
@@ -35,7 +35,7 @@ Outcome = dict[str, Any] | TaskDashError
 Done = Callable[[Outcome], None]
 
 RETRY_S: Final = 1.0
-"""After the daemon could not store a write, or was busy."""
+"""The pause after a refusal that need not last: the daemon was busy, or could not store."""
 
 _CONTROL: Final = ("heartbeat_timeout", "fenced")
 _NOT_CLIENTS: Final = frozenset((*DAEMON_FIELDS, *_CONTROL, "id", "errid", "errmsg"))
@@ -53,17 +53,17 @@ class Phase(Enum):
 
 @dataclass(slots=True, eq=False)
 class Write:
-    """What somebody wants to be said of a task."""
+    """A change of a task's fields that somebody wants the daemon to have."""
 
     fields: dict[str, Any]
     control: dict[str, Any] = field(default_factory=dict)
     """heartbeat_timeout and fenced, where they are named."""
     replaces: bool = False
-    """Register: the fields are all there are."""
+    """Whether this is a Register: its fields replace all that the task has."""
     done: Done | None = None
-    """Who waits for the outcome; None where the newest state will do, whenever that may be."""
+    """Takes the outcome; None where nobody waits, so that the write may join with others."""
     number: int = 0
-    """Its place in what was ever said of the task."""
+    """The number of the write among all of its task; drains wait for numbers."""
 
     def tell(self, outcome: Outcome) -> None:
         """Tell whoever waits."""
@@ -93,19 +93,19 @@ class Held:
         """Whether `fields` is all of the task, so that it could be registered again."""
         self.lost: TaskDashError | None = None
         self.refused: TaskDashError | None = None
-        """A refusal that nobody waited for, until it is taken notice of."""
+        """The refusal of a write for which nobody waited, until `Tasks` has logged it."""
         self.said = 0
         """How many writes were ever said."""
         self._queue: deque[Write] = deque()
         self._under_way: list[Write] = []
         self._retry_at = 0.0
         self._one_by_one = 0
-        """So many writes are sent alone: one of them was refused."""
+        """So many writes are to be sent alone: together they were refused, for one of them."""
         self._revive = False
         self._takes_up = True
         """Whether the next write takes the task up on this connection, and raises its epoch."""
         self._may_have_taken = False
-        """Such a write was sent, and its reply has not come."""
+        """A write that takes the task up was sent and has no reply: its epoch may have grown."""
 
     @property
     def unsaid(self) -> bool:
@@ -142,7 +142,7 @@ class Held:
             self._queue.append(write)
 
     def nobody_waits(self, write: Write) -> None:
-        """Keep a write that somebody has waited for in vain: as part of the newest state."""
+        """Keep a write whose caller has stopped waiting; from now on it may join with others."""
         write.done = None
         if write in self._queue:
             joined: deque[Write] = deque()
@@ -205,7 +205,7 @@ class Held:
         self._retry_at = 0.0
 
     def give_up(self, error: TaskDashError) -> None:
-        """Tell all who wait that it will not be said, and forget it."""
+        """Drop all writes, and tell those who wait for them why."""
         waiting = [*self._under_way, *self._queue]
         self._under_way, self._queue = [], deque()
         for write in waiting:
@@ -250,16 +250,16 @@ class Held:
             self._lose(error)
             return
         if isinstance(error, NotFound) and self.whole:
-            # The daemon has lost it: an older backup, another data directory.
+            # The daemon has lost the task: an older backup, another data directory.
             self._register_again()
             return
-        # What was not taken up must be asked for and taken up again.
+        # A take-up that was refused leaves the task with no owner here: ask, and take it up again.
         began = self.epoch is not None
         self.phase = Phase.UNSURE if self._takes_up and began else Phase.READY
         self._may_have_taken = False
         said, self._under_way = self._under_way, []
         if isinstance(error, BadRequest) and len(said) > 1:
-            # Which of them is bad is found by sending each alone.
+            # One refusal for several writes does not say which is bad: send each alone.
             self._queue.extendleft(reversed(said))
             self._one_by_one = len(said)
             return
@@ -278,7 +278,7 @@ class Held:
         self.give_up(error)
 
     def _register_again(self) -> None:
-        # Only if it is still absent: whoever was quicker has it.
+        # Epoch 0 registers only a task that is absent: who has registered it meanwhile keeps it.
         self.epoch = 0
         kept = Write(dict(self.fields), dict(self.control), replaces=True)
         self._requeue()
@@ -311,7 +311,7 @@ class Held:
         epoch = int(outcome["epoch"])
         done = bool(self._under_way) and self._has(outcome)
         if self.epoch is None and not done:
-            # Not ours yet: the newest wins. What it is must be known to keep it.
+            # The task was not held before: learn its fields, then write over them.
             self._know(outcome)
             self._requeue()
             return None
@@ -338,14 +338,15 @@ class Held:
         if found.get("shutdown_at"):
             found = {**found, "status": found["status_before_shutdown"]}
         if replaces:
-            # All of it, and nothing else: an older run may have left much the same.
+            # Compare every field: an older run of the program may have left much the same task.
             names = {name for name in found if name not in _NOT_CLIENTS} | fields.keys()
             return all(
                 found.get(name, "" if name in TASK_FIELDS else None)
                 == fields.get(name, "" if name in TASK_FIELDS else None)
                 for name in names
             ) and all(found.get(name) == control.get(name) for name in _CONTROL)
-        # The status too, where nothing else would tell our take-up from somebody else's.
+        # Compare the status too: a write of few fields would be found also in a task that somebody
+        # else has taken up.
         said = {name: fields[name] for name in ("status",) if name in fields}
         for write in self._under_way:
             said |= {**write.fields, **write.control}
@@ -372,9 +373,9 @@ def checked_write(id: str, fields: dict[str, Any], done: Done | None, *, replace
         if name in fields:
             raise BadRequest(f"field {name} is not said of a task that this client holds")
     checked = (Register if replaces else Update).parse({**fields, "id": id})
-    # As the daemon will read it: what it would refuse must not be joined with what is good.
+    # Read the write as the daemon will: one that it refuses would, joined with others, fail them.
     strictjson.loads_object(encode(checked))
     control: dict[str, Any] = {name: fields[name] for name in _CONTROL if name in fields}
-    # Only what was given: what Register adds itself needs neither memory nor comparison.
+    # Keep only the fields that were given: those that Register adds are empty, and take memory.
     kept = {name: fields[name] for name in checked.fields if name in fields and name != "id"}
     return Write(kept, control, replaces, done)

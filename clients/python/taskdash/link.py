@@ -1,6 +1,6 @@
 """The thread that carries a session: it connects, sends, receives, beats, and connects again.
 
-It is the only one that opens, reads and closes the socket. Whoever calls may send (so that a call
+This thread alone opens, reads and closes the socket. The threads that call may send (so that a call
 costs one change of threads, not two), always under the lock. A program that is busy elsewhere,
 in whatever event loop, keeps its tasks alive.
 """
@@ -26,7 +26,7 @@ from taskdash_protocol.errors import TaskDashError
 
 RECEIVE_BYTES: Final = 256 << 10
 LINGER_S: Final = 2.0
-"""What was said before `close` may take so long to be acknowledged."""
+"""After `close` the thread waits so long for the replies to what was said before."""
 
 log: Final = logging.getLogger("taskdash")
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class Link:
         self._process = os.getpid()
         self._not_yet: tuple[type[OSError], ...] = (BlockingIOError,)
         if where.tls is not None:
-            # Only here, for it takes longer to import than all else together.
+            # Import ssl only for TLS: the import takes longer than all else together.
             from ssl import SSLWantReadError, SSLWantWriteError
 
             self._not_yet = (BlockingIOError, SSLWantReadError, SSLWantWriteError)
@@ -53,7 +53,7 @@ class Link:
         self._wake_out.setblocking(False)
         self._deferred: deque[Callable[[Session, float], object]] = deque()
         self._suspect = False
-        """A step was interrupted half way: only a new connection makes all sure again."""
+        """An exception, such as Ctrl-C, has stopped a step half way: what was sent is unknown."""
         self._hooks: threading.Thread | None = None
         self._to_tell: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
         self._linger_until = 0.0
@@ -67,14 +67,14 @@ class Link:
 
     @property
     def here(self) -> bool:
-        """Whether this is the process that made it; a fork has no thread."""
+        """Whether this process made the link: a fork of it has no such thread."""
         return os.getpid() == self._process
 
     def do(self, step: Callable[[Session, float], T]) -> T | None:
         """Run a step on the session, and send what it has to say.
 
-        From a signal handler that has interrupted another step of this thread it is run after
-        that, and None is given.
+        Called by a signal handler that has interrupted another step of this thread, it runs the
+        step after that one, and gives None.
         """
         if not self.here:
             raise ConnectionError("this client was made before fork: connect again in the child")
@@ -85,7 +85,7 @@ class Link:
             try:
                 outcome = step(self.session, time.monotonic())
                 self._run_deferred()
-                # Otherwise the thread must know that there is something new to wait for.
+                # Bytes that the socket does not take now are left to the thread, woken below.
                 sent = self._sock is not None and self._send(self._sock)
             except BaseException as error:
                 self._suspect = not isinstance(error, TaskDashError)
@@ -98,7 +98,8 @@ class Link:
     @property
     def is_held_here(self) -> bool:
         """Whether this thread is in the middle of a step: a signal handler has interrupted it."""
-        # What threading.Condition asks its lock, too; known in C, so there is no moment between.
+        # The lock itself knows its owner, and changes it in C: a flag beside the lock would be
+        # wrong for a signal that comes between the two. (threading.Condition asks the same.)
         return self._lock._is_owned()  # type: ignore[attr-defined, no-any-return]
 
     def _run_deferred(self) -> None:
@@ -106,29 +107,29 @@ class Link:
             self._deferred.popleft()(self.session, time.monotonic())
 
     def close(self, timeout_s: float) -> None:
-        """Disconnect, and end the thread; what waits to be said may take it a moment longer."""
+        """Disconnect, and end the thread; it may go on for a moment to send what waits."""
         if not self._closing:
             self._linger_until = time.monotonic() + max(timeout_s, LINGER_S)
             self._closing = True
         self._wake()
         if self.is_held_here:
-            # The thread needs what is held here; it ends by itself.
+            # This signal handler's thread holds the lock: the other could not end while it waits.
             return
         ends_at = time.monotonic() + timeout_s
         self._join(self._thread, ends_at)
-        # Only now: the thread may have started it with the last it had to tell.
+        # Join the thread of the hooks second: the first may have started it only at its end.
         self._join(self._hooks, ends_at)
         if self._thread.is_alive():
-            # What was said last is worth the moment also where the program ends at once.
+            # At exit Python kills daemon threads: without the join the last words would be lost.
             atexit.register(self._thread.join, LINGER_S)
 
     def _wake(self) -> None:
-        # Full: it will wake anyway. Closed: the thread has ended and told everyone.
+        # A full pair wakes the thread anyway; a closed one has no thread any more.
         with suppress(OSError):
             self._wake_out.send(b"\0")
 
     def _send(self, sock: socket.socket) -> bool:
-        """Send what waits; True if nothing is left. A broken socket is the thread's to find."""
+        """Send what waits; True if nothing is left. Faults are left to the thread, which reads."""
         output = self.session.output
         if self._suspect:
             return False
@@ -260,9 +261,10 @@ class Link:
             self._wake_in.recv(4096)
 
     def _tell(self) -> None:
-        """Hand what the program must be told to a thread that may take its time over it.
+        """Hand calls of the program's hooks to a thread of their own.
 
-        A hook may call the client and wait for it; and no heartbeat waits for a hook.
+        A hook may call the client and wait for a reply: on this thread it would wait for ever, and
+        the heartbeats with it.
         """
         with self._lock:
             effects, self.session.effects = self.session.effects, []
@@ -270,7 +272,7 @@ class Link:
             if self._hooks is None:
                 hooks = threading.Thread(target=self._run_hooks, name="taskdash-hooks", daemon=True)
                 hooks.start()
-                # Only now: whoever closes the client waits for it.
+                # Set `_hooks` last: `close` joins it, and only a started thread can be joined.
                 self._hooks = hooks
             self._to_tell.put(effect)
 
@@ -278,7 +280,7 @@ class Link:
         while (effect := self._to_tell.get()) is not None:
             try:
                 effect()
-            except BaseException:  # the program's own; SystemExit would end this thread unheard
+            except BaseException:  # SystemExit in a hook would end this thread in silence
                 log.exception("a hook of the program failed")
 
 
@@ -289,7 +291,7 @@ def _connect_locally(where: Address) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX)
     try:
         sock.settimeout(where.timeout_s)
-        # By way of the directory's descriptor: an address holds but 107 bytes (unix(7)).
+        # An address holds 107 bytes (unix(7)): name a longer path by its directory's descriptor.
         sock.connect(f"/proc/self/fd/{directory}/{path.name}")
     except BaseException:
         sock.close()

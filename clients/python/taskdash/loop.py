@@ -1,4 +1,4 @@
-"""Waiting, in a task of trio or asyncio, for what the client's thread will know."""
+"""Waiting, in a task of trio or asyncio, for an outcome from the client's thread."""
 
 import asyncio
 import math
@@ -26,7 +26,7 @@ class Loop:
             self._soon = trio.lowlevel.current_trio_token().run_sync_soon
 
     def call_soon(self, call: Callable[..., object], *args: Any) -> None:
-        """Run a call on the loop; from any thread. Once the loop has ended nobody waits."""
+        """Run a call on the loop, from any thread; not where the loop has ended: nobody waits."""
         with suppress(RuntimeError):
             self._soon(call, *args)
 
@@ -73,11 +73,11 @@ class Pending:
         self._outcome: Outcome | None = None
 
     def set(self, outcome: Outcome) -> None:
-        """Set it, and wake whoever waits; from any thread."""
+        """Set the outcome, and wake whoever waits; from any thread."""
         self._outcome = outcome
         self._loop.call_soon(self._event.set)
 
     async def wait(self, timeout_s: float) -> Outcome | None:
-        """Wait for it; None if the time is up before."""
+        """Wait for the outcome; None if the time is up before."""
         await self._loop.wait(self._event, timeout_s)
         return self._outcome

@@ -29,10 +29,11 @@ def pipelined(
             try:
                 batch.extend(islice(more, depth - len(waiting)))
                 exhausted = len(waiting) + len(batch) < depth
-            except Exception as error:  # raised below, after what came before it is done
+            except Exception as error:  # raised below, after the outcomes before it
                 exhausted, fault = True, error
             waiting.extend(link.do(partial(_call_all, batch)) or ())
-            # Half of the window is taken at once: the other half is on its way meanwhile.
+            # Take half of the window before sending again: one step then sends many requests, while
+            # the other half is still on its way.
             for _ in range(len(waiting) if exhausted else max(1, len(waiting) - depth // 2)):
                 answer, call = waiting[0]
                 outcome = answer.wait(timeout_s)

@@ -34,7 +34,7 @@ GREETING_S: Final = 10.0  # for the daemon to answer Hello
 BEATS_PER_TIMEOUT: Final = 3
 STABLE_S: Final = 1.0  # a connection that lived so long was good: the next is sought at once
 LOOK_S: Final = 1.0
-"""Time is looked at so often, so that a stall of the process is noticed."""
+"""At most so long between two ticks, so that a stall of the process shows in their times."""
 log: Final = logging.getLogger("taskdash")
 
 
@@ -103,7 +103,7 @@ class Session:
         return call
 
     def forget(self, *calls: Call) -> None:
-        """Nobody waits for these calls any more: what was not sent never will be."""
+        """Drop calls that nobody waits for any more: one that was not sent never will be."""
         for call in calls:
             call.forgotten = True
         if any(call.forgotten for call in self._waiting):
@@ -113,7 +113,7 @@ class Session:
         self._check_drains()
 
     def hold(self, task_id: str, write: Write, now: float) -> None:
-        """Say something of a task that is ours, or becomes so by it."""
+        """Say something of a task that this client holds, or holds from now on."""
         if self.ended is not None:
             write.tell(self.ended)
             return
@@ -164,7 +164,7 @@ class Session:
         return drain
 
     def forget_drain(self, drain: Drain) -> None:
-        """Nobody waits for it any more."""
+        """Drop a drain that nobody waits for any more."""
         self._drains.pop(drain, None)
 
     def end(self, error: TaskDashError) -> None:
@@ -209,7 +209,7 @@ class Session:
             watching.number, watching.opening = None, False
         self.tasks.on_disconnect()
         sent, self._sent = list(self._sent.values()), {}
-        # What only reads is asked again; of the others nobody knows whether they were done.
+        # Reads are sent again; other requests may have been done, and would be done twice.
         for call in reversed(sent):
             if call.ours:
                 continue
@@ -241,14 +241,14 @@ class Session:
         if self.state is State.DOWN:
             return
         if self.state is State.GREETING:
-            # The daemon may be slow after a restart.
+            # A daemon that has just been started may answer late.
             if now - self._greeted_at > GREETING_S:
                 raise ConnectionError("taskdashd does not answer Hello")
             return
         if before is not None and now - before > self.timeout_s:
-            # Stopped or starved for so long that the daemon has given us up.
+            # A process that was stopped for so long has been taken for dead: ask what became of it.
             raise ConnectionError(f"this process stood still for {now - before:.1f} s")
-        # The daemon echoes beats: silent for longer than a task may be, it has not heard them.
+        # The daemon echoes heartbeats: silent for a whole timeout, it has not heard ours.
         unheard_s = 0.0 if self._talk.heard_at is None else now - self._talk.heard_at
         if unheard_s > self.timeout_s:
             raise ConnectionError("taskdashd says nothing any more")
@@ -352,7 +352,7 @@ class Session:
         def done(outcome: Outcome) -> None:
             watching.opening = False
             if isinstance(outcome, TaskDashError) and outcome.retryable and not watching.opened:
-                # It lives over connections, and over a daemon that is busy.
+                # A watch outlives its connections: a daemon too busy to open it is asked again.
                 self._reopen_at = LOOK_S + (self._ticked_at or 0.0)
                 return
             opened, watching.opened = watching.opened, None
@@ -383,7 +383,7 @@ class Session:
             watching.sink(Event(event.rev, event.kind, event.task))
 
     def _check_drains(self, answered: Call | None = None) -> None:
-        """Tell those whose drain is over: after a reply, by what it answered, else by all."""
+        """Tell drains that are over; after a reply, which come often, look only at its own task."""
         for drain in list(self._drains):
             if answered is None:
                 drain.calls &= {*self._waiting, *self._sent.values()}

@@ -16,7 +16,7 @@ HELD_MAX: Final = 50_000
 
 
 class Tasks:
-    """See the module. `send` takes a request to the daemon, the other two what became of it."""
+    """See the module. `send` sends a call; the other two are told of what was lost or refused."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class Tasks:
         self.dirty: dict[str, None] = {}
         """Tasks for which there may be something to send."""
         self._waiting: dict[str, None] = {}
-        """Tasks of which something was refused, and will be said again."""
+        """Tasks whose writes are to be sent again at `_retry_at`, after the daemon was busy."""
         self._retry_at = math.inf
         self._lost: dict[str, TaskDashError] = {}
         """Tasks that somebody else has taken, until they are registered anew."""
@@ -55,7 +55,7 @@ class Tasks:
         self.dirty[task_id] = None
 
     def nobody_waits(self, task_id: str, write: Write) -> None:
-        """Keep a write that somebody has waited for in vain, as part of the newest state."""
+        """Keep a write whose caller has stopped waiting; from now on it may join with others."""
         if held := self.held.get(task_id):
             held.nobody_waits(write)
 
@@ -75,7 +75,8 @@ class Tasks:
         if now >= self._retry_at:
             self.dirty |= self._waiting
             self._waiting, self._retry_at = {}, math.inf
-        # What is refused before it is sent is dirty again, and seen to the next time.
+        # Empty `dirty` first: a request that is refused before it is sent makes its task dirty
+        # again, for the next time.
         looked_at, self.dirty = self.dirty, {}
         for task_id in looked_at:
             held = self.held.get(task_id)
@@ -115,7 +116,7 @@ class Tasks:
 
     def _ask(self, held: Held, request: Request, now: float) -> None:
         def done(outcome: Outcome) -> None:
-            # A reply comes while bytes are received; how late that is matters to no retry.
+            # `now` is when the request was made: a retry counts from then, not from the reply.
             try:
                 follows = held.on_reply(outcome, now)
             except (KeyError, TypeError, ValueError) as error:

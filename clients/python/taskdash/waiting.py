@@ -1,4 +1,4 @@
-"""Waiting, in a thread, for what the client's thread will know; and for the next connection."""
+"""Waiting, in a thread, for an outcome from the client's thread; and for the next connection."""
 
 import random
 import threading
@@ -24,12 +24,12 @@ class Pending:
         self._outcome: Outcome | None = None
 
     def set(self, outcome: Outcome) -> None:
-        """Set it, and wake whoever waits."""
+        """Set the outcome, and wake whoever waits."""
         self._outcome = outcome
         self._ready.release()
 
     def wait(self, timeout_s: float) -> Outcome | None:
-        """Wait for it; None if the time is up before."""
+        """Wait for the outcome; None if the time is up before."""
         self._ready.acquire(timeout=min(max(timeout_s, 0.0), threading.TIMEOUT_MAX))
         return self._outcome
 

@@ -30,7 +30,7 @@ class Watch:
 
     @property
     def rev(self) -> int:
-        """The rev up to which everything was told, or waits here."""
+        """The rev up to which all events have come; the last of them may wait to be taken."""
         return self._watching.rev or 0
 
     def __iter__(self) -> Self:
@@ -48,7 +48,7 @@ class Watch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close it."""
+        """End the watch."""
         self.close()
 
     def next(self, timeout_s: float | None = None) -> Event | None:
@@ -74,7 +74,7 @@ class Watch:
             return
         if isinstance(event, Event) and len(self._events) >= EVENTS_WAITING_MAX:
             event = TaskDashError("the program does not take the watch's events fast enough")
-        # After a gap nothing more is told.
+        # An event was dropped: tell none after it, or the program would not see the gap.
         self._failed = isinstance(event, TaskDashError)
         self._put_end(event)
 
