@@ -135,7 +135,7 @@ def test_no_rule_leads_where_the_table_does_not(
 
 
 def test_rejected_work_that_nobody_has_is_free() -> None:
-    """Nobody could go on with it, so no time runs either."""
+    """Nobody could go on with such work, so no time limit runs for it."""
     why = ("at", "until", "why", Standing(checker=True))
     theirs = claims.rejected(fields(REVIEW), *why)
     assert (theirs["status"], theirs["claim_until"]) == (EDITING, "until")

@@ -129,7 +129,7 @@ class Board(App[None]):
         self.set_interval(_LOOK_S, self._look)
         self.set_interval(_ASK_AGAIN_S, self._ask)
 
-    # What comes from the daemon
+    # Reading from the daemon
 
     def _ask(self) -> None:
         """Read all tasks afresh: for how long each was silent, and what fell off the board."""
@@ -163,7 +163,7 @@ class Board(App[None]):
                 return
             yield event
 
-    # What is shown
+    # Drawing
 
     def _draw(self) -> None:
         self._stale, self._drawn_at = False, time.monotonic()
@@ -237,7 +237,7 @@ class Board(App[None]):
             text.append(f"  {show.clean(self._fault)}", style="bold red")
         self.query_one("#summary", Static).update(text)
 
-    # What the keys do
+    # Keys
 
     def action_sort(self, column: int) -> None:
         """Sort by a column, 0 by urgency; once more turns the order round."""

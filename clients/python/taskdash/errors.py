@@ -1,4 +1,4 @@
-"""What can go wrong, each with its own class; all are `TaskDashError`."""
+"""The errors that the client raises; all are `TaskDashError`."""
 
 import builtins
 

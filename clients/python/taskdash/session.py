@@ -85,7 +85,7 @@ class Session:
         """The daemon's heartbeat timeout; a guess before the first connection."""
         return self._talk.heartbeat_timeout_s
 
-    # What the faces ask
+    # Called by the faces
 
     def call(self, request: Request, done: Done) -> Call:
         """Send a request, now or once there is a connection; `done` gets the reply's body."""
@@ -185,7 +185,7 @@ class Session:
         for known in (self._sent, self._watches, self._opened):
             known.clear()
 
-    # What the link tells
+    # Called by the link
 
     def connected(self, now: float, token: str = "") -> None:
         """Greet the daemon, on a connection that is new."""

@@ -78,13 +78,13 @@ class Standing(NamedTuple):
 
     holder: bool = False
     lead: bool = False
-    """Of its group; or an admin."""
+    """A lead of the task's group, or an admin."""
     checker: bool = False
     daemon: bool = False
     own: bool = False
     """The work that waits to be checked is their own."""
     giver: bool = False
-    """They hand over what is theirs to do or to check."""
+    """The task that they hand over is theirs, to do or to check."""
 
 
 def state_of(status: str) -> str | None:
@@ -98,7 +98,7 @@ def standing(identity: Identity, person: str, fields: Mapping[str, Any]) -> Stan
     lead = identity.is_operator or fields["group_id"] in identity.leads
     named = fields["checker"]
     checks = (bool(person) and person == named if named else lead) or identity.is_operator
-    # Also where it was given to somebody else after it was handed in.
+    # Work stays the submitter's own also where the task was given to somebody else meanwhile.
     own = bool(person) and person in (fields["user"], fields.get("submitted_by"))
     return Standing(holder, lead, checks and not own, own=own)
 
@@ -186,7 +186,7 @@ def submitted(
     change = moved("submit", fields, word, standing)
     if (checker or fields["checker"]) == fields["user"]:
         raise Conflict("nobody checks their own work: name another checker").because("own-work")
-    # Whoever waits for a checker does not run out of time.
+    # The time limit is for the work: it must not run out while the work waits for a checker.
     change |= {"claim_until": "", "submitted_by": fields["user"]}
     return {**change, "checker": checker} if checker else change
 

@@ -1,4 +1,4 @@
-// What people do with tasks: each act asks the daemon, and says what came of it.
+// The acts of people on tasks: each asks the daemon, and tells the person the outcome.
 
 import { dialog, h, toast } from './dom.js';
 import { ask, known, nameOf } from './feed.js';

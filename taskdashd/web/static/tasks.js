@@ -1,4 +1,4 @@
-// What a task is to people: its state, who has it, what may be done with it.
+// Tasks as people see them: state, holder, the acts they may try, and how all this looks.
 
 import { STATES, STEPS } from './claims.js';
 import { h } from './dom.js';
