@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from taskdash_protocol.statuses import CLAIMED, EDITING, FINISHED, IN_REVIEW, UNCLAIMED
-from taskdashd.domain.claims import STATES, STEPS, Step
+from taskdashd.families.people.rules import STATES, STEPS, Step
 
 BEGIN: Final = "<!-- made by tools/declare: claims -->\n"
 END: Final = "<!-- end -->\n"
