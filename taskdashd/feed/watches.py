@@ -9,7 +9,7 @@ An event is encoded once for each framing, however many watch.
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from taskdash_protocol import strictjson
@@ -17,8 +17,8 @@ from taskdash_protocol.errors import Conflict, ServerError
 from taskdash_protocol.frames import Framing
 from taskdashd.domain.access import Sight
 from taskdashd.domain.tasks import Change, matches
+from taskdashd.feed.behind import CatchUp, ReadPage
 
-_PAGE_ROWS: Final = 200
 _OVERHEAD_BYTES: Final = 200
 """About what a recent event takes beside the task's body."""
 
@@ -85,15 +85,14 @@ class Subscriber(Protocol):
         """Learn that a watch that was behind cannot go on."""
 
 
-ReadLog = Callable[[int, int, Callable[[], bool], Callable[[Any], None]], None]
-"""Read rows of the log: after this rev, at most so many (fewer where they are large), if that is
-still wanted by then; then call with the rows or a fault."""
+EventRow = tuple[int, str, bytes]
+"""A row of the log: its rev, its kind, and the task's JSON after it."""
 
 
-class Watch:
+class Watch(CatchUp[EventRow]):
     """One subscription."""
 
-    __slots__ = ("closed", "held", "number", "position", "reading", "sight", "subscriber", "where")
+    __slots__ = ("number", "sight", "subscriber", "where")
 
     def __init__(
         self,
@@ -103,16 +102,27 @@ class Watch:
         position: int,
         sight: Sight | None = None,
     ) -> None:
+        super().__init__(position)
         self.number = number
         self.subscriber = subscriber
         self.where = where
         self.sight = sight
-        self.position = position
-        """Everything up to this rev has been told."""
-        self.closed = False
-        self.reading = False
-        self.held: deque[Event] = deque()
-        """A page of the log that the subscriber has no room for yet."""
+
+    def take(self) -> bool:
+        """Tell of what is held, one event at a time, while the subscriber has room."""
+        while self.held:
+            if not self.subscriber.has_room():
+                return False
+            self.tell((Event(*self.held.popleft()),))
+        return True
+
+    def failed(self, fault: ServerError) -> None:
+        """Tell the subscriber that the watch cannot go on."""
+        self.subscriber.on_fault(self.number, fault)
+
+    def go_on_later(self) -> None:
+        """Have the subscriber resume its watches."""
+        self.subscriber.resume_watches()
 
     def tell(self, events: Sequence[Event]) -> None:
         """Pass on, of events in the order of `rev`, those that match and are new."""
@@ -133,7 +143,12 @@ class Feed:
     """All watches, and the recent events that a watch can resume from without the log."""
 
     def __init__(
-        self, last_rev: int, pruned_rev: int, read_log: ReadLog, *, recent_bytes_max: int
+        self,
+        last_rev: int,
+        pruned_rev: int,
+        read_log: ReadPage[EventRow],
+        *,
+        recent_bytes_max: int,
     ) -> None:
         self._last_rev = last_rev
         self._pruned_rev = pruned_rev
@@ -191,39 +206,20 @@ class Feed:
         """Feed a watch what it lacks, as far as its subscriber has room; True once it is live."""
         if watch.closed or watch in self._live:
             return True
-        if watch.reading or not self._tell_while_room(watch, watch.held):
-            return False
-        if watch.position < self._recent_from:
-            self._read_page(watch)
+        if not watch.go_on(self._recent_from, self._read_log):
             return False
         position = watch.position
         unseen = deque(Event(*made_of) for made_of in self._recent if made_of[0] > position)
-        if not self._tell_while_room(watch, unseen):
-            return False
+        while unseen:
+            if not watch.subscriber.has_room():
+                return False
+            watch.tell((unseen.popleft(),))
         self._live[watch] = None
         return True
 
-    @staticmethod
-    def _tell_while_room(watch: Watch, events: deque[Event]) -> bool:
-        while events:
-            if not watch.subscriber.has_room():
-                return False
-            watch.tell((events.popleft(),))
-        return True
-
-    def _read_page(self, watch: Watch) -> None:
-        watch.reading = True
-        held_from = self._recent_from
-        self._read_log(
-            watch.position,
-            _PAGE_ROWS,
-            lambda: not watch.closed,
-            lambda rows: self._page(watch, rows, held_from),
-        )
-
     def unwatch(self, watch: Watch) -> None:
         """End a subscription."""
-        watch.closed = True
+        watch.close()
         self._live.pop(watch, None)
 
     def kept(self, records: Sequence[Any]) -> None:
@@ -245,18 +241,3 @@ class Feed:
             rev, _, body, _ = self._recent.popleft()
             self._recent_bytes -= len(body) + _OVERHEAD_BYTES
             self._recent_from = rev
-
-    def _page(self, watch: Watch, rows: Any, held_from: int) -> None:
-        watch.reading = False
-        if watch.closed:
-            return
-        if isinstance(rows, Exception):
-            self.unwatch(watch)
-            fault = rows if isinstance(rows, ServerError) else Conflict("the log cannot be read")
-            watch.subscriber.on_fault(watch.number, fault)
-            return
-        watch.held.extend(Event(*row) for row in rows)
-        if not rows:
-            # Revs of commits that failed are never used again: the gap holds nothing.
-            watch.position = max(watch.position, held_from)
-        watch.subscriber.resume_watches()

@@ -167,6 +167,7 @@ class App:
             session,
             session.identity,
             self._runner,
+            self._board,
             message_bytes_max=limits.max_frame,
             waiting_bytes_max=limits.watch_buffer,
             write_timeout_s=limits.write_timeout,
@@ -178,7 +179,7 @@ class App:
                 await stream.send_all(handshake)
             if sending.cancelled_caught:
                 return
-            await sock.run(self._board, place, early)
+            await sock.run(place, early)
         finally:
             self._viewers.leave(sock)
             session.owner.is_open = False

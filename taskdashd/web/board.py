@@ -7,7 +7,6 @@ missed; one that was away for longer, or sees other tasks than then, is told to 
 
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 from zlib import crc32
 
@@ -15,12 +14,13 @@ import structlog
 import trio
 
 from taskdash_protocol import strictjson
-from taskdash_protocol.errors import Outcome, ServerError
+from taskdash_protocol.errors import ServerError
 from taskdashd.core.clock import Clock
 from taskdashd.core.commits import Following
 from taskdashd.core.sections import BoardSection
 from taskdashd.domain.access import Identity, Sight
 from taskdashd.domain.tasks import Change
+from taskdashd.feed.behind import CatchUp
 from taskdashd.feed.watches import Feed
 from taskdashd.store.database import StoredStep
 from taskdashd.store.reader import Log
@@ -30,7 +30,6 @@ from taskdashd.web.told import Step
 
 MISSED_MAX: Final = 5_000
 """Revs; who has missed more reads afresh."""
-_PAGE_ROWS: Final = 200
 _GATHER_S: Final = 0.05
 _GATHER_MAX_S: Final = 0.15
 _TOLD_A_SECOND: Final = 2_000
@@ -54,17 +53,64 @@ class Place(NamedTuple):
 class Viewer(Protocol):
     """An open board."""
 
-    identity: Identity
-    position: int
-    """Everything up to this rev has been told."""
-    live: bool
-    """It is told of each change as it happens."""
+    @property
+    def identity(self) -> Identity:
+        """Whose it is."""
+
+    def become(self, identity: Identity) -> None:
+        """Take it for somebody else's from now on."""
 
     def put(self, frame: bytes) -> None:
         """Take a message. Must not wait: who cannot keep up is cut off."""
 
-    async def has_room(self) -> None:
-        """Wait until little waits to be read."""
+    def has_room(self) -> bool:
+        """Tell whether little waits to be read; once it does again, `Board.resume` is called."""
+
+
+class _Told(CatchUp[StoredStep]):
+    """How far a board has been told, and from the log what it has missed."""
+
+    __slots__ = ("_board", "_since", "live", "viewer")
+
+    def __init__(self, board: "Board", viewer: Viewer, since: int) -> None:
+        super().__init__(since)
+        self._board = board
+        self._since = since
+        self.viewer = viewer
+        self.live = False
+        """Whether it is told of each change as it happens."""
+
+    def take(self) -> bool:
+        """Tell of the page that is held in one message, if there is room for it."""
+        if not self.held:
+            return True
+        if self._board.pruned_rev > self._since:
+            # What was forgotten meanwhile may be what this board would have to be told.
+            self.close()
+            self._board.read_afresh(self.viewer)
+            return False
+        if not self.viewer.has_room():
+            return False
+        sight = self.viewer.identity.sight
+        steps = [Step(row.rev, row.kind, row.body, row.previous) for row in self.held]
+        told = [one for step in steps if (one := step.told(sight)) is not None]
+        self.position = self.held[-1].rev
+        self.held.clear()
+        self.viewer.put(text_frame(_message(self.position, told, b"")))
+        return True
+
+    def failed(self, fault: ServerError) -> None:
+        """Have the board read afresh: the log cannot tell it what it has missed."""
+        self._board.read_afresh(self.viewer)
+
+    def go_on_later(self) -> None:
+        """Go on at once: no message waits for another."""
+        self._board.resume(self.viewer)
+
+    def catch_on(self, rev: int) -> None:
+        """Be told of each change after a rev from now on."""
+        self.position = max(self.position, rev)
+        self.live = True
 
 
 class Board(Following):
@@ -82,9 +128,7 @@ class Board(Following):
         self._feed = feed
         self._log = changes
         self._sections = sections
-        self._viewers: dict[Viewer, int] = {}
-        """Each with the number of the turn in which it is told what it has missed."""
-        self._turn = 0
+        self._viewers: dict[Viewer, _Told] = {}
         self._news: list[Step] = []
         self._news_bytes = 0
         self._told_rev = told_rev
@@ -104,52 +148,56 @@ class Board(Following):
             except Exception:
                 log.exception("unexpected fault while the boards were told")
 
+    @property
+    def pruned_rev(self) -> int:
+        """The log up to here may have gaps."""
+        return self._feed.pruned_rev
+
+    def join(self, viewer: Viewer, place: Place | None) -> None:
+        """Greet a board, and tell it what it has missed; then it is told of each change."""
+        self._greet(viewer, place)
+        if place is None:
+            self._begin(viewer, self._told_rev).catch_on(self._told_rev)
+        elif self._can_resume(viewer, place):
+            self._begin(viewer, place.rev)
+            self.resume(viewer)
+        else:
+            self.read_afresh(viewer)
+
     def leave(self, viewer: Viewer) -> None:
         """Forget a board."""
-        self._viewers.pop(viewer, None)
+        told = self._viewers.pop(viewer, None)
+        if told is not None:
+            told.close()
 
-    async def join(self, viewer: Viewer, place: Place | None) -> None:
-        """Greet a board, and tell it what it has missed; then it is told of each change."""
-        self._turn += 1
-        turn = self._viewers[viewer] = self._turn
-        self._greet(viewer, place)
-        if place is None or not self._can_resume(viewer, place):
-            self._catch_on(viewer, afresh=place is not None)
+    def resume(self, viewer: Viewer) -> None:
+        """Tell a board more of what it has missed, as far as it has room; then it is live."""
+        told = self._viewers.get(viewer)
+        if told is None or told.live or not told.go_on(self._told_rev, self._log.steps):
             return
-        viewer.position = place.rev
-        while viewer.position < self._told_rev:
-            to_rev = self._told_rev
-            await viewer.has_room()
-            rows = await self._read(viewer)
-            if self._viewers.get(viewer) != turn:
-                # It has gone, or is somebody else by now.
-                return
-            if isinstance(rows, ServerError):
-                self._catch_on(viewer, afresh=True)
-                return
-            # Revs of commits that failed are never used: a gap holds nothing.
-            viewer.position = rows[-1].rev if rows else max(viewer.position, to_rev)
-            if place.rev < self._feed.pruned_rev:
-                # What was forgotten meanwhile may be what this board would have to be told.
-                self._catch_on(viewer, afresh=True)
-                return
-            steps = [Step(row.rev, row.kind, row.body, row.previous) for row in rows]
-            told = [one for step in steps if (one := step.told(viewer.identity.sight)) is not None]
-            viewer.put(text_frame(_message(viewer.position, told, b"")))
-        viewer.live = True
+        told.catch_on(self._told_rev)
         # What has changed beside the tasks meanwhile.
         beside = self._beside(viewer.identity)
-        viewer.put(text_frame(_message(viewer.position, [], beside)))
+        viewer.put(text_frame(_message(told.position, [], beside)))
+
+    def read_afresh(self, viewer: Viewer) -> None:
+        """Have a board read again what it shows, and tell it of each change from now on."""
+        told = self._begin(viewer, self._told_rev)
+        told.catch_on(self._told_rev)
+        viewer.put(text_frame(strictjson.dumps({"rev": told.position, "afresh": True})))
 
     def identity_changed(self, viewer: Viewer, identity: Identity) -> None:
         """Take a board for what its person is now, and have it read afresh."""
-        viewer.identity = identity
-        if viewer not in self._viewers:
-            return
-        self._turn += 1
-        self._viewers[viewer] = self._turn
-        self._greet(viewer, None)
-        self._catch_on(viewer, afresh=True)
+        viewer.become(identity)
+        if viewer in self._viewers:
+            self._greet(viewer, None)
+            self.read_afresh(viewer)
+
+    def _begin(self, viewer: Viewer, since: int) -> _Told:
+        """Tell a board from a rev on; what it was told as before ends."""
+        self.leave(viewer)
+        told = self._viewers[viewer] = _Told(self, viewer, since)
+        return told
 
     def _greet(self, viewer: Viewer, place: Place | None) -> None:
         identity = viewer.identity
@@ -171,25 +219,6 @@ class Board(Following):
             return False
         return 0 <= self._told_rev - place.rev <= MISSED_MAX
 
-    def _catch_on(self, viewer: Viewer, *, afresh: bool) -> None:
-        viewer.position = max(viewer.position, self._told_rev)
-        viewer.live = True
-        if afresh:
-            viewer.put(text_frame(strictjson.dumps({"rev": viewer.position, "afresh": True})))
-
-    async def _read(self, viewer: Viewer) -> Outcome[list[StoredStep]]:
-        done = trio.Event()
-        found: list[Outcome[list[StoredStep]]] = []
-
-        def read(rows: Outcome[list[StoredStep]]) -> None:
-            found.append(rows)
-            done.set()
-
-        wanted = partial(self._viewers.__contains__, viewer)
-        self._log.steps(viewer.position, _PAGE_ROWS, wanted, read)
-        await done.wait()
-        return found[0]
-
     def committed(self, changes: Sequence[Change]) -> None:
         """Take in a commit's changes, in the order of their revs."""
         if not self._viewers:
@@ -210,30 +239,30 @@ class Board(Following):
     def _tell(self) -> None:
         news, self._news = self._news, []
         is_much, self._news_bytes = self._news_bytes > _MESSAGE_BYTES_MAX, 0
-        beside_of = [one for section in self._sections if (one := section.news()) is not None]
+        beside_of = [tell for section in self._sections if (tell := section.news()) is not None]
         if news:
             self._told_rev = max(self._told_rev, news[-1].rev)
         if not (news or beside_of) or not self._viewers:
             return
-        audiences: dict[Sight | None, list[Viewer]] = defaultdict(list)
-        for viewer in self._viewers:
-            if viewer.live:
-                audiences[viewer.identity.sight].append(viewer)
+        audiences: dict[Sight | None, list[_Told]] = defaultdict(list)
+        for viewer, told_so_far in self._viewers.items():
+            if told_so_far.live:
+                audiences[viewer.identity.sight].append(told_so_far)
         frames: dict[tuple[Any, ...], bytes] = {}
-        for sight, viewers in audiences.items():
-            beside = b"".join(told_to(viewers[0].identity) for told_to in beside_of)
+        for sight, audience in audiences.items():
+            beside = b"".join(told_to(audience[0].viewer.identity) for told_to in beside_of)
             if is_much:
                 beside += b',"afresh":true'
             told = [] if is_much else [(step, step.told(sight)) for step in news]
-            for viewer in viewers:
-                mine = [one for step, one in told if one is not None and step.rev > viewer.position]
+            for one in audience:
+                mine = [text for step, text in told if text and step.rev > one.position]
+                one.catch_on(self._told_rev)
                 # Fragments are made once: those who see the same see the very same ones.
-                viewer.position = max(viewer.position, self._told_rev)
-                key = (viewer.position, beside, *map(id, mine))
+                key = (one.position, beside, *map(id, mine))
                 frame = frames.get(key)
                 if frame is None:
-                    frame = frames[key] = text_frame(_message(viewer.position, mine, beside))
-                viewer.put(frame)
+                    frame = frames[key] = text_frame(_message(one.position, mine, beside))
+                one.viewer.put(frame)
 
 
 def tag_of(identity: Identity) -> str:

@@ -59,6 +59,7 @@ class Socket:
         session: Session,
         identity: Identity,
         runner: Runner,
+        board: Board,
         *,
         message_bytes_max: int,
         waiting_bytes_max: int,
@@ -66,12 +67,11 @@ class Socket:
     ) -> None:
         self.session = session
         self.identity = identity
-        self.position = 0
-        self.live = False
         self._stream = stream
         self._raw = raw
         """The socket beneath, where what is sent needs nothing done to it."""
         self._runner = runner
+        self._board = board
         self._message_bytes_max = message_bytes_max
         self._waiting_bytes_max = waiting_bytes_max
         self._write_timeout_s = write_timeout_s
@@ -85,15 +85,14 @@ class Socket:
         self._message: list[str] = []
         self._message_bytes = 0
         self._ended = False
-        self._room = trio.Event()
         self._scope = trio.CancelScope()
 
-    async def run(self, board: Board, place: Place | None, early: bytes) -> None:
+    async def run(self, place: Place | None, early: bytes) -> None:
         """Serve until either side ends it, or the peer is gone."""
         if self._ended:
             return
         try:
-            await self._run(board, place, early)
+            await self._run(place, early)
         except BaseExceptionGroup as group:
             _, rest = group.split(GONE)
             if rest is not None and not isinstance(rest, ExceptionGroup):
@@ -101,12 +100,12 @@ class Socket:
             if rest is not None:
                 log.exception("unexpected fault of a board", peer=self.session.peer)
 
-    async def _run(self, board: Board, place: Place | None, early: bytes) -> None:
+    async def _run(self, place: Place | None, early: bytes) -> None:
         with self._scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._send_all)
                 nursery.start_soon(self._ping)
-                nursery.start_soon(board.join, self, place)
+                self._board.join(self, place)
                 await self._receive_all(early)
                 nursery.cancel_scope.cancel()
 
@@ -127,11 +126,14 @@ class Socket:
             log.warning("board cut off", peer=self.session.peer, bytes=self._waiting_bytes)
             self._scope.cancel()
 
-    async def has_room(self) -> None:
-        """Wait until little waits to be sent."""
-        while self._waiting_bytes > self._waiting_bytes_max // 4:
-            self._room = trio.Event()
-            await self._room.wait()
+    def has_room(self) -> bool:
+        """Tell whether little waits to be sent."""
+        return self._waiting_bytes <= self._waiting_bytes_max // 4
+
+    def become(self, identity: Identity) -> None:
+        """Take it for what its person is now."""
+        self.identity = identity
+        self.session.signed_in(identity)
 
     def end(self, code: CloseReason, why: str) -> None:
         """Say goodbye and end it: nothing more is done for whoever is there."""
@@ -159,7 +161,8 @@ class Socket:
                     await self._stream.send_all(data)
                 self._sending = False
                 self._waiting_bytes -= len(data)
-                self._room.set()
+                if self.has_room():
+                    self._board.resume(self)
 
     async def _ping(self) -> None:
         while True:

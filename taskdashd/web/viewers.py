@@ -51,5 +51,4 @@ class Viewers(Following):
             if person is None or not person.knows(held.secret):
                 sock.end(CloseReason.POLICY_VIOLATION, "signed out")
             elif person.identity != sock.identity:
-                sock.session.signed_in(person.identity)
                 self._board.identity_changed(sock, person.identity)

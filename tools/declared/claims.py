@@ -82,7 +82,7 @@ def module() -> str:
     )
     steps = "".join(f"  {json.dumps(row, ensure_ascii=False)},\n" for row in rows)
     return f"""\
-// The way of a task: made by tools/declare from the daemon's table (taskdashd/domain/claims.py).
+// The way of a task: made by tools/declare from taskdashd/families/people/rules.py.
 
 /** The state that a status stands for; people do not take a task of any other status. */
 export const STATES = {json.dumps(STATES, ensure_ascii=False, indent=2)};

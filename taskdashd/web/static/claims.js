@@ -1,4 +1,4 @@
-// The way of a task: made by tools/declare from the daemon's table (taskdashd/domain/claims.py).
+// The way of a task: made by tools/declare from taskdashd/families/people/rules.py.
 
 /** The state that a status stands for; people do not take a task of any other status. */
 export const STATES = {

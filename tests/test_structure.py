@@ -1,0 +1,107 @@
+"""How the house is built, held by reading the source: who assigns, and what constructors do."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DAEMON = sorted((ROOT / "taskdashd").rglob("*.py"))
+
+VALUES = {
+    # The only fields that are assigned from outside their class: each is the state of something
+    # that one part hands from step to step, not of a part. Why it is no method's business:
+    "last_seen": "a sign of life costs one assignment, whatever its owner owns",
+    "answer": "a call on its way from the inbox to the outbox",
+    "token": "a call on its way from the inbox to the outbox",
+    "payload": "a call on its way from the inbox to the outbox",
+    "room": "a reply's place in the outbox, filled without a call for each of them",
+    "frame": "a reply's place in the outbox, filled without a call for each of them",
+    "is_open": "the owner that liveness watches is open until its connection has gone",
+    "queued_at": "an entry of liveness' heap",
+    "task_id": "an exception that gets to know which task it is about",
+    "connection": "a link is accepted before its connection can be made",
+    "admitted": "what admission counts of a link",
+    "counted": "what admission counts of a link",
+    "held_bytes": "what admission counts of a link",
+    "frames_timed": "what deadlines keep of a link",
+    "blocked": "what the poller knows of a link's socket",
+    "hung_up": "what the poller knows of a link's socket",
+    "lingers": "what the poller knows of a link's socket",
+    "events": "what the poller knows of a link's socket",
+    "frame_bytes_max": "the decoder takes larger frames once its peer has signed in",
+    "deadline": "trio's own: a cancel scope ends sooner",
+    "is_answer_to_head": "h11 does not keep which method it answers",
+    "minimum_version": "the standard library's own: ssl.SSLContext",
+    "verify_mode": "the standard library's own: ssl.SSLContext",
+    "convert_binding": "apsw's own: a connection's hook",
+}
+
+ACTS = {
+    # What a constructor may not do: read or write the disk, start a thread, subscribe, ask.
+    "open", "read_text", "read_bytes", "write_text", "stat", "statvfs", "exists", "iterdir",
+    "mkdir", "unlink", "execute_sql", "fetchall", "connect", "register", "start", "submit",
+    "fill", "give_up", "changed", "load", "query", "tally", "load_cert_chain", "set_progress_handler",
+}  # fmt: skip
+
+
+def functions(path: Path) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", node
+
+
+def assigned(node: ast.AST) -> Iterator[ast.Attribute]:
+    """Give the attributes that a statement assigns."""
+    targets: list[ast.expr] = []
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, ast.AugAssign | ast.AnnAssign):
+        targets = [node.target]
+    for target in targets:
+        for one in ast.walk(target):
+            if isinstance(one, ast.Attribute) and isinstance(one.ctx, ast.Store):
+                yield one
+
+
+@pytest.mark.parametrize("path", DAEMON, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_is_assigned_from_outside(path: Path) -> None:
+    """A part gets what it stands on as arguments, and nobody else changes its state."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        for one in assigned(node):
+            own = isinstance(one.value, ast.Name) and one.value.id in ("self", "cls")
+            where = f"{path.relative_to(ROOT)}:{one.lineno}"
+            assert own or one.attr in VALUES, f"{where} assigns {ast.unparse(one)} from outside"
+
+
+@pytest.mark.parametrize("path", DAEMON, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_constructor_acts(path: Path) -> None:
+    """A constructor keeps its arguments; what begins is begun by whoever puts the parts together."""
+    for name, function in functions(path):
+        if function.name != "__init__":
+            continue
+        for node in ast.walk(function):
+            if isinstance(node, ast.Lambda):
+                continue
+            if not isinstance(node, ast.Call):
+                continue
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+            if isinstance(node.func, ast.Name):
+                called = node.func.id
+            assert called not in ACTS, f"{name} calls {ast.unparse(node.func)}: no constructor acts"
+            passes_itself = any(isinstance(one, ast.Name) and one.id == "self" for one in node.args)
+            subscribes = called in ("append", "add", "insert", "setdefault") and passes_itself
+            assert not subscribes, f"{name} subscribes by {ast.unparse(node.func)}"
+
+
+def test_values_are_still_assigned() -> None:
+    """The list of what may be assigned from outside holds nothing that nobody assigns."""
+    found = {
+        one.attr
+        for path in DAEMON
+        for node in ast.walk(ast.parse(path.read_text()))
+        for one in assigned(node)
+        if not (isinstance(one.value, ast.Name) and one.value.id in ("self", "cls"))
+    }
+    assert not VALUES.keys() - found
