@@ -21,7 +21,7 @@ from taskdashd.settings.config import Settings
 from taskdashd.settings.live import Live
 from taskdashd.settings.tokens import TokenFile
 from taskdashd.web.app import App
-from taskdashd.web.files import Files
+from taskdashd.web.files import Files, read_description
 from taskdashd.web.origins import Origins
 from taskdashd.web.server import Server
 
@@ -93,8 +93,9 @@ def _app(settings: Settings, live: Live, parts: Parts, tokens: TokenFile) -> App
     """Give the web face. Raises `StartError`."""
     # Whoever reaches the board is not let in just because services may come in without a token.
     access = Access(tokens.identify, parts.runner.core.clock.now, required=True)
-    key, origins = start.read_cookie_key(settings), Origins(settings.web_origins)
-    pages, secure = Files.read(), settings.web_tls
     return App(
-        parts.runner, live, parts.board, parts.viewers, access, pages, key, origins, secure=secure
+        *(parts.runner, live, parts.board, parts.viewers, access, Files.read(), read_description()),
+        start.read_cookie_key(settings),
+        Origins(settings.web_origins),
+        secure=settings.web_tls,
     )

@@ -1,16 +1,20 @@
 """Rules of the house, checked: nothing is undocumented, untested in kind, or too long to read."""
 
 import ast
+import json
 import re
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from declared import stale
+from declared.protocol_md import section_of
+from declared.vectors import VECTORS
 from taskdash_ctl.cli import main as ctl
 from taskdash_protocol.errors import BY_ERRID
 from taskdash_protocol.fields import CONTROL_FIELDS, DAEMON_FIELDS, TASK_FIELDS
-from taskdash_protocol.requests import REQUESTS
+from taskdash_protocol.request import Request, declared_fields, reader_of
+from taskdash_protocol.requests import REQUESTS, request_classes
 from taskdash_protocol.statuses import ENDED, WAITING
 from taskdashd.cli import main as daemon
 from taskdashd.core.table import OPERATIONS
@@ -24,52 +28,104 @@ PACKAGES = (
     "taskdashd",
     "clients/python/taskdash",
     "tools/taskdash_ctl",
+    "tools/declared",
 )
 SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+TESTS = [path.read_text() for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__)]
+"""What tests there are of behaviour; this file holds for every request and is none of them."""
 LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
 
 
-def text(path: str) -> str:
+def text(path: str | Path) -> str:
     return (ROOT / path).read_text()
 
 
+@pytest.mark.parametrize("request_class", list(request_classes()), ids=lambda one: one.__name__)
+def test_a_request_says_what_it_is(request_class: type[Request]) -> None:
+    """Its RequestID, its meaning, and how each of its fields is read."""
+    name, family = request_class.__name__, request_class.__module__
+    assert "request_id" in vars(request_class), f"{family}.{name} has no request_id"
+    assert "__dataclass_fields__" in vars(request_class), f"{family}.{name} is no dataclass"
+    # A dataclass without a docstring gets one that is its signature.
+    made_up = (request_class.__doc__ or "").startswith(f"{name}(")
+    assert not made_up, f"{family}.{name} has no docstring that says what it asks for"
+    for one in declared_fields(request_class):
+        assert "reader" in one.metadata, f"{family}.{name}.{one.name} is not declared by a reader"
+        about = reader_of(one).about
+        assert about.endswith("."), f"{family}.{name}.{one.name} does not say what it means"
+
+
+def test_no_two_requests_have_one_request_id() -> None:
+    names = [one.request_id for one in request_classes() if one.request_id]
+    twice = {name for name in names if names.count(name) > 1}
+    assert not twice, f"two requests have the RequestID {', '.join(twice)}"
+
+
 @pytest.mark.parametrize("name", REQUESTS)
-def test_each_request_has_a_handler_a_section_and_vectors_both_ways(name: str) -> None:
-    assert OPERATIONS[name].request is REQUESTS[name]
-    protocol = text("protocol/PROTOCOL.md")
-    section = protocol.split(f"\n### {name}\n")[1].split("\n### ")[0]
-    for field in fields(REQUESTS[name]):  # type: ignore[arg-type]
-        assert field.metadata["about"]
-        if field.name != "fields":
-            assert f"`{field.name}`" in section, field.name
-    vectors = text("protocol/vectors/requests.json")
-    blocks = [block for block in vectors.split("{\n") if f'"request": "{name}"' in block]
-    assert any('"valid": true' in block for block in blocks)
-    assert any('"valid": false' in block for block in blocks)
+def test_a_request_has_a_function_that_does_it(name: str) -> None:
+    assert name in OPERATIONS, (
+        f"no function does {name}: write one under @writes({name}), @reads({name}) or"
+        f" @session({name}) among the daemon's operations of its family"
+    )
+    assert OPERATIONS[name].request is REQUESTS[name], f"{name} is done for another class"
 
 
-def test_there_is_no_handler_without_a_request() -> None:
-    assert set(OPERATIONS) == set(REQUESTS)
+def test_there_is_no_function_without_a_request() -> None:
+    for name in OPERATIONS:
+        assert name in REQUESTS, f"a function does {name!r}, which no family declares"
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_request_is_specified(name: str) -> None:
+    found = section_of(text("protocol/PROTOCOL.md"), name)
+    assert found, f"PROTOCOL.md has no section '### {name}': run tools/declare, then say more there"
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_request_has_vectors_both_ways(name: str) -> None:
+    vectors = [one for one in json.loads(text(VECTORS))["vectors"] if one["request"] == name]
+    for valid, kind in ((True, "accepted"), (False, "refused")):
+        assert any(one["valid"] is valid for one in vectors), (
+            f"{VECTORS} has no {kind} vector of {name}: run tools/declare"
+        )
+    for one in vectors:
+        assert "todo" not in one, (
+            f"{VECTORS}: the vector {one['name']!r} is only begun: {one['todo']}"
+        )
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_request_is_tested(name: str) -> None:
+    """What it does, not only how it is read."""
+    named = re.compile(rf"\b{name}\b")
+    assert any(named.search(source) for source in TESTS), f"no test in tests/ asks for {name}"
+
+
+def test_what_is_made_is_fresh() -> None:
+    said = [f"{path} is stale: run tools/declare" for path in stale(ROOT)]
+    assert not said, "\n".join(said)
 
 
 def test_the_specification_names_every_field_status_and_error() -> None:
     protocol = text("protocol/PROTOCOL.md")
     for name in (*TASK_FIELDS, *DAEMON_FIELDS, *CONTROL_FIELDS, *ENDED, *WAITING):
-        assert f"`{name}`" in protocol, name
+        assert f"`{name}`" in protocol, f"PROTOCOL.md does not name `{name}`"
     for errid, error in BY_ERRID.items():
-        assert f"| {errid} | {error.errmsg} |" in protocol
+        row = f"| {errid} | {error.errmsg} |"
+        assert row in protocol, f"PROTOCOL.md has no row that begins '{row}'"
 
 
 def test_each_setting_is_documented_with_its_default() -> None:
     table = text("docs/configuration.md")
     for name, setting in config.TABLE.items():
         row = re.search(rf"^\| `{name}` \| (.*?) \|", table, re.MULTILINE)
-        assert row, name
-        assert setting.metadata["about"] in table
+        assert row, f"docs/configuration.md has no row for the setting `{name}`"
+        about = setting.metadata["about"]
+        assert about in table, f"docs/configuration.md does not say of `{name}`: {about}"
         if name != "data":
-            default = setting.default
-            assert row[1] == f"`{shown(default)}`", name
+            default = f"`{shown(setting.default)}`"
+            assert row[1] == default, f"docs/configuration.md: the default of `{name}` is {default}"
 
 
 def shown(default: object) -> str:
@@ -84,17 +140,20 @@ def test_each_command_is_documented() -> None:
     words = text("README.md") + text("docs/operations.md")
     for program, group in (("taskdashd", daemon), ("taskdash-ctl", ctl)):
         for name in group.commands:
-            assert f"{program} {name}" in words, (program, name)
+            command = f"{program} {name}"
+            assert command in words, f"neither README.md nor docs/operations.md names '{command}'"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_module_is_read_in_one_sitting(path: Path) -> None:
     source = path.read_text()
     name = str(path.relative_to(ROOT))
-    assert source.count("\n") <= LINES_MAX, name
+    assert source.count("\n") <= LINES_MAX, f"{name} has more than {LINES_MAX} lines"
     tree = ast.parse(source)
     assert ast.get_docstring(tree), f"{name} does not say what it is"
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or 0) - node.lineno + 1
-            assert length <= FUNCTION_LINES_MAX, f"{name}:{node.lineno} {node.name}"
+            assert length <= FUNCTION_LINES_MAX, (
+                f"{name}:{node.lineno}: {node.name} has more than {FUNCTION_LINES_MAX} lines"
+            )

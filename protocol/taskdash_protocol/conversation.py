@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from taskdash_protocol import PROTOCOL_VERSION, errors, strictjson
 from taskdash_protocol.errors import BadRequest, ServerError, TaskDashError
+from taskdash_protocol.families.connections import Hello
 from taskdash_protocol.frames import (
     EVENT,
     FRAME_BYTES_MAX,
@@ -27,7 +28,7 @@ from taskdash_protocol.frames import (
     Malformed,
     Message,
 )
-from taskdash_protocol.requests import Hello, Request
+from taskdash_protocol.request import Request
 
 REPLY_BYTES_MAX: Final = 64 << 20
 """A client takes larger frames than it may send: the daemon's limit may be set higher."""

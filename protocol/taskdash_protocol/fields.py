@@ -32,13 +32,27 @@ DAEMON_FIELDS: Final[dict[str, str]] = {
 }
 """Fields that the daemon alone writes. Times are RFC 3339, UTC, with milliseconds."""
 
+HEARTBEAT_TIMEOUT_MIN_S: Final = 0.5
+HEARTBEAT_TIMEOUT_MAX_S: Final = 86400.0
+
 CONTROL_FIELDS: Final[dict[str, str]] = {
-    "heartbeat_timeout": "This task's own timeout in seconds, 0.5-86400.",
+    "heartbeat_timeout": "This task's own timeout in seconds, 0.5-86400; without it the daemon's"
+    " holds.",
     "epoch": "The epoch that the writer believes in; any other than the current one gets 1004.",
     "fenced": "Other connections need the current epoch to write this task.",
-    "own": "Update only: false changes the task without becoming its owner.",
+    "own": "`false` changes the task and leaves it to its owner; for operators and tools.",
 }
 """Fields of Register and Update that steer the write."""
+
+# `last_seen` moves with every beat: a cursor over it could not be stable.
+WHERE_FIELDS: Final = frozenset(TASK_FIELDS) | frozenset(
+    ("created_at", "updated_at", "shutdown_at", "status_before_shutdown")
+)
+"""What a `where` may name."""
+CLASS: Final = "class"
+"""What a `where` may also name: the class that a task's status falls in."""
+ORDER_FIELDS: Final = WHERE_FIELDS | {"rev", "epoch"}
+"""What an `order` may name."""
 
 ORIGINAL_NAMES: Final[dict[str, str]] = {
     "ID": "id",

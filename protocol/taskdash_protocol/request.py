@@ -1,84 +1,120 @@
-"""What all requests have in common, and a way to declare those that are but a list of fields."""
+"""What all requests have in common: how one is declared, read and written.
 
-import re
+A request is a frozen dataclass in `families/`. Each of its fields is declared by a function of
+`readers`, which says how the field is read, what it means and what its JSON Schema is; what is
+special about the request as a whole is said by the class variables below. Client, daemon, OpenAPI,
+the tables of PROTOCOL.md, the page's types and the vectors are made from these declarations.
+"""
+
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import Any, ClassVar, Final, Literal, Self
+from dataclasses import MISSING, Field, fields
+from functools import cache
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
-from taskdash_protocol.checks import check_text
 from taskdash_protocol.errors import BadRequest
-
-_WORD: Final = r"\w"
-_LETTERS: Final = r"\p{L}\p{N}_"
-"""How ECMA-262 says it of all alphabets."""
 
 Read = Callable[[str, Any], Any]
 """Checks the value that a body gives for a field of this name. Raises `BadRequest`."""
 
-URL_CHARACTERS_MAX: Final = 512
-PLAIN: Final = r"^[^\u0000-\u001f\u007f-\u009f]*$"
-"""What has no control characters, as JSON Schema says it (ECMA-262)."""
+Schema = dict[str, Any]
 
 
-def about(meaning: str, **kwargs: Any) -> Any:
-    """Declare a field that its class reads by itself."""
-    return field(metadata={"about": meaning}, **kwargs)
+_Step = tuple[str, Read, bool, str | None, Callable[[], Any]]
+"""A field's name, how it is read, whether of the whole body, what is said and what is held where it
+is left out."""
+
+
+class Reader(NamedTuple):
+    """How a field is read, and what is said of it; it stands in the field's metadata."""
+
+    about: str
+    """Its meaning: a sentence, for documents."""
+    read: Read
+    schema: Schema
+    """The JSON Schema of a value."""
+    absent: str = "is required"
+    """What is said of a field that must be given and is not."""
+    of_body: bool = False
+    """Whether the whole body is read rather than one member; the schema then is an object's."""
 
 
 class Request:
-    """What all requests have in common."""
+    """A request: its fields are declared by `readers`; null means the same as leaving out."""
 
-    request_id: ClassVar[str]
+    __slots__ = ()
+
+    request_id: ClassVar[str] = ""
+    """The RequestID that names the operation; empty for what only the original framing asks."""
     signs_in: ClassVar[Literal["token", "person"] | None] = None
+    """Who may ask this before they have said who they are.
+
+    `token`: a connection that is yet to bring its token. `person`: a browser, over HTTP.
+    """
     over_http: ClassVar[bool] = True
+    """Whether it can be asked over HTTP; false for what is about a connection."""
     reads_again: ClassVar[bool] = False
+    """Whether a read that waited for a commit which failed is answered with what is there then.
+
+    Where it is false, the failure of the commit is the answer.
+    """
     sets_cookie: ClassVar[bool] = False
+    """Whether its answer changes the browser's cookie, which only an answer of HTTP can do."""
 
     def task_ids(self) -> tuple[str, ...]:
         """Name the tasks that must be in memory before it is done."""
-        task_id = getattr(self, "id", None)
-        return () if task_id is None or self.request_id == "FetchTasks" else (task_id,)
+        return ()
 
     def counts_as_service(self) -> bool:
         """Tell whether what it writes belongs to the service that its task names, not the asker."""
-        return self.request_id == "Register" or bool(
-            self.request_id == "Update" and self.own  # type: ignore[attr-defined]
-        )
+        return False
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
         """Read the request out of a JSON object. Raises `BadRequest`."""
-        raise NotImplementedError
+        given: list[Any] = []
+        for name, read, of_body, absent, default in _plan(cls):  # type: ignore[arg-type]  # mypy
+            value = body if of_body else body.get(name)
+            if value is not None:
+                given.append(read(name, value))
+            elif absent is None:
+                given.append(default())
+            else:
+                raise BadRequest(f"field {name} {absent}")
+        return cls(*given)
 
     def to_body(self) -> dict[str, Any]:
         """Give the JSON object that `parse` reads."""
-        raise NotImplementedError
-
-
-@dataclass(frozen=True, slots=True)
-class Declared(Request):
-    """A request whose fields each say how they are read; null means the same as leaving out."""
-
-    @classmethod
-    def parse(cls, body: Mapping[str, Any]) -> Self:
-        """Read the request. Raises `BadRequest`."""
-        given: dict[str, Any] = {}
-        for one in fields(cls):
-            value = body.get(one.name)
-            if value is not None:
-                given[one.name] = one.metadata["read"](one.name, value)
-            elif is_required(one):
-                raise BadRequest(f"field {one.name} is required")
-        return cls(**given)
-
-    def to_body(self) -> dict[str, Any]:
-        """Give the JSON object."""
         body: dict[str, Any] = {}
-        for one in fields(self):
+        for one in declared_fields(type(self)):
             value = getattr(self, one.name)
-            if is_required(one) or value != one.default:
-                body[one.name] = list(value) if type(value) is tuple else value
+            if reader_of(one).of_body:
+                body.update(value)
+            elif is_required(one) or value != _default(one)():
+                body[one.name] = _plain(value)
         return body
+
+
+class AboutTask(Request):
+    """A request about the one task that its field `id` names."""
+
+    __slots__ = ()
+
+    id: str
+
+    def task_ids(self) -> tuple[str, ...]:
+        """Name the task."""
+        return (self.id,)
+
+
+def declared_fields(request: type[Request]) -> "tuple[Field[Any], ...]":
+    """Give the fields of a request, in their order."""
+    return fields(request)  # type: ignore[arg-type]  # each request is a dataclass
+
+
+def reader_of(one: "Field[Any]") -> Reader:
+    """Give how a field is read."""
+    reader: Reader = one.metadata["reader"]
+    return reader
 
 
 def is_required(one: "Field[Any]") -> bool:
@@ -86,95 +122,25 @@ def is_required(one: "Field[Any]") -> bool:
     return one.default is MISSING and one.default_factory is MISSING
 
 
-def text(
-    meaning: str,
-    *,
-    characters_max: int,
-    one_of: tuple[str, ...] | None = None,
-    empty: bool = True,
-    words: tuple[str, str] | None = None,
-    **kwargs: Any,
-) -> Any:
-    """Declare a field that is a string without control characters.
-
-    `words` is a pattern that it must match, unless it is empty, and how that is said to people.
-    """
-
-    def read(name: str, value: Any) -> str:
-        check_text(name, value)
-        if one_of is not None and value not in one_of:
-            raise BadRequest(f"field {name} must be one of {', '.join(one_of)}")
-        if not empty and not value:
-            raise BadRequest(f"field {name} must not be empty")
-        if len(value) > characters_max:
-            raise BadRequest(f"field {name} has more than {characters_max} characters")
-        if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in value):
-            raise BadRequest(f"field {name} must not hold control characters")
-        assert type(value) is str
-        if words is not None and value and re.fullmatch(words[0], value) is None:
-            raise BadRequest(f"field {name} must be made of {words[1]}")
-        return value
-
-    schema: dict[str, Any] = {"type": "string", "maxLength": characters_max, "pattern": PLAIN}
-    if one_of is not None:
-        schema["enum"] = list(one_of)
-    if not empty:
-        schema["minLength"] = 1
-    if words is not None:
-        schema["pattern"] = f"^({words[0].replace(_WORD, _LETTERS)}){'?' if empty else ''}$"
-    return field(metadata={"about": meaning, "read": read, "schema": schema}, **kwargs)
+@cache
+def _plan(request: type[Request]) -> tuple[_Step, ...]:
+    """Look at the fields of a request once, for `parse` reads them with each body."""
+    return tuple(_step(one) for one in declared_fields(request))
 
 
-def texts(
-    meaning: str, *, characters_max: int, many_max: int, many_min: int = 0, **kwargs: Any
-) -> Any:
-    """Declare a field that is a list of strings, none of them empty, none twice."""
-    one = text(meaning, characters_max=characters_max, empty=False)
-
-    def read(name: str, value: Any) -> tuple[str, ...]:
-        if type(value) is not list:
-            raise BadRequest(f"field {name} must be a list of strings")
-        if not many_min <= len(value) <= many_max:
-            raise BadRequest(f"field {name} must have {many_min} to {many_max} members")
-        return tuple(dict.fromkeys(one.metadata["read"](name, member) for member in value))
-
-    bounds = {"minItems": many_min, "maxItems": many_max}
-    schema = {"type": "array", "items": one.metadata["schema"], **bounds}
-    return field(metadata={"about": meaning, "read": read, "schema": schema}, **kwargs)
+def _step(one: "Field[Any]") -> _Step:
+    reader = reader_of(one)
+    absent = reader.absent if is_required(one) else None
+    return one.name, reader.read, reader.of_body, absent, _default(one)
 
 
-def number(meaning: str, low: float, high: float, **kwargs: Any) -> Any:
-    """Declare a field that is a number within bounds."""
-
-    def read(name: str, value: Any) -> float:
-        if type(value) not in (int, float) or not low <= value <= high:
-            raise BadRequest(f"field {name} must be a number from {low:g} to {high:g}")
-        return float(value)
-
-    schema = {"type": "number", "minimum": low, "maximum": high}
-    return field(metadata={"about": meaning, "read": read, "schema": schema}, **kwargs)
+def _default(one: "Field[Any]") -> Callable[[], Any]:
+    if one.default_factory is not MISSING:
+        return one.default_factory
+    return lambda: one.default
 
 
-def boolean(meaning: str, **kwargs: Any) -> Any:
-    """Declare a field that is true or false."""
-
-    def read(name: str, value: Any) -> bool:
-        if type(value) is not bool:
-            raise BadRequest(f"field {name} must be true or false")
-        return value
-
-    return field(metadata={"about": meaning, "read": read, "schema": {"type": "boolean"}}, **kwargs)
-
-
-def url(meaning: str, **kwargs: Any) -> Any:
-    """Declare a field that is the URL of a service."""
-    one = text(meaning, characters_max=URL_CHARACTERS_MAX, empty=False)
-
-    def read(name: str, value: Any) -> str:
-        given: str = one.metadata["read"](name, value)
-        if not given.startswith(("http://", "https://")):
-            raise BadRequest(f"field {name} must be an http:// or https:// URL")
-        return given
-
-    schema = {**one.metadata["schema"], "pattern": r"^https?://[^\u0000-\u001f\u007f-\u009f]*$"}
-    return field(metadata={"about": meaning, "read": read, "schema": schema}, **kwargs)
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    return list(value) if type(value) is tuple else value

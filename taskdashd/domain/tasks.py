@@ -10,8 +10,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 from taskdash_protocol import strictjson
 from taskdash_protocol.errors import Conflict
-from taskdash_protocol.fields import DAEMON_FIELDS
-from taskdash_protocol.requests import CLASS, Register, Update
+from taskdash_protocol.families.tasks import Register, Update
+from taskdash_protocol.fields import CLASS, DAEMON_FIELDS
 from taskdash_protocol.statuses import SHUTDOWN, is_live, status_class
 
 Kind = Literal["registered", "updated", "shutdown", "recovered"]

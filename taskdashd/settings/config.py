@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from taskdash_protocol import DEFAULT_PORT
-from taskdash_protocol.requests import HEARTBEAT_TIMEOUT_MAX_S, HEARTBEAT_TIMEOUT_MIN_S
+from taskdash_protocol.fields import HEARTBEAT_TIMEOUT_MAX_S, HEARTBEAT_TIMEOUT_MIN_S
 from taskdashd.settings import values
 from taskdashd.settings.values import Address as Address
 from taskdashd.settings.values import Network

@@ -14,7 +14,7 @@ from heapq import merge
 from typing import Any, Final, NamedTuple
 
 from taskdash_protocol.errors import BadRequest
-from taskdash_protocol.requests import Audit
+from taskdash_protocol.families.operators import Audit
 from taskdashd.domain.acts import Act
 from taskdashd.domain.tasks import Task, restore
 from taskdashd.domain.times import stamp

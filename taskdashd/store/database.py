@@ -18,7 +18,8 @@ from playhouse.migrations import MigrationError, Runner
 
 from taskdash_protocol import strictjson
 from taskdash_protocol.errors import Busy, Conflict, StorageError
-from taskdash_protocol.requests import Audit, Query
+from taskdash_protocol.families.operators import Audit
+from taskdash_protocol.families.tasks import Query
 from taskdashd.domain import tasks
 from taskdashd.domain.access import Sight
 from taskdashd.domain.acts import Act

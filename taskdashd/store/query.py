@@ -10,7 +10,8 @@ from peewee import SQL, Tuple
 
 from taskdash_protocol import strictjson
 from taskdash_protocol.errors import BadRequest
-from taskdash_protocol.requests import CLASS, Query
+from taskdash_protocol.families.tasks import Query
+from taskdash_protocol.fields import CLASS
 from taskdash_protocol.statuses import ENDED, WAITING
 from taskdashd.domain import tasks
 from taskdashd.domain.access import Sight

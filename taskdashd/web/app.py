@@ -9,7 +9,7 @@ import trio
 
 from taskdash_protocol import __version__, strictjson
 from taskdash_protocol.errors import AuthError, BadRequest, Busy, Outcome, ServerError
-from taskdash_protocol.people import Claim, Logout
+from taskdash_protocol.families.people import Claim, Logout
 from taskdash_protocol.request import Request as Asked
 from taskdash_protocol.requests import Query
 from taskdashd.core.access import Access
@@ -24,7 +24,6 @@ from taskdashd.web.board import Board, Place
 from taskdashd.web.cookies import Held
 from taskdashd.web.files import Files
 from taskdashd.web.http import Headers, Refused, Request, Response
-from taskdashd.web.openapi import describe
 from taskdashd.web.origins import Origins
 from taskdashd.web.socket import Socket
 from taskdashd.web.viewers import Viewers
@@ -76,6 +75,7 @@ class App:
         viewers: Viewers,
         tokens: Access,
         files: Files,
+        description: bytes,
         key: bytes,
         origins: Origins,
         *,
@@ -92,7 +92,7 @@ class App:
         self._origins = origins
         self._secure = secure
         self._files = files
-        self._description = strictjson.dumps(describe(runner.offered))
+        self._description = description
         self._noted: dict[tuple[str, str], float] = {}
         """When a token's sign-in from an address was last noted."""
 

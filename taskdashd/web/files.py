@@ -7,6 +7,7 @@ from http import HTTPStatus
 from importlib import resources
 from typing import Final, NamedTuple, Self
 
+from taskdash_protocol import strictjson
 from taskdashd.web.http import Request, Response
 
 _TYPES: Final = {
@@ -61,6 +62,12 @@ class Files:
         if file.packed is not None and _takes_gzip(request.headers.get("accept-encoding", "")):
             return Response(HTTPStatus.OK, file.packed, [*headers, ("content-encoding", "gzip")])
         return Response(HTTPStatus.OK, file.content, headers)
+
+
+def read_description() -> bytes:
+    """Read the OpenAPI 3.1 description of `/api/v1`, which `tools/declare` has made."""
+    written = (resources.files("taskdashd.web") / "openapi.json").read_bytes()
+    return strictjson.dumps(strictjson.reload(written))
 
 
 def _takes_gzip(accepted: str) -> bool:

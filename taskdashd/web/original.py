@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl
 
 from taskdash_protocol import strictjson
 from taskdash_protocol.errors import BadRequest, NotFound, ServerError, StorageError
+from taskdash_protocol.families.people import Claim, Login
 from taskdash_protocol.fields import ORIGINAL_NAMES
-from taskdash_protocol.people import Claim, Login
 from taskdash_protocol.request import Request as Asked
 from taskdash_protocol.requests import Query
 from taskdash_protocol.statuses import UNCLAIMED

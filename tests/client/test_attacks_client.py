@@ -30,8 +30,8 @@ from taskdash.held import Outcome, checked_write
 from taskdash.session import Session
 from taskdash.task import TaskHandle
 from taskdash_protocol import strictjson
+from taskdash_protocol.families.tasks import Find
 from taskdash_protocol.frames import TASKDASH, Decoder
-from taskdash_protocol.requests import Find
 
 # It fits a frame, and no task with all that the daemon adds: only the daemon can refuse it.
 TOO_LARGE = "x" * ((1 << 20) - 700)

@@ -12,7 +12,7 @@ from daemon import Daemon
 
 import taskdash
 from taskdash import address
-from taskdash_protocol.requests import Find
+from taskdash_protocol.families.tasks import Find
 
 
 @pytest.fixture(scope="module")

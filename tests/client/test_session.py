@@ -12,8 +12,8 @@ from simulated import TIMEOUT_S, SimulatedClient, back, found
 from world import World
 
 from taskdash.errors import BadRequest, Conflict
-from taskdash_protocol.requests import Find
-from taskdash_protocol.services import RegisterService
+from taskdash_protocol.families.services import RegisterService
+from taskdash_protocol.families.tasks import Find
 
 
 def test_a_day_of_beats_and_none_is_missed(world: World, client: SimulatedClient) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskdash_protocol import strictjson
-from taskdash_protocol.requests import Register, Update
+from taskdash_protocol.families.tasks import Register, Update
 from taskdashd.domain import tasks
 from taskdashd.domain.tasks import Author, Moment
 

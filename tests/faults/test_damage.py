@@ -14,7 +14,8 @@ import apsw
 import pytest
 
 from taskdash_protocol.errors import ServerError
-from taskdash_protocol.requests import Audit, Query
+from taskdash_protocol.families.operators import Audit
+from taskdash_protocol.families.tasks import Query
 from taskdashd.store import backup
 from taskdashd.store.database import DATABASE_NAME, Database
 from taskdashd.store.lock import StoreUnusable

@@ -16,8 +16,8 @@ import trustme
 from daemon import Daemon
 
 import taskdash
+from taskdash_protocol.families.tasks import Register
 from taskdash_protocol.frames import TASKDASH
-from taskdash_protocol.requests import Register
 
 
 class Office:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from taskdash_protocol.errors import BadRequest, Busy
-from taskdash_protocol.requests import Query, Register
+from taskdash_protocol.families.tasks import Query, Register
 from taskdashd.domain import tasks
 from taskdashd.domain.tasks import Author, Change, Moment
 from taskdashd.store import dialect

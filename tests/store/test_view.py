@@ -1,6 +1,6 @@
 """What is in memory, and when an answer from the disk is too old to be believed."""
 
-from taskdash_protocol.requests import Register
+from taskdash_protocol.families.tasks import Register
 from taskdashd.domain import tasks
 from taskdashd.domain.tasks import Author, Change, Moment, Task
 from taskdashd.store.known import KnownIds

@@ -10,7 +10,7 @@ from typing import Any, Self
 from daemon import Daemon, taskdashd
 
 import taskdash
-from taskdash_protocol.requests import Register
+from taskdash_protocol.families.tasks import Register
 
 PEOPLE: dict[str, dict[str, Any]] = {
     "1001": {"name": "Ann Li", "groups": ["cut"]},

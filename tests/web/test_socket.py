@@ -13,7 +13,7 @@ from office import FREE, Office, furnish, post
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
-from taskdash_protocol.requests import Register
+from taskdash_protocol.families.tasks import Register
 
 
 class Board:

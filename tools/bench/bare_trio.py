@@ -11,8 +11,9 @@ from contextlib import suppress
 import trio
 
 from taskdash_protocol import strictjson
+from taskdash_protocol.families.tasks import Register
 from taskdash_protocol.frames import Decoder, Message
-from taskdash_protocol.requests import REQUESTS, Register
+from taskdash_protocol.requests import REQUESTS
 
 TASKS: dict[str, dict[str, object]] = {}
 

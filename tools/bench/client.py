@@ -30,7 +30,7 @@ import trio
 import taskdash
 import taskdash.aio
 from taskdash.testing import running_daemon
-from taskdash_protocol.requests import Find, Register
+from taskdash_protocol.families.tasks import Find, Register
 
 FIELDS = {"name": "Nightly backup", "user": "wsg", "status": "finish", "description": "3 of 7"}
 CALLERS = 16

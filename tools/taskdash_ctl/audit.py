@@ -12,8 +12,8 @@ import taskdash
 from taskdash import address
 from taskdash_ctl import show
 from taskdash_ctl.reach import attempt, connect
-from taskdash_protocol.checks import QUERY_LIMIT_MAX
-from taskdash_protocol.requests import Audit
+from taskdash_protocol.families.operators import Audit
+from taskdash_protocol.readers import PAGE_MAX
 
 _COLUMNS: Final = ("at", "who", "kind", "task", "what", "why")
 _FORMATS: Final = ("table", "json", "jsonl", "csv")
@@ -72,7 +72,7 @@ def audit(
     taskdash-ctl audit --since 24h --kind shutdown
     taskdash-ctl audit --kind refused --kind "signed in" -o jsonl
     """
-    page = min(limit or QUERY_LIMIT_MAX, QUERY_LIMIT_MAX)
+    page = min(limit or PAGE_MAX, PAGE_MAX)
     request = Audit(id, who, kinds, since or "", until or "", page)
     with connect(where) as dash:
         rows = islice(_entries(dash, request), limit or None)

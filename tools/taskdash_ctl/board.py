@@ -20,7 +20,7 @@ from textual.widgets import DataTable, Footer, Input, Static
 
 import taskdash
 from taskdash_ctl import show
-from taskdash_protocol.requests import Status
+from taskdash_protocol.families.operators import Status
 from taskdash_protocol.statuses import SHUTDOWN, is_live, status_class
 
 TASKS_MAX: Final = 2_000

@@ -12,7 +12,7 @@ import taskdash
 from taskdash import address
 from taskdash_ctl import options, show
 from taskdash_ctl.reach import EXIT_FAILURE, EXIT_TIMED_OUT, attempt, connect, fail
-from taskdash_protocol.requests import WHERE_FIELDS
+from taskdash_protocol.fields import WHERE_FIELDS
 from taskdash_protocol.statuses import ENDED
 
 

@@ -15,7 +15,8 @@ from taskdash.calls import without_errid
 from taskdash_ctl import show
 from taskdash_ctl.reach import EXIT_FAILURE, EXIT_UNREACHABLE, attempt, connect, explain
 from taskdash_protocol import PROTOCOL_VERSION
-from taskdash_protocol.requests import Hello, Status
+from taskdash_protocol.families.connections import Hello
+from taskdash_protocol.families.operators import Status
 from taskdash_protocol.statuses import SHUTDOWN, status_class
 
 _CHECK_TIMEOUT_S: Final = 30.0

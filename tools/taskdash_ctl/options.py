@@ -7,8 +7,7 @@ from typing import Any, Final
 import click
 
 from taskdash_ctl import show
-from taskdash_protocol.fields import CONTROL_FIELDS, DAEMON_FIELDS, TASK_FIELDS
-from taskdash_protocol.requests import WHERE_FIELDS
+from taskdash_protocol.fields import CONTROL_FIELDS, DAEMON_FIELDS, TASK_FIELDS, WHERE_FIELDS
 
 _FILTERS: Final = {
     "--user": "user",

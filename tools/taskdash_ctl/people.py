@@ -8,7 +8,7 @@ import click
 from taskdash import address
 from taskdash_ctl import show
 from taskdash_ctl.reach import attempt, connect
-from taskdash_protocol.people import ROLES
+from taskdash_protocol.families.people import ROLES
 
 _FORMATS: Final = ("table", "json", "jsonl", "csv")
 _PEOPLE: Final = ("user", "name", "role", "groups", "leads", "active")

@@ -10,7 +10,7 @@ import taskdash
 from taskdash import address
 from taskdash_ctl import options, show
 from taskdash_ctl.reach import EXIT_NOT_ALLOWED, attempt, connect, explain, say
-from taskdash_protocol.requests import ORDER_FIELDS
+from taskdash_protocol.fields import ORDER_FIELDS
 from taskdash_protocol.statuses import is_live
 
 

@@ -19,8 +19,9 @@ from taskdash import address
 from taskdash_ctl import options, show
 from taskdash_ctl.reach import EXIT_FAILURE, attempt, connect, fail, say
 from taskdash_protocol.errors import BadRequest, Busy, Conflict, TaskDashError
+from taskdash_protocol.families.operators import Status
+from taskdash_protocol.families.tasks import Register
 from taskdash_protocol.fields import DAEMON_FIELDS, TASK_FIELDS
-from taskdash_protocol.requests import Register, Status
 
 _COLUMNS: Final = (*TASK_FIELDS, *DAEMON_FIELDS)
 _MORE: Final = "more"

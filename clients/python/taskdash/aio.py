@@ -29,7 +29,8 @@ from taskdash.session import Session
 from taskdash.task import TaskHandle, log
 from taskdash.watch import Where, as_lists
 from taskdash_protocol.errors import TaskDashError
-from taskdash_protocol.requests import Find, Query, Request
+from taskdash_protocol.families.tasks import Find, Query
+from taskdash_protocol.request import Request
 
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 

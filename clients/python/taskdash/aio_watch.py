@@ -12,7 +12,7 @@ from taskdash.link import Link
 from taskdash.loop import Loop
 from taskdash.watch import EVENTS_WAITING_MAX, Where, as_lists
 from taskdash_protocol.errors import TaskDashError
-from taskdash_protocol.requests import parse_where
+from taskdash_protocol.families.connections import Watch as WatchRequest
 
 
 class Watch:
@@ -26,7 +26,7 @@ class Watch:
         self._events: deque[Event | TaskDashError] = deque()
         self._waiting: set[Any] = set()
         self._closed = False
-        wanted = parse_where({"where": as_lists(where)})
+        wanted = WatchRequest.parse({"where": as_lists(where)}).where
         self._watching = Watching(wanted, since, self._put, opened)
         link.do(lambda session, _now: session.watch(self._watching))
 

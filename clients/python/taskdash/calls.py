@@ -7,7 +7,7 @@ from typing import Any
 
 from taskdash.held import Done
 from taskdash_protocol.errors import TaskDashError
-from taskdash_protocol.requests import Request
+from taskdash_protocol.request import Request
 
 
 class State(Enum):

@@ -20,7 +20,8 @@ from taskdash.task import Task, current_task  # noqa: F401  # the latter for the
 from taskdash.waiting import Pending, too_late
 from taskdash.watch import Watch, Where, as_lists
 from taskdash_protocol.errors import TaskDashError
-from taskdash_protocol.requests import Find, Query, Request
+from taskdash_protocol.families.tasks import Find, Query
+from taskdash_protocol.request import Request
 
 PIPELINE_DEPTH: Final = 256
 CLOSE_TIMEOUT_S: Final = 5.0

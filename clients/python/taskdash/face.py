@@ -10,7 +10,9 @@ from taskdash.link import Link
 from taskdash.session import Session
 from taskdash.waiting import too_late
 from taskdash_protocol.errors import BadRequest, TaskDashError
-from taskdash_protocol.requests import REQUESTS, Request, Update
+from taskdash_protocol.families.tasks import Update
+from taskdash_protocol.request import Request
+from taskdash_protocol.requests import REQUESTS
 
 InVain = Callable[[Session, float], object]
 """A step that tells the session that nobody waits for an outcome any more."""

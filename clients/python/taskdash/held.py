@@ -27,8 +27,9 @@ from typing import Any, Final
 from taskdash_protocol import strictjson
 from taskdash_protocol.conversation import encode
 from taskdash_protocol.errors import BadRequest, Conflict, NotFound, TaskDashError
+from taskdash_protocol.families.tasks import Find, Register, Update
 from taskdash_protocol.fields import DAEMON_FIELDS, TASK_FIELDS
-from taskdash_protocol.requests import Find, Register, Request, Update
+from taskdash_protocol.request import Request
 from taskdash_protocol.statuses import ENDED, is_live
 
 Outcome = dict[str, Any] | TaskDashError

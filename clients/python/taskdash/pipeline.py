@@ -10,7 +10,7 @@ from taskdash.held import Outcome
 from taskdash.link import Link
 from taskdash.session import Session
 from taskdash.waiting import Pending
-from taskdash_protocol.requests import Request
+from taskdash_protocol.request import Request
 
 
 def pipelined(

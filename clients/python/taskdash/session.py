@@ -25,9 +25,9 @@ from taskdash.tasks import Tasks
 from taskdash.waiting import jittered_s
 from taskdash_protocol.conversation import Bye, Conversation, Reply, TaskEvent
 from taskdash_protocol.errors import BadRequest, Busy, TaskDashError
+from taskdash_protocol.families.services import RegisterService
 from taskdash_protocol.requests import Find, Query, Request, Unwatch
 from taskdash_protocol.requests import Watch as WatchRequest
-from taskdash_protocol.services import RegisterService
 
 CALLS_MAX: Final = 10_000  # calls that wait to be sent or answered; one more is refused
 GREETING_S: Final = 10.0  # for the daemon to answer Hello

@@ -8,7 +8,7 @@ from taskdash.calls import Call
 from taskdash.errors import ProtocolError
 from taskdash.held import Held, Outcome, Write
 from taskdash_protocol.errors import Busy, TaskDashError
-from taskdash_protocol.requests import Request
+from taskdash_protocol.request import Request
 
 LOST_REMEMBERED_MAX: Final = 10_000
 HELD_MAX: Final = 50_000

@@ -8,7 +8,7 @@ from typing import Final, Self
 from taskdash.calls import Event, Watching
 from taskdash.link import Link
 from taskdash_protocol.errors import TaskDashError
-from taskdash_protocol.requests import parse_where
+from taskdash_protocol.families.connections import Watch as WatchRequest
 
 EVENTS_WAITING_MAX: Final = 100_000
 """Events of one watch that wait for the program; beyond that the watch fails."""
@@ -22,7 +22,7 @@ class Watch:
 
     def __init__(self, link: Link, where: Where | None, since: int | None) -> None:
         self._link = link
-        wanted = parse_where({"where": as_lists(where)})
+        wanted = WatchRequest.parse({"where": as_lists(where)}).where
         self._watching = Watching(wanted, since, self._put, None)
         self._events: deque[Event | TaskDashError | None] = deque()
         self._something = threading.Semaphore(0)

@@ -1,7 +1,7 @@
 """Figures: how the work of the day goes, in numbers."""
 
 from taskdash_protocol.errors import Conflict
-from taskdash_protocol.services import Figures
+from taskdash_protocol.families.services import Figures
 from taskdashd.core.table import Caller, Result, alone
 from taskdashd.families.figures.rules import Tally
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from taskdash_protocol import strictjson
 from taskdash_protocol.errors import AuthError, BadRequest, Busy, Conflict
+from taskdash_protocol.families.services import FetchTasks, RegisterService, ServiceBeat, Services
 from taskdash_protocol.fields import ORIGINAL_NAMES
 from taskdash_protocol.requests import Register, Update
-from taskdash_protocol.services import FetchTasks, RegisterService, ServiceBeat, Services
 from taskdash_protocol.statuses import FREE, is_live
 from taskdashd.core.access import check_write, sees
 from taskdashd.core.identities import check_still

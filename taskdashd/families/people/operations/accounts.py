@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from taskdash_protocol import strictjson
 from taskdash_protocol.errors import AuthError, BadRequest, Busy, Conflict, ServerError
-from taskdash_protocol.people import GROUPS_MAX, Login, Logout, People, SetPerson
+from taskdash_protocol.families.people import GROUPS_MAX, Login, Logout, People, SetPerson
 from taskdash_protocol.requests import Audit
 from taskdashd.core.history import told
 from taskdashd.core.identities import PERSON, check_still, no_person, person_of

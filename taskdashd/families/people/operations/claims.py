@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from taskdash_protocol import strictjson
 from taskdash_protocol.errors import AuthError, Conflict, NotFound
-from taskdash_protocol.people import (
+from taskdash_protocol.families.people import (
     Approve,
     Assign,
     Begin,

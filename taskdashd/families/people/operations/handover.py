@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, Final
 
 from taskdash_protocol.errors import AuthError, Conflict, ServerError
-from taskdash_protocol.people import Handover
+from taskdash_protocol.families.people import Handover
 from taskdash_protocol.requests import Query
 from taskdash_protocol.statuses import IN_REVIEW
 from taskdashd.core.identities import check_still

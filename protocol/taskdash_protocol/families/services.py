@@ -1,9 +1,10 @@
 """Requests about task services, and the figures of the day."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
-from taskdash_protocol.request import Declared, boolean, number, text, url
+from taskdash_protocol.readers import boolean, number, text, url
+from taskdash_protocol.request import Request
 
 RESERVED_CHARACTERS_MAX: Final = 512
 
@@ -15,10 +16,11 @@ def _reserved() -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class RegisterService(Declared):
+class RegisterService(Request):
     """Say that a service is there. Its URL is its key; a retry is harmless."""
 
-    request_id: ClassVar[str] = "RegisterService"
+    request_id = "RegisterService"
+
     url: str = url("Where it can be reached.")
     name: str = text("What people call it.", characters_max=128, default="")
     reserved: str = _reserved()
@@ -30,10 +32,11 @@ class RegisterService(Declared):
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceBeat(Declared):
+class ServiceBeat(Request):
     """Say that a service lives, and the tasks with it that it registered without a connection."""
 
-    request_id: ClassVar[str] = "ServiceBeat"
+    request_id = "ServiceBeat"
+
     url: str = url("Which service.")
     time: float | None = number(
         "Its own clock, Unix seconds; shown, and trusted for nothing.",
@@ -45,23 +48,24 @@ class ServiceBeat(Declared):
 
 
 @dataclass(frozen=True, slots=True)
-class Services(Declared):
+class Services(Request):
     """Ask for the services that one may see, and how they fare."""
 
-    request_id: ClassVar[str] = "Services"
+    request_id = "Services"
 
 
 @dataclass(frozen=True, slots=True)
-class FetchTasks(Declared):
+class FetchTasks(Request):
     """Have the daemon ask a service for its tasks, by GET, or for one of them, by POST."""
 
-    request_id: ClassVar[str] = "FetchTasks"
+    request_id = "FetchTasks"
+
     url: str = url("A registered service's.")
     id: str = text("Only this task.", characters_max=128, default="")
 
 
 @dataclass(frozen=True, slots=True)
-class Figures(Declared):
+class Figures(Request):
     """Ask how the work of the day goes, in numbers."""
 
-    request_id: ClassVar[str] = "Figures"
+    request_id = "Figures"

@@ -1,10 +1,11 @@
 """Requests about people, and about the tasks that people do."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from taskdash_protocol.fields import TASK_FIELDS
-from taskdash_protocol.request import Declared, boolean, number, text, texts
+from taskdash_protocol.readers import boolean, number, text, texts
+from taskdash_protocol.request import AboutTask, Request
 
 PERSON_CHARACTERS_MAX: Final = 64
 NAME_CHARACTERS_MAX: Final = 64
@@ -40,12 +41,13 @@ def _groups(meaning: str) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Login(Declared):
+class Login(Request):
     """Sign a person in; where people may, the first time makes their account."""
 
-    request_id: ClassVar[str] = "Login"
+    request_id = "Login"
     signs_in = "person"
     sets_cookie = True
+
     user: str = _number("Employee number.")
     name: str = text(
         "What people call them; the first time.", characters_max=NAME_CHARACTERS_MAX, default=""
@@ -61,30 +63,32 @@ class Login(Declared):
 
 
 @dataclass(frozen=True, slots=True)
-class Logout(Declared):
+class Logout(Request):
     """End what `Login` has begun, here or everywhere."""
 
-    request_id: ClassVar[str] = "Logout"
+    request_id = "Logout"
     sets_cookie = True
+
     everywhere: bool = boolean("Also in every other browser.", default=False)
     user: str = text("Whom, where an admin asks.", characters_max=PERSON_CHARACTERS_MAX, default="")
 
 
 @dataclass(frozen=True, slots=True)
-class People(Declared):
+class People(Request):
     """Ask for the people that one may see."""
 
-    request_id: ClassVar[str] = "People"
+    request_id = "People"
 
 
 @dataclass(frozen=True, slots=True)
-class SetPerson(Declared):
+class SetPerson(Request):
     """Make or change a person's account: an admin anybody's, everybody their own name and password.
 
     What is left out stays.
     """
 
-    request_id: ClassVar[str] = "SetPerson"
+    request_id = "SetPerson"
+
     user: str = _number("Employee number.")
     name: str | None = text(
         "What people call them.", characters_max=NAME_CHARACTERS_MAX, empty=False, default=None
@@ -104,10 +108,11 @@ class SetPerson(Declared):
 
 
 @dataclass(frozen=True, slots=True)
-class Claim(Declared):
+class Claim(AboutTask):
     """Take a task that nobody has."""
 
-    request_id: ClassVar[str] = "Claim"
+    request_id = "Claim"
+
     id: str = _task()
     user: str = _as_user()
     limit: float | None = number(
@@ -119,29 +124,32 @@ class Claim(Declared):
 
 
 @dataclass(frozen=True, slots=True)
-class Begin(Declared):
+class Begin(AboutTask):
     """Say that work on a task that one has claimed has begun."""
 
-    request_id: ClassVar[str] = "Begin"
+    request_id = "Begin"
+
     id: str = _task()
     user: str = _as_user()
 
 
 @dataclass(frozen=True, slots=True)
-class Release(Declared):
+class Release(AboutTask):
     """Give a task back, for anybody to claim."""
 
-    request_id: ClassVar[str] = "Release"
+    request_id = "Release"
+
     id: str = _task()
     user: str = _as_user()
     word: str = _word("Why.")
 
 
 @dataclass(frozen=True, slots=True)
-class Assign(Declared):
+class Assign(AboutTask):
     """Give a task to somebody, whoever has it now: a lead of its group."""
 
-    request_id: ClassVar[str] = "Assign"
+    request_id = "Assign"
+
     id: str = _task()
     to: str = _number("Who gets it.")
     user: str = _as_user()
@@ -150,10 +158,11 @@ class Assign(Declared):
 
 
 @dataclass(frozen=True, slots=True)
-class Submit(Declared):
+class Submit(AboutTask):
     """Hand the work in, to be checked."""
 
-    request_id: ClassVar[str] = "Submit"
+    request_id = "Submit"
+
     id: str = _task()
     user: str = _as_user()
     checker: str = text(
@@ -165,30 +174,33 @@ class Submit(Declared):
 
 
 @dataclass(frozen=True, slots=True)
-class Approve(Declared):
+class Approve(AboutTask):
     """Find submitted work good: the task is finished."""
 
-    request_id: ClassVar[str] = "Approve"
+    request_id = "Approve"
+
     id: str = _task()
     user: str = _as_user()
     word: str = _word("A word on it.")
 
 
 @dataclass(frozen=True, slots=True)
-class Reject(Declared):
+class Reject(AboutTask):
     """Give submitted work back to who did it, with the reason."""
 
-    request_id: ClassVar[str] = "Reject"
+    request_id = "Reject"
+
     id: str = _task()
     reason: str = text("What is to be done.", characters_max=WORD_CHARACTERS_MAX, empty=False)
     user: str = _as_user()
 
 
 @dataclass(frozen=True, slots=True)
-class Handover(Declared):
+class Handover(Request):
     """Give all that somebody holds or is to check to others, in one act."""
 
-    request_id: ClassVar[str] = "Handover"
+    request_id = "Handover"
+
     of: str = _number("Whose tasks.")
     to: tuple[str, ...] = texts(
         "Who gets them: each the next, whoever has the fewest first.",

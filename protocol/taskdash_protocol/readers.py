@@ -1,0 +1,304 @@
+"""The fields of requests: each function declares one, how it is read and what its JSON Schema is.
+
+A reader takes the field's name and a value that is not null, and gives the value that the request
+holds; it raises `BadRequest` with a sentence that names the field.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from taskdash_protocol.errors import BadRequest
+from taskdash_protocol.fields import CLASS, ORDER_FIELDS, TASK_FIELDS, WHERE_FIELDS
+from taskdash_protocol.request import Reader, Schema, reader_of
+from taskdash_protocol.statuses import CLASSES
+
+ID_CHARACTERS_MAX: Final = 128
+URL_CHARACTERS_MAX: Final = 512
+WHERE_VALUES_MAX: Final = 1000
+PAGE_MAX: Final = 1000
+PAGE_DEFAULT: Final = 100
+INTEGER_MIN: Final = -(2**63)
+INTEGER_MAX: Final = 2**63 - 1
+
+PLAIN: Final = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+"""What has no control characters, as JSON Schema says it (ECMA-262)."""
+STRING: Final[Schema] = {"type": "string", "pattern": r"^[^\u0000]*$"}
+"""What `string` takes."""
+ID: Final[Schema] = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": ID_CHARACTERS_MAX,
+    "pattern": PLAIN,
+}
+"""What `task_id` takes."""
+
+_WORD: Final = r"\w"
+_LETTERS: Final = r"\p{L}\p{N}_"
+"""How ECMA-262 says it of all alphabets."""
+_CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def check_string(name: str, value: object) -> str:
+    """Check that a value is a string that a field may hold. Raises `BadRequest`."""
+    if type(value) is not str:
+        raise BadRequest(f"field {name} must be a string")
+    if "\0" in value:
+        raise BadRequest(f"field {name} must not hold the character NUL")
+    return value
+
+
+def check_id(name: str, value: object) -> str:
+    """Check that a value is the id of a task. Raises `BadRequest`."""
+    if type(value) is not str:
+        raise BadRequest(f"field {name} must be a string")
+    if not 1 <= len(value) <= ID_CHARACTERS_MAX:
+        raise BadRequest(f"field {name} must have 1 to {ID_CHARACTERS_MAX} characters")
+    if not value.isprintable() and _CONTROL_CHARACTER.search(value):
+        raise BadRequest(f"field {name} must not hold control characters")
+    return value
+
+
+def check_boolean(name: str, value: object) -> bool:
+    """Check that a value is true or false. Raises `BadRequest`."""
+    if type(value) is not bool:
+        raise BadRequest(f"field {name} must be true or false")
+    return value
+
+
+def declare(reader: Reader, **kwargs: Any) -> Any:
+    """Make a dataclass field of a reader; `kwargs` go to `dataclasses.field`."""
+    return field(metadata={"reader": reader}, **kwargs)
+
+
+def string(meaning: str, *, characters_max: int | None = None, **kwargs: Any) -> Any:
+    """Declare a field that is any string without NUL."""
+
+    def read(name: str, value: Any) -> str:
+        given = check_string(name, value)
+        if characters_max is not None and len(given) > characters_max:
+            raise BadRequest(f"field {name} is longer than {characters_max} characters")
+        return given
+
+    bound = {} if characters_max is None else {"maxLength": characters_max}
+    return declare(Reader(meaning, read, {**STRING, **bound}), **kwargs)
+
+
+def strings(meaning: str, **kwargs: Any) -> Any:
+    """Declare a field that is a string, or a list of strings."""
+
+    def read(name: str, value: Any) -> tuple[str, ...]:
+        given = [value] if type(value) is str else value
+        if type(given) is not list or any(type(one) is not str for one in given):
+            raise BadRequest(f"field {name} must be a string or a list of strings")
+        return tuple(given)
+
+    schema = {**STRING, "type": ["string", "array"], "items": STRING}
+    return declare(Reader(meaning, read, schema), **kwargs)
+
+
+def text(
+    meaning: str,
+    *,
+    characters_max: int,
+    one_of: tuple[str, ...] | None = None,
+    empty: bool = True,
+    words: tuple[str, str] | None = None,
+    **kwargs: Any,
+) -> Any:
+    """Declare a field that is a string without control characters.
+
+    `words` is a pattern that it must match, unless it is empty, and how that is said to people.
+    """
+
+    def read(name: str, value: Any) -> str:
+        given = check_string(name, value)
+        if one_of is not None and given not in one_of:
+            raise BadRequest(f"field {name} must be one of {', '.join(one_of)}")
+        if not empty and not given:
+            raise BadRequest(f"field {name} must not be empty")
+        if len(given) > characters_max:
+            raise BadRequest(f"field {name} has more than {characters_max} characters")
+        if _CONTROL_CHARACTER.search(given):
+            raise BadRequest(f"field {name} must not hold control characters")
+        if words is not None and given and re.fullmatch(words[0], given) is None:
+            raise BadRequest(f"field {name} must be made of {words[1]}")
+        return given
+
+    schema: Schema = {"type": "string", "maxLength": characters_max, "pattern": PLAIN}
+    if one_of is not None:
+        schema["enum"] = list(one_of)
+    if not empty:
+        schema["minLength"] = 1
+    if words is not None:
+        schema["pattern"] = f"^({words[0].replace(_WORD, _LETTERS)}){'?' if empty else ''}$"
+    return declare(Reader(meaning, read, schema), **kwargs)
+
+
+def texts(
+    meaning: str, *, characters_max: int, many_max: int, many_min: int = 0, **kwargs: Any
+) -> Any:
+    """Declare a field that is a list of strings, none of them empty, none twice."""
+    one = reader_of(text(meaning, characters_max=characters_max, empty=False))
+
+    def read(name: str, value: Any) -> tuple[str, ...]:
+        if type(value) is not list:
+            raise BadRequest(f"field {name} must be a list of strings")
+        if not many_min <= len(value) <= many_max:
+            raise BadRequest(f"field {name} must have {many_min} to {many_max} members")
+        return tuple(dict.fromkeys(one.read(name, member) for member in value))
+
+    bounds = {"minItems": many_min, "maxItems": many_max}
+    schema = {"type": "array", "items": one.schema, **bounds}
+    return declare(Reader(meaning, read, schema), **kwargs)
+
+
+def url(meaning: str, **kwargs: Any) -> Any:
+    """Declare a field that is the URL of a service."""
+    one = reader_of(text(meaning, characters_max=URL_CHARACTERS_MAX, empty=False))
+
+    def read(name: str, value: Any) -> str:
+        given: str = one.read(name, value)
+        if not given.startswith(("http://", "https://")):
+            raise BadRequest(f"field {name} must be an http:// or https:// URL")
+        return given
+
+    schema = {**one.schema, "pattern": r"^https?://[^\u0000-\u001f\u007f-\u009f]*$"}
+    return declare(Reader(meaning, read, schema), **kwargs)
+
+
+def task_id(**kwargs: Any) -> Any:
+    """Declare the field that names a task."""
+    return declare(Reader(TASK_FIELDS["id"], check_id, ID), **kwargs)
+
+
+def boolean(meaning: str, **kwargs: Any) -> Any:
+    """Declare a field that is true or false."""
+    return declare(Reader(meaning, check_boolean, {"type": "boolean"}), **kwargs)
+
+
+def number(meaning: str, low: float, high: float, **kwargs: Any) -> Any:
+    """Declare a field that is a number within bounds."""
+
+    def read(name: str, value: Any) -> float:
+        if type(value) not in (int, float) or not low <= value <= high:
+            raise BadRequest(f"field {name} must be a number from {low:g} to {high:g}")
+        return float(value)
+
+    schema = {"type": "number", "minimum": low, "maximum": high}
+    return declare(Reader(meaning, read, schema), **kwargs)
+
+
+def seconds(meaning: str, low: float, high: float, **kwargs: Any) -> Any:
+    """Declare a field that is a time in seconds, kept as it was written: 5 does not become 5.0."""
+
+    def read(name: str, value: Any) -> float:
+        if type(value) not in (int, float) or not low <= value <= high:
+            raise BadRequest(f"field {name} must be a number of seconds from {low:g} to {high:g}")
+        given: float = value
+        return given
+
+    schema = {"type": "number", "minimum": low, "maximum": high}
+    return declare(Reader(meaning, read, schema), **kwargs)
+
+
+def integer(
+    meaning: str,
+    *,
+    low: int = INTEGER_MIN,
+    high: int = INTEGER_MAX,
+    must: str = "be an integer",
+    **kwargs: Any,
+) -> Any:
+    """Declare a field that is an integer; `must` is how people are told what it has to be."""
+
+    def read(name: str, value: Any) -> int:
+        if type(value) is not int or not low <= value <= high:
+            raise BadRequest(f"field {name} must {must}")
+        return value
+
+    schema = {"type": "integer", "minimum": low, "maximum": high}
+    return declare(Reader(meaning, read, schema, f"must {must}"), **kwargs)
+
+
+def limit(meaning: str) -> Any:
+    """Declare the field that says how many a page may hold."""
+    must = f"be an integer from 1 to {PAGE_MAX}"
+    return integer(meaning, low=1, high=PAGE_MAX, must=must, default=PAGE_DEFAULT)
+
+
+def cursor(meaning: str) -> Any:
+    """Declare the field that says after which page the answer goes on."""
+
+    def read(name: str, value: Any) -> str:
+        if type(value) is not str:
+            raise BadRequest(f"field {name} must be a cursor that a reply gave as next")
+        return value
+
+    return declare(Reader(meaning, read, STRING), default=None)
+
+
+def order(meaning: str) -> Any:
+    """Declare the field that says by which field of theirs tasks are ordered."""
+
+    def read(name: str, value: Any) -> str:
+        given = check_string(name, value)
+        if given.removeprefix("-") not in ORDER_FIELDS:
+            raise BadRequest(f"field {name}: tasks cannot be ordered by {given[:64]!r}")
+        return given
+
+    orders = [sign + name for name in sorted(ORDER_FIELDS) for sign in ("", "-")]
+    return declare(Reader(meaning, read, {"type": "string", "enum": orders}), default="id")
+
+
+def where(meaning: str) -> Any:
+    """Declare the field that says which tasks are meant: the values that fields may have."""
+
+    def read(name: str, value: Any) -> Mapping[str, tuple[str, ...]]:
+        if type(value) is not dict:
+            raise BadRequest(f"field {name} must be an object")
+        return {one: _wanted(name, one, values) for one, values in value.items()}
+
+    word = {"enum": list(CLASSES)}
+    properties: Schema = {
+        one: {"anyOf": [STRING, {"type": "array", "items": STRING, "maxItems": WHERE_VALUES_MAX}]}
+        for one in sorted(WHERE_FIELDS)
+    }
+    properties[CLASS] = {"anyOf": [word, {"type": "array", "items": word}]}
+    schema = {"type": "object", "additionalProperties": False, "properties": properties}
+    return declare(Reader(meaning, read, schema), default_factory=dict)
+
+
+def _wanted(name: str, one: str, value: Any) -> tuple[str, ...]:
+    """Read which values the field `one` of a task may have."""
+    if one not in WHERE_FIELDS and one != CLASS:
+        raise BadRequest(f"field {name}: tasks cannot be selected by {one[:64]!r}")
+    values = value if type(value) is list else [value]
+    if len(values) > WHERE_VALUES_MAX:
+        raise BadRequest(f"field {name}.{one} has more than {WHERE_VALUES_MAX} values")
+    for wanted in values:
+        check_string(f"{name}.{one}", wanted)
+        if one == CLASS and wanted not in CLASSES:
+            raise BadRequest(f"field {name}.{one} must be of {', '.join(CLASSES)}")
+    return tuple(values)
+
+
+def time(meaning: str) -> Any:
+    """Declare a field that is a time; the daemon writes it in UTC, with milliseconds and `Z`."""
+
+    def read(name: str, value: Any) -> str:
+        given = check_string(name, value)
+        if not given:
+            return ""
+        try:
+            at = datetime.fromisoformat(given)
+            utc = at.astimezone(UTC) if at.tzinfo is not None else None
+        except (ValueError, OverflowError):
+            utc = None
+        if utc is None:
+            raise BadRequest(f"field {name} must be a time like 2026-01-31T12:00:00Z")
+        return utc.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+    return declare(Reader(meaning, read, {"type": "string", "format": "date-time"}), default="")

@@ -1,0 +1,39 @@
+"""What `tools/declare` makes, a module for each kind of it.
+
+Each module has a function `files(root)`, which gives the whole text that should stand at each path
+that it makes, and is found by being here. Two modules may make parts of one file: each keeps what
+the other has written.
+"""
+
+import pkgutil
+from importlib import import_module
+from pathlib import Path
+
+
+def stale(root: Path) -> list[Path]:
+    """Name the files that are not what they would be made to be now."""
+    return sorted({path for name in _modules() for path in _differing(name, root)})
+
+
+def write(root: Path) -> list[Path]:
+    """Write the files that differ, and name them."""
+    written = set()
+    for name in _modules():
+        for path, text in _differing(name, root).items():
+            (root / path).write_text(text)
+            written.add(path)
+    return sorted(written)
+
+
+def _modules() -> list[str]:
+    return [found.name for found in pkgutil.iter_modules(__path__) if found.name[0] != "_"]
+
+
+def _differing(name: str, root: Path) -> dict[Path, str]:
+    """Give what a module makes otherwise than it stands there; paths are below the root."""
+    made: dict[Path, str] = import_module(f"{__name__}.{name}").files(root)
+    return {
+        (root / path).relative_to(root): text
+        for path, text in made.items()
+        if not (root / path).exists() or (root / path).read_text() != text
+    }

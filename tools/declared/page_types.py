@@ -1,0 +1,70 @@
+"""The types of the requests that the board's page may ask; browsers are not sent them."""
+
+from dataclasses import Field
+from inspect import getdoc
+from pathlib import Path
+from typing import Any, Final
+
+from taskdash_protocol.request import Request, declared_fields, is_required, reader_of
+from taskdash_protocol.requests import REQUESTS
+
+_KINDS: Final = {
+    "string": "string",
+    "integer": "number",
+    "number": "number",
+    "boolean": "boolean",
+    "array": "string[]",
+    "object": "Record<string, string | string[]>",
+}
+_ENUM_MAX: Final = 8
+"""A longer list of words would say less than that it is a string."""
+
+
+def files(_root: Path) -> dict[Path, str]:
+    """Give the declarations of TypeScript, which the page's JSDoc names."""
+    asked = [request for request in REQUESTS.values() if request.over_http]
+    parts = ["// Made by tools/declare from the requests' declarations.\n"]
+    parts += [_interface(request) for request in asked]
+    by_name = "".join(f"  {one.request_id}: {one.request_id};\n" for one in asked)
+    parts.append(
+        "/** Each request by the name of its operation. */\n" + _block("Requests", by_name)
+    )
+    return {Path("taskdashd/web/static/requests.d.ts"): "\n".join(parts)}
+
+
+def _interface(request: type[Request]) -> str:
+    declared = declared_fields(request)
+    lines = "".join(_member(one) for one in declared if not reader_of(one).of_body)
+    known = {one.name for one in declared}
+    lines += "".join(_task(one, known) for one in declared if reader_of(one).of_body)
+    summary = (getdoc(request) or "").partition("\n")[0]
+    return f"/** {summary} */\n{_block(request.request_id, lines)}"
+
+
+def _block(name: str, lines: str) -> str:
+    inside = f"\n{lines}" if lines else ""
+    return f"export interface {name} {{{inside}}}\n"
+
+
+def _member(one: Field[Any]) -> str:
+    reader = reader_of(one)
+    kind = _kind(reader.schema)
+    member = f"{one.name}: {kind}" if is_required(one) else f"{one.name}?: {kind} | null"
+    return f"  /** {reader.about} */\n  {member};\n"
+
+
+def _task(one: Field[Any], known: set[str]) -> str:
+    """Say which members a task has beside those that are known, and that more may be."""
+    schema, lines = reader_of(one).schema, ""
+    for name, said in schema["properties"].items():
+        if name not in known:
+            optional = "" if name in schema.get("required", []) else "?"
+            lines += f"  /** {said['description']} */\n  {name}{optional}: string;\n"
+    return f"{lines}  /** Kept as part of the task. */\n  [member: string]: unknown;\n"
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    if len(schema.get("enum", ())) in range(1, _ENUM_MAX + 1):
+        return " | ".join(f'"{word}"' for word in schema["enum"])
+    kinds = schema["type"] if type(schema["type"]) is list else [schema["type"]]
+    return " | ".join(_KINDS[kind] for kind in kinds)
