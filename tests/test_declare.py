@@ -1,0 +1,100 @@
+"""`tools/declare`: what is made from the declarations, where something is missing."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import declared
+from declared import protocol_md, vectors
+from taskdash_protocol.errors import BadRequest
+from taskdash_protocol.requests import REQUESTS
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A copy of what is made."""
+    shutil.copytree(ROOT / "protocol", tmp_path / "protocol")
+    (tmp_path / "taskdashd/web/static").mkdir(parents=True)
+    declared.write(tmp_path)
+    return tmp_path
+
+
+def test_what_was_made_is_stale_only_when_it_is_touched(root: Path) -> None:
+    assert declared.stale(root) == []
+    path = root / "taskdashd/web/openapi.json"
+    path.write_text(path.read_text().replace("Claim", "Clam"))
+    assert declared.stale(root) == [Path("taskdashd/web/openapi.json")]
+    assert declared.write(root) == [Path("taskdashd/web/openapi.json")]
+    assert declared.stale(root) == []
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_request_without_a_section_gets_one(root: Path, name: str) -> None:
+    """At the end of the operations: its heading, what it does, its fields. Nothing else moves."""
+    path = root / protocol_md.PROTOCOL_MD
+    whole = path.read_text()
+    found = protocol_md.section_of(whole, name)
+    assert found
+    begin = found[0] - len(f"### {name}\n")
+    path.write_text(whole[:begin] + whole[found[1] :])
+    declared.write(root)
+    document = path.read_text()
+    assert document.count(f"\n### {name}\n") == 1
+    made = protocol_md.section_of(document, name)
+    assert made
+    assert made[1] == document.index("## 8. ")
+    table = f"<!-- made by tools/declare: {name} -->"
+    assert document[slice(*made)].count(table) == 1
+    rest = document[: made[0] - len(f"### {name}\n\n")] + document[made[1] :]
+    assert rest.split() == (whole[:begin] + whole[found[1] :]).split()
+
+
+def test_a_section_without_a_table_gets_one_after_its_first_paragraph(root: Path) -> None:
+    path = root / protocol_md.PROTOCOL_MD
+    whole = path.read_text()
+    begin, end = protocol_md.section_of(whole, "Unwatch") or (0, 0)
+    path.write_text(f"{whole[:begin]}\nEnd a watch.\n\nReply: nothing further.\n\n{whole[end:]}")
+    declared.write(root)
+    document = path.read_text()
+    begin, end = protocol_md.section_of(document, "Unwatch") or (0, 0)
+    said, mark, rest = document[begin:end].partition("<!-- made by tools/declare: Unwatch -->")
+    assert said.split() == ["End", "a", "watch."]
+    assert mark
+    assert "| `watch` | integer |" in rest
+    assert rest.strip().endswith("Reply: nothing further.")
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_request_without_vectors_gets_some_that_are_begun(root: Path, name: str) -> None:
+    """One that is accepted and one that is refused, both marked as unfinished."""
+    path = root / vectors.VECTORS
+    whole = json.loads(path.read_text())
+    whole["vectors"] = [one for one in whole["vectors"] if one["request"] != name]
+    path.write_text(json.dumps(whole))
+    declared.write(root)
+    begun = [one for one in json.loads(path.read_text())["vectors"] if one["request"] == name]
+    accepted, refused = begun
+    assert "todo" in accepted
+    assert "todo" in refused
+    assert accepted["valid"]
+    REQUESTS[name].parse(json.loads(accepted["body"]))
+    assert not refused["valid"]
+    if type(json.loads(refused["body"])) is dict:
+        with pytest.raises(BadRequest, match=refused["detail"]):
+            REQUESTS[name].parse(json.loads(refused["body"]))
+
+
+def test_the_frame_of_a_vector_follows_its_body(root: Path) -> None:
+    path = root / vectors.VECTORS
+    before = path.read_text()
+    whole: dict[str, Any] = json.loads(before)
+    hello = next(one for one in whole["vectors"] if one["name"] == "hello")
+    hello["hex"] = "00"
+    path.write_text(json.dumps(whole))
+    declared.write(root)
+    assert path.read_text() == before
