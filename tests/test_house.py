@@ -82,6 +82,11 @@ def test_a_request_is_specified(name: str) -> None:
     assert found, f"PROTOCOL.md has no section '### {name}': run tools/declare, then say more there"
 
 
+def test_nothing_is_specified_that_is_not_declared() -> None:
+    for name in re.findall(r"<!-- made by tools/declare: (\w+) -->", text("protocol/PROTOCOL.md")):
+        assert name in REQUESTS, f"PROTOCOL.md has a table of {name}, which no family declares"
+
+
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_request_has_vectors_both_ways(name: str) -> None:
     vectors = [one for one in json.loads(text(VECTORS))["vectors"] if one["request"] == name]

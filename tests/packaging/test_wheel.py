@@ -97,7 +97,7 @@ def test_the_wheel_holds_the_four_packages_whole_and_nothing_else(wheel: Path) -
     meant = set()
     for package, below in PACKAGES.items():
         base = (ROOT / below).resolve()
-        for kind in ("*.py", "py.typed", "static/*"):
+        for kind in ("*.py", "py.typed", "openapi.json", "static/*"):
             meant |= {str(file.relative_to(base)) for file in (base / package).rglob(kind)}
     assert held == meant
     assert {"taskdash/py.typed", "taskdash_protocol/py.typed"} <= held
