@@ -18,7 +18,6 @@ Read = Callable[[str, Any], Any]
 
 Schema = dict[str, Any]
 
-
 _Step = tuple[str, Read, bool, str | None, Callable[[], Any]]
 """A field's name, how it is read, whether of the whole body, what is said and what is held where it
 is left out."""
@@ -72,7 +71,8 @@ class Request:
     def parse(cls, body: Mapping[str, Any]) -> Self:
         """Read the request out of a JSON object. Raises `BadRequest`."""
         given: list[Any] = []
-        for name, read, of_body, absent, default in _plan(cls):  # type: ignore[arg-type]  # mypy
+        # mypy takes a class for unhashable.
+        for name, read, of_body, absent, default in _plan(cls):  # type: ignore[arg-type]
             value = body if of_body else body.get(name)
             if value is not None:
                 given.append(read(name, value))

@@ -41,7 +41,8 @@ def of_register(body: Mapping[str, Any]) -> dict[str, Any]:
     if "name" not in body:
         raise BadRequest("field name is required")
     fields = {**_DEFAULTS, **body}
-    # One test of all strings joined costs a fifth of a test of each.
+    # Join the strings and search once: to check each of fifteen in turn takes longer, and every
+    # Register would pay for it. Only where that fails is the field looked for that is wrong.
     try:
         plain = "\0" not in "".join(_task_values(fields))
     except TypeError:
@@ -75,14 +76,14 @@ def check_own(body: Mapping[str, Any]) -> None:
 
 def steering(body: Mapping[str, Any]) -> tuple[float | None, int | None, bool | None]:
     """Give `heartbeat_timeout`, `epoch` and `fenced`. Raises `BadRequest`."""
-    seconds, number, fence = body.get("heartbeat_timeout"), body.get("epoch"), body.get("fenced")
-    if seconds is not None:
-        _TIMEOUT.read("heartbeat_timeout", seconds)
-    if number is not None:
-        _EPOCH.read("epoch", number)
-    if fence is not None:
-        check_boolean("fenced", fence)
-    return seconds, number, fence
+    own_timeout, believed, fences = map(body.get, ("heartbeat_timeout", "epoch", "fenced"))
+    if own_timeout is not None:
+        _TIMEOUT.read("heartbeat_timeout", own_timeout)
+    if believed is not None:
+        _EPOCH.read("epoch", believed)
+    if fences is not None:
+        check_boolean("fenced", fences)
+    return own_timeout, believed, fences
 
 
 def registered() -> Any:
@@ -119,8 +120,6 @@ def fenced() -> Any:
 
 _TIMEOUT: Final = reader_of(timeout())
 _EPOCH: Final = reader_of(epoch())
-
-
 _WHOLE: Final = "The task's fields as the client wrote them, unknown ones included."
 _TASK: Final = {
     "type": "object",
