@@ -8,14 +8,11 @@ from contextlib import suppress
 from contextvars import ContextVar, Token
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, cast
+from typing import Any, Final, Protocol, Self, TypeVar, cast
 
+from taskdash.held import Done
 from taskdash_protocol.errors import TaskDashError
 from taskdash_protocol.statuses import ENDED
-
-if TYPE_CHECKING:
-    from taskdash.client import Client
-    from taskdash.held import Done
 
 REASON_CHARACTERS_MAX: Final = 500
 _CANCELLATIONS: Final = (("asyncio", "CancelledError"), ("trio", "Cancelled"))
@@ -30,9 +27,30 @@ class Hold(Protocol):
     """How a handle reaches its client: `Client.hold`, also of the asynchronous one."""
 
     def __call__(
-        self, id: str, fields: dict[str, Any], done: "Done | None", *, replaces: bool = False
+        self, id: str, fields: dict[str, Any], done: Done | None, *, replaces: bool = False
     ) -> None:
         """See `Client.hold`."""
+
+
+class Keeper(Protocol):
+    """What a block needs of the client that keeps its task alive: `Client`, seen from here."""
+
+    @property
+    def forked(self) -> bool:
+        """See `Client.forked`."""
+
+    @property
+    def hold(self) -> Hold:
+        """See `Client.hold`."""
+
+    def begin(self, id: str, fields: dict[str, Any]) -> None:
+        """See `Client.begin`."""
+
+    def update(self, id: str, **fields: Any) -> int:
+        """See `Client.update`."""
+
+    def say(self, id: str, **fields: Any) -> None:
+        """See `Client.say`."""
 
 
 class TaskHandle:
@@ -82,7 +100,7 @@ class TaskHandle:
 class Task(TaskHandle):
     """See `Client.task`: a context manager, and a decorator, also of coroutine functions."""
 
-    def __init__(self, client: "Client", id: str, fields: dict[str, Any]) -> None:
+    def __init__(self, client: Keeper, id: str, fields: dict[str, Any]) -> None:
         super().__init__(client.hold, id, fields)
         self._client = client
 
