@@ -6,7 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from daemon import Daemon
+
+from taskdash.testing import running_daemon
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -16,7 +17,7 @@ def test_the_python_example_runs(tmp_path: Path, capsys: pytest.CaptureFixture[s
     """As printed, but for the port."""
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert len(code.splitlines()) <= 12
-    with Daemon(tmp_path) as daemon:
+    with running_daemon(tmp_path) as daemon:
         exec(code.replace("taskdash://127.0.0.1:13920", daemon.url), {})
     assert capsys.readouterr().out.startswith("import-9 finish 20")
 

@@ -4,22 +4,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from daemon import Daemon
 from simulated import TIMEOUT_S, SimulatedClient
 from world import World
 
 import taskdash
 from taskdash.calls import State
+from taskdash.testing import RunningDaemon, running_daemon
 
 
 @pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    with Daemon(tmp_path_factory.mktemp("data")) as daemon:
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
+    with running_daemon(tmp_path_factory.mktemp("data")) as daemon:
         yield daemon
 
 
 @pytest.fixture
-def dash(daemon: Daemon) -> Iterator[taskdash.Client]:
+def dash(daemon: RunningDaemon) -> Iterator[taskdash.Client]:
     with taskdash.connect(daemon.url, client="test/1") as dash:
         yield dash
 

@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 import trio
-from daemon import Daemon
 
 import taskdash
 from taskdash import aio
+from taskdash.testing import RunningDaemon, running_daemon
 
 Main = Callable[[], Awaitable[None]]
 Run = Callable[[Main], None]
 
 
 @pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    with Daemon(tmp_path_factory.mktemp("data"), "--heartbeat-timeout", "0.6") as daemon:
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
+    with running_daemon(tmp_path_factory.mktemp("data"), heartbeat_timeout=0.6) as daemon:
         yield daemon
 
 
@@ -35,7 +35,7 @@ def run(request: pytest.FixtureRequest) -> Run:
     return lambda main: asyncio.run(within(main))
 
 
-def test_the_same_names_do_the_same(daemon: Daemon, run: Run) -> None:
+def test_the_same_names_do_the_same(daemon: RunningDaemon, run: Run) -> None:
     """register, update, find, query, watch, task."""
 
     async def main() -> None:
@@ -63,7 +63,7 @@ def test_the_same_names_do_the_same(daemon: Daemon, run: Run) -> None:
     run(main)
 
 
-def test_a_busy_event_loop_starves_no_heartbeat(daemon: Daemon, run: Run) -> None:
+def test_a_busy_event_loop_starves_no_heartbeat(daemon: RunningDaemon, run: Run) -> None:
     """The loop stands still for several timeouts; the task lives."""
 
     async def main() -> None:
@@ -107,7 +107,7 @@ async def cancel_when_started(dash: aio.Client) -> None:
 
 
 def test_an_exception_ends_the_task_as_failed_and_a_cancellation_as_cancelled(
-    daemon: Daemon, run: Run
+    daemon: RunningDaemon, run: Run
 ) -> None:
     """Also while the task's own scope is being cancelled."""
 
@@ -144,20 +144,20 @@ def test_hooks_run_on_the_loop(tmp_path: Path, run: Run) -> None:
         return lambda *_: called.append((name, threading.get_ident()))
 
     async def main() -> None:
-        with Daemon(tmp_path) as first:
+        with running_daemon(tmp_path) as first:
             async with aio.connect(
                 first.url, on_disconnect=hook("down"), on_reconnect=hook("up")
             ) as dash:
                 await dash.register("hooked", "n", status="running")
                 first.stop()
-                with Daemon(tmp_path, port=first.port):
+                with running_daemon(tmp_path, port=first.port):
                     assert (await dash.find("hooked", timeout_s=15))["name"] == "n"
 
     run(main)
     assert called[:2] == [("down", threading.get_ident()), ("up", threading.get_ident())]
 
 
-def test_many_calls_at_once_share_the_connection(daemon: Daemon, run: Run) -> None:
+def test_many_calls_at_once_share_the_connection(daemon: RunningDaemon, run: Run) -> None:
     """Each gets its own reply."""
     found: dict[int, str] = {}
 
@@ -180,7 +180,7 @@ def test_many_calls_at_once_share_the_connection(daemon: Daemon, run: Run) -> No
     assert found == {number: str(number) for number in range(50)}
 
 
-def test_a_watch_is_iterated_over_or_entered_at_once(daemon: Daemon, run: Run) -> None:
+def test_a_watch_is_iterated_over_or_entered_at_once(daemon: RunningDaemon, run: Run) -> None:
     """Without an await of its own; it ends with the client or the block."""
 
     async def main() -> None:

@@ -19,7 +19,6 @@ from typing import Any
 
 import pytest
 import trio
-from daemon import Daemon
 from simulated import TIMEOUT_S, SimulatedClient, back, found
 from world import World
 
@@ -29,6 +28,7 @@ from taskdash.calls import Event, Watching
 from taskdash.held import Outcome, checked_write
 from taskdash.session import Session
 from taskdash.task import TaskHandle
+from taskdash.testing import RunningDaemon, running_daemon
 from taskdash_protocol import strictjson
 from taskdash_protocol.families.tasks import Find
 from taskdash_protocol.frames import TASKDASH, Decoder
@@ -410,12 +410,12 @@ class FakeDaemon:
                     peer.sendall(out)
 
 
-def steal(daemon: Daemon, task_id: str) -> None:
+def steal(daemon: RunningDaemon, task_id: str) -> None:
     with taskdash.connect(daemon.url) as thief:
         thief.register(task_id, "n", user="thief", status="finish")
 
 
-def test_a_hook_may_call_the_client(daemon: Daemon) -> None:
+def test_a_hook_may_call_the_client(daemon: RunningDaemon) -> None:
     """on_lost may ask who has the task now: it is answered, and does not sit out the timeout."""
     heard: list[object] = []
     called = threading.Event()
@@ -438,7 +438,7 @@ def test_a_hook_may_call_the_client(daemon: Daemon) -> None:
 def test_a_hook_that_takes_long_stops_no_heartbeat(tmp_path: Path) -> None:
     """The thread that beats does not run the program's code."""
     release = threading.Event()
-    with Daemon(tmp_path, "--heartbeat-timeout", "0.6") as daemon:
+    with running_daemon(tmp_path, heartbeat_timeout=0.6) as daemon:
         with (
             taskdash.connect(daemon.url) as other,
             taskdash.connect(daemon.url, on_lost=lambda *_: release.wait(2)) as dash,
@@ -453,7 +453,7 @@ def test_a_hook_that_takes_long_stops_no_heartbeat(tmp_path: Path) -> None:
         assert event is None
 
 
-def test_nothing_is_logged_while_the_lock_is_held(daemon: Daemon) -> None:
+def test_nothing_is_logged_while_the_lock_is_held(daemon: RunningDaemon) -> None:
     """A logging handler that calls the client would stand still for ever, and all with it."""
     locked: list[bool] = []
 
@@ -529,13 +529,13 @@ def test_a_register_that_raised_begins_no_task(tmp_path: Path, nowhere: str) -> 
     with taskdash.connect(f"taskdash://127.0.0.1:{port}", background=True) as dash:
         with pytest.raises(taskdash.TaskDashError), dash.task("zombie", timeout_s=0):
             pass
-        with Daemon(tmp_path, port=port):
+        with running_daemon(tmp_path, port=port):
             assert dash.drain(10)
             left = [task["status"] for task in dash.query({"id": "zombie"}, timeout_s=10)]
     assert "running" not in left
 
 
-def test_a_block_whose_beginning_was_cancelled_begins_no_task(daemon: Daemon) -> None:
+def test_a_block_whose_beginning_was_cancelled_begins_no_task(daemon: RunningDaemon) -> None:
     """Cancelled while it registers: the task is not left running."""
 
     async def main() -> list[str]:
@@ -551,7 +551,7 @@ def test_a_block_whose_beginning_was_cancelled_begins_no_task(daemon: Daemon) ->
 
 
 def test_the_last_word_is_said_where_the_client_is_cancelled_with_its_task(
-    daemon: Daemon,
+    daemon: RunningDaemon,
 ) -> None:
     """Under trio the client's own end is cancelled too; `cancelled` must arrive all the same."""
 
@@ -617,7 +617,7 @@ def test_an_async_hook_is_refused_or_run(nowhere: str) -> None:
     assert ran
 
 
-def test_each_of_two_that_wait_for_a_watch_gets_an_event(daemon: Daemon) -> None:
+def test_each_of_two_that_wait_for_a_watch_gets_an_event(daemon: RunningDaemon) -> None:
     """The one who came first must not be forgotten when the second begins to wait."""
 
     async def main() -> list[int]:
@@ -642,7 +642,7 @@ def test_each_of_two_that_wait_for_a_watch_gets_an_event(daemon: Daemon) -> None
     assert len(trio.run(main)) == 2
 
 
-def test_a_watch_with_much_to_tell_lets_other_tasks_run(daemon: Daemon) -> None:
+def test_a_watch_with_much_to_tell_lets_other_tasks_run(daemon: RunningDaemon) -> None:
     """Each `next` is a checkpoint, also where the event is there already."""
 
     async def main() -> bool:
@@ -677,7 +677,7 @@ def test_a_reply_that_makes_no_sense_breaks_the_connection_and_not_the_client() 
         assert not dash.closed
 
 
-def test_ctrl_c_within_a_call_leaves_the_client_whole(daemon: Daemon) -> None:
+def test_ctrl_c_within_a_call_leaves_the_client_whole(daemon: RunningDaemon) -> None:
     """A step that was interrupted half way must not leave its task unable to speak."""
     dash = taskdash.connect(daemon.url)
     try:
@@ -699,7 +699,7 @@ def test_ctrl_c_within_a_call_leaves_the_client_whole(daemon: Daemon) -> None:
 
 @pytest.mark.parametrize("name", ["connect", "watch"])
 def test_ctrl_c_while_it_waits_leaves_nothing_behind(
-    name: str, daemon: Daemon, dash: taskdash.Client, monkeypatch: pytest.MonkeyPatch
+    name: str, daemon: RunningDaemon, dash: taskdash.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No thread of a client that nobody has, no watch that nobody reads."""
     before = set(threading.enumerate())
@@ -829,7 +829,7 @@ def test_a_watch_that_failed_gives_no_later_event(
     watch.close()
 
 
-def test_sys_exit_in_a_hook_does_not_end_the_client_in_silence(daemon: Daemon) -> None:
+def test_sys_exit_in_a_hook_does_not_end_the_client_in_silence(daemon: RunningDaemon) -> None:
     """SystemExit is no Exception: it ends the thread, and nobody is told."""
     with taskdash.connect(daemon.url, on_lost=lambda *_: sys.exit(3)) as dash:
         dash.register("exits", "n", status="running")
@@ -839,7 +839,9 @@ def test_sys_exit_in_a_hook_does_not_end_the_client_in_silence(daemon: Daemon) -
         assert not dash.closed
 
 
-def test_what_a_call_would_leave_out_is_refused(daemon: Daemon, dash: taskdash.Client) -> None:
+def test_what_a_call_would_leave_out_is_refused(
+    daemon: RunningDaemon, dash: taskdash.Client
+) -> None:
     """say(own=False) would take the task over, register(epoch=0) would overwrite: both drop it."""
     dash.register("owned", "n", status="running")
     with taskdash.connect(daemon.url) as other:
@@ -849,7 +851,7 @@ def test_what_a_call_would_leave_out_is_refused(daemon: Daemon, dash: taskdash.C
             other.register("owned", "n", epoch=0)
 
 
-def test_a_signal_handler_may_call_the_client(daemon: Daemon) -> None:
+def test_a_signal_handler_may_call_the_client(daemon: RunningDaemon) -> None:
     """It runs within whatever the main thread does, also while that holds the client's lock."""
     dash = taskdash.connect(daemon.url)
     dash.register("signal", "n", status="running")
@@ -980,7 +982,9 @@ class Sock:
         return sent
 
 
-def test_ctrl_c_while_it_sends_does_not_send_twice(daemon: Daemon, dash: taskdash.Client) -> None:
+def test_ctrl_c_while_it_sends_does_not_send_twice(
+    daemon: RunningDaemon, dash: taskdash.Client
+) -> None:
     """Between the socket's `send` and the buffer's `del`: the frame is out already."""
     dash.register("sent", "n", status="running")
     rev = dash.find("sent")["rev"]
@@ -1000,7 +1004,7 @@ def test_ctrl_c_while_it_sends_does_not_send_twice(daemon: Daemon, dash: taskdas
     assert second is None or second.task["epoch"] == first.task["epoch"] + 1
 
 
-def test_a_signal_handler_may_call_the_client_while_it_sends(daemon: Daemon) -> None:
+def test_a_signal_handler_may_call_the_client_while_it_sends(daemon: RunningDaemon) -> None:
     """The lock is held there too, and most of the time of a call is spent there."""
     dash = taskdash.connect(daemon.url)
     dash.register("sends", "n", status="running")
@@ -1022,7 +1026,7 @@ def test_a_signal_handler_may_call_the_client_while_it_sends(daemon: Daemon) -> 
 
 
 def test_a_signal_handler_that_closes_the_client_does_not_sit_out_the_timeouts(
-    daemon: Daemon,
+    daemon: RunningDaemon,
 ) -> None:
     """What SIGTERM is for. It holds the lock that those it waits for need, heartbeats included."""
     dash = taskdash.connect(f"{daemon.url}?timeout=1")

@@ -1,24 +1,22 @@
 """The Python client against the real daemon."""
 
 import os
-import signal
 import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from daemon import Daemon
 
 import taskdash
 from taskdash import address
+from taskdash.testing import RunningDaemon, running_daemon
 from taskdash_protocol.families.tasks import Find
 
 
 @pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    flags = ("--heartbeat-timeout", "0.6")
-    with Daemon(tmp_path_factory.mktemp("data"), *flags) as daemon:
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
+    with running_daemon(tmp_path_factory.mktemp("data"), heartbeat_timeout=0.6) as daemon:
         yield daemon
 
 
@@ -72,7 +70,9 @@ def test_a_watch_resumes_without_a_gap(dash: taskdash.Client) -> None:
         next(watch)
 
 
-def test_each_errid_is_an_exception_of_its_own(dash: taskdash.Client, daemon: Daemon) -> None:
+def test_each_errid_is_an_exception_of_its_own(
+    dash: taskdash.Client, daemon: RunningDaemon
+) -> None:
     """And says what the daemon said."""
     with pytest.raises(taskdash.NotFound, match="nobody") as caught:
         dash.find("nobody")
@@ -148,11 +148,11 @@ def test_what_is_no_taskdashd_is_a_protocol_error() -> None:
 def test_the_end_of_the_daemon_reaches_whoever_waits(tmp_path: Path) -> None:
     """Once the time to reconnect is over, watches and calls fail, and say why."""
     with (
-        Daemon(tmp_path) as daemon,
+        running_daemon(tmp_path) as daemon,
         taskdash.connect(daemon.url, reconnect_for_s=0.3) as dash,
     ):
         watch = dash.watch()
-        assert daemon.stop(signal.SIGTERM) == 0
+        assert daemon.stop() == 0
         with pytest.raises(taskdash.ConnectionError, match="Connection refused"):
             next(watch)
         with pytest.raises(taskdash.ConnectionError, match="Connection refused"):
@@ -162,12 +162,12 @@ def test_the_end_of_the_daemon_reaches_whoever_waits(tmp_path: Path) -> None:
 
 def test_a_call_waits_for_a_daemon_that_is_away_as_long_as_its_timeout(tmp_path: Path) -> None:
     """Then it says that there is no connection, and why; the client goes on."""
-    with Daemon(tmp_path) as daemon, taskdash.connect(daemon.url) as dash:
+    with running_daemon(tmp_path) as daemon, taskdash.connect(daemon.url) as dash:
         port = daemon.port
-        daemon.stop(signal.SIGKILL)
+        daemon.kill()
         with pytest.raises(taskdash.ConnectionError, match=r"refused|lost|closed"):
             dash.find("x", timeout_s=0.4)
-        with Daemon(tmp_path, port=port), pytest.raises(taskdash.NotFound):
+        with running_daemon(tmp_path, port=port), pytest.raises(taskdash.NotFound):
             dash.find("x", timeout_s=15)
 
 

@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from daemon import Daemon
 
 import taskdash
+from taskdash.testing import RunningDaemon, running_daemon
 
 MODULES = [f"taskdash.{module.name}" for module in pkgutil.iter_modules(taskdash.__path__)]
 GUIDE = (Path(__file__).parents[2] / "docs" / "client.md").read_text()
 
 
 @pytest.fixture(autouse=True)
-def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
-    with Daemon(tmp_path) as daemon:
+def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningDaemon]:
+    with running_daemon(tmp_path) as daemon:
         monkeypatch.setenv("TASKDASH_URL", daemon.url)
         yield daemon
 

@@ -81,17 +81,3 @@ def test_a_daemon_that_is_killed_loses_and_doubles_nothing(tmp_path: Path) -> No
 def test_a_daemon_that_is_killed_fifty_times_loses_and_doubles_nothing(tmp_path: Path) -> None:
     """Fifty times."""
     _killed_again_and_again(tmp_path, 50)
-
-
-def test_the_fixture_for_users_tests_starts_kills_and_restarts(tmp_path: Path) -> None:
-    """Same address, same data; and what does not start says why."""
-    with running_daemon() as daemon, taskdash.connect(daemon.url) as dash:
-        dash.register("kept", "n", status="finish")
-        daemon.stop()
-        daemon.restart()
-        assert dash.find("kept", timeout_s=15)["name"] == "n"
-    with (
-        pytest.raises(RuntimeError, match="heartbeat_timeout"),
-        running_daemon(heartbeat_timeout=-1),
-    ):
-        pass

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import trio
-from daemon import Daemon
 
 import taskdash
 from taskdash.task import ending
+from taskdash.testing import running_daemon
 
 
 def test_a_block_that_ends_well_is_finish(dash: taskdash.Client) -> None:
@@ -109,7 +109,7 @@ def test_a_decorated_function_is_a_task_each_time(dash: taskdash.Client) -> None
 
 def test_a_decorated_coroutine_function_does_not_wait_for_the_daemon(tmp_path: Path) -> None:
     """It runs with the daemon away, and is told of once it is back."""
-    with Daemon(tmp_path) as daemon:
+    with running_daemon(tmp_path) as daemon:
         port = daemon.port
     with taskdash.connect(f"taskdash://127.0.0.1:{port}", background=True) as dash:
 
@@ -120,7 +120,7 @@ def test_a_decorated_coroutine_function_does_not_wait_for_the_daemon(tmp_path: P
 
         assert asyncio.run(work()) == "done"
         assert not dash.connected
-        with Daemon(tmp_path, port=port):
+        with running_daemon(tmp_path, port=port):
             assert dash.drain(15)
             task = dash.find("coroutine")
             assert (task["status"], task["progress"]) == ("finish", "1/2")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import trustme
-from daemon import Daemon
 
 import taskdash
+from taskdash.testing import running_daemon
 
 
 class Relay:
@@ -65,7 +65,7 @@ def authority() -> trustme.CA:
 def relay(tmp_path_factory: pytest.TempPathFactory, authority: trustme.CA) -> Iterator[Relay]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost").configure_cert(context)
-    with Daemon(tmp_path_factory.mktemp("data")) as daemon:
+    with running_daemon(tmp_path_factory.mktemp("data")) as daemon:
         relay = Relay(context, daemon.port)
         yield relay
         relay.close()

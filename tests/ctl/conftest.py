@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from daemon import Daemon
+
+from taskdash.testing import RunningDaemon, running_daemon
 
 
 @pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    with Daemon(tmp_path_factory.mktemp("data")) as daemon:
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
+    with running_daemon(tmp_path_factory.mktemp("data")) as daemon:
         yield daemon

@@ -6,14 +6,16 @@ import subprocess
 import sys
 from typing import Any
 
-from daemon import Daemon
+from taskdash.testing import RunningDaemon
 
 
 def environment(url: str) -> dict[str, str]:
     return {**os.environ, "TASKDASH_URL": url}
 
 
-def ctl(daemon: Daemon | str, *words: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
+def ctl(
+    daemon: RunningDaemon | str, *words: str, **kwargs: Any
+) -> subprocess.CompletedProcess[str]:
     url = daemon if isinstance(daemon, str) else daemon.url
     command = [sys.executable, "-m", "taskdash_ctl", *words]
     return subprocess.run(
@@ -21,7 +23,7 @@ def ctl(daemon: Daemon | str, *words: str, **kwargs: Any) -> subprocess.Complete
     )
 
 
-def in_terminal(daemon: Daemon, *words: str, columns: int = 60) -> str:
+def in_terminal(daemon: RunningDaemon, *words: str, columns: int = 60) -> str:
     """Run it on a pseudo-terminal, and give what it shows."""
     master, slave = pty.openpty()
     env = {**environment(daemon.url), "COLUMNS": str(columns)}

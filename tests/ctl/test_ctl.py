@@ -7,14 +7,14 @@ import sys
 from typing import Any
 
 import pytest
-from daemon import Daemon
 from terminal import ctl, environment, in_terminal
 
 import taskdash
+from taskdash.testing import RunningDaemon
 from taskdash_ctl import cli, reach, show
 
 
-def test_register_update_show_list(daemon: Daemon) -> None:
+def test_register_update_show_list(daemon: RunningDaemon) -> None:
     """A person's task from its beginning to its end; data on stdout, nothing on stderr."""
     made = ctl(daemon, "register", "desk-7", "--name", "Set up desk 7", "--user", "王小明")
     assert (made.returncode, made.stdout, made.stderr) == (0, "", "")
@@ -27,7 +27,7 @@ def test_register_update_show_list(daemon: Daemon) -> None:
     assert listed.stdout.split("\t")[:3] == ["desk-7", "Set up desk 7", "finish"]
 
 
-def test_list_filters_orders_and_limits(daemon: Daemon) -> None:
+def test_list_filters_orders_and_limits(daemon: RunningDaemon) -> None:
     """In a pipe: one line a task, tab-separated, or JSON, or ids."""
     with taskdash.connect(daemon.url) as dash:
         for number in range(5):
@@ -42,7 +42,7 @@ def test_list_filters_orders_and_limits(daemon: Daemon) -> None:
     assert some.stdout.startswith("l-0\t")
 
 
-def test_a_table_fits_the_terminal_and_keeps_ids_whole(daemon: Daemon) -> None:
+def test_a_table_fits_the_terminal_and_keeps_ids_whole(daemon: RunningDaemon) -> None:
     """Wide characters take two columns; colours are there and no column is empty."""
     with taskdash.connect(daemon.url) as dash:
         dash.register(
@@ -64,7 +64,7 @@ def click_unstyle(text: str) -> str:
 
 
 @pytest.mark.fault(40)
-def test_nothing_from_the_network_reaches_the_terminal_raw(daemon: Daemon) -> None:
+def test_nothing_from_the_network_reaches_the_terminal_raw(daemon: RunningDaemon) -> None:
     """No escape sequence, newline or tab of a task's name gets through, in any form of output."""
     with taskdash.connect(daemon.url) as dash:
         dash.register("evil", "a\x1b[2Jb\nc\td\u202e", project_id="evil", **{"x\x1b[31m": "\x07"})
@@ -79,7 +79,7 @@ def test_nothing_from_the_network_reaches_the_terminal_raw(daemon: Daemon) -> No
             assert not set(shown) & {"\x1b", "\x07", "\u202e"}, words
 
 
-def test_watch_prints_what_happens(daemon: Daemon) -> None:
+def test_watch_prints_what_happens(daemon: RunningDaemon) -> None:
     """A line an event, flushed at once."""
     command = [sys.executable, "-m", "taskdash_ctl", "watch", "-f", "id=watched", "-o", "jsonl"]
     process = subprocess.Popen(
@@ -120,7 +120,7 @@ def select_readable(stream: Any) -> bool:
     ],
 )
 def test_each_error_is_one_line_and_an_exit_code(
-    daemon: Daemon, words: tuple[str, ...], code: int, says: str
+    daemon: RunningDaemon, words: tuple[str, ...], code: int, says: str
 ) -> None:
     """0 done, 2 usage, 3 not found, 4 conflict, 5 unreachable; no traceback."""
     result = ctl(daemon, *words)
@@ -130,7 +130,7 @@ def test_each_error_is_one_line_and_an_exit_code(
     assert "Traceback" not in result.stderr
 
 
-def test_a_daemon_that_is_away_is_exit_code_5(daemon: Daemon) -> None:
+def test_a_daemon_that_is_away_is_exit_code_5(daemon: RunningDaemon) -> None:
     """With the address, and what to look at."""
     result = ctl("taskdash://127.0.0.1:1", "list")
     assert result.returncode == 5

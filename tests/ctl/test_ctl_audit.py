@@ -3,14 +3,14 @@
 import json
 
 import pytest
-from daemon import Daemon
 from terminal import ctl, in_terminal
 
 import taskdash
+from taskdash.testing import RunningDaemon
 
 
 @pytest.fixture(scope="module", autouse=True)
-def history(daemon: Daemon) -> None:
+def history(daemon: RunningDaemon) -> None:
     """A task that has been changed, and others."""
     with taskdash.connect(daemon.url) as dash:
         for number in range(5):
@@ -19,7 +19,7 @@ def history(daemon: Daemon) -> None:
     assert ctl(daemon, "fail", "desk", "--reason", "no power there").returncode == 0
 
 
-def test_the_history_of_a_task(daemon: Daemon) -> None:
+def test_the_history_of_a_task(daemon: RunningDaemon) -> None:
     """A line a change, with old and new and why."""
     lines = ctl(daemon, "audit", "desk").stdout.splitlines()
     assert len(lines) == 2
@@ -30,7 +30,7 @@ def test_the_history_of_a_task(daemon: Daemon) -> None:
     assert "pending → failed" in shown
 
 
-def test_filters_and_forms(daemon: Daemon) -> None:
+def test_filters_and_forms(daemon: RunningDaemon) -> None:
     """As many as asked for, of what was asked for, as JSON where a program reads."""
     rows = json.loads(
         ctl(daemon, "audit", "--kind", "registered", "--limit", "3", "-o", "json").stdout
@@ -52,7 +52,9 @@ def test_filters_and_forms(daemon: Daemon) -> None:
         (("audit", "--since", "9" * 30 + "d"), 2, "2h"),
     ],
 )
-def test_what_cannot_be_told(daemon: Daemon, words: tuple[str, ...], code: int, told: str) -> None:
+def test_what_cannot_be_told(
+    daemon: RunningDaemon, words: tuple[str, ...], code: int, told: str
+) -> None:
     """And what to write instead."""
     done = ctl(daemon, *words)
     assert done.returncode == code

@@ -2,19 +2,19 @@
 
 import json
 
-from daemon import Daemon
 from terminal import ctl, in_terminal
 
 import taskdash
+from taskdash.testing import RunningDaemon
 
 
-def did(daemon: Daemon, *words: str) -> str:
+def did(daemon: RunningDaemon, *words: str) -> str:
     done = ctl(daemon, *words)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def test_a_task_from_hand_to_hand(daemon: Daemon) -> None:
+def test_a_task_from_hand_to_hand(daemon: RunningDaemon) -> None:
     """Accounts, a claim with its limit, a rejection, a handover."""
     assert "nobody has an account yet" in ctl(daemon, "people").stderr
     for number, name in (("1001", "Ann"), ("1002", "王小明")):
@@ -46,7 +46,7 @@ def test_a_task_from_hand_to_hand(daemon: Daemon) -> None:
     assert did(daemon, "people").splitlines()[2].split("\t")[-1] == "no"
 
 
-def test_how_services_fare(daemon: Daemon) -> None:
+def test_how_services_fare(daemon: RunningDaemon) -> None:
     assert "no service has registered" in ctl(daemon, "services").stderr
     with taskdash.connect(daemon.url) as dash:
         dash.ask("RegisterService", url="http://10.0.0.7:8080", name="Cutter")

@@ -8,20 +8,20 @@ import sys
 from pathlib import Path
 
 import pytest
-from daemon import Daemon
 from terminal import ctl, environment, in_terminal
 
 import taskdash
+from taskdash.testing import RunningDaemon, running_daemon
 
 
-def test_the_options_of_the_command_are_its_own(daemon: Daemon) -> None:
+def test_the_options_of_the_command_are_its_own(daemon: RunningDaemon) -> None:
     """As with env(1): what follows the first word that is no option belongs to the command."""
     words = ("echo", "--user", "root", "-f", "a=b", "-q", "hello")
     assert ctl(daemon, "run", *words).stdout == "--user root -f a=b -q hello\n"
     assert ctl(daemon, "run", "--tiemout", "5", "--", "sleep", "1").returncode == 2
 
 
-def test_what_a_locked_command_says_of_itself_is_taken(daemon: Daemon) -> None:
+def test_what_a_locked_command_says_of_itself_is_taken(daemon: RunningDaemon) -> None:
     """It knows its epoch; from elsewhere a fenced task is written with --epoch alone."""
     update = f"{sys.executable} -m taskdash_ctl update"
     script = f'{update} "$TASKDASH_TASK_ID" --description mine; {update} locked --epoch 9 --url x'
@@ -31,7 +31,7 @@ def test_what_a_locked_command_says_of_itself_is_taken(daemon: Daemon) -> None:
     assert (found["description"], found["url"]) == ("mine", "")
 
 
-def test_what_a_command_has_started_ends_with_it(daemon: Daemon, tmp_path: Path) -> None:
+def test_what_a_command_has_started_ends_with_it(daemon: RunningDaemon, tmp_path: Path) -> None:
     """When its time is up nothing of it goes on, so a lock is not given up too early."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
@@ -48,7 +48,7 @@ def test_what_a_command_has_started_ends_with_it(daemon: Daemon, tmp_path: Path)
 @pytest.mark.parametrize(
     "pair", ["id=x", "name=x", "own=false", "fenced=false", "epoch=1", "rev=5", "timeout_s=1"]
 )
-def test_what_is_no_field_is_refused(daemon: Daemon, pair: str) -> None:
+def test_what_is_no_field_is_refused(daemon: RunningDaemon, pair: str) -> None:
     """Usage, with a sentence that names it: not a traceback, and not done in silence."""
     for words in (("register", "x"), ("update", "x"), ("run",)):
         after = ("--", "true") if words == ("run",) else ()
@@ -58,7 +58,7 @@ def test_what_is_no_field_is_refused(daemon: Daemon, pair: str) -> None:
         assert "Traceback" not in result.stderr
 
 
-def test_one_that_fails_does_not_keep_the_others_from_being_ended(daemon: Daemon) -> None:
+def test_one_that_fails_does_not_keep_the_others_from_being_ended(daemon: RunningDaemon) -> None:
     """A line for each failure; the exit code is the first's."""
     ctl(daemon, "register", "end-1")
     ctl(daemon, "register", "end-2")
@@ -69,7 +69,7 @@ def test_one_that_fails_does_not_keep_the_others_from_being_ended(daemon: Daemon
         assert json.loads(ctl(daemon, "show", name, "-o", "json").stdout)["status"] == "finish"
 
 
-def test_import_passes_over_what_is_refused(daemon: Daemon, tmp_path: Path) -> None:
+def test_import_passes_over_what_is_refused(daemon: RunningDaemon, tmp_path: Path) -> None:
     """Locally, or by the daemon, or because somebody holds it: all others are there."""
     with taskdash.connect(daemon.url) as dash:
         dash.register("im-held", "n", fenced=True)
@@ -87,7 +87,7 @@ def test_import_passes_over_what_is_refused(daemon: Daemon, tmp_path: Path) -> N
 
 
 def test_import_reads_what_spreadsheets_write_and_refuses_what_is_no_json(
-    daemon: Daemon, tmp_path: Path
+    daemon: RunningDaemon, tmp_path: Path
 ) -> None:
     """A byte order mark is no part of the first heading; NaN and bottomless nesting are no JSON."""
     table = tmp_path / "rows.csv"
@@ -122,7 +122,9 @@ def test_import_reads_what_spreadsheets_write_and_refuses_what_is_no_json(
         ("export", "--format", "csv"),
     ],
 )
-def test_no_format_lets_a_name_act_on_the_terminal(daemon: Daemon, words: tuple[str, ...]) -> None:
+def test_no_format_lets_a_name_act_on_the_terminal(
+    daemon: RunningDaemon, words: tuple[str, ...]
+) -> None:
     """Neither ESC, nor a C1 control, nor a sign that turns the direction of writing."""
     with taskdash.connect(daemon.url) as dash:
         dash.register("evil", "a\x1b[31mRED\u009b2J\u2066\x7f", status="pending")
@@ -132,7 +134,7 @@ def test_no_format_lets_a_name_act_on_the_terminal(daemon: Daemon, words: tuple[
     assert not set(lines) & set("\x1b\u009b\u2066\x7f")
 
 
-def test_top_wants_a_terminal(daemon: Daemon) -> None:
+def test_top_wants_a_terminal(daemon: RunningDaemon) -> None:
     """Into a pipe it would write for ever what nobody can read."""
     result = ctl(daemon, "top", stdin=subprocess.DEVNULL)
     assert result.returncode == 2
@@ -140,7 +142,7 @@ def test_top_wants_a_terminal(daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize("words", [("list",), ("show", "full-1"), ("export",)])
-def test_a_full_disk_is_told_in_one_line(daemon: Daemon, words: tuple[str, ...]) -> None:
+def test_a_full_disk_is_told_in_one_line(daemon: RunningDaemon, words: tuple[str, ...]) -> None:
     """Not with a traceback, neither at once nor at exit."""
     ctl(daemon, "register", "full-1")
     with Path("/dev/full").open("w") as full:
@@ -160,7 +162,7 @@ def test_a_full_disk_is_told_in_one_line(daemon: Daemon, words: tuple[str, ...])
 
 def test_a_wait_outlives_the_daemon(tmp_path: Path) -> None:
     """A daemon that is started anew is found again, and what happened meanwhile is told."""
-    with Daemon(tmp_path / "data") as first:
+    with running_daemon(tmp_path / "data") as first:
         address = first.url.removeprefix("taskdash://")
         ctl(first, "register", "long")
         waiting = subprocess.Popen(
@@ -181,7 +183,7 @@ def test_a_wait_outlives_the_daemon(tmp_path: Path) -> None:
             pass
     assert waiting.stderr is not None
     assert "trying again" in waiting.stderr.readline()
-    with Daemon(tmp_path / "data", "--listen", address) as second:
+    with running_daemon(tmp_path / "data", listen=address) as second:
         ctl(second, "finish", "long")
         out, _ = waiting.communicate(timeout=30)
     assert waiting.returncode == 0
@@ -198,7 +200,7 @@ def test_a_bad_address_is_blamed_on_where_it_stands() -> None:
     assert ctl("nonsense://x", "completion", "bash").returncode == 0
 
 
-def test_a_table_that_does_not_fit_loses_its_last_columns(daemon: Daemon) -> None:
+def test_a_table_that_does_not_fit_loses_its_last_columns(daemon: RunningDaemon) -> None:
     """A line is never wrapped: what matters least is left out."""
     with taskdash.connect(daemon.url) as dash:
         fields = {name: name * 5 for name in ("user", "group_id", "description", "reason")}

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemon import Daemon
 from terminal import ctl, environment
 
 import taskdash
+from taskdash.testing import RunningDaemon, running_daemon
 
 
-def only_task(daemon: Daemon, name: str) -> dict[str, Any]:
+def only_task(daemon: RunningDaemon, name: str) -> dict[str, Any]:
     (line,) = ctl(daemon, "list", "-f", f"name={name}", "-o", "jsonl").stdout.splitlines()
     return dict(json.loads(line))
 
@@ -25,7 +25,7 @@ def only_task(daemon: Daemon, name: str) -> dict[str, Any]:
     [("exit 0", 0, "finish"), ("exit 7", 7, "failed"), ("kill -9 $$", 137, "failed")],
 )
 def test_run_gives_the_commands_exit_code_and_reports_its_end(
-    daemon: Daemon, script: str, code: int, status: str
+    daemon: RunningDaemon, script: str, code: int, status: str
 ) -> None:
     """Output and exit code are the command's; the task tells how it ended."""
     name = f"run {code}"
@@ -37,7 +37,7 @@ def test_run_gives_the_commands_exit_code_and_reports_its_end(
     assert task["stop_time"]
 
 
-def test_run_passes_signals_on(daemon: Daemon) -> None:
+def test_run_passes_signals_on(daemon: RunningDaemon) -> None:
     """The command handles them itself; what it makes of them is the exit code."""
     script = (
         "trap 'echo got it; exit 5' TERM; echo ready; while :; do read -r _ || sleep 0.01; done"
@@ -61,7 +61,7 @@ def test_run_passes_signals_on(daemon: Daemon) -> None:
 def test_run_that_is_killed_is_seen_by_all(tmp_path: Path) -> None:
     """SIGKILL of the wrapper: heartbeats stop, and every watcher is told."""
     with (
-        Daemon(tmp_path, "--heartbeat-timeout", "0.5") as daemon,
+        running_daemon(tmp_path, heartbeat_timeout=0.5) as daemon,
         taskdash.connect(daemon.url) as dash,
     ):
         watch = dash.watch()
@@ -84,7 +84,7 @@ def test_run_that_is_killed_is_seen_by_all(tmp_path: Path) -> None:
         assert kinds == ["registered", "shutdown"]
 
 
-def test_run_without_a_daemon_still_runs(daemon: Daemon) -> None:
+def test_run_without_a_daemon_still_runs(daemon: RunningDaemon) -> None:
     """With a warning, the exit code, and no longer wait than was allowed."""
     result = ctl(
         "taskdash://127.0.0.1:1", "run", "--report-timeout", "0.3", "--", "sh", "-c", "exit 4"
@@ -94,14 +94,14 @@ def test_run_without_a_daemon_still_runs(daemon: Daemon) -> None:
     assert "could not be reported" in result.stderr
 
 
-def test_run_of_what_does_not_exist_is_127(daemon: Daemon) -> None:
+def test_run_of_what_does_not_exist_is_127(daemon: RunningDaemon) -> None:
     """As a shell would say."""
     result = ctl(daemon, "run", "--", "no-such-command")
     assert result.returncode == 127
     assert result.stderr == "taskdash-ctl: no-such-command: command not found\n"
 
 
-def test_run_tells_the_end_of_standard_error_as_the_reason(daemon: Daemon) -> None:
+def test_run_tells_the_end_of_standard_error_as_the_reason(daemon: RunningDaemon) -> None:
     """And passes it on; of a success nothing is told."""
     script = "echo first >&2; printf 'no such file: main.c' >&2; exit 2"
     result = ctl(daemon, "run", "--name", "tail", "--", "sh", "-c", script)
@@ -111,7 +111,7 @@ def test_run_tells_the_end_of_standard_error_as_the_reason(daemon: Daemon) -> No
     assert "reason" not in only_task(daemon, "well")
 
 
-def test_run_ends_a_command_whose_time_is_up(daemon: Daemon) -> None:
+def test_run_ends_a_command_whose_time_is_up(daemon: RunningDaemon) -> None:
     """As timeout(1): SIGTERM, exit code 124; the reason says so."""
     result = ctl(daemon, "run", "--name", "slow", "--timeout", "0.3", "--", "sleep", "60")
     assert result.returncode == 124
@@ -119,7 +119,7 @@ def test_run_ends_a_command_whose_time_is_up(daemon: Daemon) -> None:
     assert (task["status"], task["reason"]) == ("failed", "timed out after 0.3 s")
 
 
-def test_run_reads_the_progress_from_standard_output(daemon: Daemon) -> None:
+def test_run_reads_the_progress_from_standard_output(daemon: RunningDaemon) -> None:
     """`n/m` and `n%`, each on a line of its own; everything is passed on as it was."""
     script = r"echo begin; echo ' 3/7 '; printf '12.5%%\r'; echo '40%'; echo done 9/9"
     words = ("run", "--name", "progress", "--progress-from-stdout", "--", "sh", "-c", script)
@@ -131,13 +131,13 @@ def test_run_reads_the_progress_from_standard_output(daemon: Daemon) -> None:
     assert last.task["progress"] == "40/100"
 
 
-def test_run_gives_the_command_the_tasks_id(daemon: Daemon) -> None:
+def test_run_gives_the_command_the_tasks_id(daemon: RunningDaemon) -> None:
     """In TASKDASH_TASK_ID, so that it can say more of itself."""
     result = ctl(daemon, "run", "--id", "env-1", "--", "sh", "-c", "echo $TASKDASH_TASK_ID")
     assert result.stdout == "env-1\n"
 
 
-def test_run_with_a_lock_runs_one_at_a_time(daemon: Daemon) -> None:
+def test_run_with_a_lock_runs_one_at_a_time(daemon: RunningDaemon) -> None:
     """The second is refused while the first lives, and told who holds it; then it may."""
     command = [sys.executable, "-m", "taskdash_ctl", "run", "--id", "only-one", "--lock", "--"]
     first = subprocess.Popen(
@@ -158,7 +158,7 @@ def test_run_with_a_lock_runs_one_at_a_time(daemon: Daemon) -> None:
     assert (third.returncode, third.stdout) == (0, "now\n")
 
 
-def test_a_lock_that_cannot_be_asked_for_is_not_had(daemon: Daemon) -> None:
+def test_a_lock_that_cannot_be_asked_for_is_not_had(daemon: RunningDaemon) -> None:
     """Nothing is run where nobody knows whether another runs; and a lock needs a name."""
     nowhere = "taskdash://127.0.0.1:1"
     result = ctl(nowhere, "run", "--id", "x", "--lock", "--", "echo", "never")

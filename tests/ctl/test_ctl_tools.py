@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemon import Daemon
 from terminal import ctl, environment, in_terminal
 
 import taskdash
+from taskdash.testing import RunningDaemon, running_daemon
 
 
-def show(daemon: Daemon, task_id: str) -> dict[str, Any]:
+def show(daemon: RunningDaemon, task_id: str) -> dict[str, Any]:
     return dict(json.loads(ctl(daemon, "show", task_id, "-o", "json").stdout))
 
 
 @pytest.mark.parametrize(
     ("command", "status"), [("finish", "finish"), ("fail", "failed"), ("cancel", "cancelled")]
 )
-def test_finish_fail_and_cancel_end_tasks(daemon: Daemon, command: str, status: str) -> None:
+def test_finish_fail_and_cancel_end_tasks(daemon: RunningDaemon, command: str, status: str) -> None:
     """Several at once, with a reason; what is not there is exit code 3."""
     for number in (1, 2):
         ctl(daemon, "register", f"{command}-{number}")
@@ -35,7 +35,7 @@ def test_finish_fail_and_cancel_end_tasks(daemon: Daemon, command: str, status: 
     assert ctl(daemon, command, "nobody").returncode == 3
 
 
-def test_wait_returns_when_all_have_ended(daemon: Daemon) -> None:
+def test_wait_returns_when_all_have_ended(daemon: RunningDaemon) -> None:
     """Also those that had ended before; each is told as it does."""
     for name in ("w1", "w2"):
         ctl(daemon, "register", name, "--status", "pending")
@@ -54,7 +54,7 @@ def test_wait_returns_when_all_have_ended(daemon: Daemon) -> None:
     waiting.stdout.close()
 
 
-def test_wait_knows_what_will_never_be(daemon: Daemon) -> None:
+def test_wait_knows_what_will_never_be(daemon: RunningDaemon) -> None:
     """Another end than the one waited for is 1, time that is up 6, an unknown task 3."""
     ctl(daemon, "register", "w3")
     late = ctl(daemon, "wait", "w3", "--for", "status=finish", "--timeout", "0.2")
@@ -68,7 +68,7 @@ def test_wait_knows_what_will_never_be(daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv"])
-def test_what_is_exported_can_be_imported(daemon: Daemon, tmp_path: Path, form: str) -> None:
+def test_what_is_exported_can_be_imported(daemon: RunningDaemon, tmp_path: Path, form: str) -> None:
     """Another daemon then has the same tasks, unknown fields and odd characters too."""
     odd = 'a,"b"\n\t\\ 审核 =1+1'
     with taskdash.connect(daemon.url) as dash:
@@ -79,7 +79,7 @@ def test_what_is_exported_can_be_imported(daemon: Daemon, tmp_path: Path, form: 
     path = tmp_path / f"tasks.{form}"
     words = ("export", "--group", form, "--format", form, "-o", str(path))
     assert ctl(daemon, *words).returncode == 0
-    with Daemon(tmp_path / "other") as other:
+    with running_daemon(tmp_path / "other") as other:
         result = ctl(other, "import", str(path), "--format", form)
         assert (result.returncode, result.stderr) == (0, "")
         with taskdash.connect(other.url) as dash:
@@ -91,7 +91,7 @@ def test_what_is_exported_can_be_imported(daemon: Daemon, tmp_path: Path, form: 
 
 
 def test_an_import_says_where_it_stopped_and_goes_on_from_there(
-    daemon: Daemon, tmp_path: Path
+    daemon: RunningDaemon, tmp_path: Path
 ) -> None:
     """A bad line names itself; --skip leaves out what is done."""
     rows = [
@@ -109,24 +109,24 @@ def test_an_import_says_where_it_stopped_and_goes_on_from_there(
     assert [name for name in listed if name.startswith("im-")] == [f"im-{n}" for n in range(5)]
 
 
-def test_an_import_reads_a_pipe(daemon: Daemon, tmp_path: Path) -> None:
+def test_an_import_reads_a_pipe(daemon: RunningDaemon, tmp_path: Path) -> None:
     """export | import, from one daemon to another."""
     ctl(daemon, "register", "piped")
     exported = ctl(daemon, "export", "-f", "id=piped").stdout
-    with Daemon(tmp_path / "other") as other:
+    with running_daemon(tmp_path / "other") as other:
         assert ctl(other, "import", input=exported).returncode == 0
         assert show(other, "piped")["status"] == "pending"
 
 
 @pytest.mark.fault(40)
-def test_a_list_as_csv_is_safe_in_a_spreadsheet(daemon: Daemon) -> None:
+def test_a_list_as_csv_is_safe_in_a_spreadsheet(daemon: RunningDaemon) -> None:
     """A cell that a spreadsheet would take for a formula begins with an apostrophe."""
     ctl(daemon, "register", "formula", "--name", "=HYPERLINK(1)", "--group", "sheet")
     text = ctl(daemon, "list", "--group", "sheet", "-o", "csv", "--columns", "id,name").stdout
     assert list(csv.reader(io.StringIO(text))) == [["id", "name"], ["formula", "'=HYPERLINK(1)"]]
 
 
-def test_list_goes_on_with_what_changes(daemon: Daemon) -> None:
+def test_list_goes_on_with_what_changes(daemon: RunningDaemon) -> None:
     """-w: the list, then each change, nothing lost between the two."""
     ctl(daemon, "register", "lw-1", "--group", "lw")
     process = subprocess.Popen(
@@ -145,7 +145,7 @@ def test_list_goes_on_with_what_changes(daemon: Daemon) -> None:
     assert ctl(daemon, "list", "-w", "-o", "json").returncode == 2
 
 
-def test_status_tells_how_the_daemon_fares(daemon: Daemon) -> None:
+def test_status_tells_how_the_daemon_fares(daemon: RunningDaemon) -> None:
     """In words, and as JSON for programs."""
     ctl(daemon, "register", "counted", "--status", "review")
     told = in_terminal(daemon, "status", columns=100)
@@ -158,7 +158,7 @@ def test_status_tells_how_the_daemon_fares(daemon: Daemon) -> None:
     assert report["connections"] == 1
 
 
-def test_doctor_finds_a_well_daemon_well_and_an_absent_one_absent(daemon: Daemon) -> None:
+def test_doctor_finds_a_well_daemon_well_and_an_absent_one_absent(daemon: RunningDaemon) -> None:
     """A line a finding; exit code 0, and 5 with advice."""
     well = ctl(daemon, "doctor")
     assert well.returncode == 0
@@ -173,7 +173,7 @@ def test_doctor_finds_a_well_daemon_well_and_an_absent_one_absent(daemon: Daemon
     assert "start taskdashd" in absent.stdout
 
 
-def test_ping_measures_round_trips(daemon: Daemon) -> None:
+def test_ping_measures_round_trips(daemon: RunningDaemon) -> None:
     """A line each, and their sum."""
     result = ctl(daemon, "ping", "-c", "3", "-i", "0")
     assert result.returncode == 0

@@ -3,16 +3,16 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from daemon import Daemon
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Static
 
 import taskdash
+from taskdash.testing import RunningDaemon
 from taskdash_ctl.board import Board, Details
 
 
 def on_the_board(
-    daemon: Daemon, steps: Callable[[Board, Pilot[None], taskdash.Client], Awaitable[None]]
+    daemon: RunningDaemon, steps: Callable[[Board, Pilot[None], taskdash.Client], Awaitable[None]]
 ) -> None:
     async def main() -> None:
         with taskdash.connect(daemon.url) as other, taskdash.connect(daemon.url) as dash:
@@ -37,7 +37,7 @@ async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
     raise AssertionError("it never came so")
 
 
-def test_the_board_shows_what_is_there_and_what_changes(daemon: Daemon) -> None:
+def test_the_board_shows_what_is_there_and_what_changes(daemon: RunningDaemon) -> None:
     """Urgent first; a change is there without a key pressed; keys filter and sort."""
 
     async def steps(board: Board, pilot: Pilot[None], other: taskdash.Client) -> None:

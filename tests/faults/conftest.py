@@ -3,13 +3,15 @@
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .wire import Daemon, Process
+from taskdash.testing import COMMAND
+
+from .wire import Process, WiredDaemon, close_all
 
 Start = Callable[..., Any]
 
@@ -17,22 +19,27 @@ Start = Callable[..., Any]
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Start a daemon: `start(heartbeat_timeout=5)`; by default on `tmp_path / "data"`."""
-    started: list[Daemon] = []
+    started: list[WiredDaemon] = []
 
-    def run(data: Path | None = None, **options: Any) -> Daemon:
-        daemon = Daemon(data or tmp_path / "data", **options)
+    def run(
+        data: Path | None = None, *, command: Sequence[str] = COMMAND, **settings: Any
+    ) -> WiredDaemon:
+        # What floods it here is to reach it.
+        settings = {"request_rate": "off", **settings}
+        daemon = WiredDaemon(data or tmp_path / "data", settings, command=command)
         started.append(daemon)
         return daemon
 
     yield run
     for daemon in started:
-        daemon.close()
+        daemon.kill()
+    close_all()
 
 
 class Injection:
     """Faults that strace puts into a running daemon, until `heal`."""
 
-    def __init__(self, daemon: Daemon, *expressions: str, log: Path) -> None:
+    def __init__(self, daemon: WiredDaemon, *expressions: str, log: Path) -> None:
         options = [word for text in expressions for word in ("-e", f"inject={text}")]
         traced = ",".join(text.split(":")[0] for text in expressions)
         self.log = log
@@ -57,7 +64,7 @@ def inject(tmp_path: Path) -> Iterator[Callable[..., Injection]]:
         pytest.skip("strace is not installed: system calls cannot be made to fail")
     active: list[Injection] = []
 
-    def put(daemon: Daemon, *expressions: str) -> Injection:
+    def put(daemon: WiredDaemon, *expressions: str) -> Injection:
         log = tmp_path / f"strace{len(active)}.log"
         injection = Injection(daemon, *expressions, log=log)
         active.append(injection)

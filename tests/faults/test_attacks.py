@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import memory_kib, peak_kib
 
 from .conftest import Start
-from .wire import BEAT, Client, Daemon, Gone, Process, frame, pace, request
+from .wire import BEAT, Client, Gone, Process, WiredDaemon, frame, pace, request
 
 
 def _register_many(client: Client, tasks: list[dict[str, Any]], at_once: int = 50) -> None:
@@ -25,7 +26,7 @@ def _register_many(client: Client, tasks: list[dict[str, Any]], at_once: int = 5
             assert client.reply()["errid"] == 0
 
 
-def _stopped(daemon: Daemon) -> None:
+def _stopped(daemon: WiredDaemon) -> None:
     daemon.signal(signal.SIGSTOP)
     os.waitid(os.P_PID, daemon.pid, os.WSTOPPED | os.WNOWAIT)
 
@@ -60,7 +61,7 @@ def test_watching_again_and_again_takes_no_memory(start: Start) -> None:
                 number = client.good("Watch", since=300)["watch"]
                 client.good("Unwatch", watch=number)
                 client.events.clear()
-            return daemon.memory_kib("Rss:")
+            return memory_kib(daemon.pid, "Rss")
 
         before = watch(10)
         grown = watch(10) - before
@@ -103,9 +104,9 @@ def test_a_page_of_big_tasks_takes_little_memory(start: Start) -> None:
     with daemon.connect() as client:
         tasks = [{"id": f"{n}", "status": "pending", "url": "x" * 900_000} for n in range(200)]
         _register_many(client, tasks, at_once=1)
-        before = daemon.peak_kib()
+        before = peak_kib(daemon.pid)
         assert client.good("Query", limit=1000)["tasks"]
-        grown = daemon.peak_kib() - before
+        grown = peak_kib(daemon.pid) - before
     assert grown < 48 << 10, f"a Query took {grown / 1024:.0f} MiB"
 
 
@@ -155,7 +156,7 @@ def test_finished_tasks_with_a_long_timeout_take_no_memory(start: Start) -> None
                 client.send(both)
                 for _ in range(100):
                     assert client.reply()["errid"] == 0
-            return daemon.memory_kib("Rss:")
+            return memory_kib(daemon.pid, "Rss")
 
         before = churn(200)
         grown = churn(400) - before
@@ -291,10 +292,10 @@ def test_a_stop_kills_nobody(blocked: bool, start: Start) -> None:
             deaf.send(request("Find", {"id": "big"}) * 9)
         daemon.signal(signal.SIGTERM)
         with contextlib.suppress(OSError):
-            while daemon.popen.poll() is None:
+            while daemon.exit_code is None:
                 client.send(BEAT)
                 pace(0.1)
-    assert daemon.wait_end() == 0
+    assert daemon.wait() == 0
     with start(daemon.data).connect() as client:
         assert client.good("Find", id="t")["status"] == "running"
 

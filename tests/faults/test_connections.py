@@ -12,24 +12,23 @@ import time
 from pathlib import Path
 
 import pytest
+from processes import cpu_s, descriptors, peak_kib
 
 from .conftest import Start
-from .wire import BEAT, Client, Daemon, Gone, pace, request
+from .wire import BEAT, Client, Gone, WiredDaemon, pace, request
 
 _BIG_BYTES = 200_000
 _SLOW_MAX_S = 1.0
 _MEMORY_MAX_KIB = 64 << 10
 
 
-def _open_files(daemon: Daemon) -> int:
-    return len(os.listdir(f"/proc/{daemon.pid}/fd"))  # noqa: PTH208
-
-
-def _until(daemon: Daemon, client: Client, files: int, timeout_s: float = 5.0) -> None:
+def _until(daemon: WiredDaemon, client: Client, files: int, timeout_s: float = 5.0) -> None:
     """Ask until the daemon has closed what was left open."""
     end = time.monotonic() + timeout_s
-    while _open_files(daemon) > files:
-        assert time.monotonic() < end, f"{_open_files(daemon) - files} descriptors are not freed"
+    while descriptors(daemon.pid) > files:
+        assert time.monotonic() < end, (
+            f"{descriptors(daemon.pid) - files} descriptors are not freed"
+        )
         client.call("Find", {"id": "nothing"})
         pace(0.01)
 
@@ -37,7 +36,7 @@ def _until(daemon: Daemon, client: Client, files: int, timeout_s: float = 5.0) -
 class Neighbour:
     """A well-behaved client that measures how long its requests take."""
 
-    def __init__(self, daemon: Daemon) -> None:
+    def __init__(self, daemon: WiredDaemon) -> None:
         self.client = daemon.connect()
         self.number = 0
         self.took: list[float] = []
@@ -63,12 +62,12 @@ def test_out_of_descriptors(start: Start) -> None:
         first.good("Register", id="a", name="n")
         second.good("Find", id="a")
         hard = resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)[1]
-        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (_open_files(daemon), hard))
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (descriptors(daemon.pid), hard))
         late = [daemon.connect() for _ in range(20)]
         for client in late:
             client.send(request("Find", {"id": "a"}))
-        daemon.event("cannot accept, pausing")
-        cpu = daemon.cpu_s()
+        daemon.wait_for("cannot accept, pausing")
+        cpu = cpu_s(daemon.pid)
         began = time.monotonic()
         number = 0
         while time.monotonic() < began + 1:
@@ -78,7 +77,7 @@ def test_out_of_descriptors(start: Start) -> None:
             assert len(first.good("Query")["tasks"]) == 1
             pace(0.02)
         assert not select.select([client.sock for client in late], [], [], 0)[0]
-        assert daemon.cpu_s() - cpu < 0.7, "the daemon spins while it cannot accept"
+        assert cpu_s(daemon.pid) - cpu < 0.7, "the daemon spins while it cannot accept"
         resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (hard, hard))
         for client in late:
             assert client.reply(3)["description"] == f"{number}"
@@ -94,7 +93,7 @@ def test_reset_in_mid_frame(start: Start) -> None:
     daemon = start()
     with daemon.connect() as other:
         other.good("Register", id="big", name="n", description="x" * _BIG_BYTES)
-        files = _open_files(daemon)
+        files = descriptors(daemon.pid)
         whole = request("Register", {"id": "half", "name": "n"})
         for cut in range(1, len(whole)):
             with daemon.connect() as client:
@@ -114,20 +113,20 @@ def test_a_peer_that_never_reads_its_replies(start: Start) -> None:
     """Pipelined Finds of a big task, never read: cut at the bound, memory flat, others served."""
     daemon = start(write_timeout=2)
     neighbour = Neighbour(daemon)
-    files = _open_files(daemon)
+    files = descriptors(daemon.pid)
     with daemon.connect(receive_buffer=4096) as deaf:
         deaf.good("Register", id="big", name="n", description="x" * _BIG_BYTES)
-        before = daemon.peak_kib()
+        before = peak_kib(daemon.pid)
         deaf.sock.setblocking(False)
         questions = request("Find", {"id": "big"}) * 2_000
         end = time.monotonic() + 8
-        while _open_files(daemon) > files:
+        while descriptors(daemon.pid) > files:
             assert time.monotonic() < end, "the peer that does not read is not cut off"
             with contextlib.suppress(OSError):
                 questions = questions[deaf.sock.send(questions) :] if questions else b""
             neighbour.ask()
             pace(0.005)
-        grown = daemon.peak_kib() - before
+        grown = peak_kib(daemon.pid) - before
     neighbour.client.close()
     print(
         f"\nnever reads: memory +{grown / 1024:.0f} MiB, slowest request of"
@@ -145,11 +144,11 @@ def test_a_watcher_that_never_reads(start: Start) -> None:
     neighbour = Neighbour(daemon)
     with daemon.connect(receive_buffer=4096) as deaf, daemon.connect() as writer:
         deaf.good("Watch")
-        files = _open_files(daemon)
-        before = daemon.peak_kib()
+        files = descriptors(daemon.pid)
+        before = peak_kib(daemon.pid)
         # Well before `write_timeout`: the bound must do it, not the clock.
         end = time.monotonic() + 1.9
-        while "watcher cut off" not in daemon.output:
+        while not any(line["event"] == "watcher cut off" for line in daemon.log):
             assert time.monotonic() < end, "the watcher that does not read is not cut off"
             writer.send(
                 b"".join(
@@ -160,7 +159,7 @@ def test_a_watcher_that_never_reads(start: Start) -> None:
             for _ in range(20):
                 assert writer.reply()["errid"] == 0
             neighbour.ask()
-        assert daemon.peak_kib() - before < _MEMORY_MAX_KIB
+        assert peak_kib(daemon.pid) - before < _MEMORY_MAX_KIB
         # What it had is still offered for `write_timeout`; then its descriptor is free.
         _until(daemon, neighbour.client, files - 1, 7)
     neighbour.client.close()
@@ -174,7 +173,7 @@ def test_slowloris(start: Start) -> None:
     timeout_s = 0.5
     daemon = start(frame_timeout=timeout_s)
     neighbour = Neighbour(daemon)
-    files = _open_files(daemon)
+    files = descriptors(daemon.pid)
     whole = request("Register", {"id": "slow", "name": "n" * 500})
     slow = [daemon.connect() for _ in range(500)]
     sent = dict.fromkeys(slow, 0)
@@ -248,7 +247,7 @@ def test_garbage(start: Start) -> None:
     daemon = start(frame_timeout=1)
     neighbour = Neighbour(daemon)
     rng = random.Random(20261122)
-    files = _open_files(daemon)
+    files = descriptors(daemon.pid)
     peers: list[Client] = []
     try:
         for number in range(500):
@@ -291,7 +290,7 @@ def test_another_protocol(start: Start) -> None:
             assert client.until_closed(1.5) < 1.5
 
 
-def _stopped(daemon: Daemon) -> None:
+def _stopped(daemon: WiredDaemon) -> None:
     daemon.signal(signal.SIGSTOP)
     os.waitid(os.P_PID, daemon.pid, os.WSTOPPED | os.WNOWAIT)
 

@@ -18,7 +18,7 @@ from taskdashd.store import backup
 from taskdashd.store.database import DATABASE_NAME, MIGRATIONS
 
 from .conftest import Start
-from .wire import Client, Daemon, Gone, pace, request
+from .wire import Client, Gone, WiredDaemon, pace, request
 
 # DIE_AT names the point, DIE_AFTER the commit that is its last.
 DYING = """
@@ -157,7 +157,7 @@ def _load(client: Client, turn: int, count: int) -> list[str]:
     return acknowledged
 
 
-def _found(daemon: Daemon, ids: list[str]) -> list[str]:
+def _found(daemon: WiredDaemon, ids: list[str]) -> list[str]:
     with daemon.connect() as client:
         return [one for one in ids if client.call("Find", {"id": one})["errid"] == 0]
 
@@ -180,10 +180,10 @@ def test_death_at_a_point(
     """A commit is there or not; and it is if anything of it was acknowledged."""
     monkeypatch.setenv("DIE_AT", at)
     monkeypatch.setenv("DIE_AFTER", str(after))
-    daemon = start(program=("-c", DYING), commit_rows=_COMMIT_ROWS)
+    daemon = start(command=(sys.executable, "-c", DYING), commit_rows=_COMMIT_ROWS)
     with daemon.connect() as client:
         acknowledged = _load(client, 0, 200)
-    assert daemon.wait_end() == 9
+    assert daemon.wait() == 9
     again = start()
     found = _found(again, [f"t0-{number}" for number in range(200)])
     # In the order in which they were sent, and no part of a commit.
@@ -195,14 +195,17 @@ def test_death_at_a_point(
     assert _is_sound(again.data)
 
 
+def _last_words(daemon: WiredDaemon) -> str:
+    return str(daemon.log[-1]["text"])
+
+
 def _lose_power(start: Start, rounds: int, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setenv("TASKDASHD_FOLD_LAG", "40")
     acknowledged: list[str] = []
     lost = 0
     for turn in range(rounds):
         monkeypatch.setenv("SEED", str(turn))
         # Small pages of the log before a checkpoint, so that all files are in use.
-        daemon = start(program=("-c", FORGETFUL_DISK), commit_rows=16)
+        daemon = start(command=(sys.executable, "-c", FORGETFUL_DISK), commit_rows=16, fold_lag=40)
         client = daemon.connect()
         chance = random.Random(turn)
         count = chance.randrange(20, 400)
@@ -216,8 +219,8 @@ def _lose_power(start: Start, rounds: int, monkeypatch: pytest.MonkeyPatch) -> i
             # The fold is brought forward in a quiet moment, and not synced: that is lost.
             pace(0.7)
         daemon.signal(signal.SIGUSR1)
-        assert daemon.wait_end() == 9
-        lost += int(daemon.wait_line(lambda line: line.startswith("lost ")).split()[1])
+        assert daemon.wait() == 9
+        lost += int(_last_words(daemon).removeprefix("lost "))
         client.close()
         assert _is_sound(daemon.data), f"round {turn}"
     again = start()
@@ -268,7 +271,7 @@ def test_out_of_memory(start: Start) -> None:
     finally:
         for client in greedy:
             client.close()
-    if daemon.popen.poll() is None:
+    if daemon.exit_code is None:
         resource.prlimit(daemon.pid, resource.RLIMIT_AS, (hard, hard))
         assert _found(daemon, stored) == stored
         assert daemon.stop() == 0

@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable
 
 import pytest
+from processes import cpu_s, memory_kib
 
 from .conftest import Start
-from .wire import BEAT, Client, Daemon
+from .wire import BEAT, Client, WiredDaemon
 
 _CONNECTIONS = 10_000
 _ADDRESSES = 12
@@ -21,7 +22,7 @@ _CPU_MAX_US = 200.0
 class Fleet:
     """All connections on one epoll."""
 
-    def __init__(self, daemon: Daemon, size: int, first: Client) -> None:
+    def __init__(self, daemon: WiredDaemon, size: int, first: Client) -> None:
         self.clients: list[Client] = []
         self.epoll = select.epoll()
         for number in range(size):
@@ -58,7 +59,7 @@ def test_idle_connections_cost_little(start: Start) -> None:
     with daemon.connect() as first:
         first.good("Register", id="first", name="n", status="finish")
         first.good("Query")
-        before = {what: daemon.memory_kib(what) for what in ("Pss:", "Rss:")}
+        before = {what: memory_kib(daemon.pid, what) for what in ("Pss", "Rss")}
         fleet = Fleet(daemon, _CONNECTIONS, first)
         try:
             _measure(daemon, fleet, first, before)
@@ -67,7 +68,7 @@ def test_idle_connections_cost_little(start: Start) -> None:
     daemon.no_traceback()
 
 
-def _measure(daemon: Daemon, fleet: Fleet, first: Client, before: dict[str, int]) -> None:
+def _measure(daemon: WiredDaemon, fleet: Fleet, first: Client, before: dict[str, int]) -> None:
     last = time.monotonic()
 
     def spoken() -> None:
@@ -78,15 +79,17 @@ def _measure(daemon: Daemon, fleet: Fleet, first: Client, before: dict[str, int]
 
     # Every connection beats each 10 s, for long enough to lose those that would be lost.
     fleet.beat_for(_SETTLE_S, _CONNECTIONS / 10, spoken)
-    each = {what: (daemon.memory_kib(what) - kib) / _CONNECTIONS for what, kib in before.items()}
-    cpu = daemon.cpu_s()
+    each = {
+        what: (memory_kib(daemon.pid, what) - kib) / _CONNECTIONS for what, kib in before.items()
+    }
+    cpu = cpu_s(daemon.pid)
     fleet.beat_for(2.0, 0, spoken)
-    idle_cpu_per_s = (daemon.cpu_s() - cpu) / 2.0
-    cpu = daemon.cpu_s()
+    idle_cpu_per_s = (cpu_s(daemon.pid) - cpu) / 2.0
+    cpu = cpu_s(daemon.pid)
     beats = fleet.beat_for(_BURST_S, _BEATS_PER_S, spoken)
     # The last beats are done when a later question is answered.
     first.good("Find", id="first")
-    beat_us = (daemon.cpu_s() - cpu - idle_cpu_per_s * _BURST_S) / beats * 1e6
+    beat_us = (cpu_s(daemon.pid) - cpu - idle_cpu_per_s * _BURST_S) / beats * 1e6
     print(
         f"\n{_CONNECTIONS} connections with a task: {each['Pss:']:.2f} KiB Pss,"
         f" {each['Rss:']:.2f} KiB Rss each; idle {idle_cpu_per_s * 100:.1f} % of a core;"
@@ -94,5 +97,5 @@ def _measure(daemon: Daemon, fleet: Fleet, first: Client, before: dict[str, int]
     )
     shut = first.good("Query", where={"status": "shutdown"}, limit=1000)
     assert shut["tasks"] == []
-    assert each["Pss:"] <= _MEMORY_MAX_KIB
+    assert each["Pss"] <= _MEMORY_MAX_KIB
     assert beat_us <= _CPU_MAX_US

@@ -10,7 +10,7 @@ import apsw
 import pytest
 
 from .conftest import Start
-from .wire import Client, Daemon, Frames, request
+from .wire import Client, Frames, WiredDaemon, request
 
 _CONNECTIONS = 4
 _WINDOW = 64
@@ -41,7 +41,7 @@ class Writer:
         self.value = 0
         self.acks = 0
 
-    def connect(self, daemon: Daemon) -> None:
+    def connect(self, daemon: WiredDaemon) -> None:
         self.client = daemon.connect()
         self.client.sock.setblocking(False)
         self.in_flight = []
@@ -82,7 +82,7 @@ class Writer:
             self.acks += 1
 
 
-def _load_until_killed(daemon: Daemon, writers: list[Writer], acks_min: int) -> None:
+def _load_until_killed(daemon: WiredDaemon, writers: list[Writer], acks_min: int) -> None:
     for writer in writers:
         writer.connect(daemon)
     by_fd = {writer.client.sock.fileno(): writer for writer in writers if writer.client}
@@ -112,7 +112,7 @@ def _load_until_killed(daemon: Daemon, writers: list[Writer], acks_min: int) -> 
             writer.client.close()
 
 
-def _verify(daemon: Daemon, ledger: dict[str, Entry], rev_before: int) -> int:
+def _verify(daemon: WiredDaemon, ledger: dict[str, Entry], rev_before: int) -> int:
     with daemon.connect() as client:
         found: dict[str, int] = {}
         revs: list[int] = []

@@ -12,17 +12,21 @@ import random
 import signal
 import socket
 import struct
+import sys
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taskdash.testing import COMMAND
+
 from .conftest import Start
 from .linearizability import ABSENT, DONE, EXISTS, REFUSED, UNKNOWN, Operation, is_linearizable
-from .wire import Client, Daemon, Gone, pace
+from .wire import Client, Gone, WiredDaemon, pace
 
 _CLIENTS = 6
 _TASKS = 3
@@ -71,11 +75,11 @@ class Run:
     def __init__(
         self,
         start: Start,
-        program: tuple[str, ...] = ("-m", "taskdashd"),
+        command: Sequence[str] = COMMAND,
         disturbed_by: tuple[str, ...] = ("kill", "stop", "reset", "reset"),
     ) -> None:
-        self._start, self._program, self._disturbed_by = start, program, disturbed_by
-        self.daemon: Daemon = start(program=program)
+        self._start, self._command, self._disturbed_by = start, command, disturbed_by
+        self.daemon: WiredDaemon = start(command=command)
         self.random = random.Random(14)
         self.over = threading.Event()
         self.round = 0
@@ -104,7 +108,7 @@ class Run:
         self.faults[what] += 1
         if what == "kill":
             self.daemon.kill()
-            self.daemon = self._start(program=self._program)
+            self.daemon = self._start(command=self._command)
         elif what == "stop":
             self.daemon.signal(signal.SIGSTOP)
             pace(self.random.uniform(0.05, 0.8))
@@ -188,7 +192,7 @@ def test_no_violation_under_kill_stop_and_reset(start: Start, seconds: float | N
 )
 def test_a_planted_bug_is_found(bug: str, shown_by: str, start: Start) -> None:
     """A daemon that answers what is no longer true, or forgets what it has acknowledged."""
-    run = Run(start, ("-c", bug), (shown_by,))
+    run = Run(start, (sys.executable, "-c", bug), (shown_by,))
     for _ in range(10):
         run.go_on(_ROUND_S)
         if run.violations():

@@ -17,9 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from processes import descriptors
 
 from .conftest import Start
-from .wire import Client, Daemon, Frames, Process, pace, request
+from .wire import Client, Frames, Process, WiredDaemon, pace, request
 
 # Holds one task and says so again and again, until it is told otherwise; prints what came of it.
 HOLDER = """
@@ -136,11 +137,7 @@ def _say(text: str) -> bool:
     return text.strip() == "holds"
 
 
-def _descriptors(daemon: Daemon) -> int:
-    return len(list(Path(f"/proc/{daemon.pid}/fd").iterdir()))
-
-
-def _watch(daemon: Daemon, host: str) -> Client:
+def _watch(daemon: WiredDaemon, host: str) -> Client:
     client = Client(daemon.port, host=host, source="0.0.0.0")
     client.good("Hello", protocol=1)
     client.good("Watch", where={"id": ["held", "fenced"]})
@@ -162,7 +159,7 @@ def test_a_link_that_drops_everything(start: Start, link: Link, processes: list[
     daemon = start(listen=f"{link.address}:0", auth="open", heartbeat_timeout=2)
     with _watch(daemon, link.address) as watcher:
         watcher.sock.settimeout(10)
-        files = _descriptors(daemon)
+        files = descriptors(daemon.pid)
         holder = link.run(HOLDER, f"taskdash://{link.address}:{daemon.port}", "2")
         processes.append(holder)
         holder.wait_line(_say)
@@ -173,7 +170,7 @@ def test_a_link_that_drops_everything(start: Start, link: Link, processes: list[
         watcher.events.clear()
         ends = began + 12
         died = 0.0
-        while time.monotonic() < ends and not (died and _descriptors(daemon) <= files):
+        while time.monotonic() < ends and not (died and descriptors(daemon.pid) <= files):
             watcher.send(bytes.fromhex("00000006 93cd0570c0c0"))
             try:
                 watcher.receive(0.2)
@@ -183,7 +180,7 @@ def test_a_link_that_drops_everything(start: Start, link: Link, processes: list[
                 died = at if body["kind"] == "shutdown" else died
             watcher.events.clear()
         assert 1.0 < died - began <= 3.2
-        assert _descriptors(daemon) <= files
+        assert descriptors(daemon.pid) <= files
     daemon.no_traceback()
 
 

@@ -10,9 +10,10 @@ import time
 from collections import deque
 
 import pytest
+from processes import memory_kib
 
 from .conftest import Start
-from .wire import Daemon, request
+from .wire import WiredDaemon, request
 
 _PEERS = 8
 _LASTS_S = 6.0
@@ -23,7 +24,7 @@ _CHUNK = 200
 class Flood:
     """One peer that sends chunk after chunk, and a reader that notes what becomes of each."""
 
-    def __init__(self, daemon: Daemon, number: int, over: threading.Event) -> None:
+    def __init__(self, daemon: WiredDaemon, number: int, over: threading.Event) -> None:
         self.client = daemon.connect()
         self.client.sock.settimeout(None)
         # What waits on our own side is not the daemon's affair.
@@ -67,7 +68,7 @@ def test_overload_is_shed(start: Start) -> None:
     over = threading.Event()
     with daemon.connect() as other:
         other.good("Register", id="other", name="n", status="finish")
-        before = daemon.memory_kib()
+        before = memory_kib(daemon.pid)
         floods = [Flood(daemon, number, over) for number in range(_PEERS)]
         for flood in floods:
             for thread in flood.threads:
@@ -79,7 +80,7 @@ def test_overload_is_shed(start: Start) -> None:
             began = time.monotonic()
             other.good("Find", id="other")
             delays.append(time.monotonic() - began)
-            peak = max(peak, daemon.memory_kib())
+            peak = max(peak, memory_kib(daemon.pid))
         over.set()
         for flood in floods:
             for thread in flood.threads:

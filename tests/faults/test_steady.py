@@ -11,9 +11,10 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
+from processes import cpu_s, descriptors, memory_kib
 
 from .conftest import Start
-from .wire import BEAT, Client, Daemon, pace, request
+from .wire import BEAT, Client, WiredDaemon, pace, request
 
 _CLIENTS = 16
 _TASKS_EACH = 50
@@ -27,7 +28,7 @@ _MEMORY_KIB_MAX = 4096
 class Worker(threading.Thread):
     """One client that registers, updates, finds, queries, watches, reconnects, until told."""
 
-    def __init__(self, daemon: Daemon, number: int, over: threading.Event) -> None:
+    def __init__(self, daemon: WiredDaemon, number: int, over: threading.Event) -> None:
         super().__init__()
         self.daemon_process, self.number, self.over = daemon, number, over
         self.is_warm = threading.Event()
@@ -69,10 +70,6 @@ class Worker(threading.Thread):
         client.good("Unwatch", watch=watch)
 
 
-def _descriptors(pid: int) -> int:
-    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
-
-
 def _slope(points: list[tuple[float, float]]) -> float:
     """Give the slope of the line of least squares."""
     x_mean, y_mean = fmean(x for x, _ in points), fmean(y for _, y in points)
@@ -93,12 +90,12 @@ def test_steady_load(start: Start, tmp_path: Path, seconds: float | None) -> Non
         worker.start()
     wal = tmp_path / "data" / "taskdash.db-wal"
     measures: dict[str, Callable[[], float]] = {
-        "memory KiB": lambda: daemon.memory_kib("Pss"),
-        "descriptors": lambda: _descriptors(daemon.pid),
+        "memory KiB": lambda: memory_kib(daemon.pid, "Pss"),
+        "descriptors": lambda: descriptors(daemon.pid),
         "WAL KiB": lambda: wal.stat().st_size / 1024,
     }
     samples: dict[str, list[tuple[float, float]]] = {name: [] for name in measures}
-    began, cpu_s = time.monotonic(), daemon.cpu_s()
+    began, cpu_before_s = time.monotonic(), cpu_s(daemon.pid)
     try:
         for _ in range(_SAMPLES):
             pace(seconds / _SAMPLES)
@@ -120,7 +117,7 @@ def test_steady_load(start: Start, tmp_path: Path, seconds: float | None) -> Non
     }
     slopes = {name: _slope(points) * 3600 for name, points in settled.items()}
     done = sum(worker.done for worker in workers)
-    cpu = (daemon.cpu_s() - cpu_s) / lasted
+    cpu = (cpu_s(daemon.pid) - cpu_before_s) / lasted
     print(f"\n{done} operations in {lasted:.0f} s, {cpu:.0%} of a core")
     for name, slope in slopes.items():
         first, last = settled[name][0][1], settled[name][-1][1]

@@ -12,9 +12,10 @@ from typing import Any
 
 import apsw
 import pytest
+from processes import taskdashd
 
 from .conftest import Start
-from .wire import BEAT, Daemon
+from .wire import BEAT, WiredDaemon
 
 _BIG_BYTES = 8_000
 _TIMEOUT_S = 0.8
@@ -27,7 +28,7 @@ class Household:
     `alive` beats on; `dead` is silent from the start of the fault.
     """
 
-    def __init__(self, daemon: Daemon) -> None:
+    def __init__(self, daemon: WiredDaemon) -> None:
         self.daemon = daemon
         self.alive = daemon.connect()
         self.alive.good("Register", id="alive", name="n", heartbeat_timeout=_TIMEOUT_S)
@@ -127,7 +128,7 @@ class Household:
         self.beat()
         assert self.writer.good("Find", id="alive")["status"] == ""
 
-    def survives_restart(self, restart: Callable[[], Daemon]) -> None:
+    def survives_restart(self, restart: Callable[[], WiredDaemon]) -> None:
         """After a restart: all that was stored, nothing that was refused."""
         self.close()
         daemon = restart()
@@ -166,7 +167,7 @@ def test_full_disk(small_disk: Path, start: Start) -> None:
     house.heals()
     daemon.no_traceback()
 
-    def restart() -> Daemon:
+    def restart() -> WiredDaemon:
         assert daemon.stop() == 0
         return start(data, reserve=0)
 
@@ -202,7 +203,7 @@ def test_file_size_limit(start: Start, tmp_path: Path) -> None:
     house.heals()
     daemon.no_traceback()
 
-    def restart() -> Daemon:
+    def restart() -> WiredDaemon:
         assert daemon.stop() == 0
         return start(data)
 
@@ -234,7 +235,7 @@ def test_io_error(fault: str, start: Start, inject: Any, tmp_path: Path) -> None
     house.heals()
     daemon.no_traceback()
 
-    def restart() -> Daemon:
+    def restart() -> WiredDaemon:
         assert daemon.stop() == 0
         return start(data)
 
@@ -259,7 +260,7 @@ def test_io_error_then_killed(fault: str, start: Start, inject: Any, tmp_path: P
         assert house.store(f"refused{number}") == 1001
     injection.heal()
 
-    def restart() -> Daemon:
+    def restart() -> WiredDaemon:
         daemon.kill()
         return start(data)
 
@@ -282,7 +283,7 @@ def test_io_error_at_each_of_the_first_50_syncs(start: Start, inject: Any, tmp_p
             injection.heal()
             assert house.store("healed") == 0
 
-            def restart(daemon: Daemon = daemon, data: Path = data) -> Daemon:
+            def restart(daemon: WiredDaemon = daemon, data: Path = data) -> WiredDaemon:
                 daemon.kill()
                 return start(data)
 
@@ -290,13 +291,12 @@ def test_io_error_at_each_of_the_first_50_syncs(start: Start, inject: Any, tmp_p
             shutil.rmtree(data, ignore_errors=True)
 
 
-def _refused_start(start: Start, data: Path, *words: str) -> str:
-    daemon = start(data, wait=False)
-    code = daemon.wait_end()
-    said = [line for line in daemon.lines if line.startswith("taskdashd:")]
-    assert code > 0, f"exit code {code}: {daemon.output}"
-    daemon.no_traceback()
-    assert len(said) == 1, daemon.output
+def _refused_start(data: Path, *words: str) -> str:
+    refused = taskdashd("run", "--listen", "127.0.0.1:0", "--data", data)
+    said = [line for line in refused.stderr.splitlines() if line.startswith("taskdashd:")]
+    assert refused.returncode > 0
+    assert "Traceback" not in refused.stderr
+    assert len(said) == 1, refused.stderr
     for word in words:
         assert word in said[0], said[0]
     return said[0]
@@ -313,7 +313,7 @@ def test_second_daemon_on_the_same_data(start: Start, tmp_path: Path) -> None:
     daemon = start(data)
     with daemon.connect() as client:
         client.good("Register", id="a", name="n")
-        _refused_start(start, data, "another taskdashd", str(daemon.pid), str(data))
+        _refused_start(data, "another taskdashd", str(daemon.pid), str(data))
         client.good("Update", id="a", status="running")
     daemon.kill()
     # A lock whose holder was killed holds nobody up.
@@ -338,38 +338,38 @@ def test_newer_schema(start: Start, tmp_path: Path) -> None:
     database.execute(f"INSERT INTO schema_migration SELECT {copied} FROM schema_migration")
     _close(database)
     content = (data / "taskdash.db").read_bytes()
-    _refused_start(start, data, "newer", "9999_from_the_future")
+    _refused_start(data, "newer", "9999_from_the_future")
     assert (data / "taskdash.db").read_bytes() == content
 
 
 @pytest.mark.parametrize("content", [b"this is no database, " * 500, b"SQLite format 3\0" * 300])
-def test_a_file_that_is_no_database(content: bytes, start: Start, tmp_path: Path) -> None:
+def test_a_file_that_is_no_database(content: bytes, tmp_path: Path) -> None:
     """A data file that is no database is refused by name, and left as it was."""
     data = tmp_path / "data"
     data.mkdir()
     (data / "taskdash.db").write_bytes(content)
-    _refused_start(start, data, "taskdash.db")
+    _refused_start(data, "taskdash.db")
     assert (data / "taskdash.db").read_bytes() == content
 
 
-def test_another_programs_database(start: Start, tmp_path: Path) -> None:
+def test_another_programs_database(tmp_path: Path) -> None:
     """A SQLite file with tables of somebody else's is refused, or its tables stay untouched."""
     data = tmp_path / "data"
     data.mkdir()
     database = apsw.Connection(str(data / "taskdash.db"))
     database.execute("CREATE TABLE task (id, mine); INSERT INTO task VALUES (1, 2)")
     _close(database)
-    _refused_start(start, data, "taskdash.db")
+    _refused_start(data, "taskdash.db")
     database = apsw.Connection(str(data / "taskdash.db"))
     assert database.execute("SELECT * FROM task").fetchall() == [(1, 2)]
     _close(database)
 
 
-def test_data_that_is_a_file(start: Start, tmp_path: Path) -> None:
+def test_data_that_is_a_file(tmp_path: Path) -> None:
     """A data directory that is a file is refused by name."""
     data = tmp_path / "data"
     data.write_text("a file")
-    _refused_start(start, data, str(data))
+    _refused_start(data, str(data))
 
 
 @pytest.mark.fault(6)
@@ -382,13 +382,13 @@ def test_read_only_directory(used: bool, small_disk: Path, start: Start) -> None
         with daemon.connect() as client:
             client.good("Register", id="a", name="n")
         daemon.signal(signal.SIGTERM)
-        assert daemon.wait_end() == 0
+        assert daemon.wait() == 0
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    _refused_start(start, data, str(data))
+    _refused_start(data, str(data))
 
 
 @pytest.mark.fault(5)
-def test_start_on_a_full_disk(small_disk: Path, start: Start) -> None:
+def test_start_on_a_full_disk(small_disk: Path) -> None:
     """A full disk at the start: a clear message and an exit code other than 0."""
     (small_disk / "ballast").write_bytes(b"\0" * ((2 << 20) - 4096))
-    _refused_start(start, small_disk / "data", str(small_disk / "data"))
+    _refused_start(small_disk / "data", str(small_disk / "data"))

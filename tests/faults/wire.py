@@ -1,4 +1,6 @@
-"""A tiny client of the wire contract and a daemon as a process; nothing here is the project's code.
+"""A tiny client of the wire contract, and programs whose output is waited for.
+
+Nothing that speaks here is the project's code; only the daemon's process is (`taskdash.testing`).
 
 No wait without a deadline, and none on a clock: each blocks on a socket or on the daemon's output.
 """
@@ -6,21 +8,22 @@ No wait without a deadline, and none on a clock: each blocks on a socket or on t
 import json
 import os
 import select
-import signal
 import socket
 import struct
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgpack
 
+from taskdash.testing import RunningDaemon
+
 BEAT = bytes.fromhex("00000006 93cd0570c0c0")
 DEADLINE_S = 20.0
+
+_open: list["Client"] = []
 
 
 class Gone(Exception):
@@ -83,6 +86,7 @@ class Client:
         except OSError:
             self.sock.close()
             raise
+        _open.append(self)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.frames = Frames()
         self.replies: list[tuple[int, Any, Any]] = []
@@ -152,6 +156,12 @@ class Client:
                 self.receive(start + timeout_s - time.monotonic())
         except Gone:
             return time.monotonic() - start
+
+
+def close_all() -> None:
+    """Close every connection that a test left open."""
+    while _open:
+        _open.pop().close()
 
 
 def pace(seconds: float) -> None:
@@ -227,69 +237,12 @@ class Process:
             self.wait_end()
 
 
-class Daemon(Process):
-    """`taskdashd run` on a port of its own choice."""
-
-    def __init__(
-        self,
-        data: Path,
-        *,
-        prefix: Sequence[str] = (),
-        program: Sequence[str] = ("-m", "taskdashd"),
-        listen: str = "127.0.0.1:0",
-        wait: bool = True,
-        **settings: object,
-    ) -> None:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("TASKDASHD_")}
-        # What floods it here is to reach it.
-        settings = {"request_rate": "off", **settings}
-        environment |= {f"TASKDASHD_{name.upper()}": str(v) for name, v in settings.items()}
-        environment |= {"TASKDASHD_LOG_FORMAT": "json"}
-        command = [sys.executable, *program, "run"]
-        command += ["--listen", listen, "--data", str(data)]
-        super().__init__([*prefix, *command], environment)
-        self.data = data
-        self.port = 0
-        self.clients: list[Client] = []
-        if wait:
-            said = self.event("listening")
-            self.port = int(said["address"].rpartition(":")[2])
-            self.event("ready")
-
-    def event(self, name: str, timeout_s: float = DEADLINE_S) -> dict[str, Any]:
-        """Wait for a log line about this event."""
-        line = self.wait_line(lambda line: f'"event": "{name}"' in line, timeout_s)
-        return json.loads(line)
+class WiredDaemon(RunningDaemon):
+    """A daemon's process, with connections of this client's."""
 
     def connect(self, **options: Any) -> Client:
-        client = Client(self.port, **options)
-        self.clients.append(client)
-        return client
-
-    def close(self) -> None:
-        super().close()
-        for client in self.clients:
-            client.close()
-
-    def kill(self) -> None:
-        self.signal(signal.SIGKILL)
-        self.wait_end()
-
-    def stop(self) -> int:
-        self.signal(signal.SIGTERM)
-        return self.wait_end()
-
-    def memory_kib(self, what: str = "Pss") -> int:
-        rollup = Path(f"/proc/{self.pid}/smaps_rollup").read_text()
-        return next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith(what))
-
-    def peak_kib(self) -> int:
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        return next(int(line.split()[1]) for line in status.splitlines() if "VmHWM" in line)
-
-    def cpu_s(self) -> float:
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return Client(self.port, **options)
 
     def no_traceback(self) -> None:
-        assert "Traceback" not in self.output, self.output[-6000:]
+        traces = [line for line in self.log if "Traceback" in str(line)]
+        assert not traces, f"{len(traces)} tracebacks, the first one: {str(traces[0])[:3000]}"

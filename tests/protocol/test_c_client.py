@@ -14,8 +14,9 @@ from typing import IO, Any
 
 import msgpack
 import pytest
-from daemon import Daemon
 from vectors import load
+
+from taskdash.testing import RunningDaemon, running_daemon
 
 SOURCE = Path(__file__).parents[2] / "protocol" / "examples" / "c"
 SANITIZE = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
@@ -71,8 +72,8 @@ def sanitized(compiling: dict[str, Any]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    with Daemon(tmp_path_factory.mktemp("data"), "--log-format", "json") as daemon:
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
+    with running_daemon(tmp_path_factory.mktemp("data")) as daemon:
         yield daemon
 
 
@@ -241,7 +242,7 @@ def test_no_mutation_leads_the_decoder_astray(sanitized: Path) -> None:
 # --- The daemon
 
 
-def test_run_tells_of_its_progress_and_its_end(program: Path, daemon: Daemon) -> None:
+def test_run_tells_of_its_progress_and_its_end(program: Path, daemon: RunningDaemon) -> None:
     """A run registers, updates each second and finishes; a watch sees it in that order."""
     name = '跑 "it\\\'s"'
     with started(program, daemon.port, "watch") as watch:
@@ -255,7 +256,9 @@ def test_run_tells_of_its_progress_and_its_end(program: Path, daemon: Daemon) ->
     assert 90 <= tasks[1]["progress"] < tasks[2]["progress"] == 100
 
 
-def test_find_prints_the_task_and_nothing_of_the_reply(program: Path, daemon: Daemon) -> None:
+def test_find_prints_the_task_and_nothing_of_the_reply(
+    program: Path, daemon: RunningDaemon
+) -> None:
     """What Find prints is the task as JSON, without errid and errmsg."""
     run(program, daemon.port, "run", "f-1", "n", "0")
     code, out, err = run(program, daemon.port, "find", "f-1")
@@ -266,14 +269,14 @@ def test_find_prints_the_task_and_nothing_of_the_reply(program: Path, daemon: Da
     assert not {"errid", "errmsg"} & set(task)
 
 
-def test_an_error_reply_is_told_in_full(program: Path, daemon: Daemon) -> None:
+def test_an_error_reply_is_told_in_full(program: Path, daemon: RunningDaemon) -> None:
     """An errid ends the program with 1; errid, errmsg and detail are on stderr."""
     code, out, err = run(program, daemon.port, "find", "nobody")
     assert (code, out) == (1, "")
     assert err == "taskdash-example: 1002 不存在该任务id: no task has the id 'nobody'\n"
 
 
-def test_query_gives_all_pages(program: Path, daemon: Daemon) -> None:
+def test_query_gives_all_pages(program: Path, daemon: RunningDaemon) -> None:
     """A query follows the cursor until there is none, and gives each task once."""
     with socket.create_connection(("127.0.0.1", daemon.port)) as connection:
         for number in range(150):
@@ -288,7 +291,7 @@ def test_query_gives_all_pages(program: Path, daemon: Daemon) -> None:
     assert ids == [f"q-{number:03}" for number in range(130)]
 
 
-def test_watch_resumes_where_it_ended(program: Path, daemon: Daemon) -> None:
+def test_watch_resumes_where_it_ended(program: Path, daemon: RunningDaemon) -> None:
     """Between the last rev seen and a watch since it, no change is lost and none told twice."""
     with started(program, daemon.port, "watch") as watch:
         rev = int(line(watch.stderr).removeprefix("watching from rev "))
@@ -315,7 +318,7 @@ def test_a_daemon_that_goes_away_ends_a_run_and_a_watch(
 ) -> None:
     """They say what happened, and from where to resume, and exit with 1; they do not hang."""
     with (
-        Daemon(tmp_path, "--log-format", "json", "--heartbeat-timeout", timeout) as daemon,
+        running_daemon(tmp_path, heartbeat_timeout=timeout) as daemon,
         started(program, daemon.port, "watch", "0") as watch,
         started(program, daemon.port, "run", "1", "n", "60") as running,
     ):
@@ -328,7 +331,7 @@ def test_a_daemon_that_goes_away_ends_a_run_and_a_watch(
             assert err.startswith(f"{before}taskdash-example: {why}")
 
 
-def test_a_session_leaves_the_sanitizers_silent(sanitized: Path, daemon: Daemon) -> None:
+def test_a_session_leaves_the_sanitizers_silent(sanitized: Path, daemon: RunningDaemon) -> None:
     """Run, find, query and a refusal, with every access and every allocation checked."""
     assert run(sanitized, daemon.port, "run", "s-1", "n", "0.1") == (0, "", "")
     assert run(sanitized, daemon.port, "find", "s-1")[0] == 0

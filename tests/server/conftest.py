@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from wire_client import Daemon, Wire, close_all, unique
+from wire_client import Wire, WiredDaemon, close_all, unique
 
 
-def _end(daemon: Daemon) -> None:
+def _end(daemon: WiredDaemon) -> None:
     daemon.stop()
     assert daemon.faults() == [], "a peer made the daemon fail"
 
@@ -20,20 +20,20 @@ def _no_socket_left() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WiredDaemon]:
     """One daemon for the tests of a module, with the contract's defaults."""
-    running = Daemon(tmp_path_factory.mktemp("daemon"), {})
+    running = WiredDaemon(tmp_path_factory.mktemp("daemon"))
     yield running
     _end(running)
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
+def start(tmp_path: Path) -> Iterator[Callable[..., WiredDaemon]]:
     """Start a daemon with settings; `data` names a directory under the test's own."""
-    running: list[Daemon] = []
+    running: list[WiredDaemon] = []
 
-    def run(data: str = "data", **settings: Any) -> Daemon:
-        running.append(Daemon(tmp_path / data, settings))
+    def run(data: str = "data", **settings: Any) -> WiredDaemon:
+        running.append(WiredDaemon(tmp_path / data, settings))
         return running[-1]
 
     yield run
@@ -43,7 +43,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
 
 
 @pytest.fixture
-def wire(daemon: Daemon) -> Wire:
+def wire(daemon: WiredDaemon) -> Wire:
     """A connection to the module's daemon."""
     return daemon.connect()
 

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemon import Daemon, taskdashd
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from processes import taskdashd
 from world import World
 
 import taskdash
+from taskdash.testing import running_daemon
 from taskdash_protocol import strictjson
 from taskdash_protocol.requests import Audit
 from taskdashd.core.housekeeping import STEADY_S
@@ -294,7 +295,7 @@ def test_acts_of_the_daemon_itself(tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
     data = tmp_path / "data"
     assert taskdashd("token", "create", "first", "--data", data).returncode == 0
-    with Daemon(data, "--auth", "tokens") as daemon:
+    with running_daemon(data, auth="tokens") as daemon:
         assert taskdashd("token", "create", "new", "--data", data).returncode == 0
         daemon.wait_for("tokens reread")
         daemon.signal(1)
@@ -303,13 +304,13 @@ def test_acts_of_the_daemon_itself(tmp_path: Path) -> None:
             dash.register("t", name="n", status="finish")
         assert taskdashd("backup", copy, "--data", data).returncode == 0
         assert daemon.stop() == 0
-    with Daemon(data) as daemon, taskdash.connect(daemon.url) as dash:
+    with running_daemon(data) as daemon, taskdash.connect(daemon.url) as dash:
         kinds = [one["kind"] for one in dash.call(Audit())["entries"]]
         assert daemon.stop() == 0
     assert kinds[0] == "stopped"
     assert {"started", "configuration reloaded", "token created", "signed in"} <= set(kinds)
     assert taskdashd("restore", copy, "--data", data, "--force").returncode == 0
-    with Daemon(data) as daemon, taskdash.connect(daemon.url) as dash:
+    with running_daemon(data) as daemon, taskdash.connect(daemon.url) as dash:
         told = dash.call(Audit())["entries"]
     assert told[0]["kind"] == "restored"
     assert "registered" in [one["kind"] for one in told]

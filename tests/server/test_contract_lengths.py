@@ -5,7 +5,8 @@ import struct
 
 import pytest
 from conftest import _end
-from wire_client import EVENT, HEARTBEAT, Daemon, ask, native
+from processes import memory_kib
+from wire_client import EVENT, HEARTBEAT, WiredDaemon, ask, native
 
 FIND = ask("Find", {"id": "1234567"})
 
@@ -71,11 +72,11 @@ def test_length_alone_reserves_no_memory(daemon):
     """A length alone never makes the daemon reserve memory."""
     probe = daemon.connect()
     probe.ping()
-    before = daemon.memory()
+    before = memory_kib(daemon.pid, "Rss")
     for _ in range(100):
         daemon.connect().send(struct.pack(">I", 1 << 20) + b"\x93")
     probe.ping()
-    assert daemon.memory() - before < 4 << 20
+    assert memory_kib(daemon.pid, "Rss") - before < 4 << 10
 
 
 # frame_timeout
@@ -84,7 +85,7 @@ def test_length_alone_reserves_no_memory(daemon):
 @pytest.fixture(scope="module")
 def hasty(tmp_path_factory):
     """A daemon that waits 0.5 s for the rest of a frame."""
-    running = Daemon(tmp_path_factory.mktemp("hasty"), {"frame_timeout": 0.5})
+    running = WiredDaemon(tmp_path_factory.mktemp("hasty"), {"frame_timeout": 0.5})
     yield running
     _end(running)
 

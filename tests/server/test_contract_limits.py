@@ -66,7 +66,7 @@ def test_disk_fault(start, task_id):
     daemon = start()
     wire = daemon.connect()
     wire.register(task_id, name="before")
-    pid = daemon.process.pid
+    pid = daemon.pid
     _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, hard))
     other = unique()

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from daemon import Daemon
 
 import taskdash
+from taskdash.testing import running_daemon
 from taskdashd.settings import config
 
 ROOT = Path(__file__).parents[2]
@@ -45,13 +45,13 @@ def test_systemd_is_told_ready_watchdog_and_stopping(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(str(path))
         env = {"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "300000"}
-        with Daemon(tmp_path / "data", env=env) as daemon:
+        with running_daemon(tmp_path / "data", env=env) as daemon:
             assert "READY=1" in told(sock, "READY")
             with taskdash.connect(daemon.url) as dash:
                 dash.register("ready", "n")
             told(sock, "WATCHDOG=1")
             told(sock, "WATCHDOG=1")
-            assert daemon.stop(signal.SIGTERM) == 0
+            assert daemon.stop() == 0
             assert told(sock, "STOPPING=1")
 
 
@@ -111,7 +111,7 @@ def test_reload_takes_what_may_change_and_keeps_the_old_on_a_mistake(tmp_path: P
     """SIGHUP: a bad file is logged and changes nothing; a good one is in force at once."""
     file = tmp_path / "taskdashd.toml"
     file.write_text("heartbeat_timeout = 20\n")
-    with Daemon(tmp_path / "data", "--config", str(file)) as daemon:
+    with running_daemon(tmp_path / "data", config=file) as daemon:
         with taskdash.connect(daemon.url) as dash:
             assert dash.heartbeat_timeout_s == 20
         file.write_text("heartbeat_timeout = 'soon'\n")
@@ -185,11 +185,14 @@ def test_flags_stand_over_environment_over_file_over_defaults(tmp_path: Path) ->
 
 def test_a_second_signal_leaves_at_once(tmp_path: Path) -> None:
     """While the first waits for a client that does not close."""
-    with Daemon(tmp_path) as daemon, socket.create_connection(("127.0.0.1", daemon.port)) as sock:
+    with (
+        running_daemon(tmp_path) as daemon,
+        socket.create_connection(("127.0.0.1", daemon.port)) as sock,
+    ):
         sock.sendall(bytes.fromhex("00000010"))
         daemon.signal(signal.SIGTERM)
         daemon.wait_for("stopping")
-        assert daemon.stop(signal.SIGTERM) == 1
+        assert daemon.stop() == 1
 
 
 def test_the_unit_is_hardened() -> None:

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from daemon import Daemon, taskdashd
+from processes import taskdashd
 from wire_client import Wire, ask
 from world import Peer, World
 
 import taskdash
+from taskdash.testing import running_daemon
 from taskdash_protocol.frames import TASKDASH
 from taskdashd.domain.access import Identity
 from taskdashd.process.doors import CONTROL_NAME
@@ -136,7 +137,7 @@ def control(data: Path) -> socket.socket:
 def test_the_operators_socket_always_gets_in(tmp_path: Path, monkeypatch) -> None:
     """However many others there are, without a token, and past the fences of others."""
     made = taskdash_token(tmp_path)
-    with Daemon(tmp_path, "--auth", "tokens", env={"TASKDASHD_MAX_CONNECTIONS": "2"}) as daemon:
+    with running_daemon(tmp_path, auth="tokens", max_connections=2) as daemon:
         path = tmp_path / CONTROL_NAME
         assert path.stat().st_mode & 0o777 == 0o600
         monkeypatch.setenv("TASKDASH_TOKEN", made)
@@ -159,17 +160,17 @@ def taskdash_token(data: Path) -> str:
 def test_a_socket_that_a_dead_daemon_left_is_replaced(tmp_path: Path) -> None:
     """After kill -9; also where the path is longer than an address may be."""
     data = tmp_path / ("d" * 60) / ("e" * 60)
-    with Daemon(data):
+    with running_daemon(data):
         pass
     assert (data / CONTROL_NAME).exists()
-    with Daemon(data), taskdash.connect(f"unix://{data / CONTROL_NAME}") as dash:
+    with running_daemon(data), taskdash.connect(f"unix://{data / CONTROL_NAME}") as dash:
         dash.register("t", name="n", status="finish")
 
 
 @pytest.mark.fault(30)
 def test_connections_from_one_address_are_bounded(tmp_path: Path) -> None:
     """One too many is told which limit it is; another address gets in."""
-    with Daemon(tmp_path, env={"TASKDASHD_MAX_CONNECTIONS_PER_ADDRESS": "2"}) as daemon:
+    with running_daemon(tmp_path, max_connections_per_address=2) as daemon:
         crowd = [Wire(("127.0.0.1", daemon.port)) for _ in range(3)]
         told = crowd[2].check(crowd[2].reply(), 1005)
         assert "2 connections from 127.0.0.1" in told["detail"]
@@ -187,7 +188,7 @@ def test_connections_from_one_address_are_bounded(tmp_path: Path) -> None:
 @pytest.mark.fault(21)
 def test_unfinished_frames_of_many_are_bounded_together(tmp_path: Path) -> None:
     """They are told 1005 once they hold too much; small requests are served all the while."""
-    with Daemon(tmp_path, env={"TASKDASHD_INPUT_BUFFER": str(1 << 20)}) as daemon:
+    with running_daemon(tmp_path, input_buffer=1 << 20) as daemon:
         begun = struct.pack(">I", 900_000) + b"\x93" + b"x" * 200_000
         holders = [Wire(("127.0.0.1", daemon.port)) for _ in range(12)]
         for wire in holders:
@@ -207,7 +208,7 @@ def test_unfinished_frames_of_many_are_bounded_together(tmp_path: Path) -> None:
 def test_who_has_not_signed_in_may_send_only_small_frames(tmp_path: Path) -> None:
     """And afterwards large ones, also right behind the Hello."""
     token = taskdash_token(tmp_path)
-    with Daemon(tmp_path, "--auth", "tokens") as daemon:
+    with running_daemon(tmp_path, auth="tokens") as daemon:
         stranger = Wire(("127.0.0.1", daemon.port))
         stranger.send(struct.pack(">I", 100_000))
         assert stranger.reply().body["errid"] == 1000

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 import trustme
-from daemon import Daemon
 
 import taskdash
+from taskdash.testing import RunningDaemon, running_daemon
 from taskdash_protocol.families.tasks import Register
 from taskdash_protocol.frames import TASKDASH
 
@@ -57,17 +57,17 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Office:
 
 
 @pytest.fixture(scope="module")
-def daemon(office: Office, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    with Daemon(tmp_path_factory.mktemp("data"), env=office.env) as daemon:
+def daemon(office: Office, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
+    with running_daemon(tmp_path_factory.mktemp("data"), env=office.env) as daemon:
         yield daemon
         assert not any("traceback" in str(line).lower() for line in daemon.log)
 
 
-def tls_port(daemon: Daemon) -> int:
+def tls_port(daemon: RunningDaemon) -> int:
     return int(daemon.wait_for("listening with TLS")["address"].rpartition(":")[2])
 
 
-def url(daemon: Daemon, office: Office) -> str:
+def url(daemon: RunningDaemon, office: Office) -> str:
     return f"taskdashs://127.0.0.1:{tls_port(daemon)}?ca={office.ca_file}"
 
 
@@ -81,7 +81,7 @@ def closed(sock: socket.socket) -> bool:
     return True
 
 
-def test_all_is_as_without_it(daemon: Daemon, office: Office) -> None:
+def test_all_is_as_without_it(daemon: RunningDaemon, office: Office) -> None:
     """Small and large, one after another and many at once, and a watch."""
     with taskdash.connect(url(daemon, office)) as dash, dash.watch() as watch:
         dash.register("t", name="n", status="finish", text="x" * 500_000)
@@ -95,7 +95,7 @@ def test_all_is_as_without_it(daemon: Daemon, office: Office) -> None:
         assert len(seen) == 501
 
 
-def test_silence_is_judged_by_what_was_read(daemon: Daemon, office: Office) -> None:
+def test_silence_is_judged_by_what_was_read(daemon: RunningDaemon, office: Office) -> None:
     """A task behind TLS dies in time, though the kernel counts other bytes than we do."""
     with taskdash.connect(daemon.url) as plain, plain.watch({"status": "shutdown"}) as watch:
         raw = socket.create_connection(("127.0.0.1", tls_port(daemon)), 5)
@@ -108,7 +108,7 @@ def test_silence_is_judged_by_what_was_read(daemon: Daemon, office: Office) -> N
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
-def test_records_may_be_split_anywhere(daemon: Daemon, office: Office, size: int) -> None:
+def test_records_may_be_split_anywhere(daemon: RunningDaemon, office: Office, size: int) -> None:
     """The handshake and the frames, byte by byte."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = office.context().wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
@@ -138,7 +138,7 @@ def test_records_may_be_split_anywhere(daemon: Daemon, office: Office, size: int
 
 
 @pytest.mark.fault(36)
-def test_other_protocols_are_shown_out(daemon: Daemon) -> None:
+def test_other_protocols_are_shown_out(daemon: RunningDaemon) -> None:
     """Plain frames and HTTP on the TLS port, TLS on the plain one; each in a moment."""
     for data in (TASKDASH.heartbeat * 10, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"):
         with socket.create_connection(("127.0.0.1", tls_port(daemon)), 5) as sock:
@@ -153,7 +153,7 @@ def test_other_protocols_are_shown_out(daemon: Daemon) -> None:
 
 
 @pytest.mark.fault(27)
-def test_a_handshake_that_does_not_come_is_not_waited_for(daemon: Daemon) -> None:
+def test_a_handshake_that_does_not_come_is_not_waited_for(daemon: RunningDaemon) -> None:
     """Nor one that stops half-way; others are served meanwhile."""
     with (
         socket.create_connection(("127.0.0.1", tls_port(daemon)), 5) as nothing,
@@ -167,7 +167,7 @@ def test_a_handshake_that_does_not_come_is_not_waited_for(daemon: Daemon) -> Non
 
 
 @pytest.mark.fault(36)
-def test_old_versions_are_refused(daemon: Daemon, office: Office) -> None:
+def test_old_versions_are_refused(daemon: RunningDaemon, office: Office) -> None:
     """TLS 1.1 and below (RFC 8996)."""
     context = office.context()
     with pytest.warns(DeprecationWarning, match="TLSv1"):
@@ -183,7 +183,7 @@ def test_old_versions_are_refused(daemon: Daemon, office: Office) -> None:
 
 
 @pytest.mark.fault(36)
-def test_a_certificate_that_is_over_is_not_believed(daemon: Daemon, office: Office) -> None:
+def test_a_certificate_that_is_over_is_not_believed(daemon: RunningDaemon, office: Office) -> None:
     """A client's, by the daemon."""
     long_ago = datetime(2020, 1, 1, tzinfo=UTC)
     over = office.ca.issue_cert("127.0.0.1", common_name="boss", not_after=long_ago)
@@ -191,12 +191,12 @@ def test_a_certificate_that_is_over_is_not_believed(daemon: Daemon, office: Offi
 
 
 @pytest.mark.fault(36)
-def test_a_clients_certificate_of_another_authority(daemon: Daemon, office: Office) -> None:
+def test_a_clients_certificate_of_another_authority(daemon: RunningDaemon, office: Office) -> None:
     """It is refused, not taken for none."""
     refuses(daemon, office, trustme.CA().issue_cert("127.0.0.1", common_name="boss"))
 
 
-def refuses(daemon: Daemon, office: Office, certificate: trustme.LeafCert) -> None:
+def refuses(daemon: RunningDaemon, office: Office, certificate: trustme.LeafCert) -> None:
     context = office.context()
     certificate.configure_cert(context)
     began = time.monotonic()
@@ -216,7 +216,7 @@ def refuses(daemon: Daemon, office: Office, certificate: trustme.LeafCert) -> No
 
 
 @pytest.mark.fault(36)
-def test_another_authority_is_not_believed(daemon: Daemon, tmp_path: Path) -> None:
+def test_another_authority_is_not_believed(daemon: RunningDaemon, tmp_path: Path) -> None:
     """Neither the daemon by the client, nor the client by the daemon."""
     other = Office(tmp_path)
     with pytest.raises(taskdash.TaskDashError):
@@ -225,7 +225,7 @@ def test_another_authority_is_not_believed(daemon: Daemon, tmp_path: Path) -> No
 
 def test_a_new_certificate_is_taken_up_by_a_reload(office: Office, tmp_path: Path) -> None:
     """SIGHUP; a bad one is logged and the old one stays."""
-    with Daemon(tmp_path, env=office.env) as daemon:
+    with running_daemon(tmp_path, env=office.env) as daemon:
 
         def shown() -> str:
             return ssl.get_server_certificate(("127.0.0.1", tls_port(daemon)))
@@ -245,7 +245,7 @@ def test_a_client_certificate_is_an_identity(office: Office, tmp_path: Path) -> 
     """Its common name, if a token was made for that; another name must bring a token."""
     command = [sys.executable, "-m", "taskdashd", "token", "create", "backup", "--data", tmp_path]
     subprocess.run([*command, "--group", "a"], check=True, capture_output=True)
-    with Daemon(tmp_path, "--auth", "tokens", env=office.env) as daemon:
+    with running_daemon(tmp_path, auth="tokens", env=office.env) as daemon:
         for name, errid in (("backup", 0), ("stranger", 1003)):
             context = office.context()
             office.ca.issue_cert(common_name=name).configure_cert(context)
@@ -273,7 +273,7 @@ def test_cert_init_makes_all_that_an_office_needs(tmp_path: Path) -> None:
     }
     for name in ("ca.key", "server.key"):
         assert os.stat(tmp_path / "tls" / name).st_mode & 0o077 == 0  # noqa: PTH116
-    with Daemon(tmp_path / "data", env=env) as daemon:
+    with running_daemon(tmp_path / "data", env=env) as daemon:
         where = f"taskdashs://localhost:{tls_port(daemon)}?ca={tmp_path / 'tls' / 'ca.pem'}"
         with taskdash.connect(where) as dash:
             dash.register("t", name="n", status="finish")

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from wire_client import Daemon, Wire
+from wire_client import Wire, WiredDaemon
 
 
 def status(wire: Wire, **body: Any) -> dict[str, Any]:
     return wire.call("Status", body)
 
 
-def test_it_counts_and_measures(start: Callable[..., Daemon]) -> None:
+def test_it_counts_and_measures(start: Callable[..., WiredDaemon]) -> None:
     """Tasks by status, connections, watches, commits and the file."""
     daemon = start()
     wire = daemon.connect()
@@ -28,19 +28,19 @@ def test_it_counts_and_measures(start: Callable[..., Daemon]) -> None:
     assert (after["rev"], after["writes_waiting"]) == (4, 0)
     assert 1 <= after["commits"]["count"] <= 4
     assert 0 < after["commits"]["p50_ms"] <= after["commits"]["max_ms"]
-    assert after["pid"] == daemon.process.pid
+    assert after["pid"] == daemon.pid
     assert after["uptime"] > 0
     assert after["started_at"] < after["time"]
     assert after["memory_bytes"] > 1 << 20
     assert set(after["database"]) == {"bytes", "wal_bytes", "free_bytes", "sqlite"}
 
 
-def test_the_database_is_checked_when_that_is_asked_for(daemon: Daemon) -> None:
+def test_the_database_is_checked_when_that_is_asked_for(daemon: WiredDaemon) -> None:
     """And only then: it reads the whole file."""
     assert status(daemon.connect(), check=True)["database"]["check"] == "ok"
 
 
-def test_a_bad_field_is_refused(daemon: Daemon) -> None:
+def test_a_bad_field_is_refused(daemon: WiredDaemon) -> None:
     """By name."""
     reply = daemon.connect().call("Status", {"check": "yes"}, errid=1000)
     assert "check" in reply["detail"]

@@ -9,10 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
-from daemon import Daemon, taskdashd
+from processes import taskdashd
 from wire_client import Wire
 
 import taskdash
+from taskdash.testing import RunningDaemon, running_daemon
 from taskdashd.settings.tokens import FILE_NAME, TokenError, TokenFile
 
 
@@ -27,7 +28,7 @@ def secret_of(token: str) -> str:
     return token.split("_", 2)[2]
 
 
-def connect(daemon: Daemon, token: str, monkeypatch: pytest.MonkeyPatch) -> taskdash.Client:
+def connect(daemon: RunningDaemon, token: str, monkeypatch: pytest.MonkeyPatch) -> taskdash.Client:
     monkeypatch.setenv("TASKDASH_TOKEN", token)
     return taskdash.connect(daemon.url)
 
@@ -36,7 +37,7 @@ def connect(daemon: Daemon, token: str, monkeypatch: pytest.MonkeyPatch) -> task
 def test_a_token_works_until_it_is_revoked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Made and revoked while the daemon runs; who holds it is cut off."""
     operator = made(tmp_path, "boss", "--role", "operator")
-    with Daemon(tmp_path, "--auth", "tokens") as daemon:
+    with running_daemon(tmp_path, auth="tokens") as daemon:
         with connect(daemon, operator, monkeypatch) as dash:
             dash.register("t", name="n", status="finish")
         backup = made(tmp_path, "backup", "--group", "a", "--expires", "90d")
@@ -51,8 +52,8 @@ def test_a_token_works_until_it_is_revoked(tmp_path: Path, monkeypatch: pytest.M
                 # A new connection would need a token too.
                 dash.find("a/t")
         text = json.dumps(daemon.log) + (tmp_path / FILE_NAME).read_text()
-        limits = Path(f"/proc/{daemon.process.pid}/limits").read_text()
-        text += Path(f"/proc/{daemon.process.pid}/cmdline").read_text()
+        limits = Path(f"/proc/{daemon.pid}/limits").read_text()
+        text += Path(f"/proc/{daemon.pid}/cmdline").read_text()
     for token in (operator, backup):
         assert secret_of(token) not in text
     # No core is left that would hold them.
@@ -163,7 +164,7 @@ def test_what_is_wrong_with_a_token_is_not_told(tmp_path: Path) -> None:
     assert taskdashd("token", "revoke", "revoked", "--data", tmp_path).returncode == 0
     wrong = good[:-4] + ("aaaa" if good[-4:] != "aaaa" else "bbbb")
     expires = json.loads((tmp_path / FILE_NAME).read_text())["tokens"][-1]["expires_at"]
-    with Daemon(tmp_path, "--auth", "tokens") as daemon:
+    with running_daemon(tmp_path, auth="tokens") as daemon:
         while time.time() < expires:
             pass
         said = []
@@ -207,10 +208,10 @@ def test_other_machines_are_not_let_in_without_tokens(tmp_path: Path) -> None:
     refused = taskdashd("run", "--listen", "0.0.0.0:0", "--data", tmp_path)
     assert refused.returncode == 1
     assert "taskdashd token create" in refused.stderr
-    with Daemon(tmp_path, "--listen", "0.0.0.0:0", "--auth", "open") as daemon:
+    with running_daemon(tmp_path, listen="0.0.0.0:0", auth="open") as daemon:
         assert any("auth is open" in line["event"] for line in daemon.log)
     made(tmp_path, "one")
-    with Daemon(tmp_path, "--listen", "0.0.0.0:0") as daemon:
+    with running_daemon(tmp_path, listen="0.0.0.0:0") as daemon:
         assert not any("auth is open" in line["event"] for line in daemon.log)
         with pytest.raises(taskdash.TaskDashError):
             taskdash.connect(f"taskdash://127.0.0.1:{daemon.port}")
@@ -220,9 +221,8 @@ def test_other_machines_are_not_let_in_without_tokens(tmp_path: Path) -> None:
 def test_whoever_does_not_sign_in_is_not_kept(tmp_path: Path) -> None:
     """However it beats."""
     made(tmp_path, "one")
-    env = {"TASKDASHD_SIGN_IN_TIMEOUT": "0.3"}
     with (
-        Daemon(tmp_path, "--auth", "tokens", env=env) as daemon,
+        running_daemon(tmp_path, auth="tokens", sign_in_timeout=0.3) as daemon,
         socket.create_connection(("127.0.0.1", daemon.port), 10) as sock,
     ):
         assert sock.recv(1) == b""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from wire_client import EVENT, Daemon
+from wire_client import EVENT, WiredDaemon
 
 SESSION = Path(__file__).parents[2] / "protocol" / "vectors" / "session.json"
 
@@ -25,7 +25,7 @@ def agrees(said: Any, expected: Any) -> bool:
     return bool(said == expected)
 
 
-def test_the_worked_session_goes_as_it_is_written(start: Callable[..., Daemon]) -> None:
+def test_the_worked_session_goes_as_it_is_written(start: Callable[..., WiredDaemon]) -> None:
     steps = json.loads(SESSION.read_text())["vectors"]
     wire = start().connect()
     events: list[Any] = []

@@ -1,27 +1,22 @@
 """A client of the wire contract that shares no code with the project: sockets, struct, JSON,
-msgpack. It also starts the daemon as its own process. Every reply that `call` reads is held
-against what the contract says of all replies."""
+msgpack. Only the daemon's process is the project's own (`taskdash.testing`): that one speaks no
+wire. Every reply that `call` reads is held against what the contract says of all replies."""
 
 import itertools
 import json
-import os
-import queue
 import re
-import signal
 import socket
 import struct
-import subprocess
-import sys
-import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgpack
+
+from taskdash.testing import RunningDaemon
 
 REQUEST, EVENT, TCPX_REPLY, HEARTBEAT, TOKEN = 2, 3, 4, 1392, 1393
 BEAT = bytes.fromhex("00 00 00 06 93 cd 05 70 c0 c0")
@@ -350,95 +345,20 @@ def close_all() -> None:
         _open.pop().close()
 
 
-class Daemon:
-    """The real daemon, as a process. Settings go in as TASKDASHD_* variables."""
-
-    def __init__(self, data: Path, settings: Mapping[str, Any]) -> None:
-        env = {k: v for k, v in os.environ.items() if not k.startswith("TASKDASHD_")}
-        env |= {f"TASKDASHD_{name.upper()}": str(value) for name, value in settings.items()}
-        command = [sys.executable, "-m", "taskdashd", "run", "--listen", "127.0.0.1:0"]
-        command += ["--data", str(data)]
-        self.data = data
-        self.settings = settings
-        self.started_at = time.monotonic()
-        self.process = subprocess.Popen(
-            command, env=env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
-        self.log: list[str] = []
-        self._lines: queue.Queue[str | None] = queue.Queue()
-        self._drain = threading.Thread(target=self._read_log, daemon=True)
-        self._drain.start()
-        host, _, port = self.logged("listening")["address"].rpartition(":")
-        self.address = (host, int(port))
-        self.ready_at = time.monotonic()
-
-    def _read_log(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.log.append(line.decode(errors="replace"))
-            self._lines.put(self.log[-1])
-        self._lines.put(None)
-
-    def logged(self, event: str, within: float = 15.0) -> dict[str, Any]:
-        """Wait for a line of the log."""
-        deadline = time.monotonic() + within
-        while True:
-            line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
-            assert line is not None, "the daemon has ended:\n" + "".join(self.log)
-            with suppress(ValueError):
-                entry = json.loads(line)
-                if entry.get("event") == event:
-                    return entry
+class WiredDaemon(RunningDaemon):
+    """A daemon's process, with connections of this client's."""
 
     def connect(self, **options: Any) -> Wire:
-        return Wire(self.address, **options)
+        return Wire(("127.0.0.1", self.port), **options)
 
     def connect_tcpx(self) -> TcpxWire:
-        return TcpxWire(self.address)
-
-    def signal(self, number: int) -> None:
-        self.process.send_signal(number)
-
-    def memory(self) -> int:
-        """Resident bytes."""
-        pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
-        return int(pages) * os.sysconf("SC_PAGESIZE")
-
-    def peak(self) -> int:
-        """The most bytes that were ever resident."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.partition("VmHWM:")[2].split()[0]) << 10
-
-    def kill(self) -> None:
-        """End it as a power cut would."""
-        self.process.kill()
-        self.wait()
-
-    def stop(self) -> int:
-        """SIGTERM; returns the exit code."""
-        if self.process.poll() is None:
-            self.signal(signal.SIGCONT)
-            self.signal(signal.SIGTERM)
-        return self.wait()
-
-    def wait(self) -> int:
-        """Wait for the end of a daemon that was told to stop; returns the exit code."""
-        try:
-            code = self.process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            raise
-        finally:
-            self._drain.join(timeout=5)
-            if self.process.stderr is not None:
-                self.process.stderr.close()
-        return code
+        return TcpxWire(("127.0.0.1", self.port))
 
     def faults(self) -> list[str]:
         """Lines of the log that no peer may ever provoke."""
         signs = ("Traceback", "unexpected fault", '"exception"', '"level": "critical"')
-        return [line for line in self.log if any(sign in line for sign in signs)]
+        lines = map(json.dumps, self.log)
+        return [line for line in lines if any(sign in line for sign in signs)]
 
 
 def revs(events: Iterable[Event]) -> list[int]:

@@ -6,10 +6,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from daemon import Daemon, taskdashd
+from processes import taskdashd
 from world import World
 
 import taskdash
+from taskdash.testing import running_daemon
 from taskdashd.store import backup
 from taskdashd.store.backup import BackupError
 from taskdashd.store.database import DATABASE_NAME, RESTORING_NAME
@@ -63,7 +64,7 @@ def test_a_copy_put_back_is_the_same(data: Path, tmp_path: Path) -> None:
 @pytest.mark.fault(41)
 def test_a_copy_made_under_load_is_of_one_moment(tmp_path: Path) -> None:
     """Everything up to its rev is in it, and nothing after; the daemon is not held up."""
-    with Daemon(tmp_path / "data") as daemon:
+    with running_daemon(tmp_path / "data") as daemon:
         stop = threading.Event()
         written: list[int] = []
 
@@ -98,9 +99,9 @@ def test_a_copy_made_under_load_is_of_one_moment(tmp_path: Path) -> None:
 
 
 def test_a_daemon_keeps_so_many_backups_of_its_own(tmp_path: Path) -> None:
-    """`--backup-every`, `--backup-keep`, and `restore --newest` afterwards."""
+    """`backup_every`, `backup_keep`, and `restore --newest` afterwards."""
     data = tmp_path / "data"
-    with Daemon(data, "--backup-every", "1s", "--backup-keep", "2") as daemon:
+    with running_daemon(data, backup_every="1s", backup_keep=2) as daemon:
         daemon.wait_for("backed up", count=4)
         refused = taskdashd("restore", "--newest", "--force", "--data", data)
         assert refused.returncode == 1
@@ -119,10 +120,10 @@ def test_a_daemon_keeps_so_many_backups_of_its_own(tmp_path: Path) -> None:
 def test_a_backup_that_fails_is_logged_and_tried_again(tmp_path: Path) -> None:
     """A file where the directory should be."""
     (tmp_path / "in-the-way").write_text("")
-    with Daemon(
+    with running_daemon(
         tmp_path / "data",
-        "--backup-every=1s",
-        env={"TASKDASHD_BACKUP_DIR": str(tmp_path / "in-the-way")},
+        backup_every="1s",
+        backup_dir=tmp_path / "in-the-way",
     ) as daemon:
         daemon.wait_for("the backup failed")
         (tmp_path / "in-the-way").unlink()

@@ -7,9 +7,10 @@ import urllib.request
 from pathlib import Path
 from typing import Any, Self
 
-from daemon import Daemon, taskdashd
+from processes import taskdashd
 
 import taskdash
+from taskdash.testing import RunningDaemon
 from taskdash_protocol.families.tasks import Register
 
 PEOPLE: dict[str, dict[str, Any]] = {
@@ -27,8 +28,7 @@ class Office:
 
     def __init__(self, data: Path, *, port: int = 0, **settings: object) -> None:
         self.data = data
-        env = {f"TASKDASHD_{name.upper()}": str(value) for name, value in settings.items()}
-        self.daemon = Daemon(data, "--web", f"127.0.0.1:{port}", env=env)
+        self.daemon = RunningDaemon(data, {"web": f"127.0.0.1:{port}", **settings})
         self.address = self.daemon.wait_for("the board is at")["address"]
         self.url = f"http://{self.address}"
         self.port = int(self.address.rpartition(":")[2])

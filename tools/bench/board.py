@@ -14,13 +14,12 @@ import select
 import shutil
 import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+import servers
 from playwright.sync_api import sync_playwright
 
 import taskdash
@@ -30,34 +29,6 @@ GROUPS = ("cut", "paint", "sound", "desk")
 SLOWED = 4
 INTERACTIVE_RUNS = 5
 CHANGES_SEEN = 40
-
-
-class Daemon:
-    """A daemon with a board, on the first core."""
-
-    def __init__(self, data: Path) -> None:
-        command = ["taskset", "-c", "0", sys.executable, "-m", "taskdashd", "run"]
-        command += ["--listen", "127.0.0.1:0", "--web", "127.0.0.1:0", "--data", str(data)]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        assert self.process.stderr is not None
-        addresses = {}
-        for line in self.process.stderr:
-            said = json.loads(line)
-            addresses[said["event"]] = said.get("address")
-            if said["event"] == "ready":
-                break
-        self.url = f"taskdash://{addresses['listening']}"
-        self.web = addresses["the board is at"]
-
-    def cpu_s(self) -> float:
-        """Give the processor time that it has taken, in seconds."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def memory_mib(self) -> float:
-        """Give its proportional set size."""
-        text = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
-        return int(text.split("\nPss:")[1].split()[0]) / 1024
 
 
 def cookie(web: str, user: str) -> str:
@@ -102,7 +73,7 @@ def furnish(dash: Any, people: int) -> None:
         )
 
 
-def told(daemon: Daemon, boards: list[socket.socket], rate: int, seconds: float) -> list[float]:
+def told(url: str, boards: list[socket.socket], rate: int, seconds: float) -> list[float]:
     """Make changes, and give how long after its commit each board was told of each, in seconds."""
     poll = select.epoll()
     by_fd = {board.fileno(): board for board in boards}
@@ -112,7 +83,7 @@ def told(daemon: Daemon, boards: list[socket.socket], rate: int, seconds: float)
     committed: dict[int, float] = {}
     late: list[float] = []
     end = time.perf_counter() + seconds
-    with taskdash.connect(daemon.url) as dash:
+    with taskdash.connect(url) as dash:
         due, number = time.perf_counter(), 0
         while (now := time.perf_counter()) < end + 1:
             if now >= due and now < end:
@@ -130,7 +101,7 @@ def told(daemon: Daemon, boards: list[socket.socket], rate: int, seconds: float)
     return late
 
 
-def first_page(daemon: Daemon, held: str) -> tuple[list[float], int]:
+def first_page(web: str, held: str) -> tuple[list[float], int]:
     """Give after how many milliseconds a slowed browser shows cards that can be used, and bytes."""
     name, _, value = held.partition("=")
     with sync_playwright() as playwright:
@@ -141,7 +112,7 @@ def first_page(daemon: Daemon, held: str) -> tuple[list[float], int]:
         weight = 0
         for _ in range(INTERACTIVE_RUNS):
             context = browser.new_context()
-            context.add_cookies([{"name": name, "value": value, "url": f"http://{daemon.web}"}])
+            context.add_cookies([{"name": name, "value": value, "url": f"http://{web}"}])
             page = context.new_page()
             page.context.new_cdp_session(page).send(
                 "Emulation.setCPUThrottlingRate", {"rate": SLOWED}
@@ -151,7 +122,7 @@ def first_page(daemon: Daemon, held: str) -> tuple[list[float], int]:
                 " window.usable = performance.now(); seen.disconnect(); } })"
                 ".observe(document, {childList: true, subtree: true})"
             )
-            page.goto(f"http://{daemon.web}/")
+            page.goto(f"http://{web}/")
             page.locator(".card button").first.wait_for()
             took.append(page.evaluate("window.usable"))
             weight = page.evaluate(
@@ -162,7 +133,7 @@ def first_page(daemon: Daemon, held: str) -> tuple[list[float], int]:
     return took, weight
 
 
-def on_screen(daemon: Daemon, held: str) -> list[float]:
+def on_screen(url: str, web: str, held: str) -> list[float]:
     """Give after how many milliseconds each of some changes was on a real screen."""
     name, _, value = held.partition("=")
     waits = """mark => new Promise(done => { const seen = () => {
@@ -172,14 +143,14 @@ def on_screen(daemon: Daemon, held: str) -> list[float]:
         if (!seen()) new MutationObserver((_, watch) => seen() && watch.disconnect())
             .observe(document.body, {childList: true, subtree: true, characterData: true}) })"""
     took: list[float] = []
-    with sync_playwright() as playwright, taskdash.connect(daemon.url) as dash:
+    with sync_playwright() as playwright, taskdash.connect(url) as dash:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
         context = browser.new_context()
-        context.add_cookies([{"name": name, "value": value, "url": f"http://{daemon.web}"}])
+        context.add_cookies([{"name": name, "value": value, "url": f"http://{web}"}])
         page = context.new_page()
-        page.goto(f"http://{daemon.web}/")
+        page.goto(f"http://{web}/")
         page.locator(".card button").first.wait_for()
         for number in range(CHANGES_SEEN):
             page.evaluate(f"mark => {{ window.seen = ({waits})(mark) }}", f"seen-{number}")
@@ -196,26 +167,28 @@ def main() -> None:
         arguments.add_argument(f"--{name}", type=int, default=default)
     given = arguments.parse_args()
     os.sched_setaffinity(0, {1})
-    with tempfile.TemporaryDirectory() as directory:
-        daemon = Daemon(Path(directory))
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        servers.running(Path(directory), web="127.0.0.1:0") as daemon,
+    ):
+        web = daemon.wait_for("the board is at")["address"]
+        server = servers.Server("taskdashd", "frames", daemon.port, daemon.pid, daemon.data)
         with taskdash.connect(daemon.url) as dash:
             furnish(dash, given.people)
-        alone = daemon.memory_mib()
-        cookies = [cookie(daemon.web, f"u{number}") for number in range(given.people)]
-        boards = [open_board(daemon.web, cookies[n % given.people]) for n in range(given.boards)]
+        alone = server.memory_kib() / 1024
+        cookies = [cookie(web, f"u{number}") for number in range(given.people)]
+        boards = [open_board(web, cookies[n % given.people]) for n in range(given.boards)]
         time.sleep(1)
-        before_cpu, before, idle = daemon.cpu_s(), time.perf_counter(), daemon.memory_mib()
-        late = told(daemon, boards, given.rate, given.seconds)
-        cpu = (daemon.cpu_s() - before_cpu) / (time.perf_counter() - before)
-        busy = daemon.memory_mib()
+        before_cpu, before, idle = server.cpu_s(), time.perf_counter(), server.memory_kib() / 1024
+        late = told(daemon.url, boards, given.rate, given.seconds)
+        cpu = (server.cpu_s() - before_cpu) / (time.perf_counter() - before)
+        busy = server.memory_kib() / 1024
         # The browser has the whole machine, as on a desk.
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
-        took, weight = first_page(daemon, cookies[0])
-        seen = sorted(on_screen(daemon, cookies[0]))
+        took, weight = first_page(web, cookies[0])
+        seen = sorted(on_screen(daemon.url, web, cookies[0]))
         for board in boards:
             board.close()
-        daemon.process.terminate()
-        daemon.process.wait(20)
     late.sort()
     shown = {share: late[int(len(late) * share)] * 1000 for share in (0.5, 0.99)}
     print(f"{given.boards} boards of {given.people} people, {given.rate} changes a second")

@@ -1,6 +1,5 @@
 """The servers under test, each on loopback and on one core, with a data directory of its own."""
 
-import json
 import os
 import shutil
 import socket
@@ -13,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import wires
+
+from taskdash.testing import COMMAND, RunningDaemon, running_daemon
 
 HERE = Path(__file__).parent
 BUILD = HERE / ".build"
@@ -65,26 +66,25 @@ def process(
 
 # The load comes from one address, as fast as it can; the others have no such limits.
 _UNLIMITED = {
-    "TASKDASHD_MAX_CONNECTIONS_PER_ADDRESS": "1000000",
-    "TASKDASHD_REQUEST_RATE": "off",
-    "TASKDASHD_IDENTITY_RATE": "off",
+    "max_connections_per_address": 1_000_000,
+    "request_rate": "off",
+    "identity_rate": "off",
 }
 
 
 @contextmanager
-def taskdashd(data: Path, **settings: str) -> Iterator[Server]:
-    command = [sys.executable, "-m", "taskdashd", "run", "--listen", "127.0.0.1:0"]
-    env = {**os.environ, **_UNLIMITED, **settings}
-    with process(*command, "--data", str(data), stderr=subprocess.PIPE, env=env) as running:
-        assert running.stderr is not None
-        address = ""
-        for line in running.stderr:
-            event = json.loads(line)
-            if event["event"] == "listening":
-                address = event["address"]
-            if event["event"] == "ready":
-                break
-        yield Server("taskdashd", "frames", int(address.rpartition(":")[2]), running.pid, data)
+def running(data: Path, **settings: object) -> Iterator[RunningDaemon]:
+    """Run our daemon on its core, and end it in order."""
+    pinned = ("taskset", "-c", str(SERVER_CORE), *COMMAND)
+    with running_daemon(data, command=pinned, **settings) as daemon:
+        yield daemon
+        daemon.stop()
+
+
+@contextmanager
+def taskdashd(data: Path, **settings: object) -> Iterator[Server]:
+    with running(data, **_UNLIMITED, **settings) as daemon:
+        yield Server("taskdashd", "frames", daemon.port, daemon.pid, data)
 
 
 _TOKENS: dict[str, bytes] = {}
@@ -102,7 +102,7 @@ def taskdashd_with_tokens(data: Path) -> Iterator[Server]:
         wires.sign_in_with(made.stdout.strip())
         _TOKENS["file"] = file.read_bytes()
     file.write_bytes(_TOKENS["file"])
-    with taskdashd(data, TASKDASHD_AUTH="tokens") as server:
+    with taskdashd(data, auth="tokens") as server:
         server.wire = "hello"
         yield server
 

@@ -20,10 +20,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from signal import SIGKILL, SIGTERM
+from signal import SIGCONT, SIGKILL, SIGTERM
 from typing import Any, Final
 
 try:
@@ -31,82 +31,190 @@ try:
 except ImportError:  # only the fixture needs it
     pytest = None  # type: ignore[assignment]
 
-START_TIMEOUT_S: Final = 20.0
+COMMAND: Final = (sys.executable, "-m", "taskdashd")
+WAIT_TIMEOUT_S: Final = 20.0
 STOP_TIMEOUT_S: Final = 15.0
+_LINES_SHOWN_MAX: Final = 8
+_LINE_CHARACTERS_MAX: Final = 300
 
 
 class RunningDaemon:
-    """A daemon's process. `url` is for `taskdash.connect` and TASKDASH_URL."""
+    """A daemon's process. `url` is for `taskdash.connect` and TASKDASH_URL.
 
-    def __init__(self, data: Path, settings: dict[str, Any], port: int = 0) -> None:
+    `log` is what it has logged since its start: a dict a line, with the fact as `event`; a line
+    that is no JSON is the `text` of an empty event.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        settings: Mapping[str, Any] | None = None,
+        port: int = 0,
+        *,
+        env: Mapping[str, str] | None = None,
+        command: Sequence[str] = COMMAND,
+    ) -> None:
         self.data = data
-        self._settings = settings
-        self._start(port)
+        self._settings = {
+            "listen": f"127.0.0.1:{port}",
+            "log_format": "json",
+            **(settings or {}),
+        }
+        self._env = dict(env or {})
+        self._command = command
+        self._logged = threading.Condition()
+        self._start()
 
-    def kill(self) -> None:
-        """End it as a pulled plug would."""
-        self._end(SIGKILL)
+    @property
+    def url(self) -> str:
+        """Where it listens, for `taskdash.connect`."""
+        return f"taskdash://{self.address}"
 
-    def stop(self) -> None:
-        """End it in order."""
-        self._end(SIGTERM)
+    @property
+    def port(self) -> int:
+        """Give the port at which it listens."""
+        return int(self.address.rpartition(":")[2])
+
+    @property
+    def pid(self) -> int:
+        """Give the number of its process."""
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """With what it has ended; None while it runs."""
+        return self._process.poll()
+
+    def wait_for(
+        self, event: str, timeout_s: float = WAIT_TIMEOUT_S, count: int = 1
+    ) -> dict[str, Any]:
+        """Wait for a line of the log, or for so many of the same event, and give the last.
+
+        Raises `TimeoutError`, at once where the daemon ends without it.
+        """
+
+        def found() -> dict[str, Any] | None:
+            lines = [line for line in self.log if line["event"] == event]
+            return lines[count - 1] if len(lines) >= count else None
+
+        with self._logged:
+            self._logged.wait_for(lambda: self._has_ended or found(), timeout_s)
+            line = found()
+        if line is None:
+            until = "before its end" if self._has_ended else f"within {timeout_s:g} s"
+            wanted = repr(event) if count == 1 else f"{event!r} {count} times"
+            raise TimeoutError(f"taskdashd has not logged {wanted} {until}{self._last_lines()}")
+        return line
+
+    def signal(self, number: int) -> None:
+        """Send it a signal, if it still runs."""
+        self._process.send_signal(number)
+
+    def kill(self) -> int:
+        """End it as a pulled plug would; gives its exit code."""
+        self.signal(SIGKILL)
+        return self.wait()
+
+    def stop(self) -> int:
+        """End it in order; gives its exit code."""
+        self.signal(SIGTERM)
+        # A process that was stopped by SIGSTOP ends by a SIGTERM only once it goes on.
+        self.signal(SIGCONT)
+        return self.wait()
+
+    def wait(self, timeout_s: float = STOP_TIMEOUT_S) -> int:
+        """Wait until it has ended by itself, or by a signal; gives its exit code.
+
+        Raises `TimeoutError` where it has not, and kills it.
+        """
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            message = f"taskdashd has not ended within {timeout_s:g} s{self._last_lines()}"
+            raise TimeoutError(message) from None
+        finally:
+            self._reader.join()
+            assert self._process.stderr is not None
+            self._process.stderr.close()
 
     def restart(self) -> None:
         """Start it again after `kill` or `stop`, at the same address and with the same data."""
-        self._start(int(self.url.rpartition(":")[2]))
+        self._settings["listen"] = self.address
+        self._start()
 
-    def _start(self, port: int) -> None:
-        command = [sys.executable, "-m", "taskdashd", "run", "--listen", f"127.0.0.1:{port}"]
-        command += ["--data", str(self.data), "--log-format", "json"]
-        for name, value in self._settings.items():
-            command += [f"--{name.replace('_', '-')}", str(value)]
+    def _start(self) -> None:
         env = {
             name: value for name, value in os.environ.items() if not name.startswith("TASKDASHD")
         }
-        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=env)
-        self._said: list[str] = []
-        self._address = ""
-        self._is_ready = threading.Event()
+        env |= {f"TASKDASHD_{name.upper()}": _said(what) for name, what in self._settings.items()}
+        self.log: list[dict[str, Any]] = []
+        self._has_ended = False
+        self._process = subprocess.Popen(
+            [*self._command, "run", "--data", str(self.data)],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            env=env | self._env,
+        )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        if not self._is_ready.wait(START_TIMEOUT_S) or not self._address:
-            self._end(SIGKILL)
-            raise RuntimeError("taskdashd does not start:\n" + "".join(self._said))
-        self.url = f"taskdash://{self._address}"
+        try:
+            self.address: str = self.wait_for("listening")["address"]
+            self.wait_for("ready")
+        except TimeoutError:
+            self.kill()
+            raise RuntimeError(f"taskdashd does not start{self._last_lines()}") from None
+        except BaseException:
+            self.kill()
+            raise
 
     def _read(self) -> None:
         assert self._process.stderr is not None
         for line in self._process.stderr:
-            self._said.append(line)
             try:
                 fact = json.loads(line)
             except ValueError:
-                continue
-            if fact.get("event") == "listening":
-                self._address = fact["address"]
-            elif fact.get("event") == "ready":
-                self._is_ready.set()
-        # It has ended: nobody needs to wait any more.
-        self._is_ready.set()
+                fact = {"event": "", "text": line}
+            with self._logged:
+                self.log.append(fact)
+                self._logged.notify_all()
+        with self._logged:
+            self._has_ended = True
+            self._logged.notify_all()
 
-    def _end(self, number: int) -> None:
-        if self._process.poll() is None:
-            self._process.send_signal(number)
-        self._process.wait(STOP_TIMEOUT_S)
-        self._reader.join()
-        assert self._process.stderr is not None
-        self._process.stderr.close()
+    def _last_lines(self) -> str:
+        # Not the whole log: what failed would be out of sight in the report of a test.
+        last = self.log[-_LINES_SHOWN_MAX:]
+        lines = [line.get("text") or json.dumps(line, ensure_ascii=False) for line in last]
+        return ":\n" + "\n".join(line.rstrip()[:_LINE_CHARACTERS_MAX] for line in lines)
+
+
+def _said(value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value)
 
 
 @contextmanager
-def running_daemon(data: Path | None = None, **settings: Any) -> Iterator[RunningDaemon]:
+def running_daemon(
+    data: Path | None = None,
+    *,
+    port: int = 0,
+    env: Mapping[str, str] | None = None,
+    command: Sequence[str] = COMMAND,
+    **settings: Any,
+) -> Iterator[RunningDaemon]:
     """Run a daemon until the block ends, in a temporary directory unless `data` names one.
 
-    `settings` are the daemon's, such as `heartbeat_timeout=1`. Raises `RuntimeError` with what it
-    said, where it does not start.
+    `settings` are the daemon's, such as `heartbeat_timeout=1` or `passwords=True`; `env` is added
+    to its environment, and `command` stands in the place of `python -m taskdashd`. Raises
+    `RuntimeError` with what it said, where it does not start.
     """
     with tempfile.TemporaryDirectory(prefix="taskdash-") as directory:
-        daemon = RunningDaemon(data or Path(directory), settings)
+        daemon = RunningDaemon(data or Path(directory), settings, port, env=env, command=command)
         try:
             yield daemon
         finally:
