@@ -143,3 +143,11 @@ def test_top_names_the_package_that_is_missing(run: Run) -> None:
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert "pip install 'taskdash[top]'" in done.stderr
+
+
+def test_the_daemon_names_the_extra_that_is_missing(run: Run) -> None:
+    for words in ((), ("run",), ("--version",)):
+        done = run("taskdashd", *words)
+        assert (done.returncode, done.stdout) == (1, "")
+        needed = 'taskdashd needs the daemon\'s parts: pip install "taskdash[daemon]"\n'
+        assert done.stderr == needed

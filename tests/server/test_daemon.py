@@ -162,6 +162,33 @@ def test_a_bad_setting_is_named_with_where_it_came_from(
     assert "Traceback" not in result.stderr
 
 
+HIDING = """
+import sys
+missing = sys.argv.pop(1)
+class Hiding:
+    def find_spec(self, name, path=None, target=None):
+        if name == missing:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Hiding())
+from taskdashd.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("missing", ["trio", "apsw", "h11", "argon2", "taskdashd.daemon"])
+def test_a_package_that_is_missing_is_told_of_in_a_line(missing: str, tmp_path: Path) -> None:
+    """With what to install; but a part of our own that is missing is a fault to be seen."""
+    command = [sys.executable, "-c", HIDING, missing, "run", "--listen", "127.0.0.1:0"]
+    command += ["--data", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert done.returncode == 1
+    if missing.startswith("taskdashd"):
+        assert "Traceback" in done.stderr
+    else:
+        needed = 'taskdashd needs the daemon\'s parts: pip install "taskdash[daemon]"\n'
+        assert done.stderr == needed
+
+
 def test_flags_stand_over_environment_over_file_over_defaults(tmp_path: Path) -> None:
     """And `taskdashd config` shows each value with where it came from."""
     path = tmp_path / "t.toml"
