@@ -6,9 +6,13 @@ time.
 """
 
 import os
+from collections.abc import Generator
 
 import pytest
 from hypothesis import Phase, settings
+
+LINES_MAX = 20
+LINE_CHARACTERS_MAX = 300
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("hunt", deadline=None, phases=[Phase.explicit, Phase.generate])
@@ -33,6 +37,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def faults(item: pytest.Item) -> set[int]:
     """Say which rows of the table of faults a test covers."""
     return {number for mark in item.iter_markers("fault") for number in mark.args}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Bound what a failed assertion says, unless `-vv` wants all of it.
+
+    Its first lines tell what is wrong. A page of the board, or a reply with a thousand tasks, would
+    push them out of sight.
+    """
+    error = call.excinfo.value if call.excinfo is not None else None
+    if isinstance(error, AssertionError) and item.config.get_verbosity() < 2:
+        error.args = (bounded(str(error)),)
+    return (yield)
+
+
+def bounded(text: str) -> str:
+    """Cut a text after so many lines, and each line after so many characters."""
+    lines = text.splitlines()
+    left = len(lines) - LINES_MAX
+    more = [f"({left} lines more: pytest -vv)"] if left > 0 else []
+    return "\n".join([line[:LINE_CHARACTERS_MAX] for line in lines[:LINES_MAX]] + more)
 
 
 @pytest.fixture

@@ -13,6 +13,11 @@ def taskdashd(*words: object) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
+def last_lines(text: str, count: int = 8) -> str:
+    """Give the end of what a program has said, for the message of a test that fails."""
+    return "\n".join(line[:300] for line in text.splitlines()[-count:])
+
+
 def memory_kib(pid: int, what: str = "Pss") -> int:
     """Give what a process has in memory, as proc_pid_smaps(5) counts it: `Pss`, `Rss`."""
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()

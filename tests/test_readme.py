@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from processes import last_lines
 
 from taskdash.testing import running_daemon
 
@@ -41,7 +42,7 @@ def test_the_main_job_runs_on_a_real_command(tmp_path: Path) -> None:
         text=True,
         timeout=170,
     )
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == 0, last_lines(result.stderr)
     before, after = result.stdout.split("What to do next")
     assert re.search(r"^find-.*\tCount the files\tfinish\t", before, re.MULTILINE)
     assert re.search(r"^sleep-.*\tSleep a while\trunning\t", before, re.MULTILINE)

@@ -45,7 +45,7 @@ class Injection:
         self.log = log
         command = ["strace", "-f", "-o", str(log), "-e", f"trace={traced}", *options]
         self._strace = Process([*command, "-p", str(daemon.pid)])
-        self._strace.wait_line(lambda line: "attached" in line)
+        self._strace.wait_line("attached")
 
     @property
     def hits(self) -> int:

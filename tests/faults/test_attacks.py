@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import memory_kib, peak_kib
+from processes import last_lines, memory_kib, peak_kib
 
 from .conftest import Start
 from .wire import BEAT, Client, Gone, Process, WiredDaemon, frame, pace, request
@@ -397,9 +397,9 @@ def test_systemd_does_not_listen(tmp_path: Path) -> None:
     process = Process([*command, "--data", str(tmp_path / "data")], environment)
     try:
         with contextlib.suppress(AssertionError):
-            process.wait_line(lambda line: "ready" in line, 5)
+            process.wait_line("ready", 5)
         process.signal(signal.SIGTERM)
         process.wait_end()
     finally:
         process.close()
-    assert "Traceback" not in process.output
+    assert "Traceback" not in process.output, last_lines(process.output)

@@ -12,7 +12,7 @@ from typing import Any
 
 import apsw
 import pytest
-from processes import taskdashd
+from processes import last_lines, taskdashd
 
 from .conftest import Start
 from .wire import BEAT, WiredDaemon
@@ -296,7 +296,7 @@ def _refused_start(data: Path, *words: str) -> str:
     said = [line for line in refused.stderr.splitlines() if line.startswith("taskdashd:")]
     assert refused.returncode > 0
     assert "Traceback" not in refused.stderr
-    assert len(said) == 1, refused.stderr
+    assert len(said) == 1, last_lines(refused.stderr)
     for word in words:
         assert word in said[0], said[0]
     return said[0]

@@ -13,10 +13,11 @@ import struct
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgpack
+from processes import last_lines
 
 from taskdash.testing import RunningDaemon
 
@@ -205,19 +206,20 @@ class Process:
     def output(self) -> str:
         return "".join(self.lines)
 
-    def wait_line(self, wanted: Callable[[str], bool], timeout_s: float = DEADLINE_S) -> str:
-        """Wait for a line, among those said already or later."""
+    def wait_line(self, text: str, timeout_s: float = DEADLINE_S) -> str:
+        """Wait for a line with this text, among those said already or later."""
         end = time.monotonic() + timeout_s
         seen = 0
         with self._said:
             while True:
                 for line in self.lines[seen:]:
-                    if wanted(line):
+                    if text in line:
                         return line
                 seen = len(self.lines)
-                assert not self._over, f"it ended: {''.join(self.lines)}"
+                said = last_lines(self.output)
+                assert not self._over, f"it ended, and did not say {text!r}:\n{said}"
                 left = end - time.monotonic()
-                assert left > 0, f"not said in {timeout_s:g} s: {''.join(self.lines)[-3000:]}"
+                assert left > 0, f"{text!r} was not said within {timeout_s:g} s:\n{said}"
                 self._said.wait(left)
 
     def wait_end(self, timeout_s: float = DEADLINE_S) -> int:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from checkout import ROOT
+from processes import last_lines
 
 pytestmark = pytest.mark.soak
 
@@ -58,7 +59,7 @@ def build(into: Path) -> Path:
         text=True,
         timeout=900,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, last_lines(done.stderr)
     return Path(done.stdout.splitlines()[-1])
 
 
@@ -108,7 +109,7 @@ def test_it_is_installed_used_upgraded_and_purged(deb: Path, tmp_path: Path) -> 
     made = subprocess.run(
         [*command, release, str(root)], capture_output=True, text=True, timeout=900
     )
-    assert made.returncode == 0, made.stderr
+    assert made.returncode == 0, last_lines(made.stderr)
     shutil.copy(deb, root / "taskdash.deb")
     shutil.copy(Path(__file__).with_name("lifecycle"), root / "lifecycle")
     units = root / "etc/systemd/system"
@@ -128,5 +129,6 @@ def test_it_is_installed_used_upgraded_and_purged(deb: Path, tmp_path: Path) -> 
         timeout=200,
     )
     log = root / "log"
-    assert booted.returncode == 0, log.read_text() if log.exists() else booted.stdout
+    said = log.read_text() if log.exists() else booted.stdout
+    assert booted.returncode == 0, last_lines(said, 20)
     assert set((root / "difference").read_text().splitlines()) <= DIFFERENCE_OF_THE_SYSTEM

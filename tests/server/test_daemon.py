@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from processes import last_lines
 
 import taskdash
 from taskdash.testing import running_daemon
@@ -231,7 +232,7 @@ def test_the_unit_is_hardened() -> None:
         check=False,
     )
     exposure = float(result.stdout.split("Overall exposure level")[1].split(":")[1].split()[0])
-    assert exposure <= 1.5, result.stdout
+    assert exposure <= 1.5, last_lines(result.stdout)
 
 
 def test_the_example_configuration_is_valid() -> None:

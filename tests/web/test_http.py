@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from office import FREE, Office, furnish
+from processes import last_lines
 
 import taskdash
 from taskdash_protocol.requests import REQUESTS
@@ -376,7 +377,9 @@ def test_the_api_is_as_it_describes_itself(office: Office, tmp_path: Path) -> No
     for more, tested in ((others, len(described) - len(pages)), (no_cursors, len(pages))):
         words = [*command, *more]
         done = subprocess.run(words, capture_output=True, text=True, timeout=180, cwd=tmp_path)
-        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
+        # Before the failures it tells of what went well.
+        failures = done.stdout.partition(" FAILURES ")[2].partition("\n")[2]
+        assert done.returncode == 0, failures or last_lines(done.stdout + done.stderr)
         assert f"Tested: {tested}" in done.stdout
     assert [line for line in office.daemon.log if line["level"] == "error"] == []
 

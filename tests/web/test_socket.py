@@ -66,7 +66,7 @@ class Board:
                 if wanted(message):
                     self.messages.remove(message)
                     return message
-            assert self.closed is None, (self.closed, self.messages)
+            assert self.closed is None, f"closed with {self.closed} after {self.messages[-3:]}"
             self.read()
 
     def send(self, event: Any) -> None:
