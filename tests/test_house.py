@@ -149,6 +149,21 @@ def test_each_command_is_documented() -> None:
             assert command in words, f"neither README.md nor docs/operations.md names '{command}'"
 
 
+def test_a_document_that_the_code_names_is_there() -> None:
+    """By its path in the checkout or by its name alone; the sections of PROTOCOL.md too."""
+    names = {
+        path.name for folder in (".", "docs", "protocol") for path in (ROOT / folder).glob("*.md")
+    }
+    sections = re.findall(r"^## (\d+\. .*)", text("protocol/PROTOCOL.md"), re.MULTILINE)
+    for folder in ("protocol", "taskdashd", "clients", "tools", "tests"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            source = path.read_text()
+            for name in re.findall(r"\b[\w/]+\.md\b", source):
+                assert name in names or (ROOT / name).exists(), f"{path}: {name}"
+            for number, title in re.findall(r'\b(\d+)\. "(\w[\w ]*)"', source):
+                assert f"{number}. {title}" in sections, f"{path}: {number}. {title}"
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_module_is_read_in_one_sitting(path: Path) -> None:
     source = path.read_text()

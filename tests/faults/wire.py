@@ -1,4 +1,4 @@
-"""A tiny client of the wire contract, and programs whose output is waited for.
+"""A tiny client of PROTOCOL.md, and programs whose output is waited for.
 
 Nothing that speaks here is the project's code; only the daemon's process is (`taskdash.testing`).
 

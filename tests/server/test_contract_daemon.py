@@ -1,5 +1,5 @@
-"""wire.md, "Liveness" and "Frame", where the daemon itself is stopped, starved or restarted; and
-peers that talk nonsense (faults.md 15, 18, 26)."""
+"""PROTOCOL.md, 8. "Liveness" and 2. "Frames", where the daemon itself is stopped, starved or
+restarted; and peers that talk nonsense (docs/reliability.md, 15, 18, 26)."""
 
 import json
 import random
@@ -128,7 +128,7 @@ def test_sigterm(start, group):
 
 @pytest.mark.fault(37)
 def test_sigterm_under_load(start, group):
-    """faults.md 37: what was acknowledged is there, exit 0; the Bye comes after the replies."""
+    """What was acknowledged is there, exit 0; the Bye comes after the replies."""
     daemon = start()
     wire = daemon.connect()
     wire.hello()
@@ -240,7 +240,7 @@ def one_line_each(daemon, ports):
 @pytest.mark.fault(26)
 @pytest.mark.parametrize("name", GARBAGE)
 def test_garbage(daemon, wire, name):
-    """faults.md 26: another protocol is told 1000 and closed within 1 s; others are served."""
+    """Another protocol is told 1000 and closed within 1 s; others are served."""
     stranger = daemon.connect()
     stranger.send(GARBAGE[name])
     stranger.check(stranger.reply(1.0), 1000)
@@ -250,7 +250,7 @@ def test_garbage(daemon, wire, name):
 
 @pytest.mark.fault(26)
 def test_garbage_leaves_one_log_line(start):
-    """faults.md 26: one log line for each peer that talks nonsense."""
+    """One log line for each peer that talks nonsense."""
     daemon = start()
     ports = []
     for garbage in GARBAGE.values():
@@ -291,7 +291,7 @@ def test_noise_never_harms(start):
 
 @pytest.mark.fault(18)
 def test_reset_in_mid_frame(start):
-    """faults.md 18: a peer that resets in the middle of a frame leaves one log line at most, no
+    """A peer that resets in the middle of a frame leaves one log line at most, no
     traceback, and harms nobody; replies that were under way go nowhere."""
     daemon = start()
     wire = daemon.connect()

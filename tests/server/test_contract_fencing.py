@@ -1,4 +1,4 @@
-"""wire.md, "Fencing": the epoch, and who may write a fenced task."""
+"""PROTOCOL.md, 9. "Epochs and fencing": the epoch, and who may write a fenced task."""
 
 import pytest
 from wire_client import unique

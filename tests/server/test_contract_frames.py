@@ -1,4 +1,4 @@
-"""wire.md, "Frame": our own framing, byte for byte."""
+"""PROTOCOL.md, 2. "Frames": our own framing, byte for byte."""
 
 import json
 import math
@@ -368,7 +368,7 @@ def test_header_of_32_entries_and_of_33(wire):
     ids=["many arrays", "many maps", "one long array"],
 )
 def test_msgpack_bombs(wire, bomb):
-    """faults.md 22: bounded, so a megabyte of empty lists is refused at once."""
+    """Bounded, so a megabyte of empty lists is refused at once."""
     wire.send(length(b"\x93\x02" + bomb))
     wire.check(wire.reply(1.0), 1000)
     wire.ping()

@@ -1,4 +1,4 @@
-"""wire.md, "Errors": JSON is strict. faults.md 23 and 24."""
+"""PROTOCOL.md, 2. "Frames": JSON is strict (docs/reliability.md, 23 and 24)."""
 
 import json
 
@@ -181,7 +181,7 @@ def test_escaped_surrogate_pair(wire, task_id):
 
 @pytest.mark.fault(24)
 def test_large_text(wire, task_id):
-    """faults.md 24: a large text is stored whole or refused, never cut."""
+    """A large text is stored whole or refused, never cut."""
     value = "值" * 300_000
     assert wire.register(task_id, description=value)["errid"] == 0
     assert wire.find(task_id)["description"] == value

@@ -1,4 +1,5 @@
-"""wire.md, "Frame" and "Errors": lengths that cannot be trusted, and frames never completed."""
+"""PROTOCOL.md, 2. "Frames" and 5. "Errors": lengths that cannot be trusted, and frames that are
+never completed."""
 
 import socket
 import struct
@@ -124,7 +125,7 @@ def test_frame_timeout_after_hello_says_bye(hasty):
 
 @pytest.mark.fault(27)
 def test_slowloris(hasty):
-    """faults.md 27: a byte now and then does not move the deadline of its frame."""
+    """A byte now and then does not move the deadline of its frame."""
     wire, other = hasty.connect(), hasty.connect()
     began = None
     for at in range(len(FIND) - 1):

@@ -1,4 +1,4 @@
-"""wire.md, "Errors": 1001 and 1005; what is acknowledged is on disk."""
+"""PROTOCOL.md, 5. "Errors" and 10. "Limits": 1001 and 1005; what is acknowledged is on disk."""
 
 import resource
 import time

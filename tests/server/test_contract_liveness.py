@@ -1,4 +1,4 @@
-"""wire.md, "Liveness": the deadline, signs of life."""
+"""PROTOCOL.md, 8. "Liveness": the deadline, signs of life."""
 
 import time
 from contextlib import suppress

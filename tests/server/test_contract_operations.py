@@ -1,4 +1,4 @@
-"""wire.md, "Operations": Hello, Register, Update, Find; every field, type and bound."""
+"""PROTOCOL.md, 7. "Operations": Hello, Register, Update, Find; every field, type and bound."""
 
 import json
 from datetime import UTC, datetime

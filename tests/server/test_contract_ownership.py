@@ -1,4 +1,4 @@
-"""wire.md, "Liveness": who owns what, and coming back."""
+"""PROTOCOL.md, 8. "Liveness": who owns what, and coming back."""
 
 import time
 from contextlib import suppress

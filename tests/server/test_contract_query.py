@@ -1,4 +1,4 @@
-"""wire.md, "Operations": Query."""
+"""PROTOCOL.md, 7. "Operations": Query."""
 
 import pytest
 from wire_client import STRINGS as WHERE

@@ -1,4 +1,4 @@
-"""wire.md, "Watch", and faults.md 28: peers that do not read."""
+"""PROTOCOL.md, 7. "Operations", Watch: peers that do not read (docs/reliability.md, 28)."""
 
 import time
 
@@ -50,7 +50,7 @@ def test_slow_watcher_is_cut_off(start, group, hello):
 
 @pytest.mark.fault(28)
 def test_a_reader_that_never_reads_its_replies(start, group):
-    """faults.md 28: replies wait in a bounded buffer; others are served meanwhile."""
+    """Replies wait in a bounded buffer; others are served meanwhile."""
     daemon = start(task_cache=1 << 20)
     slow, other = daemon.connect(rcvbuf=4096), daemon.connect()
     other.register(group, description="x" * 500_000, status="pending")

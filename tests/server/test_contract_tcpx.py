@@ -1,4 +1,4 @@
-"""wire.md, "The original framing, on the same port"."""
+"""PROTOCOL.md, 3. "The original framing", on the same port."""
 
 import json
 import struct

@@ -1,4 +1,5 @@
-"""wire.md, "Watch": order, none missing, none twice; since, where, Unwatch; the slow watcher."""
+"""PROTOCOL.md, 7. "Operations", Watch: order, none missing, none twice; since, where, Unwatch; the
+slow watcher."""
 
 from itertools import pairwise
 

@@ -1,6 +1,7 @@
-"""A client of the wire contract that shares no code with the project: sockets, struct, JSON,
-msgpack. Only the daemon's process is the project's own (`taskdash.testing`): that one speaks no
-wire. Every reply that `call` reads is held against what the contract says of all replies."""
+"""A client of the wire contract (PROTOCOL.md) that shares no code with the project: sockets,
+struct, JSON, msgpack. Only the daemon's process is the project's own (`taskdash.testing`): that one
+speaks no wire. Every reply that `call` reads is held against what the contract says of all
+replies."""
 
 import itertools
 import json
