@@ -19,6 +19,7 @@ from taskdash_protocol.statuses import ENDED, WAITING
 from taskdashd.cli import main as daemon
 from taskdashd.core.table import OPERATIONS
 from taskdashd.families import load_operations
+from taskdashd.process.doors import CONTROL_NAME
 from taskdashd.settings import config
 
 load_operations()
@@ -124,13 +125,41 @@ def test_the_specification_names_every_field_status_and_error() -> None:
 def test_each_setting_is_documented_with_its_default() -> None:
     table = text("docs/configuration.md")
     for name, setting in config.TABLE.items():
-        row = re.search(rf"^\| `{name}` \| (.*?) \|", table, re.MULTILINE)
+        row = re.search(rf"^\| `{name}` \| (.*?) \| (.*?) \| +(yes )?\|", table, re.MULTILINE)
         assert row, f"docs/configuration.md has no row for the setting `{name}`"
-        about = setting.metadata["about"]
+        about, unit = setting.metadata["about"], setting.metadata["unit"].replace("|", " · ")
         assert about in table, f"docs/configuration.md does not say of `{name}`: {about}"
+        assert row[2] == unit, f"docs/configuration.md: the unit of `{name}` is {unit}"
+        assert bool(row[3]) == setting.metadata["live"], f"docs/configuration.md: `{name}` is live?"
         if name != "data":
             default = f"`{shown(setting.default)}`"
             assert row[1] == default, f"docs/configuration.md: the default of `{name}` is {default}"
+
+
+def test_each_flag_is_documented() -> None:
+    flags = {flag for option in daemon.commands["run"].params for flag in option.opts}
+    (told,) = re.findall(r"^Flags exist for (.*?)\.$", text("docs/configuration.md"), re.M | re.S)
+    assert set(re.findall(r"`(--[a-z-]+)`", told)) == flags - {"--config"}
+
+
+def test_what_is_told_to_operators_is_what_the_daemon_says() -> None:
+    """The faults of docs/operations.md, word for word; what stands in brackets changes."""
+    table = text("docs/operations.md").partition("## When something is wrong\n")[2]
+    said = "".join(path.read_text() for path in (ROOT / "taskdashd").rglob("*.py"))
+    rows = [row.split("|")[1] for row in table.splitlines() if row.startswith("| ")][1:]
+    told = [phrase for row in rows for phrase in re.findall(r"`([^`]+)`", row)]
+    assert len(told) > 5
+    for phrase in told:
+        # The one word of SQLite's own.
+        assert phrase == "malformed" or phrase.partition(" (")[0] in said, phrase
+
+
+def test_the_socket_is_where_operators_are_told_to_look() -> None:
+    """In the directory that the unit keeps."""
+    unit = text("systemd/taskdashd.service")
+    (state,) = re.findall(r"^StateDirectory=(.*)$", unit, re.MULTILINE)
+    told = re.findall(r"unix://(/\S+)", text("docs/operations.md"))
+    assert told == [f"/var/lib/{state}/{CONTROL_NAME}"]
 
 
 def shown(default: object) -> str:

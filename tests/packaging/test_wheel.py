@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -107,6 +108,15 @@ def test_the_licence_goes_with_it(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith("/LICENSE"))
         assert archive.read(name) == (ROOT / "LICENSE").read_bytes()
+
+
+def test_it_is_as_large_as_the_documents_say(built: Path) -> None:
+    """Within a fifth."""
+    told = (ROOT / "docs/packaging.md").read_text()
+    for kind, name in ("wheel", "*.whl"), ("sdist", "*.tar.gz"):
+        (file,) = built.glob(name)
+        (kib,) = re.findall(rf"{kind}(?: takes)? (\d+) KiB", told)
+        assert file.stat().st_size / 1024 == pytest.approx(int(kib), rel=0.2), kind
 
 
 def test_it_requires_neither_the_daemon_nor_the_board(run: Run) -> None:
