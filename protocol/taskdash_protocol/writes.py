@@ -76,7 +76,8 @@ def check_own(body: Mapping[str, Any]) -> None:
 
 def steering(body: Mapping[str, Any]) -> tuple[float | None, int | None, bool | None]:
     """Give `heartbeat_timeout`, `epoch` and `fenced`. Raises `BadRequest`."""
-    own_timeout, believed, fences = map(body.get, ("heartbeat_timeout", "epoch", "fenced"))
+    own_timeout, believed = body.get("heartbeat_timeout"), body.get("epoch")
+    fences = body.get("fenced")
     if own_timeout is not None:
         _TIMEOUT.read("heartbeat_timeout", own_timeout)
     if believed is not None:
