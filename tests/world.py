@@ -60,7 +60,7 @@ class Peer:
 
     def __init__(self, world: "World", name: str) -> None:
         self.world = world
-        self.connection = Connection(
+        self.connection = Connection.begin(
             world.runner, world.live, name, world.touched, world.ready_replies
         )
         self.decoder = Decoder(framing=TASKDASH)

@@ -41,7 +41,6 @@ class Session:
         self,
         serial: int,
         peer: str,
-        subscriber: Subscriber | None,
         now: float,
         identity: Identity | None,
         budget: Budget,
@@ -65,10 +64,20 @@ class Session:
         self.author = Author(serial, peer)
         self.signed_in(identity)
         self.owner = Owner(serial, now)
-        if subscriber is not None:
-            self.subscriber = subscriber
         self.watches: dict[int, Watch] = {}
         self._next_watch = 1
+
+    def attach(self, subscriber: Subscriber) -> None:
+        """Have a connection told what the session watches."""
+        self.subscriber = subscriber
+
+    def detach(self) -> None:
+        """Let the connection go.
+
+        A connection has its session, in its turn: as a cycle both would outlive the socket by
+        hours, for the garbage collector looks for cycles seldom.
+        """
+        del self.subscriber
 
     @property
     def address(self) -> str:

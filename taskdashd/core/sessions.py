@@ -8,7 +8,7 @@ from taskdashd.core.session import Session
 from taskdashd.domain.access import Identity
 from taskdashd.domain.budget import Budget
 from taskdashd.domain.liveness import Liveness
-from taskdashd.feed.watches import Feed, Subscriber
+from taskdashd.feed.watches import Feed
 
 
 class SessionLimits(Protocol):
@@ -49,22 +49,20 @@ class Sessions:
         """How many there are."""
         return len(self._by_serial)
 
-    def connect(self, peer: str, subscriber: Subscriber) -> Session:
+    def connect(self, peer: str) -> Session:
         """Begin a session for a connection that was just accepted."""
-        session = self.visit(peer, subscriber, self._at_first)
+        session = self.visit(peer, self._at_first)
         self._by_serial[session.owner.serial] = session
         self._liveness.connect(session.owner)
         return session
 
-    def visit(
-        self, peer: str, subscriber: Subscriber | None = None, identity: Identity | None = None
-    ) -> Session:
+    def visit(self, peer: str, identity: Identity | None = None) -> Session:
         """Begin a session for somebody whose silence means nothing: who asks over HTTP."""
-        return self._new(self.next_serial(), peer, subscriber, identity)
+        return self._new(self.next_serial(), peer, identity)
 
     def stand_in(self, serial: int, name: str) -> Session:
         """Begin a session for a service that has no connection, under a number that is its own."""
-        session = self._new(serial, name, None, None, stands_in=True)
+        session = self._new(serial, name, None, stands_in=True)
         self._by_serial[serial] = session
         return session
 
@@ -83,9 +81,7 @@ class Sessions:
         session.give_back()
         del self._by_serial[session.owner.serial]
         self.end_watches(session)
-        # The subscriber has the session, in its turn: as a cycle both would outlive the connection
-        # by hours, for the collector looks for cycles seldom.
-        del session.subscriber
+        session.detach()
 
     def forget(self, serial: int) -> None:
         """End the session that stood in for a service."""
@@ -101,11 +97,10 @@ class Sessions:
         self,
         serial: int,
         peer: str,
-        subscriber: Subscriber | None,
         identity: Identity | None,
         *,
         stands_in: bool = False,
     ) -> Session:
         budget = Budget(lambda: self._limits.request_rate, self._clock.now)
         now = self._clock.now()
-        return Session(serial, peer, subscriber, now, identity, budget, stands_in=stands_in)
+        return Session(serial, peer, now, identity, budget, stands_in=stands_in)

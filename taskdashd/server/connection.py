@@ -27,6 +27,7 @@ from taskdash_protocol.errors import AuthError, Busy, Outcome, ServerError
 from taskdash_protocol.frames import TASKDASH
 from taskdashd.core.replies import error_body, reply_body
 from taskdashd.core.run import Runner
+from taskdashd.core.session import Session
 from taskdashd.core.table import Caller, Operation, Result
 from taskdashd.feed.watches import Event
 from taskdashd.server.calls import Call, Lost
@@ -53,7 +54,7 @@ class Connection:
         self,
         runner: Runner,
         limits: ConnectionLimits,
-        peer: str,
+        session: Session,
         touched: Callable[["Connection"], None],
         ready: ReadyReplies,
     ) -> None:
@@ -69,10 +70,25 @@ class Connection:
         self._closing = False
         self._gone = False
         self._goodbye: tuple[ServerError, bool] | None = None
-        self.session = core.sessions.connect(peer, self)
+        self.session = session
         self.inbox = Inbox(limits, self.session, core.clock.now)
         self._caller = Caller(self.session, core)
         self._ready = ready
+
+    @classmethod
+    def begin(
+        cls,
+        runner: Runner,
+        limits: ConnectionLimits,
+        peer: str,
+        touched: Callable[["Connection"], None],
+        ready: ReadyReplies,
+    ) -> "Connection":
+        """Give a connection that was just accepted, with a session of its own."""
+        session = runner.core.sessions.connect(peer)
+        connection = cls(runner, limits, session, touched, ready)
+        session.attach(connection)
+        return connection
 
     # What the driver asks
 

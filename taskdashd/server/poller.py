@@ -208,7 +208,7 @@ class Poller:
             return
         if link.address:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        link.connection = Connection(
+        link.connection = Connection.begin(
             self._runner,
             self.limits,
             peer,

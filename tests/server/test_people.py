@@ -395,7 +395,7 @@ URL = "http://10.0.0.7:8080"
 def over_http(world: World, operation: str, **body: Any) -> dict[str, Any]:
     """Ask as the web face does for whoever has no connection, as an operator."""
     got: list[Any] = []
-    visitor = world.core.sessions.visit("10.0.0.7:9", identity=ANYONE)
+    visitor = world.core.sessions.visit("10.0.0.7:9", ANYONE)
     world.runner.visit(world.runner.parse(operation, body), visitor, got.append)
     world.drain()
     result = strictjson.loads(reply_body(None, got.pop()))

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from taskdash_protocol.errors import AuthError, Conflict, ServerError
+from taskdash_protocol.errors import AuthError, Cause, Conflict, ServerError
 from taskdash_protocol.families.people import Handover
 from taskdash_protocol.requests import Query
 from taskdash_protocol.statuses import IN_REVIEW
@@ -98,8 +98,7 @@ class _Handover:
         if refusals and not moved:
             first = refusals[0]
             fault = type(first)(f"nothing could be moved: {first.detail}")
-            fault.cause, fault.values = first.cause, first.values
-            raise fault
+            raise fault.because(cast(Cause, first.cause), **first.values)
         return {"moved": moved, "left": left}
 
     def _move_one(
