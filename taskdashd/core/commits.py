@@ -10,28 +10,6 @@ from taskdashd.store.records import Record
 from taskdashd.store.writer import Follower
 
 
-class Commits:
-    """Passes each commit on to all followers, in the order in which they were given."""
-
-    def __init__(self, followers: Sequence[Follower]) -> None:
-        self._followers = followers
-
-    def committed(self, changes: Sequence[Change]) -> None:
-        """Take in a commit's changes, in the order of their revs."""
-        for follower in self._followers:
-            follower.committed(changes)
-
-    def kept(self, records: Sequence[Record]) -> None:
-        """Take in a commit's records."""
-        for follower in self._followers:
-            follower.kept(records)
-
-    def forgotten(self, rev: int) -> None:
-        """Note that the log up to a rev may have gaps."""
-        for follower in self._followers:
-            follower.forgotten(rev)
-
-
 class Following:
     """A follower of nothing: whoever follows some of a commit overrides that."""
 
@@ -43,3 +21,32 @@ class Following:
 
     def forgotten(self, rev: int) -> None:
         """Note that the log up to a rev may have gaps."""
+
+
+class Commits:
+    """Passes each commit on to all followers, in the order in which they were given."""
+
+    def __init__(self, followers: Sequence[Follower]) -> None:
+        # Most follow one thing alone: the others are not called in vain with every commit.
+        self._committed = [one.committed for one in followers if _follows(one, "committed")]
+        self._kept = [one.kept for one in followers if _follows(one, "kept")]
+        self._forgotten = [one.forgotten for one in followers if _follows(one, "forgotten")]
+
+    def committed(self, changes: Sequence[Change]) -> None:
+        """Take in a commit's changes, in the order of their revs."""
+        for follow in self._committed:
+            follow(changes)
+
+    def kept(self, records: Sequence[Record]) -> None:
+        """Take in a commit's records."""
+        for follow in self._kept:
+            follow(records)
+
+    def forgotten(self, rev: int) -> None:
+        """Note that the log up to a rev may have gaps."""
+        for follow in self._forgotten:
+            follow(rev)
+
+
+def _follows(follower: Follower, what: str) -> bool:
+    return getattr(type(follower), what) is not getattr(Following, what)

@@ -27,7 +27,8 @@ from taskdashd.core.session import TOO_MANY, Session
 from taskdashd.core.steps import Done, Start, Steps, drive, wait_for
 from taskdashd.core.storing import load
 from taskdashd.core.table import OPERATIONS, Caller, Core, Operation, Result
-from taskdashd.domain.tasks import Author, Task
+from taskdashd.domain.tasks import Author
+from taskdashd.store.transaction import Transaction
 
 AuthorFor = Callable[[str, Caller], Author | None]
 """Say as whom a write for the service at a URL counts, where it has signs of life of its own."""
@@ -44,7 +45,6 @@ class Runner:
         self.core = core
         self._author_for = author_for
         self._write = core.writer.write
-        self._look = core.writer.look
         self._pending = core.view.pending
         self._committed = core.view.committed
         self.offered: Final = {
@@ -65,7 +65,10 @@ class Runner:
             if operation.kind == "writes":
                 self._write(partial(operation.run, request, caller), done)
             elif operation.kind == "reads":
-                self._read(operation, request, caller, task_id, done)
+                if task_id in self._pending:
+                    self._read_in_turn(operation, request, caller, task_id, done)
+                else:
+                    done(self.read_now(operation, request, caller, task_id))
             else:
                 self._alone(operation, request, caller, done)
         except ServerError as refusal:
@@ -73,6 +76,19 @@ class Runner:
         except Exception:
             log.exception("unexpected fault in an operation", operation=request.request_id)
             done(unexpected_fault())
+
+    def read_now(
+        self, operation: Operation, request: Request, caller: Caller, task_id: str
+    ) -> Outcome[Result]:
+        """Give what a read comes to whose task is in memory and waits for no commit."""
+        try:
+            outcome: Outcome[Result] = operation.run(request, caller, self._committed(task_id))
+        except ServerError as refusal:
+            return refusal
+        except Exception:
+            log.exception("unexpected fault in an operation", operation=request.request_id)
+            return unexpected_fault()
+        return outcome
 
     def parse(self, name: str, body: dict[str, Any]) -> Request:
         """Read a request that needs no connection. Raises `BadRequest`."""
@@ -109,7 +125,7 @@ class Runner:
         result: Result = yield from wait_for(run)
         return result
 
-    def _read(
+    def _read_in_turn(
         self,
         operation: Operation,
         request: Request,
@@ -117,21 +133,20 @@ class Runner:
         task_id: str,
         done: Done[Result],
     ) -> None:
-        if task_id not in self._pending:
-            done(operation.run(request, caller, self._committed(task_id)))
-            return
+        """Read a task that waits for its commit: nobody sees what may never come to be."""
 
         def answered(outcome: Outcome[Result]) -> None:
             again = request.reads_again and isinstance(outcome, StorageError)
             if again and self.core.view.knows(task_id):
                 # The change that the reply waited for did not come to be: what is there instead?
-                outcome = _caught(partial(operation.run, request, caller), self._committed(task_id))
+                outcome = self.read_now(operation, request, caller, task_id)
             done(outcome)
 
-        # In its turn, so that nobody sees what may never come to be.
-        self._look(
-            lambda transaction: operation.run(request, caller, transaction.task(task_id)), answered
-        )
+        def look(transaction: Transaction) -> Result:
+            result: Result = operation.run(request, caller, transaction.task(task_id))
+            return result
+
+        self._write(look, answered, looks=True)
 
     @staticmethod
     def _alone(operation: Operation, request: Request, caller: Caller, done: Done[Result]) -> None:
@@ -155,10 +170,3 @@ class Runner:
             url = None if task is None else strictjson.reload(task.body)["url"]
         author = self._author_for(url, caller) if type(url) is str and url else None
         return caller if author is None else caller._replace(as_author=author)
-
-
-def _caught(look: Callable[[Task | None], Result], task: Task | None) -> Outcome[Result]:
-    try:
-        return look(task)
-    except ServerError as refusal:
-        return refusal

@@ -59,7 +59,9 @@ class Connection:
         ready: ReadyReplies,
     ) -> None:
         core = self._core = runner.core
+        self._view = core.view
         self._run = runner.run
+        self._read_now = runner.read_now
         self._limits = limits
         self._touched = touched
         self.outbox = Outbox()
@@ -259,7 +261,7 @@ class Connection:
 
     def _run_inbox(self) -> bool:
         """Do what is in the inbox, in order; False if something in it has to wait."""
-        inbox, outbox, limits, view = self.inbox, self.outbox, self._limits, self._core.view
+        inbox, outbox, limits, view = self.inbox, self.outbox, self._limits, self._view
         while inbox:
             if (
                 self._waits
@@ -312,7 +314,7 @@ class Connection:
         self._waits = False
         if self._closing:
             return
-        if self.inbox and self._core.view.knows(self.inbox.first().task_id or ""):
+        if self.inbox and self._view.knows(self.inbox.first().task_id or ""):
             self._look_ahead = min(LOOK_AHEAD_MAX, self._look_ahead * 2)
         if fault is not None and self.inbox:
             call = self.inbox.pop()
@@ -338,16 +340,24 @@ class Connection:
             self._fill(call, call.answer)
 
     def _run_on_task(self, operation: Operation, call: Call, task_id: str) -> None:
-        waits_for = None
+        request, caller, waits_for = call.request, self._caller, None
+        assert request is not None
         if operation.kind == "reads":
-            waits_for = self._core.view.pending.get(task_id)
+            waits_for = self._view.pending.get(task_id)
+            if waits_for is None:
+                self.outbox.expect(call)
+                self._fill(call, self._read_now(operation, request, caller, task_id))
+                if call.payload and call.frame and self.session.sees_all:
+                    self._keep(call.payload, call.frame, task_id)
+                return
         self.outbox.expect(call, 0 if waits_for is None else len(waits_for.body))
-        assert call.request is not None
-        self._run(operation, call.request, self._caller, task_id, partial(self._fill, call))
-        if call.payload and call.frame and waits_for is None and self.session.sees_all:
-            task = self._core.view.committed(task_id)
-            if task is not None:
-                self._ready.keep(call.payload, call.frame, task)
+        self._run(operation, request, caller, task_id, partial(self._fill, call))
+
+    def _keep(self, payload: bytes, frame: bytes, task_id: str) -> None:
+        """Keep a reply for whoever asks the same again, to the byte."""
+        task = self._view.committed(task_id)
+        if task is not None:
+            self._ready.keep(payload, frame, task)
 
     def _run_alone(self, operation: Operation, call: Call) -> None:
         self.outbox.expect(call)

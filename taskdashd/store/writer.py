@@ -136,23 +136,19 @@ class Writer:
         """How many revs the fold is behind the log."""
         return self._view.committed_rev - self._view.folded_rev
 
-    def write(self, decide: Decide[T], done: Then[T]) -> None:
+    def write(self, decide: Decide[T], done: Then[T], *, looks: bool = False) -> None:
         """Run a writing operation now, and call `done` once its outcome is final.
 
         A refusal is final at once, unless something is pending: then it may rest on a change that
         never comes to be, and waits for that too. The view must know every id that `decide` asks
-        for.
+        for. What only `looks` at the outcome of writes is done however many of them wait.
         """
-        if (
+        if not looks and (
             self._waiting_rows >= self._waiting_rows_max
             or self._waiting_bytes >= self._waiting_bytes_max
         ):
             done(Busy("too many writes wait for the disk: try again later"))
             return
-        self.look(decide, done)
-
-    def look(self, decide: Decide[T], done: Then[T]) -> None:
-        """Do as `write` does however many writes wait: for what only looks at their outcome."""
         transaction = Transaction(self._view, self._now())
         result: Outcome[T]
         try:
