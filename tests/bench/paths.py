@@ -14,9 +14,9 @@ from typing import Any
 
 import msgpack
 import orjson
-from world import Peer, World
 
 from taskdash_protocol.frames import TASKDASH
+from taskdashd.testing import Peer, World
 
 CONNECTIONS, DEPTH, BATCHES = 8, 16, 4
 KNOWN = CONNECTIONS * DEPTH

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from simulated import TIMEOUT_S, SimulatedClient
-from world import World
 
 import taskdash
 from taskdash.calls import State
 from taskdash.testing import RunningDaemon, running_daemon
+from taskdashd.testing import World
 
 
 @pytest.fixture(scope="module")

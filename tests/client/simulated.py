@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from world import Peer, World
-
 import taskdash
 from taskdash.calls import Hooks, State
 from taskdash.held import Outcome, checked_write
 from taskdash.session import Session
 from taskdash_protocol.errors import TaskDashError
+from taskdashd.testing import Peer, World
 
 TIMEOUT_S = 30.0
 """The simulated daemon's heartbeat timeout."""

@@ -20,7 +20,6 @@ from typing import Any
 import pytest
 import trio
 from simulated import TIMEOUT_S, SimulatedClient, back, found
-from world import World
 
 import taskdash
 from taskdash import aio
@@ -32,6 +31,7 @@ from taskdash.testing import RunningDaemon, running_daemon
 from taskdash_protocol import strictjson
 from taskdash_protocol.families.tasks import Find
 from taskdash_protocol.frames import TASKDASH, Decoder
+from taskdashd.testing import World
 
 # It fits a frame, and no task with all that the daemon adds: only the daemon can refuse it.
 TOO_LARGE = "x" * ((1 << 20) - 700)

@@ -9,11 +9,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from simulated import TIMEOUT_S, SimulatedClient, back, found
-from world import World
 
 from taskdash.errors import BadRequest, Conflict
 from taskdash_protocol.families.services import RegisterService
 from taskdash_protocol.families.tasks import Find
+from taskdashd.testing import World
 
 
 def test_a_day_of_beats_and_none_is_missed(world: World, client: SimulatedClient) -> None:

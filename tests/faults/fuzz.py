@@ -67,7 +67,7 @@ class Operations:
     """One daemon that is fed request after request, with time that passes in between."""
 
     def __init__(self) -> None:
-        from world import World
+        from taskdashd.testing import World
 
         self._directory = tempfile.TemporaryDirectory()
         self.world = World(Path(self._directory.name), request_rate=None)

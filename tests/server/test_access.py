@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from world import Peer, World
 
 from taskdash_protocol.frames import TASKDASH
 from taskdashd.domain.access import Identity
 from taskdashd.store import cursors
+from taskdashd.testing import Peer, World
 
 WHO = {
     "alpha": Identity("alpha", "service", frozenset({"a"})),

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from processes import taskdashd
-from world import World
 
 import taskdash
 from taskdash.testing import running_daemon
@@ -17,6 +16,7 @@ from taskdash_protocol.requests import Audit
 from taskdashd.core.housekeeping import STEADY_S
 from taskdashd.domain.access import Identity
 from taskdashd.process.doors import CONTROL_NAME
+from taskdashd.testing import World
 
 Make = Callable[..., World]
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from world import World
+
+from taskdashd.testing import World
 
 
 @pytest.fixture

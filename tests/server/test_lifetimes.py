@@ -4,7 +4,7 @@ import gc
 import weakref
 from pathlib import Path
 
-from world import World
+from taskdashd.testing import World
 
 
 def test_a_connection_leaves_nothing_behind(tmp_path: Path) -> None:

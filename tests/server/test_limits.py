@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from processes import taskdashd
 from wire_client import Wire, ask
-from world import Peer, World
 
 import taskdash
 from taskdash.testing import running_daemon
 from taskdash_protocol.frames import TASKDASH
 from taskdashd.domain.access import Identity
 from taskdashd.process.doors import CONTROL_NAME
+from taskdashd.testing import Peer, World
 
 
 @pytest.fixture

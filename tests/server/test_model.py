@@ -9,10 +9,10 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from world import Peer, World
 
 from taskdash_protocol.statuses import is_live
 from taskdashd.server.supervisor import TICK_S
+from taskdashd.testing import Peer, World
 
 DEFAULT_TIMEOUT_S = 3.0
 IDS = ("a", "b", "c", "d")

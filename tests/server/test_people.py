@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from world import Peer, World
 
 from taskdash_protocol import strictjson
 from taskdashd.core.replies import reply_body
 from taskdashd.domain.access import ANYONE
 from taskdashd.families.people.operations.accounts import BACK_OUT_S
+from taskdashd.testing import Peer, World
 
 
 def recognised(user: str, secret: str, world: World) -> bool:

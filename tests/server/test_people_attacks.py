@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_people import CLAIMED, FREE, OK, REVIEW, URL, admin, found, office, state, task
-from world import World
 
 from taskdash_protocol import strictjson
 from taskdash_protocol.errors import AuthError, Busy, Conflict
@@ -18,6 +17,7 @@ from taskdash_protocol.statuses import status_class
 from taskdashd.domain.access import Identity
 from taskdashd.families.figures.rules import Tally, state_of
 from taskdashd.store import backup
+from taskdashd.testing import World
 
 BOSS = Identity("boss", "operator", key="k")
 CUTTERS = Identity("s", "service", frozenset({"cut"}), key="s")

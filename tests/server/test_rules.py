@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from world import Peer, World
 
 from taskdash_protocol.frames import TASKDASH, TCPX
 from taskdashd.server.inbox import REQUESTS_MAX
+from taskdashd.testing import Peer, World
 
 
 @pytest.fixture

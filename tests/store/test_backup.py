@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from processes import taskdashd
-from world import World
 
 import taskdash
 from taskdash.testing import running_daemon
@@ -15,6 +14,7 @@ from taskdashd.store import backup
 from taskdashd.store.backup import BackupError
 from taskdashd.store.database import DATABASE_NAME, RESTORING_NAME
 from taskdashd.store.lock import StoreUnusable
+from taskdashd.testing import World
 
 
 @pytest.fixture

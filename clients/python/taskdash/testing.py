@@ -12,6 +12,7 @@ and in a test:
             assert dash.find("my-task")["status"] == "finish"
 
 It needs the daemon: `pip install "taskdash[daemon]"`. Without pytest, use `running_daemon`.
+`World` is a daemon without a process: it goes on when it is told to, and so does its clock.
 """
 
 import json
@@ -30,6 +31,16 @@ try:
     import pytest
 except ImportError:  # only the fixture needs it
     pytest = None  # type: ignore[assignment]
+
+
+def __getattr__(name: str) -> Any:
+    """Give `World` and its `Peer`: the daemon's own code, fetched for whoever asks for them."""
+    if name not in ("World", "Peer"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from taskdashd import testing
+
+    return getattr(testing, name)
+
 
 COMMAND: Final = (sys.executable, "-m", "taskdashd")
 WAIT_TIMEOUT_S: Final = 20.0

@@ -1,11 +1,19 @@
 """A whole daemon without sockets, threads or a real clock, for tests that drive it step by step.
 
 Everything is the real thing but three parts: the executors do a job when they are told to, the
-clock moves when it is told to, and the poller moves bytes between lists.
+clock moves when it is told to, and bytes go from list to list instead of through sockets. Published
+as `taskdash.testing.World`:
+
+    world = World(tmp_path, heartbeat_timeout=1)
+    service, operator = world.connect("service"), world.connect("operator")
+    service.ask("Register", id="a", name="n", status="running")
+    service.close()
+    world.advance(1.5)
+    assert operator.ask("Find", id="a")["status"] == "shutdown"
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +24,8 @@ from taskdash_protocol.frames import EVENT, HEARTBEAT, TASKDASH, Decoder, Messag
 from taskdashd.core.access import Access
 from taskdashd.core.clock import Clock
 from taskdashd.domain.access import Identity
+from taskdashd.domain.acts import Act
+from taskdashd.domain.tasks import Change
 from taskdashd.families.services.vigil import Fetch
 from taskdashd.parts import Ways, build
 from taskdashd.server.connection import Connection
@@ -26,6 +36,7 @@ from taskdashd.settings.config import Settings
 from taskdashd.settings.live import Live
 from taskdashd.store.database import Database
 from taskdashd.store.executor import outcome_of
+from taskdashd.store.records import Record
 
 WALL_START = 1_800_000_000.0
 
@@ -37,9 +48,11 @@ class StepExecutor:
         self.jobs: deque[tuple[Callable[[], Any], Callable[[Any], None]]] = deque()
 
     def submit(self, job: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        """Queue a job."""
         self.jobs.append((job, then))
 
     def step(self) -> None:
+        """Do the job that has waited for longest."""
         job, then = self.jobs.popleft()
         then(outcome_of(job))
 
@@ -49,7 +62,13 @@ class FaultyDatabase(Database):
 
     full = False
 
-    def append(self, changes: Any, acts: Any = (), records: Any = ()) -> None:
+    def append(
+        self,
+        changes: Sequence[Change],
+        acts: Sequence[Act] = (),
+        records: Sequence[Record] = (),
+    ) -> None:
+        """Commit as the real one does, or raise `StorageError` where the disk is to be full."""
         if self.full:
             raise StorageError("the disk is full (by order of the test)")
         super().append(changes, acts, records)
@@ -75,13 +94,16 @@ class Peer:
         world.peers[self.connection] = self
 
     def send(self, request: str, body: dict[str, Any], seq: Any = None) -> None:
+        """Send a request; what it comes to is in `replies` once the world has had its turns."""
         header = {"RequestID": request} | ({} if seq is None else {"Seq": seq})
         self.send_bytes(TASKDASH.request(header, strictjson.dumps(body)))
 
     def beat(self) -> None:
+        """Send a heartbeat."""
         self.send_bytes(TASKDASH.heartbeat)
 
     def send_bytes(self, data: bytes) -> None:
+        """Send bytes as they are."""
         if self.open:
             self.bytes_in += len(data)
             self.connection.receive(data)
@@ -94,6 +116,7 @@ class Peer:
         return self.replies.pop()
 
     def take(self, data: bytes) -> None:
+        """Take in what the daemon sends."""
         self.decoder.feed(data)
         while (message := self.decoder.next()) is not None:
             assert isinstance(message, Message)
@@ -107,6 +130,7 @@ class Peer:
                 self.replies.append(body)
 
     def close(self) -> None:
+        """Close the connection."""
         if self.open:
             self.open = False
             del self.world.peers[self.connection]
@@ -179,15 +203,19 @@ class World:
         self._start()
 
     def close(self) -> None:
+        """End the daemon."""
         self.database.close()
 
     def connect(self, name: str = "peer") -> Peer:
+        """Connect another client."""
         return Peer(self, name)
 
     def touched(self, connection: Connection) -> None:
+        """Note that something has happened to a connection."""
         self._touched[connection] = None
 
     def sweep(self) -> None:
+        """Let every connection that something happened to go on, send, and start a commit."""
         while self._touched:
             connection = next(iter(self._touched))
             del self._touched[connection]
@@ -224,20 +252,24 @@ class World:
     # What the supervisor asks of the poller
 
     def unread(self, serial: int) -> Unread | None:
+        """Say what of a session's input was read and what waits; None if it is gone."""
         for connection, peer in self.peers.items():
             if connection.session.owner.serial == serial:
                 return Unread(peer.bytes_in, len(peer.unread), connection.has_unread_frame)
         return None
 
     def expire(self, serial: int, error: ServerError) -> None:
+        """End the connection of a session, once what it has asked is answered."""
         for connection in list(self.peers):
             if connection.session.owner.serial == serial:
                 connection.end_after_this(error)
 
     def check_deadlines(self) -> None:
+        """Let the connections go on: nothing here takes too long."""
         self.sweep()
 
     def forget_replies(self) -> None:
+        """Drop the replies that are kept for whoever asks the same again."""
         self.ready_replies.forget()
 
     def _has_unread(self, serial: int) -> bool:
