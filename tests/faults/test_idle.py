@@ -91,8 +91,8 @@ def _measure(daemon: WiredDaemon, fleet: Fleet, first: Client, before: dict[str,
     first.good("Find", id="first")
     beat_us = (cpu_s(daemon.pid) - cpu - idle_cpu_per_s * _BURST_S) / beats * 1e6
     print(
-        f"\n{_CONNECTIONS} connections with a task: {each['Pss:']:.2f} KiB Pss,"
-        f" {each['Rss:']:.2f} KiB Rss each; idle {idle_cpu_per_s * 100:.1f} % of a core;"
+        f"\n{_CONNECTIONS} connections with a task: {each['Pss']:.2f} KiB Pss,"
+        f" {each['Rss']:.2f} KiB Rss each; idle {idle_cpu_per_s * 100:.1f} % of a core;"
         f" {beats} beats at {beats / _BURST_S:.0f}/s: {beat_us:.1f} us of CPU each"
     )
     shut = first.good("Query", where={"status": "shutdown"}, limit=1000)
