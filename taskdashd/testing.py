@@ -247,7 +247,6 @@ class World:
             self.time = min(self.time + TICK_S, end)
             self.supervisor.tick()
             self.drain()
-            self.supervisor._sleeps_s = TICK_S
 
     # What the supervisor asks of the poller
 

@@ -68,7 +68,6 @@ class Supervisor:
         self._sockets = sockets
         self._inputs = inputs
         self._judges = True
-        self._sleeps_s = TICK_S
         self._must_read: WeakKeyDictionary[Due, int] = WeakKeyDictionary()
         """Up to which byte the input of a candidate must be read before it is judged."""
 
@@ -78,18 +77,19 @@ class Supervisor:
 
     async def run(self) -> None:
         """Tick until cancelled."""
+        wait_s = TICK_S
         while True:
             try:
-                wait_s = self.tick()
+                wait_s = self.tick(wait_s)
             except Exception:
                 log.exception("unexpected fault in a tick")
                 wait_s = TICK_S
             await trio.sleep(wait_s)
 
-    def tick(self) -> float:
-        """Do what is due; returns the seconds until the next tick."""
+    def tick(self, slept_s: float = TICK_S) -> float:
+        """Do what is due, so long after the last tick; returns the seconds until the next."""
         core = self._core
-        stalled_s = core.clock.tick(self._sleeps_s)
+        stalled_s = core.clock.tick(slept_s)
         if stalled_s:
             level = log.warning if stalled_s > WORTH_TELLING_S else log.debug
             level("the daemon stood still; nobody's silence counts it", seconds=stalled_s)
@@ -103,8 +103,7 @@ class Supervisor:
         waits = [TICK_S] if next_s is None else [TICK_S, next_s]
         if (look := core.liveness.next_look()) is not None:
             waits.append(look - core.clock.now())
-        self._sleeps_s = max(_TICK_MIN_S, min(waits)) if all_judged else _MORE_S
-        return self._sleeps_s
+        return max(_TICK_MIN_S, min(waits)) if all_judged else _MORE_S
 
     def _judge_some(self) -> bool:
         """Judge who is due; False if some must wait for the next tick."""

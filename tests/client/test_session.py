@@ -30,8 +30,7 @@ def test_a_day_of_beats_and_none_is_missed(world: World, client: SimulatedClient
         assert 0 < wait_s <= 1
         # One tick for each look: a day has enough of them.
         world.time += wait_s
-        world.supervisor._sleeps_s = wait_s
-        world.supervisor.tick()
+        world.supervisor.tick(wait_s)
         watcher.beat()
         client.pump()
     assert found(world, "day")["status"] == "running"
