@@ -129,6 +129,10 @@ class Peer:
             else:
                 self.replies.append(body)
 
+    def cut_off(self) -> None:
+        """Learn that the daemon has died."""
+        self.open = False
+
     def close(self) -> None:
         """Close the connection."""
         if self.open:
@@ -196,7 +200,7 @@ class World:
     def restart(self) -> None:
         """Stop the daemon as `kill -9` would, and start another on the same data."""
         for peer in list(self.peers.values()):
-            peer.open = False
+            peer.cut_off()
         self.peers.clear()
         self._touched.clear()
         self.database.close()

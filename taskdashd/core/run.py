@@ -22,7 +22,7 @@ from taskdash_protocol.errors import (
     StorageError,
     unexpected_fault,
 )
-from taskdash_protocol.request import Request
+from taskdash_protocol.requests import REQUESTS, Request
 from taskdashd.core.session import TOO_MANY, Session
 from taskdashd.core.steps import Done, Start, Steps, drive, wait_for
 from taskdashd.core.storing import load
@@ -48,7 +48,7 @@ class Runner:
         self._pending = core.view.pending
         self._committed = core.view.committed
         self.offered: Final = {
-            name: operation for name, operation in OPERATIONS.items() if operation.request.over_http
+            name: OPERATIONS[name] for name, request in REQUESTS.items() if request.over_http
         }
         """What can be asked without a connection."""
 

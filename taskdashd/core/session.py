@@ -19,12 +19,12 @@ class Session:
 
     __slots__ = (
         "_allowed",
-        "_next_watch",
         "admitted",
         "author",
         "budget",
         "client",
         "identity",
+        "next_watch",
         "owner",
         "peer",
         "said_hello",
@@ -65,7 +65,8 @@ class Session:
         self.signed_in(identity)
         self.owner = Owner(serial, now)
         self.watches: dict[int, Watch] = {}
-        self._next_watch = 1
+        self.next_watch = 1
+        """A number that no watch of this connection has had."""
 
     def attach(self, subscriber: Subscriber) -> None:
         """Have a connection told what the session watches."""
@@ -116,11 +117,10 @@ class Session:
         self._allowed = max(0, drawn - 1)
         return drawn > 0
 
-    def next_watch_number(self) -> int:
-        """Give a number that no watch of this connection has had."""
-        number = self._next_watch
-        self._next_watch += 1
-        return number
+    def add_watch(self, watch: Watch) -> None:
+        """Keep a watch that was begun with the number `next_watch`."""
+        self.watches[self.next_watch] = watch
+        self.next_watch += 1
 
     def introduce(self, client: str) -> None:
         """Take the name that the client gives itself."""

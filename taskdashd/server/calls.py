@@ -16,7 +16,7 @@ from taskdash_protocol.frames import (
     check_header,
     echo,
 )
-from taskdash_protocol.requests import Request, SignIn
+from taskdash_protocol.requests import REQUESTS, Request, SignIn
 from taskdashd.core.table import OPERATIONS, UNNAMED, Operation
 from taskdashd.server.outbox import Reply
 
@@ -138,7 +138,7 @@ def _parse_request(
     if operation is None:
         raise BadRequest(
             f"header RequestID: there is no operation {request_id[:64]!r},"
-            f" only {', '.join(OPERATIONS)}"
+            f" only {', '.join(REQUESTS)}"
         )
     fields = {} if body is None else strictjson.loads_object(body)
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tape import Board, Http, Tape, Tcp, Tcpx
-from wire_client import Daemon
+from wire_client import WiredDaemon
 
 Wanted = Callable[[dict[str, Any]], bool]
 
@@ -44,18 +44,18 @@ class Stage:
         self._data = where / "data"
         self._data.mkdir()
         shutil.copy(made_in / "tokens.json", self._data)
-        self._daemon: Daemon | None = None
+        self._daemon: WiredDaemon | None = None
         self._talkers: list[Tcp | Http | Board] = []
 
     def start(self, **settings: Any) -> None:
         """Start the daemon with settings; a chapter that does not gets the usual one."""
         settings = {"web": "127.0.0.1:0", "heartbeat_timeout": 600, **settings}
-        self._daemon = Daemon(self._data, settings)
-        self.web_port = int(self._daemon.logged("the board is at")["address"].rpartition(":")[2])
-        self._daemon.logged("ready")
+        self._daemon = WiredDaemon(self._data, settings)
+        self.web_port = int(self._daemon.wait_for("the board is at")["address"].rpartition(":")[2])
+        self._daemon.wait_for("ready")
 
     @property
-    def daemon(self) -> Daemon:
+    def daemon(self) -> WiredDaemon:
         """The daemon, which is started if it is not yet."""
         if self._daemon is None:
             self.start()
@@ -64,11 +64,11 @@ class Stage:
 
     def tcp(self, name: str = "tcp", source: str = "127.0.0.1") -> Tcp:
         """Connect in the contract's own framing."""
-        return self._kept(Tcp(self.tape, self.daemon.address[1], name, source))
+        return self._kept(Tcp(self.tape, self.daemon.port, name, source))
 
     def tcpx(self, name: str = "tcpx") -> Tcpx:
         """Connect in the original framing."""
-        return self._kept(Tcpx(self.tape, self.daemon.address[1], name))
+        return self._kept(Tcpx(self.tape, self.daemon.port, name))
 
     def browser(self, name: str, source: str = "127.0.0.1") -> Http:
         """Speak HTTP as nobody yet."""

@@ -28,6 +28,7 @@ VOLATILE = [
     (r"\d+\.[0-9a-f]{64}", "<confirm>"),
     (r"td_([a-z]+)_[\w-]{40,}", r"td_\1_<secret>"),
     (r"wait \d+ s", "wait <n> s"),
+    (r'etag: W/"[0-9a-f]+"', 'etag: W/"<digest>"'),
     (r'"(seconds|version|sqlite|etag)":"[^"]*"', r'"\1":"<\1>"'),
     (r'"commits":\{[^}]*\}', r'"commits":"<commits>"'),
     (

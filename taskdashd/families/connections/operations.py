@@ -49,11 +49,9 @@ def watch(request: Watch, caller: Caller) -> Result:
     if len(me.watches) >= core.limits.max_watches:
         raise Busy(f"this connection has {len(me.watches)} watches already: end one first")
     where = {name: frozenset(values) for name, values in request.where.items()}
-    number = me.next_watch_number()
-    subscription = core.feed.watch(
-        number, me.subscriber, where, request.since, caller.identity.sight
-    )
-    me.watches[number] = subscription
+    number, sight = me.next_watch, caller.identity.sight
+    subscription = core.feed.watch(number, me.subscriber, where, request.since, sight)
+    me.add_watch(subscription)
     return {"watch": number, "rev": subscription.position}
 
 
