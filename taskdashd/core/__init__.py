@@ -1,4 +1,4 @@
-"""What every operation stands on, in small parts with one word each.
+"""The parts that every operation stands on: sessions, identities, ownership, commits, the runner.
 
 No family is named in here, and nothing in here knows a socket or an event loop.
 """

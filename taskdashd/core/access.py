@@ -1,4 +1,4 @@
-"""Signing in, and what an identity may do: the rules of `domain/access` at the operations' edge."""
+"""Signing in by token, and the checks of an identity's rights that operations call."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from taskdashd.domain.tasks import Task
 
 
 class Access:
-    """Decides who has signed in. Where no token is asked for, everybody has."""
+    """Turns tokens into identities. Where the daemon asks for no token, everybody is `ANYONE`."""
 
     def __init__(
         self,
@@ -22,17 +22,17 @@ class Access:
     ) -> None:
         self._identify = identify
         self.named = named
-        """Gives whom a verified certificate stands for; None if its name has no token."""
+        """Gives the identity for the name in a verified certificate; None where no token has it."""
         self.required = required
         self._failures = Failures(now)
 
     @property
     def at_first(self) -> Identity | None:
-        """Give who somebody is that has said nothing yet."""
+        """Give a connection's identity before it signs in; None where it must sign in first."""
         return None if self.required else ANYONE
 
     def sign_in(self, given: str, address: str) -> Identity:
-        """Give whom a token stands for. Raises `AuthError`, `Busy` after too many wrong ones."""
+        """Give a token's identity. Raises `AuthError`, or `Busy` after too many wrong tokens."""
         if not self.required:
             return ANYONE
         self._failures.check(address, "wrong tokens")
@@ -46,16 +46,16 @@ class Access:
 
 
 def sees(identity: Identity, task: Task | None) -> bool:
-    """Tell whether a task is there for an identity."""
+    """Tell whether a task exists and the identity may see it."""
     if task is None or identity.confined_to is None:
         return task is not None
     return identity.sees_task(strictjson.reload(task.body))
 
 
 def check_write(identity: Identity, old: Task | None, group: str | None) -> None:
-    """Raise `AuthError` unless an identity may change a task, or make it where there is none.
+    """Raise `AuthError` unless an identity may change the task `old`, or create it where None.
 
-    `group` is the group that the task will be in; None where that does not change.
+    `group` is the group that the write puts the task into; None where the task keeps its group.
     """
     if not identity.may_write:
         if identity.person:
@@ -63,7 +63,8 @@ def check_write(identity: Identity, old: Task | None, group: str | None) -> None
         raise AuthError("this token may only read")
     if identity.confined_to is None:
         return
-    # The group first: what is said of it must not depend on whether the task is there.
+    # Check the group first: the refusal of a foreign group must be the same whether the task
+    # exists or not, or it would tell of tasks that the identity may not see.
     if group is not None and not identity.sees(group):
         raise AuthError(f"field group_id: this token may not write tasks of {group[:64]!r}")
     if old is not None and not sees(identity, old):

@@ -1,7 +1,7 @@
-"""What happens beside changes of tasks, for the audit: sign-ins, refusals, what operators do.
+"""Acts for the audit that change no task: sign-ins, refusals, what operators do.
 
-It is kept here until the next commit, a second at most. Refusals can come as fast as a hostile peer
-sends: those that are alike become one row with a count, and there is a bound on the others.
+Acts wait here for the next commit, about a second. A hostile peer can cause refusals as fast as it
+sends: equal ones become one row with a count, and the number of different ones is bounded.
 """
 
 from collections import Counter
@@ -11,31 +11,31 @@ from typing import Final
 from taskdashd.domain.acts import Act
 
 REFUSALS: Final = ("refused", "turned away")
-"""What anybody on the network can make happen."""
+"""The kinds of acts that anybody on the network can cause."""
 _REFUSALS_MAX: Final = 20
-"""Of a kind, within a second: the disk must not be filled by them."""
+"""Rows for different refusals of one kind within a second: a peer must not fill the disk."""
 _WAITING_MAX: Final = 5_000
 _DETAIL_CHARACTERS_MAX: Final = 500
 _SAVE_S: Final = 1.0
 
 
 class Acts:
-    """Collects acts, and gives them to be stored."""
+    """Collects acts until they are stored."""
 
     def __init__(
         self, stamp: Callable[[], str], now: Callable[[], float], rev: Callable[[], int]
     ) -> None:
         self._stamp = stamp
         self._rev = rev
-        """That of the newest change."""
+        """Gives the rev of the newest change."""
         self._now = now
         self._rows: dict[tuple[str, str, str], tuple[int, str, int]] = {}
-        """By what it is: since which rev, since when, and how often."""
+        """By kind, who and detail: rev and time of the first such act, and how many came."""
         self._different: Counter[str] = Counter()
         self._saved_at = now()
 
     def note(self, kind: str, who: str, detail: str = "") -> None:
-        """Take an act: what kind, by whom, and what people should know of it."""
+        """Note an act: its kind, who did it, and a detail for people."""
         key = kind, who, detail[:_DETAIL_CHARACTERS_MAX]
         if key not in self._rows:
             self._different[kind] += 1
@@ -45,7 +45,7 @@ class Acts:
         self._rows[key] = rev, at, count + 1
 
     def due(self) -> list[Act]:
-        """Give what has been noted, once a second."""
+        """Give and forget the noted acts, at most once a second; else nothing."""
         now = self._now()
         if not self._rows or now - self._saved_at < _SAVE_S:
             return []
@@ -53,7 +53,7 @@ class Acts:
         return self.take()
 
     def take(self) -> list[Act]:
-        """Give what has been noted, and forget it."""
+        """Give the noted acts, and forget them."""
         rows, self._rows = self._rows, {}
         self._different.clear()
         return [

@@ -1,4 +1,4 @@
-"""The two times the daemon knows: one for liveness that only grows, one for people."""
+"""The daemon's two times: running time, which only grows, for liveness; wall time for people."""
 
 from collections import deque
 from collections.abc import Callable
@@ -7,20 +7,20 @@ from typing import Final
 from taskdashd.domain.times import stamp
 
 STALL_S: Final = 0.1
-"""A tick that comes later than this after its time shows a stall of the daemon itself."""
+"""A tick that comes so many idle seconds late shows that the daemon itself stood still."""
 _STALLS_KEPT: Final = 16
 _DRIFT_S: Final = 0.005
 
 
 class Clock:
-    """Monotonic seconds during which this daemon was running, and the wall clock.
+    """Running time, which is monotonic seconds without the daemon's own stalls, and the wall clock.
 
-    If the process was stopped or starved, a tick comes late. Of the gap since the last one, all
-    that the event loop did not spend working (by its thread's processor time) is taken out of the
-    time that liveness sees: nobody's silence is measured by it. (When in the gap the stall began
-    is not known: a death may be late by a tick for it, but never early.) A loop that is merely
-    busy is no stall, or a busy daemon would never see time pass. A jump of the wall clock changes
-    nothing but the stamps.
+    While the process is stopped or starved it reads no beats, so silence measured across the gap
+    would kill tasks that live. The next tick comes late: all of the gap that the event loop did not
+    spend working (by its thread's processor time) is then taken out of running time. When in the
+    gap the stall began is not known: a death may come late by a tick, but never early. A loop that
+    is merely busy is no stall, or a busy daemon would never see time pass. A jump of the wall clock
+    changes nothing but the stamps.
     """
 
     def __init__(
@@ -35,13 +35,13 @@ class Clock:
         self._worked_at_tick = worked()
         self._stalled_s = 0.0
         self._stalls: deque[tuple[float, float]] = deque(maxlen=_STALLS_KEPT)
-        """When each stall was in running time, and how long all before it had lasted."""
+        """For each recent stall: its moment in running time, and the seconds of all before it."""
         self._ticked_at = monotonic()
         self._wall_offset_s = wall() - monotonic()
         self._stamped = (-1.0, "")
         self._stamped_now = (-1, "")
         self.started = self.now()
-        """When the daemon began, in running time."""
+        """The daemon's start, in running time."""
         self.started_at = self.stamp()
 
     def now(self) -> float:
@@ -53,9 +53,9 @@ class Clock:
         return self._wall()
 
     def tick(self, expected_s: float) -> float:
-        """Note that the daemon runs, `expected_s` after the last tick if nothing kept it.
+        """Note that the daemon runs; `expected_s` is the wait that was meant since the last tick.
 
-        Returns the seconds of a stall just found, else 0.
+        Returns the seconds of a stall found in that gap, else 0.
         """
         monotonic = self._monotonic()
         gap = monotonic - self._ticked_at
@@ -71,16 +71,16 @@ class Clock:
 
     def stamp(self) -> str:
         """Write this moment as RFC 3339 in UTC with milliseconds."""
-        # Under load many writes share a millisecond.
+        # Keep the last text: under load many writes share a millisecond.
         milliseconds = int(self._wall() * 1000)
         if milliseconds != self._stamped_now[0]:
             self._stamped_now = (milliseconds, stamp(milliseconds / 1000))
         return self._stamped_now[1]
 
     def stamp_of(self, running: float) -> str:
-        """Write a moment of the running time likewise; the same moment always the same way.
+        """Write a moment of running time as `stamp` does; the same moment gives the same text.
 
-        A jump of the wall clock moves it, and it is a guess before the last few stalls.
+        A jump of the wall clock changes the text. Before the last few stalls it is a guess.
         """
         if running == self._stamped[0]:
             return self._stamped[1]

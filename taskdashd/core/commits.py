@@ -1,6 +1,6 @@
-"""Who follows each commit, in one list and one order.
+"""The followers of commits, in one list and one order.
 
-Nothing follows before the commit is on disk, so a commit that fails leaves nothing to take back.
+A follower is called only once a commit is on disk, so a failed commit leaves nothing to take back.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from taskdashd.store.writer import Follower
 
 
 class Following:
-    """A follower of nothing: whoever follows some of a commit overrides that."""
+    """A follower that ignores everything: subclasses override the parts of a commit they need."""
 
     def committed(self, changes: Sequence[Change]) -> None:
         """Take in a commit's changes, in the order of their revs."""

@@ -1,4 +1,4 @@
-"""The one thing that the daemon writes of its own accord: `shutdown` for tasks gone silent."""
+"""The daemon's own write of `shutdown`, to tasks whose owner was judged silent for too long."""
 
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -22,16 +22,16 @@ ACTOR: Final = "taskdashd"
 REASON: Final = "no sign of life came in time"
 _TASKS_AT_ONCE: Final = 500
 RETRY_S: Final = 1.0
-"""After a fault of the disk."""
+"""The pause before another try, after a fault of the disk."""
 _LOOK_AGAIN_S: Final = 0.05
-"""Where a write of the task was on its way when the lease was due."""
+"""The pause before another look, where a write of the task waited for its commit."""
 
 Doomed = tuple[Lease, str]
-"""A task, and the lease by which it was judged."""
+"""A lease that was judged dead, and the id of one of its tasks."""
 
 
 class Deaths:
-    """Sets the tasks of leases that were judged dead to `shutdown`, in a few commits."""
+    """Sets the tasks of leases that were judged dead to `shutdown`, many in one commit."""
 
     def __init__(
         self, clock: Clock, liveness: Liveness, view: View, reader: Reader, writer: Writer
@@ -45,8 +45,8 @@ class Deaths:
     def shut_down(self, leases: Sequence[Lease]) -> None:
         """Shut down every task of some leases.
 
-        What could not be done (the disk, a write on its way) is looked at again: a lease goes back
-        to `Liveness` as long as it holds tasks.
+        Tasks that cannot be shut down yet (a fault of the disk, a write on its way) are not lost:
+        a lease goes back to `Liveness` as long as it holds tasks.
         """
         doomed = [(lease, task_id) for lease in leases for task_id in lease.tasks]
         if not doomed:
@@ -54,7 +54,7 @@ class Deaths:
 
         def ended(outcome: ServerError | None) -> None:
             if isinstance(outcome, ServerError):
-                # What was shut down by then is in no lease any more.
+                # Tasks shut down before the fault have left their lease; the rest is tried again.
                 self._again(doomed, RETRY_S)
 
         drive(self._shut_down(doomed), ended)
@@ -66,7 +66,7 @@ class Deaths:
                 some = yield from self._slice(some)
 
     def _slice(self, some: Sequence[Doomed]) -> Steps[list[Doomed]]:
-        """Shut some down; gives those that a small cache has dropped again before their turn."""
+        """Shut a slice down; returns the tasks that a small cache dropped before the write."""
         yield from wait_for(partial(self.reader.load, [task_id for _, task_id in some]))
         known: list[Doomed] = []
         dropped: list[Doomed] = []
@@ -78,7 +78,7 @@ class Deaths:
             self._again(known, RETRY_S)
         else:
             self._again(known, _LOOK_AGAIN_S)
-        # A cache too small for the slice keeps the last that came in, so this comes to an end.
+        # Even the smallest cache keeps the task loaded last, so each round leaves fewer.
         return dropped
 
     def _again(self, doomed: Iterable[Doomed], pause_s: float) -> None:
@@ -93,13 +93,13 @@ class Deaths:
         for its_lease, task_id in doomed:
             if its_lease is not lease:
                 lease = its_lease
-                # Its owner may have spoken while the tasks were read from the disk.
+                # Judge again: the owner may have spoken while its tasks were read from the disk.
                 spoke = self._liveness.deadline(lease) > now
                 owner = lease.owner
                 seen = "" if owner.serial == NOBODY else self._clock.stamp_of(owner.last_seen)
-            # A write on its way may take the task over or give it more time: that is known once it
-            # is committed, and the task comes up again with its lease. A hand from outside does
-            # neither; however many follow one another, the task dies beneath them.
+            # Spare a task while a write that changes its owner or timeout waits for its commit: the
+            # outcome decides, and the lease comes up again. Writes from outside change neither, so
+            # an endless row of them keeps no task alive.
             if spoke or task_id not in lease.tasks or not self.view.keeps_owner(task_id):
                 continue
             task = transaction.task(task_id)

@@ -1,4 +1,4 @@
-"""What a change of a task is in words: an entry of its history, for whoever may see it."""
+"""A change of a task as an entry of its history, with no more than the reader may see."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from taskdashd.store.audit import Entry
 
 
 def told(entry: Entry, identity: Identity) -> dict[str, Any]:
-    """Say of a change what somebody may know."""
+    """Give the entry for a change, without the fields that the identity may not see."""
     new = strictjson.reload(entry.task)
     old = strictjson.reload(entry.previous) if entry.previous else {}
-    # Where it was in another group before, what it was like there is not for everybody.
+    # A task may come from a group that the identity does not see: its old fields stay hidden.
     known = not old or identity.sees_task(old)
     changes = changed(old, new) if known else {}
     dies = entry.kind == "shutdown" and entry.who == ACTOR

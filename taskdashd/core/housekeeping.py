@@ -1,4 +1,4 @@
-"""What is done now and then: acts are stored, and what is too old is forgotten."""
+"""Regular chores: store acts, look for room on a full disk, forget history that is too old."""
 
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
@@ -16,10 +16,10 @@ _FORGET_EVERY_S: Final = 1.0
 _LOOK_FOR_ROOM_S: Final = 5.0
 _NOTHING_OLD_S: Final = 60.0
 STEADY_S: Final = 3600.0
-"""Nothing is forgotten until the wall clock has gone steadily for so long."""
+"""History is forgotten only after the wall clock has gone steadily for so many seconds."""
 _JUMP_S: Final = 60.0
 _FUTURE_S: Final = 86400.0
-"""What is stamped later than that from now was stamped by a clock that was wrong."""
+"""Rows stamped further ahead than so many seconds were stamped by a wrong clock."""
 
 
 class HousekeepingLimits(Protocol):
@@ -29,7 +29,7 @@ class HousekeepingLimits(Protocol):
 
 
 class Housekeeping:
-    """See the module; `tick` is called a few times a second."""
+    """Does the chores that are due; `tick` is called a few times a second."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Housekeeping:
         self._writer = writer
         self._reserve = reserve
         self._chores = chores
-        """What families have to do now and then, in this order."""
+        """The regular chores of families, called at every tick in this order."""
         self._forget_at = self._look_at = 0.0
         self._forgotten_rev = 0
         self._ahead_s = self._clock_ahead_s()
@@ -84,8 +84,8 @@ class Housekeeping:
         now = self._clock.now()
         ahead_s = self._clock_ahead_s()
         if abs(ahead_s - self._ahead_s) > _JUMP_S:
-            # A clock that is wrong for a while, as before a Pi has found its time server, must not
-            # make everything look old.
+            # A clock that is wrong for a while, as before a Pi has found its time server, would
+            # make all history look old and have it forgotten.
             self._steady_since = now
         self._ahead_s = ahead_s
         keep_s = self._limits.audit_keep

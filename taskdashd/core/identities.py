@@ -1,4 +1,4 @@
-"""Who is signed in as whom, what they may still ask, and who has tried too often."""
+"""Signing sessions in and out, the request budget of each identity, and failed attempts."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from taskdashd.store.records import Record, Records
 from taskdashd.store.transaction import Transaction
 
 PERSON: Final = "person"
-"""The kind of record that an account is."""
+"""The kind of the records that hold accounts."""
 _BUDGETS_MAX: Final = 10_000
 
 
@@ -48,11 +48,11 @@ class Identities(Following):
         self._sessions = sessions
         self._records = records
         self._budgets: OrderedDict[str, Budget] = OrderedDict()
-        """By the identity's key."""
+        """By `Identity.key`: one budget for all connections of an identity."""
         self.failures = Failures(clock.now)
-        """Of people who sign in."""
+        """Wrong sign-ins and passwords of people, by address."""
         self.sign_ups = Failures(clock.now, SIGN_UPS_MAX)
-        """Of accounts that people make for themselves."""
+        """Accounts that people make for themselves, by address."""
 
     @property
     def required(self) -> bool:
@@ -65,21 +65,20 @@ class Identities(Following):
         return None if found is None else Person.from_record(found)
 
     def sign_in(self, session: Session, token: str) -> None:
-        """Take a session for whom a token stands for. Raises `AuthError`, `Busy`."""
+        """Sign a session in by a token, unless it is the operators'. Raises `AuthError`, `Busy`."""
         if not session.is_local:
             self.become(session, self._access.sign_in(token, session.address))
 
     def recognise(self, session: Session, name: str | None) -> None:
-        """Take a session for whom its verified certificate names, if that name has a token."""
+        """Sign a session in by the name in its verified certificate, if a token has that name."""
         identity = None if name is None else self._access.named(name)
         if identity is not None:
             self.become(session, identity)
 
     def refusal(self, session: Session, token: object) -> ServerError | None:
-        """Say why a request is not done of somebody who has not signed in; None if it may be.
+        """Sign a session in by the token of a request's header; give the refusal, or None.
 
-        A good token in the request's header signs in: for this request, and for those after it that
-        bring none.
+        The sign-in holds for this request and for later ones without a token.
         """
         try:
             self.sign_in(session, token if type(token) is str else "")
@@ -88,7 +87,7 @@ class Identities(Following):
         return None
 
     def become(self, session: Session, identity: Identity) -> None:
-        """Take a session for somebody; what it watched as somebody else ends."""
+        """Sign a session in as an identity; watches that it began as another identity end."""
         if session.is_local:
             return
         before = session.identity
@@ -100,28 +99,28 @@ class Identities(Following):
         self.take_for(session, identity)
 
     def take_for(self, session: Session, identity: Identity) -> None:
-        """Take a session for somebody who has signed in before."""
+        """Give a session an identity and its budget, without noting a sign-in for the audit."""
         session.signed_in(identity)
         if identity.key:
             session.share(self._budget_of(identity))
 
     def share_of_address(self, session: Session) -> None:
-        """Let somebody who has not signed in draw from what all of their address may ask."""
+        """Have a session that has not signed in share one budget with all others of its address."""
         session.share(self._budget_of(Identity("", "reader", key=f"address {session.address}")))
 
     def sign_out(self, session: Session) -> None:
-        """Take a session for what it was before somebody signed in as a person."""
+        """Put a session back to its identity before a person signed in on it."""
         self._sessions.end_watches(session)
         session.signed_out(self._access.at_first)
 
     def refused(self, session: Session, error: AuthError) -> None:
-        """Note that somebody may not do what they have asked."""
+        """Note for the audit that a session was refused."""
         name = session.identity.name if session.identity is not None else ""
         who = f"{name} ({session.address})" if name else session.address
         self._acts.note("refused", who, error.detail)
 
     def kept(self, records: Sequence[Record]) -> None:
-        """Take everybody who is connected as a person for what that person is now."""
+        """Give sessions signed in as a person the person's new rights, or sign them out."""
         changed = {record.key for record in records if record.kind == PERSON}
         if not changed:
             return
@@ -146,7 +145,7 @@ class Identities(Following):
         budget = self._budgets.get(identity.key)
         if budget is None:
             if len(self._budgets) >= _BUDGETS_MAX:
-                # The one unused for longest is full again by now, as good as a new one.
+                # Drop the budget unused for longest: it has filled again, so a new one is the same.
                 self._budgets.popitem(last=False)
             budget = Budget(lambda: self._limits.identity_rate, self._clock.now)
             self._budgets[identity.key] = budget
@@ -161,18 +160,18 @@ def person_of(number: str, transaction: Transaction) -> Person | None:
 
 
 def no_person(field: str, number: str) -> Conflict:
-    """Refuse a field that names nobody."""
+    """Make the refusal of a field that names no account."""
     fault = Conflict(f"field {field}: there is no person {number!r}")
     return fault.because("no-person", user=number)
 
 
 def check_still(session: Session, asked: Identity, transaction: Transaction) -> None:
-    """Raise `AuthError` where who asked is not who they were, by the time that it is done."""
+    """Raise `AuthError` where the session's rights have changed since it asked as `asked`."""
     if not asked.person:
         same = asked == session.identity
     else:
-        # Nobody tells a session over HTTP that its person was signed out: what counts is the
-        # account as it is stored, or on its way there.
+        # A session over HTTP is not told that its person was signed out, so look at the account:
+        # as committed, or as a write that waits for its commit leaves it.
         person = person_of(asked.person, transaction)
         same = person is not None and person.identity == asked and person.knows(session.secret)
     if not same:

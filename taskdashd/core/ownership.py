@@ -1,4 +1,4 @@
-"""Whose signs of life a task lives by, and what follows for liveness from each commit."""
+"""The owner whose signs of life keep a task alive, and the effect of each commit on liveness."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -12,11 +12,11 @@ from taskdashd.domain.tasks import Change, Moment, Task, refreshed
 from taskdashd.store.transaction import Transaction
 
 NOBODY: Final = 0
-"""Serial of the owner that stands for connections which are gone."""
+"""Serial of the owner that stands for all connections that are gone."""
 
 
 class Ownership(Following):
-    """Says how the owner of a task fares, and follows each commit with `Liveness`."""
+    """Says whether a task's owner lives, and updates `Liveness` after each commit."""
 
     def __init__(
         self,
@@ -30,16 +30,16 @@ class Ownership(Following):
         self._find = sessions.find
         self._sessions = sessions
         self._may_have_spoken = may_have_spoken
-        """Whether something waits in the socket of the session with this serial."""
+        """Tells whether unread input, maybe a beat, waits in the socket of a session, by serial."""
 
     def adopt(self, live: Iterable[tuple[str, float | None]]) -> None:
-        """Supervise what was live before this start: each task gets one full timeout from now."""
+        """Supervise tasks that were live before this start; each gets one full timeout from now."""
         before = self._orphaned()
         for task_id, timeout_s in live:
             self._liveness.supervise(task_id, before, timeout_s)
 
     def moment(self, transaction: Transaction, old: Task | None = None) -> Moment:
-        """Say when a change happens, and how the present owner of the task fares."""
+        """Give the rev and time for a change and, given `old`, whether that task's owner lives."""
         if old is None:
             return Moment(transaction.rev, transaction.at)
         return Moment(transaction.rev, transaction.at, self._is_gone(old), self.seen(old))
@@ -51,18 +51,18 @@ class Ownership(Following):
         return refreshed(task.body, self.seen(task))
 
     def seen(self, task: Task) -> str:
-        """Give the last sign of life of a task's owner; empty if it gave none since the start."""
+        """Give the time of the owner's last sign of life; empty if it gave none since the start."""
         owner = self.speaks_for(task)
         return "" if owner is None else self._clock.stamp_of(owner.last_seen)
 
     def speaks_for(self, task: Task) -> Owner | None:
-        """Give the connection whose signs of life are the task's; None where none is known."""
+        """Give the owner whose signs of life keep the task alive; None where none is known."""
         session = self._find(task.owner)
         owner = session.owner if session is not None else self._liveness.owner_of(task.id)
         return None if owner is None or owner.serial == NOBODY else owner
 
     def after_stall(self) -> None:
-        """Put right what was stamped between the end of a stall and its discovery."""
+        """Correct signs of life that were stamped between the end of a stall and its discovery."""
         now = self._clock.now()
         for session in self._sessions:
             session.owner.last_seen = min(session.owner.last_seen, now)
@@ -89,7 +89,8 @@ class Ownership(Following):
         else:
             present = liveness.owner_of(new.id)
             same = old is not None and old.owner == new.owner
-            # A hand from outside does not move the deadline of a task whose service is gone.
+            # Keep the present owner on a write from outside: a new one would move the deadline of
+            # a task whose service is gone.
             owner = present if present is not None and same else self._orphaned()
             liveness.supervise(new.id, owner, new.timeout_s)
 

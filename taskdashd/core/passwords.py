@@ -1,4 +1,4 @@
-"""Passwords of people: Argon2id (RFC 9106), on a thread of its own, for it is slow on purpose."""
+"""Passwords of people: Argon2id (RFC 9106), slow on purpose and so on a thread of its own."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -12,17 +12,17 @@ from taskdashd.store.executor import Executor, Then
 T = TypeVar("T")
 
 _WAITING_MAX: Final = 32
-"""Each takes a tenth of a second on a Pi; nobody waits for longer than a few."""
+"""A hash takes a tenth of a second on a Pi: with so many ahead, a sign-in waits a few seconds."""
 # OWASP's second choice: on a Pi memory is dearer than time.
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 << 10, parallelism=1, type=Type.ID)
 
 
 class Passwords:
-    """Hashes and compares. What it is given to call is called on the event loop."""
+    """Hashes and verifies passwords; each `then` is called on the event loop."""
 
     def __init__(self, start: Callable[[], Executor]) -> None:
         self._start = start
-        """Most offices never need it: the thread is started with the first password."""
+        """Starts the thread, with the first password: most offices never need it."""
         self._executor: Executor | None = None
         self._waiting = 0
 
@@ -31,9 +31,10 @@ class Passwords:
         self._do(lambda: _HASHER.hash(password), then)
 
     def verify(self, encoded: str, password: str, then: Then[bool]) -> None:
-        """Call `then` with whether the password is the one, or a refusal.
+        """Call `then` with whether the password has this hash, or with a refusal.
 
-        Without a hash to compare with it takes as long, and says no.
+        Without a hash (an unknown account) the answer is False after the same time: a quick no
+        would tell which accounts exist.
         """
         self._do(lambda: _verify(encoded, password), then)
 

@@ -1,4 +1,4 @@
-"""What an operation gave, or refused, as the JSON of a reply."""
+"""The JSON of replies: of an operation's result, or of its refusal."""
 
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ _OK: Final = b'"errid":0,"errmsg":"%b"}' % OK_ERRMSG.encode()
 
 
 def reply_body(request: Request | None, result: Any) -> bytes:
-    """Encode what an operation gave, or the `ServerError` that it raised."""
+    """Encode an operation's result, or the `ServerError` that it raised."""
     if isinstance(result, ServerError):
         task_id = getattr(request, "id", None) or result.task_id
         return error_body(result, task_id)

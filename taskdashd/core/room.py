@@ -1,4 +1,4 @@
-"""Whether there is room for a change: in a frame, under the limits, on the disk."""
+"""The checks for room before a change is written: in a frame, under the limits, on the disk."""
 
 from typing import Any, Final, Protocol
 
@@ -12,7 +12,7 @@ from taskdashd.store.reserve import Reserve
 from taskdashd.store.transaction import Transaction, View
 
 REPLY_RESERVE_BYTES: Final = 1024
-"""What a reply or an event may need beside the task that it carries."""
+"""Bytes that a reply or an event may need beside the task that it carries."""
 _TIMEOUTS_MAX: Final = 1000
 """Different heartbeat timeouts that one connection's tasks may have."""
 
@@ -25,7 +25,7 @@ class RoomLimits(Protocol):
 
 
 class Room:
-    """Puts changes into a transaction, if there is room for them."""
+    """Puts changes into a transaction, where there is room for them."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Room:
 
     @property
     def reply_bytes(self) -> int:
-        """Give how large what a reply carries may be, so that it fits a frame."""
+        """Give the most bytes of tasks or entries in one reply, so that it fits a frame."""
         return self._limits.max_frame - REPLY_RESERVE_BYTES
 
     def put(self, change: Change, identity: Identity, transaction: Transaction) -> dict[str, Any]:
@@ -58,8 +58,9 @@ class Room:
         return {"id": task.id, "epoch": task.epoch}
 
     def check_live(self, old: Task | None, new: Task) -> None:
-        """Raise `Busy` if keeping this task would go over a limit of what is supervised."""
-        # What is pending counts whole, though some of it may be live already.
+        """Raise `Busy` if the task `new` would exceed a limit of supervised tasks or timeouts."""
+        # Count every pending task as another live one, though some are live already: too many is
+        # safe, too few would let a burst past the limit before its commit.
         full = len(self._liveness) + len(self._view.pending) >= self._limits.max_live_tasks
         if full and is_live(new.status) and (old is None or not is_live(old.status)):
             most = self._limits.max_live_tasks

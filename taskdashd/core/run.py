@@ -1,9 +1,8 @@
-"""The one runner of operations, for every door. Bytes are not its business.
+"""The one runner of operations, for every door. No bytes, frames or HTTP enter here.
 
-A door understands a request and knows who asks; `Runner` does it and calls back with what it came
-to. Two ways lead in: `run` for a door that orders requests by itself and brings the tasks that they
-are about into memory, many at a time; `visit` for one that has a single request of somebody who has
-no connection of the wire protocol.
+A door parses a request and knows its session; `Runner` does it and calls back with the outcome.
+`run` is for a door that keeps the order of requests by itself and has loaded their tasks into
+memory, many at a time; `visit` is for a single request without a connection of the wire protocol.
 """
 
 from collections.abc import Callable, Generator
@@ -31,7 +30,7 @@ from taskdashd.domain.tasks import Author
 from taskdashd.store.transaction import Transaction
 
 AuthorFor = Callable[[str, Caller], Author | None]
-"""Say as whom a write for the service at a URL counts, where it has signs of life of its own."""
+"""Gives the author for a write to a task of the service at a URL; None where the asker stays it."""
 
 NOBODY_SIGNED_IN: Final = "nobody has signed in here"
 
@@ -39,7 +38,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class Runner:
-    """See the module."""
+    """Does requests, and calls back with their outcomes."""
 
     def __init__(self, core: Core, author_for: AuthorFor) -> None:
         self.core = core
@@ -50,7 +49,7 @@ class Runner:
         self.offered: Final = {
             name: OPERATIONS[name] for name, request in REQUESTS.items() if request.over_http
         }
-        """What can be asked without a connection."""
+        """The operations that can be asked without a connection, by RequestID."""
 
     def run(
         self,
@@ -80,7 +79,7 @@ class Runner:
     def read_now(
         self, operation: Operation, request: Request, caller: Caller, task_id: str
     ) -> Outcome[Result]:
-        """Give what a read comes to whose task is in memory and waits for no commit."""
+        """Give the outcome of a read whose task is in memory and waits for no commit."""
         try:
             outcome: Outcome[Result] = operation.run(request, caller, self._committed(task_id))
         except ServerError as refusal:
@@ -91,7 +90,7 @@ class Runner:
         return outcome
 
     def parse(self, name: str, body: dict[str, Any]) -> Request:
-        """Read a request that needs no connection. Raises `BadRequest`."""
+        """Read a request for an operation of `offered`. Raises `BadRequest`."""
         operation = self.offered.get(name)
         if operation is None:
             offered = ", ".join(self.offered)
@@ -99,7 +98,7 @@ class Runner:
         return operation.request.parse(body)
 
     def visit(self, request: Request, session: Session, done: Done[Result]) -> None:
-        """Do a request of somebody without a connection; `done` gets its outcome."""
+        """Do a request of a session without a connection; `done` gets its outcome."""
         caller = Caller(session, self.core, session.identity)
 
         def answered(outcome: Outcome[Result]) -> None:
@@ -133,12 +132,15 @@ class Runner:
         task_id: str,
         done: Done[Result],
     ) -> None:
-        """Read a task that waits for its commit: nobody sees what may never come to be."""
+        """Read a task whose change waits for its commit, and release the reply with that commit.
+
+        Otherwise a commit that fails would leave a reader with a change that never was.
+        """
 
         def answered(outcome: Outcome[Result]) -> None:
             again = request.reads_again and isinstance(outcome, StorageError)
             if again and self.core.view.knows(task_id):
-                # The change that the reply waited for did not come to be: what is there instead?
+                # The pending change that was read has failed: read the committed task instead.
                 outcome = self.read_now(operation, request, caller, task_id)
             done(outcome)
 
@@ -158,9 +160,9 @@ class Runner:
             done(outcome)
 
     def _as_service(self, request: Request, caller: Caller) -> Caller:
-        """Say as whom a write counts: of a service that beats by its URL, as that service's.
+        """Have a write to the task of a registered service count as that service's.
 
-        Otherwise the task would be owned by the asker, who is gone with the answer.
+        Otherwise the asker would own the task: it has no connection, so the task would soon die.
         """
         if not request.counts_as_service():
             return caller

@@ -1,4 +1,4 @@
-"""What a family tells of itself wherever several families are shown together."""
+"""The interface by which a family adds its own part to open boards."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -6,14 +6,14 @@ from typing import Protocol
 from taskdashd.domain.access import Identity
 
 News = Callable[[Identity], bytes]
-"""What somebody is told of what has changed: members of a JSON object, each behind a comma."""
+"""Gives an identity's news: members of a JSON object as bytes, each with a comma before it."""
 
 
 class BoardSection(Protocol):
-    """What open boards are told by a family, beside the changes of tasks."""
+    """A family's part of what open boards are told, beside the changes of tasks."""
 
     def whole(self, identity: Identity) -> bytes:
-        """Give all that somebody may know, as `News` would: for a board that is opened."""
+        """Give the whole section, in the form of `News`, for a board that is opened."""
 
     def news(self) -> News | None:
-        """Take what has changed since this was last called; None where that is nothing."""
+        """Give the changes since the last call of `news`; None where nothing has changed."""

@@ -1,4 +1,4 @@
-"""One connection, as operations see it: who it is, what it owns, what it watches."""
+"""One connection, as operations see it: its identity, its owner for liveness, its watches."""
 
 from typing import Final
 
@@ -9,13 +9,13 @@ from taskdashd.domain.tasks import Author
 from taskdashd.feed.watches import Subscriber, Watch
 
 TOO_MANY: Final = "too many requests a second: slow down, and try this one again later"
-"""What is said where `may_ask` says no."""
+"""The refusal's words where `may_ask` is False."""
 _DRAWN_AT_ONCE: Final = 16
-"""Requests for which a connection's budget is asked at once."""
+"""Requests drawn from the budgets at a time, so that most requests cost one subtraction."""
 
 
 class Session:
-    """See the module."""
+    """A connection's session; an HTTP request and a service without a connection have one too."""
 
     __slots__ = (
         "_allowed",
@@ -53,13 +53,13 @@ class Session:
         self.said_hello = False
         self.budget = budget
         self.shared_budget: Budget | None = None
-        """That of the identity, for all its connections."""
+        """The budget that all connections of the identity share."""
         self.admitted: Identity | None = None
-        """By which token it was let in, where it has signed in as a person since."""
+        """The token's identity that let the session in, once a person has signed in on it."""
         self.stands_in = stands_in
-        """Whether no connection has this session: a service without one does."""
+        """Whether the session stands for a service without a connection."""
         self.secret = ""
-        """What a browser holds, or is given to hold, to come back as the person signed in."""
+        """The secret of the browser's cookie, set or about to be: proof of the person's sign-in."""
         self._allowed = 0
         self.author = Author(serial, peer)
         self.signed_in(identity)
@@ -82,27 +82,27 @@ class Session:
 
     @property
     def address(self) -> str:
-        """Give where it comes from, without the port."""
+        """Give the peer's address without the port."""
         return self.peer.rpartition(":")[0]
 
     @property
     def is_local(self) -> bool:
-        """Whether it is the operator's, on the socket that always gets in."""
+        """Whether the session came by the operators' socket, which needs no sign-in."""
         return self.identity is LOCAL_OPERATOR
 
     def may_ask(self) -> bool:
-        """Count a request, and tell whether the rates allow it."""
+        """Count a request, and tell whether the request rates allow it."""
         self._allowed -= 1
         return self._allowed >= 0 or self._draw()
 
     def share(self, budget: Budget) -> None:
-        """From now on draw from an identity's budget too."""
+        """Draw from an identity's budget too, from now on."""
         if budget is not self.shared_budget:
             self.give_back()
             self.shared_budget = budget
 
     def give_back(self) -> None:
-        """Return what was drawn and not used."""
+        """Return drawn but unused requests to the budgets."""
         unused, self._allowed = max(0, self._allowed), 0
         self.budget.give_back(unused)
         if self.shared_budget is not None:
@@ -123,30 +123,30 @@ class Session:
         self.next_watch += 1
 
     def introduce(self, client: str) -> None:
-        """Take the name that the client gives itself."""
+        """Take the name that the client gives itself in Hello."""
         self.said_hello = True
         self.client = client
         self._name_author()
 
     def remember_admission(self, identity: Identity) -> None:
-        """Keep by which token it was let in, where it is about to be signed in as a person."""
+        """Keep the token's identity, where a person is about to sign in over it."""
         if not identity.person:
             self.admitted = None
         elif self.identity is not None and not self.identity.person:
             self.admitted = self.identity
 
     def come_back(self, secret: str) -> None:
-        """Take what a browser holds of the sign-in of the person that it is."""
+        """Take the secret in the browser's cookie, which proves the person's sign-in."""
         self.secret = secret
 
     def signed_out(self, at_first: Identity | None) -> None:
-        """Go back to what it was before a person signed in: a token's, or what all are at first."""
+        """Go back to the identity before a person signed in: the token's, or `at_first`."""
         self.secret = ""
         self.signed_in(self.admitted or at_first)
         self.admitted = None
 
     def signed_in(self, identity: Identity | None) -> None:
-        """Take whom it stands for; None for nobody yet."""
+        """Take the session's identity; None where nobody has signed in."""
         self.identity = identity
         self.sees_all = identity is not None and identity.confined_to is None
         self._name_author()

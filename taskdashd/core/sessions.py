@@ -1,4 +1,4 @@
-"""Who is connected: a session for each connection, by the serial number of its owner."""
+"""All sessions of connections, by the serial number of their owner."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -18,7 +18,7 @@ class SessionLimits(Protocol):
 
 
 class Sessions:
-    """Begins and ends sessions, and finds the one that owns a task."""
+    """Begins and ends sessions, and finds the session that owns a task."""
 
     def __init__(
         self,
@@ -29,8 +29,8 @@ class Sessions:
         feed: Feed,
         at_first: Identity | None,
     ) -> None:
-        # The number of this start stands in front: no serial number is used twice, also not after
-        # a restart.
+        # The upper bits count the daemon's starts: stored tasks name their owner by its serial
+        # number, so no number may be used twice, also not after a restart.
         self._serial = boot << 32
         self._limits = limits
         self._clock = clock
@@ -42,11 +42,11 @@ class Sessions:
         """Gives the session of a serial number, None where it has ended. Called for each write."""
 
     def __iter__(self) -> Iterator[Session]:
-        """Give those that there are now; they may end meanwhile."""
+        """Iterate over a copy of the present sessions: they may end meanwhile."""
         return iter(list(self._by_serial.values()))
 
     def __len__(self) -> int:
-        """How many there are."""
+        """How many sessions there are."""
         return len(self._by_serial)
 
     def connect(self, peer: str) -> Session:
@@ -57,11 +57,11 @@ class Sessions:
         return session
 
     def visit(self, peer: str, identity: Identity | None = None) -> Session:
-        """Begin a session for somebody whose silence means nothing: who asks over HTTP."""
+        """Begin a session without liveness, for a request over HTTP: its silence means nothing."""
         return self._new(self.next_serial(), peer, identity)
 
     def stand_in(self, serial: int, name: str) -> Session:
-        """Begin a session for a service that has no connection, under a number that is its own."""
+        """Begin a session for a service that has no connection, under the service's own serial."""
         session = self._new(serial, name, None, stands_in=True)
         self._by_serial[serial] = session
         return session
@@ -84,11 +84,11 @@ class Sessions:
         session.detach()
 
     def forget(self, serial: int) -> None:
-        """End the session that stood in for a service."""
+        """End the session that stands in for a service."""
         self._by_serial.pop(serial, None)
 
     def end_watches(self, session: Session) -> None:
-        """Tell a session of nothing more."""
+        """End all watches of a session."""
         for watch in session.watches.values():
             self._feed.unwatch(watch)
         session.watches.clear()

@@ -1,4 +1,4 @@
-"""Operations that wait, written straight: a generator yields what it waits for.
+"""Operations that wait, written as straight code: a generator yields each thing it waits for.
 
     page = yield from wait_for(partial(reader.query, request, sight, bytes_max, wanted))
 
@@ -17,19 +17,19 @@ from taskdash_protocol.errors import Outcome, ServerError, unexpected_fault
 T = TypeVar("T")
 
 Done = Callable[[Outcome[T]], None]
-"""Called once with what an operation came to."""
+"""Called once with an operation's outcome: its value, or a `ServerError`."""
 
 Start = Callable[[Done[T]], None]
-"""Begins something that takes its time, and has the callback called once with its outcome."""
+"""Begins work that takes time, and calls the callback once with its outcome."""
 
 Steps = Generator[Start[Any], Any, T]
-"""What an operation that waits is: at its end it returns a T, or raises a `ServerError`."""
+"""An operation that waits: a generator that at its end returns a T, or raises a `ServerError`."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 def wait_for(start: Start[T]) -> Steps[T]:
-    """Wait for what `start` begins. Raises the `ServerError` that it came to."""
+    """Begin some work and wait for its value. Raises the `ServerError` that is its outcome."""
     value: T = yield start
     return value
 
@@ -37,7 +37,7 @@ def wait_for(start: Start[T]) -> Steps[T]:
 def drive(steps: Steps[T], done: Done[T]) -> None:
     """Run steps to their end, however often they wait; then call `done` with their outcome.
 
-    An exception that is no `ServerError` is logged whole, and `done` gets the refusal for it.
+    Any other exception than `ServerError` is logged whole; `done` gets an unexpected fault.
     """
     _Drive(steps, done).go_on(None)
 
@@ -46,8 +46,8 @@ class _Drive(Generic[T]):
     """One run of some steps.
 
     A start may call back before it returns. `go_on` then only leaves the outcome for the loop that
-    is running already; if it resumed the generator from within, a hundred answers that are known at
-    once would be a hundred frames deep.
+    is running already; if it resumed the generator from within, a hundred answers that are ready at
+    once would nest a hundred calls deep.
     """
 
     __slots__ = ("_done", "_has_outcome", "_name", "_outcome", "_runs", "_steps")
@@ -61,7 +61,7 @@ class _Drive(Generic[T]):
         self._runs = False
 
     def go_on(self, outcome: Outcome[Any]) -> None:
-        """Give the steps what they wait for."""
+        """Resume the steps with the outcome that they wait for."""
         self._outcome, self._has_outcome = outcome, True
         if self._runs:
             return
@@ -77,7 +77,7 @@ class _Drive(Generic[T]):
             self._runs = False
 
     def _resume(self, outcome: Outcome[Any]) -> Start[Any] | None:
-        """Run to the next wait, or to the end: then None."""
+        """Run the steps to their next wait, and give its start; None at their end."""
         end: Outcome[T]
         try:
             if isinstance(outcome, ServerError):

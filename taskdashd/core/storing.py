@@ -1,4 +1,4 @@
-"""Looking at the store and writing to it, as steps of an operation that waits."""
+"""Loading tasks and writing to the store, as steps of an operation that waits."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -14,23 +14,23 @@ T = TypeVar("T")
 
 
 class Store(Protocol):
-    """What has the store's parts: `Core`, or a part of a family that was given them."""
+    """Anything that holds the store's parts: `Core`, `Deaths`, a family's part."""
 
     @property
     def view(self) -> View:
-        """What is in memory of it."""
+        """The part of the store that is in memory."""
 
     @property
     def reader(self) -> Reader:
-        """Brings what is not."""
+        """Loads tasks into the view."""
 
     @property
     def writer(self) -> Writer:
-        """Changes it."""
+        """Commits changes."""
 
 
 def load(store: Store, ids: Iterable[str]) -> Steps[None]:
-    """Bring tasks into memory. Raises `Busy` where they do not fit into it together."""
+    """Load tasks into memory. Raises `Busy` where they do not fit into it together."""
     wanted = list(ids)
     while not all(map(store.view.knows, wanted)):
         yield from wait_for(partial(store.reader.load, wanted))
@@ -39,7 +39,7 @@ def load(store: Store, ids: Iterable[str]) -> Steps[None]:
 
 
 def write(store: Store, decide: Callable[[Transaction], T]) -> Steps[T]:
-    """Decide and commit; it is on disk when this goes on. Raises what `decide` raises."""
+    """Run `decide` and commit; returns once the commit is on disk. Raises what `decide` raises."""
 
     def start(done: Done[T]) -> None:
         store.writer.write(decide, done)
@@ -51,6 +51,6 @@ def write(store: Store, decide: Callable[[Transaction], T]) -> Steps[T]:
 def load_and_write(
     store: Store, ids: Iterable[str], decide: Callable[[Transaction], T]
 ) -> Steps[T]:
-    """Bring tasks into memory, then decide and commit in the same step of the event loop."""
+    """Load tasks, and decide in the same step of the event loop, before a cache drops any."""
     yield from load(store, ids)
     return (yield from write(store, decide))

@@ -1,4 +1,4 @@
-"""Which function answers which RequestID, and how it is run.
+"""The table of operations: which function answers which RequestID, and how it is run.
 
 A new operation is a declaration in `taskdash_protocol.families`, a rule in its family's `rules` if
 it needs one, and a function in the family's `operations` under one of three decorators.
@@ -30,7 +30,7 @@ P = TypeVar("P")
 R = TypeVar("R", bound=Request)
 
 Result = dict[str, Any] | bytes
-"""Members of a reply beside errid and errmsg: as a dict, or as a JSON object already encoded."""
+"""A reply's members beside errid and errmsg: as a dict, or as a JSON object already encoded."""
 
 
 class Limits(SessionLimits, IdentityLimits, RoomLimits, Protocol):
@@ -48,7 +48,7 @@ class Limits(SessionLimits, IdentityLimits, RoomLimits, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """The parts that operations stand on. It decides nothing; `daemon.py` puts it together."""
+    """The parts that operations stand on, put together by `parts.build`. Decides nothing."""
 
     limits: Limits
     clock: Clock
@@ -63,30 +63,30 @@ class Core:
     ownership: Ownership
     room: Room
     families: Mapping[type[Any], object]
-    """The parts that families bring along, by their class."""
+    """The families' own parts, by their class."""
 
     def part(self, kind: type[P]) -> P:
         """Give a family's part. Raises `LookupError` where this daemon has none."""
         return cast(P, self.families[kind])
 
     def has(self, kind: type[Any]) -> bool:
-        """Tell whether there is such a part: some are there only with the web board."""
+        """Tell whether this daemon has a family's part: some exist only with the web board."""
         return kind in self.families
 
 
 class Caller(NamedTuple):
-    """Who asks, and what there is to ask."""
+    """The session that asks, and the parts that answer."""
 
     session: Session
     core: Core
     as_identity: Identity | None = None
-    """Who asked, where that was noted when they did; else whoever the session stands for."""
+    """The identity when the request was made, where noted; else the session's at present counts."""
     as_author: Author | None = None
-    """Whose connection it counts as, where that is not the session."""
+    """The author to write as, where it is not the session's, such as a service's."""
 
     @property
     def identity(self) -> Identity:
-        """Give who asks. Raises `AuthError` where they have been signed out meanwhile."""
+        """Give the asker's identity. Raises `AuthError` where it was signed out meanwhile."""
         identity = self.as_identity or self.session.identity
         if identity is None:
             raise AuthError("nobody is signed in here any more")
@@ -94,11 +94,11 @@ class Caller(NamedTuple):
 
     @property
     def author(self) -> Author:
-        """Give who writes."""
+        """Give the author for a write."""
         return self.as_author or self.session.author
 
     def is_there(self) -> bool:
-        """Tell whether the connection is open. Safe to call from any thread."""
+        """Tell whether the asker's connection is open. Safe to call from any thread."""
         return self.session.owner.is_open
 
 
@@ -107,7 +107,7 @@ Kind = Literal["writes", "reads", "alone"]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An entry of the table."""
+    """An entry of the table: a request, how it is run, and its function."""
 
     request: type[Request]
     kind: Kind
@@ -117,7 +117,7 @@ class Operation:
 OPERATIONS: Final[dict[str, Operation]] = {}
 """By RequestID; `families.load_operations` fills it."""
 UNNAMED: Final[dict[type[Request], Operation]] = {}
-"""Those without a RequestID, which the original framing asks by a MessageID of their own."""
+"""By class: operations without a RequestID; the original framing has a MessageID for each."""
 
 Writes = Callable[[R, Caller, Transaction], Result]
 Reads = Callable[[R, Caller, Task | None], Result]
@@ -127,8 +127,8 @@ Alone = Callable[[R, Caller], Result | Steps[Result]]
 def writes(request: type[R]) -> Callable[[Writes[R]], Writes[R]]:
     """Declare an operation that changes tasks: `(request, caller, transaction) -> Result`.
 
-    It runs in its turn against the transaction's view and is answered by its commit. What it
-    raises has written nothing. The tasks that the request's `task_ids` names are in the view.
+    Operations run one after another against the transaction's view; the reply waits for the commit.
+    One that raises has written nothing. The tasks of the request's `task_ids` are in the view.
     """
     return _declare(request, "writes")
 
@@ -136,7 +136,7 @@ def writes(request: type[R]) -> Callable[[Writes[R]], Writes[R]]:
 def reads(request: type[R]) -> Callable[[Reads[R]], Reads[R]]:
     """Declare an operation that reads one task from the view: `(request, caller, task)`.
 
-    The task is None where there is none. If it waits for its commit, so does the reply.
+    The task is None where none exists. If its last change waits for the commit, so does the reply.
     """
     return _declare(request, "reads")
 
@@ -144,9 +144,9 @@ def reads(request: type[R]) -> Callable[[Reads[R]], Reads[R]]:
 def alone(request: type[R]) -> Callable[[Alone[R]], Alone[R]]:
     """Declare an operation that runs alone on its connection: `(request, caller)`.
 
-    Everything that the connection asked before it is answered when it runs, and nothing that it
-    asked after it runs before it has ended. It gives a `Result`, or as a generator yields what it
-    waits for (see `steps`). Who asked is noted, for they may be signed out meanwhile.
+    All earlier requests of the connection are answered before the operation runs, and later ones
+    run only after it has ended. It returns a `Result`, or is a generator that waits (see `steps`).
+    The asker's identity is noted in `Caller.as_identity`: the session may be signed out meanwhile.
     """
     return _declare(request, "alone")
 
