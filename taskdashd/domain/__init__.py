@@ -1,1 +1,1 @@
-"""Pure rules. No socket, no event loop, no database, no clock: time comes in as an argument."""
+"""Pure rules that families share. No socket, event loop, database or clock: time is an argument."""

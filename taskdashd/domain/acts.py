@@ -1,4 +1,4 @@
-"""What the audit tells: an act beside the tasks, and what a change of a task has changed."""
+"""Entries of the audit: acts that change no task, and the fields that a change has changed."""
 
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
@@ -10,23 +10,23 @@ _SHOWN_CHARACTERS_MAX: Final = 200
 
 
 class Act(NamedTuple):
-    """Something that somebody did, and that changed no task."""
+    """An act that changed no task, such as a sign-in or a refusal."""
 
     rev: int
-    """The newest change of a task when it was done."""
+    """The newest rev at the time of the act."""
     at: str
     kind: str
     who: str
     detail: str
     times: int
-    """How often, where the same happened again at once."""
+    """How many equal acts this row stands for."""
 
 
 def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Say which fields of a task a change has changed: `field: [old, new]`.
+    """Give the fields of a task that a change has changed: `field: [old, new]`.
 
-    A field that was not there is None. Arrays and objects are given as JSON text, since what holds
-    them may not be nested any deeper; long text is cut.
+    An absent field is None. Arrays and objects are given as JSON text, or a field at the deepest
+    nesting that the protocol allows would make the reply too deep; long text is cut.
     """
     names = [*new, *(name for name in old if name not in new)]
     return {

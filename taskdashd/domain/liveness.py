@@ -1,4 +1,4 @@
-"""Who owns which live task, and who is due: all deadlines in one heap, one tick.
+"""The owners of live tasks, and all deadlines of silence in one heap. Rules only.
 
 The theory. A connection's sign of life counts for everything it owns, so nothing is kept per task
 but the lease it belongs to: all live tasks of one owner that share a timeout. A beat writes one
@@ -6,11 +6,11 @@ number, `Owner.last_seen`, whatever the number of tasks. Each lease, and each op
 one valid entry in the heap (`queued_at`; older ones are skipped). The entry is only ever too early:
 when it comes up, the true deadline is computed from `last_seen`, and it goes back if that is ahead.
 
-Nobody is declared dead here. `due` names candidates; the caller first reads what waits in their
-sockets and then judges, see `server/supervisor.py`.
+Nobody is declared dead here. `due` names candidates; the caller first reads the unread input of
+their sockets and then judges, see `server/supervisor.py`.
 
-Time is a float in seconds that only grows while the daemon runs (`Clock` in `operations/engine`):
-it is not the wall clock, and time during which the daemon itself stood still is not in it.
+Time is a float in seconds that only grows while the daemon runs (`Clock` in `core/clock.py`): it is
+not the wall clock, and the daemon's own stalls are not in it.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ class Owner:
         self.queued_at: float | None = None
         self.leases: dict[float | None, Lease] = {}
         self.timeouts: dict[float | None, int] = {}
-        """How many tasks of each timeout it owns, whatever their status."""
+        """By timeout: how many tasks the owner has, live or not."""
 
 
 class Lease:
@@ -63,14 +63,14 @@ class Liveness:
         self._heap: list[tuple[float, int, Due]] = []
         self._pushed = 0
         self._void = 0
-        """About how many entries of the heap stand for nothing any more."""
+        """About how many entries of the heap are void: of closed connections and empty leases."""
 
     def __len__(self) -> int:
         """How many tasks are supervised."""
         return len(self._leases)
 
     def adopt(self, default_timeout_s: float) -> None:
-        """Take another timeout for all who name none."""
+        """Take another default timeout, for tasks that name none."""
         self.default_timeout_s = default_timeout_s
         self.refresh()
 
@@ -79,7 +79,7 @@ class Liveness:
         self._schedule(owner, self.deadline(owner))
 
     def disconnect(self, owner: Owner) -> None:
-        """Note that a connection was closed. What it owns keeps its deadline."""
+        """Note that a connection was closed. Its tasks keep their deadline."""
         owner.is_open = False
         self._voided()
 
@@ -94,11 +94,11 @@ class Liveness:
         else:
             del owner.timeouts[timeout_s]
         if owner.is_open:
-            # Another set of timeouts: the longest may have become shorter.
+            # Schedule anew: the set of timeouts has changed, and its longest is the deadline.
             self._schedule(owner, self.deadline(owner))
 
     def supervise(self, task_id: str, owner: Owner, timeout_s: float | None) -> None:
-        """Make a live task depend on this owner's signs of life, instead of any other's."""
+        """Make a live task depend on this owner's signs of life, and on no other's."""
         lease = self._leases.get(task_id)
         if lease is not None:
             if lease.owner is owner and lease.timeout_s == timeout_s:
@@ -117,7 +117,8 @@ class Liveness:
         if lease is not None:
             lease.tasks.discard(task_id)
             if not lease.tasks:
-                # The heap's entry finds nobody and is dropped when it comes up, or before.
+                # The lease's entry stays in the heap, void: it is dropped when it comes up, or by
+                # `_voided` before.
                 lease.owner.leases.pop(lease.timeout_s, None)
                 self._voided()
 
@@ -141,8 +142,8 @@ class Liveness:
     def due(self, now: float) -> Iterator[Due]:
         """Take out everything whose deadline has passed.
 
-        What is taken out must be put back with `again`, unless it was dealt with: a lease that
-        holds tasks, or an owner still open, is forgotten otherwise.
+        The caller must put every entry back with `again` that it does not end: a lease that holds
+        tasks, or an owner still open, would otherwise never come up again.
         """
         heap = self._heap
         while heap and heap[0][0] <= now:
@@ -176,14 +177,15 @@ class Liveness:
             self._schedule(entry, self.deadline(entry))
 
     def deadline(self, entry: Due) -> float:
-        """Say when a lease's tasks, or an open connection, will have been silent for too long."""
+        """Give the time from which a lease or an open connection is silent for too long."""
         if isinstance(entry, Owner):
             return entry.last_seen + self.silence_s(entry)
         timeout = self.default_timeout_s if entry.timeout_s is None else entry.timeout_s
         return entry.owner.last_seen + timeout
 
     def _voided(self) -> None:
-        # A timeout can be a day: entries that stand for nothing must not wait for it.
+        # Rebuild the heap once half of it is void: a timeout can be a day, and void entries that
+        # stayed until then would fill the memory.
         self._void += 1
         if self._void > _VOID_MAX and self._void * 2 > len(self._heap):
             self.refresh()

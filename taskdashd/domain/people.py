@@ -1,4 +1,4 @@
-"""Who the people are: accounts, roles, groups, and where they are signed in. Rules only."""
+"""People: accounts, roles and groups, and the browsers where they are signed in. Rules only."""
 
 import hashlib
 import hmac
@@ -14,10 +14,10 @@ SIGNED_IN_MAX: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A browser that somebody is signed in with."""
+    """A browser that a person is signed in with."""
 
     key: str
-    """SHA-256 of what the browser holds, in hexadecimal."""
+    """SHA-256 of the secret in the browser's cookie, in hexadecimal."""
     address: str
     since: str
     """RFC 3339."""
@@ -33,19 +33,19 @@ class Person:
     role: PersonRole = "worker"
     groups: tuple[str, ...] = ()
     leads: tuple[str, ...] = ()
-    """Those of the groups that a lead leads."""
+    """The groups that a lead leads, all of them among `groups`."""
     active: bool = True
     password: str = ""
-    """Argon2id, encoded as PHC string; empty where there is none."""
+    """Argon2id, encoded as PHC string; empty for an account without a password."""
     made_at: str = ""
     address: str = ""
-    """Where the last sign-in came from."""
+    """The peer's address at the last sign-in."""
     signed_in_at: str = ""
     signed_in: tuple[SignedIn, ...] = ()
 
     @property
     def identity(self) -> Identity:
-        """Give whom somebody who has signed in as this person is."""
+        """Give the identity of a session signed in as this person."""
         return Identity(
             called(self.id, self.name),
             self.role,
@@ -56,7 +56,7 @@ class Person:
         )
 
     def about(self) -> dict[str, Any]:
-        """Say of them what others may know."""
+        """Give the fields of the account that others may see."""
         return {
             "user": self.id,
             "name": self.name,
@@ -67,12 +67,12 @@ class Person:
         }
 
     def to_record(self) -> dict[str, Any]:
-        """Give what is stored."""
+        """Give the record to store."""
         return asdict(self)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
-        """Read what was stored."""
+        """Read a stored record."""
         return cls(
             **{
                 **record,
@@ -89,13 +89,13 @@ class Person:
         leads: tuple[str, ...] = ()
         if new.role == "lead":
             kept = tuple(group for group in self.leads if group in new.groups)
-            # Somebody who is made a lead and not told of what leads all their groups.
+            # A person who is made a lead without naming groups leads all of their groups.
             leads = fields.get("leads", kept or new.groups)
         groups = tuple(dict.fromkeys((*new.groups, *leads)))
         return replace(new, leads=leads, groups=groups)
 
     def knows(self, secret: str) -> bool:
-        """Tell whether somebody who holds a secret is signed in with it."""
+        """Tell whether a secret from a cookie proves a sign-in of this person that still stands."""
         key = key_of(secret)
         same = [hmac.compare_digest(one.key, key) for one in self.signed_in]
         return self.active and any(same)
@@ -117,17 +117,17 @@ class Person:
 
 
 def key_of(secret: str) -> str:
-    """Give what is kept of what a browser holds."""
+    """Give the hash by which a cookie's secret is stored."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def called(number: str, name: str) -> str:
-    """Name somebody for people."""
+    """Write a person's name and number for people."""
     return f"{name} ({number})" if name and name != number else number
 
 
 def sees_person(identity: Identity, person: Person) -> bool:
-    """Tell whether somebody sees a person: themselves, and who shares a group with them."""
+    """Tell whether an identity sees a person: itself, and people of its groups."""
     if identity.confined_to is None or identity.person == person.id:
         return True
     return not identity.groups.isdisjoint(person.groups)

@@ -1,8 +1,8 @@
-"""What a task is, and how a write changes it.
+"""Tasks, and how a write changes them. Rules only.
 
-Rules only: the task as it was, a request and a moment go in; a change or a refusal comes out.
-Nothing here is durable or visible yet. Source of every rule: the wire contract, "Operations",
-"Liveness" and "Fencing"; PROTOCOL.md tells them to client authors.
+The task before the write, a request and a moment go in; a change or a refusal comes out. A change
+is neither durable nor visible before its commit. Source of every rule: the wire contract,
+"Operations", "Liveness" and "Fencing"; PROTOCOL.md explains the rules to client authors.
 """
 
 from collections.abc import Mapping
@@ -24,9 +24,9 @@ _LAST_SEEN_AT: Final = -(_STAMP_CHARACTERS + len('"}'))
 class Task(NamedTuple):
     """A task after its last change.
 
-    `body` is the JSON object that clients get. What rules and the fold need of it stands beside
-    it, so that the hot paths parse no JSON. `last_seen` is the body's last member and of fixed
-    width: it moves with every beat and is replaced in place, see `refreshed`.
+    `body` is the JSON object that clients get. The members that rules and the fold need are also
+    attributes, so that the hot paths parse no JSON. `last_seen` is the body's last member and of
+    fixed width: every beat moves it, and `refreshed` replaces it without parsing.
     """
 
     id: str
@@ -39,47 +39,47 @@ class Task(NamedTuple):
     created_at: str
     shutdown_at: str
     owner: int
-    """Serial number of the connection that owns it; never used twice, also not after a restart."""
+    """Serial number of the owning connection; never used twice, also not after a restart."""
     holder: str
-    """Who that is, for people: client name and address."""
+    """The owner's name for people: client name and address."""
     held_since: str
     body: bytes
 
     @property
     def last_seen(self) -> str:
-        """The last sign of life that the task's last change knew of."""
+        """The time of the owner's last sign of life, as of the task's last change."""
         return self.body[_LAST_SEEN_AT:-2].decode()
 
 
 class Change(NamedTuple):
-    """One row of the change log: what happened, who did it, and the task after it."""
+    """One row of the change log: its kind, who made it, and the task after it."""
 
     kind: Kind
     task: Task
     previous: Task | None
-    """The task before it; None if it is new."""
+    """The task before the change; None for a new task."""
     at: str
     actor: str
 
 
 class Author(NamedTuple):
-    """Who writes: a connection, by its serial number, and its name for people."""
+    """The author of a write: a connection's serial number, and its name for people."""
 
     serial: int
     name: str
     overrides: bool = False
-    """An operator who has signed in: may change a fenced task from outside without its epoch."""
+    """Whether a write with `own` false may change a fenced task without its epoch."""
 
 
 class Moment(NamedTuple):
-    """The rev and the time that a change will carry, and what is known of the present owner."""
+    """The rev and time that a change will carry, and what is known of the task's present owner."""
 
     rev: int
     at: str
     owner_gone: bool = False
-    """The connection that owns the task is closed, or silent past the task's timeout."""
+    """Whether the owning connection is closed, or silent past the task's timeout."""
     owner_seen: str = ""
-    """The owner's last sign of life; empty where the task's own `last_seen` is all there is."""
+    """The owner's last sign of life; empty where only the task's own `last_seen` is known."""
 
 
 def register(old: Task | None, request: Register, author: Author, moment: Moment) -> Change:
@@ -144,7 +144,7 @@ def update(old: Task, request: Update, author: Author, moment: Moment) -> Change
     if request.own and owner != author.serial:
         owner, holder, held_since = author.serial, author.name, moment.at
     elif owner != author.serial:
-        # A hand from outside is no sign that the task's own service lives.
+        # Keep the owner's last sign of life: a write from outside is none.
         last_seen = moment.owner_seen or old.last_seen
     epoch = old.epoch + (owner != old.owner)
     status = fields["status"]
@@ -172,10 +172,10 @@ def update(old: Task, request: Update, author: Author, moment: Moment) -> Change
 
 
 def shut_down(old: Task, moment: Moment, actor: str) -> Change:
-    """Set a live task to `shutdown`, because nobody has given a sign of life for it."""
-    # Thousands may die at once, so the body is cut and joined, not parsed. A quote inside a JSON
-    # string is escaped, so what looks like a member is one; the known fields come first, and what
-    # the daemon adds comes last (see `_body`).
+    """Set a live task to `shutdown`, because its owner gave no sign of life in time."""
+    # Cut and join the body, and parse nothing: thousands of tasks may die at once. A quote inside a
+    # JSON string is escaped, so bytes that look like a member are one; the known fields come first,
+    # and the members that the daemon adds come last (see `_body`).
     was = strictjson.dumps(old.status)
     fields, _, _ = old.body.rpartition(b'"rev":')
     body = b'%b"rev":%d,"epoch":%d,"created_at":"%b","updated_at":"%b","shutdown_at":"%b",' % (
@@ -268,8 +268,8 @@ def _body(
     *,
     fenced: bool,
 ) -> bytes:
-    # What the daemon adds comes behind everything else and always in the same order: `shut_down`
-    # and `refreshed` rely on it. `fields` has none of these names.
+    # The daemon's members come behind all others and always in the same order: `shut_down` and
+    # `refreshed` cut the body there. `fields` must have none of these names.
     if timeout_s is not None:
         fields["heartbeat_timeout"] = timeout_s
     if fenced:
@@ -280,5 +280,6 @@ def _body(
         f',"shutdown_at":"{shutdown_at}","status_before_shutdown":'
         f'{strictjson.dumps(before).decode()},"last_seen":"{last_seen}"}}'
     )
-    # Joined, for the result is kept: orjson leaves one of 400 bytes in a block of 4 to 8 KiB.
+    # Join the bytes into a new object: the body is kept in memory, and orjson's own result of 400
+    # bytes would hold a block of 4 to 8 KiB.
     return strictjson.dumps(fields)[:-1] + added.encode()

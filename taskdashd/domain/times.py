@@ -1,4 +1,4 @@
-"""How the daemon writes times."""
+"""Times as the daemon writes them: RFC 3339 in UTC with milliseconds."""
 
 from datetime import UTC, datetime
 from typing import Final
