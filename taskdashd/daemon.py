@@ -1,4 +1,4 @@
-"""The daemon on one screen: its parts, one nursery, one stop in order."""
+"""The composition root on one screen: the daemon's parts, one nursery, one stop in order."""
 
 import time
 from collections.abc import Callable
@@ -41,7 +41,7 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
     threads = Threads.start(mailbox.post)
     fetcher = Fetcher(settings.fetch_allow)
     fetch = fetcher.ask if settings.fetch_allow else None
-    # This thread is the event loop's: its processor time tells work from standing still.
+    # The processor time of this thread, the event loop's, tells a busy loop from a stalled process.
     clock = Clock(time.monotonic, time.time, time.thread_time)
     access = Access(tokens.identify, clock.now, required=required, named=tokens.named)
     ways = Ways(*threads, links.may_have_spoken, fetch)
@@ -90,8 +90,8 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
 
 
 def _app(settings: Settings, live: Live, parts: Parts, tokens: TokenFile) -> App:
-    """Give the web face. Raises `StartError`."""
-    # Whoever reaches the board is not let in just because services may come in without a token.
+    """Make the web app. Raises `StartError`."""
+    # Require a sign-in even where services need none, or every browser would be an operator's.
     access = Access(tokens.identify, parts.runner.core.clock.now, required=True)
     return App(
         *(parts.runner, live, parts.board, parts.viewers, access, Files.read(), read_description()),

@@ -1,6 +1,6 @@
-"""The parts of the daemon and how they are joined: each gets what it stands on as arguments.
+"""The daemon's parts and how they are joined: each part gets the parts it needs as arguments.
 
-No socket, no thread and no clock is made here, so that tests build the same daemon without them.
+Make no socket, thread or clock here, so that tests build the same daemon without them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -41,7 +41,7 @@ from taskdashd.web.viewers import Viewers
 
 
 class Parts(NamedTuple):
-    """What doors are opened to, and what is run beside them."""
+    """The parts that `daemon.py` opens doors to, and the parts that it runs beside them."""
 
     runner: Runner
     deaths: Deaths
@@ -52,16 +52,16 @@ class Parts(NamedTuple):
 
 
 class Ways(NamedTuple):
-    """What the parts need of the process: threads, and a look at its sockets."""
+    """Means of the process that parts need: threads, a look at its sockets, requests by HTTP."""
 
     committing: Executor
     looking: Executor
     querying: Executor
     start_hashing: Callable[[], Executor]
     may_have_spoken: Callable[[int], bool]
-    """Whether something waits in the socket of the session with this serial."""
+    """Tells whether unread input waits in the socket of the session with a serial."""
     fetch: Fetch | None
-    """Asks services for their tasks, where the operator allows that."""
+    """Asks services for their tasks; None where the operator allows no address."""
 
 
 def build(
@@ -90,15 +90,15 @@ def build(
     ownership = Ownership(clock, liveness, sessions, ways.may_have_spoken)
     room = Room(live, liveness, sessions, view, reserve)
     claim_times = ClaimTimes()
-    # No write comes before `build` has returned: what is counted here and the changes that follow
-    # are all that there is.
+    # Count the stored tasks here: no write comes before `build` has returned, so the figures miss
+    # no change and count none twice.
     tally = _tally(database.tally() if with_board else (), clock, records)
     sections = Directory(records), ServiceSection(records), FiguresSection(clock, tally)
     board = Board(clock, feed, log, sections, opened.last_rev)
     viewers = Viewers(identities, board)
     shown: tuple[Follower, ...] = (*sections, board, viewers) if with_board else ()
-    # The order in which a commit is followed. Who owns a task, and who somebody is, is settled
-    # before anybody is told of the change.
+    # The order in which followers see a commit: owners of tasks and rights of sessions are updated
+    # first, or the feed would tell people who may no longer see the change.
     commits = Commits([ownership, identities, feed, claim_times, *shown])
     writer = _writer(database, ways.committing, view, clock, commits, reserve, live)
     reader = Reader(database, ways.looking, patient, view, writer)

@@ -1,1 +1,1 @@
-"""What the daemon's process does beside serving: its sockets, its signals, systemd, its chores."""
+"""The daemon's process: sockets, threads, signals, systemd, start and stop. No rules of tasks."""

@@ -1,4 +1,4 @@
-"""What the process does now and then: rereads its tokens, backs up, tells systemd that it moves."""
+"""Regular chores of the process: reread the tokens, back up, feed systemd's watchdog."""
 
 import time
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ class TokenLimits(Protocol):
 async def watch_tokens(
     tokens: TokenFile, core: Core, poller: Poller, viewers: Viewers, live: TokenLimits
 ) -> None:
-    """Once a second: take up new tokens, and end the connections of those that are over."""
+    """Reread the tokens once a second; end connections whose token is over, or came too late."""
     refused = logs.Sparing(log.error, "the tokens cannot be read; those known so far stay")
     while True:
         await trio.sleep(_TOKENS_S)
@@ -74,7 +74,7 @@ def _note_tokens(acts: Acts, old: Mapping[str, Token], new: Mapping[str, Token])
 
 
 async def back_up(settings: Settings, acts: Acts) -> None:
-    """Copy the database as often as the settings say; the time goes on across restarts."""
+    """Copy the database as often as the settings say; the interval goes on across restarts."""
     every_s, directory = settings.backup_every, backup_dir(settings)
     if every_s is None:
         return
@@ -101,16 +101,16 @@ async def back_up(settings: Settings, acts: Acts) -> None:
 
 
 def tell_systemd(state: str) -> None:
-    """Say how we are to whoever started us, if they listen."""
+    """Tell systemd the daemon's state, where systemd listens."""
     try:
         notify.notify(state)
     except OSError as error:
-        # Whoever started us is no longer listening: no reason to stop serving.
+        # The socket of systemd is gone or refuses: no reason to stop serving.
         log.warning("cannot notify", state=state, error=str(error))
 
 
 async def feed_watchdog(writing: Executor) -> None:
-    """Tell systemd that both the event loop and the writer's thread move."""
+    """Feed systemd's watchdog while the event loop and the writer's thread both make progress."""
     interval_s = notify.watchdog_interval_s()
     if interval_s is None:
         return

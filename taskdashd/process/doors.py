@@ -27,18 +27,18 @@ class Doors(NamedTuple):
 
     plain: list[socket.socket]
     secure: list[socket.socket]
-    """With TLS."""
+    """For services, with TLS."""
     web: list[socket.socket]
-    """Where the board is served."""
+    """For the web board."""
 
     @property
     def reachable(self) -> bool:
-        """Whether other machines can connect to where services do."""
+        """Whether other machines can connect to the services' sockets."""
         return any(not is_loopback(listener) for listener in [*self.plain, *self.secure])
 
 
 def bind_all(settings: Settings) -> Doors:
-    """Bind what the settings name. Raises `StartError`."""
+    """Bind the addresses that the settings name. Raises `StartError`."""
     plain = bind(settings.listen)
     secure = bind(settings.listen_tls) if settings.listen_tls is not None else []
     return Doors(plain, secure, bind(settings.web) if settings.web is not None else [])
@@ -58,8 +58,8 @@ def bind(address: Address) -> list[socket.socket]:
             listener = socket.socket(family, kind, protocol)
             listeners.append(listener)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            # For the connections that it accepts. Left to itself the kernel would let each grow to
-            # megabytes, which is memory, and requests that wait before we know of them.
+            # Accepted connections inherit this bound. The kernel would otherwise let each receive
+            # buffer grow to megabytes of memory, with requests that no limit of ours counts.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
             if family == socket.AF_INET6:
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -74,15 +74,15 @@ def bind(address: Address) -> list[socket.socket]:
 
 
 def bind_operators_socket(data: Path) -> list[socket.socket]:
-    """Bind the socket in the data directory through which its owner always gets in (mode 0600).
+    """Bind the operators' socket in the data directory: its owner always gets in (mode 0600).
 
-    The directory must be locked: one of the same name is left over and removed. Where there can be
-    none, as on some file systems, that is said, and nothing returned.
+    The caller must hold the directory's lock: a socket of the same name is then left over, and is
+    removed. Where none can be bound, as on some file systems, logs a warning and returns nothing.
     """
     path = data / CONTROL_NAME
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     directory = os.open(data, os.O_PATH | os.O_DIRECTORY)
-    # By way of the descriptor: a path of more than 107 bytes cannot be bound (unix(7)).
+    # Bind by way of the directory's descriptor: a path over 107 bytes cannot be bound (unix(7)).
     mask = os.umask(0o177)
     try:
         path.unlink(missing_ok=True)
@@ -98,17 +98,17 @@ def bind_operators_socket(data: Path) -> list[socket.socket]:
 
 
 def remove_operators_socket(data: Path) -> None:
-    """Take the operators' socket away: nobody answers on it any more."""
+    """Remove the operators' socket: nobody answers on it any more."""
     (data / CONTROL_NAME).unlink(missing_ok=True)
 
 
 def asks_for_tokens(settings: Settings, doors: Doors) -> bool:
-    """Tell whether whoever connects must sign in."""
+    """Tell whether connections must sign in by a token."""
     return doors.reachable if settings.auth == "auto" else settings.auth == "tokens"
 
 
 def read_tokens(settings: Settings, *, required: bool) -> TokenFile:
-    """Read the tokens. Raises `StartError` where they are asked for and there are none."""
+    """Read the tokens. Raises `StartError` where they are required and there are none."""
     try:
         tokens = TokenFile.read(settings.data, time.time)
     except TokenError as error:
@@ -124,14 +124,14 @@ def read_tokens(settings: Settings, *, required: bool) -> TokenFile:
 
 
 class Certificates(NamedTuple):
-    """The daemon's certificate, as each door has read it."""
+    """The daemon's certificate, read once for each door that speaks TLS; None for the others."""
 
     services: TlsContext | None
     web: TlsContext | None
 
 
 def read_certificates(settings: Settings) -> Certificates:
-    """Read the certificate where a door needs it. Raises `StartError`."""
+    """Read the certificate for each door that speaks TLS. Raises `StartError`."""
     services = _certificate(settings, "listen_tls") if settings.listen_tls is not None else None
     web = settings.web is not None and settings.web_tls
     return Certificates(services, _certificate(settings, "web_tls") if web else None)

@@ -1,4 +1,4 @@
-"""Tell systemd how we are (sd_notify(3)): datagrams to the socket that NOTIFY_SOCKET names."""
+"""Tell systemd the daemon's state (sd_notify(3)): datagrams to the socket of NOTIFY_SOCKET."""
 
 import os
 import socket
@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 
 def notify(state: str, environment: Mapping[str, str] = os.environ) -> bool:
-    """Send one state, e.g. `READY=1`; False where nobody listens.
+    """Send one state, such as `READY=1`; False where NOTIFY_SOCKET is not set.
 
-    Raises `OSError` if the socket that was named cannot be reached.
+    Raises `OSError` if the socket cannot be reached.
     """
     address = environment.get("NOTIFY_SOCKET")
     if not address:
@@ -22,7 +22,7 @@ def notify(state: str, environment: Mapping[str, str] = os.environ) -> bool:
 
 
 def watchdog_interval_s(environment: Mapping[str, str] = os.environ) -> float | None:
-    """Give the watchdog's timeout, if systemd watches this process."""
+    """Give the watchdog's timeout, or None where systemd does not watch this process."""
     usec = environment.get("WATCHDOG_USEC")
     if not usec or environment.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None

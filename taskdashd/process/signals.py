@@ -1,4 +1,4 @@
-"""What signals ask for: to stop, to stop at once, to reread the configuration."""
+"""The daemon's signals: stop, stop at once, reread the configuration."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ async def obey_signals(
     reload: Callable[[], None],
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Set `stop` on SIGTERM and SIGINT, leave at once on the second of them; reload on SIGHUP."""
+    """Set `stop` on SIGTERM or SIGINT, exit at once on the second of them; reload on SIGHUP."""
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         task_status.started()
         async for number in signals:
@@ -43,7 +43,7 @@ def reload_settings(
     read: Callable[[], Settings],
     certificates: Sequence[TlsContext | None],
 ) -> None:
-    """Read the configuration and the certificates again; what is wrong is said, and not taken."""
+    """Read configuration and certificates again; a bad one is logged, and the old one stays."""
     try:
         new = read()
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""The beginning of the process: the database opened, the memory settled, what is said at last."""
+"""The start of the process: open the database, settle the memory, log that the daemon is ready."""
 
 import gc
 import os
@@ -18,13 +18,13 @@ from taskdashd.store.reserve import give_up_to_start
 from taskdashd.web import cookies
 
 _NEW_CONTAINERS: Final = 50_000
-"""So many more objects that could form cycles, before any are looked for."""
+"""New objects that could form cycles, before the garbage collector looks for any."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("taskdashd")
 
 
 def open_database(settings: Settings) -> tuple[Database, bool]:
-    """Open the database; on a full disk with what was kept in reserve, and tell whether it was.
+    """Open the database; also tell whether the reserve of a full disk was given up for it.
 
     Raises `StoreUnusable`.
     """
@@ -37,7 +37,7 @@ def open_database(settings: Settings) -> tuple[Database, bool]:
 
 
 def read_cookie_key(settings: Settings) -> bytes:
-    """Read the key that cookies are signed with, or make it. Raises `StartError`."""
+    """Read the key that signs cookies, or make one. Raises `StartError`."""
     try:
         return cookies.read_key(settings.data)
     except OSError as error:
@@ -45,11 +45,11 @@ def read_cookie_key(settings: Settings) -> bytes:
 
 
 def settle_memory() -> None:
-    """Spare the garbage collector what it would look through in vain.
+    """Have the garbage collector skip the objects that exist, and run seldom.
 
-    What is there at the start stays, and what the daemon makes seldom forms cycles: reference
-    counts free it. Looking for cycles as often as Python does by default took a fifth of the time
-    of a Register.
+    Objects of the start stay for good, and later ones seldom form cycles: reference counts free
+    them. Looking for cycles as often as Python does by default took a fifth of the time of a
+    Register.
     """
     gc.collect()
     gc.freeze()
@@ -57,7 +57,7 @@ def settle_memory() -> None:
 
 
 def say_ready(settings: Settings, core: Core, doors: Doors) -> None:
-    """Say where the daemon listens, what is dangerous about that, and that it is ready."""
+    """Log where the daemon listens and the dangers of that; tell systemd that it is ready."""
     _say_doors(doors)
     if doors.reachable and not core.identities.required:
         log.warning("whoever reaches this address may read and write every task: auth is open")

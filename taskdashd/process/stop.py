@@ -1,4 +1,4 @@
-"""The end of the process, in order: what was asked is answered, then everything is closed."""
+"""The stop of the process, in order: answer the requests that were read, then close everything."""
 
 import os
 from typing import Final
@@ -19,7 +19,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("taskdashd")
 
 
 async def finish(poller: Poller, writer: Writer, timeout_s: float) -> None:
-    """Answer what was read, commit what was decided, and say goodbye, within a time."""
+    """Answer requests that were read, commit what they decided, and say goodbye, within a time."""
     tell_systemd("STOPPING=1")
     poller.stop_accepting()
     poller.stop_reading()
@@ -33,7 +33,7 @@ async def finish(poller: Poller, writer: Writer, timeout_s: float) -> None:
 
 
 def close(database: Database, threads: Threads) -> None:
-    """Close the database, as far as the disk lets us."""
+    """End the threads and close the database; exit at once where the disk does not answer."""
     database.interrupt()
     readers_ended = threads.reading.close(1.0, drop=True) and threads.querying.close(1.0, drop=True)
     if not threads.writing.close(1.0):
@@ -41,7 +41,8 @@ def close(database: Database, threads: Threads) -> None:
         os._exit(1)
     if not readers_ended:
         log.warning("a look at the database does not end: leaving without closing it")
-        # All that was acknowledged is on the disk, and the next start opens the file as it is.
+        # Exiting is safe: every acknowledged write is on the disk, and the next start recovers
+        # the file.
         os._exit(0)
     database.close()
     log.info("stopped")

@@ -1,4 +1,4 @@
-"""The threads that may block: one commits, one looks tasks up, one does what takes long."""
+"""The threads that may block: for commits, for loading tasks, for long queries, for passwords."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,17 +7,17 @@ from taskdashd.store.executor import CallSoon, ThreadExecutor
 
 
 class Threads(NamedTuple):
-    """All of them, running."""
+    """The threads, started; the one for passwords starts when needed."""
 
     writing: ThreadExecutor
     reading: ThreadExecutor
     querying: ThreadExecutor
     start_hashing: Callable[[], ThreadExecutor]
-    """Most offices never need a thread for passwords: it is started with the first of them."""
+    """Starts the thread for passwords, with the first of them: most offices never need it."""
 
     @classmethod
     def start(cls, call_soon: CallSoon) -> "Threads":
-        """Start them; their results come back by `call_soon`."""
+        """Start the threads; `call_soon` brings their results to the event loop."""
 
         def start(name: str) -> ThreadExecutor:
             return ThreadExecutor.start(f"taskdashd-{name}", call_soon)
