@@ -13,18 +13,18 @@ from taskdashd.settings import files
 
 AUTHORITY_DAYS: Final = 3650
 SERVER_DAYS: Final = 825
-"""Longer ones are refused by some systems (CA/Browser Forum, ballot 193)."""
+"""Some systems refuse server certificates for a longer time (CA/Browser Forum, ballot 193)."""
 
 
 class CertificateError(Exception):
-    """Certificates that cannot be made; the message says why."""
+    """Certificates cannot be made; the message says why."""
 
 
 class Made(NamedTuple):
-    """Where the files are."""
+    """The paths of the files that `init` made."""
 
     authority: Path
-    """For every client."""
+    """The authority's certificate, which every client needs."""
     certificate: Path
     key: Path
 
@@ -32,7 +32,7 @@ class Made(NamedTuple):
 def init(directory: Path, names: Sequence[str], now: datetime | None = None) -> Made:
     """Make an authority, if there is none yet, and a certificate for names and addresses.
 
-    Keys are readable by nobody else. Raises `CertificateError`.
+    Only the owner can read the keys. Raises `CertificateError`.
     """
     try:
         from cryptography import x509

@@ -22,7 +22,7 @@ ENVIRONMENT_PREFIX: Final = "TASKDASHD_"
 
 
 class ConfigError(Exception):
-    """A setting that does not exist or a value that will not do; the message names it."""
+    """A setting does not exist, or its value will not do; the message names the setting."""
 
 
 def _setting(
@@ -42,7 +42,7 @@ def _default_data() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the daemon runs by. `docs/configuration.md` tells the same to operators."""
+    """The daemon's settings. `docs/configuration.md` explains them to operators."""
 
     listen: Address = _setting(
         Address("127.0.0.1", DEFAULT_PORT), values.address, "HOST:PORT", "Where services connect."
@@ -289,7 +289,7 @@ class Settings:
 
 
 class Origin(NamedTuple):
-    """A value as it was given, and where."""
+    """A setting's value as it was given, and the place it was given in."""
 
     value: Any
     source: str
@@ -301,7 +301,7 @@ TABLE: Final = {setting.name: setting for setting in fields(Settings)}
 def load(
     flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | None
 ) -> tuple[Settings, dict[str, str]]:
-    """Put the settings together. Returns them and where each came from; raises `ConfigError`."""
+    """Read the settings. Returns them and where each came from; raises `ConfigError`."""
     given = {name: Origin(setting.default, "default") for name, setting in TABLE.items()}
     given["data"] = Origin(_default_data(), "default")
     given.update(_from_file(file))
@@ -322,7 +322,7 @@ def load(
 
 
 def backup_dir(settings: Settings) -> Path:
-    """Say where the daemon's own backups go."""
+    """Give the directory of the daemon's own backups."""
     return settings.backup_dir or settings.data / "backups"
 
 

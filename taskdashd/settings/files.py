@@ -1,13 +1,13 @@
-"""Small files that must be whole, or as they were before."""
+"""Small files that are replaced whole: no crash or reader ever finds half of one."""
 
 import os
 from pathlib import Path
 
 
 def write(path: Path, content: bytes, mode: int) -> None:
-    """Put a file with this content and mode in the place of what is there. Raises `OSError`.
+    """Replace a file by one with this content and mode, or create it. Raises `OSError`.
 
-    Whoever opens it meanwhile, or after a power cut, finds the old one or the new one.
+    A reader, also one after a power cut, finds the old file or the new one, never half of it.
     """
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)
@@ -21,7 +21,7 @@ def write(path: Path, content: bytes, mode: int) -> None:
 
 
 def sync(path: Path) -> None:
-    """Make sure that a file or a directory is on the disk. Raises `OSError`."""
+    """Wait until a file or a directory is on the disk. Raises `OSError`."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""The settings in force: what a reload may change is read through this wherever it is used."""
+"""The settings in force: users of a setting that a reload may change read it here each time."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,7 @@ from taskdashd.settings.config import TABLE, Settings
 class Live:
     """The settings in force, each an attribute.
 
-    Plain attributes, because the limits among them are looked at with every request.
+    The attributes are plain, because every request looks at some limits.
     """
 
     if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Live:
             setattr(self, name, getattr(settings, name))
 
     def adopt(self, new: Settings) -> dict[str, str]:
-        """Take over what may change now; returns old and new of all that differs, for the log."""
+        """Take over settings that may change now; returns old and new of all that differ."""
         taken: dict[str, Any] = {}
         changed: dict[str, str] = {}
         for name, setting in TABLE.items():

@@ -21,7 +21,7 @@ def configure(log_format: str, level: str) -> None:
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(),
-            # Without local variables: a cache of tasks is one of them, and a token may be.
+            # structlog's own formatter prints local variables, such as tokens and cached tasks.
             exception_formatter=_traceback,
         )
         if human
@@ -46,7 +46,7 @@ def configure(log_format: str, level: str) -> None:
 
 
 class Sparing:
-    """Logs what comes again and again once a minute, with how often it came."""
+    """Logs an event that repeats at most once a minute, with how often it came in between."""
 
     def __init__(self, say: Callable[..., object], event: str) -> None:
         self._say = say
@@ -56,7 +56,7 @@ class Sparing:
         self._unsaid = 0
 
     def __call__(self, **facts: object) -> None:
-        """Log the event, unless the same was logged within the last minute."""
+        """Log the event, unless it was logged with the same facts within the last minute."""
         now = time.monotonic()
         if facts == self._facts and now - self._said_at < _SILENT_S:
             self._unsaid += 1
@@ -67,9 +67,9 @@ class Sparing:
 
 
 class _Unbreakable(io.StringIO):
-    """A stream that loses what cannot be written.
+    """A stream that drops text that cannot be written.
 
-    A full disk, or a reader of the log that has gone, must not end the daemon.
+    An error of standard error, on a full disk or with the log's reader gone, would end the daemon.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -77,19 +77,19 @@ class _Unbreakable(io.StringIO):
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write if that is possible."""
+        """Write the text, or drop it where the stream fails."""
         with suppress(OSError, ValueError):
             self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Flush if that is possible."""
+        """Flush the stream, where it does not fail."""
         with suppress(OSError, ValueError):
             self._stream.flush()
 
 
 def _traceback(to: TextIO, exc_info: structlog.typing.ExcInfo) -> None:
-    """Write a traceback, indented: what an exception quotes may look like another line of ours."""
+    """Write a traceback, indented: text that an exception quotes could pass for a log line."""
     for line in "".join(traceback.format_exception(*exc_info)).splitlines():
         to.write(f"    {_escaped(line)}\n")
 
@@ -101,7 +101,7 @@ def _escaped(text: str) -> str:
 def _printable(
     _logger: object, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    # Names come from the network: no escape sequence of theirs may reach a terminal.
+    # Logged names come from the network: an escape sequence in one must not reach a terminal.
     for key, value in event.items():
         if key != "exception" and isinstance(value, str):
             event[key] = _escaped(value)

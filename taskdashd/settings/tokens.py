@@ -1,7 +1,7 @@
 """Tokens: made and revoked by the operator, kept as hashes in a file of the data directory.
 
-The daemon rereads the file when it has changed, so nothing needs a restart. A token is 256 random
-bits; that cannot be guessed, so one round of SHA-256 keeps it as well as a slow hash would.
+The daemon rereads the file when it has changed, so nothing needs a restart. A token has 256 random
+bits, too many to guess, so one round of SHA-256 protects it as well as a slow hash would.
 """
 
 import fcntl
@@ -29,12 +29,12 @@ _TOKEN_CHARACTERS_MAX: Final = 256
 
 
 class TokenError(Exception):
-    """A token cannot be made or revoked, or the file not be read; the message says why."""
+    """A token cannot be made or revoked, or the file cannot be read; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What is kept of a token."""
+    """A token as the file keeps it: without its secret."""
 
     name: str
     role: Role
@@ -47,16 +47,16 @@ class Token:
 
     @property
     def identity(self) -> Identity:
-        """Give whom it stands for."""
+        """Give the identity that the token stands for."""
         return Identity(self.name, self.role, frozenset(self.groups), self.hash)
 
     def is_over(self, now: float) -> bool:
-        """Tell whether it has expired."""
+        """Tell whether the token has expired by `now`, in Unix seconds."""
         return self.expires_at is not None and now >= self.expires_at
 
 
 class TokenFile:
-    """The tokens of one data directory. `changed` rereads them where they were changed."""
+    """The tokens of one data directory. `changed` rereads the file where it was replaced."""
 
     def __init__(self, data: Path, wall: Callable[[], float]) -> None:
         self.path = data / FILE_NAME
@@ -72,7 +72,7 @@ class TokenFile:
         return tokens
 
     def changed(self) -> bool:
-        """Reread the file if it is another than before; tell whether it was.
+        """Reread the file if it has changed since it was last read; tell whether it had.
 
         Raises `TokenError`; the tokens known so far stay.
         """
@@ -94,13 +94,14 @@ class TokenFile:
         return True
 
     def identify(self, given: str) -> Identity | None:
-        """Give whom a token stands for; None for one that is wrong, revoked or over.
+        """Give the identity of a token; None where the token is wrong, revoked or expired.
 
-        It takes the same time whatever is wrong with it.
+        The time it takes does not tell what is wrong with a token.
         """
         name, secret = _split(given)
         token = self.tokens.get(name)
-        # A name that does not exist is compared too, with what nothing hashes to.
+        # Compare also for an unknown name, with a hash of no secret: a quicker refusal would tell
+        # which names exist.
         known = token.hash if token is not None else "0" * 64
         same = hmac.compare_digest(_hash(secret), known)
         if token is None or not same or token.is_over(self._wall()):
@@ -108,19 +109,19 @@ class TokenFile:
         return token.identity
 
     def named(self, name: str) -> Identity | None:
-        """Give the identity of a name that was proved in another way; None if it has no token."""
+        """Give the identity of a name that a certificate proves; None where no token has it."""
         token = self.tokens.get(name)
         return None if token is None or token.is_over(self._wall()) else token.identity
 
     def stands(self, identity: Identity) -> bool:
-        """Tell whether an identity that has signed in is still what its token says."""
+        """Tell whether a signed-in identity's token still exists, unchanged and not expired."""
         token = self.tokens.get(identity.name)
         return token is not None and token.identity == identity and not token.is_over(self._wall())
 
     def create(
         self, name: str, role: Role, groups: list[str], expires_s: float | None
     ) -> tuple[Token, str]:
-        """Make a token; its text is returned with it, and known to nobody else from then on."""
+        """Make a token; returns it and its text, which is kept nowhere. Raises `TokenError`."""
         if _NAME.fullmatch(name) is None:
             raise TokenError(
                 f"the name {name!r} will not do: letters, digits, dots and hyphens, at most 64"
@@ -138,7 +139,7 @@ class TokenFile:
         return token, f"{_PREFIX}_{name}_{secret}"
 
     def revoke(self, name: str) -> None:
-        """Make a token worth nothing; connections that signed in with it are closed."""
+        """Revoke a token; the daemon closes its connections. Raises `TokenError`."""
         with self._locked():
             if name not in self.tokens:
                 raise TokenError(f"there is no token {name!r}")
@@ -146,7 +147,7 @@ class TokenFile:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Keep others from changing the file meanwhile, and see what they have changed."""
+        """Lock the file against other processes' changes, and reread it first."""
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self.path.with_name(f".{FILE_NAME}.lock").open("w") as file:

@@ -1,4 +1,4 @@
-"""How the values of settings are read. Each reader raises `ValueError` for what will not do."""
+"""Readers of settings' values. Each raises `ValueError` for a value that will not do."""
 
 import ipaddress
 import re
@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 
 
 class Address(NamedTuple):
-    """Where to listen."""
+    """An address to listen on."""
 
     host: str
     port: int
 
     def __str__(self) -> str:
-        """Write it as it is read."""
+        """Write the address as `address` reads it."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
@@ -83,7 +83,7 @@ def on_or_off(value: Any) -> bool:
 
 
 def duration_or_off(value: Any) -> float | None:
-    """Read a time as people write it, or off."""
+    """Read a time as `duration` does, or off."""
     if str(value) == "off":
         return None
     try:
@@ -93,7 +93,7 @@ def duration_or_off(value: Any) -> float | None:
 
 
 def duration(value: Any) -> float:
-    """Read a time as people write it, in seconds. Raises `ValueError`."""
+    """Read a time such as 90s, 30m, 1h or 7d, in seconds. Raises `ValueError`."""
     text = str(value)
     number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS_S else (text, "s")
     try:
@@ -150,20 +150,20 @@ def origins(value: Any) -> str:
 
 
 class Network(NamedTuple):
-    """Addresses that the daemon may ask, and on which ports."""
+    """Addresses and ports that the daemon may connect to."""
 
     addresses: ipaddress.IPv4Network | ipaddress.IPv6Network
     ports: range
 
     def __str__(self) -> str:
-        """Write it as it is read."""
+        """Write the network as `networks` reads it."""
         host = f"[{self.addresses.network_address}]/{self.addresses.prefixlen}"
         if self.addresses.version == 4:
             host = str(self.addresses)
         return f"{host}:{self.ports.start}-{self.ports.stop - 1}"
 
     def allows(self, host: str, port: int) -> bool:
-        """Tell whether an IP address and a port are among them."""
+        """Tell whether an IP address and a port are in the network."""
         return port in self.ports and ipaddress.ip_address(host) in self.addresses
 
 
