@@ -1,4 +1,4 @@
-"""The daemon's command line. `main` is the program."""
+"""The daemon's command line; `main` is the program `taskdashd`."""
 
 from taskdashd.cli.commands import main
 

@@ -1,4 +1,4 @@
-"""`taskdashd run` and `taskdashd config`."""
+"""`taskdashd run`, `config`, `backup`, `restore` and `check`."""
 
 import os
 import resource
@@ -83,7 +83,7 @@ def run(config_file: Path | None, **flags: Any) -> None:
         fail(str(error), EXIT_USAGE)
     logs.configure(settings.log_format, settings.log_level)
     os.umask(0o077)
-    # A core would hold tokens and tasks.
+    # Write no core dump: one would hold tokens and tasks.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _raise_descriptor_limit(settings.max_connections)
     try:
@@ -211,7 +211,7 @@ def _raise_descriptor_limit(max_connections: int) -> None:
     wanted = max_connections + 64
     if soft < wanted:
         raised = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        # A sandbox may forbid it; what is missing then is said below.
+        # A sandbox may forbid raising the limit; the warning below then tells that it is too low.
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
             soft = raised

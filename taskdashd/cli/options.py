@@ -1,4 +1,4 @@
-"""What the daemon's commands have in common: options, settings, how they fail."""
+"""Options, settings and the way to fail that the daemon's commands share."""
 
 import os
 import sys
@@ -26,13 +26,13 @@ def config_option(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def data_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add what says which data directory a command is about."""
+    """Add `--data` and `--config`, which tell a command its data directory."""
     about = config.TABLE["data"].metadata["about"]
     return config_option(click.option("--data", metavar="DIRECTORY", help=about)(command))
 
 
 def settings_of(data: str | None, config_file: Path | None) -> config.Settings:
-    """Read the settings; one that will not do ends the program."""
+    """Read the settings; a bad one ends the program with its message."""
     try:
         return load({"data": data}, config_file)[0]
     except config.ConfigError as error:

@@ -1,4 +1,4 @@
-"""`taskdashd token` and `taskdashd cert`: who may connect, and whom they connect to."""
+"""`taskdashd token` and `taskdashd cert`: tokens to sign in with, and certificates for TLS."""
 
 import socket
 import time
