@@ -1,1 +1,1 @@
-"""What a connection says about itself, and what it wants to be told."""
+"""Operations by which a connection introduces itself, signs in and watches changes."""

@@ -1,4 +1,4 @@
-"""Hello, Watch and Unwatch: what a connection says about itself and wants to be told."""
+"""Hello, SignIn, Watch and Unwatch: a connection introduces itself and watches changes."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ from taskdash_protocol.requests import Hello, SignIn, Unwatch, Watch
 from taskdashd.core.table import Caller, Result, alone
 
 BEATS_PER_TIMEOUT: Final = 3
-"""A client that beats so often may lose all but one of its beats."""
+"""A client that beats so often in each timeout lives on if one of those beats arrives."""
 
 
 @alone(Hello)
@@ -34,16 +34,16 @@ def hello(request: Hello, caller: Caller) -> Result:
 
 @alone(SignIn)
 def sign_in(request: SignIn, caller: Caller) -> Result:
-    """Take the connection for whom a token stands for."""
+    """Sign the connection in by a token."""
     caller.core.identities.sign_in(caller.session, request.token)
     return {}
 
 
 @alone(Watch)
 def watch(request: Watch, caller: Caller) -> Result:
-    """Tell the connection of each matching change from now, or from an older rev, on.
+    """Send the connection each matching change from now on, or from an older rev on.
 
-    The connection resumes the new watch once the reply has its place: no event precedes it.
+    The connection resumes the new watch once the reply is queued, so no event precedes the reply.
     """
     me, core = caller.session, caller.core
     if len(me.watches) >= core.limits.max_watches:

@@ -1,1 +1,1 @@
-"""The figures of the day: how many tasks are where, and what happened when."""
+"""Figures of the day: tasks by state, load by person, events by quarter of an hour."""

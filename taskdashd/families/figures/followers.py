@@ -1,4 +1,4 @@
-"""Keeps the figures of the day, where there is a board to show them."""
+"""Keeps the figures of the day up to date and stored, where the daemon serves a board."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -14,7 +14,7 @@ from taskdashd.store.records import Records
 from taskdashd.store.writer import Writer
 
 KIND: Final = "figures"
-"""The kind of record that the day so far is stored as."""
+"""The kind of the record that stores the day so far."""
 _KEY: Final = "day"
 _TICK_S: Final = 5.0
 _STORE_EVERY_S: Final = 300.0
@@ -22,14 +22,14 @@ _TOLD_EVERY_S: Final = 5.0
 
 
 class FiguresSection(Following):
-    """Counts each change as it is committed, and tells boards of it: a `BoardSection`."""
+    """Counts each committed change, and sends boards the figures: a `BoardSection`."""
 
     def __init__(self, clock: Clock, tally: Tally) -> None:
         self._clock = clock
         self._tally = tally
         self._has_changed = False
         self._next = 0.0
-        """Boards are told no more often than every few seconds."""
+        """When boards may be sent figures again: not for every commit, but every few seconds."""
 
     def committed(self, changes: Sequence[Change]) -> None:
         """Take in a commit's changes, in the order of their revs."""
@@ -45,7 +45,7 @@ class FiguresSection(Following):
         return b""
 
     def news(self) -> News | None:
-        """Give the figures that may have changed; those of the same groups are made once."""
+        """Give the figures that may have changed, made once for all who see the same groups."""
         now = self._clock.now()
         if not self._has_changed or now < self._next:
             return None
@@ -66,7 +66,7 @@ class FiguresSection(Following):
 
 
 class DayFigures:
-    """Keeps the day so far across restarts; `tick` is called now and then."""
+    """Stores the day so far, for a restart to go on from; `tick` is called a few times a second."""
 
     def __init__(self, clock: Clock, tally: Tally, writer: Writer) -> None:
         self._clock = clock
@@ -76,7 +76,7 @@ class DayFigures:
         self._store_at = clock.now() + _STORE_EVERY_S
 
     def tick(self) -> None:
-        """Note where the tasks are, and store the day so far."""
+        """Note how many tasks are in each state, and store the day so far, whichever is due."""
         now = self._clock.now()
         if now >= self._tick_at:
             self._tick_at = now + _TICK_S
@@ -88,7 +88,7 @@ class DayFigures:
     def store(self) -> None:
         """Store the day so far: a restart goes on from there."""
         record = self._tally.to_record()
-        # What cannot be stored now is stored with the next.
+        # Ignore a failure: the next record, minutes later, holds all of the day again.
         self._writer.write(
             lambda transaction: transaction.keep(KIND, _KEY, record), lambda _outcome: None
         )
@@ -96,5 +96,5 @@ class DayFigures:
 
 
 def stored_day(records: Records) -> Any:
-    """Give the day as it was last stored; None where there is none."""
+    """Give the day as it was last stored; None where none was."""
     return records.committed(KIND, _KEY)

@@ -1,4 +1,4 @@
-"""Figures: how the work of the day goes, in numbers."""
+"""Figures: the day's work in numbers."""
 
 from taskdash_protocol.errors import Conflict
 from taskdash_protocol.families.services import Figures

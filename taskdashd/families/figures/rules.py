@@ -1,7 +1,7 @@
-"""The figures of the day: how many tasks are where, who has how much, what happened when.
+"""Figures of the day: tasks by state, load by person, events by quarter of an hour. Rules only.
 
-Kept up with each change, so that nobody has to read the log for them; it is as large as there are
-different groups and people among the tasks. Times are Unix seconds.
+Each change updates the figures, so that nobody has to read the log for them. They grow with the
+number of different groups and people among the tasks. Times are Unix seconds.
 """
 
 from collections import Counter, deque
@@ -22,9 +22,9 @@ from taskdashd.domain.access import Sight
 BUCKET_S: Final = 900
 DAY_S: Final = 86400
 _DURATIONS_MAX: Final = 2000
-"""Of claims and of finished work, each, of which the middle is taken."""
+"""Durations kept, of claims and of finished work each; the figure is their median."""
 _GROUPS_MAX: Final = 1000
-"""In a bucket; what happens in others then is not counted by group."""
+"""Groups in a bucket; events in further groups are not counted."""
 
 _STATES: Final = {
     "pending": UNCLAIMED,
@@ -39,7 +39,7 @@ _WAITING: Final = (UNCLAIMED, CLAIMED, EDITING, IN_REVIEW)
 
 
 class Took(NamedTuple):
-    """How long something took, and when it was done."""
+    """A duration: until a free task was claimed, or until claimed work was finished."""
 
     at: float
     group: str
@@ -47,7 +47,7 @@ class Took(NamedTuple):
 
 
 class Tally:
-    """See the module."""
+    """The figures: counted from a start on, after the stored day."""
 
     def __init__(
         self,
@@ -57,9 +57,9 @@ class Tally:
         stored: Mapping[str, Any] | None = None,
     ) -> None:
         self.since = since
-        """When it began to look; nothing is known of before, but for what was stored."""
+        """When counting began; of the time before, only the stored day is known."""
         self._people = people
-        """Gives the people who have an account: of others no load is told."""
+        """Gives the employee numbers of all accounts: the load lists nobody else."""
         self.states: dict[str, Counter[str]] = {}
         """By group: how many tasks are in each state."""
         self.own: dict[str, Counter[tuple[str, str]]] = {}
@@ -69,9 +69,9 @@ class Tally:
         for group, status, user, checker, count in rows:
             self._count(group, state_of(status), user, checker, count)
         self._buckets: dict[int, dict[str, Counter[str]]] = {}
-        """By the number of the quarter of an hour and the group: what happened how often."""
+        """By quarter of an hour, numbered since 1970, and group: how often each event happened."""
         self._levels: dict[int, dict[str, Counter[str]]] = {}
-        """Likewise: how many tasks were in each state when it ended."""
+        """By the same keys: how many tasks were in each state at the end of the quarter."""
         self.claims: deque[Took] = deque(maxlen=_DURATIONS_MAX)
         self.finished: deque[Took] = deque(maxlen=_DURATIONS_MAX)
         if stored is not None:
@@ -114,7 +114,7 @@ class Tally:
             self._happened(at, group, "failed")
 
     def tick(self, at: float) -> None:
-        """Note how many tasks are in each state, and forget what is older than a day."""
+        """Note how many tasks are in each state, and forget figures older than a day."""
         number = int(at // BUCKET_S)
         some = list(self.states.items())[:_GROUPS_MAX]
         self._levels[number] = {group: Counter(states) for group, states in some}
@@ -127,15 +127,15 @@ class Tally:
                 del kept[old]
 
     def report(self, sight: Sight | None, at: float) -> dict[str, Any]:
-        """Say what somebody may know of it, of the whole day."""
+        """Give the figures of the whole day, as far as a sight allows."""
         return self._report(sight, at, DAY_S // BUCKET_S)
 
     def brief(self, sight: Sight | None, at: float) -> dict[str, Any]:
-        """Say what may have changed of it since a moment ago: the day only as far as it is new."""
+        """Give the figures that may just have changed: of the day, only the last two quarters."""
         return self._report(sight, at, 2)
 
     def has_own(self, groups: frozenset[str] | None, person: str) -> bool:
-        """Tell whether somebody has tasks outside of some groups, and so figures of their own."""
+        """Tell whether a person has tasks outside of some groups, and so figures of their own."""
         if groups is None:
             return False
         return any(group not in groups for group, _ in self.own.get(person, ()))
@@ -187,8 +187,8 @@ class Tally:
         return loads
 
     def to_record(self) -> dict[str, Any]:
-        """Give what is stored of it, so that a restart does not begin the day anew."""
-        # Copies: it is encoded on another thread, and counting goes on.
+        """Give the record to store, so that a restart does not begin the day anew."""
+        # Copy the counters: another thread encodes the record while counting goes on.
         return {
             "buckets": _copied(self._buckets),
             "levels": _copied(self._levels),
@@ -197,7 +197,7 @@ class Tally:
         }
 
     def _remember(self, record: Mapping[str, Any]) -> None:
-        """Take over what was stored before a restart."""
+        """Take over the record of before a restart."""
         for name, kept in (("buckets", self._buckets), ("levels", self._levels)):
             for number, groups in record[name].items():
                 kept[int(number)] = {group: Counter(counts) for group, counts in groups.items()}
@@ -228,7 +228,7 @@ def _copied(kept: Mapping[int, Mapping[str, Counter[str]]]) -> dict[str, Any]:
 
 
 def _add(counters: dict[Any, Counter[Any]], key: Any, name: Any, by: int) -> None:
-    """Count in a counter of many; what is empty is not kept."""
+    """Add to one of many counters, and drop names and counters that come down to zero."""
     counter = counters.setdefault(key, Counter())
     counter[name] += by
     if not counter[name]:
@@ -240,7 +240,7 @@ def _add(counters: dict[Any, Counter[Any]], key: Any, name: Any, by: int) -> Non
 def _joined(
     known: Mapping[str, Counter[str]] | None, groups: Collection[str] | None
 ) -> dict[str, int] | None:
-    """Add up what is known of some groups, or of all; None where nothing is known."""
+    """Add up the counters of some groups, or of all; None where none were kept."""
     if known is None:
         return None
     total: Counter[str] = Counter()

@@ -1,1 +1,1 @@
-"""What operators ask: how the daemon fares, and who did what."""
+"""Operations for operators: the daemon's own state, and the audit."""

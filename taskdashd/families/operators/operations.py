@@ -1,4 +1,4 @@
-"""Status and Audit: how the daemon itself fares, and who did what, when and why."""
+"""Status and Audit: the daemon's own state, and who did what, when and why."""
 
 import os
 from collections import Counter
@@ -20,12 +20,12 @@ from taskdashd.store.database import Health
 _STATUSES_MAX: Final = 1000
 """Statuses are free text: a reply has room for so many, the most frequent first."""
 _STATUS_CHARACTERS_MAX: Final = 128
-"""Longer ones are cut."""
+"""Longer statuses are cut."""
 
 
 @alone(Audit)
 def audit(request: Audit, caller: Caller) -> Steps[Result]:
-    """Give a page of the audit: of one task to whoever sees it, of everything to operators."""
+    """Give a page of the audit: of one task to callers who see it, of everything to operators."""
     if not request.task and not caller.identity.is_operator:
         raise AuthError("only an operator sees what everybody did: name a task")
     core = caller.core
@@ -37,7 +37,7 @@ def audit(request: Audit, caller: Caller) -> Steps[Result]:
 
 @alone(Status)
 def status(request: Status, caller: Caller) -> Steps[Result]:
-    """Count, measure, and check the file if that is asked for."""
+    """Give the daemon's counts and measures; check the database file if that is asked for."""
     if caller.identity.confined_to is not None:
         raise AuthError("this token sees only its groups, and this is about all tasks")
     core = caller.core

@@ -1,4 +1,4 @@
-"""What boards are told of people: each is encoded once, however many look."""
+"""The people as boards show them, each encoded once for all boards."""
 
 from collections.abc import Sequence
 
@@ -17,19 +17,19 @@ class Directory(Following):
     def __init__(self, records: Records) -> None:
         self._records = records
         self._known: dict[str, tuple[frozenset[str], bytes]] = {}
-        """By employee number: their groups, and what is told of them."""
+        """By employee number: the person's groups, and the JSON that boards get."""
         self._of_groups: dict[frozenset[str] | None, bytes] = {}
         self._has_changed = True
         """Whether an account was written since the accounts were last looked at."""
         self._is_news = False
-        """Whether something has changed that others may know, and boards are not told yet."""
+        """Whether anybody's JSON has changed since boards were last told."""
 
     def kept(self, records: Sequence[Record]) -> None:
         """Take in a commit's records."""
         self._has_changed |= any(record.kind == PERSON for record in records)
 
     def whole(self, identity: Identity) -> bytes:
-        """Give those whom somebody sees: who shares a group with them, and themselves."""
+        """Give the people whom an identity sees: itself, and those who share a group with it."""
         self._refresh()
         groups = identity.confined_to
         told = self._of_groups.get(groups)
@@ -46,7 +46,7 @@ class Directory(Following):
         return b',"people":[%b]' % told
 
     def news(self) -> News | None:
-        """Give the whole list again, where what others may know of somebody has changed."""
+        """Give the whole list again, where anybody's JSON has changed."""
         self._refresh()
         is_news, self._is_news = self._is_news, False
         return self.whole if is_news else None

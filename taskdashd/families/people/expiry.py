@@ -1,4 +1,4 @@
-"""Claims whose time runs out: the task is free again."""
+"""Claims whose time runs out: their tasks become free again."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -42,7 +42,7 @@ class ClaimTimes(Following):
     def __init__(self) -> None:
         self._until: dict[str, str] = {}
         self._heap: list[Ending] = []
-        """What is no longer in `_until` is skipped."""
+        """All endings by time; one that `_until` does not hold any more is skipped."""
 
     def committed(self, changes: Sequence[Change]) -> None:
         """Take in a commit's changes, in the order of their revs."""
@@ -53,12 +53,12 @@ class ClaimTimes(Following):
                 self._until.pop(change.task.id, None)
 
     def found(self, task_id: str, body: bytes) -> None:
-        """Take in a task as the file has it, unless a change since has told more."""
+        """Take in a task read from the database, unless a newer change was taken in before."""
         if _MARK in body and task_id not in self._until:
             self._see(body)
 
     def take_due(self, wall: str, most: int) -> list[Ending]:
-        """Take out the claims that have run out by a time."""
+        """Take out up to `most` claims that have run out by `wall`, RFC 3339."""
         due: list[Ending] = []
         while self._heap and self._heap[0].until <= wall and len(due) < most:
             one = heappop(self._heap)
@@ -68,7 +68,7 @@ class ClaimTimes(Following):
         return due
 
     def put_back(self, one: Ending) -> None:
-        """Expect a claim that could not be freed again, unless a newer one has another time."""
+        """Put back a claim that could not be freed, unless the task has a newer one by now."""
         if one.task_id not in self._until:
             self._expect(one)
 
@@ -76,7 +76,7 @@ class ClaimTimes(Following):
         fields = strictjson.reload(body)
         until = fields.get("claim_until")
         held = claims.state_of(fields["status"]) in claims.HELD
-        # Clients may write the field as they like; what is no time is none.
+        # Clients may write any text as `claim_until`: ignore one that is no time.
         if held and type(until) is str and is_stamp(until):
             self._expect(Ending(until, fields["id"]))
         else:
@@ -93,7 +93,7 @@ class ClaimTimes(Following):
 
 
 class Expiry:
-    """Frees the claims that have run out. `tick` is called often."""
+    """Frees the tasks of claims that have run out. `tick` is called a few times a second."""
 
     def __init__(
         self,
@@ -112,10 +112,10 @@ class Expiry:
         self.writer = writer
         self._not_before = 0.0
         self._unread: tuple[float, str | None] | None = (clock.now(), None)
-        """When to look for the claims of before this start, and from where in the order of ids."""
+        """When to read on in the claims of before this start, after which id; None at the end."""
 
     def tick(self) -> None:
-        """Free what is due."""
+        """Free the tasks of claims that are due."""
         now = self._clock.now()
         if self._unread is not None and now >= self._unread[0]:
             after, self._unread = self._unread[1], None
@@ -163,7 +163,7 @@ class Expiry:
         self._times.put_back(one)
 
     def _look_up(self, after: str | None) -> Steps[None]:
-        """Find the claims that were made before this start."""
+        """Read the claims of before this start from the database."""
         while True:
             query = Query({"status": claims.HELD}, "id", 1000, after)
             look = partial(self.reader.query, query, None, 1 << 20, lambda: True)

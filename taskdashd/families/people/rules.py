@@ -2,7 +2,7 @@
 
 `STEPS` is the table of all that can happen; the functions below it say which fields change with the
 status. `tools/declare` makes the drawing in docs/people.md and the page's `claims.js` from the
-table. No rule here knows who is who: what somebody is to a task comes in as `Standing`.
+table. A step asks for no identity: the actor's relation to the task comes in as `Standing`.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ Who = Literal[
     "checker",
     "daemon",
 ]
-"""A task that names nobody is meant for anybody; a giver gives away what they hold or check."""
+"""A task without a user is meant for anybody; a giver hands over tasks that they hold or check."""
 
 STATES: Final = {
     UNCLAIMED: UNCLAIMED,
@@ -34,14 +34,14 @@ STATES: Final = {
     IN_REVIEW: IN_REVIEW,
     "review": IN_REVIEW,
 }
-"""By every status that people's tasks may have: older services write two of them in English."""
+"""The state for each status of people's tasks: older services write two of them in English."""
 
 HELD: Final = (CLAIMED, EDITING)
 """The states in which somebody works on a task."""
 
 
 class Step(NamedTuple):
-    """From which state an act leads to which, and who may do it."""
+    """An act, the states that it leads from and to, and who may do it."""
 
     act: Act
     at: str
@@ -70,11 +70,11 @@ STEPS: Final = (
     Step("hand over", EDITING, EDITING, "lead or giver"),
     Step("hand over", IN_REVIEW, IN_REVIEW, "lead or giver"),
 )
-"""All that can happen; whatever is not here is refused. The page shows acts in this order."""
+"""All steps that can happen; any other is refused. The page shows acts in this order."""
 
 
 class Standing(NamedTuple):
-    """What somebody is to a task."""
+    """The actor's relation to a task."""
 
     holder: bool = False
     lead: bool = False
@@ -82,9 +82,9 @@ class Standing(NamedTuple):
     checker: bool = False
     daemon: bool = False
     own: bool = False
-    """The work that waits to be checked is their own."""
+    """Whether the work to be checked is the actor's own."""
     giver: bool = False
-    """The task that they hand over is theirs, to do or to check."""
+    """Whether the task to hand over is the actor's, to do or to check."""
 
 
 def state_of(status: str) -> str | None:
@@ -93,7 +93,7 @@ def state_of(status: str) -> str | None:
 
 
 def standing(identity: Identity, person: str, fields: Mapping[str, Any]) -> Standing:
-    """Say what somebody is to a task; `person` is in whose name they act."""
+    """Give an actor's relation to a task; `person` is the employee number they act for."""
     holder = bool(person) and fields["user"] == person
     lead = identity.is_operator or fields["group_id"] in identity.leads
     named = fields["checker"]
@@ -148,7 +148,7 @@ def _check(who: Who, fields: Mapping[str, Any], standing: Standing) -> None:
 def claimed(
     fields: Mapping[str, Any], person: str, at: str, until: str, standing: Standing
 ) -> dict[str, Any]:
-    """Give what a claim changes. Raises `Conflict`, which says who has the task."""
+    """Give the fields that a claim changes. Raises `Conflict`, which says who has the task."""
     return _held(step("claim", fields, standing), person, at, until, "")
 
 
@@ -161,28 +161,28 @@ def assigned(
     word: str,
     standing: Standing,
 ) -> dict[str, Any]:
-    """Give what giving the task to somebody changes. Raises `Conflict`, `AuthError`."""
+    """Give the fields that giving the task to a person changes. Raises `Conflict`, `AuthError`."""
     return _held(step(act, fields, standing), to, at, until, word)
 
 
 def freed(
     act: Act, fields: Mapping[str, Any], at: str, word: str, standing: Standing
 ) -> dict[str, Any]:
-    """Give what the end of a claim changes. Raises `Conflict`."""
+    """Give the fields that the end of a claim changes. Raises `Conflict`."""
     status = step(act, fields, standing)
     freed = {"claim_until": "", "claimed_at": "", "free_since": at, "freed_from": fields["user"]}
     return {"status": status, "user": "", "reason": word, **freed}
 
 
 def moved(act: Act, fields: Mapping[str, Any], word: str, standing: Standing) -> dict[str, Any]:
-    """Give what an act changes after which its holder is the same. Raises as `step` does."""
+    """Give the fields that an act changes where the holder stays. Raises as `step` does."""
     return {"status": step(act, fields, standing), "reason": word}
 
 
 def submitted(
     fields: Mapping[str, Any], checker: str, word: str, standing: Standing
 ) -> dict[str, Any]:
-    """Give what handing the work in changes. Raises `Conflict`."""
+    """Give the fields that handing the work in changes. Raises `Conflict`."""
     change = moved("submit", fields, word, standing)
     if (checker or fields["checker"]) == fields["user"]:
         raise Conflict("nobody checks their own work: name another checker").because("own-work")
@@ -192,14 +192,14 @@ def submitted(
 
 
 def approved(fields: Mapping[str, Any], at: str, word: str, standing: Standing) -> dict[str, Any]:
-    """Give what an approval changes. Raises `Conflict`, `AuthError`."""
+    """Give the fields that an approval changes. Raises `Conflict`, `AuthError`."""
     return {**moved("approve", fields, word, standing), "checked_at": at}
 
 
 def rejected(
     fields: Mapping[str, Any], at: str, until: str, reason: str, standing: Standing
 ) -> dict[str, Any]:
-    """Give what a rejection changes. Raises `Conflict`, `AuthError`."""
+    """Give the fields that a rejection changes. Raises `Conflict`, `AuthError`."""
     change = {**moved("reject", fields, reason, standing), "checked_at": at}
     return {**change, "claim_until": until if change["status"] in HELD else ""}
 
@@ -210,7 +210,7 @@ def _held(status: str, person: str, at: str, until: str, word: str) -> dict[str,
 
 
 def _refused(what: str, fields: Mapping[str, Any], otherwise: Cause) -> Conflict:
-    """Say who has the task, if somebody has; otherwise what else is the cause."""
+    """Make the refusal of a step: "taken" where somebody has the task, else cause `otherwise`."""
     user, since = fields["user"], fields.get("claimed_at")
     if not user:
         return Conflict(what).because(otherwise, status=fields["status"][:64])

@@ -1,8 +1,8 @@
 """Asking task services for their tasks, by HTTP: only at addresses that the operator allows.
 
-The name in a URL is looked up once, every address that it stands for is checked, and the connection
-goes to one that was checked: so neither a name that changes nor a redirection (none is followed)
-leads anywhere else.
+A client's URL could make the daemon ask any host that it reaches. The name is therefore looked up
+once, all its addresses are checked, and the connection goes to a checked one: neither a name that
+changes meanwhile nor a redirection (none is followed) leads anywhere else.
 """
 
 import re
@@ -22,7 +22,7 @@ from taskdashd.core.steps import Done
 from taskdashd.settings.values import Network
 
 TIMEOUT_S: Final = 10.0
-"""For a whole answer."""
+"""Seconds for a whole answer, from the look-up of the name on."""
 ANSWER_BYTES_MAX: Final = 1 << 20
 TASKS_MAX: Final = 1000
 _AT_ONCE: Final = 8
@@ -34,6 +34,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 _Asked = tuple[str, str, Done[list[Any]]]
+"""A URL, the id of a task (empty for all of them), and the callback for the answer."""
 
 
 class Fetcher:
@@ -44,7 +45,7 @@ class Fetcher:
         self._send, self._receive = trio.open_memory_channel[_Asked](_WAITING_MAX)
 
     def ask(self, url: str, task_id: str, then: Done[list[Any]]) -> None:
-        """Ask for all tasks, or for one; `then` gets a list of them or a `ServerError`."""
+        """Ask a service for all tasks, or for one by id; `then` gets a list or a `ServerError`."""
         try:
             self._send.send_nowait((url, task_id, then))
         except trio.WouldBlock:
@@ -66,7 +67,7 @@ class Fetcher:
                 log.exception("unexpected fault with what a service said", url=url)
 
     async def _outcome(self, url: str, task_id: str) -> Outcome[list[Any]]:
-        """Give the tasks that a service tells of, or the `ServerError` that says why not."""
+        """Give the tasks of a service's answer, or the `ServerError` that says why it gave none."""
         try:
             with trio.fail_after(TIMEOUT_S):
                 return _tasks(await self._answer(url, task_id))
@@ -121,7 +122,7 @@ def _parts(url: str) -> SplitResult:
 
 
 async def _connect(hosts: Sequence[str], port: int) -> trio.abc.Stream:
-    """Connect to the first of some addresses that takes it. Raises `OSError`."""
+    """Connect to the first host that accepts. Raises the last one's `OSError`."""
     for host in hosts[:-1]:
         with suppress(OSError):
             return await trio.open_tcp_stream(host, port)

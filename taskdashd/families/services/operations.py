@@ -1,4 +1,4 @@
-"""RegisterService, ServiceBeat, Services, FetchTasks: what is asked about services."""
+"""RegisterService, ServiceBeat, Services and FetchTasks: the operations on task services."""
 
 from collections.abc import Mapping, Set
 from dataclasses import replace
@@ -24,12 +24,12 @@ from taskdashd.families.services.vigil import SERVICE, Vigil
 from taskdashd.store.transaction import Transaction
 
 Told = tuple[Register, Set[str]]
-"""A task that a service tells of, and the names of what it says."""
+"""A task of a service's answer, and the names of the fields that the answer gives."""
 
 
 @alone(RegisterService)
 def register_service(request: RegisterService, caller: Caller) -> Steps[Result]:
-    """Say that a service is there."""
+    """Register a service, new or come back; fetch its tasks if the request asks for it."""
     core, vigil, me = caller.core, caller.core.part(Vigil), caller.session
     check_write(caller.identity, None, request.group_id)
     connected = core.sessions.is_connected(me) and not me.is_local
@@ -88,7 +88,7 @@ def service_beat(request: ServiceBeat, caller: Caller) -> Result:
 
 @alone(Services)
 def services(request: Services, caller: Caller) -> Result:
-    """Give the services that somebody sees."""
+    """Give the services that the caller sees."""
     core, found = caller.core, []
     for record in core.view.records.all(SERVICE):
         service = Service.from_record(record)
@@ -99,14 +99,14 @@ def services(request: Services, caller: Caller) -> Result:
 
 @alone(FetchTasks)
 def fetch_tasks(request: FetchTasks, caller: Caller) -> Steps[Result]:
-    """Ask a service for its tasks, and keep what it says."""
+    """Ask a service for its tasks, and store the tasks of its answer."""
     service = _seen(request.url, caller)
     check_write(caller.identity, None, service.group_id)
     return (yield from _fetch(service, request.id, caller))
 
 
 def about(service: Service, core: Core) -> dict[str, Any]:
-    """Say of a service what people want to know."""
+    """Give a service's fields and state, as replies show them."""
     vigil = core.part(Vigil)
     silence_s = vigil.silence_s(service.url)
     time, reserved = vigil.said(service)
@@ -169,9 +169,10 @@ def _keep(
 
 
 def _news(old: tasks.Task, request: Register, said: Set[str]) -> dict[str, Any]:
-    """Give what a service says anew of a task, and no more than it says.
+    """Give the fields of a known task that a service's answer names, and no defaults for others.
 
-    Whose it is and how far is theirs, once somebody has or had it.
+    Once people have or had the task, its status, user and checker stay: the service does not know
+    their work and would undo it.
     """
     status = strictjson.reload(old.body)["status"]
     is_peoples = not is_live(status) and status not in FREE
@@ -180,7 +181,7 @@ def _news(old: tasks.Task, request: Register, said: Set[str]) -> dict[str, Any]:
 
 
 def _registration(said: Any, url: str) -> tuple[Register, Set[str]]:
-    """Read a task that a service tells of, in our names or the original ones; with what it says."""
+    """Read a task of a service's answer, with our names of fields or the original ones."""
     if type(said) is not dict:
         raise BadRequest("the service's answer: a task must be an object")
     known: Mapping[str, Any] = said

@@ -1,4 +1,4 @@
-"""What boards are told of services: how each fares, whenever that changes."""
+"""The services as boards show them: the state of each, whenever it changes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from taskdashd.store.records import Record, Records
 class ServiceSection(Following):
     """All services as boards show them: a `BoardSection`.
 
-    What they were during the day is asked for by `Services`.
+    Boards ask for the states during the day by `Services`.
     """
 
     def __init__(self, records: Records) -> None:
@@ -28,12 +28,12 @@ class ServiceSection(Following):
         self._changed |= {one.key for one in records if one.kind == SERVICE}
 
     def whole(self, identity: Identity) -> bytes:
-        """Give the services that somebody sees."""
+        """Give the services that an identity sees."""
         self._look_at(self._changed - self._groups.keys())
         return self._told(identity, dict.fromkeys(self._groups))
 
     def news(self) -> News | None:
-        """Give those that have changed."""
+        """Give the services that have changed."""
         changed = {url: self._groups.get(url) for url in self._changed}
         self._changed.clear()
         self._look_at(changed)
@@ -48,9 +48,9 @@ class ServiceSection(Following):
                 self._groups[url] = record["group_id"]
 
     def _told(self, identity: Identity, changed: Mapping[str, str | None]) -> bytes:
-        """Tell of services, given the group in which each was told of before.
+        """Encode services for an identity, given the group in which boards last had each.
 
-        Whoever saw it there, and does not see it now, is told that it is gone.
+        An identity that saw a service there, and does not see it now, is told that it is gone.
         """
         told: list[dict[str, Any]] = []
         for url, group in changed.items():

@@ -1,4 +1,4 @@
-"""How task services fare: whose signs of life are a service's, who is late, and who has died."""
+"""The watch over task services: which signs of life are a service's, which are late or dead."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -26,7 +26,7 @@ from taskdashd.store.transaction import Transaction, View
 from taskdashd.store.writer import Writer
 
 SERVICE: Final = "service"
-"""The kind of record that a service is."""
+"""The kind of the records that hold services."""
 
 _TICK_S: Final = 0.5
 _AGAIN_S: Final = 2.0
@@ -36,7 +36,7 @@ _ADOPTED_BYTES: Final = 1 << 20
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 Fetch = Callable[[str, str, Done[list[Any]]], None]
-"""Ask the service at a URL for its tasks, or for one; then call with what it said or a fault."""
+"""Asks the service at a URL for all tasks, or for one by id; calls back with them or a fault."""
 
 
 class VigilLimits(Protocol):
@@ -46,7 +46,7 @@ class VigilLimits(Protocol):
 
 
 class Vigil:
-    """All services. `tick` is called a few times a second."""
+    """Watches over all services. `tick` is called a few times a second."""
 
     def __init__(
         self,
@@ -69,18 +69,19 @@ class Vigil:
         self._reader = reader
         self._writer = writer
         self.fetch = fetch
-        """None where the operator allows no address to be asked."""
+        """Asks a service for its tasks; None where the operator allows no address."""
         self._owners: dict[str, Owner] = {}
-        """Connections, and before a service has spoken since the start, nobody."""
+        """By URL: the service's connection; after a start, an owner `NOBODY` until it speaks."""
         self._stand_ins: dict[str, Session] = {}
-        """For services that beat without a connection: what owns their tasks."""
+        """By URL: the session that owns the tasks of a service which beats without a connection."""
         self._said: dict[str, tuple[float | None, str]] = {}
-        """What a service said with its last beat."""
+        """By URL: the time and the words of the service's last beat."""
         self._to_adopt: dict[str, tuple[float, str | None]] = {}
-        """Whose tasks of before this start are still to be found, from when on, and where."""
+        """By URL: when to go on looking for its tasks of before this start, and after which id."""
         self._tasks: dict[str, int] = {}
-        """How many live tasks each service had when it was last seen to be alive."""
+        """By URL: how many live tasks the service had when it was last seen alive."""
         self._judging: set[str] = set()
+        """URLs of services whose new state waits for its commit."""
         self._next = 0.0
         self._forget_before = ""
 
@@ -97,11 +98,11 @@ class Vigil:
         return None if found is None else Service.from_record(found)
 
     def bind(self, url: str, owner: Owner) -> None:
-        """Take a connection's signs of life for a service's."""
+        """Count a connection's signs of life as a service's."""
         self._owners[url] = owner
 
     def beat(self, service: Service, time: float | None = None, reserved: str = "") -> None:
-        """Take a sign of life of a service that has no connection."""
+        """Note a sign of life of a service that has no connection."""
         session = self._stand_in(service)
         session.owner.last_seen = self._clock.now()
         self._said[service.url] = time, reserved
@@ -110,14 +111,14 @@ class Vigil:
             del self._owners[service.url]
 
     def said(self, service: Service) -> tuple[float | None, str]:
-        """Give a service's own time and words, as it last said them."""
+        """Give the time and the words that a service last sent."""
         time, reserved = self._said.get(service.url, (None, ""))
         return time, reserved or service.reserved
 
     def author_for(self, url: str, caller: Caller) -> Author | None:
-        """Say as whom a task of the service at a URL is written, so that its beats keep it alive.
+        """Give the author by which the service at a URL owns a task: its beats keep that alive.
 
-        None where there is no such service, or whoever asks may not write for it.
+        None where there is no such service, or the caller may not write for it.
         """
         service = self.find(url)
         if service is None:
@@ -139,14 +140,14 @@ class Vigil:
         )
 
     def silence_s(self, url: str) -> float | None:
-        """Say for how long nothing was heard of a service, in seconds; None for never."""
+        """Give the seconds since a service's last sign of life; None where it gave none."""
         stand_in = self._stand_ins.get(url)
         owners = [self._owners.get(url), stand_in.owner if stand_in is not None else None]
         seen = [owner.last_seen for owner in owners if owner is not None]
         return self._clock.now() - max(seen) if seen else None
 
     def tick(self) -> None:
-        """Find out who has become late or dead, or alive again."""
+        """Find the services that have become late, dead, or alive again."""
         now = self._clock.now()
         if now < self._next:
             return
@@ -159,7 +160,7 @@ class Vigil:
             self._look_at(record)
 
     def _look_at(self, record: Value) -> None:
-        # Most often nothing has changed: then the record need not be understood whole.
+        # Read single fields: at most ticks no state has changed, and the rest need not be parsed.
         url, timeout_s = record["url"], record["timeout_s"]
         silence_s = self.silence_s(url)
         limit_s = timeout_s or self._limits.heartbeat_timeout
@@ -185,7 +186,7 @@ class Vigil:
 
     def _forget(self, url: str, transaction: Transaction) -> None:
         found = transaction.record(SERVICE, url)
-        # It may be registering again at this very moment.
+        # Look at the record again: the service may have registered since `tick` looked.
         if found is not None and tuple(found["changes"][-1]) < (self._forget_before, "dead"):
             transaction.keep(SERVICE, url, None)
 
@@ -213,7 +214,7 @@ class Vigil:
             self.tell(old, state)
 
     def tell(self, old: Service, state: State) -> None:
-        """Say that a service has died, or has come: once, and not once for each of its tasks."""
+        """Log and note that a service died or came: once, and not once for each of its tasks."""
         name = f"{old.name} ({old.url})" if old.name else old.url
         if state == "dead":
             tasks = self._tasks.pop(old.url, 0)
@@ -232,7 +233,7 @@ class Vigil:
         return session
 
     def _adopt(self, url: str, owner: Owner, after: str | None) -> None:
-        """Take for a service the live tasks that it registered before a restart of ours."""
+        """Have a service own the live tasks that it registered before the daemon's restart."""
         self._to_adopt.pop(url, None)
         drive(self._look_for_tasks(url, owner, after), lambda _outcome: None)
 

@@ -1,1 +1,1 @@
-"""The tasks of services: registered, updated, found."""
+"""Operations on tasks that services run: register, update, find."""

@@ -1,4 +1,4 @@
-"""Register, Update, Find and Query."""
+"""Register, Update, Find and Query: services write their tasks, and anybody reads them."""
 
 from functools import partial
 
@@ -21,10 +21,10 @@ def register(request: Register, caller: Caller, transaction: Transaction) -> Res
     identity, core = caller.identity, caller.core
     old = transaction.task(request.id)
     if request.epoch and not sees(identity, old):
-        # Refused as for a task that is not there.
+        # Refuse the epoch as for an absent task: the caller must not learn that this one exists.
         old = None
     check_write(identity, old, request.fields["group_id"])
-    # How the owner fares matters only where a fence stands.
+    # Look at the owner only behind a fence: without one, nobody asks whether the owner is gone.
     moment = core.ownership.moment(transaction, old if old is not None and old.fenced else None)
     change = tasks.register(old, request, caller.author, moment)
     return core.room.put(change, identity, transaction)

@@ -23,7 +23,7 @@ from taskdashd.store.audit import Entry
 from taskdashd.store.transaction import Transaction
 
 BACK_OUT_S: Final = 5
-"""So long a page gives somebody who comes from another address, before it goes on by itself."""
+"""Seconds for which a page holds up a sign-in from another address, before it goes on by itself."""
 PASSWORD_CHARACTERS_MIN: Final = 8
 _CONFIRM_S: Final = 60
 _TOLD_MAX: Final = 5
@@ -31,13 +31,13 @@ _SECRET_BYTES: Final = 32
 _NOT_TOGETHER: Final = "the number and the name or password do not belong together, or are unknown"
 _PEER: Final = r"[0-9A-Fa-f.:\[\]]+"
 _LAST_BYTES_MAX: Final = 64 << 10
-# Of this process: who was warned before a restart is warned again.
+# The key of this process alone: after a restart a person who was warned is warned again.
 _CONFIRM_KEY: Final = secrets.token_bytes(32)
 
 
 @alone(Login)
 def login(request: Login, caller: Caller) -> Steps[Result]:
-    """Sign a person in; the first time make their account, if people may."""
+    """Sign a person in; the first time make their account, if `sign_up` allows it."""
     me, core = caller.session, caller.core
     if me.is_local:
         raise Conflict("the operator's socket stays the operator's: name the user in each request")
@@ -52,7 +52,7 @@ def login(request: Login, caller: Caller) -> Steps[Result]:
     try:
         is_right = yield from _proves(request, person, core)
     except ServerError:
-        # Nobody has looked at it.
+        # Take the count back: the attempt was not verified.
         failures.take_back(me.address)
         raise
     if not is_right or person is None:
@@ -97,7 +97,7 @@ def _make_account(request: Login, caller: Caller) -> Steps[Result]:
 
 
 def _warn(person: Person, caller: Caller) -> Steps[Result]:
-    """Say where this person was last and what they did; nothing is kept of this."""
+    """Tell the person where they last signed in and what they did last; nothing is stored."""
     me, core = caller.session, caller.core
     kinds = ("registered", "updated", "recovered")
     request = Audit(who=f"({person.id})", kinds=kinds, limit=_TOLD_MAX)
@@ -107,9 +107,10 @@ def _warn(person: Person, caller: Caller) -> Steps[Result]:
         )
         entries = found.entries
     except ServerError:
-        # Who they are is proved: a log that cannot be read must not keep them out.
+        # The person has proved who they are: a log that cannot be read must not keep them out.
         entries = []
-    # A client may call itself as it likes; whom it stands for is what we have added.
+    # A client may put another person's name into its own: match only the end of `who`, which the
+    # daemon has added.
     theirs = rf"(^|\(){re.escape(person.identity.name)}, {_PEER}\)?$"
     did = [
         {name: entry[name] for name in ("at", "kind", "task", "why")}
@@ -155,7 +156,7 @@ def _enter(person: Person, caller: Caller, *, is_new: bool) -> Steps[Result]:
 
 @alone(Logout)
 def logout(request: Logout, caller: Caller) -> Steps[Result]:
-    """End a sign-in, or all of a person's."""
+    """End the session's sign-in, or all sign-ins of a person."""
     me, core = caller.session, caller.core
     number = request.user or caller.identity.person
     if number != caller.identity.person and not caller.identity.is_operator:
@@ -180,7 +181,7 @@ def logout(request: Logout, caller: Caller) -> Steps[Result]:
 
 @alone(People)
 def people(request: People, caller: Caller) -> Result:
-    """Give the people whom somebody sees."""
+    """Give the people whom the caller sees."""
     identity = caller.identity
     everybody = [Person.from_record(one) for one in caller.core.view.records.all(PERSON)]
     seen = [person.about() for person in everybody if sees_person(identity, person)]
@@ -206,7 +207,7 @@ def set_person(request: SetPerson, caller: Caller) -> Steps[Result]:
 
 
 def _prove(known: Person, old_password: str, caller: Caller) -> Steps[None]:
-    """Raise `AuthError` unless somebody knows the password that they are about to change."""
+    """Raise `AuthError` unless `old_password` is the password that is about to be changed."""
     core, address = caller.core, caller.session.address
     failures = core.identities.failures
     failures.check(address, "wrong passwords")
@@ -224,7 +225,7 @@ def _prove(known: Person, old_password: str, caller: Caller) -> Steps[None]:
 
 
 def _check_own(request: SetPerson, person: str) -> None:
-    """Raise `AuthError` unless it is something that everybody may change of their own."""
+    """Raise `AuthError` unless a request changes what all people may change of their own."""
     if request.user != person:
         raise AuthError("only an admin changes somebody else's account").because("admin")
     others = (request.role, request.groups, request.leads, request.active)
@@ -261,7 +262,7 @@ def _change(
         if len(changed.groups) > GROUPS_MAX:
             raise BadRequest(f"field groups: nobody is in more than {GROUPS_MAX}")
         if not changed.active or encoded is not None:
-            # Whoever has learnt the old one is out.
+            # End all other sign-ins: somebody who learnt the old password may hold one.
             mine = caller.identity.person == request.user
             key = key_of(caller.session.secret)
             kept = tuple(one for one in changed.signed_in if mine and one.key == key)

@@ -31,10 +31,10 @@ Rule = Callable[[Mapping[str, Any], Standing], dict[str, Any]]
 
 
 class Actor(NamedTuple):
-    """Who acts, and in whose name."""
+    """The actor of an act, and the person in whose name it is done."""
 
     identity: Identity
-    """Whose rights count."""
+    """The identity whose rights count."""
     person: str
     """Employee number; empty where an operator acts for nobody in particular."""
     author: Author
@@ -46,7 +46,7 @@ def claim(request: Claim, caller: Caller, transaction: Transaction) -> Result:
     actor = actor_of(caller, request.user, transaction, needs_person=True)
     task, fields = find(caller, actor, request.id, transaction)
     if claims.state_of(fields["status"]) in claims.HELD and fields["user"] == actor.person:
-        # A retry is harmless.
+        # A client whose reply was lost may claim again: give the same answer, change nothing.
         return _told(task, fields)
     until = until_(caller, request.limit, bounded=not actor.identity.is_operator)
 
@@ -58,7 +58,7 @@ def claim(request: Claim, caller: Caller, transaction: Transaction) -> Result:
 
 @writes(Begin)
 def begin(request: Begin, caller: Caller, transaction: Transaction) -> Result:
-    """Say that work has begun."""
+    """Note that the holder has begun the work."""
     return _do(
         request,
         caller,
@@ -82,7 +82,7 @@ def release(request: Release, caller: Caller, transaction: Transaction) -> Resul
 
 @writes(Assign)
 def assign(request: Assign, caller: Caller, transaction: Transaction) -> Result:
-    """Give a task to somebody, whoever has it now."""
+    """Give a task to a person, also where another has it."""
     to_oneself = request.to == caller.identity.person and not caller.identity.is_operator
     until = until_(caller, request.limit, bounded=to_oneself)
 
@@ -120,7 +120,7 @@ def approve(request: Approve, caller: Caller, transaction: Transaction) -> Resul
 
 @writes(Reject)
 def reject(request: Reject, caller: Caller, transaction: Transaction) -> Result:
-    """Give submitted work back to who did it, with the reason."""
+    """Give submitted work back to the task's user, with the reason; with no user, free the task."""
     return _do(
         request,
         caller,
@@ -140,15 +140,15 @@ def _do(request: Any, caller: Caller, transaction: Transaction, rule: Rule) -> R
 def actor_of(
     caller: Caller, user: str, transaction: Transaction, *, needs_person: bool = False
 ) -> Actor:
-    """Say who acts. A person acts for themselves; a service or an operator for somebody it names.
+    """Give the actor. A person acts for themselves; a service or an operator for a person it names.
 
-    A service may do what that person may; an operator everything. Raises `AuthError`, `Conflict`.
+    A service has that person's rights, an operator all rights. Raises `AuthError`, `Conflict`.
     """
     identity, author = caller.identity, caller.author
     if identity.person:
         if user not in ("", identity.person):
             raise AuthError("field user: people act for themselves alone")
-        # What they are now, also where that is on its way to the disk.
+        # Read the account through the transaction: a pending write may have taken rights away.
         return Actor(_active(identity.person, transaction).identity, identity.person, author)
     if not identity.may_write:
         raise AuthError("this token may only read")
@@ -165,7 +165,7 @@ def actor_of(
 def find(
     caller: Caller, actor: Actor, task_id: str, transaction: Transaction
 ) -> tuple[Task, dict[str, Any]]:
-    """Give a task and its fields. Raises `NotFound` where it is not there for who acts."""
+    """Give a task and its fields. Raises `NotFound` where caller or actor do not see it."""
     task = transaction.task(task_id)
     fields: dict[str, Any] = {} if task is None else strictjson.reload(task.body)
     if task is None or not (caller.identity.sees_task(fields) and actor.identity.sees_task(fields)):
@@ -184,7 +184,7 @@ def act(
     """Change a task by a rule. Raises what the rule raises."""
     standing = claims.standing(actor.identity, actor.person, fields)
     changes = rule(fields, standing)
-    # A fence keeps other workers' processes out, not the people whose work it is.
+    # Override a fence: it keeps out other workers' processes, not the people whose work it is.
     author = actor.author._replace(overrides=True)
     update = Update(task.id, changes, own=False)
     core = caller.core
@@ -200,9 +200,9 @@ def receiver(
     name: str,
     asker: Identity,
 ) -> Person:
-    """Give who is to get a task. Raises `Conflict` where they cannot.
+    """Give the person who is to get a task. Raises `Conflict` where they cannot.
 
-    Of people whom the asker does not see it says that there are none.
+    A person whom the asker does not see is refused as one who does not exist.
     """
     person = person_of(number, transaction)
     if person is None or not sees_person(asker, person):
@@ -220,9 +220,9 @@ def receiver(
 
 
 def until_(caller: Caller, limit_s: float | None, *, bounded: bool = False) -> str:
-    """Say when a claim runs out; empty for never.
+    """Give the time at which a claim runs out, RFC 3339; empty for never.
 
-    Where it is bounded, nobody gives themselves longer than the daemon's own limit.
+    Where `bounded`, the daemon's `claim_limit` holds, even if `limit_s` is longer.
     """
     core = caller.core
     own_s = core.limits.claim_limit

@@ -1,4 +1,4 @@
-"""Handover: all that somebody holds or is to check goes to others, in one act."""
+"""Handover: all tasks that a person holds or is to check go to others, in one act."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -19,14 +19,14 @@ from taskdashd.families.people.rules import Standing
 from taskdashd.store.transaction import Transaction
 
 MOVED_MAX: Final = 1000
-"""In one act."""
+"""Tasks that one Handover may move."""
 _STATUSES: Final = (*claims.HELD, IN_REVIEW, "review")
 _BYTES_MAX: Final = 8 << 20
 
 
 @alone(Handover)
 def handover(request: Handover, caller: Caller) -> Steps[Result]:
-    """Move the tasks that somebody holds, and those they are to check."""
+    """Move the tasks that a person holds or is to check to others."""
     if request.of in request.to:
         raise Conflict("field to names the one whose tasks are to go")
     identity = caller.identity
@@ -39,7 +39,7 @@ def handover(request: Handover, caller: Caller) -> Steps[Result]:
 
 
 def _look(request: Handover, caller: Caller) -> Steps[list[str]]:
-    """Find the tasks that are to go."""
+    """Find the ids of the tasks to move."""
     found: dict[str, None] = {}
     for role in ("user", "checker"):
         query = Query({role: (request.of,), "status": _STATUSES}, "id", MOVED_MAX, None)
@@ -57,7 +57,7 @@ def _look(request: Handover, caller: Caller) -> Steps[list[str]]:
 
 
 def _count(request: Handover, caller: Caller) -> Steps[dict[str, int]]:
-    """Count the tasks that those who get them have."""
+    """Count the tasks that each receiver holds already."""
     load = dict.fromkeys(request.to, 0)
     for _, status, user, _, count in (yield from wait_for(caller.core.reader.tally)):
         if user in load and claims.state_of(status) in claims.HELD:
@@ -66,7 +66,7 @@ def _count(request: Handover, caller: Caller) -> Steps[dict[str, int]]:
 
 
 class _Handover:
-    """The decision: who gets which task."""
+    """Decides who gets which task: the receiver who has the fewest."""
 
     def __init__(
         self, request: Handover, caller: Caller, ids: list[str], load: dict[str, int]
@@ -75,10 +75,10 @@ class _Handover:
         self._caller = caller
         self._ids = ids
         self._load = load
-        """How many tasks each of those who get them has."""
+        """By receiver: how many tasks they have, with those just moved."""
 
     def decide(self, transaction: Transaction) -> dict[str, Any]:
-        """Move what can be moved. Raises the first refusal where nothing can."""
+        """Move the tasks that can be moved. Raises the first refusal where none can."""
         check_still(self._caller.session, self._caller.identity, transaction)
         actor = actor_of(self._caller, self._request.user, transaction)
         people = {
@@ -113,7 +113,7 @@ class _Handover:
         fit = [
             number
             for number, person in people.items()
-            # Nobody comes to check their own work.
+            # Nobody may become the checker of their own work.
             if person.identity.sees(fields["group_id"])
             and number != fields["checker" if role == "user" else "user"]
             and (role == "user" or number != fields.get("submitted_by"))
@@ -128,7 +128,7 @@ class _Handover:
             standing = standing._replace(giver=of == actor.person)
             change = claims.moved("hand over", fields, self._request.word, standing)
             if fields.get("claim_until") and role == "user":
-                # Whoever gets it has as much time as if they had claimed it now.
+                # Give the receiver as much time as for a claim made now.
                 change["claim_until"] = until_(self._caller, None)
             return {**change, role: to}
 
