@@ -35,7 +35,7 @@ class Clock:
         self._worked_at_tick = worked()
         self._stalled_s = 0.0
         self._stalls: deque[tuple[float, float]] = deque(maxlen=_STALLS_KEPT)
-        """For each recent stall: its moment in running time, and the seconds of all before it."""
+        """Recent stalls: each one's moment in running time, and the seconds of all before it."""
         self._ticked_at = monotonic()
         self._wall_offset_s = wall() - monotonic()
         self._stamped = (-1.0, "")

@@ -27,7 +27,7 @@ class Commits:
     """Passes each commit on to all followers, in the order in which they were given."""
 
     def __init__(self, followers: Sequence[Follower]) -> None:
-        # Most follow one thing alone: the others are not called in vain with every commit.
+        # Skip methods that a follower does not override: each commit would call them for nothing.
         self._committed = [one.committed for one in followers if _follows(one, "committed")]
         self._kept = [one.kept for one in followers if _follows(one, "kept")]
         self._forgotten = [one.forgotten for one in followers if _follows(one, "forgotten")]

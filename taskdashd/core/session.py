@@ -69,14 +69,14 @@ class Session:
         """A number that no watch of this connection has had."""
 
     def attach(self, subscriber: Subscriber) -> None:
-        """Have a connection told what the session watches."""
+        """Have a connection receive the events of the session's watches."""
         self.subscriber = subscriber
 
     def detach(self) -> None:
-        """Let the connection go.
+        """Drop the reference to the connection, which refers to its session in turn.
 
-        A connection has its session, in its turn: as a cycle both would outlive the socket by
-        hours, for the garbage collector looks for cycles seldom.
+        The cycle would keep both for hours after the socket has closed: the garbage collector looks
+        for cycles seldom.
         """
         del self.subscriber
 

@@ -4,7 +4,7 @@
 
 `wait_for` yields a *start*: a function that is given a callback and calls it once, at once or
 later, with a value or a `ServerError`. `drive` calls the start, and sends the value into the
-generator or throws the refusal into it. No event loop is involved: whoever calls back decides when.
+generator or throws the refusal into it. No event loop is involved: a start calls back when it can.
 """
 
 from collections.abc import Callable, Generator

@@ -27,9 +27,9 @@ class Doors(NamedTuple):
 
     plain: list[socket.socket]
     secure: list[socket.socket]
-    """For services, with TLS."""
+    """The services' sockets with TLS."""
     web: list[socket.socket]
-    """For the web board."""
+    """The web board's sockets."""
 
     @property
     def reachable(self) -> bool:
