@@ -21,7 +21,8 @@ def root(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "protocol", tmp_path / "protocol")
     (tmp_path / "taskdashd/web/static").mkdir(parents=True)
     (tmp_path / "docs").mkdir()
-    shutil.copy(ROOT / "docs/people.md", tmp_path / "docs")
+    for page in ("people.md", "architecture.md"):
+        shutil.copy(ROOT / "docs" / page, tmp_path / "docs")
     declared.write(tmp_path)
     return tmp_path
 

@@ -1,0 +1,49 @@
+"""Every module in docs/architecture.md, with the first line of its docstring: none is forgotten."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+BEGIN: Final = "<!-- made by tools/declare: modules -->\n"
+END: Final = "<!-- end -->\n"
+PACKAGES: Final = (
+    "protocol/taskdash_protocol",
+    "taskdashd",
+    "clients/python/taskdash",
+    "tools/taskdash_ctl",
+    "tools/declared",
+)
+
+
+def files(root: Path) -> dict[Path, str]:
+    """Give docs/architecture.md with its list of modules, whole."""
+    page = root / "docs/architecture.md"
+    before, begin, rest = page.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"{page} has lost the marks between which the modules stand")
+    tables = "".join(_table(root, package) for package in PACKAGES)
+    return {page: f"{before}{begin}{tables}{end}{after}"}
+
+
+def _table(root: Path, package: str) -> str:
+    rows = "".join(f"| `{name}` | {about} |\n" for name, about in _modules(root / package))
+    return f"\n| `{package}/` | |\n| --- | --- |\n{rows}\n"
+
+
+def _modules(package: Path) -> Iterator[tuple[str, str]]:
+    for path in sorted(package.rglob("*.py"), key=_place):
+        if "migrations" in path.parts:
+            continue
+        name = str(path.relative_to(package)).removesuffix("__init__.py")
+        about = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
+        # The package itself is the table.
+        if name:
+            yield name, about.replace("|", "\\|")
+
+
+def _place(path: Path) -> tuple[str, ...]:
+    """Sort a package before its modules, and folders among them by name."""
+    parts = path.with_suffix("").parts
+    return tuple("" if part == "__init__" else part for part in parts)
