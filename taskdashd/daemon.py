@@ -68,7 +68,7 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
         nursery.start_soon(chores.back_up, settings, core.acts)
         if web is not None:
             nursery.start_soon(web.run, listening.web)
-            nursery.start_soon(parts.board.run)
+            nursery.start_soon(parts.boards.run)
         if required or has_web:
             nursery.start_soon(chores.watch_tokens, tokens, core, poller, parts.viewers, live)
         start.settle_memory()
@@ -94,7 +94,15 @@ def _app(settings: Settings, live: Live, parts: Parts, tokens: TokenFile) -> App
     # Require a sign-in even where services need none, or every browser would be an operator's.
     access = Access(tokens.identify, parts.runner.core.clock.now, required=True)
     return App(
-        *(parts.runner, live, parts.board, parts.viewers, access, Files.read(), read_description()),
+        *(
+            parts.runner,
+            live,
+            parts.boards,
+            parts.viewers,
+            access,
+            Files.read(),
+            read_description(),
+        ),
         start.read_cookie_key(settings),
         Origins(settings.web_origins),
         secure=settings.web_tls,

@@ -36,7 +36,7 @@ from taskdashd.store.records import Records
 from taskdashd.store.reserve import Reserve
 from taskdashd.store.transaction import View
 from taskdashd.store.writer import Follower, Writer
-from taskdashd.web.board import Board
+from taskdashd.web.boards import Boards
 from taskdashd.web.viewers import Viewers
 
 
@@ -46,7 +46,7 @@ class Parts(NamedTuple):
     runner: Runner
     deaths: Deaths
     housekeeping: Housekeeping
-    board: Board
+    boards: Boards
     viewers: Viewers
     figures: DayFigures
 
@@ -94,9 +94,9 @@ def build(
     # no change and count none twice.
     tally = _tally(database.tally() if with_board else (), clock, records)
     sections = Directory(records), ServiceSection(records), FiguresSection(clock, tally)
-    board = Board(clock, feed, log, sections, opened.last_rev)
-    viewers = Viewers(identities, board)
-    shown: tuple[Follower, ...] = (*sections, board, viewers) if with_board else ()
+    boards = Boards(clock, feed, log, sections, opened.last_rev)
+    viewers = Viewers(identities, boards)
+    shown: tuple[Follower, ...] = (*sections, boards, viewers) if with_board else ()
     # The order in which followers see a commit: owners of tasks and rights of sessions are updated
     # first, or the feed would tell people who may no longer see the change.
     commits = Commits([ownership, identities, feed, claim_times, *shown])
@@ -119,7 +119,7 @@ def build(
         Runner(core, vigil.author_for),
         Deaths(clock, liveness, view, reader, writer),
         Housekeeping(live, clock, acts, reader, writer, reserve, ticks),
-        board,
+        boards,
         viewers,
         figures,
     )

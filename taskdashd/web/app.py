@@ -20,7 +20,7 @@ from taskdashd.core.table import Result
 from taskdashd.domain.access import ANYONE, Identity
 from taskdashd.web import cookies, original
 from taskdashd.web.api import ask, status_of
-from taskdashd.web.board import Board, Place
+from taskdashd.web.boards import Boards, Place
 from taskdashd.web.cookies import Held
 from taskdashd.web.files import Files
 from taskdashd.web.http import Headers, Refused, Request, Response
@@ -71,7 +71,7 @@ class App:
         self,
         runner: Runner,
         limits: Limits,
-        board: Board,
+        boards: Boards,
         viewers: Viewers,
         tokens: Access,
         files: Files,
@@ -86,7 +86,7 @@ class App:
         self._identities = runner.core.identities
         self._limits = limits
         self._viewers = viewers
-        self._board = board
+        self._boards = boards
         self._tokens = tokens
         self._key = key
         self._origins = origins
@@ -167,7 +167,7 @@ class App:
             session,
             session.identity,
             self._runner,
-            self._board,
+            self._boards,
             message_bytes_max=limits.max_frame,
             waiting_bytes_max=limits.watch_buffer,
             write_timeout_s=limits.write_timeout,

@@ -20,7 +20,7 @@ from taskdashd.core.run import Runner
 from taskdashd.core.session import Session
 from taskdashd.core.table import Result
 from taskdashd.domain.access import Identity
-from taskdashd.web.board import Board, Place
+from taskdashd.web.boards import Boards, Place
 from taskdashd.web.frames import text_frame
 from taskdashd.web.http import GONE, Refused, Request
 
@@ -59,7 +59,7 @@ class Socket:
         session: Session,
         identity: Identity,
         runner: Runner,
-        board: Board,
+        boards: Boards,
         *,
         message_bytes_max: int,
         waiting_bytes_max: int,
@@ -71,7 +71,7 @@ class Socket:
         self._raw = raw
         """The socket beneath, where what is sent needs nothing done to it."""
         self._runner = runner
-        self._board = board
+        self._boards = boards
         self._message_bytes_max = message_bytes_max
         self._waiting_bytes_max = waiting_bytes_max
         self._write_timeout_s = write_timeout_s
@@ -105,7 +105,7 @@ class Socket:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._send_all)
                 nursery.start_soon(self._ping)
-                self._board.join(self, place)
+                self._boards.join(self, place)
                 await self._receive_all(early)
                 nursery.cancel_scope.cancel()
 
@@ -162,7 +162,7 @@ class Socket:
                 self._sending = False
                 self._waiting_bytes -= len(data)
                 if self.has_room():
-                    self._board.resume(self)
+                    self._boards.resume(self)
 
     async def _ping(self) -> None:
         while True:

@@ -8,7 +8,7 @@ from taskdashd.core.commits import Following
 from taskdashd.core.identities import PERSON, Identities
 from taskdashd.domain.access import Identity
 from taskdashd.store.records import Record
-from taskdashd.web.board import Board
+from taskdashd.web.boards import Boards
 from taskdashd.web.cookies import Held
 from taskdashd.web.socket import Socket
 
@@ -16,9 +16,9 @@ from taskdashd.web.socket import Socket
 class Viewers(Following):
     """The sockets of open boards, each with the cookie that it came with; None is a token's."""
 
-    def __init__(self, identities: Identities, board: Board) -> None:
+    def __init__(self, identities: Identities, boards: Boards) -> None:
         self._identities = identities
-        self._board = board
+        self._boards = boards
         self._sockets: dict[Socket, Held | None] = {}
 
     def enter(self, sock: Socket, held: Held | None) -> None:
@@ -28,7 +28,7 @@ class Viewers(Following):
     def leave(self, sock: Socket) -> None:
         """Forget a board."""
         del self._sockets[sock]
-        self._board.leave(sock)
+        self._boards.leave(sock)
 
     def check_tokens(self, stands: Callable[[Identity], bool]) -> None:
         """End the boards of tokens that were revoked or have expired."""
@@ -51,4 +51,4 @@ class Viewers(Following):
             if person is None or not person.knows(held.secret):
                 sock.end(CloseReason.POLICY_VIOLATION, "signed out")
             elif person.identity != sock.identity:
-                self._board.identity_changed(sock, person.identity)
+                self._boards.identity_changed(sock, person.identity)

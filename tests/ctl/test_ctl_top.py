@@ -8,22 +8,23 @@ from textual.widgets import DataTable, Static
 
 import taskdash
 from taskdash.testing import RunningDaemon
-from taskdash_ctl.board import Board, Details
+from taskdash_ctl.screen import Details, LiveScreen
 
 
 def on_the_board(
-    daemon: RunningDaemon, steps: Callable[[Board, Pilot[None], taskdash.Client], Awaitable[None]]
+    daemon: RunningDaemon,
+    steps: Callable[[LiveScreen, Pilot[None], taskdash.Client], Awaitable[None]],
 ) -> None:
     async def main() -> None:
         with taskdash.connect(daemon.url) as other, taskdash.connect(daemon.url) as dash:
-            board = Board(dash, {"group_id": ["top"]})
+            board = LiveScreen(dash, {"group_id": ["top"]})
             async with board.run_test(size=(110, 20)) as pilot:
                 await steps(board, pilot, other)
 
     asyncio.run(main())
 
 
-def rows(board: Board) -> list[tuple[str, str]]:
+def rows(board: LiveScreen) -> list[tuple[str, str]]:
     table = board.query_one(DataTable)
     found = [table.get_row_at(index) for index in range(table.row_count)]
     return [(str(row[1]), str(row[0])) for row in found]
@@ -40,7 +41,7 @@ async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
 def test_the_board_shows_what_is_there_and_what_changes(daemon: RunningDaemon) -> None:
     """Urgent first; a change is there without a key pressed; keys filter and sort."""
 
-    async def steps(board: Board, pilot: Pilot[None], other: taskdash.Client) -> None:
+    async def steps(board: LiveScreen, pilot: Pilot[None], other: taskdash.Client) -> None:
         assert rows(board) == []
         other.register("b-done", "Done", group_id="top", status="finish")
         other.register("c-waits", "Waits", group_id="top", status="review")

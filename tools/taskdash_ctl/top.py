@@ -24,7 +24,7 @@ def top(where: address.Address, /, **filters: tuple[str, ...]) -> None:
     """
     wanted = options.where(dict(filters))
     try:
-        from taskdash_ctl.board import Board
+        from taskdash_ctl.screen import LiveScreen
     except ImportError as error:
         if not (error.name or "").startswith(("textual", "rich")):
             raise
@@ -32,7 +32,7 @@ def top(where: address.Address, /, **filters: tuple[str, ...]) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         fail("top needs a terminal; `taskdash-ctl list` prints tasks anywhere", EXIT_USAGE)
     with connect(where, for_ever=True, quiet=True) as dash:
-        Board(dash, wanted).run()
+        LiveScreen(dash, wanted).run()
 
 
 COMMANDS: Final = (top,)

@@ -12,7 +12,7 @@ from taskdash_protocol.errors import AuthError, Cause, Conflict
 from taskdash_protocol.statuses import CLAIMED, EDITING, FINISHED, IN_REVIEW, UNCLAIMED
 from taskdashd.domain.access import Identity
 
-Act = Literal[
+Deed = Literal[
     "claim", "begin", "submit", "approve", "reject", "release", "expire", "assign", "hand over"
 ]
 Who = Literal[
@@ -43,7 +43,7 @@ HELD: Final = (CLAIMED, EDITING)
 class Step(NamedTuple):
     """An act, the states that it leads from and to, and who may do it."""
 
-    act: Act
+    act: Deed
     at: str
     to: str
     who: Who
@@ -103,7 +103,7 @@ def standing(identity: Identity, person: str, fields: Mapping[str, Any]) -> Stan
     return Standing(holder, lead, checks and not own, own=own)
 
 
-def step(act: Act, fields: Mapping[str, Any], standing: Standing) -> str:
+def step(act: Deed, fields: Mapping[str, Any], standing: Standing) -> str:
     """Give the status that an act leads to. Raises `Conflict`, `AuthError`."""
     state = state_of(fields["status"])
     if state is None:
@@ -153,7 +153,7 @@ def claimed(
 
 
 def assigned(
-    act: Act,
+    act: Deed,
     fields: Mapping[str, Any],
     to: str,
     at: str,
@@ -166,7 +166,7 @@ def assigned(
 
 
 def freed(
-    act: Act, fields: Mapping[str, Any], at: str, word: str, standing: Standing
+    act: Deed, fields: Mapping[str, Any], at: str, word: str, standing: Standing
 ) -> dict[str, Any]:
     """Give the fields that the end of a claim changes. Raises `Conflict`."""
     status = step(act, fields, standing)
@@ -174,7 +174,7 @@ def freed(
     return {"status": status, "user": "", "reason": word, **freed}
 
 
-def moved(act: Act, fields: Mapping[str, Any], word: str, standing: Standing) -> dict[str, Any]:
+def moved(act: Deed, fields: Mapping[str, Any], word: str, standing: Standing) -> dict[str, Any]:
     """Give the fields that an act changes where the holder stays. Raises as `step` does."""
     return {"status": step(act, fields, standing), "reason": word}
 
@@ -219,7 +219,7 @@ def _refused(what: str, fields: Mapping[str, Any], otherwise: Cause) -> Conflict
     return Conflict(f"{what}: {user} has it{told}").because("taken", user=user, since=since)
 
 
-_DONE: Final[dict[Act, str]] = {
+_DONE: Final[dict[Deed, str]] = {
     "claim": "claimed",
     "begin": "begun",
     "release": "released",

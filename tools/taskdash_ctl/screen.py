@@ -72,7 +72,7 @@ class Details(ModalScreen[None]):
             yield Static(text)
 
 
-class Board(App[None]):
+class LiveScreen(App[None]):
     """See the module."""
 
     CSS = """

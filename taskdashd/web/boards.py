@@ -64,17 +64,17 @@ class Viewer(Protocol):
         """Take a message. Must not wait: who cannot keep up is cut off."""
 
     def has_room(self) -> bool:
-        """Tell whether little waits to be read; once it does again, `Board.resume` is called."""
+        """Tell whether little waits to be read; once it does again, `Boards.resume` is called."""
 
 
 class _Told(CatchUp[StoredStep]):
     """How far a board has been told, and from the log what it has missed."""
 
-    __slots__ = ("_board", "_since", "live", "viewer")
+    __slots__ = ("_boards", "_since", "live", "viewer")
 
-    def __init__(self, board: "Board", viewer: Viewer, since: int) -> None:
+    def __init__(self, boards: "Boards", viewer: Viewer, since: int) -> None:
         super().__init__(since)
-        self._board = board
+        self._boards = boards
         self._since = since
         self.viewer = viewer
         self.live = False
@@ -84,10 +84,10 @@ class _Told(CatchUp[StoredStep]):
         """Tell of the page that is held in one message, if there is room for it."""
         if not self.held:
             return True
-        if self._board.pruned_rev > self._since:
+        if self._boards.pruned_rev > self._since:
             # What was forgotten meanwhile may be what this board would have to be told.
             self.close()
-            self._board.read_afresh(self.viewer)
+            self._boards.read_afresh(self.viewer)
             return False
         if not self.viewer.has_room():
             return False
@@ -101,11 +101,11 @@ class _Told(CatchUp[StoredStep]):
 
     def failed(self, fault: ServerError) -> None:
         """Have the board read afresh: the log cannot tell it what it has missed."""
-        self._board.read_afresh(self.viewer)
+        self._boards.read_afresh(self.viewer)
 
     def go_on_later(self) -> None:
         """Go on at once: no message waits for another."""
-        self._board.resume(self.viewer)
+        self._boards.resume(self.viewer)
 
     def catch_on(self, rev: int) -> None:
         """Be told of each change after a rev from now on."""
@@ -113,7 +113,7 @@ class _Told(CatchUp[StoredStep]):
         self.live = True
 
 
-class Board(Following):
+class Boards(Following):
     """See the module."""
 
     def __init__(
