@@ -60,17 +60,14 @@ class Connection:
     ) -> None:
         core = self._core = runner.core
         self._view = core.view
-        self._run = runner.run
-        self._read_now = runner.read_now
+        self._run, self._read_now = runner.run, runner.read_now
         self._limits = limits
         self._touched = touched
         self.outbox = Outbox()
         self._waits = False
         self._has_watch_behind = False
         self._look_ahead = LOOK_AHEAD_MAX
-        self._ended = False
-        self._closing = False
-        self._gone = False
+        self._ended = self._closing = self._gone = False
         self._goodbye: tuple[ServerError, bool] | None = None
         self.session = session
         self.inbox = Inbox(limits, self.session, core.clock.now)
@@ -346,18 +343,20 @@ class Connection:
             waits_for = self._view.pending.get(task_id)
             if waits_for is None:
                 self.outbox.expect(call)
-                self._fill(call, self._read_now(operation, request, caller, task_id))
-                if call.payload and call.frame and self.session.sees_all:
-                    self._keep(call.payload, call.frame, task_id)
+                result = self._read_now(operation, request, caller, task_id)
+                self._fill(call, result)
+                # A refusal, or a fault of ours, is nobody else's reply.
+                if type(result) is bytes and call.payload and self.session.sees_all:
+                    self._keep(call, task_id)
                 return
         self.outbox.expect(call, 0 if waits_for is None else len(waits_for.body))
         self._run(operation, request, caller, task_id, partial(self._fill, call))
 
-    def _keep(self, payload: bytes, frame: bytes, task_id: str) -> None:
+    def _keep(self, call: Call, task_id: str) -> None:
         """Keep a reply for whoever asks the same again, to the byte."""
         task = self._view.committed(task_id)
-        if task is not None:
-            self._ready.keep(payload, frame, task)
+        if task is not None and call.payload and call.frame:
+            self._ready.keep(call.payload, call.frame, task)
 
     def _run_alone(self, operation: Operation, call: Call) -> None:
         self.outbox.expect(call)
