@@ -5,7 +5,7 @@
 
 What it finds goes to tests/faults/corpus (a line of base64 for each seed), which `test_corpus` runs
 again in every suite. The daemon under the fuzzer is the whole one without sockets, threads or a
-real clock (tests/world.py).
+real clock (`taskdash.testing.World`).
 """
 
 import struct
