@@ -67,7 +67,7 @@ def test_no_two_requests_have_one_request_id() -> None:
 def test_a_request_has_a_function_that_does_it(name: str) -> None:
     assert name in OPERATIONS, (
         f"no function does {name}: write one under @writes({name}), @reads({name}) or"
-        f" @session({name}) among the daemon's operations of its family"
+        f" @alone({name}) among the daemon's operations of its family"
     )
     assert OPERATIONS[name].request is REQUESTS[name], f"{name} is done for another class"
 

@@ -1,4 +1,4 @@
-"""One connection, as operations see it: its identity, its owner for liveness, its watches."""
+"""A session: whoever asks, as operations see them, with identity, owner, budgets and watches."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ _DRAWN_AT_ONCE: Final = 16
 
 
 class Session:
-    """A connection's session; an HTTP request and a service without a connection have one too."""
+    """The session of a connection, of an HTTP visitor, or of a service without a connection."""
 
     __slots__ = (
         "_allowed",

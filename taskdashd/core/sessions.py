@@ -1,4 +1,4 @@
-"""All sessions of connections, by the serial number of their owner."""
+"""The sessions of connections, and of services without one, by the serial of their owner."""
 
 from collections.abc import Iterator
 from typing import Protocol
