@@ -44,6 +44,7 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
     # The processor time of this thread, the event loop's, tells a busy loop from a stalled process.
     clock = Clock(time.monotonic, time.time, time.thread_time)
     access = Access(tokens.identify, clock.now, required=required, named=tokens.named)
+    # The fields of `Threads` are the first of `Ways`, in the same order.
     ways = Ways(*threads, links.may_have_spoken, fetch)
     has_web = bool(listening.web)
     parts = build(

@@ -41,7 +41,7 @@ from taskdashd.web.viewers import Viewers
 
 
 class Parts(NamedTuple):
-    """The parts that `daemon.py` opens doors to, and the parts that it runs beside them."""
+    """The parts that `daemon.py` needs: the runner for its doors, and what it runs beside them."""
 
     runner: Runner
     deaths: Deaths
@@ -56,8 +56,11 @@ class Ways(NamedTuple):
 
     committing: Executor
     looking: Executor
+    """Loads tasks that are not in memory."""
     querying: Executor
+    """Runs queries and reads the log: what may take long must not hold up the loading."""
     start_hashing: Callable[[], Executor]
+    """Starts the thread that hashes passwords."""
     may_have_spoken: Callable[[int], bool]
     """Tells whether unread input waits in the socket of the session with a serial."""
     fetch: Fetch | None
@@ -74,7 +77,10 @@ def build(
     with_board: bool = False,
     disk_is_full: bool = False,
 ) -> Parts:
-    """Join the parts. Raises `StoreUnusable`."""
+    """Join the parts. Raises `StoreUnusable`.
+
+    Without `with_board` the parts of the board exist too, but follow no commit.
+    """
     load_operations()
     opened = database.start()
     records = Records(opened.records)
@@ -113,6 +119,7 @@ def build(
         {**families, Tally: tally} if with_board else families,
     )
     reserve.begin(is_full=disk_is_full)
+    # Tasks and services that were alive at the last stop get one full timeout from now.
     ownership.adopt(opened.live)
     vigil.adopt(records.all(SERVICE))
     return Parts(

@@ -16,7 +16,10 @@ NOBODY: Final = 0
 
 
 class Ownership(Following):
-    """Says whether a task's owner lives, and updates `Liveness` after each commit."""
+    """Tells operations of a task's owner, and updates `Liveness` after each commit.
+
+    A task's JSON comes from here too (`body`): its `last_seen` moves with every beat of the owner.
+    """
 
     def __init__(
         self,

@@ -47,7 +47,10 @@ class Room:
         return self._limits.max_frame - REPLY_RESERVE_BYTES
 
     def put(self, change: Change, identity: Identity, transaction: Transaction) -> dict[str, Any]:
-        """Write a change, if the limits allow it. Raises `BadRequest`, `Busy`, `StorageError`."""
+        """Buffer a change in the transaction, if the limits allow it; give the reply's members.
+
+        Raises `BadRequest`, `Busy` or `StorageError`.
+        """
         task = change.task
         largest = self._limits.max_frame - REPLY_RESERVE_BYTES
         if len(task.body) > largest:

@@ -1,8 +1,10 @@
 """The one runner of operations, for every door. No bytes, frames or HTTP enter here.
 
-A door parses a request and knows its session; `Runner` does it and calls back with the outcome.
-`run` is for a door that keeps the order of requests by itself and has loaded their tasks into
-memory, many at a time; `visit` is for a single request without a connection of the wire protocol.
+A door parses a request and knows its session; `Runner` does the request and calls back with its
+outcome. `run` is for a door that keeps the order of requests by itself and has loaded their tasks
+into memory, many at a time; `visit` is for a single request without a connection of the wire
+protocol. `run` may only queue a write: the commit starts with `Writer.flush`, which the poller
+calls at the end of each sweep, and `visit` at its own.
 """
 
 from collections.abc import Callable, Generator
@@ -30,7 +32,7 @@ from taskdashd.domain.tasks import Author
 from taskdashd.store.transaction import Transaction
 
 AuthorFor = Callable[[str, Caller], Author | None]
-"""Gives the author for a write to a task of the service at a URL; None where the asker stays it."""
+"""Gives the author for a write to the task of the service at a URL; None: the asker is it."""
 
 NOBODY_SIGNED_IN: Final = "nobody has signed in here"
 
@@ -102,11 +104,14 @@ class Runner:
         caller = Caller(session, self.core, session.identity)
 
         def answered(outcome: Outcome[Result]) -> None:
+            # Keep visitors who have yet to sign in out of the audit; an operation that signs in
+            # notes wrong attempts itself.
             if isinstance(outcome, AuthError) and session.identity is not None:
                 self.core.identities.refused(session, outcome)
             done(outcome)
 
         drive(self._visit(request, caller), answered)
+        # Start the commit here: the poller does so only for what its own sweeps decide.
         self.core.writer.flush()
 
     def _visit(self, request: Request, caller: Caller) -> Steps[Result]:

@@ -1,6 +1,6 @@
 """Operations that wait, written as straight code: a generator yields each thing it waits for.
 
-    page = yield from wait_for(partial(reader.query, request, sight, bytes_max, wanted))
+    page = yield from wait_for(partial(reader.query, request, sight, bytes_max, is_there))
 
 `wait_for` yields a *start*: a function that is given a callback and calls it once, at once or
 later, with a value or a `ServerError`. `drive` calls the start, and sends the value into the

@@ -51,6 +51,7 @@ class Core:
     """The parts that operations stand on, put together by `parts.build`. Decides nothing."""
 
     limits: Limits
+    """The settings in force (`settings/live.py`)."""
     clock: Clock
     acts: Acts
     view: View
@@ -63,14 +64,14 @@ class Core:
     ownership: Ownership
     room: Room
     families: Mapping[type[Any], object]
-    """The families' own parts, by their class."""
+    """The parts that only some operations need, by their class: most are a family's own."""
 
     def part(self, kind: type[P]) -> P:
-        """Give a family's part. Raises `LookupError` where this daemon has none."""
+        """Give a part of `families`. Raises `LookupError` where this daemon has none."""
         return cast(P, self.families[kind])
 
     def has(self, kind: type[Any]) -> bool:
-        """Tell whether this daemon has a family's part: some exist only with the web board."""
+        """Tell whether this daemon has a part of `families`: some exist only with the web board."""
         return kind in self.families
 
 
@@ -80,7 +81,7 @@ class Caller(NamedTuple):
     session: Session
     core: Core
     as_identity: Identity | None = None
-    """The identity when the request was made, where noted; else the session's at present counts."""
+    """The identity when the request came; None where the session's present one counts."""
     as_author: Author | None = None
     """The author to write as, where it is not the session's, such as a service's."""
 
@@ -117,7 +118,7 @@ class Operation:
 OPERATIONS: Final[dict[str, Operation]] = {}
 """By RequestID; `families.load_operations` fills it."""
 UNNAMED: Final[dict[type[Request], Operation]] = {}
-"""By class: operations without a RequestID; the original framing has a MessageID for each."""
+"""By class: operations without a RequestID; the framing of tcpx has a MessageID for each."""
 
 Writes = Callable[[R, Caller, Transaction], Result]
 Reads = Callable[[R, Caller, Task | None], Result]

@@ -24,7 +24,7 @@ def register(request: Register, caller: Caller, transaction: Transaction) -> Res
         # Refuse the epoch as for an absent task: the caller must not learn that this one exists.
         old = None
     check_write(identity, old, request.fields["group_id"])
-    # Look at the owner only behind a fence: without one, nobody asks whether the owner is gone.
+    # Only a fenced task asks whether its owner is gone; spare all others the look at the owner.
     moment = core.ownership.moment(transaction, old if old is not None and old.fenced else None)
     change = tasks.register(old, request, caller.author, moment)
     return core.room.put(change, identity, transaction)
@@ -38,6 +38,7 @@ def update(request: Update, caller: Caller, transaction: Transaction) -> Result:
     if old is None or not sees(identity, old):
         raise NotFound(f"no task has the id {request.id!r}")
     check_write(identity, old, request.fields.get("group_id"))
+    # A write with `own` false is no sign of life: the task keeps its owner's, so look that up.
     moment = core.ownership.moment(transaction, None if request.own else old)
     change = tasks.update(old, request, caller.author, moment)
     return core.room.put(change, identity, transaction)
