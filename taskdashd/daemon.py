@@ -9,8 +9,9 @@ import trio
 from taskdash_protocol import __version__
 from taskdashd.core.access import Access
 from taskdashd.core.clock import Clock
+from taskdashd.core.run import Runner
 from taskdashd.families.services.fetcher import Fetcher
-from taskdashd.parts import Parts, Ways, build
+from taskdashd.parts import Environment, Web, build
 from taskdashd.process import chores, doors, signals, start, stop
 from taskdashd.process.threads import Threads
 from taskdashd.server.link import Links
@@ -40,20 +41,27 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
     mailbox, links = Mailbox(), Links()
     threads = Threads.start(mailbox.post)
     fetcher = Fetcher(settings.fetch_allow)
-    fetch = fetcher.ask if settings.fetch_allow else None
     # The processor time of this thread, the event loop's, tells a busy loop from a stalled process.
     clock = Clock(time.monotonic, time.time, time.thread_time)
     access = Access(tokens.identify, clock.now, required=required, named=tokens.named)
-    # The fields of `Threads` are the first of `Ways`, in the same order.
-    ways = Ways(*threads, links.may_have_spoken, fetch)
-    has_web = bool(listening.web)
-    parts = build(
-        database, live, clock, access, ways, with_board=has_web, disk_is_full=disk_is_full
+    environment = Environment(
+        writing=threads.writing,
+        reading=threads.reading,
+        querying=threads.querying,
+        start_hashing=threads.start_hashing,
+        may_have_spoken=links.may_have_spoken,
+        fetch=fetcher.ask if settings.fetch_allow else None,
     )
-    core = parts.runner.core
+    with_board = bool(listening.web)
+    parts = build(
+        database, live, clock, access, environment, with_board=with_board, disk_is_full=disk_is_full
+    )
+    core, web = parts.runner.core, parts.web
     poller = Poller(parts.runner, live, mailbox, links)
     supervisor = Supervisor(core, parts.deaths, parts.housekeeping, poller, links)
-    web = Server(_app(settings, live, parts, tokens), live, certificates.web) if has_web else None
+    if web is not None:
+        app = _app(settings, live, parts.runner, web, tokens)
+        server = Server(app, live, certificates.web)
     poller.listen([*listening.plain, *doors.bind_operators_socket(settings.data)])
     poller.listen(listening.secure, certificates.services)
     stopping = trio.Event()
@@ -68,19 +76,20 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
         nursery.start_soon(chores.feed_watchdog, threads.writing)
         nursery.start_soon(chores.back_up, settings, core.acts)
         if web is not None:
-            nursery.start_soon(web.run, listening.web)
-            nursery.start_soon(parts.boards.run)
-        if required or has_web:
-            nursery.start_soon(chores.watch_tokens, tokens, core, poller, parts.viewers, live)
+            nursery.start_soon(server.run, listening.web)
+            nursery.start_soon(web.boards.run)
+        if required or web is not None:
+            viewers = None if web is None else web.viewers
+            nursery.start_soon(chores.watch_tokens, tokens, core, poller, viewers, live)
         start.settle_memory()
         start.say_ready(settings, core, listening)
         core.acts.note("started", "taskdashd", f"{__version__}, with {len(tokens.tokens)} tokens")
         await stopping.wait()
         supervisor.stop_judging()
         core.acts.note("stopped", "taskdashd")
-        if has_web:
-            parts.figures.store()
-            parts.viewers.close_all()
+        if web is not None:
+            web.figures.store()
+            web.viewers.close_all()
         core.writer.note(core.acts.take())
         await stop.finish(poller, core.writer, settings.shutdown_timeout)
         nursery.cancel_scope.cancel()
@@ -90,21 +99,18 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
     stop.close(database, threads)
 
 
-def _app(settings: Settings, live: Live, parts: Parts, tokens: TokenFile) -> App:
-    """Make the web app. Raises `StartError`."""
-    # Require a sign-in even where services need none, or every browser would be an operator's.
-    access = Access(tokens.identify, parts.runner.core.clock.now, required=True)
+def _app(settings: Settings, live: Live, runner: Runner, web: Web, tokens: TokenFile) -> App:
+    """Give the web face. Raises `StartError`."""
     return App(
-        *(
-            parts.runner,
-            live,
-            parts.boards,
-            parts.viewers,
-            access,
-            Files.read(),
-            read_description(),
-        ),
-        start.read_cookie_key(settings),
-        Origins(settings.web_origins),
+        runner=runner,
+        limits=live,
+        boards=web.boards,
+        viewers=web.viewers,
+        # Whoever reaches the board is not let in just because services may come in without a token.
+        tokens=Access(tokens.identify, runner.core.clock.now, required=True),
+        files=Files.read(),
+        description=read_description(),
+        key=start.read_cookie_key(settings),
+        origins=Origins(settings.web_origins),
         secure=settings.web_tls,
     )

@@ -29,7 +29,7 @@ from taskdashd.families.services.section import ServiceSection
 from taskdashd.families.services.vigil import SERVICE, Fetch, Vigil
 from taskdashd.feed.watches import Feed
 from taskdashd.settings.live import Live
-from taskdashd.store.database import Database, TallyRow
+from taskdashd.store.database import Database
 from taskdashd.store.executor import Executor
 from taskdashd.store.reader import Log, Patient, Reader
 from taskdashd.store.records import Records
@@ -40,22 +40,30 @@ from taskdashd.web.boards import Boards
 from taskdashd.web.viewers import Viewers
 
 
-class Parts(NamedTuple):
-    """The parts that `daemon.py` needs: the runner for its doors, and what it runs beside them."""
+class Web(NamedTuple):
+    """What open boards are told by, and the figures that they show."""
 
-    runner: Runner
-    deaths: Deaths
-    housekeeping: Housekeeping
     boards: Boards
     viewers: Viewers
     figures: DayFigures
 
 
-class Ways(NamedTuple):
-    """Means of the process that parts need: threads, a look at its sockets, requests by HTTP."""
+class Parts(NamedTuple):
+    """The parts that `daemon.py` opens the doors to, or runs."""
 
-    committing: Executor
-    looking: Executor
+    runner: Runner
+    deaths: Deaths
+    housekeeping: Housekeeping
+    web: Web | None
+    """None where no board is served."""
+
+
+class Environment(NamedTuple):
+    """What the process gives its parts: threads, a look at its sockets, requests by HTTP."""
+
+    writing: Executor
+    """Commits."""
+    reading: Executor
     """Loads tasks that are not in memory."""
     querying: Executor
     """Runs queries and reads the log: what may take long must not hold up the loading."""
@@ -72,88 +80,116 @@ def build(
     live: Live,
     clock: Clock,
     access: Access,
-    ways: Ways,
+    environment: Environment,
     *,
     with_board: bool = False,
     disk_is_full: bool = False,
 ) -> Parts:
-    """Join the parts. Raises `StoreUnusable`.
-
-    Without `with_board` the parts of the board exist too, but follow no commit.
-    """
+    """Join the parts. Raises `StoreUnusable`."""
     load_operations()
     opened = database.start()
     records = Records(opened.records)
     view = View(opened.last_rev, live.task_cache, opened.known, records)
     reserve = Reserve(database.path.parent, live.reserve)
     acts = Acts(clock.stamp, clock.now, lambda: view.committed_rev)
-    patient = Patient(ways.querying)
+    patient = Patient(environment.querying)
     log = Log(database, patient)
     liveness = Liveness(live.heartbeat_timeout)
     feed = Feed(opened.last_rev, opened.pruned_rev, log.changes, recent_bytes_max=live.event_cache)
     sessions = Sessions(opened.boot, live, clock, liveness, feed, access.at_first)
     identities = Identities(live, clock, access, acts, sessions, records)
-    ownership = Ownership(clock, liveness, sessions, ways.may_have_spoken)
+    ownership = Ownership(clock, liveness, sessions, environment.may_have_spoken)
     room = Room(live, liveness, sessions, view, reserve)
     claim_times = ClaimTimes()
-    # Count the stored tasks here: no write comes before `build` has returned, so the figures miss
-    # no change and count none twice.
-    tally = _tally(database.tally() if with_board else (), clock, records)
-    sections = Directory(records), ServiceSection(records), FiguresSection(clock, tally)
-    boards = Boards(clock, feed, log, sections, opened.last_rev)
-    viewers = Viewers(identities, boards)
-    shown: tuple[Follower, ...] = (*sections, boards, viewers) if with_board else ()
+    tally = _tally(database, clock, records) if with_board else None
+    shown = None if tally is None else _Shown.on(tally, clock, feed, log, identities, records)
     # The order in which followers see a commit: owners of tasks and rights of sessions are updated
     # first, or the feed would tell people who may no longer see the change.
-    commits = Commits([ownership, identities, feed, claim_times, *shown])
-    writer = _writer(database, ways.committing, view, clock, commits, reserve, live)
-    reader = Reader(database, ways.looking, patient, view, writer)
-    vigil = Vigil(live, clock, acts, sessions, liveness, view, reader, writer, ways.fetch)
+    followers: list[Follower] = [ownership, identities, feed, claim_times, *(shown or ())]
+    writer = _writer(database, environment.writing, view, clock, followers, reserve, live)
+    reader = Reader(database, environment.reading, patient, view, writer)
+    vigil = Vigil(live, clock, acts, sessions, liveness, view, reader, writer, environment.fetch)
     expiry = Expiry(claim_times, clock, ownership, view, reader, writer)
-    figures = DayFigures(clock, tally, writer)
-    ticks = [expiry.tick, vigil.tick, *([figures.tick] if with_board else [])]
-    families = {Vigil: vigil, Passwords: Passwords(ways.start_hashing)}
+    ticks = [expiry.tick, vigil.tick]
+    families: dict[type, object] = {Vigil: vigil}
+    families[Passwords] = Passwords(environment.start_hashing)
+    web = None
+    if tally is not None and shown is not None:
+        web = Web(shown.boards, shown.viewers, DayFigures(clock, tally, writer))
+        ticks.append(web.figures.tick)
+        families[Tally] = tally
     core = Core(
-        *(live, clock, acts, view, writer, reader, feed, liveness),
-        *(sessions, identities, ownership, room),
-        {**families, Tally: tally} if with_board else families,
+        live,
+        clock=clock,
+        acts=acts,
+        view=view,
+        writer=writer,
+        reader=reader,
+        feed=feed,
+        liveness=liveness,
+        sessions=sessions,
+        identities=identities,
+        ownership=ownership,
+        room=room,
+        families=families,
     )
     reserve.begin(is_full=disk_is_full)
     # Tasks and services that were alive at the last stop get one full timeout from now.
     ownership.adopt(opened.live)
     vigil.adopt(records.all(SERVICE))
-    return Parts(
-        Runner(core, vigil.author_for),
-        Deaths(clock, liveness, view, reader, writer),
-        Housekeeping(live, clock, acts, reader, writer, reserve, ticks),
-        boards,
-        viewers,
-        figures,
-    )
+    deaths = Deaths(clock, liveness, view, reader, writer)
+    housekeeping = Housekeeping(live, clock, acts, reader, writer, reserve, ticks)
+    return Parts(Runner(core, vigil.author_for), deaths, housekeeping, web)
 
 
-def _tally(rows: Sequence[TallyRow], clock: Clock, records: Records) -> Tally:
+class _Shown(NamedTuple):
+    """The followers that a board stands on, in the order in which they see a commit."""
+
+    people: Directory
+    services: ServiceSection
+    day: FiguresSection
+    boards: Boards
+    viewers: Viewers
+
+    @classmethod
+    def on(
+        cls,
+        tally: Tally,
+        clock: Clock,
+        feed: Feed,
+        log: Log,
+        identities: Identities,
+        records: Records,
+    ) -> "_Shown":
+        sections = Directory(records), ServiceSection(records), FiguresSection(clock, tally)
+        boards = Boards(clock, feed, log, sections, feed.rev)
+        return cls(*sections, boards, Viewers(identities, boards))
+
+
+def _tally(database: Database, clock: Clock, records: Records) -> Tally:
+    """Count the stored tasks. No write comes before `build` has returned: none is counted twice."""
+
     def people() -> Iterator[str]:
         return (one["id"] for one in records.all(PERSON))
 
-    return Tally(rows, clock.wall(), people, stored_day(records))
+    return Tally(database.tally(), clock.wall(), people, stored_day(records))
 
 
 def _writer(
     database: Database,
-    committing: Executor,
+    writing: Executor,
     view: View,
     clock: Clock,
-    commits: Commits,
+    followers: Sequence[Follower],
     reserve: Reserve,
     live: Live,
 ) -> Writer:
     return Writer(
         database,
-        committing,
+        writing,
         view,
         now=clock.stamp,
-        follower=commits,
+        follower=Commits(followers),
         on_fault=reserve.on_fault,
         waiting_rows_max=live.writes_waiting,
         waiting_bytes_max=live.writes_waiting_bytes,

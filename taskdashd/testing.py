@@ -27,7 +27,7 @@ from taskdashd.domain.access import Identity
 from taskdashd.domain.acts import Act
 from taskdashd.domain.tasks import Change
 from taskdashd.families.services.vigil import Fetch
-from taskdashd.parts import Ways, build
+from taskdashd.parts import Environment, build
 from taskdashd.server.connection import Connection
 from taskdashd.server.link import Unread
 from taskdashd.server.ready import ReadyReplies
@@ -178,7 +178,7 @@ class World:
                 lambda: self.time,
                 required=self.asks_for_tokens,
             ),
-            Ways(
+            Environment(
                 self.writing,
                 self.reading,
                 self.reading,
@@ -189,7 +189,7 @@ class World:
             with_board=self.with_board,
         )
         self.runner, self.core = parts.runner, parts.runner.core
-        self.figures = parts.figures
+        self.web = parts.web
         self.ready_replies = ReadyReplies(
             self.core.view, self.core.ownership.speaks_for, self.live.reply_cache
         )

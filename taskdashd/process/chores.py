@@ -32,7 +32,7 @@ class TokenLimits(Protocol):
 
 
 async def watch_tokens(
-    tokens: TokenFile, core: Core, poller: Poller, viewers: Viewers, live: TokenLimits
+    tokens: TokenFile, core: Core, poller: Poller, viewers: Viewers | None, live: TokenLimits
 ) -> None:
     """Reread the tokens once a second; end connections whose token is over, or came too late."""
     refused = logs.Sparing(log.error, "the tokens cannot be read; those known so far stay")
@@ -45,7 +45,8 @@ async def watch_tokens(
                 _note_tokens(core.acts, before, tokens.tokens)
         except TokenError as error:
             refused(error=str(error))
-        viewers.check_tokens(tokens.stands)
+        if viewers is not None:
+            viewers.check_tokens(tokens.stands)
         since = core.clock.now() - live.sign_in_timeout
         for session in core.sessions:
             if session.stands_in:

@@ -379,11 +379,12 @@ def test_the_day_goes_on_after_a_restart(tmp_path: Path) -> None:
     task(world)
     world.advance(10)
     assert admin(world).ask("Claim", id="t", user="ann")["errid"] == OK
-    world.figures.tick()
-    world.figures.store()
+    assert world.web is not None
+    world.web.figures.tick()
+    world.web.figures.store()
     world.drain()
     world.restart()
-    world.figures.tick()
+    world.web.figures.tick()
     told = world.core.part(Tally).report(None, world.core.clock.wall())
     assert told["states"] == {CLAIMED: 1}
     assert sum(one["events"].get("claimed", 0) for one in told["day"]) == 1
