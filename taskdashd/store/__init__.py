@@ -1,6 +1,6 @@
-"""What is durable. The change log is the write path; the `task` table is its fold.
+"""Durable state. The change log is the write path; the `task` table is its fold.
 
-`database` does the work on SQLite and blocks; `writer` and `reader` are the event loop's side of
-it and never do. `transaction` is what a writing operation may look at and put. Nothing in here
-knows a socket or an event loop: threads hand their results back through a callable.
+`database` does the work on SQLite and blocks; `writer` and `reader` are called on the event loop
+and never block. `transaction` is the state that a writing operation sees, and the buffer of its
+changes. No socket and no event loop may enter here: threads hand results back through a callable.
 """

@@ -1,10 +1,10 @@
-"""Reading the change log backwards, for the audit; and forgetting what is older than it is kept.
+"""Reads the change log backwards, for the audit.
 
-The history of one task is a linked list through the log, so it needs no index. The log as a whole
-is in the order of `rev`, and so is `act` beside it.
+The history of one task is a linked list through the log (`previous_rev`), so it needs no index. The
+log as a whole is in the order of `rev`, and so is `act` beside it.
 
-A row of the log is forgotten once the change after it is too old to be kept: so what a change
-replaced is known for as long as the change is, and a task's last row stays for ever.
+`Database.forget` deletes a row only once the change that replaced it is older than `audit_keep`: so
+each younger change is shown with the task before it, and a task's last row stays for ever.
 """
 
 import re
@@ -23,15 +23,16 @@ from taskdashd.store import dialect
 _CURSOR: Final = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
 _NEWEST: Final = 10**18 - 1
 _SCANNED_MAX: Final = 20_000
-"""Rows that are looked at for a page; what it holds by then is given, be it nothing."""
+"""Rows examined for one page. Then the page ends, even empty: a rare filter could read the log."""
 _ACT_BYTES: Final = 4_000
-"""What an act takes in a reply, at most."""
+"""Size of an act in a reply, at most."""
 _ENTRY_BYTES: Final = 300
-"""What a change takes beside what it has changed."""
+"""Size of a change in a reply beside the task, the task before and the actor."""
 _OUT_OF_ORDER_S: Final = 600.0
-"""A time may be so much later than that of an entry behind it, when a clock was set back."""
+"""How far a clock may have been set back: then `at` falls while `rev` rises, and older entries than
+`since` stand before wanted ones."""
 DAMAGED: Final = "damaged"
-"""The kind of a change of which no more than who and when can be read."""
+"""The kind told of a change whose body fails its checksum: only who and when can be read."""
 
 _COLUMNS: Final = """
 c.rev, c.kind, c.at, CASE c.actor WHEN '' THEN c.holder ELSE c.actor END, c.task, c.crc,
@@ -55,10 +56,10 @@ SELECT id, rev, at, kind, who, detail, count FROM act WHERE id <= ? ORDER BY id 
 """
 
 Rows = Callable[[str, tuple[Any, ...]], Iterator[Any]]
-"""Runs a statement."""
+"""Runs a statement with its parameters and gives the rows."""
 
 Place = tuple[int, int]
-"""Where an entry stands: its rev, and 0 for a change or the act's id; acts follow the change."""
+"""Order of an entry: (rev, 0) for a change, (rev, id) for an act, so acts follow their change."""
 
 
 class Entry(NamedTuple):
@@ -70,7 +71,7 @@ class Entry(NamedTuple):
     who: str
     task: bytes
     previous: bytes
-    """The task before it; empty where it is new, or no longer known."""
+    """The task before the change; empty where the task was new, or the row before was deleted."""
 
 
 class History(NamedTuple):
@@ -79,11 +80,11 @@ class History(NamedTuple):
     entries: list[Entry | Act]
     next: str | None
     task: Task | None
-    """The task that was asked about, as it is now."""
+    """The task whose history was asked for, as it is now; None for the whole log."""
 
 
 def read(request: Audit, bytes_max: int, rows: Rows) -> History:
-    """Read a page. Raises `BadRequest` for a cursor that is none."""
+    """Read a page. Raises `BadRequest` for a malformed cursor."""
     rev, act_id = _position(request.after)
     task: Task | None = None
     if request.task:
@@ -136,12 +137,12 @@ def _whole(task: str, crc: int | None) -> bytes:
     try:
         return dialect.text(task, crc)
     except dialect.Damaged:
-        # Who and when can be told all the same, and what is behind it.
+        # Show the entry without its body: who, when and all older entries are still readable.
         return b""
 
 
 def _earlier(since: str) -> str:
-    """Give when it is certain that only older entries follow: they are in the order of revs."""
+    """Give the time below which the scan may stop: entries are in the order of revs, not times."""
     if not since:
         return ""
     return stamp(datetime.fromisoformat(since).timestamp() - _OUT_OF_ORDER_S)
@@ -160,7 +161,7 @@ def _place(placed: tuple[Place, Entry | Act]) -> Place:
 def _size(entry: Entry | Act) -> int:
     if not isinstance(entry, Entry):
         return _ACT_BYTES
-    # What stands in quotes may have to be escaped once more.
+    # Count texts at a multiple of their length: the reply's encoding may escape characters.
     return 2 * (len(entry.task) + len(entry.previous)) + 4 * len(entry.who) + _ENTRY_BYTES
 
 

@@ -1,9 +1,9 @@
-"""Copies of the database: made while the daemon runs, read back, put in its place.
+"""Copies of the database: made while the daemon runs, verified, and restored.
 
-A copy is the file as of one rev. It is made with SQLite's backup interface in a single step, which
-is one read transaction: writers go on, and what they write meanwhile is not in it.
+A copy is the file as of one rev. SQLite's backup interface makes it in a single step, which is one
+read transaction: writers go on, and their changes meanwhile are not in the copy.
 
-A copy exists under its name only once it is whole, verified and on the disk.
+A copy gets its final name only once it is whole, verified and synced to the disk.
 """
 
 import os
@@ -41,7 +41,7 @@ class Copy(NamedTuple):
 
     path: Path
     rev: int
-    """The newest change in it."""
+    """Rev of the newest change in the copy."""
     tasks: int
     size_bytes: int
 
@@ -79,15 +79,16 @@ def write(data: Path, target: Path) -> Copy:
 def _copy(source: Path, fresh: Path) -> Copy:
     """Copy a database with all that its WAL holds, to the disk, and read the copy back."""
     _remove(fresh)
-    # What was backed up is one file; a database that a daemon used may have a WAL.
+    # SQLite ignores the WAL of a file opened as immutable: open only a lone backup file that way,
+    # never a data directory's database, where a daemon may begin a WAL at any moment.
     alone = not source.with_name(f"{source.name}-wal").exists()
     with _reading(source, immutable=alone and source.name != DATABASE_NAME) as database:
-        # It holds all that the database holds: nobody else may read it.
+        # Create the copy for its owner alone: by umask, others could read the whole database in it.
         os.close(os.open(fresh, os.O_CREAT | os.O_EXCL, 0o600))
         with closing(apsw.Connection(str(fresh))) as copy:
             with copy.backup("main", database, "main") as pages:
                 pages.step(-1)
-            # One file, that needs no second beside it to be read.
+            # Leave WAL mode: reading the copy must not need a -wal and a -shm file beside it.
             copy.execute("PRAGMA journal_mode = DELETE")
     files.sync(fresh)
     return verify(fresh, called=source)
@@ -100,7 +101,7 @@ def _remove(path: Path) -> None:
 
 
 def verify(path: Path, called: Path | None = None) -> Copy:
-    """Read a copy from end to end. Raises `BackupError`, which calls it so, if it is not good."""
+    """Read a copy from end to end. Raises `BackupError`, naming it `called`, if it is not good."""
     with _reading(path, immutable=True) as copy:
         faults = list(_faults(copy))
         if faults:
@@ -116,8 +117,8 @@ def verify(path: Path, called: Path | None = None) -> Copy:
 def restore(path: Path, data: Path, *, force: bool = False) -> tuple[Copy, Path | None]:
     """Put a copy in the place of a data directory's database.
 
-    What was there is moved aside, never overwritten; its new place is returned with the copy.
-    Raises `BackupError`, `StoreUnusable` where a daemon runs on it.
+    The old files are moved aside, never overwritten; their new place is returned with the copy.
+    Raises `BackupError`, and `StoreUnusable` where a daemon uses the directory.
     """
     if not path.is_file():
         raise BackupError(f"there is no database at {path}")
@@ -132,7 +133,7 @@ def restore(path: Path, data: Path, *, force: bool = False) -> tuple[Copy, Path 
             copy = _copy(path, fresh)._replace(path=path)
             _note(fresh, "restored", f"{path.absolute()}, rev {copy.rev}")
             aside = _move_aside(there, data) if there else None
-            # Only now: a WAL that belongs to another file would be applied to this one.
+            # Rename only after the old files are gone: SQLite would apply an old WAL to the copy.
             fresh.replace(data / DATABASE_NAME)
             files.sync(data)
         except (OSError, apsw.Error) as error:
@@ -156,7 +157,8 @@ def scheduled(data: Path, directory: Path, keep: int, now: Callable[[], float] =
     """Make a copy named after its moment, and remove the oldest beyond `keep` once it is good."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for left in directory.glob(f".{_PREFIX}*{_PARTIAL}*"):
-        # Of a daemon that was ended in the middle of one; there is but one daemon.
+        # A daemon killed while copying left this file; no other daemon can be writing it, since
+        # the data directory's lock admits one.
         left.unlink(missing_ok=True)
     stamp = time.strftime(_STAMP, time.gmtime(now()))
     copy = write(data, directory / f"{_PREFIX}{stamp}{_SUFFIX}")
@@ -167,10 +169,10 @@ def scheduled(data: Path, directory: Path, keep: int, now: Callable[[], float] =
 
 
 def due_in_s(directory: Path, every_s: float, now: float) -> float:
-    """Say in how many seconds the next copy is due, by the names of those that are there."""
+    """Say in how many seconds the next copy is due, by the times in the existing copies' names."""
     form = f"{_PREFIX}{_STAMP}{_SUFFIX}"
     made = [timegm(time.strptime(path.name, form)) for path in kept(directory)]
-    # One from the future tells of a clock that was wrong, not of a copy that is new.
+    # Skip copies dated in the future, made under a wrong clock: they would put the next one off.
     newest = max((at for at in made if at <= now), default=0)
     return min(max(0.0, newest + every_s - now), every_s)
 
@@ -189,7 +191,10 @@ def _is_ours(path: Path) -> bool:
 
 
 def check(data: Path) -> list[Fault]:
-    """Read the database of a data directory from end to end. Raises `BackupError` without one."""
+    """Read the database of a data directory from end to end.
+
+    Raises `BackupError` where it is missing or cannot be opened.
+    """
     with _reading(data / DATABASE_NAME) as database:
         return list(_faults(database))
 
@@ -197,7 +202,7 @@ def check(data: Path) -> list[Fault]:
 def repair(data: Path) -> None:
     """Make the next start build the task table anew from the log.
 
-    Raises `StoreUnusable` where a daemon runs on it, and `BackupError`.
+    Raises `BackupError`, and `StoreUnusable` where a daemon uses the directory.
     """
     with closing(lock(data)):
         try:
@@ -224,8 +229,8 @@ def _act(database: apsw.Connection, kind: str, detail: str) -> None:
 
 @contextmanager
 def _reading(path: Path, *, immutable: bool = False) -> Iterator[apsw.Connection]:
-    # A daemon may hold the file open, and then the WAL is part of it; a copy is complete by itself,
-    # and nothing must be created beside it.
+    # `immutable` reads the file without its WAL and creates no -wal or -shm beside it: right for a
+    # copy, wrong for a database that a daemon may hold open.
     if not path.is_file():
         raise BackupError(f"there is no database at {path}")
     # Two slashes at the start would name a host (RFC 3986 section 3.2).
@@ -269,7 +274,7 @@ def _faults(database: apsw.Connection) -> Iterator[Fault]:
         if count := database.execute(statement).get:
             yield Fault(what.format(count=count), cure)
             if cure == RESTORE:
-                # What is read next may rest on it.
+                # The checks after this one assume that it passed: they would report consequences.
                 return
 
 
@@ -277,7 +282,7 @@ def _crc32(*values: Any) -> int:
     return crc32(str(values[0]).encode())
 
 
-# What a database of an older version has not.
+# Only for the newest schema: a database of an older version lacks these columns and tables.
 _CHECKS_OF_NEW: Final = (
     (
         "SELECT count(*) FROM change WHERE crc != crc32(task)",

@@ -1,4 +1,4 @@
-"""Where a page of a Query ended: opaque to clients, and stable while tasks change."""
+"""Cursors say where a page of a Query ended: opaque to clients, and stable while tasks change."""
 
 import base64
 import binascii
@@ -14,22 +14,22 @@ class Cursor(NamedTuple):
     """A place in an order: behind the task `id`."""
 
     key: str | int | None
-    """Its value of the field that is ordered by; None where that is too long to be carried: then it
-    is what it was at `rev`."""
+    """The task's value of the field that the order sorts by. None where it is too long to carry:
+    then it is read from the change at `rev`."""
     id: str
     rev: int
 
 
 def write(order: str, task_id: str, rev: int, key: Any) -> str:
     """Encode the place behind a task that ends a page."""
-    # A cursor must fit into a frame, whatever people write into a field.
+    # Leave a long key out: the cursor must fit into a frame, however long the field's text is.
     short = type(key) is int or len(key) <= _KEY_CHARACTERS_MAX
     cursor = [order, key if short else None, task_id, rev]
     return base64.urlsafe_b64encode(strictjson.dumps(cursor)).decode()
 
 
 def read(cursor: str, order: str) -> Cursor:
-    """Decode a cursor. Raises `BadRequest` for one that is none, or is for another order."""
+    """Decode a cursor. Raises `BadRequest` for one that is malformed or made for another order."""
     fault = BadRequest("field after is not a cursor that a reply gave as next for this order")
     try:
         value = strictjson.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))

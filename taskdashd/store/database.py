@@ -1,7 +1,7 @@
-"""The file: opening it safely, and every statement that runs on it.
+"""The database file: opening it safely, and the statements that run on it.
 
-All of this blocks. The daemon calls it from three threads, through `Writer` and `Reader`: one owns
-the writing connection, one looks tasks up, and one answers what may take long.
+Every call blocks, so none may be made on the event loop. The daemon calls from three threads,
+through `Writer` and `Reader`: one writes, one looks tasks up, one runs queries that may take long.
 """
 
 import os
@@ -35,11 +35,11 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 PAGE_BYTES_MAX: Final = 256 << 10
 _PROGRESS_STEPS: Final = 10_000
 _NONSENSE: Final = (TypeError, ValueError, LookupError)
-"""What reading comes to where a damaged file gives values of another kind, or no text."""
+"""Errors of reading a damaged file whose columns hold values of another type, or invalid text."""
 
 
 class DiskFull(StorageError):
-    """There is no room for the change."""
+    """The disk has no room for the change."""
 
 
 class StoredEvent(NamedTuple):
@@ -51,7 +51,7 @@ class StoredEvent(NamedTuple):
 
 
 class StoredStep(NamedTuple):
-    """A row of the log, and the task before it; empty where it is new, or no longer known."""
+    """A row of the log with the task before it: empty if the task was new or that row is gone."""
 
     rev: int
     kind: tasks.Kind
@@ -64,31 +64,31 @@ TallyRow = tuple[str, str, str, str, int]
 
 
 class Health(NamedTuple):
-    """How the file fares."""
+    """Sizes and soundness of the database file."""
 
     tasks: dict[str, int]
     """How many tasks have each status."""
     file_bytes: int
     wal_bytes: int
     free_bytes: int
-    """What the file system has left for us."""
+    """Free on the file system for the daemon's user."""
     reusable_bytes: int
-    """What is free within the file."""
+    """Free pages within the database file."""
     sqlite: str
     check: str | None
-    """`ok` or what is wrong; None if it was not asked for."""
+    """`ok` or the faults found; None if no check was asked for."""
 
 
 class Opened(NamedTuple):
-    """What the daemon must know of a file that it has just opened."""
+    """State read from a file that was just opened: the daemon starts from it."""
 
     last_rev: int
     pruned_rev: int
     boot: int
     live: list[tuple[str, float | None]]
-    """Id and own timeout of every live task."""
+    """Every live task's id and own heartbeat timeout in seconds, None for the default."""
     known: KnownIds
-    """Every id that there is."""
+    """The ids of all stored tasks."""
     records: list[Record]
 
 
@@ -109,13 +109,13 @@ class Database:
         self._reader = reader
         self._querier = querier
         self._opened = opened
-        """Closes all of them, and lets the directory go."""
+        """Closes the three connections and releases the directory's lock."""
         self._query_timeout_s = query_timeout_s
         self._deadline: float | None = None
 
     @classmethod
     def open(cls, directory: Path, *, query_timeout_s: float = 10.0) -> Self:
-        """Lock a data directory and open its file, as this version writes it.
+        """Lock a data directory, open its database and migrate it to this version's schema.
 
         Raises `StoreUnusable`.
         """
@@ -142,7 +142,7 @@ class Database:
                 database = cls(path, writer, reader, querier, opened.pop_all(), query_timeout_s)
             except (PeeweeException, apsw.Error, MigrationError, *_NONSENSE) as error:
                 raise StoreUnusable(f"cannot open {path}: {dialect.plain(error)}") from error
-            # SQLite asks now and then whether a query has gone on for too long.
+            # SQLite calls `_overdue` as it runs and interrupts the statement once it returns True.
             querier.connection().set_progress_handler(database._overdue, _PROGRESS_STEPS)
         return database
 
@@ -175,12 +175,12 @@ class Database:
             raise StoreUnusable(f"cannot read {self.path}: {dialect.plain(error)}") from error
 
     def interrupt(self) -> None:
-        """Stop what the reading connections do. Safe to call from any thread."""
+        """Abort the statements of the reading connections. Safe to call from any thread."""
         for connection in (self._reader, self._querier):
             connection.connection().interrupt()
 
     def close(self) -> None:
-        """Close the file (SQLite folds the WAL into it) and let other daemons have it."""
+        """Close the file (SQLite checkpoints the WAL into it) and release the directory's lock."""
         self._opened.close()
 
     # The writing connection
@@ -203,12 +203,12 @@ class Database:
     def _overwrite_failed_commit(self) -> None:
         """Make sure that a commit which failed does not come back after a crash.
 
-        Where the sync failed, its frames are in the WAL, whole and with their commit mark; only
-        the next commit, which is written over them, makes them void. If this one fails too, the
-        next that succeeds does the same.
+        Where only the sync failed, the commit's frames stand in the WAL, whole and with their
+        commit mark: recovery would replay them. The next commit is written over them. If this one
+        fails too, the next that succeeds does the same.
         """
         with suppress(PeeweeException, apsw.Error):
-            # Any change will do, and this number may skip; an equal value would not be written.
+            # Change any value: `boot` may skip numbers. An unchanged page would not be written.
             self._writer.execute_sql("UPDATE state SET boot = boot + 1")
 
     def fold(self, to_rev: int) -> None:
@@ -219,11 +219,11 @@ class Database:
             run("UPDATE state SET folded_rev = ?", (to_rev,))
 
     def forget(self, before: str, after: str, rows_max: int) -> int:
-        """Remove a little of what was replaced before a time, or after one in the future.
+        """Delete some log rows that were replaced before a time, or after one in the future.
 
-        A row of the log goes once the change after it is that old: so what a change replaced is
-        known for as long as the change is, and a task's last row stays. Returns up to which rev
-        the log has gaps then. Raises `StorageError`.
+        A row goes only once the change that replaced it is that old: so each younger change can be
+        shown with the task before it, and a task's last row stays. Acts go by their own time.
+        Returns the rev up to which the log may have gaps then. Raises `StorageError`.
         """
         with self._lazily("what is too old could not be removed") as run:
             pruned, folded = run("SELECT pruned_rev, folded_rev FROM state", ()).fetchone()
@@ -237,7 +237,7 @@ class Database:
 
     @contextmanager
     def _lazily(self, failing: str) -> Iterator[Callable[[str, tuple[Any, ...]], Any]]:
-        """Write without waiting for the disk what can be done again from the log."""
+        """Open a transaction that is not synced: if power fails, it is done again from the log."""
         try:
             dialect.durable(self._writer, durable=False)
             try:
@@ -272,10 +272,10 @@ class Database:
     ) -> Page:
         """Read a page: at most `request.limit` tasks and about `bytes_max` bytes of them.
 
-        `unfolded` says where in the log the tasks are that the fold could not take in, for lack of
-        room on the disk; they are looked at one by one.
+        `unfolded` gives the revs of tasks that the fold could not take in because the disk is full;
+        these are read from the log one by one.
 
-        Raises `BadRequest` for a cursor that is none, `Busy` when it takes too long, and
+        Raises `BadRequest` for a malformed cursor, `Busy` when it takes too long, and
         `StorageError`.
         """
         self._deadline = time.monotonic() + self._query_timeout_s
@@ -308,19 +308,20 @@ class Database:
     def changes(self, after_rev: int, rows_max: int) -> list[StoredEvent]:
         """Read the log from after a rev: fewer rows where they are large, one at least.
 
-        Raises `StorageError`.
+        Raises `Conflict` where the log has gaps after that rev, and `StorageError`.
         """
         self._deadline = None
         found = self._read(self._querier, dialect.CHANGES, (after_rev, rows_max, PAGE_BYTES_MAX))
         rows = [StoredEvent(rev, kind, dialect.text(*text)) for rev, kind, *text in found]
-        # Looked at last: what was removed before the rows were read is known by then.
+        # Read `pruned_rev` after the rows: in the other order, rows deleted between the two reads
+        # would be missed without a word.
         for (pruned_rev,) in self._read(self._querier, "SELECT pruned_rev FROM state", ()):
             if after_rev < pruned_rev:
                 raise Conflict(f"changes up to rev {pruned_rev} are no longer held: Query again")
         return rows
 
     def steps(self, after_rev: int, rows_max: int) -> list[StoredStep]:
-        """Read the log likewise, with each task as it was before. Raises `StorageError`."""
+        """Read the log from after a rev, each row with the task before. Raises `StorageError`."""
         self._deadline = None
         return [
             StoredStep(rev, kind, dialect.text(task, crc), dialect.text(before, before_crc))

@@ -1,4 +1,4 @@
-"""The only SQLite-only SQL. Another database needs another module like this one, and no more."""
+"""The statements and expressions that only SQLite understands: none may stand elsewhere in here."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -23,7 +23,7 @@ PRAGMAS: Final = {
     "synchronous": "full",
     "cache_size": -8 * 1024,
     "temp_store": "memory",
-    # A checkpoint that had to wait leaves no large WAL behind for good.
+    # Shrink the WAL at a checkpoint: one that readers held up would keep its size for good.
     "journal_size_limit": 16 << 20,
     "foreign_keys": 1,
 }
@@ -34,7 +34,7 @@ _COLUMNS: Final = (
     "rev, previous_rev, kind, at, actor, task_id, owner, holder, held_since, task, crc"
 )
 _ROW_MARKS: Final = f"({', '.join('?' * len(_COLUMNS.split(',')))})"
-# As few statements as can be, and few different ones, so that all stay prepared.
+# Insert many rows with a statement, but in five sizes only, so that all five stay prepared.
 _APPEND: Final = {
     rows: f"INSERT INTO change ({_COLUMNS}) VALUES {', '.join([_ROW_MARKS] * rows)}"  # noqa: S608
     for rows in (256, 64, 16, 4, 1)
@@ -42,8 +42,8 @@ _APPEND: Final = {
 
 _UNSUPERVISED_LIST: Final = ", ".join(f"'{status}'" for status in sorted(UNSUPERVISED))
 
-# What is sorted by task is narrow: bodies, which can be large, are fetched after it. "WHERE true"
-# tells the parser that ON CONFLICT does not belong to the join (SQLite, lang_UPSERT.html, 2.2).
+# Group narrow rows (rev, task_id) first: sorting whole rows would move bodies, which can be large.
+# "WHERE true" tells the parser that ON CONFLICT is not the join's (SQLite, lang_UPSERT.html, 2.2).
 FOLD: Final = f"""
 INSERT INTO task (id, rev, live, heartbeat_timeout, status, user, group_id, project_id, checker)
 SELECT c.task_id, c.rev, (c.task->>'status') NOT IN ({_UNSUPERVISED_LIST}),
@@ -88,8 +88,8 @@ TALLY: Final = """
 SELECT group_id, status, user, checker, count(*) FROM task GROUP BY group_id, status, user, checker
 """
 
-# Of the next rows of the log, the last of those at their head that are too old to be kept, or that
-# a wrong clock has stamped; what they replaced may go.
+# The rev up to which all of the next rows are too old to keep, or stamped in the future by a wrong
+# clock; the rows that those replaced may be deleted.
 OLD: Final = """
 WITH next AS (SELECT rev, at FROM change WHERE rev > ? AND rev <= ? ORDER BY rev LIMIT ?)
 SELECT coalesce((SELECT min(rev) - 1 FROM next WHERE at >= ? AND at <= ?), max(rev)) FROM next
@@ -113,7 +113,7 @@ SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size
 
 CHECK: Final = "PRAGMA quick_check(10)"
 
-# A page is bounded by the sum of the sizes before each row.
+# A row belongs to the page if the bodies before it are below the limit: so the first always does.
 CHANGES: Final = """
 SELECT rev, kind, task, crc FROM (
     SELECT rev, kind, task, crc, sum(length(task)) OVER (ORDER BY rev) - length(task) AS before
@@ -121,7 +121,7 @@ SELECT rev, kind, task, crc FROM (
 ) WHERE before < ? ORDER BY rev
 """
 
-# What stood before each row too.
+# As CHANGES, each row with the same task's row before it.
 STEPS: Final = """
 SELECT rev, kind, task, crc, old, old_crc FROM (
     SELECT c.rev, c.kind, c.task, c.crc, coalesce(p.task, '') AS old, p.crc AS old_crc,
@@ -182,7 +182,8 @@ def append(
 
 def _row(change: Change) -> tuple[Any, ...]:
     task, at, actor = change.task, change.at, change.actor
-    # Most often the same; left out, they need not be written to the card, twice each (WAL, file).
+    # Actor and holder, `at` and `held_since` are mostly equal: then store one of them as empty,
+    # since each byte goes to the card twice (WAL, file).
     return (
         task.rev,
         change.previous.rev if change.previous is not None else 0,
@@ -199,7 +200,7 @@ def _row(change: Change) -> tuple[Any, ...]:
 
 
 def text(stored: Any, crc: Any) -> bytes:
-    """Give a text as it was written. Raises `Damaged` where it is another by now."""
+    """Give a stored text in UTF-8. Raises `Damaged` where it does not match its CRC-32."""
     body = stored.encode() if type(stored) is str else b""
     if type(stored) is not str or (crc is not None and crc32(body) != crc):
         raise Damaged("a record in the database is damaged: taskdashd check says what to do")
@@ -207,7 +208,7 @@ def text(stored: Any, crc: Any) -> bytes:
 
 
 class Damaged(StorageError):
-    """What was stored has changed on the disk."""
+    """A stored text does not match its checksum: it has changed on the disk."""
 
 
 def json_list(values: Iterable[str | int]) -> str:
@@ -221,20 +222,20 @@ def member(column: Any, name: str) -> Any:
 
 
 def has_text(column: Any, text: str) -> Any:
-    """Build the condition that a text column holds a text, in letters of either case."""
+    """Build the condition that a text column holds a text, whatever the case of ASCII letters."""
     return fn.instr(fn.lower(column), folded(text)) > 0
 
 
 def folded(text: str) -> str:
-    """Make a text comparable as SQLite's `lower` does: of ASCII's letters alone."""
+    """Lower-case a text as SQLite's `lower` does: ASCII letters alone."""
     return text.translate(_LOWER)
 
 
 def durable(database: Connection, *, durable: bool) -> None:
     """Choose whether the next commits are synced at once.
 
-    The fold is not: if power fails it is made again from the log. It cannot overtake the log
-    either, since the WAL is one file and is synced up to the next durable commit.
+    The fold is committed without: if power fails, it is made again from the log. The fold cannot
+    overtake the log either, since the WAL is one file and is synced up to the next durable commit.
     """
     database.execute_sql(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
 

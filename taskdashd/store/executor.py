@@ -13,7 +13,7 @@ from taskdash_protocol.errors import Outcome, ServerError, unexpected_fault
 T = TypeVar("T")
 
 Then = Callable[[Outcome[T]], None]
-"""Called on the event loop with what a job returned, or with the `ServerError` that it came to."""
+"""Called on the event loop with a job's result, or with the `ServerError` that ended the job."""
 
 CallSoon = Callable[..., None]
 """Run a callable with arguments on the event loop; safe to call from any thread."""
@@ -29,7 +29,7 @@ class Executor(Protocol):
 
 
 def outcome_of(job: Callable[[], T]) -> Outcome[T]:
-    """Do a job: a refusal is its outcome, and so is a fault that nobody expected, once logged."""
+    """Run a job; give its result, its refusal, or, once logged, any other exception as a fault."""
     try:
         return job()
     except ServerError as refusal:
@@ -43,7 +43,7 @@ class ThreadExecutor:
     """An `Executor` on a thread of its own.
 
     The queue has no bound of its own: the writer has at most two jobs in it, look-ups at most one,
-    and what may take long is counted by the reader.
+    and `Patient` bounds the long jobs.
     """
 
     def __init__(self, name: str, call_soon: CallSoon) -> None:
@@ -53,7 +53,7 @@ class ThreadExecutor:
 
     @classmethod
     def start(cls, name: str, call_soon: CallSoon) -> Self:
-        """Start one, on a thread of this name."""
+        """Start an executor on a thread of this name."""
         executor = cls(name, call_soon)
         executor._thread.start()
         return executor
@@ -63,7 +63,7 @@ class ThreadExecutor:
         self._jobs.put((job, then))
 
     def close(self, timeout_s: float, *, drop: bool = False) -> bool:
-        """Let the thread finish what is queued, or drop that; tell whether it ended in time."""
+        """Let the thread finish the queued jobs, or drop them; tell whether it ended in time."""
         with suppress(Empty):
             while drop:
                 self._jobs.get_nowait()

@@ -29,7 +29,7 @@ class KnownIds:
             self._grow(self._ids)
         self._ids += 1
         bits, mask = self._layers[-1]
-        # A string keeps its hash, so this costs next to nothing; half of it is enough for each.
+        # CPython keeps a string's hash, so it costs next to nothing; its halves place the two bits.
         first = hash(task_id)
         second = first >> 32
         bits[(first & mask) >> 3] |= 1 << (first & 7)

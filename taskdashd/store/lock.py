@@ -1,4 +1,4 @@
-"""One daemon for one data directory."""
+"""The lock file of a data directory: a second daemon on it would corrupt the change log."""
 
 import fcntl
 import os
@@ -14,9 +14,9 @@ class StoreUnusable(Exception):
 
 
 def lock(directory: Path) -> Any:
-    """Keep other daemons from a data directory until what is returned is closed.
+    """Keep other daemons from a data directory until the returned file is closed.
 
-    Raises `StoreUnusable` where one uses it.
+    Raises `StoreUnusable` where another daemon uses it, or where it cannot be written.
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def lock(directory: Path) -> Any:
         file.flush()
     except OSError as error:
         with suppress(OSError):
-            # What could not be written is tried again.
+            # Closing tries the failed write again, and fails again.
             file.close()
         raise StoreUnusable(f"cannot write to {directory}: {error.strerror}") from error
     return file

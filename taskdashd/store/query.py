@@ -43,7 +43,7 @@ def read(
     database: dialect.Connection,
     rows: Rows,
 ) -> Page:
-    """Read a page. Raises `BadRequest` for a cursor that is none."""
+    """Read a page. Raises `BadRequest` for a malformed cursor."""
     field, descending = request.order.removeprefix("-"), request.order.startswith("-")
     key = _expression(field)
     query = (
@@ -74,7 +74,7 @@ def read(
         found.sort(key=lambda row: (row[2], row[0]), reverse=descending)
         del found[request.limit + 1 :]
     revs = dialect.json_list(rev for _, rev, _ in found[: request.limit])
-    # One after another, and no further than the page goes: bodies can be large.
+    # Fetch bodies row by row, and none behind the page's end: bodies can be large.
     return _page(found, rows(dialect.BODIES, (revs,)), request.order, bytes_max)
 
 
@@ -86,8 +86,8 @@ def _place(
         found = rows(dialect.BODIES, (dialect.json_list([rev]),))
         held = [strictjson.reload(dialect.text(*row)) for row in found]
         fields: dict[str, Any] = held[0] if held else {}
-        # A cursor is made of a row that was selected; one to any other row was made up, and would
-        # tell of what the asker may not see.
+        # Accept only a cursor to a row that this Query selects: a forged one would reveal a hidden
+        # task's field by where the page begins.
         if fields.get("id") != task_id or not _selects(request, sight, fields):
             raise BadRequest("field after is a cursor to a change that is no longer held")
         key = fields[field]
@@ -127,7 +127,7 @@ def _contains(text: str) -> Any:
 def _seen(sight: Sight) -> Any:
     seen = schema.Task.group_id.in_(sorted(sight.groups))
     if sight.person:
-        # The index of checkers leaves out the tasks without one, and must be told so.
+        # SQLite uses the partial index of checkers only where its condition is repeated.
         checks = (schema.Task.checker != SQL("''")) & (schema.Task.checker == sight.person)
         seen = seen | (schema.Task.user == sight.person) | checks
     return seen
@@ -137,7 +137,7 @@ def _is_in(name: str, values: tuple[str, ...]) -> Any:
     if name != CLASS:
         found = _expression(name).in_(values)
         if name == "checker" and all(values):
-            # The index of checkers leaves out the tasks without one, and must be told so.
+            # SQLite uses the partial index of checkers only where its condition is repeated.
             found = found & (schema.Task.checker != SQL("''"))
         return found
     conditions = [_of_class(value) for value in set(values)]

@@ -1,4 +1,4 @@
-"""The event loop's side of reading: it never waits, and asks once for many.
+"""Reading from the event loop: no call waits, and one statement looks up many tasks.
 
 Look-ups have a thread of their own: a Query that takes its time must not hold up a Find, nor the
 shutdown of a task that is not in memory.
@@ -21,14 +21,14 @@ from taskdashd.store.writer import Writer
 T = TypeVar("T")
 
 Wanted = Callable[[], bool]
-"""Whether somebody still waits for an answer; called on another thread."""
+"""Whether somebody still waits for the answer; called on the query thread."""
 
 _PATIENT_JOBS_MAX: Final = 4096
-"""Queries, counts and pages of the log that may wait; more are told 1005."""
+"""Queries, counts and pages of the log that may wait; more are refused with `Busy` (1005)."""
 
 
 class Patient:
-    """Does what may take long on a thread of its own, one job after another, so many at most."""
+    """Runs long jobs on a thread of their own, one after another; bounds how many wait."""
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
@@ -42,7 +42,7 @@ class Patient:
         self._jobs += 1
 
         def look() -> T:
-            # Whoever asked may have gone while others were served.
+            # Skip the job if its caller left while earlier jobs ran.
             if not wanted():
                 raise Busy("nobody waits for it")
             return job()
@@ -55,7 +55,7 @@ class Patient:
 
 
 class Log:
-    """The change log as it is on disk, read page by page; what was just committed is in it."""
+    """The change log as it is on disk, read page by page; it holds every finished commit."""
 
     def __init__(self, database: Database, patient: Patient) -> None:
         self._database = database
@@ -70,12 +70,12 @@ class Log:
     def steps(
         self, after_rev: int, rows_max: int, wanted: Wanted, then: Then[list[StoredStep]]
     ) -> None:
-        """Read the log likewise, with each task as it was before."""
+        """Read the log from after a rev, each row with the task before."""
         self._patient.run(lambda: self._database.steps(after_rev, rows_max), wanted, then)
 
 
 class Reader:
-    """Brings tasks into the view, and answers from the fold, once that has caught up."""
+    """Loads tasks into the view, and answers from the fold once the fold has caught up."""
 
     def __init__(
         self,
@@ -94,10 +94,10 @@ class Reader:
         self._loading = False
 
     def load(self, ids: Iterable[str], then: Then[None]) -> None:
-        """Make the view know these ids, and call `then` with None or with what went wrong.
+        """Load these ids into the view, and call `then` with None or with the error.
 
-        What arrives while one look-up runs goes into the next. `then` must look with
-        `View.knows` again: a small cache may have dropped an id already.
+        Ids asked for while a look-up runs go into the next one. `then` must check `View.knows`
+        again: a small cache may have dropped an id already.
         """
         missing = {task_id for task_id in ids if not self._view.knows(task_id)}
         if not missing:
@@ -124,13 +124,10 @@ class Reader:
         wanted: Wanted,
         then: Then[Page],
     ) -> None:
-        """Answer a Query with all that is committed now.
-
-        Of tasks that `sight` does not see it tells nothing.
-        """
+        """Answer a Query with all that is committed now; skip tasks that `sight` does not see."""
 
         def caught_up(fault: ServerError | None) -> None:
-            # The fold needs room on the disk; without it, reading goes on all the same.
+            # On a full disk the fold cannot catch up: the Query reads the missing tasks in the log.
             unfolded = dict(self._view.unfolded) if fault is not None else None
             self._patient.run(
                 lambda: self._database.query(request, bytes_max, unfolded, sight), wanted, then
@@ -139,8 +136,9 @@ class Reader:
         self._writer.catch_up(caught_up)
 
     def health(self, wanted: Wanted, then: Then[Health], *, check: bool) -> None:
-        """Look how the file fares."""
-        # Where the fold has no room, the counts are a little old; the rest is what matters.
+        """Measure the file, and check it if asked to."""
+        # Go on where the fold failed, as on a full disk: the counts are a little old, but the free
+        # bytes, which matter then, are right.
         self._writer.catch_up(
             lambda _fault: self._patient.run(
                 lambda: self._database.health(check=check), wanted, then

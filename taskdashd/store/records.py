@@ -1,7 +1,7 @@
-"""What is kept beside the tasks: people, services, the day's figures. All of it is in memory.
+"""Records are kept beside the tasks: people, services, the day's figures. All are in memory.
 
-There are few of them, and all are small: each is a JSON object by its kind and key. Like tasks they
-are decided upon against what waits for its commit, and are there once it is on disk.
+Records are few and small, each a JSON object under its kind and key. Like a task, a record is
+decided against what waits for its commit, and counts as stored once its commit is on disk.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ Value = Mapping[str, Any]
 
 
 class Record(NamedTuple):
-    """A record as it is to be from now on; without a value it is no more."""
+    """A record's new value; None removes the record."""
 
     kind: str
     key: str
@@ -40,12 +40,12 @@ class Records:
         return iter(self._of(kind).values())
 
     def count(self, kind: str) -> int:
-        """Count those of a kind, with those that wait for their commit."""
+        """Count the records of a kind, with those that wait for their commit."""
         known = self._of(kind)
         return len(known) + sum(1 for of, key in self.pending if of == kind and key not in known)
 
     def commit(self, records: Sequence[Record]) -> None:
-        """Take over what has just reached the disk."""
+        """Take over records that have just reached the disk."""
         for record in records:
             if self.pending.get((record.kind, record.key)) is record:
                 del self.pending[record.kind, record.key]

@@ -1,7 +1,7 @@
-"""Room on the disk that is kept for the operator: given up when the disk is full.
+"""A file that reserves room on the disk for operators: deleted when the disk is full.
 
-What else fills the disk is seldom ours. When nothing more can be written, the file goes, and only
-operators may write until there is room again: so they still can put things right.
+Another program mostly fills the disk. When no commit succeeds any more, deleting the reserve makes
+room, and only operators may write until there is more: otherwise they could not put things right.
 """
 
 import os
@@ -17,18 +17,18 @@ from taskdashd.store.database import DiskFull
 
 NAME: Final = "reserve"
 _SHARE: Final = 16
-"""It takes no more than this part of what is free: a small disk must not be filled by it."""
+"""The reserve takes at most a 16th of the free bytes: it must not itself fill a small disk."""
 _ROOM_SHARE: Final = 8
-"""So small a part of the whole disk is room enough to go on, where twice the reserve is more."""
+"""An 8th of the whole disk is room enough to go on, where twice the reserve is more than that."""
 _BELIEVED_AFTER_S: Final = 2.0
 _NOTHING_BYTES: Final = 256 << 10
-"""With less than that nothing can be opened."""
+"""With fewer free bytes the database cannot be opened."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class Reserve:
-    """The file, and whether it had to be given up."""
+    """The reserve file, and whether it was given up."""
 
     def __init__(self, directory: Path, size_bytes: int) -> None:
         self._path = directory / NAME
@@ -49,13 +49,13 @@ class Reserve:
             self.fill()
 
     def on_fault(self, fault: Exception) -> None:
-        """Take in that a commit failed: where the disk is full, make room."""
+        """Log a failed commit; where the disk is full, give the reserve up."""
         self._store_failed(error=str(fault))
         if isinstance(fault, DiskFull):
             self.give_up()
 
     def give_up(self) -> None:
-        """Make room: the disk is full."""
+        """Delete the reserve file: the disk is full."""
         self._full_at = time.monotonic()
         if self._size_bytes and not self.given_up:
             self.given_up = True
@@ -63,8 +63,8 @@ class Reserve:
             self._is_full()
 
     def is_over(self, reusable_bytes: int = 0) -> bool:
-        """Tell whether there is room again, also what the database can use again in its file."""
-        # What a file system says of its room may be wrong, as where a quota is what is used up.
+        """Tell whether there is room again, `reusable_bytes` of it within the database file."""
+        # Wait before believing statvfs: under an exhausted quota it tells of room that is not ours.
         waited = time.monotonic() - self._full_at >= _BELIEVED_AFTER_S
         if self.given_up and waited:
             free, whole = _room(self._path.parent)
@@ -75,7 +75,7 @@ class Reserve:
         return not self.given_up
 
     def fill(self) -> None:
-        """Keep as much as is wanted, or as can be spared."""
+        """Grow the reserve file to its size, or to the part of the free bytes that it may take."""
         free, _ = _room(self._path.parent)
         try:
             has = self._path.stat().st_size
@@ -105,14 +105,14 @@ def give_up_to_start(directory: Path) -> bool:
 
 def _remove(path: Path) -> bool:
     with suppress(OSError):
-        # Not there, or not ours to remove: then it makes no room.
+        # A file that is missing or may not be removed makes no room.
         path.unlink()
         return True
     return False
 
 
 def _room(directory: Path) -> tuple[int, int]:
-    """Give the bytes that are free for us, and those of the whole file system."""
+    """Give the bytes free for the daemon's user, and those of the whole file system."""
     try:
         room = os.statvfs(directory)
     except OSError:

@@ -22,7 +22,7 @@ class Change(Model):
     kind = TextField()
     at = TextField()
     actor = TextField()
-    """Who did it; empty where it was the holder."""
+    """Who made the change; empty where it was the holder."""
     task_id = TextField()
     owner = IntegerField()
     holder = TextField()
@@ -38,7 +38,7 @@ class Change(Model):
 
 
 class Task(Model):
-    """The fold: for each task where its last change is, and what people select by."""
+    """The fold: for each task the rev of its last change, and the fields that people select by."""
 
     id = TextField(primary_key=True)
     rev = IntegerField()
@@ -65,30 +65,30 @@ Task.add_index(Task.checker, name="task_checker", where=(Task.checker != SQL("''
 
 
 class Act(Model):
-    """What happened beside changes of tasks: sign-ins, refusals, what operators did."""
+    """An event that changes no task: a sign-in, a refusal, something an operator did."""
 
     rev = IntegerField()
-    """The newest change when it happened."""
+    """Rev of the newest change when the act happened."""
     at = TextField()
     kind = TextField()
     who = TextField()
     detail = TextField()
     count = IntegerField()
-    """How often, where the same happened again at once."""
+    """How often the act happened: repeats at short intervals are one row."""
 
     class Meta:
         table_name = "act"
 
 
 class Record(Model):
-    """What is kept beside the tasks: people, services, the day's figures."""
+    """A person, a service, a day's figures: kept beside the tasks."""
 
     kind = TextField()
     key = TextField()
     value = TextField()
     """JSON object."""
     crc = IntegerField()
-    """CRC-32 of it in UTF-8."""
+    """CRC-32 of `value` in UTF-8."""
 
     class Meta:
         table_name = "record"
@@ -101,9 +101,9 @@ class State(Model):
 
     id = IntegerField(primary_key=True)
     folded_rev = IntegerField()
-    """The log up to here is in `task`."""
+    """The log up to this rev is in `task`."""
     pruned_rev = IntegerField()
-    """The log up to here may have gaps: a watch cannot resume before it."""
+    """The log up to this rev may have gaps: a watch cannot resume before it."""
     boot = IntegerField()
     """How often a daemon has opened this file; makes connection serials unique for ever."""
 

@@ -1,8 +1,8 @@
-"""What a writing operation may look at and put: the committed state and, over it, what waits.
+"""The state that a writing operation sees: what is committed and, over it, what waits.
 
-All of it lives on the event loop and is bounded: a cache of recent tasks, where the log is ahead
-of the fold, and what waits for its commit. A task that is nowhere here is on disk alone, and the
-reader must bring it first (`View.knows`).
+Only the event loop touches it, and it is bounded: a cache of recent tasks, the revs that the fold
+has not taken in, and what waits for its commit. A task in none of these is on disk alone, and the
+reader must load it first (`View.knows`).
 """
 
 from collections import OrderedDict
@@ -34,11 +34,11 @@ class View:
         self.folded_rev = last_rev
         self.next_rev = last_rev + 1
         self.pending: dict[str, Task] = {}
-        """Decided and not yet on disk."""
+        """Tasks as decided, not yet on disk."""
         self.unfolded: dict[str, int] = {}
-        """Where in the log the last change of a task is, until the fold has it too."""
+        """Rev of a task's last change, until the fold has it too; in the order of revs."""
         self._forgotten: set[str] | None = None
-        """What the fold took out of `unfolded` while a look-up was under way."""
+        """Ids that the fold took out of `unfolded` during a look-up; None while no look-up runs."""
         self._cache: OrderedDict[str, Task | None] = OrderedDict()
         self._cache_bytes = 0
         self._cache_bytes_max = cache_bytes_max
@@ -68,7 +68,7 @@ class View:
     def use(self, task: Task) -> bool:
         """Tell whether a task is as it was last committed, with nothing that waits to change it.
 
-        Then it counts as used, and stays in memory longer.
+        Such a task counts as used, and stays in memory longer.
         """
         if self._cache.get(task.id) is not task or task.id in self.pending:
             return False
@@ -78,7 +78,7 @@ class View:
     def keeps_owner(self, task_id: str) -> bool:
         """Tell whether no change of this task's owner or timeout waits for its commit.
 
-        Where memory cannot tell, it says no.
+        False where the committed task is not in memory.
         """
         pending = self.pending.get(task_id)
         if pending is None:
@@ -91,13 +91,13 @@ class View:
         )
 
     def commit(self, changes: Sequence[Change]) -> None:
-        """Take over what has just reached the disk."""
+        """Take over changes that have just reached the disk."""
         pending, unfolded = self.pending, self.unfolded
         for change in changes:
             task = change.task
             if pending.get(task.id) is task:
                 del pending[task.id]
-            # The newest stand last, see `fold`.
+            # Put the newest last: `fold` stops at the first rev that it has not reached.
             if change.previous is None:
                 self._known.add(task.id)
             else:
@@ -108,7 +108,7 @@ class View:
             self.committed_rev = changes[-1].task.rev
 
     def roll_back(self) -> None:
-        """Forget what was decided since the last commit. Revs are never used again."""
+        """Drop what was decided since the last commit. Its revs are never used again."""
         self.pending.clear()
         self.records.pending.clear()
 
@@ -124,25 +124,25 @@ class View:
             self._forgotten.update(done)
 
     def begin_load(self) -> int:
-        """Note that the reader begins to look; returns the rev as of which it does."""
+        """Note that a look-up begins; returns the committed rev, as of which it reads."""
         self._forgotten = set()
         return self.committed_rev
 
     def end_load(self) -> set[str]:
-        """Note that it has looked; returns the ids of which what it found may be too old."""
+        """Note that the look-up has ended; returns the ids whose result may be out of date."""
         forgotten, self._forgotten = self._forgotten or set(), None
         return forgotten
 
     def loaded(self, task_id: str, task: Task | None, asked_rev: int) -> bool:
-        """Take in what the reader found for an id that was asked for when `asked_rev` was newest.
+        """Take in the look-up's result for an id that was asked for when `asked_rev` was newest.
 
-        Returns False if the answer is out of date; then it must be asked for again. What
-        `end_load` names must not be offered at all.
+        Returns False if the result is out of date; then the id must be looked up again. Never pass
+        an id that `end_load` named: its result may be too old, and nothing here would show it.
         """
         if task_id in self._cache:
             return True
         if self.unfolded.get(task_id, 0) > asked_rev:
-            # It has changed and left the cache, all while the reader looked.
+            # The task changed and left the cache again, all while the reader looked.
             return False
         self._remember(task_id, task)
         return True
@@ -199,7 +199,7 @@ class Transaction:
         return self._view.records.get(kind, key)
 
     def keep(self, kind: str, key: str, value: Value | None) -> None:
-        """Buffer what a record is to be from now on; None removes it."""
+        """Buffer a record's new value; None removes the record."""
         self.records.append(Record(kind, key, value))
 
 

@@ -1,10 +1,10 @@
-"""The one writer. What arrives while a commit runs goes into the next one.
+"""The one writer, with group commit: writes decided while a commit runs go into the next one.
 
     decide (on the event loop)  ->  queue  ->  commit (on the writer's thread)  ->  done
 
 `write` decides at once, against the view; `done` is called when the commit that holds the changes
-is on disk, all of a commit's in one sweep. When a commit fails, everything that waits on it or was
-decided after it fails too, and the view is what was committed.
+is on disk, for all writes of a commit in one sweep. When a commit fails, every write that waits on
+it or was decided after it fails too, and the view goes back to what was committed.
 
 Between commits the fold is caught up: in slices when nothing else waits, in any case before it
 lags `fold_lag_max` changes behind, and on demand before a Query (`catch_up`).
@@ -29,18 +29,18 @@ Decide = Callable[[Transaction], T]
 """Looks at the transaction's view and buffers changes; raises `ServerError` to refuse."""
 
 _FOLD_ROWS_MAX: Final = 10_000
-"""More at a time touch the same pages of the indexes fewer times; fewer hold writers up less."""
+"""Changes folded at a time: more write each index page fewer times, fewer hold writers up less."""
 _ACTS_MAX: Final = 10_000
 _FORGOTTEN_AT_ONCE: Final = 1_000
-"""Rows of the log; the writers wait for so many."""
+"""Rows of the log deleted at a time: commits wait meanwhile."""
 _COMMITS_REMEMBERED: Final = 1_000
 _CROWD_COMMITS: Final = 2
-"""As many full commits in the queue are enough to keep the disk busy."""
+"""So many full commits in the queue keep the disk busy; more only take memory."""
 _CROWD_BYTES: Final = 16 << 20
 
 
 class Follower(Protocol):
-    """Whoever draws consequences from what has reached the disk."""
+    """A part that acts on changes once they are on disk."""
 
     def committed(self, changes: Sequence[Change]) -> None:
         """Take in a commit's changes, in the order of their revs."""
@@ -60,7 +60,7 @@ class _Entry(NamedTuple):
 
 
 class Writer:
-    """Queues decided changes, commits them in groups, and tells who waits."""
+    """Queues decided changes, commits them in groups, and calls back each caller."""
 
     def __init__(
         self,
@@ -97,13 +97,13 @@ class Writer:
         self._acts: list[Act] = []
         self._acts_in_flight: list[Act] = []
         self._acts_held: list[Act] = []
-        """Of a commit that failed; they go with the next."""
+        """Acts of a commit that failed; they go with the next."""
         self._too_old: tuple[str, str] | None = None
         self.forgotten_rev = 0
-        """The log up to here may have gaps."""
+        """The log up to this rev may have gaps."""
         self.commits = 0
         self.commit_s: deque[float] = deque(maxlen=_COMMITS_REMEMBERED)
-        """How long the last commits took on the writer's thread."""
+        """Durations of the last commits on the writer's thread, in seconds."""
 
     @property
     def idle(self) -> bool:
@@ -117,10 +117,10 @@ class Writer:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether so much waits that whoever can wait should, instead of making the queue longer.
+        """Whether so much waits that connections should stop handing over more writes.
 
-        A write that waits with its peer costs the bytes that it was sent as; here it takes several
-        times that.
+        A write left in the connection's buffer takes the bytes that it was sent as; in the queue it
+        takes several times that.
         """
         return (
             self._waiting_rows >= _CROWD_COMMITS * self._batch_rows_max
@@ -128,7 +128,7 @@ class Writer:
         )
 
     def when_roomy(self, then: Callable[[], None]) -> None:
-        """Call `then` once, after the next commit that ends while it is not crowded."""
+        """Call `then` once, after the next commit that leaves the queue uncrowded."""
         self._want_room.append(then)
 
     @property
@@ -190,17 +190,20 @@ class Writer:
             self._commit()
 
     def note(self, acts: Sequence[Act]) -> None:
-        """Store acts with the next commit. Where the disk is slow or full, the first are kept."""
+        """Store acts with the next commit. Where too many wait for the disk, the newest go."""
         self._acts = [*self._acts, *acts][:_ACTS_MAX]
         self.flush()
 
     def forget(self, before: str, after: str) -> None:
-        """Remove a little of what is older than a time, or from the future, once no commit runs."""
+        """Delete some rows older than `before` or, stamped by a wrong clock, later than `after`.
+
+        The deletion runs once no commit does.
+        """
         self._too_old = before, after
         self.flush()
 
     def fold_some(self) -> None:
-        """Use a quiet moment to bring the fold forward: one since the last call of this."""
+        """Bring the fold forward, if nothing was written since the last call of this."""
         quiet_since, self._quiet_since = self._quiet_since, self._view.next_rev
         if self.idle and self.fold_lag and quiet_since == self._view.next_rev:
             self._fold()
@@ -215,7 +218,7 @@ class Writer:
             changes += entry.changes
             records += entry.records
         if not changes and not records and not self._acts:
-            # Only answers that waited for a commit which has succeeded meanwhile.
+            # Nothing to store: these outcomes waited for an earlier commit, which has succeeded.
             self._committed(changes, records, None)
             return
         acts = self._acts_in_flight = [*self._acts_held, *self._acts]
@@ -229,7 +232,7 @@ class Writer:
     def _append(
         self, changes: list[Change], acts: Sequence[Act], records: Sequence[Record]
     ) -> None:
-        # On the writer's thread.
+        # Runs on the writer's thread.
         began = time.perf_counter()
         self._database.append(changes, acts, records)
         self.commit_s.append(time.perf_counter() - began)
@@ -265,7 +268,7 @@ class Writer:
     def _finish(self, entry: _Entry, result: Outcome[Any]) -> None:
         try:
             entry.done(result)
-        except Exception as error:  # the others' replies must not depend on it
+        except Exception as error:  # one caller's fault must not cost the others their replies
             self._on_fault(error)
 
     def _failed(self, fault: ServerError) -> None:
@@ -314,7 +317,7 @@ class Writer:
             for _, done in waiting:
                 done(outcome)
             if self.fold_lag >= self._fold_lag_max:
-                # The log must not run away from a fold that cannot follow.
+                # Fail the waiting writes: `View.unfolded` would grow without bound in memory.
                 self._failed(outcome)
             else:
                 self._on_fault(outcome)
@@ -329,7 +332,7 @@ class Writer:
             else:
                 self._catching_up.append((rev, done))
         if self._queue:
-            # A long fold and the writers take turns.
+            # Commit between two slices of a long fold: writers must not wait for all of it.
             self._commit()
         else:
             self.flush()
