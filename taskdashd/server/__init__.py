@@ -1,1 +1,1 @@
-"""The TCP face: sockets, bytes and deadlines. What is asked is done in `operations/`."""
+"""The TCP door: sockets, bytes and deadlines. No family and no rule of tasks may enter here."""

@@ -1,4 +1,4 @@
-"""Who may connect, and how much of what they send is held for them all together."""
+"""Limits on connections, and on the bytes of input held for all of them together."""
 
 import socket
 import struct
@@ -9,9 +9,9 @@ from taskdash_protocol.errors import Busy
 from taskdashd.server.link import Link
 
 _TURNED_AWAY_MAX: Final = 64
-"""Connections over a limit that are told so at one time; more are just closed."""
+"""Connections over a limit that may wait at one time to be told so; more are just closed."""
 HELD_FREELY_BYTES: Final = 4 << 10
-"""What any connection may have held of its input, however much is held for the others."""
+"""Input that is held for any connection, however much is held for the others."""
 _UCRED: Final = struct.Struct("iII")
 
 
@@ -37,7 +37,7 @@ class Admission:
         self._held_bytes = 0
 
     def enter(self, link: Link) -> Busy | None:
-        """Count a new connection; returns what it is to be told if it is one too many."""
+        """Count a new connection; returns the refusal to send if it is one too many."""
         refusal = self._refusal(link.address) if link.address else None
         link.admitted = refusal is None
         link.counted = True
@@ -64,13 +64,14 @@ class Admission:
 
     @property
     def may_tell_more(self) -> bool:
-        """Whether one that is turned away may be told why."""
+        """Whether another refused connection may be kept open to be told why."""
         return self._turned_away < _TURNED_AWAY_MAX
 
     def hold(self, link: Link) -> Busy | None:
-        """Note how much of a connection's input is held now; returns why it is ended if it is.
+        """Note how much of a connection's input is held now; returns a refusal that must end it.
 
-        An unfinished frame that there is no room for has to go; whole ones are done in time.
+        Whole frames drain as they are done. An unfinished one may stay for ever, so a connection
+        that holds one is ended once all together hold too much.
         """
         held = link.connection.inbox.buffered_bytes
         self._held_bytes += held - link.held_bytes
@@ -100,8 +101,8 @@ class Admission:
 def peer_of(sock: Any, address: Any) -> tuple[str, str]:
     """Give the address that a connection is counted by, and its name for people.
 
-    There is no address on the operator's own socket; the kernel says which process it is there
-    (unix(7), SO_PEERCRED).
+    The operator's own socket has no address: the kernel names the process behind it (unix(7),
+    SO_PEERCRED).
     """
     if isinstance(address, tuple):
         host, port = address[0], address[1]

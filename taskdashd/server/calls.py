@@ -1,4 +1,4 @@
-"""What a frame asks of the daemon, and what is answered. No I/O."""
+"""From a frame's payload to a request that can be run, or to its refusal. No I/O."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ from taskdashd.server.outbox import Reply
 
 
 class Call(Reply):
-    """A request, from the inbox to its reply; or what is to be answered in its place."""
+    """A request from the inbox to its reply, or an answer that needs no request to be run."""
 
     __slots__ = (
         "answer",
@@ -47,38 +47,38 @@ class Call(Reply):
         encoded_twice: bool = False,
         answer: ServerError | bytes | None = None,
     ) -> None:
-        # Reply's part is spelt out: there is one of these for each request.
+        # Set Reply's slots here: a super().__init__() for each request costs time.
         self.frame = None
         self.room = 0
         self.header = header
-        """What the reply repeats of the request's header."""
+        """The fields of the request's header that the reply repeats."""
         self.operation = operation
         self.request = request
         self.task_id = task_id
-        """The task that must be in memory first; None where the operation needs none."""
+        """Id of the task that must be in memory first; None where the operation needs none."""
         self.size = size
         self.encoded_twice = encoded_twice
         self.payload: bytes | None = None
-        """Where the reply may serve whoever sends the same payload again."""
+        """The request's payload if its reply may be kept for the same payload, else None."""
         self.token: Any = None
-        """What the header gives as the sender's token."""
+        """The header's Token, unchecked."""
         self.answer = answer
-        """A refusal, or a ready frame, where nothing is left to be done."""
+        """A refusal, or a ready frame, if there is nothing to run; else None."""
 
     @property
     def signs_in(self) -> bool:
-        """Whether it may come before a token, or asks nothing."""
+        """Whether the call may come before its sender has signed in by token."""
         return self.operation is None or self.operation.request.signs_in == "token"
 
 
 class Lost(Call):
-    """Ends the connection once all before it is answered; `answer` says why."""
+    """Ends the connection once all calls before it are answered; `answer` says why."""
 
     __slots__ = ()
 
 
 def parse(payload: bytes, decoder: Decoder) -> Call | None:
-    """Understand a frame that a decoder gave; None where nothing is to be done or answered."""
+    """Parse a payload that the decoder gave; None where nothing is to be done or answered."""
     message, framing = decoder.decode(payload), decoder.framing
     assert framing is not None
     if isinstance(message, Malformed):
@@ -102,7 +102,8 @@ def parse(payload: bytes, decoder: Decoder) -> Call | None:
         call.token = header["Token"]
     reads = call.operation is not None and call.operation.kind == "reads"
     if reads and framing is TASKDASH and header is not None and len(header) == 1:
-        # Not with a Seq: that comes but once; nor with a token.
+        # Only a header of RequestID alone: a Seq makes each payload different, and a reply to one
+        # token's identity must not serve another's.
         call.payload = payload
     return call
 

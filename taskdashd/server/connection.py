@@ -3,17 +3,17 @@
     receive -> decoder -> inbox (parsed, in order) -> operation -> outbox (in order) -> output
 
 - Bad input becomes a value in the inbox and is answered in its turn.
-- A reply has its place in the outbox when its request is begun; only what is known at the head is
-  sent. So replies come in the order of the requests, whichever commit or look-up is done first.
-- A request whose task is not in memory stops the inbox until the reader has brought it, together
-  with those of the requests behind it.
+- A reply takes its place in the outbox when its request is begun; only finished replies at the head
+  are sent. So replies come in the order of the requests, whichever commit or look-up ends first.
+- A request whose task is not in memory stops the inbox until the reader has loaded it, together
+  with the tasks of the requests behind it.
 - A write that finds the writer crowded stops the inbox too, until a commit has made room.
 - An operation of kind "alone" waits until everything before it is answered, and stops the inbox
   until it is done.
-- Nothing in here is unbounded: `wants_input` is false while too much waits, and what has waited
+- Everything is bounded: `wants_input` is false while too much waits, and a request that has waited
   longer than `queue_timeout` for its turn is refused.
 
-Whoever drives it calls `receive`, `end_of_input`, `expire` and `settle`, sends what `outbox` gives.
+The driver (`poller`) calls `receive`, `end_of_input`, `expire` and `settle`, and sends the outbox.
 """
 
 from collections.abc import Callable, Sequence
@@ -48,7 +48,7 @@ class ConnectionLimits(InboxLimits, Protocol):
 
 
 class Connection:
-    """See the module. `touched` is called when output or progress may be had later."""
+    """See the module. `touched` is called when the driver should `settle` and send once more."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class Connection:
 
     @property
     def peer_is_slow(self) -> bool:
-        """Whether so much waits for the peer to read that no more of its requests are done."""
+        """Whether the peer leaves so many reply bytes unread that its requests must wait."""
         return self.outbox.held_bytes >= self._limits.reply_buffer
 
     @property
@@ -108,12 +108,12 @@ class Connection:
 
     @property
     def has_unread_frame(self) -> bool:
-        """Whether a whole frame has arrived whose sign of life was not taken yet."""
+        """Whether a whole frame has arrived that does not count as a sign of life yet."""
         return not self._closing and not self.peer_is_slow and self.inbox.has_unread_frame
 
     @property
     def finished(self) -> bool:
-        """Whether everything is said: the socket can be closed."""
+        """Whether all input is done and all output handed out: the socket can be closed."""
         if self.outbox.output_bytes or self.outbox:
             return False
         return self._closing or (self._ended and not self.inbox)
@@ -129,9 +129,9 @@ class Connection:
         return self._closing
 
     def receive(self, data: bytes, *, more: bool = False) -> None:
-        """Take bytes from the peer and do what they ask, as far as that can be done now.
+        """Take bytes from the peer, and run the requests in them as far as possible now.
 
-        `more` says that others wait already where these come from.
+        `more` says that further bytes wait already in the socket.
         """
         if not self._closing:
             self.inbox.feed(data)
@@ -139,22 +139,22 @@ class Connection:
             self.inbox.note_delay(more=more, excused=self.peer_is_slow)
 
     def end_of_input(self) -> None:
-        """Note that the peer will send no more. It still gets its replies."""
+        """Note that the peer will send no more. The peer still gets its replies."""
         self._ended = True
 
     def hang_up(self) -> None:
-        """Note that the peer neither sends nor hears any more; what it has asked is still done."""
+        """Note that the peer neither sends nor reads any more; its requests are still done."""
         self._ended = True
         self._core.sessions.end_watches(self.session)
 
     def settle(self) -> None:
-        """Go on after something that was waited for has happened."""
+        """Go on after a commit, a look-up or an answer that requests waited for."""
         self._send_ready()
         if self.inbox.has_work:
             self._work()
 
     def room_was_made(self) -> None:
-        """Note that the peer has read some: watches that were held back go on."""
+        """Note that the peer has read some output: requests and watches held back go on."""
         if self._has_watch_behind:
             self.resume_watches()
         if self.inbox.has_work:
@@ -163,7 +163,7 @@ class Connection:
     def expire(self, error: ServerError, *, reply: bool = False) -> None:
         """End the connection for a reason, after the replies that are under way.
 
-        `reply` answers with the error as to a request. A client that said Hello is told Bye.
+        `reply` sends the error as a reply too. A client that said Hello is sent a Bye event.
         """
         if not self._closing:
             self._closing = True
@@ -172,7 +172,7 @@ class Connection:
             self._touched(self)
 
     def end_after_this(self, error: ServerError, *, reply: bool = False) -> None:
-        """End the connection for a reason, once all that came before is done and answered."""
+        """End the connection for a reason, once all requests before are done and answered."""
         if not self._closing:
             self._ended = True
             self.inbox.refuse_rest(error, reply=reply)
@@ -184,7 +184,8 @@ class Connection:
         self.inbox.clear()
         self.outbox.clear()
         self._core.sessions.disconnect(self.session)
-        # It leads back to us; cycles are looked for so seldom that what is in one stays for hours.
+        # Break the cycle through this callback: the cycle collector runs so seldom on an idle
+        # daemon that a closed connection's memory would stay for hours.
         self._touched = lambda _connection: None
 
     # What the feed asks (Subscriber)
@@ -195,7 +196,7 @@ class Connection:
             return
         outbox, framing = self.outbox, self.inbox.framing
         if not outbox.output_bytes:
-            # Else it is touched already, or waits for the kernel to take more.
+            # A connection with output is touched already, or waits for the kernel to take more.
             self._touched(self)
         bytes_max = self._limits.watch_buffer
         for event in events:
@@ -217,7 +218,7 @@ class Connection:
         )
 
     def on_fault(self, watch: int, error: ServerError) -> None:
-        """End the connection: the watch's promise can no longer be kept."""
+        """End the connection: the watch promises every event, and can no longer deliver them."""
         self.expire(error)
 
     # Requests in
@@ -231,19 +232,20 @@ class Connection:
             log.exception("unexpected fault in a connection", peer=self.session.peer)
             self.expire(Busy("an unexpected fault: it was logged"), reply=True)
         if self.peer_is_slow:
-            # Nothing more is done before the peer has read what it asked for; but it lives.
+            # No request is run before the peer has read its replies, but whole frames that arrive
+            # still count as signs of life: its tasks must not be taken for dead.
             self.inbox.listen()
         self._send_ready()
 
     def _read(self) -> bool:
-        """Fill the inbox; tell whether there is anything in it."""
+        """Parse frames into the inbox; tell whether it holds a request."""
         if self._closing:
             return False
         inbox = self.inbox
         while not self.peer_is_slow and inbox.parse_one(self._answer_known):
             if inbox and (self._core.writer.is_crowded or self.session.identity is None):
-                # It may have to wait: what is behind it takes less room as bytes. And who signs in
-                # may send larger frames from then on.
+                # Parse no further: the request may have to wait, and those behind it take less room
+                # as bytes. After a sign-in they may also be larger frames than before it.
                 break
         return bool(inbox)
 
@@ -269,7 +271,8 @@ class Connection:
             call = inbox.first()
             if call.answer is None and (call.token is not None or self.session.identity is None):
                 if outbox:
-                    # Who asks now must not be taken for who asked before.
+                    # Wait for earlier replies: a token here may change the session's identity, and
+                    # requests under way must end as whom they began.
                     return False
                 if not call.signs_in:
                     call.answer = self._core.identities.refusal(self.session, call.token)
@@ -302,7 +305,8 @@ class Connection:
 
     def _look_up(self) -> None:
         wanted = self.inbox.task_ids(self._look_ahead)
-        # If the cache cannot hold them all at once, fewer will be asked for.
+        # Halve the look-ahead until the first task is found in memory: a cache too small for the
+        # whole batch would drop it again and again.
         self._look_ahead = max(1, self._look_ahead // 2)
         self._waits = True
         self._core.reader.load(wanted, self._looked_up)
@@ -332,7 +336,7 @@ class Connection:
         if isinstance(call.answer, bytes):
             self.outbox.fill(call, call.answer)
         else:
-            # What asks nothing is only in the inbox to be refused.
+            # A call without an operation is in the inbox only to be answered.
             assert call.answer is not None
             self._fill(call, call.answer)
 
@@ -365,7 +369,7 @@ class Connection:
         def done(outcome: Outcome[Result]) -> None:
             self._waits = False
             self._fill(call, outcome)
-            # What it has begun to watch is told from here on: no event precedes the reply.
+            # Start new watches only now: no event may precede the reply to Watch.
             self.resume_watches()
 
         assert call.request is not None
@@ -382,7 +386,7 @@ class Connection:
             call.header, reply_body(call.request, result), encoded_twice=call.encoded_twice
         )
         if self.outbox.fill(call, frame):
-            # It is sent with all that follows from the same sweep.
+            # Send later in this sweep, in one `send` with the replies that are filled meanwhile.
             self._touched(self)
 
     def _reply(self, header: dict[str, Any], body: bytes, *, encoded_twice: bool = False) -> bytes:

@@ -1,4 +1,4 @@
-"""Deadlines that all have the same length: a queue, and nothing to search."""
+"""Deadlines of equal length, in a queue: the first is the next due, and nothing is searched."""
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
@@ -45,12 +45,12 @@ class Deadlines(Generic[T]):
             yield item
 
     def next_s(self) -> float | None:
-        """Say in how many seconds something is due."""
+        """Say in how many seconds the next item is due; None where no item has a deadline."""
         return next(iter(self._at.values())) - self._now() if self._at else None
 
 
 class FrameDeadlines:
-    """Connections that have begun a frame: its rest must come within a time."""
+    """Deadlines of connections with an unfinished frame: its rest must come within a time."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._partial: Deadlines[Link] = Deadlines(now)
@@ -78,7 +78,7 @@ class FrameDeadlines:
             if not link.connection.has_partial_frame or not link.connection.wants_input:
                 continue
             if link.has_unread:
-                # The rest may be there, and it is we who are late.
+                # The rest may lie unread in the socket because the daemon is late: wait for it.
                 self._late.start(link, _LATE_S)
             else:
                 yield link

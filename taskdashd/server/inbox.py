@@ -1,7 +1,7 @@
-"""What a peer has sent: bytes, then frames, then the requests that wait to be done, in order.
+"""A connection's input: bytes, then frames, then the requests that wait to be done, in order.
 
-Bounded: no more is parsed while a batch waits, and no more should be read from the peer while
-`is_full`.
+The inbox is bounded: it parses no more while a batch waits, and the driver must read no more from
+the peer while `is_full`.
 """
 
 from collections import deque
@@ -14,11 +14,11 @@ from taskdashd.core.session import TOO_MANY, Session
 from taskdashd.server.calls import Call, Lost, parse
 
 FRAME_BYTES_MAX_UNSIGNED: Final = 64 << 10
-"""The largest length of a frame of a peer that has yet to sign in."""
+"""The longest frame of a peer that has yet to sign in."""
 REQUESTS_MAX: Final = 256
 BYTES_MAX: Final = 64 << 10
 BUFFERED_BYTES_MAX: Final = 128 << 10
-"""Bytes not yet taken as frames, beyond which no more are read while the inbox is stopped."""
+"""With so many unparsed bytes no more are read, while requests or a whole frame wait."""
 
 _BEHIND_BYTES: Final = 32 << 10
 _LATE: Final = Busy("more is asked of the daemon than it can do: try again later")
@@ -33,7 +33,7 @@ class InboxLimits(Protocol):
 
 
 class Inbox:
-    """See the module. Whole frames of a session's peer are a sign of its life."""
+    """See the module. Each whole frame that arrives counts as a sign of life of the session."""
 
     def __init__(self, limits: InboxLimits, session: Session, now: Callable[[], float]) -> None:
         self._limits = limits
@@ -41,10 +41,10 @@ class Inbox:
         self._now = now
         self._decoder = Decoder(min(limits.max_frame, FRAME_BYTES_MAX_UNSIGNED))
         self._behind_since: float | None = None
-        """Since when there has been more than could be done at once."""
+        """Since when a backlog has waited, on the clock of `now`; None while there is none."""
         self._more = False
         self._sheds = False
-        """Whether nothing of what comes is done: it has waited for too long already."""
+        """Whether all requests are refused, because the backlog has waited for too long."""
         self._calls: deque[Call] = deque()
         self._bytes = 0
         self._ahead = 0
@@ -57,7 +57,7 @@ class Inbox:
 
     @property
     def framing(self) -> Framing:
-        """What the peer speaks; ours until it has said."""
+        """The framing that the peer speaks; TASKDASH until its first bytes say."""
         return self._decoder.framing or TASKDASH
 
     @property
@@ -67,7 +67,7 @@ class Inbox:
 
     @property
     def is_full(self) -> bool:
-        """Whether so much has come that more should be left with the peer."""
+        """Whether so much has come that further bytes should stay in the socket."""
         decoder = self._decoder
         if decoder.buffered_bytes < BUFFERED_BYTES_MAX:
             return False
@@ -85,7 +85,7 @@ class Inbox:
 
     @property
     def has_unread_frame(self) -> bool:
-        """Whether a whole frame has arrived that was not looked at yet."""
+        """Whether a whole frame has arrived that was not parsed yet."""
         return self._decoder.has_frame
 
     def feed(self, data: bytes) -> None:
@@ -95,10 +95,10 @@ class Inbox:
         self._decoder.feed(data)
 
     def note_delay(self, *, more: bool, excused: bool) -> None:
-        """See since when requests have waited for their turn: not for longer than a time.
+        """Note since when a backlog has waited; after `queue_timeout` all requests are refused.
 
-        After that all are refused until none waits any more. `more` says that others wait in the
-        socket; `excused`, that they wait for the peer itself to read.
+        The refusals end once the backlog is gone. `more` says that further bytes wait in the
+        socket; `excused`, that the requests wait only for the peer to read its replies.
         """
         self._more = more
         if excused or not (more or self._holds_much):
@@ -112,7 +112,7 @@ class Inbox:
 
     @property
     def _holds_much(self) -> bool:
-        # A few requests always under way are no backlog.
+        # Below the threshold lies no backlog, just a peer that always has some requests under way.
         return self._bytes + self._decoder.buffered_bytes >= _BEHIND_BYTES
 
     def _caught_up(self) -> None:
@@ -123,7 +123,7 @@ class Inbox:
         self._session.owner.last_seen = self._now()
 
     def listen(self) -> None:
-        """Look whether more whole frames have come, while none of them may be taken."""
+        """Count whole frames that have come as a sign of life, while none of them may be parsed."""
         ahead = self._decoder.whole_frames
         if ahead > self._ahead:
             self._heard()
@@ -132,7 +132,7 @@ class Inbox:
     def parse_one(self, known: Callable[[bytes], bool]) -> bool:
         """Parse the next frame, if there is a whole one and room for it; tell whether there was.
 
-        `known` may answer a payload itself where nothing waits before it, and says so.
+        `known` may answer a payload itself where no request waits before it; then it returns True.
         """
         if len(self._calls) >= REQUESTS_MAX or self._bytes >= BYTES_MAX:
             return False
@@ -148,14 +148,14 @@ class Inbox:
         self.frames_in += 1
         self._ahead = 0
         if not self._calls:
-            # The others of a batch have come at the same moment.
+            # Once a batch is enough: all its frames came at the same moment.
             self._heard()
         refusal = None
         if self._sheds:
             refusal = _LATE
         elif not self._session.may_ask():
             refusal = _TOO_MANY
-        # What waits here may change what is asked for.
+        # Use a known reply only if no request waits: a write among them may change the task.
         if self._calls or refusal is not None or not known(payload):
             call = parse(payload, self._decoder)
             if call is not None:
@@ -165,7 +165,7 @@ class Inbox:
         return True
 
     def refuse_rest(self, error: ServerError, *, reply: bool = True) -> None:
-        """End the stream here: what came before is still done, then the connection ends."""
+        """End the stream here: requests before are still done, then the connection ends."""
         if not self._calls or not isinstance(self._calls[-1], Lost):
             if reply:
                 self._calls.append(Call({}, answer=error))
@@ -187,6 +187,6 @@ class Inbox:
         return ids[:most]
 
     def clear(self) -> None:
-        """Forget what was not begun."""
+        """Drop the requests that were not begun."""
         self._calls.clear()
         self._bytes = 0

@@ -1,4 +1,4 @@
-"""A socket and the connection on it, and what the kernel says of its two queues."""
+"""A socket with its connection, and the lengths of its send and receive queues in the kernel."""
 
 import fcntl
 import socket
@@ -16,9 +16,9 @@ class Unread(NamedTuple):
 
     bytes_read: int
     bytes_waiting: int
-    """In the kernel."""
+    """Unread in the kernel."""
     frame_waiting: bool
-    """A whole frame was read and not looked at."""
+    """Whether a whole frame was read from the kernel and not parsed."""
 
 
 @dataclass(eq=False, slots=True)
@@ -28,42 +28,43 @@ class Link:
     sock: "socket.socket | TlsSocket"
     fd: int
     tls: TlsSocket | None = None
-    """The socket, where TLS is spoken on it."""
+    """The same socket if TLS is spoken on it, else None."""
     connection: Connection = field(init=False)
     events: int = 0
     bytes_in: int = 0
     frames_timed: int | None = None
-    """How many frames had been taken before the one whose rest is waited for, if one is."""
+    """Frames taken before the unfinished one whose deadline runs; None while no deadline runs."""
     unsent_bytes: int = 0
-    """What the kernel still had to send when it was last looked at."""
+    """Length of the kernel's send queue when `was_read` last looked."""
     address: str = ""
-    """What it is counted by; empty for the operator's own socket."""
+    """The peer's address, by which admission counts; empty for the operator's own socket."""
     admitted: bool = True
-    """False for one over a limit, which is there only to be told so."""
+    """False for a connection over a limit, kept open only to be told so."""
     counted: bool = False
-    """Whether it is among those that admission counts."""
+    """Whether admission counts the connection."""
     held_bytes: int = 0
-    """How much of its input was held when that was last counted."""
+    """Bytes of input held for the connection when admission last counted them."""
     blocked: bool = False
     hung_up: bool = False
     lingers: bool = False
 
     @property
     def has_unsent(self) -> bool:
-        """Whether anything waits for the kernel to take it."""
+        """Whether bytes wait for the kernel to take them."""
         if self.connection.outbox.output_bytes:
             return True
         return self.tls is not None and self.tls.has_unsent
 
     def count(self, data: bytes) -> None:
         """Note that the peer's bytes were read from the kernel."""
-        # Encrypted they are more, and that is what the kernel counts.
+        # Count encrypted bytes under TLS: `unread` adds those that the kernel counts.
         self.bytes_in = self.bytes_in + len(data) if self.tls is None else self.tls.raw_bytes_in
 
     def unread(self) -> Unread:
-        """Say what of the input was read and what waits."""
+        """Say how much of the input was read and how much waits."""
         connection = self.connection
-        # What we do not read, because the peer does not, is no excuse for it.
+        # Ignore bytes left in the kernel because the peer does not read its replies: otherwise it
+        # could seem alive for ever without sending anything.
         excused = connection.wants_input or not connection.peer_is_slow
         waiting = unread_bytes(self.sock) if excused else 0
         return Unread(self.bytes_in, waiting, connection.has_unread_frame)
@@ -74,9 +75,9 @@ class Link:
         return bool(unread_bytes(self.sock))
 
     def was_read(self) -> bool:
-        """Tell whether the peer has taken some of what the kernel had, since this was last asked.
+        """Tell whether the kernel's send queue has shrunk since the last call: the peer reads.
 
-        That the kernel takes no more from us does not tell: it waits for much room before it does.
+        EPOLLOUT does not tell: the kernel reports it only once much of its buffer is free.
         """
         before, self.unsent_bytes = self.unsent_bytes, _count(self.sock, termios.TIOCOUTQ)
         return self.unsent_bytes < before
@@ -101,12 +102,12 @@ class Links:
         return self._by_serial.get(serial)
 
     def unread(self, serial: int) -> Unread | None:
-        """Say what of a session's input was read and what waits; None if it is gone."""
+        """Say how much of a session's input was read and waits; None if the link is gone."""
         link = self._by_serial.get(serial)
         return None if link is None else link.unread()
 
     def may_have_spoken(self, serial: int) -> bool:
-        """Tell whether something of a session's waits that may be a sign of life."""
+        """Tell whether unread input of a session waits that may hold a sign of life."""
         unread = self.unread(serial)
         return unread is not None and bool(unread.bytes_waiting or unread.frame_waiting)
 

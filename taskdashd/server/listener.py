@@ -1,4 +1,4 @@
-"""Listening sockets: accepting, and what to do when the process is out of descriptors."""
+"""Listening sockets: accepting connections, also when the process is out of descriptors."""
 
 import errno
 import os
@@ -37,14 +37,14 @@ class Listener:
         self._cannot_accept = Sparing(log.error, "cannot accept, pausing")
 
     def listen(self, listener: socket.socket, tls: TlsContext | None = None) -> None:
-        """Accept connections from a bound socket, with TLS on them where that is given."""
+        """Accept connections from a bound socket, with TLS on them if `tls` is given."""
         listener.setblocking(False)
         listener.listen(BACKLOG)
         self._sockets[listener.fileno()] = (listener, tls)
         self._epoll.register(listener.fileno(), select.EPOLLIN)
 
     def ready(self, fd: int) -> None:
-        """Accept what waits on a socket that is ready, some at a time."""
+        """Accept connections that wait on a ready socket, at most `_ACCEPTS_AT_ONCE`."""
         if fd not in self._sockets:
             return
         listener, tls = self._sockets[fd]
@@ -77,7 +77,7 @@ class Listener:
         return None
 
     def _give_spare_to(self, listener: socket.socket) -> bool:
-        """Make room for the operator, who must get in however many others there are."""
+        """Free the spare descriptor for the operator, who must get in when no other is left."""
         if self._spare is None or listener.family != socket.AF_UNIX:
             return False
         os.close(self._spare)
@@ -87,7 +87,7 @@ class Listener:
     def _keep_spare(self) -> None:
         if self._spare is None and self._sockets:
             with suppress(OSError):
-                # Later, then.
+                # No descriptor is free: `resume` tries again with the next tick.
                 self._spare = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
 
     def close(self) -> None:
@@ -101,7 +101,7 @@ class Listener:
         self._sockets.clear()
 
     def _pause(self, error: OSError) -> None:
-        # The kernel would report the same connection as ready again and again.
+        # Stop polling: level-triggered, the kernel would report the same connection in every sweep.
         self._cannot_accept(error=error.strerror, pause_s=_PAUSE_S)
         for fd, (listener, _) in self._sockets.items():
             if self._spare is None or listener.family != socket.AF_UNIX:

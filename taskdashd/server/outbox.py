@@ -1,7 +1,8 @@
 """Replies in the order of their requests, and the bytes that are ready to be sent.
 
-A reply takes its place when its request is begun and gets its frame when that is known; only
-replies at the head become output. Events have no place in that order and go out at once.
+A reply takes its place when its request is begun, and its frame is filled in when the outcome is
+known; only filled replies at the head become output. Events have no place in that order and go out
+at once.
 """
 
 from collections import deque
@@ -16,22 +17,22 @@ class Reply:
     __slots__ = ("frame", "room")
 
     frame: bytes | None
-    """None until it is known."""
+    """The reply as it is sent; None until the outcome is known."""
     room: int
-    """About how many bytes it holds or will hold."""
+    """About how many bytes the frame has or will have."""
 
 
 class Outbox:
-    """What is on its way to the peer."""
+    """Replies and events on their way to the peer."""
 
     def __init__(self) -> None:
         self._replies: deque[Reply] = deque()
         self._output: deque[tuple[bytes, int]] = deque()
-        """Frames, and how many bytes of replies each is."""
+        """Frames, each with its length if it is a reply, or 0 if it is an event."""
         self.output_bytes = 0
-        """Ready to be sent: replies and events."""
+        """Bytes ready to be sent, of replies and events."""
         self.held_bytes = 0
-        """About what the replies hold, output or not, that no socket was offered yet."""
+        """About how many bytes all replies take, ready or not, that no socket was offered yet."""
 
     def __len__(self) -> int:
         """How many replies are not output yet."""
@@ -44,7 +45,7 @@ class Outbox:
         self._replies.append(reply)
 
     def fill(self, reply: Reply, frame: bytes) -> bool:
-        """Put a frame in its place; True if it is the next to go out."""
+        """Put a frame in its reply's place; True if that reply is the next to go out."""
         size = len(frame)
         self.held_bytes += size - reply.room
         reply.frame, reply.room = frame, size
@@ -52,7 +53,7 @@ class Outbox:
         return bool(replies) and replies[0] is reply
 
     def release(self) -> None:
-        """Turn the replies at the head that are known into output."""
+        """Turn the filled replies at the head into output."""
         replies = self._replies
         while replies and (frame := replies[0].frame) is not None:
             replies.popleft()
@@ -72,7 +73,7 @@ class Outbox:
             self.held_bytes += size
 
     def put(self, frame: bytes) -> None:
-        """Add a frame to the output, behind the replies that are known and before those to come."""
+        """Add an event to the output, behind the filled replies and before those to come."""
         if self._replies:
             self.release()
         self._output.append((frame, 0))
@@ -90,17 +91,17 @@ class Outbox:
         return b"".join(pieces)
 
     def put_back(self, rest: bytes) -> None:
-        """Take back what the socket did not."""
+        """Take back the bytes that the socket did not take."""
         self._output.appendleft((rest, 0))
         self.output_bytes += len(rest)
 
     def drop_output(self) -> None:
-        """Forget what is ready to be sent."""
+        """Drop the bytes that are ready to be sent."""
         while self.output_bytes:
             self.take()
 
     def clear(self) -> None:
-        """Forget everything: nobody is left to read it."""
+        """Drop all replies and output: the peer is gone."""
         self._replies.clear()
         self._output.clear()
         self.output_bytes = self.held_bytes = 0

@@ -1,11 +1,11 @@
 """All plain sockets on one inner epoll that one trio task waits for.
 
 A trio task for each connection costs a task switch for each request and some kilobytes for each
-idle peer. Here a sweep takes what the kernel says is ready, lets each connection do what it can,
+idle peer. Here a sweep takes the sockets that are ready, lets each connection run its requests,
 and then sends: one `recv` and one `send` for each connection in a sweep, however many requests
-they carry, and one commit for what a sweep decided.
+they carry, and one commit for all writes of a sweep.
 
-The kernel's events are level-triggered: what a sweep does not finish comes up in the next.
+Events are level-triggered: a socket that a sweep did not finish is ready in the next.
 
 A turn of trio's loop costs as much as some requests, so sweeps follow one another within a turn,
 as long as something is ready and for no longer than `TURN_S`.
@@ -36,11 +36,11 @@ from taskdashd.server.tls import TlsContext, TlsSocket
 
 RECV_BYTES: Final = 64 << 10
 TURN_S: Final = 0.005
-"""How long the other trio tasks (the tick, signals) may have to wait for their turn."""
+"""Sweeps follow one another for so long; other trio tasks (the tick, signals) wait meanwhile."""
 _READY_MAX: Final = 256
 _AFTER_FAULT_S: Final = 0.1
 LINGER_S: Final = 1.0
-"""How long a peer may take to read our last words after we have closed our side."""
+"""How long a peer may take to read the last replies after the daemon has closed its side."""
 
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -87,7 +87,7 @@ class Poller:
         return len(self._links)
 
     def listen(self, listeners: Iterable[socket.socket], tls: TlsContext | None = None) -> None:
-        """Accept connections from bound sockets, with TLS on them where that is given."""
+        """Accept connections from bound sockets, with TLS on them if `tls` is given."""
         for listener in listeners:
             self._listener.listen(listener, tls)
 
@@ -124,7 +124,7 @@ class Poller:
                 log.exception("unexpected fault after a job")
 
     def sweep(self) -> None:
-        """Let every connection that something happened to go on, send, and start a commit."""
+        """Let every touched connection go on and send, then start a commit."""
         touched = list(self._touched)
         self._touched.clear()
         for link in touched:
@@ -133,12 +133,12 @@ class Poller:
         self._core.writer.flush()
 
     def expire(self, serial: int, error: ServerError) -> None:
-        """End the connection of a session for a reason, once what it has asked is answered."""
+        """End the connection of a session for a reason, once its requests are answered."""
         if link := self._by_serial.find(serial):
             link.connection.end_after_this(error)
 
     def check_deadlines(self) -> float | None:
-        """End what has taken too long; returns the seconds until the next deadline."""
+        """End connections past a deadline; returns the seconds until the next one."""
         for link in self._frames.due():
             self._end_partial(link)
         for link in self._handshakes.due():
@@ -159,7 +159,7 @@ class Poller:
         return min((wait for wait in waits if wait is not None), default=None)
 
     def stop_reading(self) -> None:
-        """Read no more requests; those that were read go on."""
+        """Read no more requests; requests that were read go on."""
         self._reading_stopped = True
         for link in self._links.values():
             self._update(link)
@@ -179,7 +179,7 @@ class Poller:
         self.sweep()
 
     def close(self) -> None:
-        """Close everything at once."""
+        """Close all connections and listeners, without goodbye."""
         for link in list(self._links.values()):
             self._close(link)
         self.stop_accepting()
@@ -238,14 +238,14 @@ class Poller:
             self._touched.setdefault(link)
 
     def _hang_up(self, link: Link) -> None:
-        """Do what a peer has asked that was reset, or has closed in both directions.
+        """Run the last requests of a peer that was reset, or has closed in both directions.
 
-        Nobody is left to hear a reply, but the last words of a client that exits are there.
+        A client that exits may have sent its last Update unread in the socket; no reply is sent.
         """
         if link.hung_up:
             return
         link.hung_up = True
-        # It would be reported as ready again and again.
+        # Unregister: EPOLLHUP cannot be masked, and would be reported in every sweep.
         self._epoll.unregister(link.fd)
         connection = link.connection
         with suppress(OSError):
@@ -302,14 +302,14 @@ class Poller:
         self._go_on(link)
 
     def _go_on(self, link: Link) -> None:
-        """Send what there is, and see what the connection may do next."""
+        """Send the ready output, then finish the connection or renew its deadlines and events."""
         connection = link.connection
         if link.has_unsent and not link.blocked and self._send(link):
             connection.room_was_made()
         if link.hung_up:
             return
-        # What the new room has let through is sent when the kernel next says that it can be: a
-        # peer that reads as fast as we write must not keep the others waiting.
+        # Leave output that the new room let through for the next sweep: a peer that reads as fast
+        # as the daemon writes must not keep the other connections waiting.
         self._touched.pop(link, None)
         unsent = link.has_unsent
         if connection.finished and not unsent:
@@ -324,7 +324,7 @@ class Poller:
         self._update(link)
 
     def _send(self, link: Link) -> bool:
-        """Send what is ready, or a piece of it; True if the socket took it whole."""
+        """Send ready output, or a piece of it; True if the socket took all that was offered."""
         connection = link.connection
         output = connection.outbox.take()
         try:
@@ -339,7 +339,7 @@ class Poller:
             self._unsent.stop(link)
         if sent < len(output):
             connection.outbox.put_back(output[sent:])
-            # Until the kernel says otherwise, trying again would only cost time.
+            # Do not try again before EPOLLOUT: the kernel's buffer is full.
             link.blocked = True
         elif link.tls is not None and link.tls.has_unsent:
             link.blocked = True
@@ -365,7 +365,7 @@ class Poller:
             # The peer has closed its side and has all its replies.
             self._close(link)
             return
-        # Closing with unread input would send a reset, which can destroy our last words.
+        # Linger: closing with unread input sends a reset, which can destroy the last replies.
         link.lingers = True
         try:
             link.sock.shutdown(socket.SHUT_WR)
@@ -377,7 +377,7 @@ class Poller:
 
     def _close(self, link: Link) -> None:
         if self._links.get(link.fd) is not link:
-            # Closed already, and the descriptor may be another's by now.
+            # Closed already: the descriptor's number may belong to another link by now.
             return
         del self._links[link.fd]
         self._by_serial.remove(link)
@@ -386,13 +386,13 @@ class Poller:
             deadlines.stop(link)
         self._touched.pop(link, None)
         with suppress(OSError):
-            # Not there, if the peer hung up or it never came so far.
+            # Not registered, if the peer hung up or the registration itself failed.
             self._epoll.unregister(link.fd)
         link.sock.close()
         link.connection.lost()
 
     def _guarded(self, step: Callable[..., None], link: Link, *args: Any) -> None:
-        # A fault in one connection must never reach another.
+        # Catch everything: a fault in one connection must not end the sweep for all others.
         try:
             step(link, *args)
         except Exception:

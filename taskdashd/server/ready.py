@@ -1,9 +1,8 @@
-"""Replies to Find that are ready to be sent: whoever asks the same again gets the same bytes.
+"""A cache of replies to Find: the same payload gets the same bytes, as long as they are true.
 
-The key is the request's whole payload, so nothing of it needs to be decoded again. An entry is good
-for as long as the task and its owner's last sign of life are what they were; that is looked at with
-every use. Only after a stall of the daemon, which moves what the running time stands for, must they
-be forgotten.
+The key is the request's whole payload, so a hit decodes nothing. Each use checks that the task and
+its owner's last sign of life are those that the reply was made of. That check misses a stall of the
+daemon, which moves the wall-clock time that a sign of life stands for: `forget` all entries then.
 """
 
 from collections.abc import Callable
@@ -14,9 +13,9 @@ from taskdashd.domain.tasks import Task
 from taskdashd.store.transaction import View
 
 _PAYLOAD_BYTES_MAX: Final = 512
-"""A Find is not larger; what is need not be searched for."""
+"""A Find is not larger: do not hash a larger payload to search for it."""
 _OVERHEAD_BYTES: Final = 400
-"""About what an entry takes beside its payload and its frame."""
+"""About what an entry takes in memory beside its payload, frame and task."""
 
 
 class _Ready(NamedTuple):
@@ -27,7 +26,7 @@ class _Ready(NamedTuple):
 
 
 class ReadyReplies:
-    """Frames by the payload of the request that they answer, the oldest dropped first."""
+    """Reply frames by the payload of their request; the oldest are dropped first."""
 
     def __init__(
         self, view: View, owner_of: Callable[[Task], Owner | None], bytes_max: int
@@ -63,11 +62,11 @@ class ReadyReplies:
             self._bytes -= _cost(oldest, self._ready.pop(oldest))
 
     def forget(self) -> None:
-        """Drop everything."""
+        """Drop all replies."""
         self._ready.clear()
         self._bytes = 0
 
 
 def _cost(payload: bytes, ready: _Ready) -> int:
-    # The task may be nowhere else any more.
+    # Count the task's body: the view may have dropped it, and then this entry alone holds it.
     return len(payload) + len(ready.frame) + len(ready.task.body) + _OVERHEAD_BYTES

@@ -1,7 +1,7 @@
-"""The tick: finds stalls of the daemon, judges who is silent, enforces the other deadlines.
+"""The tick: finds stalls of the daemon, judges silent owners, enforces the other deadlines.
 
-Nobody is judged before everything that had arrived from them by then was read: what waits in a
-socket may be the sign of life that is missed.
+No owner is judged before all bytes that its socket held at the deadline were read: the missing sign
+of life may be among them.
 """
 
 from typing import Final, Protocol
@@ -20,7 +20,7 @@ from taskdashd.server.link import Unread
 TICK_S: Final = 0.25
 """The tick comes at least so often."""
 _TICK_MIN_S: Final = 0.04
-"""Deadlines that are closer together share a tick: it is cheaper, and no one is early for it."""
+"""Deadlines closer together than this share a tick, the later one's: none is judged early."""
 _MORE_S: Final = 0.001
 _LOOK_AGAIN_S: Final = 0.02
 _CLOSE_LATER_S: Final = 0.2
@@ -31,23 +31,23 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class Sockets(Protocol):
-    """The connections' sockets, as far as they are looked at here."""
+    """The operations of the TCP door that the tick needs."""
 
     def expire(self, serial: int, error: ServerError) -> None:
-        """End the connection of a session for a reason, once what it has asked is answered."""
+        """End the connection of a session for a reason, once its requests are answered."""
 
     def check_deadlines(self) -> float | None:
-        """End what has taken too long; returns the seconds until the next deadline."""
+        """End connections past a deadline; returns the seconds until the next one."""
 
     def forget_replies(self) -> None:
-        """Drop the replies that are kept for whoever asks the same again."""
+        """Drop the cached replies."""
 
 
 class Inputs(Protocol):
-    """What has come in by the connections' sockets."""
+    """The state of the connections' input."""
 
     def unread(self, serial: int) -> Unread | None:
-        """Say what of a session's input was read and what waits; None if it is gone."""
+        """Say how much of a session's input was read and waits; None if its link is gone."""
 
 
 class Supervisor:
@@ -69,10 +69,10 @@ class Supervisor:
         self._inputs = inputs
         self._judges = True
         self._must_read: WeakKeyDictionary[Due, int] = WeakKeyDictionary()
-        """Up to which byte the input of a candidate must be read before it is judged."""
+        """How many bytes of a candidate's input must have been read before it is judged."""
 
     def stop_judging(self) -> None:
-        """Shut nobody down any more: a daemon that stops reads no signs of life."""
+        """Shut no task down any more: a daemon that is stopping reads no signs of life."""
         self._judges = False
 
     async def run(self) -> None:
@@ -106,20 +106,20 @@ class Supervisor:
         return max(_TICK_MIN_S, min(waits)) if all_judged else _MORE_S
 
     def _judge_some(self) -> bool:
-        """Judge who is due; False if some must wait for the next tick."""
+        """Judge the candidates that are due; False if some must wait for the next tick."""
         judged = 0
         dead: list[Lease] = []
         silent: list[Owner] = []
         for entry in self._liveness.due(self._core.clock.now()):
             if isinstance(entry, Owner):
-                # People wait for the news of tasks; nobody waits for a socket to be closed.
+                # Shut tasks down first: people wait for that news, and nobody for a closed socket.
                 silent.append(entry)
                 continue
             judged += len(entry.tasks)
             if self._is_dead(entry):
                 dead.append(entry)
             if judged >= _JUDGED_AT_ONCE:
-                # The sockets must not wait for them all.
+                # Leave the rest for the next tick: the sockets must not wait for a mass death.
                 break
         self._deaths.shut_down(dead)
         for owner in silent:
@@ -130,7 +130,7 @@ class Supervisor:
         return judged < _JUDGED_AT_ONCE
 
     def _is_dead(self, entry: Due) -> bool:
-        """Judge one entry; unless it is dead, it is looked at again later."""
+        """Tell whether a candidate is dead; if not, have `Liveness` name it again later."""
         liveness, now = self._liveness, self._core.clock.now()
         owner = entry if isinstance(entry, Owner) else entry.owner
         if owner.is_open and self._may_have_spoken(entry, owner):

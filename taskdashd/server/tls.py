@@ -1,8 +1,7 @@
-"""TLS on a socket that does not block: bytes from the kernel in, bytes of the peer out.
+"""TLS on a non-blocking socket, with the methods that the poller needs of a socket.
 
-It has what the poller needs of a socket. The TLS itself is done in memory (`ssl.MemoryBIO`), so
-that it is known how many bytes were read from the kernel, and nothing hides in a buffer that epoll
-does not know of.
+TLS is done in memory (`ssl.MemoryBIO`): so the number of bytes read from the kernel is known, and
+no decrypted input hides in a buffer that epoll cannot see.
 """
 
 import socket
@@ -48,7 +47,7 @@ class TlsContext:
 
     @property
     def context(self) -> ssl.SSLContext:
-        """What is in force now."""
+        """The context for connections accepted from now on."""
         return self._context
 
 
@@ -63,7 +62,7 @@ class TlsSocket:
         self.established = False
         """Whether the handshake is done."""
         self.raw_bytes_in = 0
-        """Read from the kernel."""
+        """Encrypted bytes read from the kernel so far."""
         self.setblocking, self.setsockopt = sock.setblocking, sock.setsockopt
         self.fileno, self.close = sock.fileno, sock.close
 
@@ -82,10 +81,10 @@ class TlsSocket:
         return None
 
     def recv(self, _size: int) -> bytes:
-        """Give what the peer sent, nothing where it has ended.
+        """Give decrypted bytes from the peer; none where the peer has closed its side.
 
-        Raises `BlockingIOError` where more bytes must come first, `ssl.SSLError` for what is no
-        good TLS, and `OSError`.
+        Raises `BlockingIOError` where more bytes must come first, `ssl.SSLError` for invalid TLS,
+        and `OSError`.
         """
         while True:
             raw = self._sock.recv(_RAW_BYTES)
@@ -96,7 +95,7 @@ class TlsSocket:
             try:
                 data = self._read()
             finally:
-                # The peer's half of the handshake, or an alert that says why there is none.
+                # Send our part of the handshake, or the alert that says why it failed.
                 self._flush()
             if data is not None:
                 return data
@@ -116,7 +115,10 @@ class TlsSocket:
         return b"".join(pieces)
 
     def send(self, data: bytes) -> int:
-        """Take all of the data, and give the kernel what it takes; see `has_unsent`."""
+        """Encrypt all of the data and send what the kernel takes; `has_unsent` tells of the rest.
+
+        Raises `BlockingIOError`, with nothing taken, while bytes of an earlier call are unsent.
+        """
         self._flush()
         if self._unsent:
             raise BlockingIOError
@@ -135,9 +137,9 @@ class TlsSocket:
             self._unsent = self._unsent[sent:]
 
     def shutdown(self, how: int) -> None:
-        """Say that no more will come, in TLS and below it."""
+        """End the sending side, in TLS (close_notify) and of the socket."""
         if self.established:
-            # It would wait for the peer's answer, which we do not need.
+            # `unwrap` raises for want of the peer's close_notify, which the daemon does not need.
             with suppress(ssl.SSLError):
                 self._tls.unwrap()
             self._flush()
