@@ -1,6 +1,6 @@
 """The HTTP and websocket face: the same operations, for browsers and scripts. No rules of its own.
 
-HTTP is h11's and websockets are wsproto's, both without I/O. What drives them here is small, for a
-Pi serves hundreds of boards: a change is encoded once for all who may see it, and each gets the
+h11 does the HTTP and wsproto the websockets, both without I/O; the code here drives them. A Pi
+serves hundreds of boards: so a change is encoded once, and all boards that may see it are sent the
 same bytes.
 """

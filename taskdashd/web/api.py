@@ -1,4 +1,4 @@
-"""Operations over HTTP: what is done, and how an errid is said in HTTP's own words."""
+"""Operations over HTTP: running a request, and the HTTP status of its outcome."""
 
 from http import HTTPStatus
 from typing import Final
@@ -20,12 +20,12 @@ STATUSES: Final = {
     1004: HTTPStatus.CONFLICT,
     1005: HTTPStatus.TOO_MANY_REQUESTS,
 }
-"""By errid."""
+"""HTTP statuses by errid."""
 ANSWER_S: Final = 60.0
 
 
 async def ask(asked: Asked, session: Session, runner: Runner) -> Outcome[Result]:
-    """Do a request, and wait for what it comes to."""
+    """Run a request and wait for its outcome, for `ANSWER_S` at most."""
     done = trio.Event()
     outcomes: list[Outcome[Result]] = []
 
@@ -40,7 +40,7 @@ async def ask(asked: Asked, session: Session, runner: Runner) -> Outcome[Result]
 
 
 def status_of(outcome: Outcome[Result], session: Session) -> HTTPStatus:
-    """Say how an outcome is called in HTTP."""
+    """Give the HTTP status of an outcome."""
     if isinstance(outcome, AuthError) and session.identity is None:
         return HTTPStatus.UNAUTHORIZED
     return STATUSES[outcome.errid] if isinstance(outcome, ServerError) else HTTPStatus.OK

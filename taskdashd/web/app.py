@@ -1,4 +1,4 @@
-"""What is at which path, who asks, and what every answer says about itself."""
+"""Routes by path, the identity behind a request, and the headers that every answer carries."""
 
 from dataclasses import replace
 from http import HTTPStatus
@@ -39,7 +39,7 @@ _KINDS: Final[dict[HTTPStatus, type[ServerError]]] = {
     HTTPStatus.TOO_MANY_REQUESTS: Busy,
 }
 SAFE: Final[Headers] = [
-    # Nothing but our own files runs or is shown, and nobody frames us.
+    # Only the daemon's own files run and are shown, and no page may frame the board.
     (
         "content-security-policy",
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
@@ -94,10 +94,10 @@ class App:
         self._files = files
         self._description = description
         self._noted: dict[tuple[str, str], float] = {}
-        """When a token's sign-in from an address was last noted."""
+        """By token name and address: when the last sign-in was noted, in seconds of the clock."""
 
     async def respond(self, request: Request) -> Response:
-        """Answer a request. Raises `Refused`, but for the API, which speaks JSON alone."""
+        """Answer a request. Raises `Refused`, but under the API's paths answers in JSON instead."""
         try:
             return await self._respond(request)
         except Refused as error:
@@ -131,7 +131,7 @@ class App:
         return found
 
     def _about(self, request: Request) -> dict[str, Any]:
-        """Say what a page must know before anybody has signed in, and who has."""
+        """Give the facts that a page needs before a sign-in, and who has signed in."""
         session, _ = self._session(request)
         may_ask = session.may_ask()
         session.give_back()
@@ -172,7 +172,7 @@ class App:
             waiting_bytes_max=limits.watch_buffer,
             write_timeout_s=limits.write_timeout,
         )
-        # Known from now on: who is signed out while the answer is on its way is told so too.
+        # Enter before the handshake is sent: a sign-out meanwhile must close this board too.
         self._viewers.enter(sock, held)
         try:
             with trio.move_on_after(limits.write_timeout) as sending:
@@ -190,7 +190,7 @@ class App:
         try:
             kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind != "application/json":
-                # A form of a foreign page can have any other, without asking first (CORS).
+                # A foreign page's form can send other types without a preflight (CORS).
                 raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/json")
             fields = strictjson.loads_object(request.body)
             asked = self._runner.parse(request.path.removeprefix(API), fields)
@@ -246,7 +246,7 @@ class App:
         return replace(response, headers=[*response.headers, ("set-cookie", value)])
 
     def _session(self, request: Request) -> tuple[Session, Held | None]:
-        """Say as whom a request is done: by its token, or its cookie, or as nobody yet."""
+        """Open a request's session, with the identity of its token or cookie, or with none yet."""
         session = self._core.sessions.visit(request.peer)
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
@@ -272,7 +272,7 @@ class App:
         return session, held
 
     def _note(self, identity: Identity, address: str) -> None:
-        """Note a token's sign-in: once a day for each address, for it comes with each request."""
+        """Note a token's sign-in once a day for each address: a token comes with each request."""
         key, now = (identity.name, address), self._core.clock.now()
         if now - self._noted.get(key, -_NOTED_S) < _NOTED_S:
             return

@@ -1,4 +1,4 @@
-"""The cookie by which a browser comes back as whom it has signed in."""
+"""The signed cookie by which a browser's requests count as those of the person signed in."""
 
 import base64
 import hashlib
@@ -13,12 +13,12 @@ NAME: Final = "taskdash"
 FILE_NAME: Final = "web.key"
 _KEY_BYTES: Final = 32
 _AGE_S: Final = 400 * 86400
-"""The longest that browsers keep one (RFC 6265bis, 5.5); a sign-in ends when it is ended."""
+"""The longest that browsers keep a cookie (RFC 6265bis, 5.5): sign-ins end at the daemon."""
 _CHARACTERS_MAX: Final = 1024
 
 
 class Held(NamedTuple):
-    """What a browser holds: whose sign-in, and what proves it."""
+    """The content of a cookie: whose sign-in, and the secret that proves it."""
 
     person: str
     secret: str
@@ -45,8 +45,8 @@ def write(held: Held, key: bytes, *, secure: bool) -> str:
 
 
 def read(header: str, key: bytes) -> Held | None:
-    """Give what a Cookie header holds; None where it is not ours, or was changed."""
-    # The cookies of others on this host may hold anything: they are not looked at.
+    """Give the sign-in of a Cookie header; None where there is none, or its signature is wrong."""
+    # Skip cookies of other programs on this host: they may hold anything.
     ours = [one.strip() for one in header.split(";") if one.strip().startswith(f"{NAME}=")]
     found = [held for one in ours if (held := _read(one.removeprefix(f"{NAME}="), key))]
     return found[0] if found else None

@@ -1,4 +1,4 @@
-"""The board's own files, read once, each with its fingerprint and packed."""
+"""The board's static files, read once, each with its ETag and gzipped."""
 
 import gzip
 import hashlib
@@ -31,14 +31,14 @@ class File(NamedTuple):
 
 
 class Files:
-    """All of them, by their path in a URL."""
+    """All static files, by their path in a URL."""
 
     def __init__(self, known: Mapping[str, File]) -> None:
         self._known = known
 
     @classmethod
     def read(cls) -> Self:
-        """Read them all, and pack those that are worth it."""
+        """Read all static files, and gzip those that are large enough."""
         known: dict[str, File] = {}
         for entry in (resources.files("taskdashd.web") / "static").iterdir():
             kind = _TYPES.get(entry.name.rpartition(".")[2])
@@ -48,12 +48,12 @@ class Files:
         return cls(known)
 
     def find(self, request: Request) -> Response | None:
-        """Give a file, or that it has not changed; None where there is none."""
+        """Give a file, or 304 if the browser has it; None where the path names none."""
         file = self._known.get(request.path)
         if file is None:
             return None
-        # Always asked for, seldom sent: a new version of the daemon is seen at once.
-        # The tag is weak, for packed and plain are the same to whoever reads them.
+        # no-cache: a browser asks each time and mostly gets a 304, so that it never runs a mix of
+        # old and new files after an upgrade. The tag is weak: it names gzipped and plain bytes.
         headers = [("etag", f"W/{file.etag}"), ("cache-control", "no-cache")]
         headers += [("content-type", file.kind), ("vary", "accept-encoding")]
         known = request.headers.get("if-none-match", "").split(",")

@@ -1,4 +1,4 @@
-"""Websocket frames that may go to many: what a server sends is not masked (RFC 6455, 5.1)."""
+"""Websocket frames for many boards: a server's are not masked (RFC 6455, 5.1), so all alike."""
 
 from typing import Final
 
@@ -10,5 +10,5 @@ _ENCODER: Final = Connection(ConnectionType.SERVER)
 
 
 def text_frame(message: bytes) -> bytes:
-    """Give a text message as a frame."""
+    """Encode a text message as a frame."""
     return _ENCODER.send(TextMessage(message.decode()))

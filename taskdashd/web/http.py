@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection: h11 does the protocol, this its input, output and deadlines."""
+"""One HTTP/1.1 connection: h11 does the protocol, this module its I/O and deadlines."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -18,13 +18,13 @@ _LINGER_S: Final = 1.0
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 GONE: Final = (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError, OSError)
-"""The peer is there no more, or does not read: there is nobody left to be told."""
+"""Errors of a peer that is gone or does not read: no answer can reach it."""
 
 Headers = list[tuple[str, str]]
 
 
 class Refused(Exception):
-    """A request is answered with an error of HTTP; the message says why."""
+    """Raised to answer a request with an HTTP error; the message says why."""
 
     def __init__(self, status: HTTPStatus, why: str, *headers: tuple[str, str]) -> None:
         super().__init__(why)
@@ -41,16 +41,16 @@ class Request:
     path: str
     query: str
     headers: dict[str, str]
-    """By their names in lower case; of several that are alike, the last."""
+    """By name in lower case; of a repeated header the last, of Cookie all, joined."""
     body: bytes
     address: str
-    """Where it comes from, without the port."""
+    """The peer's IP address, without the port."""
     peer: str
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What is answered."""
+    """An answer; `content-length` is added as it is sent."""
 
     status: HTTPStatus
     body: bytes = b""
@@ -59,20 +59,20 @@ class Response:
 
 Respond = Callable[[Request], Awaitable[Response]]
 Upgrade = Callable[[Request, trio.abc.Stream, bytes], Awaitable[None]]
-"""Go on with a stream as a websocket, given what was read past the request; refuses with
+"""Serves a stream as a websocket from here on; the bytes are those read past the request. Raises
 `Refused`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """In seconds."""
+    """Timeouts in seconds: for reading a request, and for sending an answer."""
 
     request: float
     write: float
 
 
 class _Connection(h11.Connection):
-    """One that remembers whether the answer is to have no body."""
+    """Remembers whether the request was HEAD, whose answer must have no body."""
 
     is_answer_to_head = False
 
@@ -87,7 +87,7 @@ async def serve(
     respond: Respond,
     upgrade: Upgrade,
 ) -> None:
-    """Answer requests until either side ends the connection; `always` is said with each answer."""
+    """Answer requests until either side ends the connection, all with the headers `always`."""
     connection = _Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES_MAX)
     idle_s = deadlines.request
     while True:
@@ -126,14 +126,14 @@ async def serve(
 
 
 def refusal(error: Refused) -> Response:
-    """Give the answer that says why."""
+    """Give the plain-text answer that says why."""
     text = f"{error.status.value} {error.status.phrase}: {error.why}\n"
     headers = [("content-type", "text/plain; charset=utf-8"), ("cache-control", "no-store")]
     return Response(error.status, text.encode(), [*headers, *error.headers])
 
 
 async def _linger(stream: trio.abc.Stream) -> None:
-    """Let the peer read the answer before the connection goes: what it still sends is dropped."""
+    """Drain the input before closing: unread input would send a reset and destroy the answer."""
     with trio.move_on_after(_LINGER_S), suppress(trio.BrokenResourceError):
         if isinstance(stream, trio.abc.HalfCloseableStream):
             await stream.send_eof()
@@ -175,7 +175,7 @@ async def _read(
     headers: dict[str, str] = {}
     for raw_name, raw_value in head.headers:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-        # Cookies may come in several (RFC 9113, 8.2.3); of anything else the last counts.
+        # Join Cookie headers, which may be split (RFC 9113, 8.2.3); of any other the last counts.
         both = name == "cookie" and name in headers
         headers[name] = f"{headers[name]}; {value}" if both else value
     body = bytearray()
@@ -200,7 +200,7 @@ async def _send(
     if response.status is not HTTPStatus.NOT_MODIFIED:
         headers.append(("content-length", str(len(response.body))))
     if connection.their_state not in (h11.DONE, h11.IDLE):
-        # Of a body that was too large, the rest is not read.
+        # Close: the unread rest of a body that was too large is no next request.
         headers.append(("connection", "close"))
     status = response.status
     head = h11.Response(status_code=status.value, headers=headers, reason=status.phrase)

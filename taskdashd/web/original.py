@@ -16,19 +16,19 @@ from taskdash_protocol.statuses import UNCLAIMED
 from taskdashd.web.http import Headers, Request, Response
 
 Ask = Callable[[Asked], Awaitable[Any]]
-"""Do a request as whoever asks; gives a result or a `ServerError`."""
+"""Runs a request with the asker's identity; gives a result or a `ServerError`."""
 
 ROWS_MAX: Final = 1000
-"""In an answer; the original has no pages."""
+"""Tasks in an answer, at most: the original API cannot ask for a next page."""
 
-# The words of this API alone; over TCP 1002 means that no task has the id.
+# The errmsg texts of this API alone; over TCP 1002 means that no task has the id.
 _ERRMSG: Final = {1000: "请求格式不正确", 1001: "数据库存储失败", 1002: "数据库查询失败"}
 _NOT_TOLD: Final = ("EditInfo", "Name")
-"""What services say of tasks, and that API does not."""
+"""Fields that services send, and that the original API never answered with."""
 
 
 async def answer(request: Request, ask: Ask) -> tuple[Response, Asked | None]:
-    """Answer; gives too what was asked, for whoever signs in gets a cookie."""
+    """Answer a request; gives the parsed request too, by which the caller sets a cookie."""
     try:
         asked = _understood(request)
     except BadRequest as error:
@@ -39,7 +39,7 @@ async def answer(request: Request, ask: Ask) -> tuple[Response, Asked | None]:
     if isinstance(asked, Query):
         return _tasks(result), asked
     if isinstance(asked, Login) and "confirm" in result:
-        # The pages of the original know no second question.
+        # Confirm at once: the original's pages cannot ask the person a second question.
         result = await ask(Login(asked.user, asked.name, asked.password, result["confirm"]))
         if isinstance(result, ServerError):
             return _failed(result), asked
@@ -102,5 +102,5 @@ def _failed(error: ServerError) -> Response:
 
 def _response(body: bytes, kind: str) -> Response:
     headers: Headers = [("content-type", kind), ("cache-control", "no-store")]
-    # Always 200, as those pages look at the body alone.
+    # Always 200: the original's pages look at the body alone.
     return Response(HTTPStatus.OK, body, headers)

@@ -1,7 +1,7 @@
-"""Which pages may ask: our own, and those that the operator names.
+"""Checks of Origin and Host: only the board's pages, and those that the operator names, may ask.
 
-The name under which a browser reached us is checked too: else a foreign page could have its own
-name lead to our address (DNS rebinding), and be taken for ours.
+Host is checked too: otherwise a foreign page could point its own name at the daemon's address (DNS
+rebinding), and its Origin would equal its Host.
 """
 
 import ipaddress
@@ -22,7 +22,7 @@ class Origins:
         self._hosts |= {urlsplit(origin).hostname or "" for origin in self._allowed}
 
     def check_host(self, request: Request) -> None:
-        """Raise `Refused` where the browser reached us by a name that is not ours."""
+        """Raise `Refused` where Host is neither an address nor a name of this daemon."""
         host = request.headers.get("host", "")
         try:
             name = urlsplit(f"//{host}").hostname or ""
@@ -33,7 +33,7 @@ class Origins:
             raise Refused(HTTPStatus.MISDIRECTED_REQUEST, why)
 
     def check_origin(self, request: Request) -> None:
-        """Raise `Refused` where a foreign page asks. No page at all (a script) is none."""
+        """Raise `Refused` where a foreign page asks. A script sends no Origin, and may ask."""
         origin = request.headers.get("origin")
         if origin is None or origin.lower() in self._allowed:
             return

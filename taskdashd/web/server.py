@@ -39,7 +39,7 @@ class Certificate(Protocol):
 
     @property
     def context(self) -> ssl.SSLContext:
-        """What is in force now."""
+        """The context for connections accepted from now on."""
 
 
 class Server:
@@ -125,7 +125,7 @@ class Server:
 
 
 def _alone(response: http.Response) -> bytes:
-    """Write an answer to a request that is not read."""
+    """Encode an answer without h11, which would have to read the request first."""
     status = response.status
     head = f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\n"
     head += f"Retry-After: 5\r\nContent-Length: {len(response.body)}\r\n\r\n"

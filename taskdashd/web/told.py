@@ -1,4 +1,4 @@
-"""What boards are told of a change: encoded once, however many look."""
+"""A change as boards are told of it: encoded once, however many boards are open."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from taskdashd.domain.access import Sight
 
 
 class Step:
-    """A change, with what it takes to know who sees it; each part is made once, if at all."""
+    """A change with the task after and before; each is parsed and encoded once, if at all."""
 
     __slots__ = ("_after", "_before", "_gone", "_new", "_old", "_told", "kind", "rev")
 
@@ -22,9 +22,9 @@ class Step:
         self._gone = b""
 
     def told(self, sight: Sight | None) -> bytes | None:
-        """Give what somebody is told of it; None where it is nothing to them.
+        """Give the change as JSON for a sight; None where it sees the task neither way.
 
-        A task that they saw and do not see any more is `gone`.
+        A task that the sight saw before the change and does not see after it is told as `gone`.
         """
         if sight is None or sight.sees(self._fields()):
             if not self._told:

@@ -1,4 +1,4 @@
-"""Whose boards are open, and by which sign-in: who is signed out loses theirs at once."""
+"""The open boards and their sign-ins: a board ends at once when its sign-in or token does."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,7 +14,7 @@ from taskdashd.web.socket import Socket
 
 
 class Viewers(Following):
-    """The sockets of open boards, each with the cookie that it came with; None is a token's."""
+    """The sockets of open boards, each with its cookie's content; None where a token opened it."""
 
     def __init__(self, identities: Identities, boards: Boards) -> None:
         self._identities = identities
@@ -22,11 +22,11 @@ class Viewers(Following):
         self._sockets: dict[Socket, Held | None] = {}
 
     def enter(self, sock: Socket, held: Held | None) -> None:
-        """Know a board from now on."""
+        """Add a board."""
         self._sockets[sock] = held
 
     def leave(self, sock: Socket) -> None:
-        """Forget a board."""
+        """Remove a board."""
         del self._sockets[sock]
         self._boards.leave(sock)
 
@@ -42,7 +42,7 @@ class Viewers(Following):
             sock.end(CloseReason.GOING_AWAY, "the daemon is being stopped")
 
     def kept(self, records: Sequence[Record]) -> None:
-        """End the boards of those who were signed out; take the others for what they are now."""
+        """End the boards of people who were signed out; give the others their new rights."""
         changed = {record.key for record in records if record.kind == PERSON}
         for sock, held in list(self._sockets.items()):
             if held is None or held.person not in changed:
