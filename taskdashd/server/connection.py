@@ -188,7 +188,7 @@ class Connection:
         # daemon that a closed connection's memory would stay for hours.
         self._touched = lambda _connection: None
 
-    # What the feed asks (Subscriber)
+    # Called by the feed (Subscriber)
 
     def deliver(self, watch: int, events: Sequence[Event]) -> None:
         """Take events; a watcher that does not read is cut off."""
