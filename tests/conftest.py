@@ -64,6 +64,6 @@ def bounded(text: str) -> str:
 
 @pytest.fixture
 def seconds(request: pytest.FixtureRequest) -> float | None:
-    """How long a test is to go on that can go on for any time; None if nobody said."""
+    """The seconds for which a test of any length is to go on; None if nobody said."""
     given: float | None = request.config.getoption("--seconds")
     return given

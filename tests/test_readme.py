@@ -1,4 +1,4 @@
-"""What the README shows is what happens."""
+"""The README's example, links and main command work as shown."""
 
 import os
 import re
@@ -15,7 +15,7 @@ README = (ROOT / "README.md").read_text()
 
 
 def test_the_python_example_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """As printed, but for the port."""
+    """The example runs as printed, but for the port."""
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert len(code.splitlines()) <= 12
     with running_daemon(tmp_path) as daemon:
@@ -24,7 +24,7 @@ def test_the_python_example_runs(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_every_link_leads_somewhere() -> None:
-    """In the README and in the documents."""
+    """Links in the README and in the documents lead to files that exist."""
     for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))):
         for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
             assert (page.parent / link).exists(), f"{page.name}: {link}"

@@ -47,7 +47,7 @@ def frame(operation: str, number: int, *, seq: bool) -> bytes:
 
 
 def batches(operation: str, first: int, *, seq: bool = False) -> list[bytes]:
-    """Prepare what each connection sends in one go, one connection after the other."""
+    """Prepare the bytes that each connection sends in one go, a batch for each connection."""
     numbers = range(first, first + REQUESTS)
     if operation != "Register":
         numbers = range(REQUESTS)
@@ -63,7 +63,7 @@ def answer(world: World, peers: list[Peer], sent: list[bytes]) -> None:
 
 
 def reference(sent: list[bytes]) -> None:
-    """Do what no server can do without, in plain Python over the same libraries."""
+    """Do the least work that any server must do, in plain Python over the same libraries."""
     for data in sent:
         at, out = 0, []
         while at < len(data):
@@ -88,7 +88,7 @@ def main(library: str, directory: str) -> None:
     world = World(Path(directory))
     peers = [world.connect(f"peer {number}") for number in range(CONNECTIONS)]
     for peer in peers:
-        # A socket would take the bytes; what is in them is the business of other tests.
+        # Drop the output, as a socket would take it: other tests look at what is in it.
         peer.take = lambda _data: None  # type: ignore[method-assign]
     answer(world, peers, batches("Register", 0))
     registers = batches("Register", REQUESTS)

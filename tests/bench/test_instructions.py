@@ -1,7 +1,7 @@
-"""A guard against slow decay: how many instructions a request takes, not how many seconds.
+"""A guard against slow decay: it counts instructions of a request, not seconds.
 
-Counts are the same on a busy machine. What they are compared with is counted in the same run, so
-that another build of Python or of a library moves both.
+Instruction counts are the same on a busy machine. They are compared with a reference counted in the
+same run, so that another build of Python or of a library moves both.
 """
 
 import os
@@ -26,7 +26,7 @@ def counts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
     library = directory / "counted.so"
     subprocess.run(["cc", "-O2", "-shared", "-o", library, HERE / "counted.c"], check=True)
     (directory / "data").mkdir()
-    # Hashes of strings decide how dicts collide.
+    # Fix the hash seed: it decides how dicts of strings collide, and so the counts.
     env = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": str(HERE.parent)}
     command = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--quiet"]
     command += [f"--callgrind-out-file={directory}/out"]
@@ -45,7 +45,7 @@ def counts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
 def test_a_request_takes_no_more_instructions_than_it_did(
     counts: dict[str, int], path: str
 ) -> None:
-    """A fifth more on any hot path is a fault."""
+    """A hot path that takes a fifth more instructions than recorded is a fault."""
     times = counts[path] / counts["reference"]
     print(f"{path}: {times:.3f} times the reference")
     assert times <= KNOWN[path] * TOO_MUCH, f"{times:.2f} times the reference, was {KNOWN[path]}"

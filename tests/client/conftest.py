@@ -1,4 +1,4 @@
-"""What several tests of the client begin with."""
+"""Fixtures that the tests of the client share."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -28,22 +28,22 @@ class SimulatedClient:
         self.peer: Peer | None = None
         self.reachable = True
         self.deaf = False
-        """Whether what the daemon says does not arrive."""
+        """Whether bytes from the daemon are lost on their way."""
 
     def say(self, task_id: str, replaces: bool = False, **fields: Any) -> list[Outcome]:
-        """Say something of a task; the list that is given holds the outcome once it is known."""
+        """Say fields of a task; the list given back holds the outcome once it is known."""
         outcome: list[Outcome] = []
         write = checked_write(task_id, fields, outcome.append, replaces=replaces)
         self.session.hold(task_id, write, self.world.time)
         return outcome
 
     def mention(self, task_id: str, **fields: Any) -> None:
-        """Say something without waiting for the outcome."""
+        """Say fields of a task without waiting for the outcome."""
         write = checked_write(task_id, fields, None, replaces=False)
         self.session.hold(task_id, write, self.world.time)
 
     def pump(self) -> None:
-        """Do all that can be done now."""
+        """Carry bytes both ways until neither side has more, then run the hooks."""
         while self._step():
             self.world.drain()
         effects, self.session.effects = self.session.effects, []
@@ -103,6 +103,6 @@ def found(world: World, task_id: str) -> dict[str, Any]:
 
 
 def back(client: SimulatedClient) -> None:
-    """Let the time pass after which it tries again."""
+    """Let the backoff pass, after which the client connects again."""
     client.world.time = max(client.world.time, client.session.retry_at)
     client.pump()

@@ -74,7 +74,7 @@ def test_a_busy_event_loop_starves_no_heartbeat(daemon: RunningDaemon, run: Run)
                 event = watch.next(5)
                 assert event is not None
                 assert event.task["status"] == "running"
-                # Blocks this loop, on purpose, and waits for what must not come.
+                # Block this loop on purpose, waiting for a shutdown event that must not come.
                 assert watch.next(1.8) is None
                 await dash.update("busy", status="finish")
 
@@ -109,7 +109,7 @@ async def cancel_when_started(dash: aio.Client) -> None:
 def test_an_exception_ends_the_task_as_failed_and_a_cancellation_as_cancelled(
     daemon: RunningDaemon, run: Run
 ) -> None:
-    """Also while the task's own scope is being cancelled."""
+    """The last status is written even while the task's own scope is being cancelled."""
 
     async def main() -> None:
         async with aio.connect(daemon.url) as dash:
@@ -126,7 +126,7 @@ def test_an_exception_ends_the_task_as_failed_and_a_cancellation_as_cancelled(
 
 
 def test_a_daemon_that_is_not_there_is_said_to_be_unreachable(run: Run) -> None:
-    """At once; and a silent one after the timeout."""
+    """A refused connection is reported at once, a silent daemon after the timeout."""
 
     async def main() -> None:
         with pytest.raises(taskdash.ConnectionError, match="refused"):
@@ -137,7 +137,7 @@ def test_a_daemon_that_is_not_there_is_said_to_be_unreachable(run: Run) -> None:
 
 
 def test_hooks_run_on_the_loop(tmp_path: Path, run: Run) -> None:
-    """Where they may touch what belongs to it."""
+    """Hooks run on the loop's thread, so they may touch objects that belong to it."""
     called: list[tuple[str, int]] = []
 
     def hook(name: str) -> Callable[..., None]:

@@ -33,7 +33,7 @@ from taskdash_protocol.families.tasks import Find
 from taskdash_protocol.frames import TASKDASH, Decoder
 from taskdashd.testing import World
 
-# It fits a frame, and no task with all that the daemon adds: only the daemon can refuse it.
+# Text that fits a frame, but not with all that the daemon adds: only the daemon refuses it.
 TOO_LARGE = "x" * ((1 << 20) - 700)
 HELLO = {"server": "fake", "heartbeat_timeout": 30, "heartbeat_interval": 10}
 
@@ -133,7 +133,7 @@ def test_an_update_of_the_timeout_in_doubt_is_not_taken_for_done(
 
 @pytest.mark.parametrize("value", [Path("/x"), {1, 2}, "\udc80", 2**64])
 def test_what_cannot_be_written_as_json_is_refused_at_the_call(value: object) -> None:
-    """Not in the client's thread, which would die of it, nor with the task stuck for ever."""
+    """Such a value would kill the client's thread later, or leave the task stuck for ever."""
     with pytest.raises(taskdash.BadRequest):
         checked_write("a", {"field": value}, None, replaces=False)
 
@@ -153,7 +153,7 @@ def test_a_request_that_cannot_be_written_as_json_does_not_end_the_session() -> 
 def test_a_write_above_the_daemons_frame_limit_is_refused_once(
     world: World, client: SimulatedClient
 ) -> None:
-    """It must not break the connection of every other task again and again, for ever."""
+    """Sent again and again, it would break the connection of every other task, for ever."""
     outcome = client.say("a", replaces=True, name="n", status="running", log="x" * (2 << 20))
     client.pump()
     for _ in range(5):
@@ -180,7 +180,7 @@ def test_a_word_after_the_end_does_not_hold_the_task_for_ever(
 def test_a_task_taken_over_by_update_is_beaten_for_as_its_own_timeout_asks(
     world: World, client: SimulatedClient
 ) -> None:
-    """Its heartbeat_timeout was set by whoever registered it; it must not die in our hands."""
+    """The first owner's heartbeat_timeout still holds: beats at our own would come too late."""
     world.connect("first").ask("Register", id="a", name="n", status="running", heartbeat_timeout=2)
     client.say("a", description="mine now")
     client.pump()
@@ -229,7 +229,7 @@ def test_a_bad_write_takes_no_good_one_with_it(world: World, client: SimulatedCl
 def test_a_stall_of_the_network_shorter_than_the_daemons_timeout_is_noticed(
     world: World, client: SimulatedClient
 ) -> None:
-    """A task with a short timeout that died of it comes back, though the connection stands."""
+    """A task that died of the stall, by a short timeout, comes back on the same connection."""
     begin(client, "long")
     begin(client, "short", heartbeat_timeout=2)
     peer = client.peer
@@ -257,7 +257,7 @@ def test_a_daemon_that_throws_us_out_at_once_is_not_besieged(client: SimulatedCl
 
 
 class Wire:
-    """Greets a session and answers it."""
+    """The daemon's side of a session: greets it, and answers as a test says."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -276,7 +276,7 @@ def begun(session: Session, task_id: str) -> None:
 
 
 def test_ten_thousand_tasks_leave_room_for_calls() -> None:
-    """What the client itself asks for its tasks does not count as calls of the program."""
+    """Requests that the client makes for its tasks do not count as calls of the program."""
     session = Session("x")
     for number in range(10_001):
         begun(session, f"t{number}")
@@ -315,7 +315,7 @@ def test_a_watch_that_a_busy_daemon_refuses_to_resume_is_asked_for_again() -> No
 
 
 def test_drain_waits_only_for_what_was_said_before_it() -> None:
-    """Other threads that go on talking must not keep it from ever returning."""
+    """Other threads that go on writing must not keep drain from ever returning."""
     session = Session("x")
     wire = Wire(session)
     begun(session, "mine")
@@ -365,7 +365,7 @@ def nowhere() -> Iterator[str]:
 
 
 class FakeDaemon:
-    """Answers each request by what a function gives: a body, bytes, or None for silence."""
+    """Answers each request with what a function gives: a body, bytes, or None for silence."""
 
     def __init__(self, answer: Callable[[str, int], dict[str, Any] | bytes | None]) -> None:
         self._answer = answer
@@ -436,7 +436,7 @@ def test_a_hook_may_call_the_client(daemon: RunningDaemon) -> None:
 
 
 def test_a_hook_that_takes_long_stops_no_heartbeat(tmp_path: Path) -> None:
-    """The thread that beats does not run the program's code."""
+    """The thread that sends heartbeats does not run the program's code."""
     release = threading.Event()
     with running_daemon(tmp_path, heartbeat_timeout=0.6) as daemon:
         with (
@@ -490,7 +490,7 @@ def test_a_program_with_many_open_files_reconnects(nowhere: str) -> None:
 
 
 def test_drain_is_false_where_the_client_gave_up(nowhere: str) -> None:
-    """It promises that the daemon has everything."""
+    """drain returns True only where the daemon has every write."""
     with taskdash.connect(nowhere, background=True, reconnect_for_s=0.05) as dash:
         dash.say("x", status="finish")
         assert dash.drain(2) is False
@@ -506,7 +506,7 @@ def test_updates_that_timed_out_do_not_pile_up(nowhere: str) -> None:
 
 
 def test_drains_that_timed_out_do_not_pile_up(nowhere: str) -> None:
-    """Whoever polls with drain(0.1) for a week must not fill the memory."""
+    """A program that polls with drain(0.1) for a week must not fill the memory."""
     with taskdash.connect(nowhere, background=True) as dash:
         dash.say("x", status="finish")
         for _ in range(100):
@@ -515,7 +515,7 @@ def test_drains_that_timed_out_do_not_pile_up(nowhere: str) -> None:
 
 
 def test_what_a_pipeline_gave_up_is_not_sent_later(nowhere: str) -> None:
-    """Nor does it fill the client's places, so that every other call is refused as Busy."""
+    """Writes that were given up free their places, or every other call is refused as Busy."""
     with taskdash.connect(nowhere, background=True) as dash:
         list(dash.pipeline((Find("x") for _ in range(300)), timeout_s=0))
         assert len(dash._link.session._waiting) == 0
@@ -571,7 +571,7 @@ def test_the_last_word_is_said_where_the_client_is_cancelled_with_its_task(
 
 
 def test_a_hook_that_raises_does_not_crash_trio(nowhere: str) -> None:
-    """What raises in run_sync_soon ends the whole program with TrioInternalError."""
+    """An exception in run_sync_soon ends the whole program with TrioInternalError."""
 
     async def main() -> None:
         called = trio.Event()
@@ -588,7 +588,7 @@ def test_a_hook_that_raises_does_not_crash_trio(nowhere: str) -> None:
 
 
 def test_an_async_hook_is_refused_or_run(nowhere: str) -> None:
-    """Not made into a coroutine that nobody awaits."""
+    """Called as a plain function, it would make a coroutine that nobody awaits."""
     ran: list[object] = []
     called = threading.Event()
 
@@ -660,7 +660,7 @@ def test_a_watch_with_much_to_tell_lets_other_tasks_run(daemon: RunningDaemon) -
 
 
 def test_a_greeting_that_makes_no_sense_is_a_protocol_error_at_once() -> None:
-    """Not the death of the client's thread, and a timeout for whoever waits."""
+    """A bad greeting must not kill the client's thread and leave callers to their timeouts."""
     with (
         FakeDaemon(lambda _request, _seq: {"server": "x"}) as fake,
         pytest.raises(taskdash.ProtocolError),
@@ -669,7 +669,7 @@ def test_a_greeting_that_makes_no_sense_is_a_protocol_error_at_once() -> None:
 
 
 def test_a_reply_that_makes_no_sense_breaks_the_connection_and_not_the_client() -> None:
-    """It goes on with the next connection."""
+    """The client goes on with the next connection."""
     fake = FakeDaemon(lambda request, _seq: HELLO if request == "Hello" else {})
     with fake, taskdash.connect(fake.url) as dash:
         dash.say("x", status="finish")
@@ -701,7 +701,7 @@ def test_ctrl_c_within_a_call_leaves_the_client_whole(daemon: RunningDaemon) -> 
 def test_ctrl_c_while_it_waits_leaves_nothing_behind(
     name: str, daemon: RunningDaemon, dash: taskdash.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No thread of a client that nobody has, no watch that nobody reads."""
+    """Interrupted, connect leaves no thread behind, and watch leaves no watch open."""
     before = set(threading.enumerate())
     with monkeypatch.context() as patch:
 
@@ -719,7 +719,7 @@ def test_ctrl_c_while_it_waits_leaves_nothing_behind(
 
 
 def test_connect_takes_no_longer_than_its_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where the name server is slow."""
+    """The timeout holds for a slow name server too."""
     release = threading.Event()
     resolve = socket.getaddrinfo
 
@@ -739,7 +739,7 @@ def test_connect_takes_no_longer_than_its_timeout(monkeypatch: pytest.MonkeyPatc
 def test_close_takes_no_longer_than_its_timeout(
     nowhere: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also while it is connecting to a host that does not answer."""
+    """The timeout holds even while the client connects to a host that does not answer."""
     release = threading.Event()
 
     def slow(*_args: Any, **_kwargs: Any) -> Any:
@@ -756,7 +756,7 @@ def test_close_takes_no_longer_than_its_timeout(
 
 
 def test_an_infinite_timeout_is_a_timeout(dash: taskdash.Client) -> None:
-    """As in the asynchronous face, and as reconnect_for_s has it by default."""
+    """math.inf is allowed, as in the asynchronous face and as the default of reconnect_for_s."""
     assert dash.drain(math.inf)
 
 
@@ -775,7 +775,7 @@ def test_a_negative_timeout_does_not_wait_for_ever(nowhere: str) -> None:
 
 
 def test_running_daemon_needs_no_pytest() -> None:
-    """As the module's docstring says."""
+    """`taskdash.testing` works without pytest, as its docstring promises."""
     code = "import sys; sys.modules['pytest'] = None; import taskdash.testing"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -800,7 +800,7 @@ def test_a_host_that_is_no_name_is_said_at_once() -> None:
 
 
 def test_a_generator_function_is_refused_or_is_the_task(dash: taskdash.Client) -> None:
-    """Its task must not be finished before its body begins."""
+    """A generator's task must not be finished before the body begins."""
 
     def work() -> Iterator[str]:
         yield dash.find("generator")["status"]
@@ -815,7 +815,7 @@ def test_a_generator_function_is_refused_or_is_the_task(dash: taskdash.Client) -
 def test_a_watch_that_failed_gives_no_later_event(
     dash: taskdash.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After the events that were dropped it only says that it has failed: no silent gap."""
+    """After events were dropped, the watch only raises that it failed: no silent gap."""
     monkeypatch.setattr("taskdash.watch.EVENTS_WAITING_MAX", 2)
     watch = dash.watch({"group_id": "over"})
     for number in range(4):
@@ -869,14 +869,14 @@ def test_a_signal_handler_may_call_the_client(daemon: RunningDaemon) -> None:
     thread.join(0.5)
     stuck = thread.is_alive()
     if stuck:
-        # Let the test run end: what this thread holds it will never give back.
+        # Release the lock that the stuck thread never will, so that the test run can end.
         dash._link._lock.release()
         thread.join()
     dash.close(0.1)
     assert not stuck
 
 
-# The second round: what the mending of the first left or brought
+# Faults that the fixes of those above had left or brought
 
 
 def test_a_slow_greeting_is_waited_for_though_a_task_has_a_short_timeout() -> None:
@@ -898,7 +898,7 @@ def test_a_slow_greeting_is_waited_for_though_a_task_has_a_short_timeout() -> No
 
 @pytest.mark.parametrize("errid", [0, 1001])
 def test_the_cost_of_a_reply_does_not_grow_with_what_is_unsaid(errid: int) -> None:
-    """While a drain waits for many tasks, and while many wait for their retry."""
+    """A reply costs no more while a drain waits for many tasks, or many wait for their retry."""
 
     def took(tasks: int) -> float:
         session = Session("x")
@@ -918,7 +918,7 @@ def test_the_cost_of_a_reply_does_not_grow_with_what_is_unsaid(errid: int) -> No
 def test_words_that_were_joined_do_not_fall_with_a_bad_one(
     world: World, client: SimulatedClient
 ) -> None:
-    """What no daemon would take (64 bits, 32 levels) is refused at the call, as `say` promises."""
+    """Values that no daemon takes (64 bits, 32 levels) are refused at the call, as `say` says."""
     begin(client, "a")
     client.mention("a", number=0)
     client.mention("a", description="good")
@@ -930,7 +930,7 @@ def test_words_that_were_joined_do_not_fall_with_a_bad_one(
 
 
 def test_a_block_that_is_not_entered_leaves_the_task_of_another(dash: taskdash.Client) -> None:
-    """A beginning that was refused takes back what it began, and cancels nothing else."""
+    """A refused beginning takes back only the task that it began, and cancels nothing else."""
     with dash.task("nested"):
         with pytest.raises(taskdash.BadRequest), dash.task("nested", user=5):
             pass
@@ -939,7 +939,7 @@ def test_a_block_that_is_not_entered_leaves_the_task_of_another(dash: taskdash.C
 
 
 def test_a_block_that_is_not_entered_leaves_what_others_said(nowhere: str) -> None:
-    """Only its own Register is withdrawn: others wait for theirs, and are told."""
+    """Only the block's own Register is withdrawn: other writers still get their outcomes."""
     with taskdash.connect(nowhere, background=True) as dash:
         outcomes: list[Outcome] = []
         dash.hold("shared", {"name": "n"}, outcomes.append, replaces=True)
@@ -952,7 +952,7 @@ def test_a_block_that_is_not_entered_leaves_what_others_said(nowhere: str) -> No
 def test_a_word_of_a_task_that_does_not_exist_is_logged(
     dash: taskdash.Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nobody waits for it, so a line of the log is all that tells of the mistake."""
+    """Nobody waits for such a write, so only a line of the log tells of the mistake."""
     dash.say("no-such-task", description="x")
     dash.drain()
     dash.close()
@@ -960,7 +960,7 @@ def test_a_word_of_a_task_that_does_not_exist_is_logged(
 
 
 def test_drain_is_false_for_what_was_given_up_before_it_was_called(nowhere: str) -> None:
-    """Also where the client had ended by then, and for what is said to an ended client."""
+    """drain is False, too, once the client has ended and for writes said to an ended client."""
     dash = taskdash.connect(nowhere, background=True, reconnect_for_s=0.3)
     dash.say("x", status="finish")
     dash._link._thread.join(2)
@@ -969,7 +969,7 @@ def test_drain_is_false_for_what_was_given_up_before_it_was_called(nowhere: str)
 
 
 class Sock:
-    """A socket after whose next `send` something happens, as a signal would have it."""
+    """A socket that calls something right after its next `send`, as a signal handler would run."""
 
     def __init__(self, link: Any, then: Callable[[], None]) -> None:
         self._link, self._real, self._then = link, link._sock, then
@@ -1000,7 +1000,7 @@ def test_ctrl_c_while_it_sends_does_not_send_twice(
         watch = other.watch({"id": "sent"}, since=rev)
         first, second = watch.next(1), watch.next(0.2)
     assert first is not None
-    # What follows may only be the write that takes the task up on a new connection.
+    # The only change that may follow is the write that takes the task up on a new connection.
     assert second is None or second.task["epoch"] == first.task["epoch"] + 1
 
 
@@ -1028,7 +1028,7 @@ def test_a_signal_handler_may_call_the_client_while_it_sends(daemon: RunningDaem
 def test_a_signal_handler_that_closes_the_client_does_not_sit_out_the_timeouts(
     daemon: RunningDaemon,
 ) -> None:
-    """What SIGTERM is for. It holds the lock that those it waits for need, heartbeats included."""
+    """A SIGTERM handler may hold the lock that the threads need which `close` waits for."""
     dash = taskdash.connect(f"{daemon.url}?timeout=1")
     dash.register("term", "n", status="running")
     talk = dash._link.session._talk
@@ -1055,7 +1055,7 @@ def test_the_last_word_is_said_though_the_program_ends_at_once() -> None:
         if request == "Hello":
             return HELLO
         heard.append(request)
-        # A slow disk.
+        # Answer late, as with a slow disk.
         threading.Event().wait(0.2)
         return {"epoch": 1}
 

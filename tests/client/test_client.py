@@ -21,7 +21,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
 
 
 def test_a_task_goes_in_and_comes_out(dash: taskdash.Client) -> None:
-    """register, update, find: fields of ours and of theirs."""
+    """register, update and find keep contract fields and the program's own fields."""
     assert dash.server.startswith("taskdashd/")
     assert dash.register("in-out", "In and out", user="wsg", reels=[1, 2]) == 1
     assert dash.update("in-out", status="finish") == 1
@@ -48,7 +48,7 @@ def test_heartbeats_go_out_by_themselves(dash: taskdash.Client) -> None:
 
 
 def test_a_query_gives_every_page(dash: taskdash.Client) -> None:
-    """An iterator, whatever the page's size."""
+    """query gives an iterator over every task, whatever the page's size."""
     for number in range(7):
         dash.register(f"page-{number}", "n", group_id="pages", status="finish")
     found = dash.query({"group_id": "pages"}, order="-id", page=3)
@@ -56,7 +56,7 @@ def test_a_query_gives_every_page(dash: taskdash.Client) -> None:
 
 
 def test_a_watch_resumes_without_a_gap(dash: taskdash.Client) -> None:
-    """since: first what came meanwhile, then what comes."""
+    """watch(since=...) gives the missed events first, then new ones."""
     watch = dash.watch({"id": ["resume-1", "resume-2"]})
     dash.register("resume-1", "n", status="finish")
     first = next(watch)
@@ -95,7 +95,7 @@ def test_each_errid_is_an_exception_of_its_own(
 
 
 def test_threads_share_a_client(dash: taskdash.Client) -> None:
-    """Each gets its own reply."""
+    """Each thread gets its own replies."""
     found: dict[int, str] = {}
 
     def work(number: int) -> None:
@@ -111,7 +111,7 @@ def test_threads_share_a_client(dash: taskdash.Client) -> None:
 
 
 def test_a_daemon_that_is_not_there_is_said_to_be_unreachable() -> None:
-    """At once, with the address."""
+    """Unreachable is raised at once, and names the address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -120,7 +120,7 @@ def test_a_daemon_that_is_not_there_is_said_to_be_unreachable() -> None:
 
 
 def test_a_daemon_that_says_nothing_times_out() -> None:
-    """A port that accepts and is silent."""
+    """A port that accepts connections and stays silent ends in a timeout."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"taskdash://127.0.0.1:{silent.getsockname()[1]}?timeout=0.2"
         with pytest.raises(taskdash.TimeoutError, match=r"within 0\.2 s"):
@@ -128,7 +128,7 @@ def test_a_daemon_that_says_nothing_times_out() -> None:
 
 
 def test_what_is_no_taskdashd_is_a_protocol_error() -> None:
-    """A web server, say."""
+    """A web server's answer, for example, is a ProtocolError."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:
@@ -172,7 +172,7 @@ def test_a_call_waits_for_a_daemon_that_is_away_as_long_as_its_timeout(tmp_path:
 
 
 def test_a_pipeline_gives_the_outcomes_in_order(dash: taskdash.Client) -> None:
-    """Refusals too; and many more than may wait at once."""
+    """Refusals keep their place; so do many more requests than may wait at once."""
     for number in range(3):
         dash.register(f"pipe-{number}", str(number), status="finish")
     wanted = [Find(f"pipe-{number % 4}") for number in range(1000)]
@@ -187,7 +187,7 @@ def test_a_pipeline_gives_the_outcomes_in_order(dash: taskdash.Client) -> None:
 
 
 def test_a_client_is_of_no_use_after_a_fork(dash: taskdash.Client) -> None:
-    """And says so in the child, instead of waiting for a thread that is not there."""
+    """A call in the child raises instead of waiting for a thread that fork did not copy."""
     child = os.fork()
     if not child:
         try:
@@ -209,7 +209,7 @@ def test_a_client_is_of_no_use_after_a_fork(dash: taskdash.Client) -> None:
     ],
 )
 def test_urls(url: str, wanted: tuple[str, int, float]) -> None:
-    """HOST, HOST:PORT, and a whole URL."""
+    """HOST, HOST:PORT and a whole URL are understood."""
     where = address.parse(url)
     assert (where.host, where.port, where.timeout_s) == wanted
 
@@ -218,20 +218,20 @@ def test_urls(url: str, wanted: tuple[str, int, float]) -> None:
     "url", ["http://pi", "taskdash://", "taskdash://pi:x", "pi?timeout=-1", "pi?tmieout=1"]
 )
 def test_a_bad_url_is_named(url: str) -> None:
-    """A ValueError with the URL in it."""
+    """A bad URL is a ValueError with the URL in it."""
     with pytest.raises(ValueError, match=r"taskdash://|timeout|[Pp]ort"):
         address.parse(url)
 
 
 @pytest.mark.parametrize("url", ["taskdash://me:secret@pi", "taskdash://me@pi", "taskdash://pi/x"])
 def test_what_would_be_ignored_in_a_url_is_refused(url: str) -> None:
-    """A credential above all, and its words are not repeated."""
+    """A credential above all is refused, and the error does not repeat it."""
     with pytest.raises(ValueError, match="TASKDASH_TOKEN") as refused:
         address.parse(url)
     assert "secret" not in str(refused.value)
 
 
 def test_the_environment_names_the_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """TASKDASH_URL, where no URL is given."""
+    """TASKDASH_URL is used where no URL is given."""
     monkeypatch.setenv("TASKDASH_URL", "taskdash://somewhere:5")
     assert str(address.parse()) == "somewhere:5"

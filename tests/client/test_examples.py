@@ -24,7 +24,7 @@ def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningD
 
 
 def test_examples_in_docstrings() -> None:
-    """Of every module, and there are some."""
+    """Doctests of every module pass, and there are some."""
     results = [doctest.testmod(importlib.import_module(name)) for name in MODULES]
     assert sum(result.failed for result in results) == 0
     assert sum(result.attempted for result in results) > 10
@@ -32,5 +32,5 @@ def test_examples_in_docstrings() -> None:
 
 @pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL))
 def test_examples_in_the_guide(code: str) -> None:
-    """Each block stands alone; `restic` stands for any work."""
+    """Each block of the guide stands alone; `restic` stands for any work."""
     exec(code.replace("restic()", "None"), {"__name__": "guide"})

@@ -13,7 +13,7 @@ from taskdash.testing import running_daemon
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Connections that live for a moment only are sought ever more slowly, and rightly so.
+    # Cap the backoff, which rightly grows while connections live for a moment only.
     monkeypatch.setattr("taskdash.waiting.BACKOFF_MAX_S", 0.3)
 
 
@@ -72,12 +72,12 @@ def _history(data: Path) -> list[tuple[int, dict[str, object]]]:
 
 @pytest.mark.fault(1)
 def test_a_daemon_that_is_killed_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    """Four times, for every run of the suite."""
+    """Four kills, in every run of the suite."""
     _killed_again_and_again(tmp_path, 4)
 
 
 @pytest.mark.fault(1)
 @pytest.mark.soak
 def test_a_daemon_that_is_killed_fifty_times_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    """Fifty times."""
+    """Fifty kills, among the slow tests."""
     _killed_again_and_again(tmp_path, 50)

@@ -1,4 +1,4 @@
-"""The session against the daemon: what is said arrives, once and in order, whatever breaks."""
+"""The session against the daemon: writes arrive once and in order, whatever breaks."""
 
 import tempfile
 from pathlib import Path
@@ -28,7 +28,7 @@ def test_a_day_of_beats_and_none_is_missed(world: World, client: SimulatedClient
     while world.time < end:
         wait_s = client.session.wait_s(world.time)
         assert 0 < wait_s <= 1
-        # One tick for each look: a day has enough of them.
+        # Tick once for each look of the client: a day has enough of them.
         world.time += wait_s
         world.supervisor.tick(wait_s)
         watcher.beat()
@@ -56,7 +56,7 @@ def test_a_task_with_a_short_timeout_of_its_own_is_beaten_for_more_often(
 def test_a_service_registers_again_on_each_new_connection(
     world: World, client: SimulatedClient
 ) -> None:
-    """It lives by its connection, and would be dead after the first that breaks."""
+    """A service lives by its connection, and would be dead after the first that breaks."""
     client.session.call(RegisterService("http://10.0.0.7", "Cutter"), lambda _reply: None)
     client.pump()
     other = world.connect("other")
@@ -91,7 +91,7 @@ def test_what_was_done_and_not_heard_of_is_not_done_again(
     log_before = world.core.view.committed_rev
     back(client)
     assert [type(one) for one in outcome] == [dict]
-    # One change, by which the task is taken up; what it says was there already.
+    # Only the take-up is a new change; the fields that it repeats were stored already.
     assert world.core.view.committed_rev == log_before + 1
     assert found(world, "a")["epoch"] == 2
 
@@ -99,7 +99,7 @@ def test_what_was_done_and_not_heard_of_is_not_done_again(
 def test_a_task_that_was_shut_down_meanwhile_comes_back(
     world: World, client: SimulatedClient
 ) -> None:
-    """With the status that it had, and what was said in the meantime."""
+    """The task gets back its status, with what was said of it in the meantime."""
     client.say("a", replaces=True, name="n", status="running")
     client.pump()
     client.reachable = False
@@ -123,7 +123,7 @@ def test_a_task_that_was_shut_down_meanwhile_comes_back(
 def test_a_task_that_somebody_else_took_is_left_alone(
     world: World, client: SimulatedClient
 ) -> None:
-    """The program is told, whoever waits gets a Conflict, and nothing is written any more."""
+    """The program is told, waiting callers get a Conflict, and the client writes no more of it."""
     client.say("a", replaces=True, name="n", status="running")
     client.pump()
     client.cut()
@@ -141,7 +141,7 @@ def test_a_task_that_somebody_else_took_is_left_alone(
 def test_a_task_taken_while_the_connection_stands_is_told_at_the_next_write(
     world: World, client: SimulatedClient
 ) -> None:
-    """Our epoch is stale then: the write is refused, and the task is no longer ours."""
+    """The client's epoch is stale then: the write is refused, and the task is no longer held."""
     client.say("a", replaces=True, name="n", status="running")
     client.pump()
     assert world.connect("thief").ask("Update", id="a", user="thief")["errid"] == 0
@@ -154,7 +154,7 @@ def test_a_task_taken_while_the_connection_stands_is_told_at_the_next_write(
 def test_a_daemon_that_lost_the_task_gets_it_whole(
     world: World, client: SimulatedClient, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Another data directory: it is registered again, with all that was said."""
+    """On another data directory the task is registered again, with all that was said of it."""
     client.say("a", replaces=True, name="n", status="running", user="me")
     client.say("a", description="late")
     client.pump()
@@ -171,7 +171,7 @@ def test_a_daemon_that_lost_the_task_gets_it_whole(
 def test_a_process_that_stood_still_asks_for_its_tasks_fate(
     world: World, client: SimulatedClient
 ) -> None:
-    """It wakes after its task was shut down, and takes it up again before anything else."""
+    """A process that wakes after its task was shut down takes it up before anything else."""
     client.say("a", replaces=True, name="n", status="running")
     client.pump()
     world.advance(TIMEOUT_S * 3)
@@ -182,7 +182,7 @@ def test_a_process_that_stood_still_asks_for_its_tasks_fate(
 
 
 def test_reads_are_asked_again_and_watches_go_on(world: World, client: SimulatedClient) -> None:
-    """After a break: the same reply, and every event once."""
+    """After a break a read gets the same reply, and a watch every event once."""
     from taskdash.calls import Watching
 
     told: list[Any] = []
@@ -206,7 +206,7 @@ def test_reads_are_asked_again_and_watches_go_on(world: World, client: Simulated
 
 
 def test_a_full_disk_keeps_what_nobody_waits_for(world: World, client: SimulatedClient) -> None:
-    """Whoever waits is told at once; the newest state is said again once there is room."""
+    """Waiting callers are told at once; the newest state is written once there is room."""
     client.say("a", replaces=True, name="n", status="running")
     client.pump()
     world.database.full = True
@@ -225,7 +225,7 @@ def test_a_full_disk_keeps_what_nobody_waits_for(world: World, client: Simulated
 def test_writes_that_are_too_large_together_are_sent_one_by_one(
     world: World, client: SimulatedClient
 ) -> None:
-    """Each fits a frame, and both do not: the first is kept, and the daemon judges the second."""
+    """Each fits a frame, and both do not: the first is stored, and the daemon judges the second."""
     client.say("a", replaces=True, name="n", status="running")
     client.pump()
     said = ({"number": 1}, {"first": "x" * 600_000}, {"second": "x" * 600_000})

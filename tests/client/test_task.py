@@ -12,7 +12,7 @@ from taskdash.testing import running_daemon
 
 
 def test_a_block_that_ends_well_is_finish(dash: taskdash.Client) -> None:
-    """Registered as running, its progress told, finished with the times of both."""
+    """A block's task is running, tells its progress, and is finish with both times."""
     watch = dash.watch({"id": "block"})
     with dash.task("block", name="A block", user="wsg") as task:
         assert taskdash.current_task() is task
@@ -32,7 +32,7 @@ def test_a_block_that_ends_well_is_finish(dash: taskdash.Client) -> None:
 
 
 def test_an_exception_is_failed_with_its_first_line(dash: taskdash.Client) -> None:
-    """And goes on its way."""
+    """The exception's first line is the reason, and the exception goes on its way."""
     with pytest.raises(ValueError, match="boom"), dash.task("broken"):
         raise ValueError("boom\nand more")
     task = dash.find("broken")
@@ -40,14 +40,14 @@ def test_an_exception_is_failed_with_its_first_line(dash: taskdash.Client) -> No
 
 
 def test_ctrl_c_is_cancelled(dash: taskdash.Client) -> None:
-    """Not failed: somebody wanted it so."""
+    """Ctrl-C is no failure: somebody wanted the task to end."""
     with pytest.raises(KeyboardInterrupt), dash.task("stopped"):
         raise KeyboardInterrupt
     assert dash.find("stopped")["status"] == "cancelled"
 
 
 def test_a_status_that_the_program_gave_at_the_end_stays(dash: taskdash.Client) -> None:
-    """The block's end says nothing over it."""
+    """The block's end leaves a status that the program gave."""
     with dash.task("own-word") as task:
         task.update(status="failed", reason="no disk")
     task_found = dash.find("own-word")
@@ -69,7 +69,7 @@ def test_a_status_that_the_program_gave_at_the_end_stays(dash: taskdash.Client) 
     ],
 )
 def test_how_each_end_is_told(error: BaseException | None, status: str) -> None:
-    """One line, whatever the exception."""
+    """Each end has its status, and a reason of one line."""
     word = ending(error)
     assert word["status"] == status
     assert "\n" not in word.get("reason", "")
@@ -77,7 +77,7 @@ def test_how_each_end_is_told(error: BaseException | None, status: str) -> None:
 
 
 def test_trios_cancellation_is_cancelled() -> None:
-    """Known by its name, so that the client need not import trio."""
+    """trio's Cancelled is known by its name, so that the client need not import trio."""
 
     async def main() -> BaseException:
         with trio.CancelScope() as scope:
@@ -93,7 +93,7 @@ def test_trios_cancellation_is_cancelled() -> None:
 
 
 def test_a_decorated_function_is_a_task_each_time(dash: taskdash.Client) -> None:
-    """Its result comes back, and `current_task` is known within."""
+    """The function's result comes back, and `current_task` is known within."""
 
     @dash.task("decorated", user="wsg")
     def work(number: int) -> int:
@@ -127,7 +127,7 @@ def test_a_decorated_coroutine_function_does_not_wait_for_the_daemon(tmp_path: P
 
 
 def test_what_no_daemon_would_take_is_refused_at_once(dash: taskdash.Client) -> None:
-    """Not in a thread that nobody hears."""
+    """The call raises: an error in the client's thread would reach nobody."""
     with dash.task("checked") as task, pytest.raises(taskdash.BadRequest, match="field user"):
         task.update(user=5)
     assert dash.find("checked")["status"] == "finish"

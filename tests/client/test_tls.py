@@ -72,7 +72,7 @@ def relay(tmp_path_factory: pytest.TempPathFactory, authority: trustme.CA) -> It
 
 
 def test_everything_works_over_tls(relay: Relay, authority: trustme.CA, tmp_path: Path) -> None:
-    """With the office's own authority; large replies too, which come in many records."""
+    """With the office's own authority; also for large replies, which come in many TLS records."""
     ca = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(ca))
     with taskdash.connect(f"taskdashs://localhost:{relay.port}?ca={ca}") as dash:
@@ -87,7 +87,7 @@ def test_everything_works_over_tls(relay: Relay, authority: trustme.CA, tmp_path
 
 @pytest.mark.fault(36)
 def test_a_certificate_of_nobody_known_is_refused(relay: Relay) -> None:
-    """One line that says so."""
+    """The error is one line that says so."""
     with pytest.raises(taskdash.ConnectionError, match="certificate is not trusted"):
         taskdash.connect(f"taskdashs://localhost:{relay.port}")
 
@@ -96,7 +96,7 @@ def test_a_certificate_of_nobody_known_is_refused(relay: Relay) -> None:
 def test_another_hosts_certificate_is_refused(
     relay: Relay, authority: trustme.CA, tmp_path: Path
 ) -> None:
-    """The name must be the one that was asked for."""
+    """The certificate must name the host that was asked for."""
     ca = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(ca))
     with pytest.raises(taskdash.ConnectionError, match=r"not trusted: .*127"):
@@ -104,6 +104,6 @@ def test_another_hosts_certificate_is_refused(
 
 
 def test_an_authority_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    """As a bad URL."""
+    """An authority that cannot be read is a ValueError with its path, as for a bad URL."""
     with pytest.raises(ValueError, match=r"nothing\.pem"):
         taskdash.connect(f"taskdashs://localhost:1?ca={tmp_path}/nothing.pem")

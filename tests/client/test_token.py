@@ -1,4 +1,4 @@
-"""Credentials: where they are taken from. What the daemon makes of them is another matter."""
+"""Where the client takes its credentials from; other tests show what the daemon makes of them."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from taskdash.address import read_token
 def test_the_environment_holds_the_token_or_names_its_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The token itself goes first; a file's last line break is not part of it."""
+    """TASKDASH_TOKEN goes before the file; a file's last line break is not part of the token."""
     assert read_token() == ""
     path = tmp_path / "token"
     path.write_text("from-file\n")
@@ -26,7 +26,7 @@ def test_the_environment_holds_the_token_or_names_its_file(
 def test_a_token_file_that_cannot_be_read_is_an_auth_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Named, and nothing is sent without it."""
+    """The error names the file, and nothing is sent without a token."""
     monkeypatch.setenv("TASKDASH_TOKEN_FILE", str(tmp_path / "missing"))
     with pytest.raises(taskdash.AuthError, match="missing"):
         taskdash.connect("taskdash://127.0.0.1:1")

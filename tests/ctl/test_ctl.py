@@ -87,7 +87,7 @@ def test_watch_prints_what_happens(daemon: RunningDaemon) -> None:
     )
     assert process.stdout is not None
     with process, taskdash.connect(daemon.url) as dash:
-        # The watch is on once it can be heard: register until it is.
+        # Register until the watch prints: changes before it began are not told.
         dash.register("watched", "n", status="finish")
         while not select_readable(process.stdout):
             dash.register("watched", "n", status="finish")
@@ -122,7 +122,7 @@ def select_readable(stream: Any) -> bool:
 def test_each_error_is_one_line_and_an_exit_code(
     daemon: RunningDaemon, words: tuple[str, ...], code: int, says: str
 ) -> None:
-    """0 done, 2 usage, 3 not found, 4 conflict, 5 unreachable; no traceback."""
+    """Exit code 0 done, 2 usage, 3 not found, 4 conflict, 5 unreachable; no traceback."""
     result = ctl(daemon, *words)
     assert result.returncode == code, result
     assert says in result.stderr
@@ -140,7 +140,7 @@ def test_a_daemon_that_is_away_is_exit_code_5(daemon: RunningDaemon) -> None:
 
 @pytest.mark.parametrize("words", [(), *((name,) for name in cli.main.commands)])
 def test_help_has_an_example_for_each_command(words: tuple[str, ...]) -> None:
-    """And fits its width."""
+    """Each command's help shows a call of it, and click's marks are not shown."""
     shown = ctl("taskdash://127.0.0.1:1", *words, "--help")
     assert shown.returncode == 0
     if words:

@@ -40,7 +40,7 @@ def test_what_a_command_has_started_ends_with_it(daemon: RunningDaemon, tmp_path
     process = subprocess.Popen(
         [*command, "sh", "-c", script], stdin=subprocess.DEVNULL, env=environment(daemon.url)
     )
-    # The end of this file comes when the last process that may write to it has gone.
+    # Reading the FIFO ends only when the last process that may write to it has gone.
     assert fifo.read_bytes() == b""
     assert process.wait(15) == 124
 
@@ -191,7 +191,7 @@ def test_a_wait_outlives_the_daemon(tmp_path: Path) -> None:
 
 
 def test_a_bad_address_is_blamed_on_where_it_stands() -> None:
-    """And keeps nobody from reading the help."""
+    """The error names where the address stands; --help works all the same."""
     result = ctl("nonsense://x", "list")
     assert result.returncode == 2
     assert "TASKDASH_URL" in result.stderr
@@ -223,7 +223,7 @@ def test_ctrl_c_ends_the_waiting_for_a_daemon_that_is_away() -> None:
     assert process.stderr is not None
     assert "cannot reach" in process.stderr.readline()
     while True:
-        # One that comes too early is passed on to the command, or to nobody.
+        # Send again: a signal that comes too early is passed on to the command, or lost.
         process.send_signal(signal.SIGINT)
         try:
             assert process.wait(0.2) == 3

@@ -93,7 +93,7 @@ def test_what_is_exported_can_be_imported(daemon: RunningDaemon, tmp_path: Path,
 def test_an_import_says_where_it_stopped_and_goes_on_from_there(
     daemon: RunningDaemon, tmp_path: Path
 ) -> None:
-    """A bad line names itself; --skip leaves out what is done."""
+    """The error names the bad line; --skip leaves out lines that are done."""
     rows = [
         json.dumps({"id": f"im-{number}", "name": "n", "status": "finish"}) for number in range(5)
     ]
@@ -192,7 +192,7 @@ def test_completion_is_for_a_shell(shell: str) -> None:
 
 
 def test_completion_completes() -> None:
-    """What the shell's lines ask for is answered."""
+    """The program answers what the shell's lines ask for."""
     env = {
         **os.environ,
         "_TASKDASH_CTL_COMPLETE": "bash_complete",
@@ -207,7 +207,7 @@ def test_completion_completes() -> None:
 
 
 def test_the_version_names_protocol_and_sqlite() -> None:
-    """In one line."""
+    """The version is one line."""
     text = ctl("taskdash://127.0.0.1:1", "--version").stdout
     assert text.startswith("taskdash-ctl ")
     assert "protocol 1" in text

@@ -22,7 +22,7 @@ def test_never_more_than_the_rate_and_one_burst(rate: int, steps: list[tuple[flo
 
 @given(st.integers(1, 100), st.integers(1, 50))
 def test_what_is_left_is_given(rate: int, wanted: int) -> None:
-    """Whoever has not asked for a second gets a second's worth."""
+    """After a second without a draw, a second's worth may be drawn."""
     now = 0.0
     budget = Budget(lambda: rate, lambda: now)
     while budget.draw(wanted):
@@ -33,7 +33,7 @@ def test_what_is_left_is_given(rate: int, wanted: int) -> None:
 
 
 def test_without_a_rate_there_is_always_more() -> None:
-    """And a rate that is set later holds from then on."""
+    """Without a rate nothing is refused; a rate that is set later holds from then on."""
     rate: int | None = None
     budget = Budget(lambda: rate, lambda: 0.0)
     assert budget.draw(1000) == 1000

@@ -19,8 +19,8 @@ from taskdashd.families.people.rules import Standing, standing, step
 ROOT = Path(__file__).parents[2]
 FREE, CLAIMED, EDITING, REVIEW, DONE = "待领取", "已领取", "编辑中", "待审核", "finish"
 ALL = {"nobody", "lead", "checker", "daemon", "giver"}
-# As people would say it, and not as the module does: from where an act leads where, and for whom,
-# where somebody has the task or a free task is meant for somebody.
+# The rules as people would say them, not taken from the module's table: for each act, the status
+# before and after, and who may do it, while somebody has the task or a free task is meant for one.
 ALLOWED: dict[str, tuple[dict[str, str], set[str]]] = {
     "claim": ({FREE: CLAIMED}, {"holder"}),
     "begin": ({CLAIMED: EDITING}, {"holder"}),
@@ -60,7 +60,7 @@ def fields(status: str, **more: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("act", "status", "user", "who"), EVERYTHING)
 def test_every_act_in_every_state_by_everybody(act: Any, status: str, user: str, who: str) -> None:
-    """What is not allowed is refused, and says why."""
+    """An act that is not allowed is refused, with the reason."""
     leads, may = (ALLOWED if user else NOBODYS)[act]
     task, to = fields(status, user=user), leads.get(MEANS.get(status, status))
     if to is not None and who in may:
@@ -93,7 +93,7 @@ def test_the_drawing_and_the_page_s_table_are_made_from_the_daemon_s() -> None:
 
 
 def test_all_states_but_the_last_wait_for_a_person() -> None:
-    """Nobody beats for them."""
+    """No program beats for a task in these states."""
     for one in claims.STEPS:
         assert one.at in WAITING
         assert one.to in WAITING or one.to == DONE
@@ -153,7 +153,7 @@ PEOPLE = {
 
 @given(st.lists(st.tuples(st.sampled_from([*ALLOWED, "claim"]), st.sampled_from(list(PEOPLE)))))
 def test_whatever_is_tried_the_task_belongs_to_whom_it_says(tries: list[tuple[Any, str]]) -> None:
-    """It is free and nobody's, or somebody's; only who has it works; nobody checks their own."""
+    """A task is free or somebody's; only its holder works on it; nobody checks their own."""
     task = fields(FREE, user="")
     for act, person in tries:
         before, identity = dict(task), PEOPLE[person]
@@ -187,7 +187,7 @@ def test_whatever_is_tried_the_task_belongs_to_whom_it_says(tries: list[tuple[An
 
 
 def test_who_is_what_to_a_task() -> None:
-    """A named checker checks, and else a lead; an admin may do everything."""
+    """A named checker checks, or a lead where none is named; an admin may do everything."""
     task = fields(REVIEW, user=ANN)
     assert standing(PEOPLE[ANN], ANN, task) == Standing(holder=True, own=True)
     assert standing(PEOPLE[BOB], BOB, task) == Standing()
@@ -204,7 +204,7 @@ def test_who_is_what_to_a_task() -> None:
 
 
 def test_a_refusal_names_who_has_the_task() -> None:
-    """The other is told who won."""
+    """Of two who claim, the loser is told who won."""
     with pytest.raises(Conflict, match="u has it since 2026"):
         step("claim", fields(CLAIMED, claimed_at="2026-01-01"), Standing())
     with pytest.raises(Conflict, match="meant for u"):

@@ -35,7 +35,7 @@ def test_a_beat_costs_the_same_with_ten_tasks_and_with_a_hundred_thousand() -> N
 def test_due_is_exactly_what_a_look_at_every_task_would_find(
     steps: list[tuple[int, int, str, float | None]],
 ) -> None:
-    """Against a dict of tasks that is searched whole at every step."""
+    """The heap agrees with a dict of tasks that is searched whole at every step."""
     liveness, now = Liveness(3.0), 0.0
     owners = [Owner(number, now) for number in range(3)]
     for owner in owners:
@@ -87,7 +87,7 @@ def test_an_owner_whose_longest_timeout_shrinks_is_due_earlier() -> None:
 
 
 def test_a_new_default_timeout_moves_the_deadlines_that_depend_on_it() -> None:
-    """And no others."""
+    """Deadlines of tasks with a timeout of their own stay."""
     liveness, owner = Liveness(30.0), Owner(1, 0.0)
     liveness.supervise("default", owner, None)
     liveness.supervise("own", owner, 20.0)

@@ -21,7 +21,7 @@ def registered(**fields: object) -> tasks.Task:
 
 
 def test_last_seen_is_replaced_in_place_and_never_goes_back() -> None:
-    """It stands last, at a fixed width; everything else stays to the byte."""
+    """last_seen stands last, at a fixed width; everything else stays to the byte."""
     task = registered(extra='"last_seen":"x"}')
     assert task.last_seen == AT
     newer = tasks.refreshed(task.body, LATER)
@@ -51,7 +51,7 @@ def test_register_replaces_unknown_fields_and_update_keeps_them() -> None:
 
 
 def test_the_holder_is_the_connection_that_took_it_and_since_when() -> None:
-    """What a refusal tells: a second write of the same owner does not move it."""
+    """A refusal tells both; a second write of the same owner moves neither."""
     task = registered()
     task = tasks.update(task, Update.parse({"id": "a"}), OTHER, Moment(2, LATER)).task
     assert (task.holder, task.held_since, task.epoch) == ("other", LATER, 2)
@@ -77,7 +77,7 @@ TRICKY = st.sampled_from(
 def test_a_shutdown_changes_six_members_and_nothing_else(
     status: str, name: str, more: dict[str, object], updated: bool, fenced: bool
 ) -> None:
-    """Although the body is cut and joined, whatever the strings and unknown fields hold."""
+    """The body is cut and joined as text, whatever its strings and unknown fields hold."""
     body = {"id": "a", "name": name, "status": status, "fenced": fenced, "heartbeat_timeout": 2}
     task = tasks.register(None, Register.parse({**more, **body}), ME, Moment(1, AT)).task
     if updated:
@@ -98,7 +98,7 @@ def test_a_shutdown_changes_six_members_and_nothing_else(
 
 
 def test_a_task_that_is_kept_takes_little_more_than_it_holds() -> None:
-    """Its JSON is not left in the block in which it was encoded, ten times as large."""
+    """A kept body must not hold the buffer in which it was encoded, ten times as large."""
     request = Register.parse({"id": "a", "name": "n", "description": "x" * 300})
     tracemalloc.start()
     try:

@@ -3,7 +3,7 @@
     tools/fuzz decoder 900      for 900 seconds; likewise `operations`
     tools/fuzz                  both, a minute each
 
-What it finds goes to tests/faults/corpus (a line of base64 for each seed), which `test_corpus` runs
+Inputs worth keeping go to tests/faults/corpus (a line of base64 for each), which `test_corpus` runs
 again in every suite. The daemon under the fuzzer is the whole one without sockets, threads or a
 real clock (`taskdash.testing.World`).
 """
@@ -115,7 +115,7 @@ def _steps(data: bytes) -> Iterator[bytes | float]:
         if what >= 250:
             yield (what - 249) / 4
             continue
-        # The first names keep their numbers, and so the seeds their meaning.
+        # Old names keep their numbers, or the stored seeds would mean other requests.
         names = _NAMES if what < _OF_PEOPLE else _NAMES_OF_PEOPLE
         name = names[what % len(names)]
         header = {"RequestID": name} if what < 128 else {"RequestID": name, "Seq": what}
@@ -124,7 +124,7 @@ def _steps(data: bytes) -> Iterator[bytes | float]:
 
 
 def seeds(target: str) -> list[bytes]:
-    """Give the seeds that are kept for a target."""
+    """Give the stored seeds of a target."""
     return [b64decode(line) for line in (CORPUS / f"{target}.txt").read_text().splitlines()]
 
 
@@ -135,7 +135,7 @@ def unpack(target: str, directory: Path) -> None:
 
 
 def pack(target: str, directory: Path) -> None:
-    """Keep what is in a directory, beside what is kept."""
+    """Add the files of a directory to the stored seeds of a target."""
     found = {path.read_bytes() for path in directory.iterdir()} | set(seeds(target))
     lines = sorted(b64encode(seed).decode() for seed in found)
     (CORPUS / f"{target}.txt").write_text("\n".join(lines) + "\n")
@@ -170,7 +170,7 @@ def main() -> None:
     with atheris.instrument_imports(
         include=["taskdashd", "taskdash_protocol"], enable_loader_override=False
     ):
-        import taskdashd.daemon  # noqa: F401  # it imports all the others
+        import taskdashd.daemon  # noqa: F401  # imports every other module
     import structlog
 
     def loud(*_: object) -> dict[str, object]:

@@ -13,9 +13,9 @@ from typing import Literal
 Kind = Literal["register", "create", "update", "find"]
 
 REFUSED = "refused"
-"""The answer was 1001 or 1005: it was not done, and tells nothing."""
+"""The answer was 1001 or 1005: the operation was not done, and tells nothing."""
 UNKNOWN = "unknown"
-"""No answer came: it may have been done, at any time since, or not at all."""
+"""No answer came: the operation was done at any time since its start, or not at all."""
 ABSENT = "absent"
 """1002: no task has that id."""
 EXISTS = "exists"
@@ -25,14 +25,14 @@ DONE = "done"
 
 @dataclass(slots=True)
 class Operation:
-    """What one client did to a task, and what it was told. `value` is unique to each write."""
+    """One client's operation on a task, and its answer. `value` is unique to each write."""
 
     kind: Kind
     value: str | None
     start: float
     end: float = math.inf
     outcome: str = UNKNOWN
-    """One of the above; of a find that found it, the value."""
+    """One of the constants above; the value, for a find that found the task."""
 
 
 State = str | None
@@ -58,13 +58,13 @@ def _step(state: State, operation: Operation) -> tuple[bool, State]:
 def is_linearizable(history: Sequence[Operation]) -> bool:
     """Tell whether the operations on one task, which was absent at first, can be put in an order.
 
-    Each takes effect at one moment between its start and its end.
+    Each operation takes effect at one moment between its start and its end.
     """
     operations = sorted(
         (
             one
             for one in history
-            # What was not done, and what asked in vain, tells nothing.
+            # Leave out refused operations and finds without an answer: they tell nothing.
             if one.outcome != REFUSED and not (one.kind == "find" and one.outcome == UNKNOWN)
         ),
         key=lambda one: one.start,
@@ -84,10 +84,10 @@ def is_linearizable(history: Sequence[Operation]) -> bool:
 
 
 def _next(operations: Sequence[Operation], done: int, state: State) -> list[tuple[int, State]]:
-    """Give where one more operation can lead: one that had begun before any other was over."""
+    """Give the states that one more operation leads to: one that began before any other ended."""
     found: list[tuple[int, State]] = []
     first_end = math.inf
-    # Most of a long history is done: the first that is not follows the ones at the low end.
+    # Start at the lowest bit of `done` that is 0: most of a long history is done.
     for number in range((~done & (done + 1)).bit_length() - 1, len(operations)):
         one = operations[number]
         if one.start > first_end:

@@ -90,7 +90,7 @@ def test_stuck_watchers_slow_nobody(start: Start) -> None:
         _register_many(client, tasks, at_once=1)
         stuck = median_s()
     print(f"\nmedian Register: {alone * 1e3:.1f} ms, with stuck watchers {stuck * 1e3:.1f} ms")
-    # Each change is an event for each of them: some cost is due, a copy of the backlog is not.
+    # Each change is an event for each watcher: that costs a little, a copied backlog much more.
     assert stuck < alone + 0.004
 
 
@@ -179,7 +179,7 @@ def test_slow_queries_do_not_stop_liveness_or_finds(start: Start) -> None:
         _register_many(client, tasks, at_once=500)
         dead = daemon.connect()
         dead.good("Register", id="dead", name="n", heartbeat_timeout=2)
-        # The cache forgets it, and everything else but the newest.
+        # Push the dead task out of the cache, with all but the newest.
         for first in range(count, count + 3_000, 500):
             some = [{"id": f"{n}", "status": "pending"} for n in range(first, first + 500)]
             _register_many(client, some, at_once=500)
@@ -188,12 +188,12 @@ def test_slow_queries_do_not_stop_liveness_or_finds(start: Start) -> None:
         query = request("Query", {"order": "-description", "limit": 1, "where": {"user": ""}})
         busy = [daemon.connect() for _ in range(4)]
         for other in busy:
-            # They never stop during the test.
+            # Send more queries than these peers get answered during the test.
             other.send(query * 60)
         dead.send(BEAT)
         deadline = time.monotonic() + 2
         dead.close()
-        # A writer goes on, of a task that stays in memory.
+        # One writer goes on, with a task that stays in memory.
         found_after = None
         asked = time.monotonic()
         finder = daemon.connect()
@@ -260,7 +260,7 @@ def test_a_hung_peer_with_unread_requests_is_judged_in_time(start: Start) -> Non
 @pytest.mark.fault(15)
 @pytest.mark.soak
 def test_a_fence_holds_through_a_stall(start: Start) -> None:
-    """What waits in the sockets is read before an owner counts as gone: its fence holds."""
+    """Bytes that wait in the sockets are read before an owner counts as gone: its fence holds."""
     daemon = start(heartbeat_timeout=1)
     owner, thief = daemon.connect(), daemon.connect()
     outcomes = []
@@ -307,7 +307,7 @@ def test_last_words_of_a_client_that_exits(start: Start) -> None:
         for number in range(50):
             with daemon.connect() as client:
                 client.send(request("Register", {"id": f"{number}", "name": "n"}))
-                # The reply is there, and stays unread.
+                # Wait until the reply has come, and leave the rest of it unread.
                 client.sock.recv(1)
                 client.send(request("Update", {"id": f"{number}", "status": "finish"}))
         end = time.monotonic() + 2

@@ -323,7 +323,7 @@ def test_a_daemon_that_stood_still_blames_nobody(start: Start, tmp_path: Path) -
         tasks = watcher.reply()["tasks"]
         assert watcher.events == []
         assert [task["status"] for task in tasks] == [""] * len(clients)
-        # They were not merely forgotten.
+        # Judging goes on: each task is shut down once its client has gone.
         for client in clients:
             client.close()
         seen = set()

@@ -1,4 +1,4 @@
-"""Fault 25: what the fuzzers have found interesting does no harm; and what Hypothesis makes up.
+"""Fault 25: seeds that the fuzzers found do no harm, nor do inputs that Hypothesis makes up.
 
 The seeds were made by `tools/fuzz`.
 """
@@ -56,7 +56,7 @@ _STEP = st.tuples(
 
 @pytest.fixture(scope="module")
 def operations() -> Iterator[Operations]:
-    """One daemon for them all."""
+    """One daemon for all seeds."""
     made = Operations()
     yield made
     made.close()
@@ -68,7 +68,7 @@ def _faults(logs: list[structlog.typing.EventDict]) -> list[structlog.typing.Eve
 
 @pytest.mark.fault(25)
 def test_streams_that_were_found() -> None:
-    """Each seed of the decoder."""
+    """A seed of the decoder may lose its stream, and do nothing worse."""
     for seed in seeds("decoder"):
         run_decoder(seed)
 

@@ -1,4 +1,4 @@
-"""Faults 9 and 10: a file that the disk has spoilt: nothing false is told, and what to do is.
+"""Faults 9 and 10: of a file that the disk has spoilt nothing false is told, but what to do.
 
 tools/test --fault 9 --seconds 60
 """
@@ -31,7 +31,7 @@ _FRAME_HEADER_BYTES = 24
 
 @pytest.fixture
 def spoilable(start: Start, tmp_path: Path) -> Path:
-    """What a killed daemon has left: a database and a WAL, both with something in them."""
+    """The files of a killed daemon: a database and a WAL, both with changes in them."""
     data = tmp_path / "whole"
     daemon = start(data)
     with daemon.connect() as client:
@@ -49,7 +49,7 @@ def spoilable(start: Start, tmp_path: Path) -> Path:
 
 
 def _copy(data: Path, to: Path) -> None:
-    # Not the socket, which cannot be copied.
+    # Leave out the operator's socket, which cannot be copied.
     shutil.copytree(data, to, ignore=shutil.ignore_patterns("*.sock"))
 
 
@@ -64,7 +64,7 @@ def _truths(data: Path, scratch: Path) -> dict[str, set[str]]:
 
 
 def _told(data: Path) -> list[str]:
-    """Open it as the daemon does, and give all that it tells; what it refuses is no harm."""
+    """Open a directory as the daemon does, and give all that it tells; a refusal is no harm."""
     told: list[str] = []
     with closing(Database.open(data)) as database:
         opened = database.start()
@@ -86,7 +86,7 @@ def _told(data: Path) -> list[str]:
 def test_nothing_false_is_told_of_a_spoilt_file(
     spoilable: Path, tmp_path: Path, seconds: float | None
 ) -> None:
-    """Bytes flipped and cut, in the database and its WAL: refused, or what is told was stored."""
+    """Bytes flipped and cut, in the database and its WAL: refused, or every state was stored."""
     truths = _truths(spoilable, tmp_path / "scratch")
     refused = seed = 0
     end = time.monotonic() + (seconds or 0)
@@ -116,7 +116,7 @@ def test_nothing_false_is_told_of_a_spoilt_file(
 
 @pytest.mark.fault(9)
 def test_the_way_back_from_a_spoilt_file(start: Start, spoilable: Path, tmp_path: Path) -> None:
-    """The daemon says it; check finds it; restore moves it aside and puts a backup there."""
+    """The daemon says so; check finds it; restore moves the file aside and puts a backup there."""
     copy = tmp_path / "copy.db"
     backup.write(spoilable, copy)
     path = spoilable / DATABASE_NAME
@@ -138,7 +138,7 @@ def test_the_way_back_from_a_spoilt_file(start: Start, spoilable: Path, tmp_path
 def test_a_wal_that_ends_anywhere_opens_at_the_last_whole_commit(
     spoilable: Path, tmp_path: Path
 ) -> None:
-    """Cut at every frame and in the middle of each: what is there is a beginning of the log."""
+    """Cut at every frame and in the middle of each: the changes left are a beginning of the log."""
     whole = (spoilable / f"{DATABASE_NAME}-wal").read_bytes()
     size = _FRAME_HEADER_BYTES + int.from_bytes(whole[8:12], "big")
     revs: list[int] = []

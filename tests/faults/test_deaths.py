@@ -1,6 +1,6 @@
 """Faults 2, 3, 8 and 12: the daemon dies at the worst moments, of power loss, for lack of memory.
 
-What kills it is put in from outside: programs that start the daemon with a part of it changed.
+Each death is put in from outside, by a program that starts the daemon with a part of it changed.
 """
 
 import os
@@ -57,7 +57,7 @@ sys.argv[0] = "taskdashd"
 main()
 """
 
-# On SIGUSR1 the power fails: of what was written to a file since its last sync, any part is gone.
+# On SIGUSR1 the power fails: of the bytes written to a file since its last sync, any part is lost.
 FORGETFUL_DISK = """
 import os, random, signal, sys, threading, time
 import apsw
@@ -123,7 +123,7 @@ sys.argv[0] = "taskdashd"
 main()
 """
 
-# The same migrations, killed at the statement whose number DIE_AFTER is.
+# Runs the real migrations, and dies at the statement with the number DIE_AFTER.
 MIGRATING = """
 import os, sys
 from pathlib import Path
@@ -178,7 +178,7 @@ def _is_sound(data: Path) -> bool:
 def test_death_at_a_point(
     at: str, after: int, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A commit is there or not; and it is if anything of it was acknowledged."""
+    """A commit is there whole or not at all; it is there if any write of it was acknowledged."""
     monkeypatch.setenv("DIE_AT", at)
     monkeypatch.setenv("DIE_AFTER", str(after))
     daemon = start(command=(sys.executable, "-c", DYING), commit_rows=_COMMIT_ROWS)
@@ -187,7 +187,7 @@ def test_death_at_a_point(
     assert daemon.wait() == 9
     again = start()
     found = _found(again, [f"t0-{number}" for number in range(200)])
-    # In the order in which they were sent, and no part of a commit.
+    # The writes found are the first that were sent, and no part of a commit.
     assert found == [f"t0-{number}" for number in range(len(found))]
     assert len(found) >= len(acknowledged)
     commits = after - 1 if at in ("within the commit", "before the commit") else after
@@ -217,7 +217,7 @@ def _lose_power(start: Start, rounds: int, monkeypatch: pytest.MonkeyPatch) -> i
             assert answer["errid"] == 0, answer
             acknowledged.append(answer["id"])
         if turn % 2:
-            # The fold is brought forward in a quiet moment, and not synced: that is lost.
+            # Pause: the fold is then brought forward without a sync, and lost with the power.
             pace(0.7)
         daemon.signal(signal.SIGUSR1)
         assert daemon.wait() == 9
@@ -240,7 +240,7 @@ def test_power_loss(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.soak
 @pytest.mark.fault(3)
 def test_power_loss_50_times(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same, more often."""
+    """The same, 50 times."""
     assert _lose_power(start, 50, monkeypatch) > 0
 
 
@@ -283,7 +283,7 @@ def test_out_of_memory(start: Start) -> None:
 
 
 def _drink(client: Client) -> None:
-    """Read what comes, until nothing more does."""
+    """Read until nothing more comes."""
     try:
         for _ in range(200):
             client.receive(0.3)
@@ -296,7 +296,7 @@ def _drink(client: Client) -> None:
 @pytest.mark.soak
 @pytest.mark.fault(12)
 def test_a_migration_killed_at_each_statement(start: Start, tmp_path: Path) -> None:
-    """The schema is the old one or the new one, and the next start finishes it."""
+    """The schema is the old one or the new one, and the next start finishes the migration."""
     old = _of_the_first_schema(tmp_path / "old")
     deaths = 0
     for after in range(1000):

@@ -35,7 +35,7 @@ class Fleet:
                     other.send(BEAT)
 
     def beat_for(self, seconds: float, beats_per_s: float, spoken: Callable[[], None]) -> int:
-        """Beat evenly, one connection after the other; nobody may be answered or closed."""
+        """Beat evenly, one connection after the other; none may be answered or closed."""
         began, beats = time.monotonic(), 0
         while (elapsed := time.monotonic() - began) < seconds:
             while beats < elapsed * beats_per_s:
@@ -77,7 +77,7 @@ def _measure(daemon: WiredDaemon, fleet: Fleet, first: Client, before: dict[str,
             first.send(BEAT)
             last = time.monotonic()
 
-    # Every connection beats each 10 s, for long enough to lose those that would be lost.
+    # Beat on every connection each 10 s, for long enough that a lost one would show.
     fleet.beat_for(_SETTLE_S, _CONNECTIONS / 10, spoken)
     each = {
         what: (memory_kib(daemon.pid, what) - kib) / _CONNECTIONS for what, kib in before.items()
@@ -87,7 +87,7 @@ def _measure(daemon: WiredDaemon, fleet: Fleet, first: Client, before: dict[str,
     idle_cpu_per_s = (cpu_s(daemon.pid) - cpu) / 2.0
     cpu = cpu_s(daemon.pid)
     beats = fleet.beat_for(_BURST_S, _BEATS_PER_S, spoken)
-    # The last beats are done when a later question is answered.
+    # Once a later question is answered, the last beats are done too.
     first.good("Find", id="first")
     beat_us = (cpu_s(daemon.pid) - cpu - idle_cpu_per_s * _BURST_S) / beats * 1e6
     print(

@@ -1,4 +1,4 @@
-"""`kill -9` under writes: what was acknowledged is there."""
+"""`kill -9` under writes: every acknowledged write is there afterwards."""
 
 import select
 import time
@@ -19,7 +19,7 @@ _IDS = 40
 
 @dataclass
 class Entry:
-    """What may be true of one task: the last acknowledged value, or any sent after it."""
+    """The values that a task may have: the last acknowledged one, or any sent after it."""
 
     acked: int = 0
     sent: list[int] = field(default_factory=list)
@@ -100,7 +100,7 @@ def _load_until_killed(daemon: WiredDaemon, writers: list[Writer], acks_min: int
     for writer in writers:
         writer.fill()
     daemon.kill()
-    # Acknowledged is what was sent before the kill, read or not.
+    # Replies sent before the kill acknowledge their writes, read by then or not: read the rest.
     for writer in writers:
         try:
             while True:
@@ -132,7 +132,7 @@ def _verify(daemon: WiredDaemon, ledger: dict[str, Entry], rev_before: int) -> i
             assert entry.allows(found[task_id]), f"{task_id}: {found[task_id]}, not {entry}"
             answer = client.good("Find", id=task_id)
             assert int(answer["description"]) == found[task_id]
-            # The truth is known now: what was in flight is either this, or lost for good.
+            # The stored value is known now: writes in flight became it, or are lost for good.
             entry.acked, entry.sent = found[task_id], []
         assert max(revs) > rev_before, "rev did not grow"
         return max(revs)

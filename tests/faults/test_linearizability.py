@@ -1,10 +1,10 @@
-"""Fault 14: what is done to one task looks as if done one after another, whatever comes.
+"""Fault 14: operations on one task look as if done one after another, whatever happens.
 
     tools/test --fault 14 --seconds 600
 
 Several clients work on the same few tasks while the daemon is killed and started again, stopped and
 continued, and connections are reset. New tasks are taken every few seconds, so that histories stay
-short. The checker itself is shown to find what is planted.
+short. Planted bugs show that the checker finds what it should.
 """
 
 import math
@@ -33,7 +33,7 @@ _TASKS = 3
 _ROUND_S = 3.0
 _ANSWER_S = 5.0
 
-# Every so often the answer is what was true a moment ago.
+# A planted bug: now and then the answer is what was true a moment ago.
 STALE = """
 import random, sys
 from taskdashd.server import connection
@@ -56,7 +56,7 @@ sys.argv[0] = "taskdashd"
 main()
 """
 
-# Now and then a commit is acknowledged that never was on the disk: seen once the daemon is killed.
+# A planted bug: now and then a commit is acknowledged without being stored, as a kill shows.
 FORGETFUL = """
 import random, sys
 from taskdashd.store.database import Database
@@ -70,7 +70,7 @@ main()
 
 
 class Run:
-    """A daemon that is not left in peace, and what its clients saw."""
+    """A daemon that is killed, stopped and reset, and the histories of its clients."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Run:
         self.faults = {"kill": 0, "stop": 0, "reset": 0}
 
     def go_on(self, seconds: float) -> None:
-        """Work and disturb for a time; then everybody stops."""
+        """Let clients work and disturb the daemon for a time; then stop them all."""
         self.over.clear()
         clients = [threading.Thread(target=self._client, args=(n,)) for n in range(_CLIENTS)]
         for client in clients:
@@ -129,7 +129,7 @@ class Run:
                     self.sockets[number] = client.sock
                     while not self.over.is_set():
                         self._operate(client, mine, number)
-                        # Long histories take long to check, and show no more.
+                        # Work slowly: long histories take long to check, and show no more.
                         pace(mine.uniform(0, 0.004))
             except (OSError, Gone):
                 pace(0.01)
@@ -156,7 +156,7 @@ class Run:
         operation.outcome = answer["description"] if kind == "find" and not errid else known[errid]
 
     def violations(self) -> list[str]:
-        """Check what was seen, and forget it."""
+        """Check the histories seen so far, and drop them."""
         found = [
             task_id for task_id, history in self.histories.items() if not is_linearizable(history)
         ]
@@ -166,7 +166,7 @@ class Run:
 
 @pytest.mark.fault(14)
 def test_no_violation_under_kill_stop_and_reset(start: Start, seconds: float | None) -> None:
-    """Whatever happens to the daemon and to connections, there is an order."""
+    """Whatever happens to the daemon and to connections, the operations have an order."""
     run = Run(start)
     operations = tasks = unknown = 0
     end = time.monotonic() + (seconds or 6.0)
@@ -203,7 +203,7 @@ def test_a_planted_bug_is_found(bug: str, shown_by: str, start: Start) -> None:
 @pytest.mark.fault(14)
 @given(st.data())
 def test_the_checker_takes_every_history_that_has_an_order(data: st.DataObject) -> None:
-    """Made by doing operations one after another, each somewhere within its time; some unheard."""
+    """Operations are done in turn, each at some moment within its time; some answers get lost."""
     state: str | None = None
     history: list[Operation] = []
     for number in range(data.draw(st.integers(0, 12))):
@@ -224,7 +224,7 @@ def test_the_checker_takes_every_history_that_has_an_order(data: st.DataObject) 
 
 @pytest.mark.fault(14)
 def test_the_checker_finds_what_has_no_order() -> None:
-    """A lost write, a value that comes back, two that both made the task."""
+    """A lost write, a value that comes back, and two that both made the task are found."""
 
     def done(kind: str, value: str | None, start: float, outcome: str = DONE) -> Operation:
         return Operation(kind, value, start, start + 0.5, outcome)  # type: ignore[arg-type]

@@ -32,7 +32,7 @@ def _die_together(start: Start, connections: int, tasks_each: int, timeout_s: fl
                 assert client.reply()["errid"] == 0
         registered_s = time.monotonic() - began
         assert registered_s < timeout_s, "this machine is too slow for the test"
-        # One last beat from each, so that all are due together.
+        # Beat once more on each connection, so that all are due together.
         earliest: list[float] = []
         latest: list[float] = []
         for client in silent:
@@ -76,7 +76,7 @@ def _see_them_die(
             later = max(later, at - latest[number])
         watcher.events.clear()
         if len(seen) == total and quiet_until == end:
-            # Whatever is told twice would follow soon.
+            # Wait a little longer: an event told twice would follow soon.
             quiet_until = time.monotonic() + 1
     print(
         f"\n{total} tasks on {len(earliest)} connections (registered in {registered_s:.2f} s):"

@@ -22,7 +22,7 @@ from processes import descriptors, last_lines
 from .conftest import Start
 from .wire import Client, Frames, Process, WiredDaemon, pace, request
 
-# Holds one task and says so again and again, until it is told otherwise; prints what came of it.
+# Holds one task and updates it again and again; prints each error that an update ends in.
 HOLDER = """
 import logging, sys, time
 import taskdash
@@ -41,7 +41,7 @@ with taskdash.connect(sys.argv[1], client="holder") as dash:
                 time.sleep(0.2)
 """
 
-# Writes one fenced task with the epoch that it got, as fast as it is answered.
+# Writes one fenced task with its first epoch, as fast as answers come, until it is refused.
 FENCED = """
 import sys
 sys.path.insert(0, sys.argv[2])
@@ -115,7 +115,7 @@ def link() -> Iterator[Link]:
     """A namespace with a link to it; root and iproute2 and nftables are needed."""
     if os.geteuid() or not shutil.which("ip") or not shutil.which("nft"):
         pytest.skip("a network namespace needs root, iproute2 and nftables")
-    # A name of its own for each: the kernel removes the last one when it gets to it.
+    # Use a new name each time: the kernel removes the last namespace some time later.
     try:
         link = Link(os.getpid() % 100_000 * 10 + next(_NUMBERS))
     except subprocess.CalledProcessError as error:
@@ -224,7 +224,7 @@ def test_a_link_that_flaps(start: Start, link: Link, processes: list[Process]) -
 @pytest.mark.soak
 @pytest.mark.fault(19)
 def test_a_link_that_flaps_20_times(start: Start, link: Link, processes: list[Process]) -> None:
-    """The same, as often as that."""
+    """The same with 20 flaps."""
     _flap(start, link, processes, 20)
 
 
@@ -270,7 +270,7 @@ def test_2000_clients_come_back_at_once(start: Start, tmp_path: Path) -> None:
 
 
 def _register_crowd(port: int, *, stay: bool = False) -> tuple[float, list[socket.socket]]:
-    """Connect all at once, and register a task each; gives how long it took."""
+    """Connect all at once, and register a task each; gives the seconds that it took."""
     poll = select.poll()
     sockets: dict[int, tuple[socket.socket, Frames, bytes]] = {}
     began = time.monotonic()

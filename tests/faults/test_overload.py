@@ -1,7 +1,8 @@
 """Fault 33: ten times more is asked than can be done.
 
 The peers send without waiting for answers, as fast as the kernel takes it: far more than the daemon
-does. What waits too long is told 1005, the memory stays what it was, and others are served.
+does. Requests that wait too long are told 1005, the memory stays what it was, and others are
+served.
 """
 
 import socket
@@ -27,7 +28,7 @@ class Flood:
     def __init__(self, daemon: WiredDaemon, number: int, over: threading.Event) -> None:
         self.client = daemon.connect()
         self.client.sock.settimeout(None)
-        # What waits on our own side is not the daemon's affair.
+        # Keep the send buffer small: bytes that wait on this side are not the daemon's affair.
         self.client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32 << 10)
         self.over = over
         self.sent: deque[tuple[float, int]] = deque()
@@ -63,7 +64,7 @@ class Flood:
 
 @pytest.mark.fault(33)
 def test_overload_is_shed(start: Start) -> None:
-    """1005 for what waits too long; those accepted were served in time; others do not notice."""
+    """Requests that wait too long get 1005; the others are in time; other peers do not notice."""
     daemon = start(queue_timeout=_QUEUE_S, request_rate="off")
     over = threading.Event()
     with daemon.connect() as other:
@@ -96,7 +97,7 @@ def test_overload_is_shed(start: Start) -> None:
     )
     assert len(accepted) + shed == offered
     assert shed > 1_000
-    # The bound, and as long again for what was read by then; the load takes the other core.
+    # Twice the bound, as requests read by then are still done; 1 s more, as the load takes a core.
     assert p99 < 2 * _QUEUE_S + 1.0
     assert peak - before < 96 << 10
     daemon.no_traceback()

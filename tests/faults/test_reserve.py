@@ -1,4 +1,4 @@
-"""A full disk leaves room for the operator, who makes more of it."""
+"""A full disk leaves room for operators, so that they can make more."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ from .wire import Client, pace
 
 @pytest.mark.fault(5)
 def test_a_daemon_starts_on_a_full_disk(small_disk: Path, start: Start) -> None:
-    """With what it had kept; and its reserve is as large as before once there is room."""
+    """The reserve gives room to start; once there is room, it is as large as before."""
     data = small_disk / "data"
     daemon = start(data)
     kept = (data / "reserve").stat().st_size
@@ -49,7 +49,7 @@ def _wait_for_room(client: Client) -> None:
 
 @pytest.mark.fault(5)
 def test_an_operator_can_write_on_a_full_disk(small_disk: Path, start: Start) -> None:
-    """The reserve is given up for them; others are told 1001 until there is room again."""
+    """The reserve is given up for operators; others are told 1001 until there is room again."""
     ballast = small_disk / "ballast"
     ballast.write_bytes(b"\0" * (1 << 19))
     data = small_disk / "data"

@@ -32,7 +32,7 @@ class Worker(threading.Thread):
         super().__init__()
         self.daemon_process, self.number, self.over = daemon, number, over
         self.is_warm = threading.Event()
-        """Set once the caches are full: from then on it takes its time."""
+        """Set once the caches are full: from then on the worker works at a steady pace."""
         self.done = 0
         self.fault: BaseException | None = None
 
@@ -82,7 +82,7 @@ def _slope(points: list[tuple[float, float]]) -> float:
 def test_steady_load(start: Start, tmp_path: Path, seconds: float | None) -> None:
     """Memory, descriptors and the WAL do not grow; nothing is refused."""
     seconds = seconds or 60.0
-    # Small caches are full after a few seconds; what grows then is no cache.
+    # Small caches are full after a few seconds; memory that grows after that is a leak.
     daemon = start(task_cache=1 << 20, reply_cache=1 << 20, event_cache=1 << 16)
     over = threading.Event()
     workers = [Worker(daemon, number, over) for number in range(_CLIENTS)]

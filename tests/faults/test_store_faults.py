@@ -1,4 +1,4 @@
-"""Faults of the disk: refused writes leave nothing behind, reads go on, and it heals."""
+"""Faults of the disk: refused writes leave nothing behind, reads go on, and writes come back."""
 
 import contextlib
 import resource
@@ -23,7 +23,7 @@ _LASTS_S = 1.2
 
 
 class Household:
-    """Tasks whose fate under a fault of the disk must be right, and a fault is then put on.
+    """A daemon's clients and tasks before a fault of the disk, and what must hold during it.
 
     `alive` beats on; `dead` is silent from the start of the fault.
     """
@@ -79,7 +79,7 @@ class Household:
             self.stored.append(task_id)
 
     def refuses_writes_serves_reads(self) -> None:
-        """Writes get 1001, leave nothing, also to Find; reads are served; nobody is hurt."""
+        """Writes get 1001 and leave nothing, not even for Find; stored tasks can be read."""
         self.store("refused-first")
         assert "refused-first" in self.refused
         before = self.writer.good("Find", id="before")
@@ -94,14 +94,14 @@ class Household:
             self.beat()
 
     def serves_queries(self) -> None:
-        """A Query is a read: it is served too, with what is committed."""
+        """A Query is a read: it is answered with all that is committed."""
         found = self.writer.call("Query", {"limit": 1000})
         assert found["errid"] == 0, found
         found = {task["id"] for task in found["tasks"]}
         assert not found & set(self.refused)
 
     def nobody_dies_while_it_lasts(self, seconds: float) -> None:
-        """The one who beats stays alive; the one who is silent cannot be written as dead yet."""
+        """`alive` stays alive; `dead` is silent, but its shutdown cannot be stored yet."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.beat()
@@ -156,7 +156,7 @@ def test_full_disk(small_disk: Path, start: Start) -> None:
     ballast = small_disk / "ballast"
     ballast.write_bytes(b"\0" * (1 << 20))
     data = small_disk / "data"
-    # Without a reserve: nothing at all can be written.
+    # Have no reserve: on the full disk nothing at all can be written.
     daemon = start(data, reserve=0)
     house = Household(daemon)
     _lose_one(house)
@@ -251,7 +251,7 @@ def test_io_error(fault: str, start: Start, inject: Any, tmp_path: Path) -> None
     ],
 )
 def test_io_error_then_killed(fault: str, start: Start, inject: Any, tmp_path: Path) -> None:
-    """What was refused with 1001 is not kept, also when the daemon is killed right after."""
+    """A write refused with 1001 is not kept, also when the daemon is killed right after."""
     data = tmp_path / "data"
     daemon = start(data)
     house = Household(daemon)

@@ -56,7 +56,7 @@ def _lives_and_dies(
 def test_a_wall_clock_that_jumps(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By 400 days, forth and back: liveness does not notice, and times are those of the clock."""
+    """Jumps of 400 days both ways: liveness does not notice, and stamps follow the clock."""
     library = _library()
     if library is None:
         pytest.skip("faketime is not installed")
@@ -80,7 +80,7 @@ def test_a_wall_clock_that_jumps(
 @pytest.mark.fault(34)
 @pytest.mark.parametrize("seconds", [0, 10_000_000])
 def test_a_monotonic_clock_from_anywhere(seconds: int, start: Start) -> None:
-    """A machine that has been up for months, and one that was just started; and a zone with DST."""
+    """On a machine that has been up for months, or was just started; and in a zone with DST."""
     prefix = ("unshare", "--time", "--monotonic", str(seconds)) if seconds else ()
     daemon = start(command=("env", "TZ=Europe/Berlin", *prefix, *COMMAND))
     assert _lives_and_dies(daemon).endswith("Z")
@@ -90,7 +90,7 @@ def test_a_monotonic_clock_from_anywhere(seconds: int, start: Start) -> None:
 @pytest.mark.soak
 @pytest.mark.fault(15)
 def test_a_daemon_that_stands_still_for_a_minute(start: Start, seconds: float | None) -> None:
-    """Nobody is blamed; what was asked meanwhile is done, and what is answered is true."""
+    """Nobody is blamed; requests from meanwhile are done, and their answers are true."""
     daemon = start(heartbeat_timeout=2)
     with daemon.connect() as client, daemon.connect() as other:
         client.good("Register", id="a", name="n", status="running")

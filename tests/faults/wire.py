@@ -81,8 +81,8 @@ class Client:
             self.sock.bind((source, 0))
             self.sock.connect((host, port))
             if self.sock.getsockname() == self.sock.getpeername():
-                # Where nobody listens and the kernel gives us that very port, we reach ourselves
-                # (RFC 9293, 3.5: simultaneous open).
+                # Where nobody listens, the kernel may give this socket that very port, and
+                # connect it to itself (RFC 9293, 3.5: simultaneous open).
                 raise ConnectionRefusedError
         except OSError:
             self.sock.close()
@@ -233,7 +233,7 @@ class Process:
         os.kill(self.pid, number)
 
     def close(self) -> None:
-        """End it, however it is, and leave nothing open."""
+        """End the program in whatever state it is, and leave nothing open."""
         if self.popen.returncode is None:
             self.popen.kill()
             self.wait_end()

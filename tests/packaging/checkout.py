@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def copy(into: Path) -> Path:
-    """Copy what is or could be committed."""
+    """Copy the files that are committed, or could be."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,

@@ -117,7 +117,7 @@ def test_it_is_installed_used_upgraded_and_purged(deb: Path, tmp_path: Path) -> 
     wanted = units / "multi-user.target.wants"
     wanted.mkdir(exist_ok=True)
     (wanted / "lifecycle.service").symlink_to("/etc/systemd/system/lifecycle.service")
-    # The last two do without a systemd of the machine, where it runs none.
+    # The last two options let nspawn work on a machine that runs no systemd.
     boot = ["systemd-nspawn", "--quiet", "--boot", "--private-network", f"--directory={root}"]
     boot += ["--register=no", "--keep-unit"]
     booted = subprocess.run(

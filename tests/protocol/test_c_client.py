@@ -24,8 +24,8 @@ SANITIZE = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=
 ENV = {"ASAN_OPTIONS": "exitcode=99", "UBSAN_OPTIONS": "exitcode=99", "LC_ALL": "C.UTF-8"}
 LONGEST_S = 20
 
-# All vectors of our framing: what they say of valid, malformed and fatal is a decoder's business.
-# Those of the original framing are not, since a client chooses the framing that it speaks.
+# Vectors of our framing: a decoder on either side judges valid, malformed and fatal alike. Leave
+# out those of the original framing, since a client chooses the framing that it speaks.
 FRAMES = [vector for vector in load("frames") if vector["framing"] == "taskdash"]
 
 
@@ -51,7 +51,7 @@ def built(compiling: subprocess.Popen[str], folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def compiling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """Both builds, begun at once."""
+    """Both builds of the client, begun at once."""
     folders = {name: tmp_path_factory.mktemp(name) for name in ("plain", "sanitized")}
     flags = {"plain": [], "sanitized": SANITIZE}
     begun = {name: compiler(folder, *flags[name]) for name, folder in folders.items()}
@@ -93,7 +93,7 @@ def started(program: Path, port: int, *args: str) -> Iterator[subprocess.Popen[s
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    """Wait for its end: exit code, stdout, stderr."""
+    """Wait for the client's end; give exit code, stdout and stderr."""
     out, err = process.communicate()
     assert "Sanitizer" not in err, err
     assert "runtime error" not in err, err
@@ -111,7 +111,7 @@ def line(stream: IO[str] | None) -> str:
 
 
 def judge(program: Path, streams: Iterable[bytes]) -> list[str]:
-    """What `vectors` says of each stream."""
+    """Give the verdict of the program `vectors` on each stream."""
     lines = [stream.hex() for stream in streams]
     done = subprocess.run(
         [program, "vectors"], input="\n".join(lines) + "\n", capture_output=True, text=True, env=ENV
@@ -186,7 +186,7 @@ def test_frames_joined_mean_what_each_means(program: Path) -> None:
 
 
 def is_object(body: bytes) -> bool:
-    """What Python's reader says, which takes NaN and lone surrogates where told nothing else."""
+    """Tell what Python's reader says, which by itself would take NaN and lone surrogates."""
 
     def refuse(word: str) -> None:
         raise ValueError(word)
@@ -316,7 +316,7 @@ def test_watch_resumes_where_it_ended(program: Path, daemon: RunningDaemon) -> N
 def test_a_daemon_that_goes_away_ends_a_run_and_a_watch(
     number: Signals, timeout: str, why: str, program: Path, tmp_path: Path
 ) -> None:
-    """They say what happened, and from where to resume, and exit with 1; they do not hang."""
+    """Both say what happened, and from where to resume, and exit with 1; they do not hang."""
     with (
         running_daemon(tmp_path, heartbeat_timeout=timeout) as daemon,
         started(program, daemon.port, "watch", "0") as watch,
@@ -343,7 +343,7 @@ def test_a_session_leaves_the_sanitizers_silent(sanitized: Path, daemon: Running
 
 
 class Played:
-    """Is the daemon of one client: reads what it sends, and answers what the test wants."""
+    """The daemon of one client: reads its frames, and answers as the test says."""
 
     def __init__(self, program: Path, *args: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
@@ -355,7 +355,7 @@ class Played:
         self.stream = self.connection.makefile("rb")
 
     def heard(self) -> Any:
-        """The next frame: message_id, header, body."""
+        """Read the next frame: message_id, header, body."""
         length = int.from_bytes(self.stream.read(4), "big")
         return msgpack.unpackb(self.stream.read(length))
 
@@ -388,7 +388,7 @@ def test_a_client_beats_while_it_waits_for_a_reply(sanitized: Path) -> None:
         beat = played.heard()
         assert beat[0] == 1392
         played.say(frame(1392, beat[1], None))
-    # One byte at a time, among events: of its watch, of none, and of kinds yet to be invented.
+    # Send one byte at a time, among events: of a watch, of none, and of kinds yet to be invented.
     replies = frame(3, {"Watch": 1}, {"rev": 1}) + frame(3, {"New": 1}, None) + frame(7, None, "x")
     replies += frame(2, registered, {"errid": 0, "id": "1", "epoch": 3})
     for at in range(len(replies)):

@@ -83,7 +83,7 @@ def test_a_request_is_accepted_or_refused_for_the_field_that_is_wrong(
     if vector["valid"]:
         assert message.body == vector["body"].encode()
         request = kind.parse(strictjson.loads_object(message.body))
-        # What a client would send for it is understood as the same request.
+        # The body that a client would send for this request is parsed as the same request.
         assert kind.parse(json.loads(json.dumps(request.to_body()))) == request
     else:
         with pytest.raises(BadRequest, match=vector["detail"]):
@@ -101,7 +101,7 @@ def test_what_the_daemon_says_is_encoded_to_the_byte(vector: dict[str, Any]) -> 
     else:
         frame = framing.beat(header)
     assert frame.hex() == vector["hex"]
-    # And back: the two ends are tested against one another.
+    # Decode the frame again: encoder and decoder are tested against one another.
     ((message, *rest), lost, _) = decode([frame], framing)
     assert not rest
     assert not lost

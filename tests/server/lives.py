@@ -1,4 +1,4 @@
-"""What the tests of liveness and of ownership share: a task that lives, and one that dies."""
+"""Helpers of the tests of liveness and ownership: a task that lives, and one that dies."""
 
 import time
 
@@ -14,7 +14,7 @@ def live(wire, task, group, timeout=TIMEOUT, **more):
 
 
 def dies(watcher, task, earliest, latest):
-    """Await the next shutdown event; it is this task's, and comes within these moments."""
+    """Await the next shutdown event; check that it is this task's, and within these moments."""
     event = next_of(watcher, "shutdown", latest - time.monotonic() + 0.5)
     assert event.task["id"] == task
     assert event.at >= earliest, f"{earliest - event.at:.3f} s too soon"

@@ -1,4 +1,4 @@
-"""Signing in, and what each role and group may do: what it may not see does not exist for it."""
+"""Signing in, and what each role and group may do; hidden tasks look as if there were none."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,7 +45,7 @@ def without_detail(reply: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.fault(35)
 @pytest.mark.parametrize("operation", ["Register", "Update", "Find", "Query", "Watch", "Status"])
 def test_nothing_is_done_for_whoever_has_not_signed_in(world: World, operation: str) -> None:
-    """1003, and the connection stays open to do better."""
+    """Each request gets 1003, and the connection stays open for a sign-in."""
     signed_in(world, "boss").ask("Register", **task())
     peer = world.connect()
     assert peer.ask(operation, **task())["errid"] == 1003
@@ -56,7 +56,7 @@ def test_nothing_is_done_for_whoever_has_not_signed_in(world: World, operation: 
 
 
 def test_a_token_may_stand_in_a_header(world: World) -> None:
-    """For clients that cannot say Hello."""
+    """A token in the header serves clients that cannot say Hello."""
     peer = world.connect()
     for token, errid in ((7, 1003), ("wrong", 1003), ("alpha", 0)):
         header = {"RequestID": "Register", "Token": token}
@@ -67,7 +67,7 @@ def test_a_token_may_stand_in_a_header(world: World) -> None:
 
 
 def test_a_ready_reply_is_not_for_those_who_may_not_see_it(world: World) -> None:
-    """The same bytes ask, and another answers."""
+    """A cached reply must not answer the same bytes from somebody who may not see the task."""
     boss = signed_in(world, "boss")
     boss.ask("Register", **task(group="a"))
     assert [boss.ask("Find", id="t1")["errid"] for _ in range(3)] == [0, 0, 0]
@@ -77,7 +77,7 @@ def test_a_ready_reply_is_not_for_those_who_may_not_see_it(world: World) -> None
 
 
 def test_a_refusal_is_never_kept_for_others(world: World) -> None:
-    """Whoever may not see it asks first, with the same bytes."""
+    """One who may not see the task asks first: the refusal must not answer others' same bytes."""
     signed_in(world, "beta").ask("Register", **task(group="b"))
     assert signed_in(world, "alpha").ask("Find", id="t1")["errid"] == 1002
     boss = signed_in(world, "boss")
@@ -85,7 +85,7 @@ def test_a_refusal_is_never_kept_for_others(world: World) -> None:
 
 
 def test_each_request_may_bring_a_token_of_its_own(world: World) -> None:
-    """It counts for that one, also where others are under way; a wrong one for nothing."""
+    """A token counts for its request alone, also among others under way; a wrong one is refused."""
     signed_in(world, "boss").ask("Register", **task(group="b"))
     shared = world.connect()
     find = b'{"id":"t1"}'
@@ -111,7 +111,7 @@ def test_whoever_becomes_another_no_longer_watches_as_the_one_before(world: Worl
 
 @pytest.mark.fault(35)
 def test_a_cursor_that_was_made_up_tells_nothing(world: World) -> None:
-    """Neither whether a task is there, nor how its fields compare."""
+    """A forged cursor shows neither whether a task is there, nor how its fields compare."""
     boss = signed_in(world, "boss")
     hidden = boss.ask("Register", **task(1, "b", description="secret"))
     assert hidden["errid"] == 0
@@ -132,7 +132,7 @@ def test_a_cursor_that_was_made_up_tells_nothing(world: World) -> None:
 
 @pytest.mark.fault(35)
 def test_register_does_not_tell_whether_a_task_is_there(world: World) -> None:
-    """As far as it can be helped: a taken id is refused, but not in another way for its group."""
+    """A taken id has to be refused, but the refusal is the same whatever group the task is in."""
     signed_in(world, "boss").ask("Register", **task(1, "b"))
     alpha = signed_in(world, "alpha")
     for more in ({"group_id": "b"}, {"epoch": 99}):
@@ -157,7 +157,7 @@ def test_what_it_may_not_see_is_not_there(world: World) -> None:
 
 
 def test_a_service_writes_in_its_groups(world: World) -> None:
-    """Not into another, nor out of its own into another."""
+    """A service may not write into another group, nor move a task of its own there."""
     alpha = signed_in(world, "alpha")
     assert alpha.ask("Register", **task())["errid"] == 0
     assert alpha.ask("Update", id="t1", description="d")["errid"] == 0
@@ -172,7 +172,7 @@ def test_a_service_writes_in_its_groups(world: World) -> None:
 
 
 def test_a_reader_reads(world: World) -> None:
-    """And writes nothing, also not what it sees."""
+    """A reader writes nothing, not even to tasks that it sees."""
     signed_in(world, "alpha").ask("Register", **task())
     reader = signed_in(world, "reader")
     assert reader.ask("Find", id="t1")["errid"] == 0
@@ -183,7 +183,7 @@ def test_a_reader_reads(world: World) -> None:
 
 
 def test_queries_give_what_is_seen(world: World) -> None:
-    """With and without a where, and however the where names groups."""
+    """Query gives visible tasks only, without a where and whatever groups the where names."""
     boss = signed_in(world, "boss")
     for number in range(10):
         boss.ask("Register", **task(number, group="ab"[number % 2]))
@@ -201,7 +201,7 @@ def test_queries_give_what_is_seen(world: World) -> None:
 
 
 def test_watches_tell_what_is_seen(world: World) -> None:
-    """Also while a task moves from group to group, and from the past."""
+    """Sight holds for past events too, and while a task moves from group to group."""
     boss, alpha = signed_in(world, "boss"), signed_in(world, "alpha")
     alpha.ask("Watch")
     past = signed_in(world, "alpha")
@@ -220,7 +220,7 @@ def test_watches_tell_what_is_seen(world: World) -> None:
 
 @pytest.mark.fault(35)
 def test_wrong_tokens_are_slowed_by_address(world: World) -> None:
-    """Even a good one must wait then; another address need not."""
+    """After wrong tokens even a good one must wait; another address need not."""
     guesser = world.connect("10.0.0.9:1")
     for _ in range(5):
         assert guesser.ask("Hello", protocol=1, token="guess")["errid"] == 1003
@@ -234,7 +234,7 @@ def test_wrong_tokens_are_slowed_by_address(world: World) -> None:
 
 
 def test_an_operator_may_change_a_fenced_task_from_outside(world: World) -> None:
-    """Without its epoch, with own = false; a service may not."""
+    """An operator needs no epoch, with own = false; a service does."""
     alpha = signed_in(world, "alpha")
     alpha.ask("Register", **task(status="running", fenced=True))
     for name, errid in (("any", 1004), ("boss", 0)):
@@ -245,7 +245,7 @@ def test_an_operator_may_change_a_fenced_task_from_outside(world: World) -> None
 
 
 def test_who_did_it_is_named(world: World) -> None:
-    """By the token's name, and the client's own."""
+    """A refusal tells the holder by the client's own name, the token's name and the address."""
     alpha = signed_in(world, "alpha")
     alpha.ask("Register", **task(fenced=True, status="running"))
     refused = signed_in(world, "any").ask("Update", id="t1", description="x")

@@ -1,4 +1,4 @@
-"""Who did what, when and why: told from the log itself, to whoever may know, for a set time."""
+"""The audit: who did what, when and why; told from the log to those who may know it, for a time."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,7 +36,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
 
 def entries(world: World, **asked: Any) -> list[dict[str, Any]]:
-    """Give all pages."""
+    """Give the entries of all pages."""
     peer, rows, after = world.connect("auditor"), [], None
     while True:
         page = peer.ask("Audit", **asked, **({"after": after} if after else {}))
@@ -77,7 +77,7 @@ def test_the_history_of_a_task(make: Make) -> None:
 @settings(max_examples=20, deadline=None)
 @given(st.integers(1, 7), st.integers(0, 40))
 def test_pages_are_the_whole(tmp_path_factory: Any, limit: int, writes: int) -> None:
-    """However small, each entry once, in the order of what happened; of one task likewise."""
+    """Pages of any size give each entry once, in the order of what happened; of one task too."""
     world = World(tmp_path_factory.mktemp("pages"))
     peer = world.connect("p")
     for number in range(writes):
@@ -98,7 +98,7 @@ def test_pages_are_the_whole(tmp_path_factory: Any, limit: int, writes: int) -> 
 
 
 def test_what_is_asked_for(make: Make) -> None:
-    """By who, kind and time."""
+    """Entries are selected by who, kind and time."""
     world = make()
     first, second = world.connect("alice"), world.connect("bob")
     first.ask("Register", id="a", name="n", status="finish")
@@ -117,7 +117,7 @@ def test_what_is_asked_for(make: Make) -> None:
 
 
 def test_what_happened_beside_changes_hides_none_of_them(make: Make) -> None:
-    """`since` is a time, and what is stored a second later does not stand before it."""
+    """An act stored a second late, with a time before `since`, must not end the scan."""
     world = make()
     world.advance(2)
     world.core.acts.note("did", "somebody")
@@ -133,7 +133,7 @@ def test_what_happened_beside_changes_hides_none_of_them(make: Make) -> None:
 
 
 def test_a_damaged_change_hides_none_behind_it(make: Make) -> None:
-    """Who and when are told of it."""
+    """Of a damaged change who and when are told; the changes behind it are whole."""
     world = make()
     peer = world.connect("p")
     for number in range(5):
@@ -155,7 +155,7 @@ def test_a_damaged_change_hides_none_behind_it(make: Make) -> None:
 
 
 def test_acts_outlive_a_full_disk(make: Make) -> None:
-    """They are stored once there is room."""
+    """Acts are stored once the disk has room."""
     world = make()
     world.database.full = True
     world.core.acts.note("did", "somebody")
@@ -166,7 +166,7 @@ def test_acts_outlive_a_full_disk(make: Make) -> None:
 
 
 def test_a_page_fits_a_frame(make: Make) -> None:
-    """Also where everything in it has to be escaped."""
+    """A page fits even where everything in it has to be escaped."""
     world = make()
     peer = world.connect("p")
     peer.ask("Hello", protocol=1, client="c" * 250)
@@ -183,7 +183,7 @@ def test_a_page_fits_a_frame(make: Make) -> None:
 
 
 def test_changes_of_a_wrong_clock_do_not_stop_the_forgetting(make: Make) -> None:
-    """What was stamped decades from now is as old as what is behind it."""
+    """A change stamped decades from now is forgotten with those around it."""
     world = make()
     peer = world.connect("p")
     for number in range(10):
@@ -196,7 +196,7 @@ def test_changes_of_a_wrong_clock_do_not_stop_the_forgetting(make: Make) -> None
 
 
 def test_who_may_know(make: Make) -> None:
-    """Operators everything; others of tasks that they see, and only while those were theirs."""
+    """Operators know everything; others know of visible tasks, from while those were theirs."""
     world = make(asks_for_tokens=True)
     world.identities = {
         "boss": Identity("boss", "operator", key="1"),
@@ -226,7 +226,7 @@ def test_who_may_know(make: Make) -> None:
 
 
 def test_a_flood_of_refusals_is_one_row(make: Make) -> None:
-    """With a count; and rows that differ have a bound too."""
+    """Equal refusals share a row with a count; the rows that differ have a bound too."""
     world = make(asks_for_tokens=True)
     for number in range(300):
         world.connect(f"10.0.0.1:{number}").ask("Find", id="x")
@@ -248,7 +248,7 @@ def test_a_flood_of_refusals_is_one_row(make: Make) -> None:
 
 
 def test_what_is_old_is_forgotten_and_what_is_there_stays(make: Make) -> None:
-    """Every task as it is, what each change of the kept time replaced, and no more."""
+    """Every task stays as it is, with what each change of the kept time replaced, and no more."""
     world = make(audit_keep=100.0)
     peer = world.connect("p")
     for number in range(5):
@@ -278,7 +278,7 @@ def test_what_is_old_is_forgotten_and_what_is_there_stays(make: Make) -> None:
 
 
 def test_a_clock_that_jumps_makes_nothing_old(make: Make) -> None:
-    """Not before it has gone steadily for an hour."""
+    """Nothing is forgotten before the clock has gone steadily for an hour."""
     world = make(audit_keep=100.0)
     peer = world.connect("p")
     for number in range(3):
@@ -291,7 +291,7 @@ def test_a_clock_that_jumps_makes_nothing_old(make: Make) -> None:
 
 
 def test_acts_of_the_daemon_itself(tmp_path: Path) -> None:
-    """Starts, tokens, reloads, backups, restores: with the tools that do them."""
+    """Starts, tokens, reloads, backups and restores are noted by the tools that do them."""
     copy = tmp_path / "copy.db"
     data = tmp_path / "data"
     assert taskdashd("token", "create", "first", "--data", data).returncode == 0

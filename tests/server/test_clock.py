@@ -28,7 +28,7 @@ def test_a_stall_is_no_time_and_work_is() -> None:
 
 
 def test_a_moment_is_written_the_same_before_and_after_a_stall() -> None:
-    """Nobody seems to have been seen while the daemon stood still."""
+    """No sign of life is dated within the time in which the daemon stood still."""
     hands = Hands()
     hands.pass_time(0.25)
     seen = hands.clock.now() - 0.125
@@ -40,7 +40,7 @@ def test_a_moment_is_written_the_same_before_and_after_a_stall() -> None:
 
 
 def test_a_jump_of_the_wall_clock_changes_no_running_time() -> None:
-    """Only the stamps follow it."""
+    """Only the stamps follow the wall clock."""
     hands = Hands()
     start = hands.clock.now()
     hands.wall += 400 * 86400

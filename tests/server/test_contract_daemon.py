@@ -155,7 +155,7 @@ def test_sigterm_under_load(start, group):
 
 @pytest.mark.fault(15)
 def test_stopped_daemon_kills_nobody_who_beats(start, group):
-    """What waits in the sockets is read before anyone is judged."""
+    """Frames that wait in the sockets are read before anyone is judged."""
     daemon = start()
     wires = [daemon.connect() for _ in range(30)]
     watcher = daemon.connect()

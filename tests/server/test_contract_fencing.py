@@ -93,7 +93,7 @@ def test_a_refused_writer_is_no_sign_of_life_and_no_owner(daemon, wire, other, t
         try:
             watcher.events.append(watcher.event(0.1))
         except TimeoutError:
-            # To look at it is no sign of life either.
+            # Finding the task is no sign of life either.
             other.find(task_id)
     assert watcher.events[0].kind == "shutdown"
     assert 0.5 <= watcher.events[0].at - began <= 1.5

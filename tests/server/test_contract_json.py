@@ -88,7 +88,7 @@ def test_nul_in_a_known_field(wire, name):
     ],
 )
 def test_nul_in_other_operations(wire, operation, body):
-    """The known fields of every operation."""
+    """No NUL in the known fields of any operation."""
     wire.refused(ask(operation, body))
 
 
@@ -143,7 +143,7 @@ def test_depth_32(wire, task_id):
 
 
 def test_many_brackets_side_by_side(wire, task_id):
-    """Depth is not number."""
+    """Many brackets side by side are not deep."""
     wide = [[[]] for _ in range(5000)]
     wire.register(task_id, x=wide)
     assert wire.find(task_id)["x"] == wide
@@ -151,7 +151,7 @@ def test_many_brackets_side_by_side(wire, task_id):
 
 @pytest.mark.parametrize("name", ["name", "status", "url", "x"])
 def test_of_a_duplicate_key_the_last_counts(wire, name, task_id):
-    """RFC 8259 section 4."""
+    """Of duplicate keys the last counts (RFC 8259, section 4, leaves it to the reader)."""
     body = b'{"id":"%b","name":"n","%b":"first","%b":"last"}'
     wire.send(ask("Register", body % (task_id.encode(), name.encode(), name.encode())))
     wire.check(wire.reply())
@@ -189,7 +189,7 @@ def test_large_text(wire, task_id):
 
 @pytest.mark.fault(24)
 def test_a_refused_register_leaves_nothing(wire, task_id):
-    """1000 changes nothing."""
+    """A Register refused with 1000 changes nothing."""
     wire.refused(ask("Register", b'{"id":"%b","name":"n","x":NaN}' % task_id.encode()))
     wire.refused(ask("Register", {"id": task_id, "name": "n", "status": 5}))
     wire.find(task_id, errid=1002)

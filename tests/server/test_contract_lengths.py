@@ -26,7 +26,7 @@ def test_length_that_cannot_be_trusted(wire, size):
 
 @pytest.mark.parametrize("size", [0, (1 << 20) + 1, (1 << 32) - 1])
 def test_length_that_cannot_be_trusted_comes_first(wire, size):
-    """The same where it is the first thing said, and the fifth byte never comes."""
+    """The same holds for the first four bytes of a connection, though no fifth ever comes."""
     wire.send(struct.pack(">I", size))
     wire.check(wire.reply(), 1000)
     wire.eof()
@@ -34,7 +34,7 @@ def test_length_that_cannot_be_trusted_comes_first(wire, size):
 
 @pytest.mark.fault(21)
 def test_nothing_after_a_bad_length_is_done(daemon, wire, task_id):
-    """The stream cannot be trusted past it."""
+    """The stream cannot be trusted past a bad length."""
     wire.send(b"\0\0\0\0" + ask("Register", {"id": task_id, "name": "n"}))
     wire.check(wire.reply(), 1000)
     wire.eof()
@@ -107,7 +107,7 @@ def test_frame_not_completed(hasty):
 
 
 def test_first_frame_not_completed(hasty):
-    """The same where nothing came before: two bytes of a length."""
+    """The same holds for a connection's first frame, of which two bytes of a length came."""
     wire = hasty.connect()
     wire.send(b"\0\0")
     wire.check(wire.reply(1.5), 1000)
@@ -165,7 +165,7 @@ def test_idle_connection_has_begun_no_frame(hasty):
 
 
 def test_replies_go_out_before_the_close(hasty):
-    """What was whole is answered, then the cut frame gets 1000."""
+    """Whole frames are answered, then the cut frame gets 1000."""
     wire = hasty.connect()
     wire.send(FIND + FIND + FIND[:-1])
     wire.check(wire.reply(), 1002)

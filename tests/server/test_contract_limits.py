@@ -62,7 +62,7 @@ def test_limit_on_connections(start):
 
 @pytest.mark.fault(7)
 def test_disk_fault(start, task_id):
-    """1001: the write did not reach the disk, nothing of it is kept; reads live; it heals."""
+    """1001: the write is not on disk, nothing of it is kept; reads go on, later writes work."""
     daemon = start()
     wire = daemon.connect()
     wire.register(task_id, name="before")

@@ -216,7 +216,7 @@ def test_tasks_due_together(daemon, wire, watcher, group):
 
 @pytest.mark.soak
 def test_ten_thousand_die_at_once(start, group):
-    """At most 1 s later with 10,000 tasks dying at once."""
+    """Each shutdown is at most 1 s late, with 10,000 tasks dying at once."""
     daemon = start(request_rate="off")
     wire, watcher = daemon.connect(), daemon.connect()
     watcher.watch(where={"status": "shutdown"})
@@ -232,7 +232,7 @@ def test_ten_thousand_die_at_once(start, group):
             wire.reply()
     high = time.monotonic()
     first = watcher.event(3)
-    # Frames are only counted: to parse them would cost the daemon its processor.
+    # Only count the frames: to parse them would take processor time from the daemon.
     data, told, at, last_at = watcher.data, 1, 0, first.at
     while told < total:
         while len(data) - at >= 4:
@@ -260,7 +260,7 @@ def test_changed_timeout_counts_at_once(wire, watcher, group, task_id):
 
 
 def test_longer_timeout_counts_at_once(wire, watcher, group, task_id):
-    """The same the other way: not sooner than the new timeout."""
+    """A longer timeout counts at once too: no shutdown comes sooner than that."""
     live(wire, task_id, group)
     wire.update(task_id, heartbeat_timeout=1.2)
     low, high = wire.sent_at, time.monotonic()
@@ -309,7 +309,7 @@ def test_silent_connections_are_closed(start, group):
 
 
 def test_silence_is_not_judged_too_soon(start):
-    """Not sooner than the timeout: closed between 0.6 s and 1.6 s after the last frame."""
+    """A silent connection is closed between 0.6 s and 1.6 s after its last frame."""
     daemon = start(heartbeat_timeout=0.6)
     wire, mute = daemon.connect(), daemon.connect()
     wire.hello()

@@ -251,7 +251,7 @@ def test_register_retried_is_harmless(wire, task_id):
 
 
 def test_update_of_an_unknown_id(wire, task_id):
-    """1002, with the id, and it creates nothing."""
+    """An Update of an unknown id gets 1002 with the id, and creates nothing."""
     assert wire.update(task_id, name="n", errid=1002)["id"] == task_id
     assert wire.find(task_id, errid=1002)["id"] == task_id
 
@@ -294,7 +294,7 @@ def test_rev_grows_with_each_change_of_any_task(daemon, wire):
 @pytest.mark.parametrize("name", [n for n in DAEMON_FIELDS if n != "epoch"])
 @pytest.mark.parametrize("value", ["2000-01-01T00:00:00.000Z", 2**62, None, {"x": 1}, -1.5])
 def test_daemon_fields_are_ignored(wire, name, value, task_id):
-    """What the daemon alone writes is no error in a request, and is ignored."""
+    """Fields that the daemon alone writes are no error in a request, and are ignored."""
     wire.register(task_id, **{name: value})
     assert wire.find(task_id)[name] != value
     wire.update(task_id, **{name: value})

@@ -10,7 +10,7 @@ from lives import TIMEOUT, dies, live, next_of
 
 @pytest.mark.parametrize("operation", ["Update", "Register"])
 def test_recovery(daemon, wire, watcher, group, task_id, operation):
-    """It comes back when its owner reconnects, Finds it and writes a live status: `recovered`,
+    """A task comes back when its owner reconnects, Finds it and writes a live status: `recovered`,
     shutdown_at and status_before_shutdown emptied; and it is supervised again."""
     live(wire, task_id, group)
     shut = next_of(watcher, "shutdown")
@@ -37,7 +37,7 @@ def test_recovery(daemon, wire, watcher, group, task_id, operation):
 
 
 def test_update_without_a_status_leaves_it_shutdown(daemon, wire, watcher, group, task_id):
-    """An Update that names no status leaves it shutdown, whoever sends it."""
+    """An Update that names no status leaves the task shutdown, whoever sends it."""
     live(wire, task_id, group)
     shut = next_of(watcher, "shutdown")
     again = daemon.connect()
@@ -52,7 +52,7 @@ def test_update_without_a_status_leaves_it_shutdown(daemon, wire, watcher, group
 
 
 def test_takeover_by_another_connection(daemon, wire, watcher, group, task_id):
-    """The newest wins: from then on its silence counts, and the old owner's beats do not."""
+    """The newest owner wins: from then on its silence counts, and the old owner's beats do not."""
     live(wire, task_id, group)
     other = daemon.connect()
     other.update(task_id)
@@ -119,7 +119,7 @@ def test_own_false_owner_keeps_it_alive(daemon, wire, watcher, group, task_id):
 
 
 def test_a_connection_that_closes_is_not_a_death(daemon, wire, watcher, group, task_id):
-    """Its tasks have until the same deadline, neither less nor more."""
+    """A closed connection's tasks have until the same deadline, neither less nor more."""
     low, high = live(wire, task_id, group, 1.0)
     assert next_of(watcher, "registered")
     watcher.silent(0.3)

@@ -117,7 +117,7 @@ def test_where_looks_like_a_number(wire):
 
 
 def test_where_sees_every_write_before_it(wire):
-    """What was answered before the Query was sent is in its answer."""
+    """Writes that were answered before the Query was sent are in its pages."""
     group = unique("g")
     for n in range(30):
         wire.register(f"{group}-{n:02}", group_id=group, status="a")
@@ -200,7 +200,7 @@ def test_cursor_is_stable_while_tasks_change(daemon, wire, order):
         after = answer["next"]
         if after is None:
             break
-        # New ones all around, others leave the group, the rest is changed where it does not count.
+        # Add tasks all around, move some out of the group, change the rest where it does not count.
         for n in (1, 49, 97):
             new = f"{group}-{n:03}-{step}"
             other.register(new, group_id=group, name=new)
@@ -212,7 +212,7 @@ def test_cursor_is_stable_while_tasks_change(daemon, wire, order):
 
 
 def test_cursor_outlives_its_task_and_its_connection(daemon, wire, many):
-    """The cursor is a place, not a thing that somebody holds."""
+    """A cursor is a place in the order, bound to no task and no connection."""
     group = unique("g")
     for n in range(6):
         wire.register(f"{group}-{n}", group_id=group)

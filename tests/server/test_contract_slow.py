@@ -70,7 +70,7 @@ def test_a_reader_that_never_reads_its_replies(start, group):
 
 
 def test_pages_that_nobody_reads(start, group):
-    """The same where each answer is a page."""
+    """Pages of a Query wait in the same bounded buffer."""
     daemon = start(task_cache=1 << 20)
     slow, other = daemon.connect(rcvbuf=4096), daemon.connect()
     other.register(group, description="x" * 900_000, status="pending")

@@ -115,7 +115,7 @@ def test_body_encoded_twice(old, task_id):
 
 @pytest.mark.parametrize("inner", [b"{", b"[]", b"5", b'{"id":NaN}', b'"{}"', b"", b"nonsense"])
 def test_refusal_of_a_body_encoded_twice(old, inner):
-    """What came encoded twice is answered encoded twice, also when the inner text is wrong."""
+    """A body encoded twice is answered encoded twice, also when the inner text is wrong."""
     old.send(tcpx(REQUEST, {"RequestID": "Find"}, twice(inner)))
     frame = old.reply()
     assert type(frame.body) is str

@@ -1,4 +1,4 @@
-"""What a peer asked is done and answered, and its life is seen, however slow either side is."""
+"""Requests are done and answered, and signs of life seen, however slow either side is."""
 
 import time
 from contextlib import suppress
@@ -26,7 +26,7 @@ def test_a_watcher_that_reads_slowly_keeps_its_own_tasks_alive(start, group, tas
 
 
 def test_a_peer_that_reads_its_replies_slowly_keeps_its_tasks_alive(start, group, task_id):
-    """Its requests wait until it has read, but whole frames are signs of life."""
+    """The peer's requests wait until it has read, but its whole frames are signs of life."""
     daemon = start(reply_buffer=65_536)
     slow, other = daemon.connect(rcvbuf=4096), daemon.connect()
     slow.register(task_id, status="running", heartbeat_timeout=0.5)
@@ -90,7 +90,7 @@ def test_timeouts_of_tasks_that_have_ended_count_too(start, group):
 
 
 def test_who_is_turned_away_takes_nobody_s_place(start):
-    """As soon as one of those that were let in leaves, another may come."""
+    """As soon as one of the admitted connections leaves, another may come."""
     daemon = start(max_connections=2)
     first, second = daemon.connect(), daemon.connect()
     first.ping()
@@ -114,13 +114,13 @@ def test_who_is_turned_away_takes_nobody_s_place(start):
     ],
 )
 def test_a_bad_value_is_named(name, value):
-    """Whatever is wrong with it: never a traceback, and never the end of a running daemon."""
+    """A bad value is a ConfigError that names the setting, and no other exception."""
     with pytest.raises(ConfigError, match=name):
         load({name: value}, {}, None)
 
 
 def test_a_daemon_that_answers_queries_stops_in_good_order(start, group):
-    """Queries that nobody will read do not hold it up: exit 0."""
+    """Queries whose answers nobody will read do not hold the stop up: exit 0."""
     daemon = start(shutdown_timeout=0.5)
     writer = daemon.connect()
     writer.send(b"".join(ask("Register", {"id": f"{group}{n}", "name": "n"}) for n in range(2000)))

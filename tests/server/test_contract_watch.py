@@ -27,7 +27,7 @@ def test_kinds(daemon, wire, group, task_id):
 
 
 def test_rev_of_the_watch(daemon, wire, group, task_id):
-    """The reply's rev is where the watch begins: what was changed before it is not told."""
+    """The reply's rev is where the watch begins: changes before it are not told."""
     writer = daemon.connect()
     writer.register(task_id, group_id=group)
     before = writer.find(task_id)["rev"]
@@ -40,7 +40,7 @@ def test_rev_of_the_watch(daemon, wire, group, task_id):
 
 
 def test_nothing_is_told_of_refusals_and_reads(daemon, wire, group, task_id):
-    """An event is a change; what changed nothing is none, and beats are none."""
+    """An event is a change: refusals, reads and beats are none."""
     writer = daemon.connect()
     writer.register(task_id, group_id=group)
     wire.watch(where={"group_id": group})
@@ -121,7 +121,7 @@ def test_since(daemon, wire, group, back):
 
 
 def test_since_after_a_lost_connection(daemon, group):
-    """What happened while a watcher was away is told when it comes back, once."""
+    """Changes made while a watcher was away are told once, when it comes back."""
     writer, wire = daemon.connect(), daemon.connect()
     wire.watch(where={"group_id": group})
     writer.register(f"{group}-0", group_id=group)
@@ -237,7 +237,7 @@ def test_watch_of_ones_own_changes(wire, group, task_id):
 
 
 def test_pipelined_watch(wire, group):
-    """A Watch in a pipeline: what is written before it is not told, what comes after is."""
+    """A Watch in a pipeline tells of writes behind it, and of none before it."""
     frames = [
         ask("Register", {"id": f"{group}-{n}", "name": "n", "group_id": group}) for n in (0, 1)
     ]
@@ -313,7 +313,7 @@ def test_since_over_a_large_history(daemon, wire, group):
 
 @pytest.mark.parametrize("size", [1000, 900_000])
 def test_a_burst_does_not_cut_off_who_reads(daemon, wire, group, size):
-    """The same for what comes live, in one commit or many."""
+    """Live changes do not cut off a watcher that reads either, in one commit or many."""
     writer = daemon.connect()
     wire.watch(where={"group_id": group})
     count = 8 if size > 1000 else 2000

@@ -45,7 +45,7 @@ def test_writes_wait_with_their_connection_and_finds_of_others_do_not(world: Wor
 
 
 def test_a_full_disk_leaves_nobody_waiting(world: World) -> None:
-    """Each write that waited is tried, and told what it came to."""
+    """Each waiting write is tried, and answered with its outcome."""
     world.database.full = True
     replies = register_many(world, 20)
     world.drain()
@@ -57,7 +57,7 @@ def test_a_full_disk_leaves_nobody_waiting(world: World) -> None:
 
 
 def test_a_connection_that_is_lost_while_it_waits_is_let_go(world: World) -> None:
-    """What it had not been let in with is not done."""
+    """Writes that the writer had not let in are not done."""
     peer = world.connect("lost")
     for number in range(20):
         peer.send("Register", {"id": f"lost-{number}", "name": "n"})
@@ -69,7 +69,7 @@ def test_a_connection_that_is_lost_while_it_waits_is_let_go(world: World) -> Non
 
 
 def test_a_closed_connection_is_not_called_when_there_is_room(world: World) -> None:
-    """Its descriptor may be another connection's by then."""
+    """The descriptor may be another connection's by then."""
     peer = world.connect("lost")
     for number in range(20):
         peer.send("Register", {"id": f"lost-{number}", "name": "n"})
@@ -81,7 +81,7 @@ def test_a_closed_connection_is_not_called_when_there_is_room(world: World) -> N
 
 
 def test_since_when_a_task_is_held_is_told_after_a_restart(tmp_path: Path) -> None:
-    """The log leaves out what is the time of the change itself."""
+    """The log stores no held_since where it is the time of the change itself."""
     world = World(tmp_path)
     holder = world.connect("holder")
     holder.ask("Register", id="a", name="n", status="running", fenced=True)

@@ -29,7 +29,7 @@ def told(sock: socket.socket, wanted: str, timeout_s: float = 15) -> list[str]:
 
 
 def stops(sock: socket.socket) -> None:
-    """See that nothing more is said; what was on its way may come first."""
+    """See that no more states are sent, but for those on their way already."""
     sock.settimeout(0.6)
     for _ in range(5):
         try:
@@ -60,7 +60,7 @@ def test_systemd_is_told_ready_watchdog_and_stopping(tmp_path: Path) -> None:
 def changed(
     code: str, tmp_path: Path
 ) -> "Iterator[tuple[subprocess.Popen[str], int, socket.socket]]":
-    """Run a daemon with a part of it changed; gives it, its port, and what systemd would hear."""
+    """Run a daemon with a part of it changed; gives it, its port, and the socket of its states."""
     path = tmp_path / "notify"
     env = {**os.environ, "NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "150000"}
     code += "\nfrom taskdashd.cli import main\nmain()"
@@ -78,7 +78,7 @@ def changed(
 
 @pytest.mark.fault(39)
 def test_the_watchdog_stops_when_the_writer_hangs(tmp_path: Path) -> None:
-    """A writer's thread that does not come back is not hidden by a loop that runs."""
+    """A hung writer's thread stops the watchdog, though the event loop runs."""
     code = """
 import threading
 from taskdashd.store.database import Database
@@ -90,14 +90,14 @@ Database.append = lambda self, *changes: never.wait()
             with pytest.raises(taskdash.TimeoutError):
                 dash.register("stuck", "n")
             assert dash.server
-            # Nothing more can be said.
+            # Do not wait for a last reply: none comes.
             dash.close(timeout_s=0)
         stops(sock)
 
 
 @pytest.mark.fault(39)
 def test_the_watchdog_stops_when_the_loop_hangs(tmp_path: Path) -> None:
-    """An event loop that does not come back is restarted by systemd, which hears no more of it."""
+    """A hung event loop sends no more states, so that systemd restarts the daemon."""
     code = """
 import signal, time
 signal.signal(signal.SIGUSR1, lambda *_: time.sleep(60))
@@ -146,7 +146,7 @@ def test_reload_takes_what_may_change_and_keeps_the_old_on_a_mistake(tmp_path: P
 def test_a_bad_setting_is_named_with_where_it_came_from(
     tmp_path: Path, flags: list[str], env: dict[str, str], file: str, says: str
 ) -> None:
-    """One line, no traceback, and an exit code that is not 0."""
+    """The error is one line, without a traceback, and the exit code is not 0."""
     path = tmp_path / "taskdashd.toml"
     path.write_text(file)
     command = [sys.executable, "-m", "taskdashd", "run", "--config", str(path)]
@@ -191,7 +191,7 @@ def test_a_package_that_is_missing_is_told_of_in_a_line(missing: str, tmp_path: 
 
 
 def test_flags_stand_over_environment_over_file_over_defaults(tmp_path: Path) -> None:
-    """And `taskdashd config` shows each value with where it came from."""
+    """`taskdashd config` shows each value with where it came from."""
     path = tmp_path / "t.toml"
     path.write_text('max_frame = 5000\nlisten = "127.0.0.1:1"\nheartbeat_timeout = 5\n')
     env = {"TASKDASHD_LISTEN": "127.0.0.1:2", "TASKDASHD_HEARTBEAT_TIMEOUT": "6"}
@@ -236,6 +236,6 @@ def test_the_unit_is_hardened() -> None:
 
 
 def test_the_example_configuration_is_valid() -> None:
-    """What we ship can be used as it is."""
+    """The example configuration that is shipped can be used as it is."""
     settings, _ = config.load({}, {}, ROOT / "systemd" / "taskdashd.toml")
     assert settings.heartbeat_timeout == 30

@@ -1,4 +1,4 @@
-"""What a connection was is gone when it is: no cycle waits for a search that comes seldom."""
+"""A closed connection's memory is freed at once: no cycle waits for the rare collector."""
 
 import gc
 import weakref
@@ -8,7 +8,7 @@ from taskdashd.testing import World
 
 
 def test_a_connection_leaves_nothing_behind(tmp_path: Path) -> None:
-    """Without the search for cycles; also one that watched, owned, and asked what takes time."""
+    """Nothing waits for the cycle collector, of connections that watched, owned or queried."""
     world = World(tmp_path)
     gc.collect()
     gc.disable()

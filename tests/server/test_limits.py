@@ -46,7 +46,7 @@ def test_a_connection_that_asks_too_often_is_told_so(world: World) -> None:
 
 
 def test_a_refused_request_has_done_nothing(world: World) -> None:
-    """And a heartbeat is never too many: it is not a request."""
+    """Heartbeats are no requests, and never too many."""
     peer = world.connect("greedy")
     for number in range(30):
         peer.send("Register", {"id": f"t{number}", "name": "n"})
@@ -62,7 +62,7 @@ def test_a_refused_request_has_done_nothing(world: World) -> None:
 
 
 def test_an_identity_has_one_rate_for_all_its_connections(tmp_path: Path) -> None:
-    """It does not help to connect twice; another identity has its own."""
+    """A second connection brings no second rate; another identity has its own."""
     world = World(tmp_path, asks_for_tokens=True, request_rate=20, identity_rate=30)
     world.identities = {
         "a": Identity("a", "operator", key="1"),
@@ -79,7 +79,7 @@ def test_an_identity_has_one_rate_for_all_its_connections(tmp_path: Path) -> Non
 
 
 def test_short_connections_give_back_what_they_did_not_use(tmp_path: Path) -> None:
-    """And a token in each request costs one of its rate, not sixteen."""
+    """Unused parts of a rate go back at the close; a token in each request costs 1, not 16."""
     world = World(tmp_path, asks_for_tokens=True, request_rate=None, identity_rate=100)
     world.identities = {"a": Identity("a", "operator", key="1")}
     for _ in range(45):
@@ -98,7 +98,7 @@ def test_short_connections_give_back_what_they_did_not_use(tmp_path: Path) -> No
 
 
 def test_a_rate_that_is_off_is_off(tmp_path: Path) -> None:
-    """For those who know who connects."""
+    """Without a rate no request is one too many."""
     world = World(tmp_path, request_rate=None, identity_rate=None)
     peer = world.connect()
     assert answers(world, peer, count=500) == [1002] * 500
@@ -106,7 +106,7 @@ def test_a_rate_that_is_off_is_off(tmp_path: Path) -> None:
 
 
 def test_what_has_waited_too_long_is_refused_and_then_it_goes_on(tmp_path: Path) -> None:
-    """While the disk is slow; a request that comes after that is served again."""
+    """Requests that waited too long for a slow disk get 1005; a later request is served."""
     world = World(tmp_path, commit_rows=2, queue_timeout=3.0, request_rate=None)
     peer = world.connect("many")
     for number in range(50):
@@ -114,7 +114,7 @@ def test_what_has_waited_too_long_is_refused_and_then_it_goes_on(tmp_path: Path)
     world.sweep()
     assert not peer.replies
     world.time += 4.0
-    # Something more comes while it still waits.
+    # Send one more while the others still wait.
     peer.send("Register", {"id": "last", "name": "n"})
     world.drain()
     errids = [reply["errid"] for reply in peer.replies]
@@ -135,7 +135,7 @@ def control(data: Path) -> socket.socket:
 
 @pytest.mark.fault(30)
 def test_the_operators_socket_always_gets_in(tmp_path: Path, monkeypatch) -> None:
-    """However many others there are, without a token, and past the fences of others."""
+    """The operator gets in however many are connected, without a token, and past others' fences."""
     made = taskdash_token(tmp_path)
     with running_daemon(tmp_path, auth="tokens", max_connections=2) as daemon:
         path = tmp_path / CONTROL_NAME
@@ -158,7 +158,7 @@ def taskdash_token(data: Path) -> str:
 
 
 def test_a_socket_that_a_dead_daemon_left_is_replaced(tmp_path: Path) -> None:
-    """After kill -9; also where the path is longer than an address may be."""
+    """A socket left by kill -9 is replaced, also where its path is too long for an address."""
     data = tmp_path / ("d" * 60) / ("e" * 60)
     with running_daemon(data):
         pass
@@ -206,7 +206,7 @@ def test_unfinished_frames_of_many_are_bounded_together(tmp_path: Path) -> None:
 
 
 def test_who_has_not_signed_in_may_send_only_small_frames(tmp_path: Path) -> None:
-    """And afterwards large ones, also right behind the Hello."""
+    """After the sign-in large frames pass, also right behind the Hello."""
     token = taskdash_token(tmp_path)
     with running_daemon(tmp_path, auth="tokens") as daemon:
         stranger = Wire(("127.0.0.1", daemon.port))

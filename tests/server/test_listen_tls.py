@@ -202,7 +202,7 @@ def refuses(daemon: RunningDaemon, office: Office, certificate: trustme.LeafCert
     began = time.monotonic()
 
     def talk(sock: socket.socket) -> None:
-        # With TLS 1.3 the client hears of it only after its own part of the handshake.
+        # With TLS 1.3 the client hears of the refusal only after its own part of the handshake.
         with context.wrap_socket(sock, server_hostname="127.0.0.1") as tls:
             tls.sendall(TASKDASH.request({"RequestID": "Find"}, b'{"id":"x"}'))
             assert tls.recv(1), "closed"
@@ -242,7 +242,7 @@ def test_a_new_certificate_is_taken_up_by_a_reload(office: Office, tmp_path: Pat
 
 
 def test_a_client_certificate_is_an_identity(office: Office, tmp_path: Path) -> None:
-    """Its common name, if a token was made for that; another name must bring a token."""
+    """A certificate's common name signs in if a token has that name; others must bring a token."""
     command = [sys.executable, "-m", "taskdashd", "token", "create", "backup", "--data", tmp_path]
     subprocess.run([*command, "--group", "a"], check=True, capture_output=True)
     with running_daemon(tmp_path, auth="tokens", env=office.env) as daemon:
@@ -257,7 +257,7 @@ def test_a_client_certificate_is_an_identity(office: Office, tmp_path: Path) -> 
 
 
 def test_cert_init_makes_all_that_an_office_needs(tmp_path: Path) -> None:
-    """Its lines work as they are printed; a second run keeps the authority."""
+    """The printed lines work as they are; a second run keeps the authority."""
     command = [sys.executable, "-m", "taskdashd", "cert", "init", "localhost", "127.0.0.1"]
     for _ in range(2):
         told = subprocess.run(
@@ -280,7 +280,7 @@ def test_cert_init_makes_all_that_an_office_needs(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
-    """A daemon does not start with half of it."""
+    """A daemon does not start with only a part of what TLS needs."""
     command = [sys.executable, "-m", "taskdashd", "run", "--data", str(tmp_path)]
     command += ["--listen", "127.0.0.1:0", "--listen-tls", "127.0.0.1:0"]
     for env, told in (

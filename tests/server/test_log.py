@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-# What a peer says of itself, in the ways in which the daemon logs.
+# Logs texts that a peer chose, in each way in which the daemon logs.
 SAYS = r"""
 import sys
 import structlog

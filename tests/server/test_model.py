@@ -24,7 +24,7 @@ OK, STORAGE, NOT_FOUND, CONFLICT = 0, 1001, 1002, 1004
 
 @dataclass(eq=False)
 class Voice:
-    """What gives signs of life: a connection, or nobody since some moment."""
+    """A source of signs of life: an open connection, or one that was last seen at a moment."""
 
     seen: float
     open: bool = False
@@ -73,7 +73,7 @@ class ContractMachine(RuleBasedStateMachine):
         self.world.close()
         self._directory.cleanup()
 
-    # What clients do
+    # Acts of clients
 
     slots = st.integers(0, 2)
 
@@ -128,7 +128,7 @@ class ContractMachine(RuleBasedStateMachine):
         outcomes: list[tuple[int, int | None]] = []
         voice.seen = self.world.time
         for write in burst:
-            # Epochs are drawn from what the writes before it will have made of the task.
+            # Draw epochs from the task as the earlier writes of the burst will have left it.
             body = self._body(write)
             bodies.append((write["request"], body))
             if not full:
@@ -139,7 +139,7 @@ class ContractMachine(RuleBasedStateMachine):
         replies, voice.peer.replies = voice.peer.replies, []
         assert len(replies) == len(burst)
         if full:
-            # What needs no commit is still refused for what it is.
+            # Refusals that need no commit keep their own errid.
             assert all(reply["errid"] in (STORAGE, NOT_FOUND, CONFLICT) for reply in replies)
             return
         assert [(r["errid"], r.get("epoch")) for r in replies] == outcomes, (bodies, replies)
@@ -153,7 +153,7 @@ class ContractMachine(RuleBasedStateMachine):
     def a_task_dies_and_is_written_again(
         self, slot: int, id: str, status: str | None, own: bool
     ) -> None:
-        """What random steps seldom hit: a death, and each way on from it."""
+        """A death, and each way on from it: random steps seldom hit them."""
         dying = {**PLAIN, "request": "Register", "id": id, "status": "running", "timeout": 1}
         self._send(self._voice(slot), [dying])
         self.time_passes(5)
@@ -212,7 +212,7 @@ class ContractMachine(RuleBasedStateMachine):
         assert told == [one for one in self.history if one[0] > since]
         self.rev_seen = max((one[0] for one in self.history), default=since)
 
-    # What must hold
+    # Invariants
 
     @invariant()
     def every_task_is_as_the_model_says(self) -> None:
@@ -361,7 +361,7 @@ class ContractMachine(RuleBasedStateMachine):
         lives = [task.lives_by for task in self.tasks.values() if task.lives_by is not None]
         return [*self.open, *(task.owner for task in self.tasks.values()), *lives]
 
-    # The one who looks on
+    # The observer
 
     def _observe(self, since: int | None) -> None:
         self.observer = self.world.connect("observer")

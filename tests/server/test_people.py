@@ -68,7 +68,7 @@ def found(world: World, task_id: str = "t") -> dict[str, Any]:
 
 
 def test_the_first_sign_in_makes_the_account_and_welcomes(world: World) -> None:
-    """By number and name, as it always was."""
+    """A person signs in by number and name, as it always was."""
     peer = world.connect("10.0.0.1:1")
     assert peer.ask("Login", user="1001")["detail"].startswith("field name is required")
     first = peer.ask("Login", user="1001", name="Ann")
@@ -79,7 +79,7 @@ def test_the_first_sign_in_makes_the_account_and_welcomes(world: World) -> None:
 
 
 def test_from_another_address_one_is_warned_and_may_back_out_without_a_trace(world: World) -> None:
-    """It shows what was done last; only the second word signs in."""
+    """The warning shows what was done last; only the confirmation signs in."""
     peers = office(world)
     task(world)
     assert peers["ann"].ask("Claim", id="t")["errid"] == OK
@@ -92,7 +92,7 @@ def test_from_another_address_one_is_warned_and_may_back_out_without_a_trace(wor
     assert "role" not in warned
     assert world.core.identities.person("ann") == before
     assert stranger.ask("Find", id="t")["errid"] == OK, "it is still whoever it was"
-    # A word for another address, or a made-up one, is none.
+    # A confirmation for another address, or a made-up one, does not count.
     other = world.connect("10.9.9.8:1")
     for confirm in (warned["confirm"], "5.ab", "x"):
         assert "confirm" in other.ask("Login", user="ann", confirm=confirm)
@@ -116,7 +116,7 @@ def test_accounts_may_be_the_administrators_to_make(tmp_path: Path) -> None:
 
 
 def test_passwords_may_be_demanded(tmp_path: Path) -> None:
-    """Argon2id; a wrong one is slowed, and tells nobody whether there is such a person."""
+    """Passwords are kept by Argon2id; a wrong one is slowed, and does not tell who exists."""
     world = World(tmp_path, passwords=True)
     peer = world.connect("10.0.0.1:1")
     assert peer.ask("Login", user="1", name="A")["errid"] == 1000
@@ -131,7 +131,7 @@ def test_passwords_may_be_demanded(tmp_path: Path) -> None:
         assert again.ask("Login", user="1", password="wrong horses")["errid"] == 1003
     assert again.ask("Login", user="1", password="correct horse")["errid"] == 1005
     assert world.connect("10.0.0.1:2").ask("Login", user="1", password="correct horse")["name"]
-    # One's own is changed with the old one, and puts every other browser out.
+    # One's own password is changed with the old one, which signs every other browser out.
     wrong = peer.ask("SetPerson", user="1", password="another horse", old_password="x")
     assert wrong["errid"] == 1003
     done = peer.ask("SetPerson", user="1", password="another horse", old_password="correct horse")
@@ -169,7 +169,7 @@ def test_only_an_admin_changes_roles_and_others(world: World) -> None:
     assert peers["ann"].ask("SetPerson", user="bob", name="Robert")["errid"] == 1003
     assert peers["ann"].ask("SetPerson", user="ann", name="Anna")["name"] == "Anna"
     assert admin(world).ask("SetPerson", user="ann", role="admin")["role"] == "admin"
-    # She is one at once, also where she is connected already.
+    # Ann is an admin at once, also where she is connected already.
     assert peers["ann"].ask("SetPerson", user="bob", name="Robert")["name"] == "Robert"
     assert {one["user"] for one in peers["eve"].ask("People")["people"]} == {"eve"}
     assert {one["user"] for one in peers["bob"].ask("People")["people"]} >= {"ann", "bob", "lea"}
@@ -182,11 +182,11 @@ def test_accounts_are_there_after_a_restart(world: World) -> None:
     assert world.core.identities.person("lea") is not None
 
 
-# What they see
+# Sight
 
 
 def test_what_somebody_may_not_see_does_not_exist_for_them(world: World) -> None:
-    """Find, Query, Watch, Audit and Claim alike; their own is there in whatever group."""
+    """So it is for Find, Query, Watch, Audit and Claim; one's own is there in whatever group."""
     peers = office(world)
     task(world, "cut")
     task(world, "painted", group_id="paint")
@@ -205,7 +205,7 @@ def test_what_somebody_may_not_see_does_not_exist_for_them(world: World) -> None
     assert eve.ask("Claim", id="painted")["errid"] == OK
     assert peers["bob"].ask("Claim", id="cut")["errid"] == OK
     assert [event["task"]["id"] for event in ann.events] == ["cut"]
-    # Pages of what is seen only, by every order.
+    # Pages hold visible tasks only, in every order.
     for order in ("id", "-id", "updated_at", "user"):
         got, after = [], None
         while True:
@@ -299,7 +299,7 @@ def test_a_lead_assigns_with_a_word_and_takes_back(world: World) -> None:
 
 
 def test_a_service_acts_for_a_person_with_that_persons_rights(world: World) -> None:
-    """And an operator for whom they like, or in their own name."""
+    """An operator acts for whom they like, or in their own name."""
     office(world)
     task(world)
     boss = admin(world)
@@ -358,7 +358,7 @@ def test_a_field_of_that_name_that_a_client_writes_harms_nobody(world: World) ->
 
 
 def test_all_that_somebody_holds_goes_to_others_in_one_act(world: World) -> None:
-    """Who has the fewest gets the next; what nobody of them may take is named."""
+    """The one with the fewest tasks gets the next; tasks that none of them may take are named."""
     peers = office(world)
     for number in range(5):
         task(world, f"t{number}")
@@ -379,7 +379,7 @@ def test_all_that_somebody_holds_goes_to_others_in_one_act(world: World) -> None
     assert found(world, "t4")["status"] == REVIEW
     assert found(world, "bobs")["checker"] == "lea"
     assert revs < found(world, "t0")["rev"]
-    # Whoever goes on leave may do it themselves.
+    # Somebody who goes on leave may hand over themselves.
     own = world.connect("10.0.0.1:9")
     own.ask("Login", user="bob")
     assert own.ask("Handover", of="bob", to=["ann"])["errid"] == OK
@@ -393,7 +393,7 @@ URL = "http://10.0.0.7:8080"
 
 
 def over_http(world: World, operation: str, **body: Any) -> dict[str, Any]:
-    """Ask as the web face does for whoever has no connection, as an operator."""
+    """Ask as an operator over HTTP, without a connection."""
     got: list[Any] = []
     visitor = world.core.sessions.visit("10.0.0.7:9", ANYONE)
     world.runner.visit(world.runner.parse(operation, body), visitor, got.append)
@@ -409,7 +409,7 @@ def state(world: World, url: str = URL) -> str:
 
 
 def test_a_service_lives_by_its_connection(world: World) -> None:
-    """Late, then dead; one word of it and not one a task."""
+    """A silent service is late, then dead; its death is told once, not for each task."""
     peer = world.connect("10.0.0.7:1")
     assert peer.ask("RegisterService", url=URL, name="Cutter")["errid"] == OK
     for number in range(3):
@@ -432,7 +432,7 @@ def test_a_service_lives_by_its_connection(world: World) -> None:
 
 
 def test_a_service_without_a_connection_beats_by_its_url(world: World) -> None:
-    """And keeps the tasks alive that it registered, also across a restart of the daemon."""
+    """A service's beats keep its tasks alive, also across a restart of the daemon."""
 
     def beat() -> None:
         assert over_http(world, "ServiceBeat", url=URL, time=5)["errid"] == OK

@@ -1,4 +1,4 @@
-"""Who tries to be somebody else, to see what is not theirs, or comes at the worst moment."""
+"""Attacks by people: to be somebody else, to see what is not theirs, at the worst moment."""
 
 import tempfile
 from collections import Counter
@@ -58,7 +58,7 @@ def signed_in_as(peer: Any) -> str:
 
 
 def test_of_two_who_ask_about_a_services_task_each_is_who_they_are(world: World) -> None:
-    """Also where the task must be read first, and the other comes meanwhile."""
+    """Identities stay apart also where the task must be read first, and the other asks then."""
     office(world)
     http(world, BOSS, "RegisterService", url=URL)
     http(world, BOSS, "Register", id="t", name="n", status="running", url=URL)
@@ -106,7 +106,7 @@ def test_a_new_password_puts_out_who_came_in_with_the_old_one(tmp_path: Path) ->
 
 
 def test_a_password_that_is_set_is_asked_for(world: World) -> None:
-    """Also where nobody need have one."""
+    """A password once set is asked for, also where none is demanded."""
     admin(world).ask("SetPerson", user="root", name="Root", role="admin", password="correct horse")
     peer = world.connect("10.0.0.1:1")
     assert peer.ask("Login", user="root", name="Root")["errid"] == 1003
@@ -146,7 +146,7 @@ def test_a_warning_is_not_made_up_by_who_calls_himself_somebody(world: World) ->
 
 
 def test_who_is_signed_out_meanwhile_is_answered(tmp_path: Path) -> None:
-    """And the connection goes on."""
+    """The request is answered, and the connection goes on."""
     world = World(tmp_path, asks_for_tokens=True)
     world.identities = {"boss": BOSS, "kiosk": Identity("kiosk", "reader", key="r")}
     boss, peer = world.connect("10.0.0.9:1"), world.connect("10.0.0.1:1")
@@ -166,7 +166,7 @@ def test_who_is_signed_out_meanwhile_is_answered(tmp_path: Path) -> None:
 
 
 def test_an_admin_who_is_one_no_more_changes_nobody(tmp_path: Path) -> None:
-    """Not even while a password is being hashed."""
+    """Rights are looked at again after a password was hashed, which takes a while."""
     world = World(tmp_path)
     office(world)
     admin(world).ask("SetPerson", user="lea", role="admin")
@@ -181,7 +181,7 @@ def test_an_admin_who_is_one_no_more_changes_nobody(tmp_path: Path) -> None:
 
 
 def test_an_admin_who_is_one_no_more_changes_nobody_over_http_either(world: World) -> None:
-    """There nobody tells the session: the account itself is looked at again."""
+    """No event reaches a session over HTTP: the account itself is looked at again."""
     office(world)
     admin(world).ask("SetPerson", user="lea", role="admin")
     visitor, got = world.core.sessions.visit("10.0.0.50:1"), []
@@ -213,7 +213,7 @@ def test_old_passwords_are_counted_before_they_are_looked_at(tmp_path: Path) -> 
 
 
 def test_a_service_that_is_dead_for_long_is_forgotten(world: World) -> None:
-    """Else whoever has registered many would keep all others out for good."""
+    """Otherwise somebody who registered many would keep all others out for good."""
     http(world, BOSS, "RegisterService", url=URL)
     world.advance(40)
     assert state(world) == "dead"
@@ -221,7 +221,7 @@ def test_a_service_that_is_dead_for_long_is_forgotten(world: World) -> None:
     world.advance(2)
     assert admin(world).ask("Services")["services"] == []
     assert not [one for one in world.core.sessions if one.stands_in]
-    # Whoever comes back begins anew, and its tasks live by its beats.
+    # A service that comes back begins anew, and its tasks live by its beats.
     http(world, BOSS, "RegisterService", url=URL)
     http(world, BOSS, "Register", id="t", name="n", status="running", url=URL)
     assert beaten(world) == "running"
@@ -267,7 +267,7 @@ def test_nobody_checks_their_own_work_by_a_detour(world: World) -> None:
 
 
 def test_the_daemons_limit_of_a_claim_is_a_bound(tmp_path: Path) -> None:
-    """A worker has no longer, also after a rejection; who is handed a task has all of it."""
+    """A worker cannot have longer, nor after a rejection; a handover gives the whole limit."""
     world = World(tmp_path, claim_limit=60.0)
     peers = office(world)
     task(world)
@@ -346,7 +346,7 @@ def test_who_is_out_of_sight_is_not_named(world: World) -> None:
 
 
 def test_a_watch_does_not_end_without_a_word(world: World) -> None:
-    """It goes on where nothing changes for it, and else the connection says why it ends."""
+    """A watch goes on where its sight stays; otherwise the connection says why it ends."""
     peers = office(world)
     task(world)
     ann, bob = peers["ann"], peers["bob"]
@@ -373,7 +373,7 @@ def test_figures_are_of_what_one_sees(tmp_path: Path) -> None:
 
 
 def test_the_day_goes_on_after_a_restart(tmp_path: Path) -> None:
-    """What happened before is not forgotten, nor counted twice."""
+    """Figures from before the restart are neither lost nor counted twice."""
     world = World(tmp_path, with_board=True)
     office(world)
     task(world)
@@ -463,7 +463,7 @@ def test_what_a_service_is_asked_for_is_its_own_and_leaves_people_theirs(tmp_pat
     assert admin(world).ask("Claim", id="u", user="ann")["errid"] == OK
     assert http(world, BOSS, "FetchTasks", url=URL)["tasks"] == ["t", "u"]
     assert (found(world, "u")["status"], found(world, "u")["user"]) == (CLAIMED, "ann")
-    # What is finished stays so, and what the service does not speak of stays too.
+    # A finished task stays finished, and fields that the service does not give stay too.
     admin(world).ask("Submit", id="u", user="ann", word="look")
     admin(world).ask("Approve", id="u", word="fine")
     admin(world).ask("Update", id="t", progress="3/7", description="d", own=False)
@@ -504,7 +504,7 @@ STEPS = st.lists(
 )
 @given(history=STEPS)
 def test_the_figures_are_what_a_count_would_find(history: list[Any]) -> None:
-    """After any history, with writes that failed in it."""
+    """The figures hold after any history, with failed writes in it."""
     with tempfile.TemporaryDirectory() as directory:
         world = World(Path(directory), with_board=True)
         office(world)
@@ -539,7 +539,7 @@ def test_the_figures_are_what_a_count_would_find(history: list[Any]) -> None:
 
 
 def test_what_is_asked_by_http_counts_for_who_asks(tmp_path: Path) -> None:
-    """Each request comes on a session of its own, and they share what an identity may ask."""
+    """Each request has a session of its own, and all share the rate of their identity."""
     world = World(tmp_path, identity_rate=5)
     office(world)
     core, runner, got = world.core, world.runner, []

@@ -77,7 +77,7 @@ def test_what_waits_in_the_socket_is_read_before_anyone_is_judged(world: World) 
 
 
 def test_half_a_frame_in_the_socket_is_no_sign_of_life(world: World) -> None:
-    """Once it is read and no frame came of it, the judgement stands."""
+    """Once the bytes are read and no frame came of them, the judgement stands."""
     service, other = world.connect(), world.connect()
     service.ask("Register", id="a", name="n", heartbeat_timeout=1)
     service.unread = TASKDASH.heartbeat[:5]
@@ -90,7 +90,7 @@ def test_half_a_frame_in_the_socket_is_no_sign_of_life(world: World) -> None:
 
 
 def test_a_shutdown_that_the_disk_refuses_is_made_when_it_can_be(world: World) -> None:
-    """Nothing is told before it is on disk, and nothing is forgotten."""
+    """A shutdown is told only once it is on disk, and never forgotten."""
     service, watcher = world.connect(), world.connect()
     watcher.ask("Watch")
     service.ask("Register", id="a", name="n", heartbeat_timeout=1)
@@ -106,7 +106,7 @@ def test_a_shutdown_that_the_disk_refuses_is_made_when_it_can_be(world: World) -
 
 
 def test_everything_decided_after_a_commit_that_fails_fails_too(world: World) -> None:
-    """Also a refusal, and also a read: neither may rest on what never came to be."""
+    """Refusals and reads fail too: neither may rest on a change that never came to be."""
     one, two = world.connect(), world.connect()
     world.database.full = True
     one.send("Register", {"id": "a", "name": "n"})
@@ -265,7 +265,7 @@ def test_a_find_behind_a_query_is_not_older_than_the_page(world: World) -> None:
 
 
 def test_a_peer_that_waits_for_us_is_not_silent(world: World) -> None:
-    """As many requests as may be pending wait for the disk: its beats are heard all the same."""
+    """While all its pending requests wait for the disk, the peer's beats are heard all the same."""
     world.live.max_pending = 1
     service, other = world.connect(), world.connect()
     service.ask("Register", id="a", name="n", status="running", heartbeat_timeout=1)

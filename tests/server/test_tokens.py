@@ -35,7 +35,7 @@ def connect(daemon: RunningDaemon, token: str, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.fault(35)
 def test_a_token_works_until_it_is_revoked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Made and revoked while the daemon runs; who holds it is cut off."""
+    """Tokens are made and revoked while the daemon runs; a revoked one's holder is cut off."""
     operator = made(tmp_path, "boss", "--role", "operator")
     with running_daemon(tmp_path, auth="tokens") as daemon:
         with connect(daemon, operator, monkeypatch) as dash:
@@ -56,12 +56,12 @@ def test_a_token_works_until_it_is_revoked(tmp_path: Path, monkeypatch: pytest.M
         text += Path(f"/proc/{daemon.pid}/cmdline").read_text()
     for token in (operator, backup):
         assert secret_of(token) not in text
-    # No core is left that would hold them.
+    # No core dump is left that would hold the tokens.
     assert re.search(r"Max core file size +0 +0 ", limits)
 
 
 def test_tokens_are_listed_without_their_secrets(tmp_path: Path) -> None:
-    """Whom they are for, and until when."""
+    """The list shows whom tokens are for, and until when."""
     secret = made(tmp_path, "one", "--group", "a", "--group", "b", "--expires", "12h")
     made(tmp_path, "two", "--role", "reader")
     told = taskdashd("token", "list", "--data", tmp_path).stdout
@@ -85,7 +85,7 @@ def test_tokens_are_listed_without_their_secrets(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_done_is_said(tmp_path: Path, words: list[str], told: str) -> None:
-    """And nothing changes."""
+    """The refusal says why, and nothing changes."""
     made(tmp_path, "one")
     before = (tmp_path / FILE_NAME).read_text()
     refused = taskdashd("token", *words, "--data", tmp_path)
@@ -121,7 +121,7 @@ def file_with(**change: object) -> str:
     ],
 )
 def test_a_damaged_file_keeps_the_tokens_that_are_known(tmp_path: Path, content: str) -> None:
-    """And says so; a daemon does not start with it."""
+    """The damage is logged; a daemon does not start with such a file."""
     tokens = TokenFile.read(tmp_path, lambda: 0.0)
     _, text = tokens.create("one", "service", [], None)
     (tmp_path / FILE_NAME).write_bytes(content.encode(errors="surrogateescape"))
@@ -134,7 +134,7 @@ def test_a_damaged_file_keeps_the_tokens_that_are_known(tmp_path: Path, content:
 
 
 def test_a_name_that_is_made_anew_is_another_token(tmp_path: Path) -> None:
-    """Whoever signed in with the old one must do so again."""
+    """Connections that signed in with the old token must do so again."""
     tokens = TokenFile.read(tmp_path, lambda: 0.0)
     _, text = tokens.create("one", "operator", [], None)
     identity = tokens.identify(text)
@@ -146,7 +146,7 @@ def test_a_name_that_is_made_anew_is_another_token(tmp_path: Path) -> None:
 
 
 def test_tokens_made_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
-    """Each is made by a process of its own."""
+    """Each token is made by a process of its own."""
     command = [sys.executable, "-m", "taskdashd", "token", "create", "--data", str(tmp_path)]
     started = [
         subprocess.Popen([*command, f"t{number}"], stdout=subprocess.DEVNULL, stderr=-1)
@@ -176,7 +176,7 @@ def test_what_is_wrong_with_a_token_is_not_told(tmp_path: Path) -> None:
 
 @pytest.mark.fault(35)
 def test_a_token_is_over_when_it_is_over(tmp_path: Path) -> None:
-    """By the wall clock, and for those who have signed in too."""
+    """A token expires by the wall clock, also for those who have signed in."""
     now = [1000.0]
     tokens = TokenFile.read(tmp_path, lambda: now[0])
     _, text = tokens.create("one", "service", ["a"], 60)
@@ -194,7 +194,7 @@ def test_a_token_is_over_when_it_is_over(tmp_path: Path) -> None:
     "wrong", ["", "td", "td_one", "td_one_", "td_two_x", "x" * 10_000, "td_one_\udcff", "td__"]
 )
 def test_what_is_no_token_is_nobody(tmp_path: Path, wrong: str) -> None:
-    """Whatever it is."""
+    """A malformed token is refused, whatever is wrong with it."""
     tokens = TokenFile.read(tmp_path, lambda: 0.0)
     _, text = tokens.create("one", "service", [], None)
     assert tokens.identify(wrong) is None
@@ -204,7 +204,7 @@ def test_what_is_no_token_is_nobody(tmp_path: Path, wrong: str) -> None:
 
 
 def test_other_machines_are_not_let_in_without_tokens(tmp_path: Path) -> None:
-    """Unless that is said, and then it is warned of."""
+    """A setting lets them in, and then the daemon warns."""
     refused = taskdashd("run", "--listen", "0.0.0.0:0", "--data", tmp_path)
     assert refused.returncode == 1
     assert "taskdashd token create" in refused.stderr
@@ -219,7 +219,7 @@ def test_other_machines_are_not_let_in_without_tokens(tmp_path: Path) -> None:
 
 @pytest.mark.fault(27)
 def test_whoever_does_not_sign_in_is_not_kept(tmp_path: Path) -> None:
-    """However it beats."""
+    """A connection that never signs in is closed, however it beats."""
     made(tmp_path, "one")
     with (
         running_daemon(tmp_path, auth="tokens", sign_in_timeout=0.3) as daemon,

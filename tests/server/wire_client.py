@@ -99,7 +99,7 @@ class Frame(NamedTuple):
     message_id: Any
     header: Any
     body: Any
-    """Parsed once."""
+    """The body's JSON, parsed once."""
     raw: bytes | None
     at: float
 
@@ -319,7 +319,7 @@ class Wire:
 
 
 class TcpxWire(Wire):
-    """The same over the original framing."""
+    """A connection in the original framing."""
 
     reply_id = TCPX_REPLY
     beat_bytes = TCPX_BEAT

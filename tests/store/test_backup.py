@@ -32,7 +32,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def tasks(data: Path) -> dict[str, str]:
-    """What a new daemon on this data says of every task."""
+    """Give every task as a new daemon on this data tells it."""
     world = World(data)
     found = world.connect().ask("Query", limit=1000)["tasks"]
     world.close()
@@ -41,7 +41,7 @@ def tasks(data: Path) -> dict[str, str]:
 
 @pytest.mark.fault(41)
 def test_a_copy_put_back_is_the_same(data: Path, tmp_path: Path) -> None:
-    """In another directory, and in the same one over what happened since."""
+    """A copy is put back in another directory, and in its own over later changes."""
     copy = backup.write(data, tmp_path / "copy.db")
     assert (copy.rev, copy.tasks) == (51, 50)
     assert copy.path.stat().st_mode & 0o077 == 0
@@ -88,7 +88,7 @@ def test_a_copy_made_under_load_is_of_one_moment(tmp_path: Path) -> None:
         daemon.stop()
     assert [copy.rev for copy in copies] == sorted(copy.rev for copy in copies)
     for copy in copies:
-        # A write a rev: the copy of rev N holds what the first N have made, and nothing later.
+        # Each write is a rev: the copy of rev N holds what the first N made, and nothing later.
         assert copy.tasks == (copy.rev + 2) // 3
         backup.restore(copy.path, tmp_path / f"restored-{copy.path.stem}")
         restored = tasks(tmp_path / f"restored-{copy.path.stem}")
@@ -118,7 +118,7 @@ def test_a_daemon_keeps_so_many_backups_of_its_own(tmp_path: Path) -> None:
 
 
 def test_a_backup_that_fails_is_logged_and_tried_again(tmp_path: Path) -> None:
-    """A file where the directory should be."""
+    """A file stands where the directory of backups should be."""
     (tmp_path / "in-the-way").write_text("")
     with running_daemon(
         tmp_path / "data",
@@ -131,7 +131,7 @@ def test_a_backup_that_fails_is_logged_and_tried_again(tmp_path: Path) -> None:
 
 
 def test_a_file_is_never_overwritten(data: Path, tmp_path: Path) -> None:
-    """Not by `backup`, which leaves nothing behind where it fails either."""
+    """`backup` overwrites no file, and leaves nothing behind where it fails."""
     (tmp_path / "mine").write_text("precious")
     with pytest.raises(BackupError, match="exists already"):
         backup.write(data, tmp_path / "mine")
@@ -144,7 +144,7 @@ def test_a_file_is_never_overwritten(data: Path, tmp_path: Path) -> None:
 
 
 def test_a_damaged_copy_is_not_restored(data: Path, tmp_path: Path) -> None:
-    """Wherever it is damaged: cut, or with pages overwritten; what is there stays."""
+    """A copy that is cut, or has pages overwritten, is refused; the database there stays."""
     good = backup.write(data, tmp_path / "copy.db").path.read_bytes()
     before = tasks(data)
     bad = tmp_path / "bad.db"
@@ -192,7 +192,7 @@ def edit(data: Path, *statements: str) -> None:
 def test_check_finds_it_and_says_what_to_do(
     data: Path, statement: str, what: str, mends: bool
 ) -> None:
-    """What can be made again from the log is; what cannot is left as it is."""
+    """--repair mends what can be made again from the log, and nothing else."""
     before = tasks(data)
     assert taskdashd("check", "--data", data).stdout.endswith(": no fault found\n")
     edit(data, statement)
@@ -223,7 +223,7 @@ def test_what_is_in_the_wal_is_restored_too(data: Path, tmp_path: Path) -> None:
 
 
 def test_a_restore_that_was_interrupted_is_not_taken_for_an_empty_database(data: Path) -> None:
-    """The old is moved aside, and the new not yet in its place."""
+    """The old database is moved aside, and the new one not yet in its place."""
     (data / DATABASE_NAME).rename(data / RESTORING_NAME)
     with pytest.raises(StoreUnusable, match="restore again"):
         World(data)
@@ -233,7 +233,7 @@ def test_a_restore_that_was_interrupted_is_not_taken_for_an_empty_database(data:
 
 
 def test_when_the_next_backup_is_due(data: Path, tmp_path: Path) -> None:
-    """By the names of our own; what is not ours is neither counted nor removed."""
+    """The names of the daemon's copies tell; other files are neither counted nor removed."""
     directory = tmp_path / "backups"
     directory.mkdir()
     now = 1_800_000_000.0
@@ -257,7 +257,7 @@ def test_when_the_next_backup_is_due(data: Path, tmp_path: Path) -> None:
 
 
 def test_a_daemon_that_runs_is_not_repaired(data: Path) -> None:
-    """It would not see it."""
+    """A running daemon would not see the repair."""
     world = World(data)
     with pytest.raises(StoreUnusable, match="another taskdashd"):
         backup.repair(data)

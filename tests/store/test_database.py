@@ -45,7 +45,7 @@ def test_it_is_opened_the_way_that_survives_a_pulled_plug(database: Database) ->
 
 
 def test_the_fold_is_made_again_from_the_log_at_the_next_start(tmp_path: Path) -> None:
-    """What was committed and not folded is found, by id and as a live task."""
+    """Changes that were committed and not folded are found, by id and as live tasks."""
     database = Database.open(tmp_path)
     assert database.start()[:4] == (0, 0, 1, [])
     first = change(1, "a", status="running")
@@ -75,7 +75,7 @@ def test_every_change_leads_to_the_one_before_it(database: Database) -> None:
 def test_a_second_daemon_on_the_same_directory_is_refused(
     database: Database, tmp_path: Path
 ) -> None:
-    """And told which process has it."""
+    """The refusal names the process that has the directory."""
     code = (
         "from pathlib import Path; from taskdashd.store.database import Database;"
         f"Database.open(Path({str(tmp_path)!r}))"
@@ -85,7 +85,7 @@ def test_a_second_daemon_on_the_same_directory_is_refused(
 
 
 def test_data_of_a_newer_version_is_refused(tmp_path: Path) -> None:
-    """Nothing is changed, and the message says what to do."""
+    """The newer file stays unchanged, and the message says what to do."""
     Database.open(tmp_path).close()
     connection = apsw.Connection(str(tmp_path / "taskdash.db"))
     connection.execute("INSERT INTO schema_migration (name, applied) VALUES ('0999_future', 'x')")
@@ -97,7 +97,7 @@ def test_data_of_a_newer_version_is_refused(tmp_path: Path) -> None:
 def test_a_migration_that_dies_leaves_the_old_schema_and_a_rerun_finishes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each runs in one transaction."""
+    """Each migration runs in one transaction."""
     from taskdashd.store import database as module
 
     steps = tmp_path / "steps"
@@ -115,7 +115,7 @@ def test_a_migration_that_dies_leaves_the_old_schema_and_a_rerun_finishes(
 
 @pytest.mark.parametrize("content", [b"not a database, but long enough to be read as one" * 100])
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path, content: bytes) -> None:
-    """With a sentence, and the file stays as it is."""
+    """The refusal is a sentence, and the file stays as it is."""
     (tmp_path / "taskdash.db").write_bytes(content)
     with pytest.raises(StoreUnusable, match=r"cannot open .*taskdash.db"):
         Database.open(tmp_path)
@@ -126,7 +126,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path, content: bytes) -
 
 
 def test_a_query_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
-    """1005, and the connection goes on working."""
+    """A slow query gets 1005, and the connection goes on working."""
     database = Database.open(tmp_path, query_timeout_s=0.000001)
     database.start()
     database.append([change(rev, f"t{rev}", user=str(rev % 7)) for rev in range(1, 3000)])
@@ -205,7 +205,7 @@ def fields(one: Change) -> dict[str, object]:
 
 
 def test_a_page_ends_early_rather_than_pass_the_frame(database: Database) -> None:
-    """But holds one task at least."""
+    """A page below the frame limit holds one task at least."""
     database.append([change(rev, f"t{rev}", description="x" * 1000) for rev in range(1, 10)])
     database.fold(9)
     page = database.query(Query.parse({}), 4000)
@@ -218,6 +218,6 @@ def test_a_page_ends_early_rather_than_pass_the_frame(database: Database) -> Non
     "cursor", ["", "x", "????", "W10=", "WyJpZCIsMS41LCJhIl0=", "WyItaWQiLCJhIiwiYSJd", "界"]
 )
 def test_a_cursor_that_is_none_is_refused(database: Database, cursor: str) -> None:
-    """Whatever it decodes to."""
+    """A malformed cursor is refused, whatever it decodes to."""
     with pytest.raises(BadRequest, match="cursor"):
         database.query(Query.parse({"after": cursor}), 1000)

@@ -10,7 +10,7 @@ ids = st.sets(st.text(min_size=1, max_size=20), max_size=50)
 
 @given(ids, ids)
 def test_an_id_that_was_added_is_never_denied(before: set[str], after: set[str]) -> None:
-    """Whether it was there at the start or came later."""
+    """An added id is known, whether it was there at the start or came later."""
     known = KnownIds(before)
     for task_id in after:
         known.add(task_id)

@@ -1,4 +1,4 @@
-"""What is in memory, and when an answer from the disk is too old to be believed."""
+"""Which tasks are in memory, and when an answer from the disk is too old to be believed."""
 
 from taskdash_protocol.families.tasks import Register
 from taskdashd.domain import tasks
@@ -17,7 +17,7 @@ def small_view() -> View:
 
 
 def test_an_answer_is_not_believed_if_the_task_may_have_changed_meanwhile() -> None:
-    """Registered, folded and dropped from the cache, all while the reader looked."""
+    """The task is registered, folded and dropped from the cache, all while the reader looks."""
     view = small_view()
     asked_rev = view.begin_load()
     view.commit([change(1, "a"), change(2, "b")])
@@ -32,7 +32,7 @@ def test_an_answer_is_not_believed_if_the_task_may_have_changed_meanwhile() -> N
 
 
 def test_what_is_in_memory_is_newer_than_what_the_reader_brings() -> None:
-    """The answer is dropped; the view knows better."""
+    """The look-up's answer is dropped: the task in memory is newer."""
     view = small_view()
     newest = change(1, "a")
     view.commit([newest])
@@ -41,7 +41,7 @@ def test_what_is_in_memory_is_newer_than_what_the_reader_brings() -> None:
 
 
 def test_the_cache_is_bounded_and_keeps_what_was_used_last() -> None:
-    """By bytes, bodies included."""
+    """The cache is bounded by bytes, bodies included."""
     view = View(last_rev=0, cache_bytes_max=20_000, known=KnownIds())
     for rev in range(1, 100):
         view.commit([change(rev, f"t{rev}")])

@@ -24,7 +24,7 @@ FREE, CLAIMED, EDITING, REVIEW = "待领取", "已领取", "编辑中", "待审�
 
 
 class Office:
-    """A daemon with a board, and what comes and goes there."""
+    """A daemon with a board, and the people, services and tasks of an office."""
 
     def __init__(self, data: Path, *, port: int = 0, **settings: object) -> None:
         self.data = data
@@ -80,7 +80,7 @@ class Office:
 
 
 def post(url: str, body: bytes, **headers: str) -> tuple[int, Any]:
-    """Send a body, and give the status and what is answered: JSON, or a text."""
+    """Send a body; give the status and the answer, as JSON or text."""
     sent = {
         "content-type": "application/json",
         **{k.replace("_", "-"): v for k, v in headers.items()},

@@ -60,7 +60,7 @@ def a_day(now: float) -> Tally:
 
 
 def prepare(data: Path) -> None:
-    """Store a day that has been, before the daemon starts."""
+    """Store the figures of a past day, before the daemon starts."""
     now = time.time()
     database = Database.open(data)
     database.start()
@@ -96,7 +96,7 @@ def take(page: Page, name: str) -> None:
 
 
 def photograph(browser: Browser, office: Office) -> None:
-    """Take all of them."""
+    """Take all pictures."""
     for theme, language in product(("light", "dark"), ("en", "zh")):
         locale = "en-GB" if language == "en" else "zh-CN"
         context = browser.new_context(viewport=SIZE, locale=locale, color_scheme=theme)

@@ -1,4 +1,4 @@
-"""A cable between a browser and the daemon that can be pulled: what a laptop is that sleeps."""
+"""A relay between a browser and the daemon that can go dead, as a laptop that sleeps."""
 
 import select
 import socket
@@ -28,7 +28,7 @@ class Relay:
         self._wake.send(b"x")
 
     def wake(self) -> None:
-        """Pass bytes on again. The connections of before are gone, as they are after a night."""
+        """Pass bytes on again. Earlier connections are closed, as they are after a night."""
         with self._lock:
             for sock in list(self._pairs):
                 sock.close()

@@ -21,7 +21,7 @@ from taskdash_protocol.errors import Cause
 
 STATIC = Path(__file__).parents[2] / "taskdashd" / "web" / "static"
 VIEWS = ["board", "list", "people", "services", "now", "day", "task/cut-4"]
-# What never comes is a fault; what comes late, on a machine with much else to do, is none.
+# Wait long: on a busy machine a late change is no fault, only one that never comes.
 expect.set_options(timeout=20_000)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -44,7 +44,7 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
 
 
 class Desk:
-    """Somebody at a browser of their own. It must say nothing on its console."""
+    """A person at a browser of their own, whose console must stay empty."""
 
     def __init__(self, browser: Browser, url: str, user: str, name: str, **context: Any) -> None:
         self.user = user
@@ -78,7 +78,7 @@ class Desk:
         self.page.goto(re.sub(r"#.*|$", f"#/{view}", self.page.url, count=1))
 
     def settled(self) -> None:
-        """Wait until a view has all that it asks for."""
+        """Wait until a view has received all its data."""
         expect(self.page.locator("#main > *").first).to_be_attached()
         self.page.wait_for_load_state("networkidle")
         expect(self.page.locator(".skeleton")).to_have_count(0)
@@ -249,7 +249,7 @@ def test_a_day_in_the_office(open_office: Callable[..., Office], seat: Callable[
 def test_a_laptop_that_sleeps_catches_up_without_a_reload(
     open_office: Callable[..., Office], seat: Callable[..., Desk]
 ) -> None:
-    """It asks for what it has missed, and for nothing else."""
+    """The page asks for the changes that it has missed, and for nothing else."""
     office = open_office()
     furnish(office)
     relay = Relay(int(office.address.rpartition(":")[2]))
@@ -275,7 +275,7 @@ def test_a_laptop_that_sleeps_catches_up_without_a_reload(
     assert re.search(r"/ws\?since=\d+&sight=", sent[0])
     assert not [frame for frame in sent if "Query" in frame]
     relay.sleep()
-    # What happens in the meantime may change what she sees: then it is read afresh.
+    # New groups change what she sees: the page must read everything afresh.
     office.ask("SetPerson", user="1001", groups=["paint"])
     relay.wake()
     expect(desk.card("Mix, reel 2", "free")).to_be_visible()
@@ -287,7 +287,7 @@ def test_a_laptop_that_sleeps_catches_up_without_a_reload(
 def test_what_one_person_began_is_not_done_by_the_next(
     open_office: Callable[..., Office], seat: Callable[..., Desk]
 ) -> None:
-    """Who is signed out, also while they sleep, leaves nothing open behind them."""
+    """People who are signed out, also while they sleep, leave nothing open behind them."""
     office = open_office()
     furnish(office)
     relay = Relay(office.port)
@@ -347,7 +347,7 @@ def test_what_cannot_be_done_now_is_not_done_later(
 def test_a_daemon_that_restarts_is_found_again(
     open_office: Callable[..., Office], seat: Callable[..., Desk]
 ) -> None:
-    """And says so meanwhile."""
+    """The page says so while the daemon is away."""
     office = open_office()
     furnish(office)
     desk = seat(office.url, "1001", "Ann Li")
@@ -364,11 +364,11 @@ def test_a_daemon_that_restarts_is_found_again(
 def test_a_sign_in_from_elsewhere_can_be_backed_out(
     furnished: Office, seat: Callable[..., Desk], browser: Browser
 ) -> None:
-    """For five seconds, and nothing is kept of it; then it goes on by itself."""
+    """For five seconds it can, and nothing of it is kept; then the sign-in goes on by itself."""
     eve = seat(furnished.url, "1003", "Eve Stone")
     eve.does("Claim", "背景绘制")
     eve.told("Yours")
-    # Loopback has many addresses, and this one is not the last.
+    # Come from a loopback address that is not that of the last sign-in.
     relay = Relay(furnished.port, source="127.0.0.9")
     context = browser.new_context(locale="en-GB")
     page = context.new_page()
@@ -421,7 +421,7 @@ def test_nothing_keeps_anybody_out(
 def test_the_first_page_is_small_and_stands_still(
     furnished: Office, seat: Callable[..., Desk]
 ) -> None:
-    """150 KB at most, nothing moves while it comes, and all of it is ours."""
+    """The page takes 150 KB at most, moves nothing while it comes, and loads own files alone."""
     desk = seat(furnished.url, "1005", "Root")
     desk.page.reload()
     expect(desk.card("Poster")).to_be_visible()
@@ -441,7 +441,7 @@ def test_the_first_page_is_small_and_stands_still(
 
 
 def test_filters_live_in_the_url(furnished: Office, seat: Callable[..., Desk]) -> None:
-    """So that they can be sent to somebody, and the back key works."""
+    """A URL with filters can be sent to somebody, and the back key works."""
     desk = seat(furnished.url, "1005", "Root")
     desk.page.select_option(".filters select", "paint")
     expect(desk.card("Poster")).to_have_count(0)
@@ -539,7 +539,7 @@ def test_a_long_list_holds_few_rows(
     desk.page.locator(".scroll").evaluate("node => node.scrollTop = node.scrollHeight")
     expect(desk.page.locator(".listrow", has_text="many-00000")).to_be_visible()
     assert rows.count() < 80
-    # What changes comes to the top; whoever reads further down keeps their place.
+    # A changed task comes to the top; somebody who reads further down keeps their place.
     office.ask("Update", id="many-00500", description="x", own=False)
     expect(desk.page.locator(".listrow", has_text="many-00000")).to_be_visible()
     desk.page.locator(".scroll").evaluate("node => node.scrollTop = 0")
@@ -551,7 +551,7 @@ def test_a_long_list_holds_few_rows(
 def test_a_list_can_be_saved(
     open_office: Callable[..., Office], seat: Callable[..., Desk], tmp_path: Path
 ) -> None:
-    """All that it selects and whoever looks may see, and nothing in it is a formula."""
+    """The file has all tasks that the list selects and the person sees, and no formula."""
     office = open_office()
     office.people()
     office.many(1200)
@@ -578,7 +578,7 @@ def test_a_list_can_be_saved(
 
 
 def test_both_languages_have_all_words() -> None:
-    """And every word that the pages ask for is there."""
+    """Every word that the pages ask for is there, in both languages."""
     english, chinese = (
         json.loads((STATIC / f"{language}.json").read_text()) for language in ("en", "zh")
     )
@@ -593,7 +593,7 @@ def test_both_languages_have_all_words() -> None:
     for path in STATIC.glob("*.js"):
         asked |= set(re.findall(r"\bt\('([\w.]+)'", path.read_text()))
     assert asked <= english.keys()
-    # What is put together of a part and a name must be there for every name that can be.
+    # Words whose key is put together of a part and a name must be there for every such name.
     for name in ("board", "list", "people", "services", "now", "day"):
         assert f"view.{name}" in english
     for name in ("free", "claimed", "editing", "review", "live", "dead", "done"):

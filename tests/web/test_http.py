@@ -32,7 +32,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
 
 
 class Answer:
-    """What came back."""
+    """An HTTP answer."""
 
     def __init__(self, connection: HTTPConnection) -> None:
         answer = connection.getresponse()
@@ -66,7 +66,7 @@ def send(
 
 
 def raw(office: Office, data: bytes) -> bytes:
-    """Send bytes, and give all that comes until the daemon ends it."""
+    """Send bytes, and give all that comes until the daemon closes the connection."""
     with socket.create_connection(("127.0.0.1", office.port), timeout=20) as sock:
         sock.sendall(data)
         sock.shutdown(socket.SHUT_WR)
@@ -83,7 +83,7 @@ def sign_in(office: Office, user: str, name: str) -> str:
     return f"taskdash={match[1]}"
 
 
-# Who is let in
+# Sign-ins and origins
 
 
 def test_a_sign_in_lasts_until_it_is_ended(office: Office) -> None:
@@ -93,7 +93,7 @@ def test_a_sign_in_lasts_until_it_is_ended(office: Office) -> None:
     for other in ("", "taskdash=", cookie[:-1] + "x", "taskdash=MTAwMQ.x.y", "taskdash=é.é.é"):
         refused = send(office, "POST", "/api/v1/Query", {}, cookie=other)
         assert (refused.status, refused.json["errid"]) == (401, 1003), other
-    # What others keep on this host is nothing to us.
+    # Cookies that others keep on this host must do no harm.
     for others in ('a={"x":1}; ', "path=/x; ", "t=a b; ", "taskdash=old; "):
         assert send(office, "POST", "/api/v1/Query", {}, cookie=others + cookie).status == 200
     out = send(office, "POST", "/api/v1/Logout", {}, cookie=cookie)
@@ -102,7 +102,7 @@ def test_a_sign_in_lasts_until_it_is_ended(office: Office) -> None:
 
 
 def test_a_foreign_page_is_not_heard(office: Office) -> None:
-    """Neither by its origin, nor by a name that it lets lead to us, nor by a form."""
+    """A foreign page is refused by its origin, by its name for the daemon, and as a form."""
     cookie = sign_in(office, "1001", "Ann Li")
     own = f"http://{office.address}"
     assert send(office, "POST", "/api/v1/People", {}, cookie=cookie, origin=own).status == 200
@@ -118,7 +118,7 @@ def test_a_foreign_page_is_not_heard(office: Office) -> None:
 
 
 def test_a_token_gets_in_where_tcp_is_open_to_all(office: Office) -> None:
-    """Whoever reaches the board is not let in just because this machine's services are."""
+    """A browser that reaches the board is not let in just because this machine's services are."""
     assert send(office, "POST", "/api/v1/Status", {}, authorization="Bearer x").status == 401
     token = office.token("script", "--role", "reader")
     asked = send(office, "POST", "/api/v1/Status", {}, authorization=f"Bearer {token}")
@@ -126,7 +126,7 @@ def test_a_token_gets_in_where_tcp_is_open_to_all(office: Office) -> None:
     write = {"id": "x", "name": "x"}
     refused = send(office, "POST", "/api/v1/Register", write, authorization=f"Bearer {token}")
     assert (refused.status, refused.json["errid"]) == (403, 1003)
-    # Services that use TCP as ever are not thrown out by it.
+    # Services that use TCP without a token are not thrown out by a new token.
     with taskdash.connect(office.daemon.url) as dash:
         dash.find("cut-1")
         office.token("another")
@@ -148,7 +148,7 @@ def test_every_answer_says_what_browsers_may_do_with_it(office: Office) -> None:
         assert headers["referrer-policy"] == "no-referrer"
 
 
-# What is said how
+# Statuses and errors
 
 
 def test_each_error_has_its_status(office: Office) -> None:
@@ -222,7 +222,7 @@ def test_connections_and_requests_have_their_bounds(tmp_path: Path) -> None:
         cookie = sign_in(office, "1001", "Ann Li")
         said = {send(office, "POST", "/api/v1/People", {}, cookie=cookie).status for _ in range(60)}
         assert said == {200, 429}
-        # What a request does not use of the rate is there for the next.
+        # The part of the rate that a request does not use is there for the next.
         token = office.token("script", "--role", "reader")
         bearer = f"Bearer {token}"
         said = {
@@ -231,11 +231,11 @@ def test_connections_and_requests_have_their_bounds(tmp_path: Path) -> None:
         }
         assert said == {200}
         held = [socket.create_connection(("127.0.0.1", office.port)) for _ in range(3)]
-        # The daemon has them once it has answered on the last.
+        # The daemon has accepted all three once it has answered on the last.
         held[-1].sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         assert held[-1].recv(100)
         assert send(office, "GET", "/healthz").status == 503
-        # A request that was begun must be whole in time.
+        # A request that was begun must be whole within frame_timeout.
         held[0].sendall(b"GET / HTTP/1.1\r\n")
         assert b"408" in held[0].recv(100)
         for sock in held:
@@ -243,7 +243,7 @@ def test_connections_and_requests_have_their_bounds(tmp_path: Path) -> None:
 
 
 def test_tls_is_spoken_where_it_is_asked_for(tmp_path: Path) -> None:
-    """With the certificate that services know; the cookie then never goes in the clear."""
+    """The board shows the certificate that services know; the cookie never goes in the clear."""
     import ssl
 
     import trustme
@@ -345,7 +345,7 @@ def test_the_original_api_may_be_open(tmp_path: Path) -> None:
         assert rpost(office, operation="TaskBind", user="1001", ID="t").body == b"success"
 
 
-# Its own description
+# The API's own description
 
 
 def test_the_api_is_as_it_describes_itself(office: Office, tmp_path: Path) -> None:
@@ -367,7 +367,7 @@ def test_the_api_is_as_it_describes_itself(office: Office, tmp_path: Path) -> No
         "--seed",
         "7",
     ]
-    # That a cursor must come from a reply is nothing that a schema can say.
+    # No schema says that a cursor must come from a reply: leave that check out for these paths.
     pages = ["/api/v1/Query", "/api/v1/Audit"]
     others = [word for path in pages for word in ("--exclude-path", path)]
     these = [word for path in pages for word in ("--include-path", path)]
@@ -442,7 +442,7 @@ class Teller(BaseHTTPRequestHandler):
 
 
 def test_services_are_asked_for_their_tasks_and_nobody_else(tmp_path: Path) -> None:
-    """Only at the addresses and ports that the operator names."""
+    """The daemon fetches only from the addresses and ports that the operator names."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Teller)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -36,7 +36,7 @@ class Board:
         self.messages: list[dict[str, Any]] = []
         self.pongs = 0
         self.closed: int | None = None
-        """The code with which the daemon closed it; 0 where it just went."""
+        """The code with which the daemon closed the websocket; 0 where TCP just ended."""
         self.seq = 0
 
     def read(self) -> None:
@@ -60,7 +60,7 @@ class Board:
                 self.pongs += 1
 
     def until(self, wanted: Any) -> dict[str, Any]:
-        """Give the first message for which something holds, and take it out."""
+        """Give the first message that `wanted` accepts, and take it out."""
         while True:
             for message in self.messages:
                 if wanted(message):
@@ -89,7 +89,7 @@ class Board:
         return next(one for one in reversed(events) if one["task"]["id"] == task)
 
     def end(self) -> int:
-        """Wait until the daemon ends it, and give the code."""
+        """Wait until the daemon closes the websocket, and give the code."""
         while self.closed is None:
             self.read()
         return self.closed
@@ -121,7 +121,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
 
 
 def test_what_is_asked_is_answered(office: Office) -> None:
-    """By the same operations; but who signs in does so over HTTP, for the cookie."""
+    """The websocket runs the same operations, but for sign-ins, which need HTTP's cookie."""
     with Board(office, sign_in(office, "1001")) as board:
         greeting = board.until(lambda said: "me" in said)
         assert (greeting["me"]["user"], greeting["me"]["groups"]) == ("1001", ["cut"])
@@ -148,7 +148,7 @@ def test_what_is_asked_is_answered(office: Office) -> None:
 
 
 def test_who_was_away_is_told_what_they_have_missed(office: Office) -> None:
-    """Each change once, in order, also what has left their sight; then all that follows."""
+    """Each missed change comes once, in order, also of tasks gone from sight; then the new ones."""
     cookie = sign_in(office, "1001")
     with Board(office, cookie) as board:
         greeting = board.until(lambda said: "me" in said)
@@ -185,7 +185,7 @@ def test_who_was_away_is_told_what_they_have_missed(office: Office) -> None:
 
 
 def test_what_is_no_message_ends_it(office: Office) -> None:
-    """With the code that says why (RFC 6455, 7.4.1), and nothing of it is done."""
+    """The websocket closes with a code that says why (RFC 6455, 7.4.1), and nothing is done."""
     cookie = sign_in(office, "1001")
     with Board(office, cookie) as board:
         board.send(BytesMessage(b"x"))
@@ -216,7 +216,7 @@ def test_who_does_not_read_is_cut_off_and_nobody_waits_for_them(tmp_path: Path) 
             deaf.until(lambda said: "me" in said)
             number = 0
             while not any(line["event"] == "board cut off" for line in office.daemon.log):
-                # Whoever reads has room for each; all of them are more than the kernel takes.
+                # Each change fits a reading board's buffer; all of them exceed the kernel's.
                 number += 1
                 text = f"{number:04}" * 20_000
                 office.ask("Update", id="cut-5", description=text, own=False)
@@ -253,7 +253,7 @@ def test_more_than_a_message_holds_is_read_afresh(office: Office) -> None:
 
 
 def test_who_is_signed_out_is_out(office: Office) -> None:
-    """By an administrator, or with a token that was revoked."""
+    """A board closes when an administrator signs its person out, or its token is revoked."""
     with Board(office, sign_in(office, "1002")) as board:
         board.until(lambda said: "me" in said)
         office.ask("Logout", user="1002")
@@ -280,7 +280,7 @@ def test_a_change_of_groups_is_seen_at_once(office: Office) -> None:
 
 
 def test_a_service_that_moves_to_another_group_leaves_the_board(office: Office) -> None:
-    """And of one in a group that is not theirs nobody hears."""
+    """A board hears nothing of services in groups that are not its person's."""
     url = "http://10.0.0.99"
     with Board(office, sign_in(office, "1001")) as board:
         board.until(lambda said: "me" in said)
@@ -295,7 +295,7 @@ def test_a_service_that_moves_to_another_group_leaves_the_board(office: Office) 
 
 
 def test_a_daemon_that_stops_says_so(tmp_path: Path) -> None:
-    """And is not held up by open boards."""
+    """Open boards are told, and do not hold up the stop."""
     office = Office(tmp_path)
     furnish(office)
     with Board(office, sign_in(office, "1001")) as board:
