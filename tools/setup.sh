@@ -46,12 +46,12 @@ taskdash_setup() {
         python=python3
     fi
     wanted=$(cat setup.cfg pyproject.toml | cksum)
-    # Each extra holds those before it: dev > test > daemon.
+    # Skip the setup if this extra or a larger one is there: dev holds test, which holds daemon.
     for larger in dev test daemon; do
         [ "$(cat ".venv/.taskdash-$larger" 2>/dev/null)" = "$wanted" ] && return
         [ "$larger" = "$extra" ] && break
     done
-    # ensurepip is what Debian splits off into python3-venv.
+    # Debian splits ensurepip off into python3-venv.
     "$python" -c 'import ensurepip, venv' 2>/dev/null || taskdash_apt python3-venv
     echo "setting up .venv (once, about a minute) ..." >&2
     [ -x .venv/bin/python ] || "$python" -m venv .venv || taskdash_fail "cannot make .venv"

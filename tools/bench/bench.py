@@ -35,7 +35,7 @@ class Run:
             print(f"NOT MEASURED: {name}; apt-get install {' '.join(servers.missing(name))}")
 
     def peers(self, *names: str) -> list[str]:
-        """Give those that are installed."""
+        """Give those of these peers that are installed."""
         return [name for name in names if name not in self.absent]
 
     def add(self, row: Row) -> Row:
@@ -50,11 +50,11 @@ class Run:
         print(fact, flush=True)
 
     def aim(self, what: str, value: float, goal: float, *, at_most: bool = False) -> None:
-        """Compare a figure with what is wanted."""
+        """Compare a figure with its goal."""
         self.goals.append(Goal(what, value, goal, at_most=at_most))
 
     def aim_ratio(self, row: Row, peer: str, goal: float) -> None:
-        """Compare a ratio with what is wanted, if the peer was measured."""
+        """Compare our ratio to a peer with its goal, if the peer was measured."""
         ratio = row.ratio(peer)
         if ratio is not None:
             self.aim(f"× {peer}: {row.workload}, {row.shape}", ratio[0], goal)
@@ -120,7 +120,7 @@ def million(run: Run) -> None:
 
 
 def beats(run: Run) -> None:
-    """Heartbeats of few and of many connections, and what an idle connection takes."""
+    """Measure heartbeats of few and of many connections, and what an idle connection takes."""
     for name in run.peers(OURS, "mosquitto", "etcd"):
         for size in (100, 10_000):
             one = crowds.beats(name, size, 1_000, 4 * run.seconds, run.where)
@@ -151,19 +151,19 @@ def fan_out(run: Run) -> None:
             f" p50 {one.p50_ms:.1f} ms, p99 {one.p99_ms:.1f} ms"
         )
     if "etcd" in p99_ms:
-        # Both are at the limit of the core, so the processor time of an event tells nothing.
+        # Both servers use the whole core, so the processor time of an event tells nothing.
         run.aim("× as fast as etcd: p99 of an event's way", p99_ms["etcd"] / p99_ms[OURS], 1.0)
 
 
 def mass_death(run: Run) -> None:
-    """Ten thousand die at once."""
+    """Measure ten thousand tasks that die at once."""
     late = max(crowds.mass_death(run.where) for _ in range(run.rounds))
     run.tell(f"10,000 deaths at once: the last told {late:.2f} s after its deadline, at worst")
     run.aim("s after its deadline, the last of 10,000 deaths", late, 1.0, at_most=True)
 
 
 def bytes_(run: Run) -> None:
-    """Memory, and what goes to the disk."""
+    """Measure memory, and the bytes that go to the disk."""
     idle, live = footprint.idle_mib(run.where), footprint.live_mib(run.where)
     run.tell(f"memory: {idle:.0f} MiB idle, {live:.0f} MiB with 10⁵ live tasks on 10³ connections")
     run.aim("MiB idle", idle, 60, at_most=True)
@@ -203,7 +203,7 @@ _SIGNED_IN = "with tokens"
 
 
 def tokens(run: Run) -> None:
-    """Measure what it costs that each connection has signed in, and each request is checked."""
+    """Measure the cost of signing each connection in, and of checking each request."""
     for workload in ("register new", "update", "find"):
         for shape in ((1, 1), (64, 1), (64, 16)):
             found: dict[str, list[float]] = {OURS: [], _SIGNED_IN: []}

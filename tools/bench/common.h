@@ -1,4 +1,4 @@
-/* What both load generators need. A program defines PROGRAM before it includes this. */
+/* Shared by both load generators. A program defines PROGRAM before it includes this header. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

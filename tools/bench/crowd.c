@@ -6,7 +6,7 @@
  * OPENINGS and BEATS hold bytes as they go over the wire, each entry after its length (4 bytes,
  * big-endian); connection i uses entry i modulo their number. Once every connection is open and
  * has been answered, it prints {"open":N}. BEAT_EVERY_S 0 means never. A line on stdin prints and
- * resets the counters; its end ends the program.
+ * resets the counters; the end of stdin ends the program.
  *
  * An event is counted, in whatever protocol, by the mark @@ with 19 digits in it: the nanoseconds
  * of CLOCK_MONOTONIC at which it was caused.
@@ -34,7 +34,7 @@ static uint64_t events, beats, bytes, closed;
 
 static void say(struct link *l, const struct entries *e, size_t number) {
     size_t i = number % e->count;
-    /* Small, and the peer reads: the socket takes it whole, or something is wrong. */
+    /* The bytes are few and the peer reads: a socket that does not take all of them is a fault. */
     if (send(l->fd, e->at[i], e->size[i], MSG_NOSIGNAL) != (ssize_t)e->size[i]) die("send");
 }
 
@@ -117,7 +117,7 @@ int main(int argc, char **argv) {
     uint64_t began = 0, due = 0;
     int said = 0;
     for (;;) {
-        /* A few at a time, so that no backlog overflows; what comes meanwhile is read. */
+        /* Open a few at a time, so that no backlog overflows; events are read meanwhile. */
         for (int i = 0; i < 16 && opened < size; i++, opened++) {
             open_link(&links[opened], &to, epoll);
             say(&links[opened], &openings, opened);

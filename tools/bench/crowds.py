@@ -68,7 +68,7 @@ def crowd(
 
 
 def _taskdash_life(size: int) -> tuple[list[bytes], list[bytes]]:
-    # Its own timeout is long: nobody is to die of a slow start.
+    # Give each task a long timeout: none may die of a slow start.
     tasks = [{**wires.task(number, "idle"), "heartbeat_timeout": 60} for number in range(size)]
     return [wires.frame("Register", one) for one in tasks], [wires.TASKDASH.heartbeat]
 
@@ -100,14 +100,14 @@ _LIVES: dict[str, Callable[[int], tuple[list[bytes], list[bytes]]]] = {
 
 
 class Beats(NamedTuple):
-    """What idle connections cost."""
+    """Costs of idle connections."""
 
     cpu_us: float
-    """Of one beat, what the server takes without any subtracted."""
+    """The server's time for one beat; what it takes without beats is subtracted."""
     kib_each: float
-    """Of one connection, with a task, a lease or a session."""
+    """Memory of one connection, with a task, a lease or a session."""
     written_bytes: float
-    """To the disk, for one beat."""
+    """Written to the disk for one beat."""
 
 
 def beats(name: str, size: int, beats_per_s: float, seconds: float, where: Path) -> Beats:
@@ -118,7 +118,7 @@ def beats(name: str, size: int, beats_per_s: float, seconds: float, where: Path)
         with crowd(server, size, size / beats_per_s, openings, each) as idle:
             time.sleep(2)
             kib_each = (server.memory_kib() - empty) / size
-            # As much again without a beat is what the server takes for being there.
+            # Measure as long without a beat, and subtract what the server takes all the same.
             idle.told()
             cpu, written = server.cpu_s(), server.written_bytes()
             time.sleep(seconds)
@@ -180,19 +180,19 @@ def _watching(wire: str) -> bytes:
 
 
 class FanOut(NamedTuple):
-    """How events reached all who watch."""
+    """Results of events told to all watchers."""
 
     delivered: float
-    """Of all that were due, within the time and half a second."""
+    """The share of the due events that came within the time and half a second."""
     cpu_us: float
-    """Of the server, for one event and one watcher."""
+    """The server's time for one event and one watcher."""
     p50_ms: float
     p99_ms: float
 
 
 def fan_out(name: str, changes_per_s: float, seconds: float, where: Path) -> FanOut:
     """Measure changes at a steady rate, each told to every watcher."""
-    # Beats keep a watcher of ours alive; none is due in the seconds that this takes.
+    # Send no beats: the measurement takes less than the watchers' timeout.
     with (
         servers.fresh(name, where) as server,
         crowd(server, WATCHERS, 0, [_watching(server.wire)], [b""]) as watchers,
@@ -237,7 +237,7 @@ def mass_death(where: Path) -> float:
             for sock in silent:
                 _drain(sock, DYING_TASKS_EACH)
             for sock in silent:
-                # Its echo tells that the deadline counts from now.
+                # Beat with a Seq: its echo tells that the deadline counts from now.
                 sock.sendall(_SEQ_BEAT)
             for sock in silent:
                 _drain(sock, 1)
@@ -245,7 +245,7 @@ def mass_death(where: Path) -> float:
             watcher.settimeout(DYING_TIMEOUT_S + 30)
             seen, data, word = 0, b"", b'"kind":"shutdown"'
             while seen < total:
-                # What is kept may be the start of a word, and is too short to be one.
+                # Keep the tail: it may begin the word, and is too short to hold all of it.
                 data = data[1 - len(word) :] + watcher.recv(1 << 20)
                 seen += data.count(word)
             last = time.monotonic() - deadline

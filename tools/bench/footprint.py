@@ -52,10 +52,10 @@ def live_mib(where: Path) -> float:
 
 
 class Written(NamedTuple):
-    """What a durable write brings to the disk."""
+    """The bytes that a durable write brings to the disk."""
 
     bytes_each: float
-    """Until it is in the log, the table and its indexes, and out of the WAL but for its end."""
+    """For one write, in the log, the table and its indexes, and checkpointed but for the end."""
     wal_bytes: int
     """How large the WAL has become."""
 
@@ -72,7 +72,7 @@ def written(name: str, where: Path, requests: Requests) -> Written:
 
 
 def record_bytes(where: Path) -> float:
-    """Give how large the task is, as JSON, that `written` registers."""
+    """Give the size of the task, as JSON, that `written` registers."""
     with servers.fresh("taskdashd", where) as server:
         one = wires.task(0, "new")
         answer = crowds.ask(

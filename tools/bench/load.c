@@ -38,12 +38,12 @@ struct link {
 
 enum wire { FRAMES, HELLO, RESP, GRPC };
 
-/* What stands at the head of what was received. */
+/* The first reply in the received bytes. */
 struct reply {
     size_t length;   /* 0 if more bytes are needed */
-    int is_last;     /* it completes an answer */
+    int is_last;     /* the frame completes an answer */
     int bad;
-    unsigned number; /* of the request, where replies may overtake one another */
+    unsigned number; /* the request's, where replies may overtake one another */
 };
 
 static struct entries request;

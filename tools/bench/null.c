@@ -1,5 +1,6 @@
-/* The cheapest server there can be: a fixed reply to each frame, unread. What the load generator
- * reaches against it is the load generator's own ceiling. Prints its port. Built by tools/bench.
+/* The cheapest server there can be: a fixed reply to each frame, unread. The rate that the
+ * load generator reaches against it is the load generator's own ceiling. Prints its port. Built by
+ * tools/bench.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -1,4 +1,4 @@
-"""What was measured: kept, printed as text, drawn as a picture."""
+"""Results of a run: kept, printed as text, drawn as a picture."""
 
 import json
 import statistics
@@ -53,18 +53,18 @@ def head() -> str:
 
 
 class Goal:
-    """Something that the project wants to reach."""
+    """A figure that the project wants to reach."""
 
     def __init__(self, what: str, value: float, goal: float, *, at_most: bool = False) -> None:
         self.what, self.value, self.goal, self.at_most = what, value, goal, at_most
 
     @property
     def met(self) -> bool:
-        """Whether it is reached."""
+        """Whether the goal is reached."""
         return self.value <= self.goal if self.at_most else self.value >= self.goal
 
     def text(self) -> str:
-        """Give its line."""
+        """Give the goal's line."""
         sign = "≤" if self.at_most else "≥"
         verdict = "met" if self.met else "MISSED"
         return f"{verdict:7}{self.value:>9.2f}  {sign} {self.goal:<6g} {self.what}"
@@ -131,7 +131,7 @@ def _line(row: Row, y: float) -> list[str]:
 
 
 def save(path: Path, rows: Sequence[Row], facts: Sequence[str], goals: Sequence[Goal]) -> None:
-    """Keep what was measured, for whoever wants to compare."""
+    """Keep the results, for whoever wants to compare."""
     kept: dict[str, Any] = {
         "rows": [{"workload": r.workload, "shape": r.shape, "rates": r.rates} for r in rows],
         "facts": list(facts),

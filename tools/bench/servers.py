@@ -28,19 +28,19 @@ class Server:
         self.name, self.wire, self.port, self.pid, self.data = name, wire, port, pid, data
 
     def cpu_s(self) -> float:
-        """Give the processor time that it has taken, in seconds."""
+        """Give the server's processor time, in seconds."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def memory_kib(self) -> int:
-        """Give its proportional set size."""
+        """Give the server's proportional set size, in KiB."""
         for line in Path(f"/proc/{self.pid}/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):
                 return int(line.split()[1])
         raise AssertionError("no Pss")
 
     def written_bytes(self) -> int:
-        """Give what it has caused to be written to storage (proc(5), /proc/pid/io)."""
+        """Give the bytes that it has caused to be written to storage (proc(5), /proc/pid/io)."""
         for line in Path(f"/proc/{self.pid}/io").read_text().splitlines():
             if line.startswith("write_bytes:"):
                 return int(line.split()[1])
@@ -93,7 +93,7 @@ _TOKENS: dict[str, bytes] = {}
 
 @contextmanager
 def taskdashd_with_tokens(data: Path) -> Iterator[Server]:
-    """Start it so that each connection has to sign in."""
+    """Start taskdashd so that each connection has to sign in."""
     data.mkdir(exist_ok=True)
     file = data / "tokens.json"
     if not _TOKENS:
@@ -149,7 +149,7 @@ def etcd(data: Path) -> Iterator[Server]:
         server = Server("etcd", "grpc", port, running.pid, data)
         grants = [wires.message((1, 3600), (2, lease)) for lease in wires.LEASES]
         deadline = time.monotonic() + _START_S
-        # It listens before it has elected itself.
+        # etcd listens before it has elected itself, and refuses calls until then.
         while not etcd_calls(server, "grant", grants[:1]):
             if time.monotonic() > deadline:
                 raise SystemExit("etcd does not answer")

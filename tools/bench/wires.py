@@ -12,9 +12,9 @@ __all__ = ["TASKDASH", "Decoder", "Message"]
 Task = dict[str, str]
 
 STATUSES_AT_REST = ("finish", "failed", "cancelled", "pending", "review")
-"""Nobody's heartbeat is waited for: a million of these can be left alone."""
+"""Statuses without heartbeats: a million tasks in them can be left alone."""
 
-# What a Redis user would write for the same jobs: the task, its two indexes, its deadline.
+# Scripts that a Redis user would write for the same jobs: the task, two indexes, its deadline.
 REDIS_REGISTER = """
 redis.call('HSET', KEYS[1], unpack(ARGV, 4))
 redis.call('SADD', 'user:' .. ARGV[1], KEYS[1])
@@ -104,7 +104,7 @@ def _resp(workload: str, one: Task) -> bytes:
 # etcd: protocol buffers (encoding guide), in gRPC's frame of 5 bytes, in HTTP/2 (RFC 9113)
 
 LEASES = range(1, 1001)
-"""As many services, each with a lease of its own: etcd takes longer the more keys a lease has."""
+"""Each lease is that of a service, as in an office: etcd takes longer the more keys a lease has."""
 
 
 def _varint(number: int) -> bytes:
@@ -208,7 +208,7 @@ _WIRES = {"frames": _frames, "hello": _frames, "resp": _resp, "grpc": _etcd}
 
 
 OPENING = {"grpc": H2_HELLO, "hello": b""}
-"""What the load generator sends first on each connection."""
+"""The bytes that the load generator sends first on each connection, by wire."""
 
 
 def sign_in_with(token: str) -> None:

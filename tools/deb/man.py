@@ -83,7 +83,7 @@ def subcommand(context: click.Context) -> Iterator[str]:
 def options(context: click.Context) -> Iterator[str]:
     """Give each option as `--help` words it."""
     params = context.command.get_params(context)
-    # An argument says all that there is in the synopsis.
+    # Leave out arguments: the synopsis says all that there is of them.
     records = (
         param.get_help_record(context) for param in params if isinstance(param, click.Option)
     )
