@@ -324,8 +324,6 @@ class Connection:
         self._work()
         self._touched(self)
 
-    # Operations
-
     def _answer(self, call: Call) -> None:
         if isinstance(call, Lost):
             assert isinstance(call.answer, ServerError)
@@ -374,8 +372,6 @@ class Connection:
 
         assert call.request is not None
         self._run(operation, call.request, self._caller, "", done)
-
-    # Replies out
 
     def _fill(self, call: Call, result: Outcome[Result]) -> None:
         if self._gone:
