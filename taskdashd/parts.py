@@ -31,7 +31,7 @@ from taskdashd.feed.watches import Feed
 from taskdashd.settings.live import Live
 from taskdashd.store.database import Database
 from taskdashd.store.executor import Executor
-from taskdashd.store.reader import Log, Patient, Reader
+from taskdashd.store.reader import ChangeLog, Reader, SlowReads
 from taskdashd.store.records import Records
 from taskdashd.store.reserve import Reserve
 from taskdashd.store.transaction import View
@@ -92,8 +92,8 @@ def build(
     view = View(opened.last_rev, live.task_cache, opened.known, records)
     reserve = Reserve(database.path.parent, live.reserve)
     acts = Acts(clock.stamp, clock.now, lambda: view.committed_rev)
-    patient = Patient(environment.querying)
-    log = Log(database, patient)
+    slow_reads = SlowReads(environment.querying)
+    log = ChangeLog(database, slow_reads)
     liveness = Liveness(live.heartbeat_timeout)
     feed = Feed(opened.last_rev, opened.pruned_rev, log.changes, recent_bytes_max=live.event_cache)
     sessions = Sessions(opened.boot, live, clock, liveness, feed, access.at_first)
@@ -107,7 +107,7 @@ def build(
     # first, or the feed would tell people who may no longer see the change.
     followers: list[Follower] = [ownership, identities, feed, claim_times, *(shown or ())]
     writer = _writer(database, environment.writing, view, clock, followers, reserve, live)
-    reader = Reader(database, environment.reading, patient, view, writer)
+    reader = Reader(database, environment.reading, slow_reads, view, writer)
     vigil = Vigil(live, clock, acts, sessions, liveness, view, reader, writer, environment.fetch)
     expiry = Expiry(claim_times, clock, ownership, view, reader, writer)
     ticks = [expiry.tick, vigil.tick]
@@ -157,7 +157,7 @@ class _Shown(NamedTuple):
         tally: Tally,
         clock: Clock,
         feed: Feed,
-        log: Log,
+        log: ChangeLog,
         identities: Identities,
         records: Records,
     ) -> "_Shown":

@@ -66,7 +66,7 @@ class Call(Reply):
         """A refusal, or a ready frame, if there is nothing to run; else None."""
 
     @property
-    def signs_in(self) -> bool:
+    def needs_no_token(self) -> bool:
         """Whether the call may come before its sender has signed in by token."""
         return self.operation is None or self.operation.request.signs_in == "token"
 

@@ -274,7 +274,7 @@ class Connection:
                     # Wait for earlier replies: a token here may change the session's identity, and
                     # requests under way must end as whom they began.
                     return False
-                if not call.signs_in:
+                if not call.needs_no_token:
                     call.answer = self._core.identities.refusal(self.session, call.token)
                 call.token = None
             operation, task_id = call.operation, call.task_id
@@ -299,8 +299,8 @@ class Connection:
         return True
 
     def _room_for_writes(self) -> None:
-        self._waits = self._gone
         if not self._gone:
+            self._waits = False
             self._touched(self)
 
     def _look_up(self) -> None:

@@ -1,4 +1,4 @@
-"""All plain sockets on one inner epoll that one trio task waits for.
+"""All sockets of the wire protocol on one inner epoll that one trio task waits for.
 
 A trio task for each connection costs a task switch for each request and some kilobytes for each
 idle peer. Here a sweep takes the sockets that are ready, lets each connection run its requests,

@@ -43,7 +43,7 @@ class ThreadExecutor:
     """An `Executor` on a thread of its own.
 
     The queue has no bound of its own: the writer has at most two jobs in it, look-ups at most one,
-    and `Patient` bounds the long jobs.
+    and `SlowReads` bounds the long jobs.
     """
 
     def __init__(self, name: str, call_soon: CallSoon) -> None:

@@ -23,11 +23,11 @@ T = TypeVar("T")
 Wanted = Callable[[], bool]
 """Whether somebody still waits for the answer; called on the query thread."""
 
-_PATIENT_JOBS_MAX: Final = 4096
+_WAITING_MAX: Final = 4096
 """Queries, counts and pages of the log that may wait; more are refused with `Busy` (1005)."""
 
 
-class Patient:
+class SlowReads:
     """Runs long jobs on a thread of their own, one after another; bounds how many wait."""
 
     def __init__(self, executor: Executor) -> None:
@@ -36,8 +36,8 @@ class Patient:
 
     def run(self, job: Callable[[], T], wanted: Wanted, then: Then[T]) -> None:
         """Queue a job; `then` gets `Busy` where too many wait, or nobody waits any more."""
-        if self._jobs >= _PATIENT_JOBS_MAX:
-            then(Busy(f"{_PATIENT_JOBS_MAX} queries wait already: try again later"))
+        if self._jobs >= _WAITING_MAX:
+            then(Busy(f"{_WAITING_MAX} queries wait already: try again later"))
             return
         self._jobs += 1
 
@@ -54,24 +54,24 @@ class Patient:
         self._executor.submit(look, done)
 
 
-class Log:
+class ChangeLog:
     """The change log as it is on disk, read page by page; it holds every finished commit."""
 
-    def __init__(self, database: Database, patient: Patient) -> None:
+    def __init__(self, database: Database, slow_reads: SlowReads) -> None:
         self._database = database
-        self._patient = patient
+        self._slow_reads = slow_reads
 
     def changes(
         self, after_rev: int, rows_max: int, wanted: Wanted, then: Then[list[StoredEvent]]
     ) -> None:
         """Read the log from after a rev."""
-        self._patient.run(lambda: self._database.changes(after_rev, rows_max), wanted, then)
+        self._slow_reads.run(lambda: self._database.changes(after_rev, rows_max), wanted, then)
 
     def steps(
         self, after_rev: int, rows_max: int, wanted: Wanted, then: Then[list[StoredStep]]
     ) -> None:
         """Read the log from after a rev, each row with the task before."""
-        self._patient.run(lambda: self._database.steps(after_rev, rows_max), wanted, then)
+        self._slow_reads.run(lambda: self._database.steps(after_rev, rows_max), wanted, then)
 
 
 class Reader:
@@ -81,13 +81,13 @@ class Reader:
         self,
         database: Database,
         executor: Executor,
-        patient: Patient,
+        slow_reads: SlowReads,
         view: View,
         writer: Writer,
     ) -> None:
         self._database = database
         self._executor = executor
-        self._patient = patient
+        self._slow_reads = slow_reads
         self._view = view
         self._writer = writer
         self._wanted: dict[str, list[Then[None]]] = {}
@@ -129,7 +129,7 @@ class Reader:
         def caught_up(fault: ServerError | None) -> None:
             # On a full disk the fold cannot catch up: the Query reads the missing tasks in the log.
             unfolded = dict(self._view.unfolded) if fault is not None else None
-            self._patient.run(
+            self._slow_reads.run(
                 lambda: self._database.query(request, bytes_max, unfolded, sight), wanted, then
             )
 
@@ -140,19 +140,19 @@ class Reader:
         # Go on where the fold failed, as on a full disk: the counts are a little old, but the free
         # bytes, which matter then, are right.
         self._writer.catch_up(
-            lambda _fault: self._patient.run(
+            lambda _fault: self._slow_reads.run(
                 lambda: self._database.health(check=check), wanted, then
             )
         )
 
     def tally(self, then: Then[list[TallyRow]]) -> None:
         """Count tasks by group, status, user and checker."""
-        self._patient.run(self._database.tally, lambda: True, then)
+        self._slow_reads.run(self._database.tally, lambda: True, then)
 
     def audit(self, request: Audit, bytes_max: int, wanted: Wanted, then: Then[History]) -> None:
         """Read a page of the audit."""
         self._writer.catch_up(
-            lambda _fault: self._patient.run(
+            lambda _fault: self._slow_reads.run(
                 lambda: self._database.audit(request, bytes_max), wanted, then
             )
         )

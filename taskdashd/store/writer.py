@@ -91,7 +91,8 @@ class Writer:
         self._waiting_rows = 0
         self._waiting_bytes = 0
         self._busy = False
-        self._quiet_since = 0
+        self._rev_at_last_look = 0
+        """The next rev at the last `fold_some`: while it stands, nothing was decided since."""
         self._catching_up: list[tuple[int, Then[None]]] = []
         self._want_room: list[Callable[[], None]] = []
         self._acts: list[Act] = []
@@ -99,6 +100,7 @@ class Writer:
         self._acts_held: list[Act] = []
         """Acts of a commit that failed; they go with the next."""
         self._too_old: tuple[str, str] | None = None
+        """What `forget` was last asked for, until no commit runs: before, after."""
         self.forgotten_rev = 0
         """The log up to this rev may have gaps."""
         self.commits = 0
@@ -141,7 +143,7 @@ class Writer:
 
         A refusal is final at once, unless something is pending: then it may rest on a change that
         never comes to be, and waits for that too. The view must know every id that `decide` asks
-        for. What only `looks` at the outcome of writes is done however many of them wait.
+        for. A read that waits for a change (`looks`) is not counted among the writes that wait.
         """
         if not looks and (
             self._waiting_rows >= self._waiting_rows_max
@@ -179,7 +181,11 @@ class Writer:
             self.flush()
 
     def flush(self) -> None:
-        """Start the next commit, if none runs and something waits. Call after each sweep."""
+        """Start the next commit, if none runs and something waits.
+
+        Called once for many writes, so that they share a commit: by the poller after each sweep,
+        and by whoever writes outside of one.
+        """
         if self._busy:
             return
         if self._too_old:
@@ -204,8 +210,8 @@ class Writer:
 
     def fold_some(self) -> None:
         """Bring the fold forward, if nothing was written since the last call of this."""
-        quiet_since, self._quiet_since = self._quiet_since, self._view.next_rev
-        if self.idle and self.fold_lag and quiet_since == self._view.next_rev:
+        before, self._rev_at_last_look = self._rev_at_last_look, self._view.next_rev
+        if self.idle and self.fold_lag and before == self._view.next_rev:
             self._fold()
 
     def _commit(self) -> None:

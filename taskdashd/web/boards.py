@@ -23,7 +23,7 @@ from taskdashd.domain.tasks import Change
 from taskdashd.feed.behind import CatchUp
 from taskdashd.feed.watches import Feed
 from taskdashd.store.database import StoredStep
-from taskdashd.store.reader import Log
+from taskdashd.store.reader import ChangeLog
 from taskdashd.store.records import Record
 from taskdashd.web.frames import text_frame
 from taskdashd.web.told import Step
@@ -120,7 +120,7 @@ class Boards(Following):
         self,
         clock: Clock,
         feed: Feed,
-        changes: Log,
+        changes: ChangeLog,
         sections: Sequence[BoardSection],
         told_rev: int,
     ) -> None:
