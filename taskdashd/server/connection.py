@@ -83,13 +83,13 @@ class Connection:
         touched: Callable[["Connection"], None],
         ready: ReadyReplies,
     ) -> "Connection":
-        """Give a connection that was just accepted, with a session of its own."""
+        """Make the connection of a socket that was just accepted, with a session of its own."""
         session = runner.core.sessions.connect(peer)
         connection = cls(runner, limits, session, touched, ready)
         session.attach(connection)
         return connection
 
-    # What the driver asks
+    # Called by the driver (`poller`)
 
     @property
     def wants_input(self) -> bool:
@@ -259,7 +259,7 @@ class Connection:
         return True
 
     def _run_inbox(self) -> bool:
-        """Do what is in the inbox, in order; False if something in it has to wait."""
+        """Run the requests in the inbox, in order; False if the first has to wait."""
         inbox, outbox, limits, view = self.inbox, self.outbox, self._limits, self._view
         while inbox:
             if (
@@ -347,7 +347,7 @@ class Connection:
                 self.outbox.expect(call)
                 result = self._read_now(operation, request, caller, task_id)
                 self._fill(call, result)
-                # A refusal, or a fault of ours, is nobody else's reply.
+                # Never keep a refusal or a fault of the daemon for others.
                 if type(result) is bytes and call.payload and self.session.sees_all:
                     self._keep(call, task_id)
                 return
@@ -355,7 +355,7 @@ class Connection:
         self._run(operation, request, caller, task_id, partial(self._fill, call))
 
     def _keep(self, call: Call, task_id: str) -> None:
-        """Keep a reply for whoever asks the same again, to the byte."""
+        """Keep a reply for requests with the very same payload."""
         task = self._view.committed(task_id)
         if task is not None and call.payload and call.frame:
             self._ready.keep(call.payload, call.frame, task)

@@ -87,7 +87,10 @@ class Supervisor:
             await trio.sleep(wait_s)
 
     def tick(self, slept_s: float = TICK_S) -> float:
-        """Do what is due, so long after the last tick; returns the seconds until the next."""
+        """Judge, enforce deadlines and keep house; returns the seconds until the next tick.
+
+        `slept_s` is the pause that was asked for: a longer one was a stall of the daemon.
+        """
         core = self._core
         stalled_s = core.clock.tick(slept_s)
         if stalled_s:

@@ -1,4 +1,4 @@
-"""The statements and expressions that only SQLite understands: none may stand elsewhere in here."""
+"""The SQL that only SQLite understands: in the store it stands here, and in `backup`, alone."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
