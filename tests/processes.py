@@ -14,18 +14,18 @@ def taskdashd(*words: object) -> "subprocess.CompletedProcess[str]":
 
 
 def last_lines(text: str, count: int = 8) -> str:
-    """Give the end of what a program has said, for the message of a test that fails."""
+    """Give the end of a program's output, for the message of a test that fails."""
     return "\n".join(line[:300] for line in text.splitlines()[-count:])
 
 
 def memory_kib(pid: int, what: str = "Pss") -> int:
-    """Give what a process has in memory, as proc_pid_smaps(5) counts it: `Pss`, `Rss`."""
+    """Give the memory of a process, as proc_pid_smaps(5) counts it: `Pss`, `Rss`."""
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     return next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith(f"{what}:"))
 
 
 def peak_kib(pid: int) -> int:
-    """Give the most that was ever resident of a process."""
+    """Give the most memory of a process that was ever resident."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0])
 

@@ -1,4 +1,4 @@
-"""`tools/declare`: what is made from the declarations, where something is missing."""
+"""`tools/declare` on declarations for which something made is missing."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A copy of what is made."""
+    """A copy of the files that are made."""
     shutil.copytree(ROOT / "protocol", tmp_path / "protocol")
     (tmp_path / "taskdashd/web/static").mkdir(parents=True)
     (tmp_path / "docs").mkdir()
@@ -38,7 +38,7 @@ def test_what_was_made_is_stale_only_when_it_is_touched(root: Path) -> None:
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_request_without_a_section_gets_one(root: Path, name: str) -> None:
-    """At the end of the operations: its heading, what it does, its fields. Nothing else moves."""
+    """The section stands behind the operations: heading, meaning, fields. Nothing else moves."""
     path = root / protocol_md.PROTOCOL_MD
     whole = path.read_text()
     found = protocol_md.section_of(whole, name)
@@ -74,7 +74,7 @@ def test_a_section_without_a_table_gets_one_after_its_first_paragraph(root: Path
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_request_without_vectors_gets_some_that_are_begun(root: Path, name: str) -> None:
-    """One that is accepted and one that is refused, both marked as unfinished."""
+    """One vector is accepted and one refused, both marked as unfinished."""
     path = root / vectors.VECTORS
     whole = json.loads(path.read_text())
     whole["vectors"] = [one for one in whole["vectors"] if one["request"] != name]

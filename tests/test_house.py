@@ -33,7 +33,7 @@ PACKAGES = (
 )
 SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 TESTS = [path.read_text() for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__)]
-"""What tests there are of behaviour; this file holds for every request and is none of them."""
+"""The tests of behaviour; this file holds for every request, and tests none."""
 LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
 
@@ -44,7 +44,7 @@ def text(path: str | Path) -> str:
 
 @pytest.mark.parametrize("request_class", list(request_classes()), ids=lambda one: one.__name__)
 def test_a_request_says_what_it_is(request_class: type[Request]) -> None:
-    """Its RequestID, its meaning, and how each of its fields is read."""
+    """A class of a request has a RequestID, a meaning, and a way to read each field."""
     name, family = request_class.__name__, request_class.__module__
     assert "request_id" in vars(request_class), f"{family}.{name} has no request_id"
     assert "__dataclass_fields__" in vars(request_class), f"{family}.{name} is no dataclass"
@@ -103,7 +103,7 @@ def test_a_request_has_vectors_both_ways(name: str) -> None:
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_request_is_tested(name: str) -> None:
-    """What it does, not only how it is read."""
+    """Some test shows what the request does, not only how it is parsed."""
     named = re.compile(rf"\b{name}\b")
     assert any(named.search(source) for source in TESTS), f"no test in tests/ asks for {name}"
 
@@ -155,7 +155,7 @@ def test_what_is_told_to_operators_is_what_the_daemon_says() -> None:
 
 
 def test_the_socket_is_where_operators_are_told_to_look() -> None:
-    """In the directory that the unit keeps."""
+    """The socket is in the directory that the unit keeps."""
     unit = text("systemd/taskdashd.service")
     (state,) = re.findall(r"^StateDirectory=(.*)$", unit, re.MULTILINE)
     told = re.findall(r"unix://(/\S+)", text("docs/operations.md"))
@@ -179,7 +179,7 @@ def test_each_command_is_documented() -> None:
 
 
 def test_a_document_that_the_code_names_is_there() -> None:
-    """By its path in the checkout or by its name alone; the sections of PROTOCOL.md too."""
+    """It is named by its path in the checkout or its name alone; sections of PROTOCOL.md too."""
     names = {
         path.name for folder in (".", "docs", "protocol") for path in (ROOT / folder).glob("*.md")
     }

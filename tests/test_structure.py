@@ -69,7 +69,7 @@ def assigned(node: ast.AST) -> Iterator[ast.Attribute]:
 
 @pytest.mark.parametrize("path", DAEMON, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_is_assigned_from_outside(path: Path) -> None:
-    """A part gets what it stands on as arguments, and nobody else changes its state."""
+    """A part gets other parts as arguments, and no other class changes its state."""
     for node in ast.walk(ast.parse(path.read_text())):
         for one in assigned(node):
             own = isinstance(one.value, ast.Name) and one.value.id in ("self", "cls")
@@ -98,7 +98,7 @@ def test_no_constructor_acts(path: Path) -> None:
 
 
 def test_values_are_still_assigned() -> None:
-    """The list of what may be assigned from outside holds nothing that nobody assigns."""
+    """No entry of the list of assigned fields is out of date."""
     found = {
         one.attr
         for path in DAEMON

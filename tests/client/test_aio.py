@@ -36,7 +36,7 @@ def run(request: pytest.FixtureRequest) -> Run:
 
 
 def test_the_same_names_do_the_same(daemon: RunningDaemon, run: Run) -> None:
-    """register, update, find, query, watch, task."""
+    """register, update, find, query, watch and task do what the blocking client does."""
 
     async def main() -> None:
         async with aio.connect(daemon.url) as dash:
@@ -158,7 +158,7 @@ def test_hooks_run_on_the_loop(tmp_path: Path, run: Run) -> None:
 
 
 def test_many_calls_at_once_share_the_connection(daemon: RunningDaemon, run: Run) -> None:
-    """Each gets its own reply."""
+    """Each call gets its own reply."""
     found: dict[int, str] = {}
 
     async def main() -> None:
@@ -181,7 +181,7 @@ def test_many_calls_at_once_share_the_connection(daemon: RunningDaemon, run: Run
 
 
 def test_a_watch_is_iterated_over_or_entered_at_once(daemon: RunningDaemon, run: Run) -> None:
-    """Without an await of its own; it ends with the client or the block."""
+    """`watch` needs no await of its own; a watch ends with the client or its block."""
 
     async def main() -> None:
         async with aio.connect(daemon.url) as dash:

@@ -416,7 +416,7 @@ def steal(daemon: RunningDaemon, task_id: str) -> None:
 
 
 def test_a_hook_may_call_the_client(daemon: RunningDaemon) -> None:
-    """on_lost may ask who has the task now: it is answered, and does not sit out the timeout."""
+    """on_lost may ask who has the task now: the call is answered before its timeout."""
     heard: list[object] = []
     called = threading.Event()
 
@@ -454,7 +454,7 @@ def test_a_hook_that_takes_long_stops_no_heartbeat(tmp_path: Path) -> None:
 
 
 def test_nothing_is_logged_while_the_lock_is_held(daemon: RunningDaemon) -> None:
-    """A logging handler that calls the client would stand still for ever, and all with it."""
+    """A logging handler that calls the client would deadlock, and every thread with it."""
     locked: list[bool] = []
 
     class Handler(logging.Handler):
@@ -618,7 +618,7 @@ def test_an_async_hook_is_refused_or_run(nowhere: str) -> None:
 
 
 def test_each_of_two_that_wait_for_a_watch_gets_an_event(daemon: RunningDaemon) -> None:
-    """The one who came first must not be forgotten when the second begins to wait."""
+    """The first waiter must not be forgotten when the second begins to wait."""
 
     async def main() -> list[int]:
         got: list[int] = []
@@ -830,7 +830,7 @@ def test_a_watch_that_failed_gives_no_later_event(
 
 
 def test_sys_exit_in_a_hook_does_not_end_the_client_in_silence(daemon: RunningDaemon) -> None:
-    """SystemExit is no Exception: it ends the thread, and nobody is told."""
+    """SystemExit is no Exception: not caught, it ends the client's thread without a word."""
     with taskdash.connect(daemon.url, on_lost=lambda *_: sys.exit(3)) as dash:
         dash.register("exits", "n", status="running")
         steal(daemon, "exits")
@@ -852,7 +852,7 @@ def test_what_a_call_would_leave_out_is_refused(
 
 
 def test_a_signal_handler_may_call_the_client(daemon: RunningDaemon) -> None:
-    """It runs within whatever the main thread does, also while that holds the client's lock."""
+    """The handler runs inside any step of the main thread, even with the client's lock held."""
     dash = taskdash.connect(daemon.url)
     dash.register("signal", "n", status="running")
     talk = dash._link.session._talk
@@ -985,7 +985,7 @@ class Sock:
 def test_ctrl_c_while_it_sends_does_not_send_twice(
     daemon: RunningDaemon, dash: taskdash.Client
 ) -> None:
-    """Between the socket's `send` and the buffer's `del`: the frame is out already."""
+    """Interrupted between the socket's `send` and the buffer's `del`, the frame is out already."""
     dash.register("sent", "n", status="running")
     rev = dash.find("sent")["rev"]
 
@@ -1005,7 +1005,7 @@ def test_ctrl_c_while_it_sends_does_not_send_twice(
 
 
 def test_a_signal_handler_may_call_the_client_while_it_sends(daemon: RunningDaemon) -> None:
-    """The lock is held there too, and most of the time of a call is spent there."""
+    """The client's lock is held in `send` too, and a call spends most of its time there."""
     dash = taskdash.connect(daemon.url)
     dash.register("sends", "n", status="running")
     Sock(dash._link, lambda: dash.say("sends", status="cancelled"))

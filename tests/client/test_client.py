@@ -73,7 +73,7 @@ def test_a_watch_resumes_without_a_gap(dash: taskdash.Client) -> None:
 def test_each_errid_is_an_exception_of_its_own(
     dash: taskdash.Client, daemon: RunningDaemon
 ) -> None:
-    """And says what the daemon said."""
+    """The exception repeats what the daemon said."""
     with pytest.raises(taskdash.NotFound, match="nobody") as caught:
         dash.find("nobody")
     assert caught.value.errid == 1002
@@ -161,7 +161,7 @@ def test_the_end_of_the_daemon_reaches_whoever_waits(tmp_path: Path) -> None:
 
 
 def test_a_call_waits_for_a_daemon_that_is_away_as_long_as_its_timeout(tmp_path: Path) -> None:
-    """Then it says that there is no connection, and why; the client goes on."""
+    """Then the call raises that there is no connection, and why; the client goes on."""
     with running_daemon(tmp_path) as daemon, taskdash.connect(daemon.url) as dash:
         port = daemon.port
         daemon.kill()

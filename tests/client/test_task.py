@@ -108,7 +108,7 @@ def test_a_decorated_function_is_a_task_each_time(dash: taskdash.Client) -> None
 
 
 def test_a_decorated_coroutine_function_does_not_wait_for_the_daemon(tmp_path: Path) -> None:
-    """It runs with the daemon away, and is told of once it is back."""
+    """The coroutine runs while the daemon is away, and its task is told once the daemon is back."""
     with running_daemon(tmp_path) as daemon:
         port = daemon.port
     with taskdash.connect(f"taskdash://127.0.0.1:{port}", background=True) as dash:

@@ -1,4 +1,4 @@
-"""What `taskdash.testing` promises to those who test their own services."""
+"""`taskdash.testing`, for people who test their own services: what it promises them."""
 
 import signal
 import time
@@ -10,7 +10,7 @@ from taskdash.testing import running_daemon
 
 
 def test_it_ends_and_starts_again() -> None:
-    """Same address, same data; and what does not start says why."""
+    """A restarted daemon keeps its address and data; one that does not start says why."""
     with running_daemon() as daemon, taskdash.connect(daemon.url) as dash:
         dash.register("kept", "n", status="finish")
         assert daemon.stop() == 0
@@ -25,7 +25,7 @@ def test_it_ends_and_starts_again() -> None:
 
 
 def test_any_setting_can_be_given() -> None:
-    """Not only those that have a flag; on and off as Python says them."""
+    """Settings without a flag can be given too; on and off as Python says them."""
     with running_daemon(max_watches=1, sign_up=False, claim_limit=None) as daemon:
         with taskdash.connect(daemon.url) as dash, dash.watch(), pytest.raises(taskdash.Busy):
             dash.watch()
@@ -48,7 +48,7 @@ def test_what_is_not_logged_is_named_before_the_last_of_the_log() -> None:
 
 
 def test_nobody_waits_for_a_daemon_that_has_ended() -> None:
-    """It will log no more; what it has logged can still be asked for."""
+    """A daemon that has ended will log no more; its log can still be asked for."""
     with running_daemon() as daemon:
         daemon.stop()
         daemon.wait_for("stopped")
@@ -59,7 +59,7 @@ def test_nobody_waits_for_a_daemon_that_has_ended() -> None:
 
 
 def test_a_daemon_that_hangs_is_not_left_behind() -> None:
-    """Here one that is stopped, and so takes no signal but SIGKILL."""
+    """A stopped daemon takes no signal but SIGKILL."""
     with running_daemon() as daemon:
         daemon.signal(signal.SIGSTOP)
         with pytest.raises(TimeoutError, match=r"taskdashd has not ended within 0\.2 s"):

@@ -57,7 +57,7 @@ def test_an_unexpected_fault_is_1001_by_every_door(
     part: str,
     method: str,
 ) -> None:
-    """Whether the operation writes, reads or waits; the connection lives on."""
+    """So it is whether the operation writes, reads or waits; the connection lives on."""
     peer = world.connect()
     peer.ask("Register", id="a", name="n", status="running")
 
@@ -71,7 +71,7 @@ def test_an_unexpected_fault_is_1001_by_every_door(
 
 
 def test_a_read_waits_for_its_commit_however_many_writes_wait(tmp_path: Path) -> None:
-    """Who reads is not told that too many write."""
+    """A read is not refused because too many writes wait."""
     world = World(tmp_path, writes_waiting=1)
     service, reader = world.connect("service"), world.connect("reader")
     service.send("Register", {"id": "a", "name": "n"})
@@ -87,7 +87,7 @@ def test_a_read_waits_for_its_commit_however_many_writes_wait(tmp_path: Path) ->
 
 @pytest.mark.parametrize("door", ["connection", "visit"])
 def test_a_read_whose_commit_failed_gives_what_is_there(world: World, door: str) -> None:
-    """The write is answered 1001; who has only looked sees the task as it was before."""
+    """The write is answered 1001; a read that waited for it shows the task as it was before."""
     peer, reader = world.connect(), world.connect()
     peer.ask("Register", id="a", name="n", description="old")
     world.database.full = True

@@ -36,7 +36,7 @@ def outcome(steps: Steps[Any], later: Later | None = None) -> Any:
 
 @given(st.lists(st.tuples(st.integers(), st.booleans())))
 def test_each_wait_gets_its_own_value(waits: list[tuple[int, bool]]) -> None:
-    """In the order in which it waited, whether an answer is known at once or comes later."""
+    """Values come in the order of the waits, whether an answer is known at once or comes later."""
     later: Later = []
 
     def steps() -> Steps[list[int]]:
@@ -49,7 +49,7 @@ def test_each_wait_gets_its_own_value(waits: list[tuple[int, bool]]) -> None:
 
 
 def test_a_refusal_is_thrown_in_where_it_was_waited_for() -> None:
-    """So an operation may catch it, and what it raises itself is its outcome."""
+    """An operation may catch the refusal; a refusal that it raises itself is its outcome."""
 
     def steps() -> Steps[str]:
         with pytest.raises(Busy):
@@ -74,7 +74,7 @@ def test_ten_thousand_answers_at_once_are_not_ten_thousand_frames_deep() -> None
 def test_an_unexpected_fault_is_logged_whole_and_told_as_1001(
     at: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Wherever it happens, the peer learns nothing of the code, and whoever asked is answered."""
+    """Wherever it happens, the peer learns nothing of the code, and the caller is answered."""
 
     def broken(_done: Done[int]) -> None:
         raise ZeroDivisionError("secret")

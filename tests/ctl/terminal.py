@@ -24,7 +24,7 @@ def ctl(
 
 
 def in_terminal(daemon: RunningDaemon, *words: str, columns: int = 60) -> str:
-    """Run it on a pseudo-terminal, and give what it shows."""
+    """Run taskdash-ctl on a pseudo-terminal, and give its output."""
     master, slave = pty.openpty()
     env = {**environment(daemon.url), "COLUMNS": str(columns)}
     command = [sys.executable, "-m", "taskdash_ctl", *words]

@@ -28,7 +28,7 @@ def test_register_update_show_list(daemon: RunningDaemon) -> None:
 
 
 def test_list_filters_orders_and_limits(daemon: RunningDaemon) -> None:
-    """In a pipe: one line a task, tab-separated, or JSON, or ids."""
+    """In a pipe each task is one tab-separated line, or JSON, or an id."""
     with taskdash.connect(daemon.url) as dash:
         for number in range(5):
             dash.register(f"l-{number}", "n", project_id="lists", status=f"s{number % 2}")
@@ -80,7 +80,7 @@ def test_nothing_from_the_network_reaches_the_terminal_raw(daemon: RunningDaemon
 
 
 def test_watch_prints_what_happens(daemon: RunningDaemon) -> None:
-    """A line an event, flushed at once."""
+    """Each event is a line, flushed at once."""
     command = [sys.executable, "-m", "taskdash_ctl", "watch", "-f", "id=watched", "-o", "jsonl"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(daemon.url)
@@ -131,7 +131,7 @@ def test_each_error_is_one_line_and_an_exit_code(
 
 
 def test_a_daemon_that_is_away_is_exit_code_5(daemon: RunningDaemon) -> None:
-    """With the address, and what to look at."""
+    """The error names the address, and what to look at."""
     result = ctl("taskdash://127.0.0.1:1", "list")
     assert result.returncode == 5
     assert "127.0.0.1:1" in result.stderr

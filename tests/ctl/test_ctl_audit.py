@@ -20,7 +20,7 @@ def history(daemon: RunningDaemon) -> None:
 
 
 def test_the_history_of_a_task(daemon: RunningDaemon) -> None:
-    """A line a change, with old and new and why."""
+    """Each change is a line with old and new values and the reason."""
     lines = ctl(daemon, "audit", "desk").stdout.splitlines()
     assert len(lines) == 2
     _, who, kind, what, why = lines[0].split("\t")
@@ -31,7 +31,7 @@ def test_the_history_of_a_task(daemon: RunningDaemon) -> None:
 
 
 def test_filters_and_forms(daemon: RunningDaemon) -> None:
-    """As many as asked for, of what was asked for, as JSON where a program reads."""
+    """Filters and --limit hold; the output is JSON where a program reads."""
     rows = json.loads(
         ctl(daemon, "audit", "--kind", "registered", "--limit", "3", "-o", "json").stdout
     )
@@ -55,7 +55,7 @@ def test_filters_and_forms(daemon: RunningDaemon) -> None:
 def test_what_cannot_be_told(
     daemon: RunningDaemon, words: tuple[str, ...], code: int, told: str
 ) -> None:
-    """And what to write instead."""
+    """The error says what to write instead."""
     done = ctl(daemon, *words)
     assert done.returncode == code
     assert told in done.stderr

@@ -22,7 +22,7 @@ def test_the_options_of_the_command_are_its_own(daemon: RunningDaemon) -> None:
 
 
 def test_what_a_locked_command_says_of_itself_is_taken(daemon: RunningDaemon) -> None:
-    """It knows its epoch; from elsewhere a fenced task is written with --epoch alone."""
+    """A locked command knows its epoch; anybody else needs --epoch to write its fenced task."""
     update = f"{sys.executable} -m taskdash_ctl update"
     script = f'{update} "$TASKDASH_TASK_ID" --description mine; {update} locked --epoch 9 --url x'
     result = ctl(daemon, "run", "--id", "locked", "--lock", "--", "sh", "-c", script)
@@ -32,7 +32,7 @@ def test_what_a_locked_command_says_of_itself_is_taken(daemon: RunningDaemon) ->
 
 
 def test_what_a_command_has_started_ends_with_it(daemon: RunningDaemon, tmp_path: Path) -> None:
-    """When its time is up nothing of it goes on, so a lock is not given up too early."""
+    """After the time is up no process of the command goes on, or the lock is free too early."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     script = f"sleep 600 > {fifo} & wait"
@@ -49,7 +49,7 @@ def test_what_a_command_has_started_ends_with_it(daemon: RunningDaemon, tmp_path
     "pair", ["id=x", "name=x", "own=false", "fenced=false", "epoch=1", "rev=5", "timeout_s=1"]
 )
 def test_what_is_no_field_is_refused(daemon: RunningDaemon, pair: str) -> None:
-    """Usage, with a sentence that names it: not a traceback, and not done in silence."""
+    """A usage error names the bad pair: no traceback, and no silent success."""
     for words in (("register", "x"), ("update", "x"), ("run",)):
         after = ("--", "true") if words == ("run",) else ()
         result = ctl(daemon, *words, "-f", pair, *after)
@@ -59,7 +59,7 @@ def test_what_is_no_field_is_refused(daemon: RunningDaemon, pair: str) -> None:
 
 
 def test_one_that_fails_does_not_keep_the_others_from_being_ended(daemon: RunningDaemon) -> None:
-    """A line for each failure; the exit code is the first's."""
+    """Each failure has its line; the exit code is the first failure's."""
     ctl(daemon, "register", "end-1")
     ctl(daemon, "register", "end-2")
     result = ctl(daemon, "finish", "end-1", "end-nobody", "end-2")
@@ -70,7 +70,7 @@ def test_one_that_fails_does_not_keep_the_others_from_being_ended(daemon: Runnin
 
 
 def test_import_passes_over_what_is_refused(daemon: RunningDaemon, tmp_path: Path) -> None:
-    """Locally, or by the daemon, or because somebody holds it: all others are there."""
+    """Refused locally, by the daemon, or because of a holder: all other lines are imported."""
     with taskdash.connect(daemon.url) as dash:
         dash.register("im-held", "n", fenced=True)
         rows = [{"id": "im-1", "name": "n"}, {"id": ""}, {"id": "im-held", "name": "n"}]
@@ -125,7 +125,7 @@ def test_import_reads_what_spreadsheets_write_and_refuses_what_is_no_json(
 def test_no_format_lets_a_name_act_on_the_terminal(
     daemon: RunningDaemon, words: tuple[str, ...]
 ) -> None:
-    """Neither ESC, nor a C1 control, nor a sign that turns the direction of writing."""
+    """No ESC, no C1 control, and no sign that turns the direction of writing gets through."""
     with taskdash.connect(daemon.url) as dash:
         dash.register("evil", "a\x1b[31mRED\u009b2J\u2066\x7f", status="pending")
     shown = in_terminal(daemon, *words, columns=200)
@@ -135,7 +135,7 @@ def test_no_format_lets_a_name_act_on_the_terminal(
 
 
 def test_top_wants_a_terminal(daemon: RunningDaemon) -> None:
-    """Into a pipe it would write for ever what nobody can read."""
+    """In a pipe, top would write for ever what nobody can read."""
     result = ctl(daemon, "top", stdin=subprocess.DEVNULL)
     assert result.returncode == 2
     assert "terminal" in result.stderr
@@ -143,7 +143,7 @@ def test_top_wants_a_terminal(daemon: RunningDaemon) -> None:
 
 @pytest.mark.parametrize("words", [("list",), ("show", "full-1"), ("export",)])
 def test_a_full_disk_is_told_in_one_line(daemon: RunningDaemon, words: tuple[str, ...]) -> None:
-    """Not with a traceback, neither at once nor at exit."""
+    """There is no traceback, neither at the write nor at exit."""
     ctl(daemon, "register", "full-1")
     with Path("/dev/full").open("w") as full:
         result = subprocess.run(

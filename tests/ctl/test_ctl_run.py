@@ -38,7 +38,7 @@ def test_run_gives_the_commands_exit_code_and_reports_its_end(
 
 
 def test_run_passes_signals_on(daemon: RunningDaemon) -> None:
-    """The command handles them itself; what it makes of them is the exit code."""
+    """The command handles signals itself; its exit code is that of run."""
     script = (
         "trap 'echo got it; exit 5' TERM; echo ready; while :; do read -r _ || sleep 0.01; done"
     )
@@ -85,7 +85,7 @@ def test_run_that_is_killed_is_seen_by_all(tmp_path: Path) -> None:
 
 
 def test_run_without_a_daemon_still_runs(daemon: RunningDaemon) -> None:
-    """With a warning, the exit code, and no longer wait than was allowed."""
+    """run warns, gives the command's exit code, and waits no longer than was allowed."""
     result = ctl(
         "taskdash://127.0.0.1:1", "run", "--report-timeout", "0.3", "--", "sh", "-c", "exit 4"
     )
@@ -95,14 +95,14 @@ def test_run_without_a_daemon_still_runs(daemon: RunningDaemon) -> None:
 
 
 def test_run_of_what_does_not_exist_is_127(daemon: RunningDaemon) -> None:
-    """As a shell would say."""
+    """Exit code 127 is what a shell gives for an unknown command."""
     result = ctl(daemon, "run", "--", "no-such-command")
     assert result.returncode == 127
     assert result.stderr == "taskdash-ctl: no-such-command: command not found\n"
 
 
 def test_run_tells_the_end_of_standard_error_as_the_reason(daemon: RunningDaemon) -> None:
-    """And passes it on; of a success nothing is told."""
+    """Standard error is passed on too; a success has no reason."""
     script = "echo first >&2; printf 'no such file: main.c' >&2; exit 2"
     result = ctl(daemon, "run", "--name", "tail", "--", "sh", "-c", script)
     assert (result.returncode, result.stderr) == (2, "first\nno such file: main.c")
@@ -112,7 +112,7 @@ def test_run_tells_the_end_of_standard_error_as_the_reason(daemon: RunningDaemon
 
 
 def test_run_ends_a_command_whose_time_is_up(daemon: RunningDaemon) -> None:
-    """As timeout(1): SIGTERM, exit code 124; the reason says so."""
+    """As with timeout(1): SIGTERM, exit code 124; the reason says so."""
     result = ctl(daemon, "run", "--name", "slow", "--timeout", "0.3", "--", "sleep", "60")
     assert result.returncode == 124
     task = only_task(daemon, "slow")
@@ -132,13 +132,13 @@ def test_run_reads_the_progress_from_standard_output(daemon: RunningDaemon) -> N
 
 
 def test_run_gives_the_command_the_tasks_id(daemon: RunningDaemon) -> None:
-    """In TASKDASH_TASK_ID, so that it can say more of itself."""
+    """TASKDASH_TASK_ID lets the command say more of its task."""
     result = ctl(daemon, "run", "--id", "env-1", "--", "sh", "-c", "echo $TASKDASH_TASK_ID")
     assert result.stdout == "env-1\n"
 
 
 def test_run_with_a_lock_runs_one_at_a_time(daemon: RunningDaemon) -> None:
-    """The second is refused while the first lives, and told who holds it; then it may."""
+    """A second run is refused while the first lives, and told who holds the lock; then it may."""
     command = [sys.executable, "-m", "taskdash_ctl", "run", "--id", "only-one", "--lock", "--"]
     first = subprocess.Popen(
         [*command, "sh", "-c", "echo in; read -r _"],
@@ -159,7 +159,7 @@ def test_run_with_a_lock_runs_one_at_a_time(daemon: RunningDaemon) -> None:
 
 
 def test_a_lock_that_cannot_be_asked_for_is_not_had(daemon: RunningDaemon) -> None:
-    """Nothing is run where nobody knows whether another runs; and a lock needs a name."""
+    """Without the daemon nobody knows whether another runs: nothing is run. A lock needs a name."""
     nowhere = "taskdash://127.0.0.1:1"
     result = ctl(nowhere, "run", "--id", "x", "--lock", "--", "echo", "never")
     assert (result.returncode, result.stdout) == (5, "")

@@ -24,7 +24,7 @@ def show(daemon: RunningDaemon, task_id: str) -> dict[str, Any]:
     ("command", "status"), [("finish", "finish"), ("fail", "failed"), ("cancel", "cancelled")]
 )
 def test_finish_fail_and_cancel_end_tasks(daemon: RunningDaemon, command: str, status: str) -> None:
-    """Several at once, with a reason; what is not there is exit code 3."""
+    """Several tasks end at once, with a reason; an unknown task is exit code 3."""
     for number in (1, 2):
         ctl(daemon, "register", f"{command}-{number}")
     result = ctl(daemon, command, f"{command}-1", f"{command}-2", "--reason", "as agreed")
@@ -36,7 +36,7 @@ def test_finish_fail_and_cancel_end_tasks(daemon: RunningDaemon, command: str, s
 
 
 def test_wait_returns_when_all_have_ended(daemon: RunningDaemon) -> None:
-    """Also those that had ended before; each is told as it does."""
+    """Tasks that had ended before count too; each end is told as it comes."""
     for name in ("w1", "w2"):
         ctl(daemon, "register", name, "--status", "pending")
     ctl(daemon, "finish", "w1")
@@ -146,7 +146,7 @@ def test_list_goes_on_with_what_changes(daemon: RunningDaemon) -> None:
 
 
 def test_status_tells_how_the_daemon_fares(daemon: RunningDaemon) -> None:
-    """In words, and as JSON for programs."""
+    """status speaks in words, and as JSON for programs."""
     ctl(daemon, "register", "counted", "--status", "review")
     told = in_terminal(daemon, "status", columns=100)
     for word in ("daemon", "taskdashd/", "review", "commits", "free"):
@@ -159,7 +159,7 @@ def test_status_tells_how_the_daemon_fares(daemon: RunningDaemon) -> None:
 
 
 def test_doctor_finds_a_well_daemon_well_and_an_absent_one_absent(daemon: RunningDaemon) -> None:
-    """A line a finding; exit code 0, and 5 with advice."""
+    """Each finding is a line; exit code 0 where all is well, 5 and advice where no daemon is."""
     well = ctl(daemon, "doctor")
     assert well.returncode == 0
     lines = well.stdout.splitlines()
@@ -174,7 +174,7 @@ def test_doctor_finds_a_well_daemon_well_and_an_absent_one_absent(daemon: Runnin
 
 
 def test_ping_measures_round_trips(daemon: RunningDaemon) -> None:
-    """A line each, and their sum."""
+    """Each round trip is a line; a summary follows."""
     result = ctl(daemon, "ping", "-c", "3", "-i", "0")
     assert result.returncode == 0
     *replies, summary = result.stdout.splitlines()

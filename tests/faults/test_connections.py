@@ -23,7 +23,7 @@ _MEMORY_MAX_KIB = 64 << 10
 
 
 def _until(daemon: WiredDaemon, client: Client, files: int, timeout_s: float = 5.0) -> None:
-    """Ask until the daemon has closed what was left open."""
+    """Ask until the daemon has no more than so many descriptors open."""
     end = time.monotonic() + timeout_s
     while descriptors(daemon.pid) > files:
         assert time.monotonic() < end, (
@@ -146,7 +146,7 @@ def test_a_watcher_that_never_reads(start: Start) -> None:
         deaf.good("Watch")
         files = descriptors(daemon.pid)
         before = peak_kib(daemon.pid)
-        # Well before `write_timeout`: the bound must do it, not the clock.
+        # Look well before `write_timeout`: the bound must cut the watcher off, not the clock.
         end = time.monotonic() + 1.9
         while not any(line["event"] == "watcher cut off" for line in daemon.log):
             assert time.monotonic() < end, "the watcher that does not read is not cut off"
@@ -160,7 +160,7 @@ def test_a_watcher_that_never_reads(start: Start) -> None:
                 assert writer.reply()["errid"] == 0
             neighbour.ask()
         assert peak_kib(daemon.pid) - before < _MEMORY_MAX_KIB
-        # What it had is still offered for `write_timeout`; then its descriptor is free.
+        # The last output is offered for `write_timeout`; then the watcher's descriptor is free.
         _until(daemon, neighbour.client, files - 1, 7)
     neighbour.client.close()
     assert neighbour.slowest() < _SLOW_MAX_S

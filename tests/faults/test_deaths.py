@@ -205,7 +205,7 @@ def _lose_power(start: Start, rounds: int, monkeypatch: pytest.MonkeyPatch) -> i
     lost = 0
     for turn in range(rounds):
         monkeypatch.setenv("SEED", str(turn))
-        # Small pages of the log before a checkpoint, so that all files are in use.
+        # Commit few rows at a time, so that log, fold and checkpoint are all under way.
         daemon = start(command=(sys.executable, "-c", FORGETFUL_DISK), commit_rows=16, fold_lag=40)
         client = daemon.connect()
         chance = random.Random(turn)

@@ -191,7 +191,7 @@ def test_no_violation_under_kill_stop_and_reset(start: Start, seconds: float | N
     ],
 )
 def test_a_planted_bug_is_found(bug: str, shown_by: str, start: Start) -> None:
-    """A daemon that answers what is no longer true, or forgets what it has acknowledged."""
+    """The checker finds a daemon that answers stale states, or forgets acknowledged writes."""
     run = Run(start, (sys.executable, "-c", bug), (shown_by,))
     for _ in range(10):
         run.go_on(_ROUND_S)

@@ -129,7 +129,7 @@ class Household:
         assert self.writer.good("Find", id="alive")["status"] == ""
 
     def survives_restart(self, restart: Callable[[], WiredDaemon]) -> None:
-        """After a restart: all that was stored, nothing that was refused."""
+        """After a restart every stored write is there, and none that was refused."""
         self.close()
         daemon = restart()
         with daemon.connect() as client:

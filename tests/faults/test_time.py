@@ -22,7 +22,7 @@ def _library() -> Path | None:
 def _lives_and_dies(
     daemon: WiredDaemon, jump: float | None = None, file: Path | None = None
 ) -> str:
-    """Who beats lives, who does not dies in time, while the clock does what it does."""
+    """Check that a beating task lives and a silent one dies in time, while the clock jumps."""
     with daemon.connect() as alive, daemon.connect() as watcher:
         name = f"{jump}"
         alive.good("Register", id=f"alive{name}", name="n", heartbeat_timeout=_TIMEOUT_S)

@@ -67,7 +67,7 @@ class Log:
 def test_each_rev_is_told_once_and_in_order(
     revs: list[int], since: int, page: int, rooms: list[int]
 ) -> None:
-    """However much room there is and whenever: and live is only who lacks nothing."""
+    """However much room there is and whenever; a reader is live only once it lacks nothing."""
     log, reader = Log(revs, page), Reader(since)
     is_live = False
     for room in [*rooms, *[100] * 100]:

@@ -259,7 +259,7 @@ def test_run_tells_of_its_progress_and_its_end(program: Path, daemon: RunningDae
 def test_find_prints_the_task_and_nothing_of_the_reply(
     program: Path, daemon: RunningDaemon
 ) -> None:
-    """What Find prints is the task as JSON, without errid and errmsg."""
+    """Find prints the task as JSON, without errid and errmsg."""
     run(program, daemon.port, "run", "f-1", "n", "0")
     code, out, err = run(program, daemon.port, "find", "f-1")
     assert (code, err) == (0, "")

@@ -1,4 +1,4 @@
-"""How requests are declared: what is read by hand is read as declared, and null is nothing."""
+"""How requests are declared: parsing by hand agrees with the declaration, and null is nothing."""
 
 import json
 from collections.abc import Mapping
@@ -60,7 +60,7 @@ def as_declared(kind: type[Request], body: Mapping[str, Any]) -> Any:
 def test_what_is_read_by_hand_is_read_as_it_is_declared(
     kind: type[Request], body: dict[str, Any]
 ) -> None:
-    """The same request, its fields in the same order, or the same refusal, word for word."""
+    """Both give the same request, fields in the same order, or the same refusal, word for word."""
     by_hand = outcome(kind.parse, body)
     declared = outcome(lambda one: as_declared(kind, one), body)
     assert by_hand == declared
@@ -70,7 +70,7 @@ def test_what_is_read_by_hand_is_read_as_it_is_declared(
 
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_null_is_the_same_as_leaving_out(name: str) -> None:
-    """In each field that a request declares, but for the strings of a task."""
+    """So it is in each field that a request declares, but for the strings of a task."""
     kind, body = REQUESTS[name], ACCEPTED[name]
     for one in declared_fields(kind):
         if reader_of(one).of_body:
@@ -117,7 +117,7 @@ def test_a_request_that_looks_for_tasks_itself_needs_none_in_memory(name: str) -
 
 
 def test_what_takes_a_task_over_counts_as_its_service() -> None:
-    """A Register always; an Update unless it leaves the task to its owner; a claim never."""
+    """A Register always does; an Update, unless it leaves the task to its owner; a claim never."""
     assert Register.parse({"id": "a", "name": "n"}).counts_as_service()
     assert Update.parse({"id": "a"}).counts_as_service()
     assert not Update.parse({"id": "a", "own": False}).counts_as_service()
@@ -137,7 +137,7 @@ def test_what_takes_a_task_over_counts_as_its_service() -> None:
     ],
 )
 def test_what_is_left_out_is_not_sent(name: str, body: dict[str, Any]) -> None:
-    """A client sends what was said, and no defaults."""
+    """A client sends the fields that were given, and no defaults."""
     assert REQUESTS[name].parse(body).to_body() == body
 
 

@@ -37,7 +37,7 @@ def tour_http(stage: Stage) -> None:
 def tour_board(stage: Stage) -> None:
     board = stage.wall("", "boss")
     for operation, body, what in tour():
-        # A text that is no UTF-8 ends a websocket: that is in another chapter.
+        # A text that is no UTF-8 ends a websocket: another chapter records that.
         if body != NO_UTF_8:
             board.ask(operation, body, what)
 

@@ -20,7 +20,7 @@ TOKENS = {
     "service": (),
     "cutter": ("--group", "cut"),
 }
-"""What each token that the daemon knows may do."""
+"""The rights of each token that the daemon knows."""
 
 
 def make_tokens(data: Path) -> dict[str, str]:
@@ -108,7 +108,7 @@ class Stage:
         return said
 
     def close(self) -> None:
-        """End the daemon, and see that nobody has made it fail."""
+        """End the daemon, and check that no chapter has made it fail."""
         if self._daemon is not None:
             # SIGKILL, not SIGTERM: the farewell takes a second, and one chapter records it.
             self._daemon.kill()

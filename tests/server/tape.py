@@ -85,7 +85,7 @@ class Tape:
         self.said: dict[str, str] = {}
 
     def note(self, asked: str, got: str) -> None:
-        """Keep an exchange; what is asked again gets a number."""
+        """Keep an exchange; a request that is repeated gets a number."""
         name = base = stable(asked).removeprefix(": ")[:240]
         number = 1
         while name in self.said:
@@ -95,7 +95,7 @@ class Tape:
 
 
 def shown(body: Any) -> str:
-    """Write what is asked as one line."""
+    """Write a request's body as one line."""
     if isinstance(body, bytes):
         return body.decode(errors="backslashreplace")
     words = json.dumps(body, ensure_ascii=False, separators=(",", ":"), default=repr)
@@ -141,7 +141,7 @@ class Tcp(Peer):
         super().__init__(port, source)
         self.tape, self.name = tape, name
         self._aside: list[str] = []
-        """Events that came before the reply that was awaited."""
+        """Events that came before the awaited reply."""
 
     def heard(self, operation: str = "") -> str:
         """Read a frame, and write it as one line; the end of the connection has words too."""
@@ -154,7 +154,7 @@ class Tcp(Peer):
     def line(self, payload: bytes, operation: str) -> str:
         """Write a payload: its header only where it is not the usual one of a reply."""
         message_id, header, body = msgpack.unpackb(payload)
-        # What is written shows no bytes: there must be one way only to have encoded it.
+        # The line shows no bytes: check that there is only one way to have encoded it.
         assert msgpack.packb([message_id, header, body]) == payload
         text = "nil" if body is None else body.decode()
         usual = (message_id, header) == (2, {"RequestID": operation})
@@ -245,7 +245,7 @@ HEADERS = (
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
 )
-"""What every answer of the API says; an exchange keeps only what it says instead or besides."""
+"""Headers of every answer of the API; an exchange keeps only others, or other values."""
 
 
 class Http:
@@ -304,7 +304,7 @@ class Board(Peer):
         super().__init__(port)
         self.tape, self.name = tape, name
         self.told: list[dict[str, Any]] = []
-        """What came unasked, and was not kept yet."""
+        """Messages that came unasked, and were not kept yet."""
         heads = {
             "Host": f"127.0.0.1:{port}",
             "Connection": "Upgrade",

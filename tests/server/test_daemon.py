@@ -212,7 +212,7 @@ def test_flags_stand_over_environment_over_file_over_defaults(tmp_path: Path) ->
 
 
 def test_a_second_signal_leaves_at_once(tmp_path: Path) -> None:
-    """While the first waits for a client that does not close."""
+    """A second signal ends the daemon while the first waits for a client that does not close."""
     with (
         running_daemon(tmp_path) as daemon,
         socket.create_connection(("127.0.0.1", daemon.port)) as sock,

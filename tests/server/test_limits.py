@@ -169,7 +169,7 @@ def test_a_socket_that_a_dead_daemon_left_is_replaced(tmp_path: Path) -> None:
 
 @pytest.mark.fault(30)
 def test_connections_from_one_address_are_bounded(tmp_path: Path) -> None:
-    """One too many is told which limit it is; another address gets in."""
+    """One connection too many is told which limit it is; another address gets in."""
     with running_daemon(tmp_path, max_connections_per_address=2) as daemon:
         crowd = [Wire(("127.0.0.1", daemon.port)) for _ in range(3)]
         told = crowd[2].check(crowd[2].reply(), 1005)
@@ -187,7 +187,7 @@ def test_connections_from_one_address_are_bounded(tmp_path: Path) -> None:
 
 @pytest.mark.fault(21)
 def test_unfinished_frames_of_many_are_bounded_together(tmp_path: Path) -> None:
-    """They are told 1005 once they hold too much; small requests are served all the while."""
+    """Unfinished frames get 1005 once all together hold too much; small requests are served."""
     with running_daemon(tmp_path, input_buffer=1 << 20) as daemon:
         begun = struct.pack(">I", 900_000) + b"\x93" + b"x" * 200_000
         holders = [Wire(("127.0.0.1", daemon.port)) for _ in range(12)]

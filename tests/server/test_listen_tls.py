@@ -82,7 +82,7 @@ def closed(sock: socket.socket) -> bool:
 
 
 def test_all_is_as_without_it(daemon: RunningDaemon, office: Office) -> None:
-    """Small and large, one after another and many at once, and a watch."""
+    """Small and large requests, one after another and many at once, and a watch work."""
     with taskdash.connect(url(daemon, office)) as dash, dash.watch() as watch:
         dash.register("t", name="n", status="finish", text="x" * 500_000)
         assert len(dash.find("t")["text"]) == 500_000
@@ -109,7 +109,7 @@ def test_silence_is_judged_by_what_was_read(daemon: RunningDaemon, office: Offic
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
 def test_records_may_be_split_anywhere(daemon: RunningDaemon, office: Office, size: int) -> None:
-    """The handshake and the frames, byte by byte."""
+    """Handshake and frames work in pieces of any size."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = office.context().wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
     with socket.create_connection(("127.0.0.1", tls_port(daemon)), 10) as sock:
@@ -139,7 +139,7 @@ def test_records_may_be_split_anywhere(daemon: RunningDaemon, office: Office, si
 
 @pytest.mark.fault(36)
 def test_other_protocols_are_shown_out(daemon: RunningDaemon) -> None:
-    """Plain frames and HTTP on the TLS port, TLS on the plain one; each in a moment."""
+    """Plain frames and HTTP on the TLS port, TLS on the plain one are closed in a moment."""
     for data in (TASKDASH.heartbeat * 10, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"):
         with socket.create_connection(("127.0.0.1", tls_port(daemon)), 5) as sock:
             sock.sendall(data)
@@ -154,7 +154,7 @@ def test_other_protocols_are_shown_out(daemon: RunningDaemon) -> None:
 
 @pytest.mark.fault(27)
 def test_a_handshake_that_does_not_come_is_not_waited_for(daemon: RunningDaemon) -> None:
-    """Nor one that stops half-way; others are served meanwhile."""
+    """A handshake that stops half-way is not either; others are served meanwhile."""
     with (
         socket.create_connection(("127.0.0.1", tls_port(daemon)), 5) as nothing,
         socket.create_connection(("127.0.0.1", tls_port(daemon)), 5) as half,
@@ -168,7 +168,7 @@ def test_a_handshake_that_does_not_come_is_not_waited_for(daemon: RunningDaemon)
 
 @pytest.mark.fault(36)
 def test_old_versions_are_refused(daemon: RunningDaemon, office: Office) -> None:
-    """TLS 1.1 and below (RFC 8996)."""
+    """TLS 1.1 and below are refused (RFC 8996)."""
     context = office.context()
     with pytest.warns(DeprecationWarning, match="TLSv1"):
         context.minimum_version = ssl.TLSVersion.TLSv1
@@ -184,7 +184,7 @@ def test_old_versions_are_refused(daemon: RunningDaemon, office: Office) -> None
 
 @pytest.mark.fault(36)
 def test_a_certificate_that_is_over_is_not_believed(daemon: RunningDaemon, office: Office) -> None:
-    """A client's, by the daemon."""
+    """The daemon refuses a client's expired certificate."""
     long_ago = datetime(2020, 1, 1, tzinfo=UTC)
     over = office.ca.issue_cert("127.0.0.1", common_name="boss", not_after=long_ago)
     refuses(daemon, office, over)
@@ -192,7 +192,7 @@ def test_a_certificate_that_is_over_is_not_believed(daemon: RunningDaemon, offic
 
 @pytest.mark.fault(36)
 def test_a_clients_certificate_of_another_authority(daemon: RunningDaemon, office: Office) -> None:
-    """It is refused, not taken for none."""
+    """A certificate of an unknown authority is refused, not taken for none."""
     refuses(daemon, office, trustme.CA().issue_cert("127.0.0.1", common_name="boss"))
 
 
@@ -217,14 +217,14 @@ def refuses(daemon: RunningDaemon, office: Office, certificate: trustme.LeafCert
 
 @pytest.mark.fault(36)
 def test_another_authority_is_not_believed(daemon: RunningDaemon, tmp_path: Path) -> None:
-    """Neither the daemon by the client, nor the client by the daemon."""
+    """Neither does the client believe the daemon, nor the daemon the client."""
     other = Office(tmp_path)
     with pytest.raises(taskdash.TaskDashError):
         taskdash.connect(url(daemon, other) + "&timeout=1")
 
 
 def test_a_new_certificate_is_taken_up_by_a_reload(office: Office, tmp_path: Path) -> None:
-    """SIGHUP; a bad one is logged and the old one stays."""
+    """SIGHUP reads the files again; a bad certificate is logged and the old one stays."""
     with running_daemon(tmp_path, env=office.env) as daemon:
 
         def shown() -> str:

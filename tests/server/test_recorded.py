@@ -17,7 +17,7 @@ from stage import CHAPTERS, Stage, make_tokens
 BOOK = Path(__file__).with_name("recorded.txt")
 SHOWN, SHOWN_CHARACTERS = 5, 160
 STATUSES = {"0": 200, "1000": 400, "1001": 507, "1002": 404, "1003": 403, "1004": 409, "1005": 429}
-# The tours through the other doors are kept as far as they differ from that over TCP.
+# Of the tours through the other doors only the differences from TCP are kept.
 FIRST_TOUR = "tour_tcp"
 assert chapters
 assert chapters_web
@@ -25,7 +25,7 @@ assert chapters_web
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
-    """The tokens that every chapter's daemon knows, and where they were made."""
+    """Make the tokens that every chapter's daemon knows; give them and their directory."""
     data = tmp_path_factory.mktemp("tokens")
     return data, make_tokens(data)
 
@@ -63,7 +63,7 @@ def as_said_by(name: str, reply: str) -> str:
     """Give a reply over TCP as another door would say it."""
     if name == "tour_tcpx":
         return reply
-    # Only over TCP the id is told of a request that could not be read.
+    # Only TCP names the id of a request that could not be read.
     reply = re.sub(r'^\{"id":"[^"]*",(?=<1000>)', "{", reply)
     if name == "tour_board":
         return reply.replace("{", '{"seq":7,', 1)
@@ -84,7 +84,7 @@ def difference(was: str | None, now: str | None) -> str:
 
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_the_daemon_says_what_it_said(stage: Stage, name: str) -> None:
-    """Every exchange of a chapter, in the same words, and in the same order."""
+    """Every exchange of a chapter has the same words, in the same order."""
     CHAPTERS[name](stage)
     known, said = book(), stage.tape.said
     as_over_tcp: dict[str, str] = {}

@@ -36,11 +36,11 @@ def test_it_counts_and_measures(start: Callable[..., WiredDaemon]) -> None:
 
 
 def test_the_database_is_checked_when_that_is_asked_for(daemon: WiredDaemon) -> None:
-    """And only then: it reads the whole file."""
+    """The check reads the whole file, so it is made on request alone."""
     assert status(daemon.connect(), check=True)["database"]["check"] == "ok"
 
 
 def test_a_bad_field_is_refused(daemon: WiredDaemon) -> None:
-    """By name."""
+    """The refusal names the field."""
     reply = daemon.connect().call("Status", {"check": "yes"}, errid=1000)
     assert "check" in reply["detail"]

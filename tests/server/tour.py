@@ -206,7 +206,7 @@ CHANGES: list[Asked] = [
     for operation in ("Register", "Update")
     for name in _CONTROL
 ]
-"""What is refused now and is to be accepted: kept apart, to be recorded anew when it is."""
+"""Bodies that are refused now and are to be accepted later: kept apart, to be recorded anew."""
 
 
 def tour() -> Iterator[tuple[str, Any, str]]:

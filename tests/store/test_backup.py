@@ -63,7 +63,7 @@ def test_a_copy_put_back_is_the_same(data: Path, tmp_path: Path) -> None:
 
 @pytest.mark.fault(41)
 def test_a_copy_made_under_load_is_of_one_moment(tmp_path: Path) -> None:
-    """Everything up to its rev is in it, and nothing after; the daemon is not held up."""
+    """A copy holds everything up to its rev and nothing after; the daemon is not held up."""
     with running_daemon(tmp_path / "data") as daemon:
         stop = threading.Event()
         written: list[int] = []
