@@ -102,7 +102,7 @@ def told(url: str, boards: list[socket.socket], rate: int, seconds: float) -> li
 
 
 def first_page(web: str, held: str) -> tuple[list[float], int]:
-    """Give after how many milliseconds a slowed browser shows cards that can be used, and bytes."""
+    """Give after how many ms a slowed browser shows cards that can be used, and bytes loaded."""
     name, _, value = held.partition("=")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
