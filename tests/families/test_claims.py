@@ -80,7 +80,7 @@ def test_the_table_says_one_thing_of_each_act_in_each_state() -> None:
         if one.had in (None, had)
     ]
     assert len(seen) == len(set(seen))
-    assert {one.act for one in claims.STEPS} == set(get_args(claims.Act)) == set(ALLOWED)
+    assert {one.act for one in claims.STEPS} == set(get_args(claims.Deed)) == set(ALLOWED)
 
 
 def test_the_drawing_and_the_page_s_table_are_made_from_the_daemon_s() -> None:
