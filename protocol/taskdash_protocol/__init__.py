@@ -11,4 +11,4 @@ PROTOCOL_VERSION = 1
 """The version that Hello names."""
 
 DEFAULT_PORT = 13920
-"""TCP port of a daemon that was told nothing else."""
+"""TCP port of a daemon whose settings name no other."""

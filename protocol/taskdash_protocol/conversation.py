@@ -1,4 +1,4 @@
-"""The client's half of a connection, without I/O: what awaits a reply, when to beat, what came.
+"""The client's half of a connection, without I/O: requests and their replies, heartbeats, events.
 
     talk = Conversation("backup/1.2")
     send(talk.hello(now=...))
@@ -31,12 +31,12 @@ from taskdash_protocol.frames import (
 from taskdash_protocol.request import Request
 
 REPLY_BYTES_MAX: Final = 64 << 20
-"""A client takes larger frames than it may send: the daemon's limit may be set higher."""
+"""The limit for frames from the daemon, whose own limit may be set above FRAME_BYTES_MAX."""
 
 _LENGTH_BYTES: Final = 4
 
 BEAT_INTERVAL_S: Final = 10.0
-"""Until Hello has named the daemon's interval."""
+"""Seconds from heartbeat to heartbeat until the reply to Hello names the daemon's interval."""
 
 
 class ProtocolError(TaskDashError):
@@ -45,7 +45,7 @@ class ProtocolError(TaskDashError):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to a request: the JSON object, or the error that it stands for."""
+    """The reply to a request: its JSON object, and the error that this stands for, if any."""
 
     seq: int
     body: dict[str, Any]
@@ -65,7 +65,7 @@ class TaskEvent:
 
 @dataclass(frozen=True, slots=True)
 class Bye:
-    """The daemon closes the connection, and says why."""
+    """The daemon's announcement that it closes the connection; `error` is the reason."""
 
     error: ServerError
 
@@ -74,7 +74,7 @@ Said = Reply | TaskEvent | Bye
 
 
 class Conversation:
-    """One connection's state. After it is lost, a new one begins."""
+    """The state of a single connection; each later connection needs a `Conversation` of its own."""
 
     def __init__(self, client: str, token: str = "") -> None:
         self._client = client
@@ -84,7 +84,7 @@ class Conversation:
         self._awaited: dict[int, str] = {}
         self._hello_seq = 0
         self.heard_at: float | None = None
-        """When the peer last said anything."""
+        """When the peer last sent a whole frame; at first, when `hello` was called."""
         self._frame_bytes_max = FRAME_BYTES_MAX
         self.server = ""
         self.heartbeat_timeout_s = BEAT_INTERVAL_S * 3
@@ -93,7 +93,7 @@ class Conversation:
         """When the next heartbeat must go out."""
 
     def hello(self, now: float) -> bytes:
-        """Begin: the frame that introduces the client."""
+        """Give the first frame, which introduces the client, and begin to count silence."""
         self._hello_seq, frame = self.ask(Hello(PROTOCOL_VERSION, self._client, self._token))
         self.heard_at = now
         self.beat_at = now + self.beat_interval_s
@@ -117,7 +117,7 @@ class Conversation:
         return seq, frame
 
     def beat(self, now: float) -> bytes:
-        """Give a heartbeat that the daemon answers, so that a dead one is noticed."""
+        """Give a heartbeat with a Seq: the daemon echoes it, so a dead daemon is noticed."""
         self.beat_at = now + self.beat_interval_s
         return TASKDASH.beat({"Seq": 0})
 
@@ -160,7 +160,7 @@ class Conversation:
         seq = header.get("Seq")
         refusal = _error(body) if body.get("errid") != 0 else None
         if type(seq) is not int or seq not in self._awaited:
-            # What cannot be matched to a request is about the stream as a whole.
+            # Raise an error that answers no request: it is about the stream as a whole.
             raise refusal or ProtocolError("the peer answered what nobody asked")
         del self._awaited[seq]
         if seq == self._hello_seq and refusal is None:

@@ -1,4 +1,4 @@
-"""One class an errid (wire contract, "Errors"), and the one fault that ends a stream.
+"""A class for each errid (wire contract, "Errors"), and the one fault that ends a stream.
 
 A `ServerError` is ordinary: it is answered, and the connection goes on. A `FrameError` is fatal:
 past it the bytes of the stream mean nothing any more. The two share no base below
@@ -36,20 +36,20 @@ Cause = Literal[
     "wrong-sign-in",
     "wrong-state",
 ]
-"""Why a person was refused something (PROTOCOL.md, "Causes"); empty where it has no name."""
+"""The cause of a refusal, as a word for programs (PROTOCOL.md, "Causes"); empty where none fits."""
 
 _HELD: Final = re.compile(r": held by (.*) since \S+ with epoch \d+$", re.DOTALL)
 
 
 class TaskDashError(Exception):
-    """Whatever TaskDash itself raises."""
+    """The base of the exceptions that TaskDash itself raises."""
 
     retryable: ClassVar[bool] = False
     """Whether the same call may succeed later without being changed."""
 
 
 class FrameError(TaskDashError):
-    """A length of 0, or above the limit: the stream cannot be trusted past it."""
+    """A frame's length is 0 or above the limit: where the next frame begins is unknown."""
 
 
 class ServerError(TaskDashError):
@@ -66,18 +66,18 @@ class ServerError(TaskDashError):
         super().__init__(detail)
         self.detail = detail
         self.task_id: str | None = None
-        """The task that it is about, where that is known."""
+        """The id of the task that the refusal is about; None where that is unknown."""
         self.cause: str = ""
-        """Why, as a word for programs: a `Cause`, or one from the future."""
+        """A `Cause`, or the word of a newer daemon for one that is unknown here."""
         self.values: dict[str, str] = {}
-        """What the cause is about, by the names that it has in PROTOCOL.md."""
+        """Details of the cause, by the names that PROTOCOL.md gives them."""
         if errid is not None:
             self.errid = errid
         if errmsg is not None:
             self.errmsg = errmsg
 
     def because(self, cause: Cause, **values: str) -> Self:
-        """Name the cause for programs, which may say it in the language of whoever reads it."""
+        """Add the cause, from which a program can word the refusal in its reader's language."""
         self.cause, self.values = cause, values
         return self
 
@@ -119,12 +119,12 @@ class Conflict(ServerError):
 
     @classmethod
     def held(cls, why: str, holder: str, since: str, epoch: int) -> Self:
-        """Refuse because of who holds the task, and say who that is."""
+        """Build the refusal that names the task's holder, which `holder` reads out of it again."""
         return cls(f"{why}: held by {holder} since {since} with epoch {epoch}")
 
     @property
     def holder(self) -> str | None:
-        """Who holds the task (client name and address); None where the refusal is not about it."""
+        """The task's holder (client name and address); None where the refusal names none."""
         match = _HELD.search(self.detail)
         return None if match is None else match[1]
 
@@ -140,11 +140,11 @@ class Busy(ServerError):
 T = TypeVar("T")
 
 Outcome = Union[T, ServerError]  # noqa: UP007  # `|` makes no alias that takes a parameter
-"""What an operation, a look at the disk, a hash or a fetch comes to: a value, or a refusal."""
+"""The outcome of an operation, a look at the disk, a hash or a fetch: a value, or a refusal."""
 
 
 def unexpected_fault() -> StorageError:
-    """Give what a peer is told where the daemon itself is at fault; the log has the fault whole."""
+    """Give the error that a peer is told for a fault of the daemon; the log has the fault whole."""
     return StorageError("an unexpected fault: it was logged")
 
 
@@ -156,7 +156,7 @@ BY_ERRID: Final[dict[int, type[ServerError]]] = {
 
 
 def from_reply(errid: int, errmsg: str, detail: str) -> ServerError:
-    """Build the exception that a reply stands for; an errid from the future stays a plain one."""
+    """Build the exception for a reply: a plain `ServerError` where the errid is unknown here."""
     known = BY_ERRID.get(errid)
     if known is not None:
         return known(detail or errmsg, errmsg=errmsg)

@@ -44,15 +44,15 @@ CONTROL_FIELDS: Final[dict[str, str]] = {
 }
 """Fields of Register and Update that steer the write."""
 
-# `last_seen` moves with every beat: a cursor over it could not be stable.
+# Leave out `last_seen`: every heartbeat moves it, so pages ordered by it would lose tasks.
 WHERE_FIELDS: Final = frozenset(TASK_FIELDS) | frozenset(
     ("created_at", "updated_at", "shutdown_at", "status_before_shutdown")
 )
-"""What a `where` may name."""
+"""The fields that a `where` may name."""
 CLASS: Final = "class"
-"""What a `where` may also name: the class that a task's status falls in."""
+"""A further name for a `where`: the class that a task's status falls in."""
 ORDER_FIELDS: Final = WHERE_FIELDS | {"rev", "epoch"}
-"""What an `order` may name."""
+"""The fields that an `order` may name."""
 
 ORIGINAL_NAMES: Final[dict[str, str]] = {
     "ID": "id",
@@ -69,4 +69,4 @@ ORIGINAL_NAMES: Final[dict[str, str]] = {
     "Reserved": "reserved",
     "Name": "name",
 }
-"""What the original HTTP API and its services call them."""
+"""The fields by the names that the original HTTP API and its services use."""

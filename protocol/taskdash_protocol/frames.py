@@ -30,7 +30,7 @@ FRAME_BYTES_MAX: Final = 1 << 20
 REQUEST: Final = 2
 """MessageID of a request, and of a reply in our framing."""
 EVENT: Final = 3
-"""MessageID of what the daemon pushes."""
+"""MessageID of a message that the daemon sends unasked: an event, or Bye."""
 HEARTBEAT: Final = 1392
 """MessageID of a heartbeat, in both framings."""
 TCPX_REPLY: Final = 4
@@ -47,17 +47,17 @@ _TCPX_HEAD: Final = Struct(">III")
 
 
 class Message(NamedTuple):
-    """One whole frame. `body` is JSON text that nobody has parsed yet, or None for nil."""
+    """A whole frame. `body` is JSON text that nobody has parsed yet, or None for nil."""
 
     message_id: int
     header: dict[str, Any] | None
     body: bytes | None
     encoded_twice: bool = False
-    """The body came as a JSON string that held the object (original framing); so goes the reply."""
+    """The body was a JSON string holding the object (original framing); the reply's must be too."""
 
 
 class Malformed(NamedTuple):
-    """A frame that was whole and wrong: what to answer, and the header as far as it was read."""
+    """A whole frame with a wrong payload: the error to answer, and the header if it was read."""
 
     error: BadRequest
     header: dict[str, Any] | None = None
@@ -69,7 +69,7 @@ class Framing(Protocol):
     name: str
     heartbeat: bytes
     heartbeat_payload: bytes
-    """What follows its length."""
+    """The heartbeat's frame without its length."""
 
     def decode(self, payload: bytes) -> Message | Malformed:
         """Read a payload (what follows the length)."""
@@ -83,7 +83,7 @@ class Framing(Protocol):
         """Build the frame of a reply; `body` is the JSON text of an object."""
 
     def event(self, header: Mapping[str, Any], body: bytes) -> bytes:
-        """Build the frame of something that the daemon says unasked."""
+        """Build the frame of a message that the daemon sends unasked."""
 
     def beat(self, header: Mapping[str, Any]) -> bytes:
         """Build the frame of a heartbeat that has a header: one with Seq, or its echo."""
@@ -92,7 +92,7 @@ class Framing(Protocol):
 def echo(header: Mapping[str, Any] | None) -> dict[str, Any]:
     """Pick out of a request's header what its reply repeats: `RequestID` and `Seq`.
 
-    Wrongly typed values are left out: this serves error replies too. See `check_header`.
+    Wrongly typed values are left out, not refused: error replies echo too. See `check_header`.
     """
     if not header:
         return {}
@@ -106,13 +106,13 @@ def echo(header: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def check_header(header: Mapping[str, Any] | None) -> None:
-    """Raise `BadRequest` if a header that the contract describes is of the wrong type."""
+    """Raise `BadRequest` if the header's `Seq` is not a scalar."""
     if header and "Seq" in header and type(header["Seq"]) not in _SCALARS:
         raise BadRequest("header Seq must be a scalar: a string, a number, a boolean, bytes or nil")
 
 
 class MsgpackFraming:
-    """Ours: the payload is a MessagePack array `[MessageID, header, body]`."""
+    """TaskDash's own framing: the payload is a MessagePack array `[MessageID, header, body]`."""
 
     name = "taskdash"
     heartbeat = bytes.fromhex("000000 06 93 cd0570 c0 c0")
@@ -145,7 +145,7 @@ class MsgpackFraming:
     def reply(
         self, header: Mapping[str, Any], body: bytes | None, *, encoded_twice: bool = False
     ) -> bytes:
-        """Build the frame of a reply; our framing never encodes twice."""
+        """Build the frame of a reply; bodies of this framing are never encoded twice."""
         return self._frame(b"\x93\x02", header, body)
 
     def event(self, header: Mapping[str, Any], body: bytes) -> bytes:
@@ -160,7 +160,7 @@ class MsgpackFraming:
     def _frame(start: bytes, header: Mapping[str, Any], body: bytes | None) -> bytes:
         request_id = header.get("RequestID")
         if len(header) == 1 and type(request_id) is str and len(request_id) <= _CACHED_MAX:
-            # Most headers hold nothing else, and there are few operations.
+            # Take the packed header from a cache: most hold only a RequestID, one of few.
             packed = start + _pack_request_id(request_id)
         else:
             packed = start + msgpack.packb(header)
@@ -177,7 +177,7 @@ class MsgpackFraming:
 
 
 class TcpxFraming:
-    """The original one, of the Go framework tcpx: three lengths, then JSON header, JSON body."""
+    """The original framing, of Go's tcpx: MessageID, two lengths, then header and body in JSON."""
 
     name = "tcpx"
     heartbeat = bytes.fromhex("00000010 00000570 00000004 00000000") + b"null"
@@ -245,7 +245,7 @@ class Decoder:
     """Takes bytes as they come and gives out whole frames, in either framing.
 
     The first frame's fifth byte decides the framing for the decoder's whole life: `framing` is
-    None until then, or what the caller chose beforehand (a client knows what it speaks).
+    None until then, unless the caller chose it beforehand (a client knows its own framing).
     """
 
     __slots__ = ("_data", "_position", "frame_bytes_max", "framing")
@@ -266,7 +266,7 @@ class Decoder:
             if type(self._data) is bytearray:
                 del self._data[: self._position]
             else:
-                # Only a frame that was cut pays for a copy; appending to it is then cheap.
+                # Copy only when a frame comes in parts: appending to a bytearray is then cheap.
                 self._data = bytearray(memoryview(self._data)[self._position :])
             self._data += data
         self._position = 0
@@ -288,8 +288,8 @@ class Decoder:
     def next_payload(self) -> bytes | None:
         """Take the payload of the next whole frame, or None until more bytes come.
 
-        Raises `FrameError` where the length is 0 or above the limit, as soon as it is known, and
-        again at every later call.
+        Raises `FrameError` where the length is 0 or above the limit, as soon as its four bytes are
+        there, and again at every later call.
         """
         data, start = self._data, self._position + 4
         arrived = len(data)
@@ -309,7 +309,7 @@ class Decoder:
             return None
         payload = data[start:end] if type(data) is bytes else bytes(data[start:end])
         if arrived == end:
-            # An idle connection keeps no memory of its last burst.
+            # Let the buffer go: an idle connection must not hold the memory of its last burst.
             self._data, self._position = b"", 0
         else:
             self._position = end
@@ -322,7 +322,7 @@ class Decoder:
 
     @property
     def whole_frames(self) -> int:
-        """How many whole frames wait here. It takes a look at each of them."""
+        """How many whole frames wait here; counting takes longer the more there are."""
         data, start, count = self._data, self._position, 0
         while len(data) - start >= 4:
             (length,) = _U32.unpack_from(data, start)

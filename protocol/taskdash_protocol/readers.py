@@ -1,4 +1,4 @@
-"""The fields of requests: each function declares one, how it is read and what its JSON Schema is.
+"""The kinds of fields of requests: a function declares each, with its reader and its JSON Schema.
 
 A reader takes the field's name and a value that is not null, and gives the value that the request
 holds; it raises `BadRequest` with a sentence that names the field.
@@ -24,25 +24,25 @@ INTEGER_MIN: Final = -(2**63)
 INTEGER_MAX: Final = 2**63 - 1
 
 PLAIN: Final = r"^[^\u0000-\u001f\u007f-\u009f]*$"
-"""What has no control characters, as JSON Schema says it (ECMA-262)."""
+"""The pattern, in JSON Schema's dialect (ECMA-262), of a string without control characters."""
 STRING: Final[Schema] = {"type": "string", "pattern": r"^[^\u0000]*$"}
-"""What `string` takes."""
+"""The schema of a field that `string` declares."""
 ID: Final[Schema] = {
     "type": "string",
     "minLength": 1,
     "maxLength": ID_CHARACTERS_MAX,
     "pattern": PLAIN,
 }
-"""What `task_id` takes."""
+"""The schema of a field that `task_id` declares."""
 
 _WORD: Final = r"\w"
 _LETTERS: Final = r"\p{L}\p{N}_"
-"""How ECMA-262 says it of all alphabets."""
+"""The same as `_WORD` in ECMA-262, whose own class of words knows ASCII alone."""
 _CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def check_string(name: str, value: object) -> str:
-    """Check that a value is a string that a field may hold. Raises `BadRequest`."""
+    """Check that a value is a string without NUL. Raises `BadRequest`."""
     if type(value) is not str:
         raise BadRequest(f"field {name} must be a string")
     if "\0" in value:
@@ -110,7 +110,7 @@ def text(
 ) -> Any:
     """Declare a field that is a string without control characters.
 
-    `words` is a pattern that it must match, unless it is empty, and how that is said to people.
+    `words` is a pattern that the string must match, unless empty, and its description for people.
     """
 
     def read(name: str, value: Any) -> str:
@@ -140,7 +140,7 @@ def text(
 def texts(
     meaning: str, *, characters_max: int, many_max: int, many_min: int = 0, **kwargs: Any
 ) -> Any:
-    """Declare a field that is a list of strings, none of them empty, none twice."""
+    """Declare a field that is a list of strings, none of them empty; repeated ones are dropped."""
     one = reader_of(text(meaning, characters_max=characters_max, empty=False))
 
     def read(name: str, value: Any) -> tuple[str, ...]:
@@ -156,7 +156,7 @@ def texts(
 
 
 def url(meaning: str, **kwargs: Any) -> Any:
-    """Declare a field that is the URL of a service."""
+    """Declare a field that is the http:// or https:// URL of a service."""
     one = reader_of(text(meaning, characters_max=URL_CHARACTERS_MAX, empty=False))
 
     def read(name: str, value: Any) -> str:
@@ -170,7 +170,7 @@ def url(meaning: str, **kwargs: Any) -> Any:
 
 
 def task_id(**kwargs: Any) -> Any:
-    """Declare the field that names a task."""
+    """Declare a field that is the id of a task."""
     return declare(Reader(TASK_FIELDS["id"], check_id, ID), **kwargs)
 
 
@@ -192,7 +192,7 @@ def number(meaning: str, low: float, high: float, **kwargs: Any) -> Any:
 
 
 def seconds(meaning: str, low: float, high: float, **kwargs: Any) -> Any:
-    """Declare a field that is a time in seconds, kept as it was written: 5 does not become 5.0."""
+    """Declare a field that is a duration in seconds, kept as written: 5 does not become 5.0."""
 
     def read(name: str, value: Any) -> float:
         if type(value) not in (int, float) or not low <= value <= high:
@@ -212,7 +212,7 @@ def integer(
     must: str = "be an integer",
     **kwargs: Any,
 ) -> Any:
-    """Declare a field that is an integer; `must` is how people are told what it has to be."""
+    """Declare a field that is an integer; `must` ends the refusal `field NAME must ...`."""
 
     def read(name: str, value: Any) -> int:
         if type(value) is not int or not low <= value <= high:
@@ -224,13 +224,13 @@ def integer(
 
 
 def limit(meaning: str) -> Any:
-    """Declare the field that says how many a page may hold."""
+    """Declare the field that bounds the entries of a page."""
     must = f"be an integer from 1 to {PAGE_MAX}"
     return integer(meaning, low=1, high=PAGE_MAX, must=must, default=PAGE_DEFAULT)
 
 
 def cursor(meaning: str) -> Any:
-    """Declare the field that says after which page the answer goes on."""
+    """Declare the field that takes the cursor of the page before."""
 
     def read(name: str, value: Any) -> str:
         if type(value) is not str:
@@ -241,7 +241,7 @@ def cursor(meaning: str) -> Any:
 
 
 def order(meaning: str) -> Any:
-    """Declare the field that says by which field of theirs tasks are ordered."""
+    """Declare the field that names the field of a task by which tasks are ordered."""
 
     def read(name: str, value: Any) -> str:
         given = check_string(name, value)
@@ -254,7 +254,7 @@ def order(meaning: str) -> Any:
 
 
 def where(meaning: str) -> Any:
-    """Declare the field that says which tasks are meant: the values that fields may have."""
+    """Declare the field that selects tasks by the values that their fields may have."""
 
     def read(name: str, value: Any) -> Mapping[str, tuple[str, ...]]:
         if type(value) is not dict:
@@ -272,7 +272,7 @@ def where(meaning: str) -> Any:
 
 
 def _wanted(name: str, one: str, value: Any) -> tuple[str, ...]:
-    """Read which values the field `one` of a task may have."""
+    """Read the values given for a task's field `one`: a selected task has one of them."""
     if one not in WHERE_FIELDS and one != CLASS:
         raise BadRequest(f"field {name}: tasks cannot be selected by {one[:64]!r}")
     values = value if type(value) is list else [value]
@@ -286,7 +286,7 @@ def _wanted(name: str, one: str, value: Any) -> tuple[str, ...]:
 
 
 def time(meaning: str) -> Any:
-    """Declare a field that is a time; the daemon writes it in UTC, with milliseconds and `Z`."""
+    """Declare a field that is a time, read as UTC with milliseconds and `Z`; empty stays empty."""
 
     def read(name: str, value: Any) -> str:
         given = check_string(name, value)

@@ -1,9 +1,9 @@
-"""What all requests have in common: how one is declared, read and written.
+"""The base of all requests: how one is declared, read from a body and written to one.
 
 A request is a frozen dataclass in `families/`. Each of its fields is declared by a function of
-`readers`, which says how the field is read, what it means and what its JSON Schema is; what is
-special about the request as a whole is said by the class variables below. Client, daemon, OpenAPI,
-the tables of PROTOCOL.md, the page's types and the vectors are made from these declarations.
+`readers`, which says how the field is read, what it means and what its JSON Schema is; the class
+variables below say what is special about the request as a whole. Client, daemon, OpenAPI, the
+tables of PROTOCOL.md, the page's types and the vectors are made from these declarations.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,64 +14,64 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 from taskdash_protocol.errors import BadRequest
 
 Read = Callable[[str, Any], Any]
-"""Checks the value that a body gives for a field of this name. Raises `BadRequest`."""
+"""Takes a field's name and its value in a body; gives the request's value. Raises `BadRequest`."""
 
 Schema = dict[str, Any]
 
 _Step = tuple[str, Read, bool, str | None, Callable[[], Any]]
-"""A field's name, how it is read, whether of the whole body, what is said and what is held where it
-is left out."""
+"""A field's name, its `read`, its `of_body`, its `absent` (None where the field may be left out),
+and the maker of its default: what `parse` needs of each field."""
 
 
 class Reader(NamedTuple):
-    """How a field is read, and what is said of it; it stands in the field's metadata."""
+    """How a field is read and described; stands in the metadata of the dataclass's field."""
 
     about: str
-    """Its meaning: a sentence, for documents."""
+    """The field's meaning: a sentence, for documents."""
     read: Read
     schema: Schema
     """The JSON Schema of a value."""
     absent: str = "is required"
-    """What is said of a field that must be given and is not."""
+    """The refusal's words after `field NAME` where a required field is left out."""
     of_body: bool = False
-    """Whether the whole body is read rather than one member; the schema then is an object's."""
+    """Whether `read` takes the whole body, not one member; `schema` then is an object's."""
 
 
 class Request:
-    """A request: its fields are declared by `readers`; null means the same as leaving out."""
+    """A request: its fields are declared by `readers`; a null means that the field is left out."""
 
     __slots__ = ()
 
     request_id: ClassVar[str] = ""
-    """The RequestID that names the operation; empty for what only the original framing asks."""
+    """The RequestID that names the operation; empty where only the original framing has it."""
     signs_in: ClassVar[Literal["token", "person"] | None] = None
-    """Who may ask this before they have said who they are.
+    """Set on a request that signs in, and so is allowed before any sign-in; None on all others.
 
-    `token`: a connection that is yet to bring its token. `person`: a browser, over HTTP.
+    `token`: signs in a connection by its token. `person`: signs in a browser, over HTTP.
     """
     over_http: ClassVar[bool] = True
-    """Whether it can be asked over HTTP; false for what is about a connection."""
+    """Whether the request can be asked over HTTP; false where it is about a connection."""
     reads_again: ClassVar[bool] = False
-    """Whether a read that waited for a commit which failed is answered with what is there then.
+    """Whether a read that waited for a commit is done again, on the committed task, if that fails.
 
-    Where it is false, the failure of the commit is the answer.
+    Where false, the failure of the commit is the reply.
     """
     sets_cookie: ClassVar[bool] = False
-    """Whether its answer changes the browser's cookie, which only an answer of HTTP can do."""
+    """Whether the reply changes the browser's cookie, which only a reply over HTTP can do."""
 
     def task_ids(self) -> tuple[str, ...]:
-        """Name the tasks that must be in memory before it is done."""
+        """Give the ids of the tasks that must be in memory before the operation runs."""
         return ()
 
     def counts_as_service(self) -> bool:
-        """Tell whether what it writes belongs to the service that its task names, not the asker."""
+        """Tell whether the written task belongs to the service whose URL it has, not the asker."""
         return False
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
         """Read the request out of a JSON object. Raises `BadRequest`."""
         given: list[Any] = []
-        # mypy takes a class for unhashable.
+        # mypy takes a class for unhashable, and `cache` needs a hash.
         for name, read, of_body, absent, default in _plan(cls):  # type: ignore[arg-type]
             value = body if of_body else body.get(name)
             if value is not None:
@@ -102,17 +102,17 @@ class AboutTask(Request):
     id: str
 
     def task_ids(self) -> tuple[str, ...]:
-        """Name the task."""
+        """Give the id of the one task."""
         return (self.id,)
 
 
 def declared_fields(request: type[Request]) -> "tuple[Field[Any], ...]":
-    """Give the fields of a request, in their order."""
+    """Give the fields of a request, in the order of their declaration."""
     return fields(request)  # type: ignore[arg-type]  # each request is a dataclass
 
 
 def reader_of(one: "Field[Any]") -> Reader:
-    """Give how a field is read."""
+    """Give the `Reader` of a field."""
     reader: Reader = one.metadata["reader"]
     return reader
 
@@ -124,7 +124,7 @@ def is_required(one: "Field[Any]") -> bool:
 
 @cache
 def _plan(request: type[Request]) -> tuple[_Step, ...]:
-    """Look at the fields of a request once, for `parse` reads them with each body."""
+    """Collect what `parse` needs of a request's fields: once, rather than for every body."""
     return tuple(_step(one) for one in declared_fields(request))
 
 

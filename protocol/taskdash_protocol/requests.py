@@ -1,6 +1,6 @@
 """Every operation's request by the RequestID that names it, found in `families/`.
 
-The requests of tasks, connections and operators are also had from here, as programs import them.
+Programs import the requests of tasks, connections and operators from here.
 """
 
 import pkgutil
@@ -23,7 +23,7 @@ from taskdash_protocol.request import Request as Request
 
 
 def request_classes() -> Iterator[type[Request]]:
-    """Give every class that a family declares, also those that no RequestID names."""
+    """Give every request class that a family declares, also one that no RequestID names."""
     for found in pkgutil.iter_modules(families.__path__, f"{families.__name__}."):
         for one in vars(import_module(found.name)).values():
             if isinstance(one, type) and issubclass(one, Request) and one.__module__ == found.name:
@@ -31,4 +31,4 @@ def request_classes() -> Iterator[type[Request]]:
 
 
 REQUESTS: Final = {one.request_id: one for one in request_classes() if one.request_id}
-"""Every operation by the RequestID that names it on the wire."""
+"""The request class of every operation, by the RequestID that names it on the wire."""

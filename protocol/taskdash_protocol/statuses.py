@@ -10,10 +10,10 @@ StatusClass = Literal["live", "waiting", "ended"]
 CLASSES: Final = get_args(StatusClass)
 
 SHUTDOWN: Final = "shutdown"
-"""What the daemon sets when a live task's heartbeats stop."""
+"""The status that the daemon sets when a live task's heartbeats stop."""
 
 ENDED: Final = frozenset({"finish", "finished", "failed", "cancelled", SHUTDOWN})
-"""The task is over; nobody is expected to beat for it."""
+"""Statuses of a task that is over: no heartbeats are expected for it."""
 
 UNCLAIMED: Final = "待领取"
 CLAIMED: Final = "已领取"
@@ -22,11 +22,11 @@ IN_REVIEW: Final = "待审核"
 FINISHED: Final = "finish"
 
 FREE: Final = frozenset({UNCLAIMED, "pending"})
-"""The task waits for somebody to take it."""
+"""Statuses of a task that waits for somebody to take it."""
 
 WAITING: Final = frozenset({UNCLAIMED, CLAIMED, EDITING, IN_REVIEW, "pending", "review"})
-"""The task waits for a person: unclaimed, claimed, being edited, in review; the English words mean
-the first and the last of these."""
+"""Statuses of a task that waits for a person: unclaimed, claimed, being edited, in review; of the
+English words, `pending` means the first and `review` the last."""
 
 UNSUPERVISED: Final = ENDED | WAITING
 
@@ -37,7 +37,7 @@ def is_live(status: str) -> bool:
 
 
 def status_class(status: str) -> StatusClass:
-    """Name the class of a status, for people and colours."""
+    """Give the class that a status falls in."""
     if status in ENDED:
         return "ended"
     return "waiting" if status in WAITING else "live"

@@ -17,7 +17,7 @@ DEPTH_MAX: Final = 32
 """Arrays and objects inside one another, the outermost counted."""
 
 REPLY_DEPTH_MAX: Final = DEPTH_MAX + 2
-"""What a client must take: a task stands inside an event, or in the list of a Query's reply."""
+"""The limit for a client: a Query's reply holds tasks two levels down, in a list in an object."""
 
 INT_MIN: Final = -(2**63)
 INT_MAX: Final = 2**63 - 1
@@ -28,7 +28,7 @@ _EQUAL_DIGITS: Final = bytes.maketrans(b"123456789", b"0" * 9)
 _LONG_DIGITS: Final = b"0" * 19
 _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _INTEGER: Final = re.compile(rb"(?<![0-9.eE+\-])-?[0-9]{19,}+(?![.eE])")
-# Both kinds of bracket become one; everything else is dropped.
+# Make braces brackets and drop all else: of text known to be valid JSON, only the depth counts.
 _ONE_BRACKET: Final = bytes.maketrans(b"{}", b"[]")
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
@@ -42,7 +42,7 @@ def loads(text: bytes, what: str = "body", depth_max: int = DEPTH_MAX) -> Any:
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
-        # The library's own words are not for peers, and say "line 1" of a text that has no lines.
+        # Replace orjson's message: not meant for peers, it says "line 1" of a text without lines.
         raise BadRequest(f"the {what} is not valid JSON (RFC 8259, UTF-8)") from None
     if text.count(b"[") + text.count(b"{") > depth_max and _too_deep(text, depth_max):
         raise BadRequest(f"the {what} is nested deeper than {depth_max} levels")
@@ -60,7 +60,7 @@ def loads_object(text: bytes, what: str = "body", depth_max: int = DEPTH_MAX) ->
 
 
 def reload(text: bytes) -> Any:
-    """Parse what `dumps` has written: nothing about it needs to be checked."""
+    """Parse text that `dumps` has written, without the checks of `loads`."""
     return orjson.loads(text)
 
 

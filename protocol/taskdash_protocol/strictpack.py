@@ -17,7 +17,7 @@ def _refuse_extension(code: int, data: bytes) -> object:
 
 
 class _ContainerBudget:
-    """Counts arrays and maps as they are closed, and stops a bomb made of empty ones."""
+    """Counts arrays and maps as they are read, and stops a payload of a megabyte of empty ones."""
 
     def __init__(self) -> None:
         self._left = _HEADER_CONTAINERS_MAX
@@ -44,7 +44,7 @@ def loads(payload: bytes) -> Any:
     """Read one value. Raises `BadRequest`."""
     try:
         if len(payload) <= _SMALL_PAYLOAD_BYTES:
-            # It cannot hold enough to hurt; only a large one is counted as it is read.
+            # Skip the count, which slows reading: so few bytes cannot hold enough arrays to hurt.
             return _unpack_bounded(payload)
         budget = _ContainerBudget()
         return _unpack_bounded(payload, list_hook=budget, object_hook=budget)

@@ -1,4 +1,4 @@
-"""What a write says of its task: its strings checked, and nothing left out that a client sent.
+"""The bodies of Register and Update: known strings are checked, unknown members kept as sent.
 
 Written by hand and for speed, since the daemon reads Register and Update more often than anything
 else; `families/tasks.py` declares both in the same words as all other requests.
@@ -37,12 +37,12 @@ _task_values: Final = itemgetter(*TASK_FIELDS)
 
 
 def of_register(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Give all client fields of a task; those that are absent are empty. Raises `BadRequest`."""
+    """Give all client fields of a task, absent ones as empty strings. Raises `BadRequest`."""
     if "name" not in body:
         raise BadRequest("field name is required")
     fields = {**_DEFAULTS, **body}
     # Join the strings and search once: to check each of fifteen in turn takes longer, and every
-    # Register would pay for it. Only where that fails is the field looked for that is wrong.
+    # Register would pay for it. Only if the search fails, check each, to name the wrong field.
     try:
         plain = "\0" not in "".join(_task_values(fields))
     except TypeError:
@@ -54,28 +54,28 @@ def of_register(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def of_update(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the fields of a task that change. Raises `BadRequest`."""
+    """Give the members of an Update, its strings checked. Raises `BadRequest`."""
     for name in body.keys() & TASK_FIELDS.keys():
         check_string(name, body[name])
     return dict(body)
 
 
 def kept(fields: dict[str, Any]) -> dict[str, Any]:
-    """Take away what is no part of the task."""
+    """Delete the members that are no part of the task, in place, and give the rest."""
     for name in fields.keys() & NOT_KEPT:
         del fields[name]
     return fields
 
 
 def check_own(body: Mapping[str, Any]) -> None:
-    """Refuse a Register that leaves the task to its owner. Raises `BadRequest`."""
+    """Refuse a Register whose `own` is false, as only an Update's may be. Raises `BadRequest`."""
     own = body.get("own")
     if own is not None and not check_boolean("own", own):
         raise BadRequest("field own: only an Update can leave a task to its owner")
 
 
 def steering(body: Mapping[str, Any]) -> tuple[float | None, int | None, bool | None]:
-    """Give `heartbeat_timeout`, `epoch` and `fenced`. Raises `BadRequest`."""
+    """Give `heartbeat_timeout`, `epoch` and `fenced`, None if left out. Raises `BadRequest`."""
     own_timeout, believed = body.get("heartbeat_timeout"), body.get("epoch")
     fences = body.get("fenced")
     if own_timeout is not None:
@@ -104,13 +104,13 @@ def updated() -> Any:
 
 
 def timeout() -> Any:
-    """Declare the timeout that a write gives its task."""
+    """Declare the heartbeat timeout, in seconds, that a write gives its task."""
     low, high = HEARTBEAT_TIMEOUT_MIN_S, HEARTBEAT_TIMEOUT_MAX_S
     return seconds(CONTROL_FIELDS["heartbeat_timeout"], low, high, default=None)
 
 
 def epoch() -> Any:
-    """Declare the epoch that a write depends on."""
+    """Declare the epoch that a write takes for the current one."""
     return integer(CONTROL_FIELDS["epoch"], default=None)
 
 

@@ -1,4 +1,4 @@
-"""Requests about a connection: who is at its other end, and what that wants to be told."""
+"""Requests about a connection: its client introduces itself, signs in, and watches changes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Hello(Request):
 class SignIn(Request):
     """Say who the client is, in the original framing: MessageID 1393, its body the token's text."""
 
-    # A MessageID of its own asks this, no RequestID.
+    # The original framing asks this by a MessageID, not by a RequestID.
     request_id = ""
     signs_in = "token"
     over_http = False

@@ -1,4 +1,4 @@
-"""Requests of operators: how the daemon fares, and who did what."""
+"""Requests of operators: the daemon's own state, and the audit."""
 
 from dataclasses import dataclass
 

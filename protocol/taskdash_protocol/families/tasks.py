@@ -67,7 +67,7 @@ class Update(AboutTask):
     own: bool = boolean(CONTROL_FIELDS["own"], default=True)
 
     def counts_as_service(self) -> bool:
-        """Tell whether it makes its author the owner."""
+        """Tell whether the Update makes its author the task's owner."""
         return self.own
 
     @classmethod
