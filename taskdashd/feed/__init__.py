@@ -1,1 +1,4 @@
-"""Who is told of what changes: live, or behind and catching up from the log."""
+"""Subscribers are told of every change: live, or catching up from the log when behind.
+
+Neither the database nor sockets enter here: the log is a function, a subscriber an interface.
+"""

@@ -1,8 +1,7 @@
-"""Catching up from the change log: whoever is behind is told page by page, until they are live.
+"""Catching up from the change log: a watch or board that is behind is told page by page.
 
 A page is read only when the one before it was taken, and taken only as far as there is room: so
-nobody is fed faster than they read, and one slow reader costs one page of memory. Watches and
-boards stand on this.
+nobody is fed faster than they read, and one slow reader costs one page of memory.
 """
 
 from abc import ABC, abstractmethod
@@ -16,14 +15,14 @@ from taskdash_protocol.errors import Outcome, ServerError
 Row = TypeVar("Row")
 
 ReadPage = Callable[[int, int, Callable[[], bool], Callable[[Outcome[Sequence[Row]]], None]], None]
-"""Read rows of the log: after this rev, at most so many (fewer where they are large), if that is
-still wanted when its turn comes; then call with the rows or the fault."""
+"""Reads rows of the log: those after a rev, at most so many (fewer where they are large), if the
+third argument, asked when the turn comes, says yes; then calls the fourth with rows or fault."""
 
 PAGE_ROWS: Final = 200
 
 
 class CatchUp(ABC, Generic[Row]):
-    """Somebody who is told of changes from a rev on."""
+    """The base of a watch or board that is told of all changes after a rev."""
 
     __slots__ = ("closed", "held", "position", "reading")
 
@@ -33,12 +32,12 @@ class CatchUp(ABC, Generic[Row]):
         self.closed = False
         self.reading = False
         self.held: deque[Row] = deque()
-        """A page of the log that there is no room for yet."""
+        """Rows read from the log that there was no room for yet."""
 
     def go_on(self, newest: int, read_page: ReadPage[Row]) -> bool:
-        """Tell and read on, as far as there is room; True once nothing up to `newest` is lacking.
+        """Tell, and read the next page if there is room; True once all up to `newest` is told.
 
-        `go_on_later` is called when a page has come.
+        Does not wait for the page: when it has come, `go_on_later` is called.
         """
         if self.closed or self.reading or not self.take():
             return False
@@ -71,12 +70,12 @@ class CatchUp(ABC, Generic[Row]):
 
     @abstractmethod
     def take(self) -> bool:
-        """Tell of what is held, as far as there is room; whether nothing is left."""
+        """Tell of the rows in `held`, as far as there is room; True if none is left."""
 
     @abstractmethod
     def failed(self, fault: ServerError) -> None:
-        """Take in that the log cannot be read: nothing more is told."""
+        """React to a log that cannot be read; nothing more is told, since `close` was called."""
 
     @abstractmethod
     def go_on_later(self) -> None:
-        """Have `go_on` called."""
+        """Have `go_on` called again, at once or later."""

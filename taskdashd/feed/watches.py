@@ -1,11 +1,11 @@
-"""The change feed: who is told of what, in the order of `rev`, none missing, none twice.
+"""The change feed: each watch gets its events in the order of `rev`, none missing, none twice.
 
 A watch is either *live* (each commit's events go straight to it) or *behind*: it asked to resume
-from an older rev, or is being read from the log because the recent events held here do not reach
-back far enough. A watch that is behind is fed page by page, no faster than its reader takes it,
-and becomes live in the same step in which it reaches the newest event.
+from an older rev, and is fed from the log where the recent events held here do not reach back far
+enough. A watch that is behind is fed page by page, no faster than its peer reads, and becomes live
+in the same step in which it reaches the newest event.
 
-An event is encoded once for each framing, however many watch.
+The watches of one framing and number, on however many connections, share an event's frame.
 """
 
 from collections import deque
@@ -20,11 +20,11 @@ from taskdashd.domain.tasks import Change, matches
 from taskdashd.feed.behind import CatchUp, ReadPage
 
 _OVERHEAD_BYTES: Final = 200
-"""About what a recent event takes beside the task's body."""
+"""Memory that a recent event takes beside the task's body, roughly."""
 
 
 class Event:
-    """One change, ready to be sent."""
+    """A change as watches are told of it; parsed and encoded only when needed, and then once."""
 
     __slots__ = ("_body", "_fields", "_frames", "_status", "_task", "kind", "rev")
 
@@ -40,7 +40,7 @@ class Event:
     def matches(self, where: Mapping[str, frozenset[str]]) -> bool:
         """Tell whether the task after the change satisfies a Watch's `where`."""
         if self._status is not None:
-            # Most ask for a status, and that is known without parsing.
+            # Compare the status first: most watches ask for it, and it needs no parsing.
             if self._status not in where.get("status", (self._status,)):
                 return False
             if where.keys() <= {"status"}:
@@ -70,10 +70,10 @@ class Event:
 
 
 class Subscriber(Protocol):
-    """Whoever takes events: a connection."""
+    """A connection, as its watches see it: it takes their events."""
 
     def deliver(self, watch: int, events: Sequence[Event]) -> None:
-        """Take events. Must not wait: a subscriber that cannot keep up is cut off by itself."""
+        """Take events. Must not wait: a subscriber cuts off its peer where that cannot keep up."""
 
     def has_room(self) -> bool:
         """Tell whether a watch that is behind may be given another page."""
@@ -82,15 +82,15 @@ class Subscriber(Protocol):
         """Call `Feed.resume` for the watches that are behind, until one cannot go on."""
 
     def on_fault(self, watch: int, error: ServerError) -> None:
-        """Learn that a watch that was behind cannot go on."""
+        """Take the fault for which a watch that is behind cannot go on."""
 
 
 EventRow = tuple[int, str, bytes]
-"""A row of the log: its rev, its kind, and the task's JSON after it."""
+"""A row of the log: its rev, its kind, and the task's JSON after the change."""
 
 
 class Watch(CatchUp[EventRow]):
-    """One subscription."""
+    """A connection's subscription to the changes that match `where`, within its sight."""
 
     __slots__ = ("number", "sight", "subscriber", "where")
 
@@ -109,7 +109,7 @@ class Watch(CatchUp[EventRow]):
         self.sight = sight
 
     def take(self) -> bool:
-        """Tell of what is held, one event at a time, while the subscriber has room."""
+        """Tell of the rows in `held`, one at a time, while the subscriber has room."""
         while self.held:
             if not self.subscriber.has_room():
                 return False
@@ -125,7 +125,7 @@ class Watch(CatchUp[EventRow]):
         self.subscriber.resume_watches()
 
     def tell(self, events: Sequence[Event]) -> None:
-        """Pass on, of events in the order of `rev`, those that match and are new."""
+        """Pass on the events, given in the order of `rev`, that are new, match and are in sight."""
         if events[0].rev <= self.position:
             events = [event for event in events if event.rev > self.position]
         if not events:
@@ -154,7 +154,7 @@ class Feed:
         self._pruned_rev = pruned_rev
         self._read_log = read_log
         self._recent: deque[tuple[int, str, bytes, str]] = deque()
-        """What each event is made of."""
+        """For each recent change, the arguments of its `Event`, made only where a watch resumes."""
         self._recent_bytes = 0
         self._recent_bytes_max = recent_bytes_max
         self._recent_from = last_rev
@@ -168,7 +168,7 @@ class Feed:
 
     @property
     def pruned_rev(self) -> int:
-        """The log up to here may have gaps."""
+        """The rev up to which the log may have gaps."""
         return self._pruned_rev
 
     def watch(
@@ -181,8 +181,8 @@ class Feed:
     ) -> Watch:
         """Subscribe: every matching event in sight after the watch's `position` will be told.
 
-        Raises `Conflict` where `since` is older than the log reaches or newer than it is. Nothing
-        is delivered before `resume` is called.
+        Raises `Conflict` where `since` is older than the log reaches, or newer than its newest
+        rev. Nothing is delivered before `resume` is called.
         """
         if since is None:
             return Watch(number, subscriber, where, self._last_rev, sight)
@@ -223,7 +223,7 @@ class Feed:
         self._live.pop(watch, None)
 
     def kept(self, records: Sequence[Any]) -> None:
-        """Do nothing with a commit's records: watches are told of tasks."""
+        """Do nothing with a commit's records: watches are told of tasks only."""
 
     def committed(self, changes: Sequence[Change]) -> None:
         """Tell everyone of a commit's changes, in the order of their revs."""
@@ -231,7 +231,7 @@ class Feed:
         self._last_rev = news[-1][0]
         if self._live:
             events = [Event(*made_of) for made_of in news]
-            # A subscriber may be cut off, and unwatch, while it or another is being told.
+            # Copy the list: a subscriber that is cut off while being told unwatches meanwhile.
             for watch in list(self._live):
                 if not watch.closed:
                     watch.tell(events)
