@@ -1,8 +1,8 @@
-"""Every open board, and what it is told: each change within a moment of its commit.
+"""The open boards: each is told of every change that it may see, a moment after its commit.
 
-What comes within a moment goes out as one message. Boards that see the same are told the same
+The changes of 50 to 150 ms go out as one message. Boards that see the same tasks are told the same
 bytes. A board that comes back names the last rev it knows, and is told from the log what it has
-missed; one that was away for longer, or sees other tasks than then, is told to read afresh.
+missed; a board that was away for longer, or saw other tasks then, is told to read afresh.
 """
 
 from collections import defaultdict
@@ -29,46 +29,46 @@ from taskdashd.web.frames import text_frame
 from taskdashd.web.told import Step
 
 MISSED_MAX: Final = 5_000
-"""Revs; who has missed more reads afresh."""
+"""Revs; a board that has missed more reads afresh."""
 _GATHER_S: Final = 0.05
 _GATHER_MAX_S: Final = 0.15
 _TOLD_A_SECOND: Final = 2_000
-"""Messages; with more boards than this allows, each is told a little less often."""
+"""Messages; where boards are more than this allows, changes are gathered for longer."""
 _LOOK_EVERY_S: Final = 5.0
-"""Sections may have something to tell also where nothing was committed."""
+"""Sections are asked at least so often: they may have news without a commit."""
 _MESSAGE_BYTES_MAX: Final = 1 << 20
-"""Of changes; where there are more at once, boards read afresh what they show."""
+"""The most bytes of changes in a message; where there are more, boards read afresh instead."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class Place(NamedTuple):
-    """Where a board was when it last was there."""
+    """How far a board that comes back had been told, and with which sight."""
 
     rev: int
     sight: str
-    """What it saw, as `tag_of` names it."""
+    """The tag that `tag_of` gave of the board's sight then."""
 
 
 class Viewer(Protocol):
-    """An open board."""
+    """An open board, as `Boards` sees it: the websocket of a page."""
 
     @property
     def identity(self) -> Identity:
-        """Whose it is."""
+        """The identity that the board is signed in as."""
 
     def become(self, identity: Identity) -> None:
-        """Take it for somebody else's from now on."""
+        """Take over a changed identity of the same person."""
 
     def put(self, frame: bytes) -> None:
-        """Take a message. Must not wait: who cannot keep up is cut off."""
+        """Take a message. Must not wait: a board that cannot keep up is cut off."""
 
     def has_room(self) -> bool:
-        """Tell whether little waits to be read; once it does again, `Boards.resume` is called."""
+        """Tell whether little waits to be sent; the viewer calls `Boards.resume` when it drains."""
 
 
 class _Told(CatchUp[StoredStep]):
-    """How far a board has been told, and from the log what it has missed."""
+    """How far a board has been told; tells it from the log what it has missed."""
 
     __slots__ = ("_boards", "_since", "live", "viewer")
 
@@ -78,14 +78,14 @@ class _Told(CatchUp[StoredStep]):
         self._since = since
         self.viewer = viewer
         self.live = False
-        """Whether it is told of each change as it happens."""
+        """Whether the board is told of each commit; before that, it catches up from the log."""
 
     def take(self) -> bool:
-        """Tell of the page that is held in one message, if there is room for it."""
+        """Tell of the rows in `held` in one message, if there is room for it."""
         if not self.held:
             return True
         if self._boards.pruned_rev > self._since:
-            # What was forgotten meanwhile may be what this board would have to be told.
+            # Changes that this board has missed may have been forgotten while it caught up.
             self.close()
             self._boards.read_afresh(self.viewer)
             return False
@@ -104,17 +104,17 @@ class _Told(CatchUp[StoredStep]):
         self._boards.read_afresh(self.viewer)
 
     def go_on_later(self) -> None:
-        """Go on at once: no message waits for another."""
+        """Resume the board at once: unlike watches of one connection, it takes turns with none."""
         self._boards.resume(self.viewer)
 
     def catch_on(self, rev: int) -> None:
-        """Be told of each change after a rev from now on."""
+        """Become live: told of each change after a rev, as it is committed."""
         self.position = max(self.position, rev)
         self.live = True
 
 
 class Boards(Following):
-    """See the module."""
+    """All open boards, and the changes that are gathered to be told next."""
 
     def __init__(
         self,
@@ -132,11 +132,11 @@ class Boards(Following):
         self._news: list[Step] = []
         self._news_bytes = 0
         self._told_rev = told_rev
-        """Live viewers have been told up to here."""
+        """The rev up to which live boards have been told."""
         self._wake = trio.Event()
 
     async def run(self) -> None:
-        """Tell the boards, until cancelled."""
+        """Tell the boards of what was gathered, again and again until cancelled."""
         while True:
             with trio.move_on_after(_LOOK_EVERY_S):
                 await self._wake.wait()
@@ -150,11 +150,11 @@ class Boards(Following):
 
     @property
     def pruned_rev(self) -> int:
-        """The log up to here may have gaps."""
+        """The rev up to which the log may have gaps."""
         return self._feed.pruned_rev
 
     def join(self, viewer: Viewer, place: Place | None) -> None:
-        """Greet a board, and tell it what it has missed; then it is told of each change."""
+        """Greet a board, tell it what it has missed since `place`, and from then on each change."""
         self._greet(viewer, place)
         if place is None:
             self._begin(viewer, self._told_rev).catch_on(self._told_rev)
@@ -171,12 +171,12 @@ class Boards(Following):
             told.close()
 
     def resume(self, viewer: Viewer) -> None:
-        """Tell a board more of what it has missed, as far as it has room; then it is live."""
+        """Tell a board more of what it has missed, as far as it has room; told all, it is live."""
         told = self._viewers.get(viewer)
         if told is None or told.live or not told.go_on(self._told_rev, self._log.steps):
             return
         told.catch_on(self._told_rev)
-        # What has changed beside the tasks meanwhile.
+        # Send the sections whole: the log of tasks holds no news of them.
         beside = self._beside(viewer.identity)
         viewer.put(text_frame(_message(told.position, [], beside)))
 
@@ -187,14 +187,14 @@ class Boards(Following):
         viewer.put(text_frame(strictjson.dumps({"rev": told.position, "afresh": True})))
 
     def identity_changed(self, viewer: Viewer, identity: Identity) -> None:
-        """Take a board for what its person is now, and have it read afresh."""
+        """Give a board the changed identity of its person, and have it read afresh."""
         viewer.become(identity)
         if viewer in self._viewers:
             self._greet(viewer, None)
             self.read_afresh(viewer)
 
     def _begin(self, viewer: Viewer, since: int) -> _Told:
-        """Tell a board from a rev on; what it was told as before ends."""
+        """Tell a board from a rev on, in place of any catching up that is still under way."""
         self.leave(viewer)
         told = self._viewers[viewer] = _Told(self, viewer, since)
         return told
@@ -211,7 +211,7 @@ class Boards(Following):
         viewer.put(text_frame(strictjson.dumps(message)[:-1] + beside + b"}"))
 
     def _beside(self, identity: Identity) -> bytes:
-        """Give what is told beside tasks, as members of a JSON object that has some already."""
+        """Give the sections whole, as members for the end of a JSON object that is not empty."""
         return b"".join(section.whole(identity) for section in self._sections)
 
     def _can_resume(self, viewer: Viewer, place: Place) -> bool:
@@ -222,7 +222,7 @@ class Boards(Following):
     def committed(self, changes: Sequence[Change]) -> None:
         """Take in a commit's changes, in the order of their revs."""
         if not self._viewers:
-            # Nobody looks: nothing is kept for them.
+            # No board is open: gather nothing, as a board that joins begins at `_told_rev`.
             self._news, self._news_bytes = [], 0
             self._told_rev = changes[-1].task.rev
             return
@@ -233,7 +233,7 @@ class Boards(Following):
         self._wake.set()
 
     def kept(self, records: Sequence[Record]) -> None:
-        """Take in a commit's records: of those, a section may have something to tell."""
+        """Take in a commit's records: sections may have news of them to tell."""
         self._wake.set()
 
     def _tell(self) -> None:
@@ -257,7 +257,7 @@ class Boards(Following):
             for one in audience:
                 mine = [text for step, text in told if text and step.rev > one.position]
                 one.catch_on(self._told_rev)
-                # Fragments are made once: those who see the same see the very same ones.
+                # A step makes each fragment once, so boards with equal ids can share a frame.
                 key = (one.position, beside, *map(id, mine))
                 frame = frames.get(key)
                 if frame is None:
@@ -266,7 +266,7 @@ class Boards(Following):
 
 
 def tag_of(identity: Identity) -> str:
-    """Name what somebody sees, so that it can be told whether it is still the same."""
+    """Give a short tag of an identity's sight: another tag later means that it sees other tasks."""
     sight = identity.sight
     groups = ["all"] if sight is None else sorted(sight.groups)
     return f"{crc32(strictjson.dumps([identity.person, groups])):08x}"

@@ -1,4 +1,7 @@
-"""One websocket: wsproto does the protocol; requests come in, and what a board is told goes out."""
+"""The websocket of an open board: requests come in; replies and news of changes go out.
+
+wsproto does the protocol. What a request does and what a board is told is decided elsewhere.
+"""
 
 import socket
 from collections import deque
@@ -69,7 +72,7 @@ class Socket:
         self.identity = identity
         self._stream = stream
         self._raw = raw
-        """The socket beneath, where what is sent needs nothing done to it."""
+        """The socket beneath the stream, to be written directly; None where TLS encrypts."""
         self._runner = runner
         self._boards = boards
         self._message_bytes_max = message_bytes_max
@@ -88,7 +91,10 @@ class Socket:
         self._scope = trio.CancelScope()
 
     async def run(self, place: Place | None, early: bytes) -> None:
-        """Serve until either side ends it, or the peer is gone."""
+        """Serve until either side ends the websocket, or the peer is gone.
+
+        `early` is what came behind the handshake, in the same read.
+        """
         if self._ended:
             return
         try:
@@ -110,11 +116,11 @@ class Socket:
                 nursery.cancel_scope.cancel()
 
     def put(self, frame: bytes) -> None:
-        """Send a frame as soon as may be; who does not read is cut off at a bound."""
+        """Send a frame as soon as possible; a peer that does not read is cut off at a bound."""
         if self._ended:
             return
         if not self._waiting and not self._sending and self._raw is not None:
-            # Most often the kernel takes it at once, and no task need be woken for it.
+            # Offer the frame to the kernel: it mostly takes all, and no task need be woken.
             with suppress(OSError):
                 frame = frame[self._raw.send(frame, socket.MSG_DONTWAIT) :]
             if not frame:
@@ -131,12 +137,12 @@ class Socket:
         return self._waiting_bytes <= self._waiting_bytes_max // 4
 
     def become(self, identity: Identity) -> None:
-        """Take it for what its person is now."""
+        """Take over a changed identity of the same person, for its requests too."""
         self.identity = identity
         self.session.signed_in(identity)
 
     def end(self, code: CloseReason, why: str) -> None:
-        """Say goodbye and end it: nothing more is done for whoever is there."""
+        """Send a close frame and take no more requests; a peer that lingers is cut off."""
         if self._ended:
             return
         self._say(CloseConnection(code, why))
@@ -146,7 +152,7 @@ class Socket:
 
     def _say(self, event: Event) -> None:
         with suppress(LocalProtocolError):
-            # What may not be said any more need not be.
+            # wsproto refuses to send after a close frame; nobody waits for a frame by then.
             self.put(self._connection.send(event))
 
     async def _send_all(self) -> None:
@@ -189,7 +195,7 @@ class Socket:
                 return
 
     def _take(self) -> bool:
-        """Do what came; False at its end."""
+        """Do what the received frames ask; False once the peer has closed."""
         for event in self._connection.events():
             if isinstance(event, CloseConnection):
                 self._say(event.response())
