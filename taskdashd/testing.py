@@ -42,7 +42,7 @@ WALL_START = 1_800_000_000.0
 
 
 class StepExecutor:
-    """Does its jobs one at a time, when `step` is called."""
+    """An executor that does its jobs one at a time, when `step` is called."""
 
     def __init__(self) -> None:
         self.jobs: deque[tuple[Callable[[], Any], Callable[[Any], None]]] = deque()
@@ -68,14 +68,14 @@ class FaultyDatabase(Database):
         acts: Sequence[Act] = (),
         records: Sequence[Record] = (),
     ) -> None:
-        """Commit as the real one does, or raise `StorageError` where the disk is to be full."""
+        """Commit as the real database does, or raise `StorageError` while `full` is set."""
         if self.full:
             raise StorageError("the disk is full (by order of the test)")
         super().append(changes, acts, records)
 
 
 class Peer:
-    """A client: what it sends goes to its connection at once, what it is sent is kept."""
+    """A client: its bytes go to its connection at once; the daemon's are kept, decoded."""
 
     def __init__(self, world: "World", name: str) -> None:
         self.world = world
@@ -90,11 +90,11 @@ class Peer:
         self.open = True
         self.bytes_in = 0
         self.unread = b""
-        """In the socket, and not read by the daemon yet."""
+        """Bytes that wait in the socket: the daemon has not read them yet."""
         world.peers[self.connection] = self
 
     def send(self, request: str, body: dict[str, Any], seq: Any = None) -> None:
-        """Send a request; what it comes to is in `replies` once the world has had its turns."""
+        """Send a request; its reply is in `replies` after `World.drain`."""
         header = {"RequestID": request} | ({} if seq is None else {"Seq": seq})
         self.send_bytes(TASKDASH.request(header, strictjson.dumps(body)))
 
@@ -116,7 +116,7 @@ class Peer:
         return self.replies.pop()
 
     def take(self, data: bytes) -> None:
-        """Take in what the daemon sends."""
+        """Decode bytes that the daemon sends, and keep the messages by their kind."""
         self.decoder.feed(data)
         while (message := self.decoder.next()) is not None:
             assert isinstance(message, Message)
@@ -130,7 +130,7 @@ class Peer:
                 self.replies.append(body)
 
     def cut_off(self) -> None:
-        """Learn that the daemon has died."""
+        """Note that the daemon has died: nothing can be sent any more."""
         self.open = False
 
     def close(self) -> None:
@@ -142,7 +142,7 @@ class Peer:
 
 
 class World:
-    """The daemon and its peers."""
+    """A daemon with its peers; its clock and its executors go on only when told to."""
 
     def __init__(
         self,
@@ -160,7 +160,7 @@ class World:
         self.with_board = with_board
         self.fetch = fetch
         self.identities: dict[str, Identity] = {}
-        """Whom each token stands for."""
+        """The identity that each token stands for."""
         self.peers: dict[Connection, Peer] = {}
         self._touched: dict[Connection, None] = {}
         self._start()
@@ -215,11 +215,11 @@ class World:
         return Peer(self, name)
 
     def touched(self, connection: Connection) -> None:
-        """Note that something has happened to a connection."""
+        """Note that a connection may be able to go on or to send; `sweep` then lets it."""
         self._touched[connection] = None
 
     def sweep(self) -> None:
-        """Let every connection that something happened to go on, send, and start a commit."""
+        """Let every touched connection go on and send, then start a commit of their writes."""
         while self._touched:
             connection = next(iter(self._touched))
             del self._touched[connection]
@@ -235,7 +235,7 @@ class World:
         self.core.writer.flush()
 
     def drain(self, choose: Callable[[], bool] = lambda: True) -> None:
-        """Do everything that waits; `choose` says whether the writer's job goes first."""
+        """Do everything that waits; where both executors have jobs, `choose` prefers the writer."""
         self.sweep()
         while self.writing.jobs or self.reading.jobs:
             first, second = self.writing, self.reading
@@ -252,10 +252,10 @@ class World:
             self.supervisor.tick()
             self.drain()
 
-    # What the supervisor asks of the poller
+    # The poller's part, as the supervisor sees it (`Sockets`, `Inputs`)
 
     def unread(self, serial: int) -> Unread | None:
-        """Say what of a session's input was read and what waits; None if it is gone."""
+        """Give how much of a session's input was read and how much waits; None if it is gone."""
         for connection, peer in self.peers.items():
             if connection.session.owner.serial == serial:
                 return Unread(peer.bytes_in, len(peer.unread), connection.has_unread_frame)
@@ -268,11 +268,11 @@ class World:
                 connection.end_after_this(error)
 
     def check_deadlines(self) -> None:
-        """Let the connections go on: nothing here takes too long."""
+        """Let the connections go on: no deadlines of sockets run here."""
         self.sweep()
 
     def forget_replies(self) -> None:
-        """Drop the replies that are kept for whoever asks the same again."""
+        """Drop the replies that are kept for equal requests."""
         self.ready_replies.forget()
 
     def _has_unread(self, serial: int) -> bool:
