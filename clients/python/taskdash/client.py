@@ -1,6 +1,6 @@
-"""The client for synchronous code: calls block, and a thread of its own talks and beats.
+"""The client for synchronous code: calls block, and a thread of its own keeps tasks alive.
 
-Any number of threads may share a client. Everything that it does is decided in `session`.
+Any number of threads may share a client. `session` decides everything; this module only waits.
 """
 
 import atexit
@@ -16,7 +16,7 @@ from taskdash.held import Outcome
 from taskdash.link import Link
 from taskdash.pipeline import pipelined
 from taskdash.session import Session
-from taskdash.task import Task, current_task  # noqa: F401  # the latter for the examples
+from taskdash.task import Task, current_task  # noqa: F401  # current_task: for the examples
 from taskdash.waiting import Pending, too_late
 from taskdash.watch import Watch, Where, as_lists
 from taskdash_protocol.errors import TaskDashError
@@ -43,9 +43,9 @@ def connect(
     TASKDASH_TOKEN or TASKDASH_TOKEN_FILE. `client` is the name that the daemon's log and refusals
     show; by default the program's.
 
-    With `background=True` it does not wait for the daemon: what is said is sent once it is there.
-    A connection that is lost is sought again for `reconnect_for_s` seconds. The hooks have a
-    thread of their own: `on_lost(task_id, error)` is called when somebody else has taken a task.
+    With `background=True` the call does not wait: changes are sent once the daemon is there. After
+    a lost connection, another is tried for `reconnect_for_s` seconds. The hooks are called on a
+    thread of their own: `on_lost(task_id, error)` when somebody else has taken a task.
 
     Raises `ConnectionError`, `TimeoutError`, `AuthError`, or `ValueError` for a bad URL.
 
@@ -64,7 +64,7 @@ def connect(
 
 
 class Client(Face):
-    """A connection to the daemon, and to the next one when it breaks. Close it, or use `with`."""
+    """A connection to the daemon, made anew when it breaks. Close the client, or use `with`."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Client(Face):
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close it."""
+        """Close the client."""
         self.close()
 
     # Tasks
@@ -107,8 +107,8 @@ class Client(Face):
     ) -> Task:
         """Make a task that lives as long as a `with` block, or a decorated function.
 
-        It is registered at the beginning and kept alive; at the end it is `finish`, `failed` with
-        the exception as its `reason`, or `cancelled`. `fields` are those of `register`.
+        The task is registered at the beginning and kept alive; at the end its status is `finish`,
+        `failed` with the exception as its `reason`, or `cancelled`. `fields` are as in `register`.
 
         >>> with connect() as dash:
         ...     with dash.task("nightly-backup", user="wsg") as task:
@@ -139,10 +139,10 @@ class Client(Face):
     ) -> int:
         """Create the task, or replace all its fields; returns its epoch.
 
-        From now on it lives as long as this client does, over all its connections. `fields` are
-        the task's: `user`, `group_id`, `status`, `description` and so on, and any of your own. A
-        task that is `fenced` can be taken by nobody else while this client lives. Raises
-        `Conflict` where somebody else holds it so.
+        From now on the task lives as long as this client does, over all its connections. `fields`
+        are the task's: `user`, `group_id`, `status`, `description` and so on, and any of your own.
+        A task that is `fenced` can be taken by nobody else while this client lives. Raises
+        `Conflict` where somebody else has fenced the task.
         """
         body = registration(name, heartbeat_timeout, fenced, fields)
         return int(self._hold(id, body, timeout_s, replaces=True)["epoch"])
@@ -158,8 +158,8 @@ class Client(Face):
     ) -> int:
         """Change some of the task's fields; returns its epoch.
 
-        With `own=False` the task stays with the service that runs it, and `epoch` may say which
-        one is meant. Raises `NotFound`, and `Conflict` where somebody else holds it.
+        With `own=False` the task stays with the service that runs it; with `epoch`, the task must
+        still be in that epoch. Raises `NotFound`, and `Conflict` where somebody else holds it.
         """
         if own and epoch is None:
             return int(self._hold(id, fields, timeout_s)["epoch"])
@@ -203,10 +203,10 @@ class Client(Face):
         since: int | None = None,
         timeout_s: float | None = None,
     ) -> Watch:
-        """Begin to watch: iterate over what this returns to get `Event` after `Event`.
+        """Begin to watch: iterate over the returned `Watch` to get `Event` after `Event`.
 
-        It goes on over lost connections, without a gap or a double. `since` resumes after a rev;
-        raises `Conflict` where the daemon cannot.
+        The watch goes on over lost connections, without a gap or a double. `since` resumes after a
+        rev; raises `Conflict` where the daemon cannot.
 
         >>> with connect() as dash, dash.watch({"id": "watched"}) as events:
         ...     with dash.task("watched"):
@@ -239,7 +239,7 @@ class Client(Face):
     def ask(self, operation: str, **fields: Any) -> dict[str, Any]:
         """Do an operation by its name, as in PROTOCOL.md: `ask("Claim", id="t", user="1001")`.
 
-        Raises `BadRequest` for what no daemon would take, and what `call` raises.
+        Raises `BadRequest` for fields that no daemon would take, and all that `call` raises.
         """
         return self.call(named(operation, fields))
 
@@ -252,8 +252,8 @@ class Client(Face):
     ) -> Iterator[dict[str, Any] | TaskDashError]:
         """Send many requests without waiting for each; give the outcomes in their order.
 
-        At most `depth` wait for their reply. A refusal is given, not raised. The tasks that they
-        write are not kept alive. What `requests` raises is raised after the outcomes before it.
+        At most `depth` requests wait for a reply. A refusal is given, not raised. Tasks written
+        this way are not kept alive. An exception of `requests` is raised after the outcomes before.
 
         >>> from taskdash_protocol.requests import Find, Register
         >>> with connect() as dash:
@@ -269,9 +269,9 @@ class Client(Face):
     # The end
 
     def drain(self, timeout_s: float | None = None) -> bool:
-        """Wait until nothing is left to be said; False if the time is up before.
+        """Wait until the daemon has all that was said; False if the time is up before.
 
-        What was refused, or is of a task that somebody else has taken, was logged.
+        Changes that were refused, or came after somebody else had taken the task, were logged.
         """
         drained = Pending()
         in_vain = self._drained(drained.set)
@@ -283,17 +283,17 @@ class Client(Face):
         return isinstance(outcome, dict) and bool(outcome["all_said"])
 
     def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
-        """Say what waits to be said, and disconnect. Live tasks keep their deadline."""
+        """Send the changes that still wait, and disconnect. Live tasks keep their deadline."""
         if not self.closed and self._link.here and self.connected and not self._link.is_held_here:
-            # Without a connection it is not worth the wait; with one it takes a moment.
+            # Drain only while connected, which takes a moment; else it would wait out its timeout.
             self.drain(timeout_s)
         self._end(timeout_s)
 
     def begin(self, id: str, fields: dict[str, Any]) -> None:
         """Register a task for a block that is entered only if this returns.
 
-        Where it is given up (too late, Ctrl-C), the task is taken back, or `cancelled` where it
-        may have begun.
+        If the wait ends without a reply (timeout, Ctrl-C), the Register is withdrawn; where the
+        daemon may have it already, the task is `cancelled`.
         """
         fields = dict(fields)
         timeout_s = self._timeout(fields.pop("timeout_s", None))

@@ -1,4 +1,4 @@
-"""A task that lives as long as a block or a function: begun, kept alive, and ended as it ends."""
+"""A task that lives as long as a block or a function, and ends with a status that tells how."""
 
 import functools
 import inspect
@@ -24,7 +24,7 @@ _current: ContextVar["TaskHandle"] = ContextVar("taskdash_task")
 
 
 class Hold(Protocol):
-    """How a handle reaches its client: `Client.hold`, also of the asynchronous one."""
+    """The way from a handle to its client: `Client.hold`, of either kind of client."""
 
     def __call__(
         self, id: str, fields: dict[str, Any], done: Done | None, *, replaces: bool = False
@@ -33,7 +33,7 @@ class Hold(Protocol):
 
 
 class Keeper(Protocol):
-    """What a block needs of the client that keeps its task alive: `Client`, seen from here."""
+    """The part of `Client` that a block needs: tasks do not import the client."""
 
     @property
     def forked(self) -> bool:
@@ -54,7 +54,7 @@ class Keeper(Protocol):
 
 
 class TaskHandle:
-    """What the code within the block may say of its task. Nothing here waits for the daemon."""
+    """A task in the hands of the code within its block. No method waits for the daemon."""
 
     def __init__(self, hold: Hold, id: str, fields: dict[str, Any]) -> None:
         self.id = id
@@ -64,25 +64,25 @@ class TaskHandle:
         self._tokens: list[Token[TaskHandle]] = []
 
     def update(self, **fields: Any) -> None:
-        """Change some of the task's fields. Of several that wait, only the newest state is sent.
+        """Change some of the task's fields. Of changes that wait, only the newest state is sent.
 
-        Raises `BadRequest` for what no daemon would take.
+        Raises `BadRequest` for fields that no daemon would take.
         """
         if "status" in fields:
             self._has_ended = fields["status"] in ENDED
         self._hold(self.id, fields, None)
 
     def progress(self, done: float, total: float, description: str | None = None) -> None:
-        """Say how far it is, as the task's field `progress`: `3/7`."""
+        """Set the task's field `progress`, as in `3/7`."""
         fields = {"progress": f"{done:.15g}/{total:.15g}"}
         self.update(**fields, **({} if description is None else {"description": description}))
 
     def _enter(self) -> None:
-        """Let `current_task` give this one."""
+        """Let `current_task` give this handle."""
         self._tokens.append(_current.set(self))
 
     def _leave(self) -> None:
-        # Frameworks may run the end of a generator in another context than its beginning.
+        # Ignore ValueError: frameworks may end a generator in another context than it began in.
         with suppress(ValueError):
             _current.reset(self._tokens.pop())
 
@@ -116,10 +116,10 @@ class Task(TaskHandle):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """End it. What the daemon cannot be told now is logged, and told while the client lives."""
+        """End the task. An end that is not told now is logged, and told while the client lives."""
         self._leave()
         if self._client.forked:
-            # A child that leaves its parent's block does not end the parent's task.
+            # A forked child that leaves its parent's block must not end the parent's task.
             return
         word = self._last_word(error)
         try:
@@ -131,7 +131,7 @@ class Task(TaskHandle):
                 self._client.say(self.id, **word or {})
 
     def __call__(self, function: F) -> F:
-        """Make every call of a function this task; `current_task()` gives it within.
+        """Make every call of a function this task; inside, `current_task()` gives the handle.
 
         A coroutine function does not wait for the daemon: its event loop must not stand still.
         """
@@ -192,11 +192,11 @@ def _is_cancellation(error: BaseException) -> bool:
         return all(map(_is_cancellation, error.exceptions))
     if isinstance(error, KeyboardInterrupt | GeneratorExit):
         return True
-    # By name: to import an event loop for it would cost more than the whole client.
+    # Compare names: importing an event loop for its class would cost more than the whole client.
     kind = type(error)
     return (kind.__module__.partition(".")[0], kind.__name__) in _CANCELLATIONS
 
 
 def now() -> str:
-    """Give this moment as the client's own words for a task: RFC 3339, UTC, seconds."""
+    """Give the current time for `start_time` or `stop_time`: RFC 3339, UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -11,8 +11,8 @@ and in a test:
         with taskdash.connect(taskdash_daemon.url) as dash:
             assert dash.find("my-task")["status"] == "finish"
 
-It needs the daemon: `pip install "taskdash[daemon]"`. Without pytest, use `running_daemon`.
-`World` is a daemon without a process: it goes on when it is told to, and so does its clock.
+The fixture needs the daemon: `pip install "taskdash[daemon]"`. Without pytest, use
+`running_daemon`. `World` is a daemon without a process: a test moves it and its clock by steps.
 """
 
 import json
@@ -29,12 +29,12 @@ from typing import Any, Final
 
 try:
     import pytest
-except ImportError:  # only the fixture needs it
+except ImportError:  # only the fixture needs pytest
     pytest = None  # type: ignore[assignment]
 
 
 def __getattr__(name: str) -> Any:
-    """Give `World` and its `Peer`: the daemon's own code, fetched for whoever asks for them."""
+    """Give `World` and its `Peer`, and import the daemon's code, with its packages, only then."""
     if name not in ("World", "Peer"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from taskdashd import testing
@@ -52,7 +52,7 @@ _LINE_CHARACTERS_MAX: Final = 300
 class RunningDaemon:
     """A daemon's process. `url` is for `taskdash.connect` and TASKDASH_URL.
 
-    `log` is what it has logged since its start: a dict a line, with the fact as `event`; a line
+    `log` holds the lines logged since its start: a dict each, with the fact as `event`; a line
     that is no JSON is the `text` of an empty event.
     """
 
@@ -78,30 +78,30 @@ class RunningDaemon:
 
     @property
     def url(self) -> str:
-        """Where it listens, for `taskdash.connect`."""
+        """The URL at which the daemon listens, for `taskdash.connect`."""
         return f"taskdash://{self.address}"
 
     @property
     def port(self) -> int:
-        """Give the port at which it listens."""
+        """The TCP port at which the daemon listens."""
         return int(self.address.rpartition(":")[2])
 
     @property
     def pid(self) -> int:
-        """Give the number of its process."""
+        """The number of the daemon's process."""
         return self._process.pid
 
     @property
     def exit_code(self) -> int | None:
-        """With what it has ended; None while it runs."""
+        """The exit code, negative for a signal that has ended it; None while the daemon runs."""
         return self._process.poll()
 
     def wait_for(
         self, event: str, timeout_s: float = WAIT_TIMEOUT_S, count: int = 1
     ) -> dict[str, Any]:
-        """Wait for a line of the log, or for so many of the same event, and give the last.
+        """Wait until an event was logged, or `count` times, and give that line of the log.
 
-        Raises `TimeoutError`, at once where the daemon ends without it.
+        Raises `TimeoutError`, at once where the daemon ends before.
         """
 
         def found() -> dict[str, Any] | None:
@@ -118,25 +118,25 @@ class RunningDaemon:
         return line
 
     def signal(self, number: int) -> None:
-        """Send it a signal, if it still runs."""
+        """Send the daemon a signal, if it still runs."""
         self._process.send_signal(number)
 
     def kill(self) -> int:
-        """End it as a pulled plug would; gives its exit code."""
+        """End the daemon by SIGKILL, without a warning; gives its exit code."""
         self.signal(SIGKILL)
         return self.wait()
 
     def stop(self) -> int:
-        """End it in order; gives its exit code."""
+        """End the daemon in order, by SIGTERM; gives its exit code."""
         self.signal(SIGTERM)
         # A process that was stopped by SIGSTOP ends by a SIGTERM only once it goes on.
         self.signal(SIGCONT)
         return self.wait()
 
     def wait(self, timeout_s: float = STOP_TIMEOUT_S) -> int:
-        """Wait until it has ended by itself, or by a signal; gives its exit code.
+        """Wait until the daemon has ended, by itself or by a signal; gives its exit code.
 
-        Raises `TimeoutError` where it has not, and kills it.
+        Raises `TimeoutError` where it has not ended in time, and kills it.
         """
         try:
             return self._process.wait(timeout_s)
@@ -151,7 +151,7 @@ class RunningDaemon:
             self._process.stderr.close()
 
     def restart(self) -> None:
-        """Start it again after `kill` or `stop`, at the same address and with the same data."""
+        """Start the daemon again after `kill` or `stop`, at the same address, on the same data."""
         self._settings["listen"] = self.address
         self._start()
 
@@ -197,7 +197,7 @@ class RunningDaemon:
             self._logged.notify_all()
 
     def _last_lines(self) -> str:
-        # Not the whole log: what failed would be out of sight in the report of a test.
+        # Show no more: a whole log would push the failure out of sight in a test's report.
         last = self.log[-_LINES_SHOWN_MAX:]
         lines = [line.get("text") or json.dumps(line, ensure_ascii=False) for line in last]
         return ":\n" + "\n".join(line.rstrip()[:_LINE_CHARACTERS_MAX] for line in lines)
@@ -222,7 +222,7 @@ def running_daemon(
 
     `settings` are the daemon's, such as `heartbeat_timeout=1` or `passwords=True`; `env` is added
     to its environment, and `command` stands in the place of `python -m taskdashd`. Raises
-    `RuntimeError` with what it said, where it does not start.
+    `RuntimeError` with the end of the log, where the daemon does not start.
     """
     with tempfile.TemporaryDirectory(prefix="taskdash-") as directory:
         daemon = RunningDaemon(data or Path(directory), settings, port, env=env, command=command)
