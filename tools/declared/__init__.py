@@ -1,8 +1,8 @@
-"""What `tools/declare` makes, a module for each kind of it.
+"""The files and parts of files that `tools/declare` makes, a module for each kind.
 
-Each module has a function `files(root)`, which gives the whole text that should stand at each path
-that it makes, and is found by being here. Two modules may make parts of one file: each keeps what
-the other has written.
+A module in here has a function `files(root)`, which gives the whole text that should stand at each
+path that it makes; it is found by its place. Two modules may make parts of one file: each keeps the
+other's part.
 """
 
 import pkgutil
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def stale(root: Path) -> list[Path]:
-    """Name the files that are not what they would be made to be now."""
+    """Name the files whose text is not what would be made now."""
     return sorted({path for name in _modules() for path in _differing(name, root)})
 
 
@@ -30,7 +30,7 @@ def _modules() -> list[str]:
 
 
 def _differing(name: str, root: Path) -> dict[Path, str]:
-    """Give what a module makes otherwise than it stands there; paths are below the root."""
+    """Give the files of a module that differ on disk, or are missing; paths are below the root."""
     made: dict[Path, str] = import_module(f"{__name__}.{name}").files(root)
     return {
         (root / path).relative_to(root): text

@@ -1,4 +1,4 @@
-"""The way of a task: the drawing in docs/people.md and the page's table, made from the daemon's."""
+"""The way of a task among people: the drawing in docs/people.md, and the table for the page."""
 
 import json
 from itertools import groupby
@@ -17,7 +17,7 @@ LANES: Final = {
     IN_REVIEW: "to check",
     FINISHED: "done",
 }
-"""The states from left to right, and what they mean."""
+"""The states from left to right, and their meanings."""
 WIDTH: Final = 12
 HAD: Final = {None: "", True: ", where somebody has it", False: ", where nobody has it"}
 
@@ -37,7 +37,7 @@ def files(root: Path) -> dict[Path, str]:
 
 def drawing() -> str:
     """Draw a lane for each state, and in a line for each act the arrows between them."""
-    # A Chinese sign is as wide as two letters.
+    # Pad by columns, not characters: a terminal shows a Chinese character two columns wide.
     states = (f"{state:{WIDTH - (0 if state.isascii() else len(state))}}" for state in LANES)
     lines = [" " * WIDTH + "".join(states)]
     lines.append(" " * WIDTH + "".join(f"{meaning:{WIDTH}}" for meaning in LANES.values()))
@@ -50,7 +50,7 @@ def drawing() -> str:
 
 
 def _line(step: Step) -> tuple[str, str, bool | None, int, str]:
-    """Say what steps have in common that share a line: who takes them, and the arrowhead."""
+    """Give a step's key: steps of equal keys share a line, with one arrowhead."""
     way = _lane(step.to) - _lane(step.at)
     to = step.to if way else ""
     return step.act, step.who, step.had, (way > 0) - (way < 0), to
@@ -76,7 +76,7 @@ def _lane(state: str) -> int:
 
 
 def module() -> str:
-    """Write the table for the page."""
+    """Write the page's JavaScript module with the table."""
     rows = (
         {name: word for name, word in one._asdict().items() if word is not None} for one in STEPS
     )

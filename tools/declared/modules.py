@@ -1,4 +1,4 @@
-"""Every module in docs/architecture.md, with the first line of its docstring: none is forgotten."""
+"""The list of all modules in docs/architecture.md, each with the first line of its docstring."""
 
 import ast
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def _modules(package: Path) -> Iterator[tuple[str, str]]:
             continue
         name = str(path.relative_to(package)).removesuffix("__init__.py")
         about = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
-        # The package itself is the table.
+        # Skip the package itself, the root `__init__.py`: the table is named after it.
         if name:
             yield name, about.replace("|", "\\|")
 

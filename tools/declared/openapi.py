@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 description of `/api/v1`, which the daemon serves as it stands in its file."""
+"""The OpenAPI 3.1 description of `/api/v1`: a file that the daemon serves as it is."""
 
 import json
 from dataclasses import Field
@@ -26,7 +26,7 @@ assert set(STATUSES.values()) <= {200, *_MEANINGS}
 
 
 def files(_root: Path) -> dict[Path, str]:
-    """Give the description."""
+    """Give the file with the description."""
     text = json.dumps(describe(), indent=1, ensure_ascii=False)
     return {Path("taskdashd/web/openapi.json"): f"{text}\n"}
 
@@ -112,7 +112,7 @@ def _schema(request: type[Request]) -> dict[str, Any]:
 
 
 def _nullable(one: Field[Any]) -> dict[str, Any]:
-    """Describe a field; null means the same as leaving out, where that may be."""
+    """Give the schema of a field; an optional field may be null, which means left out."""
     schema = reader_of(one).schema
     if is_required(one):
         return schema

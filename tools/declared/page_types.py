@@ -1,4 +1,4 @@
-"""The types of the requests that the board's page may ask; browsers are not sent them."""
+"""The TypeScript types of the requests that the board's page may ask; no browser is sent them."""
 
 from dataclasses import Field
 from inspect import getdoc
@@ -17,11 +17,11 @@ _KINDS: Final = {
     "object": "Record<string, string | string[]>",
 }
 _ENUM_MAX: Final = 8
-"""A longer list of words would say less than that it is a string."""
+"""The most words in a type; an enum of more is given as `string`, which is easier to read."""
 
 
 def files(_root: Path) -> dict[Path, str]:
-    """Give the declarations of TypeScript, which the page's JSDoc names."""
+    """Give the file of TypeScript's declarations, which the page's JSDoc names."""
     asked = [request for request in REQUESTS.values() if request.over_http]
     parts = ["// Made by tools/declare from the requests' declarations.\n"]
     parts += [_interface(request) for request in asked]
@@ -54,7 +54,7 @@ def _member(one: Field[Any]) -> str:
 
 
 def _task(one: Field[Any], known: set[str]) -> str:
-    """Say which members a task has beside those that are known, and that more may be."""
+    """Declare the members of a task that are not in `known`, and that there may be others."""
     schema, lines = reader_of(one).schema, ""
     for name, said in schema["properties"].items():
         if name not in known:

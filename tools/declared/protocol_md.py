@@ -1,6 +1,6 @@
 """The tables of fields in PROTOCOL.md, each between two marks in the section of its request.
 
-A request that has no section gets one at the end of the operations; its prose is then anybody's.
+A request without a section gets one at the end of the operations; its prose is edited by hand.
 """
 
 import re
@@ -16,11 +16,11 @@ PROTOCOL_MD: Final = Path("protocol/PROTOCOL.md")
 _END: Final = "<!-- end -->"
 _AFTER_OPERATIONS: Final = "\n## 8. "
 _EXACT_MAX: Final = 2**53
-"""Beyond this a bound is that of the number's type, and nothing to tell."""
+"""From here on, a bound is only that of the number's type, and is left out."""
 
 
 def files(root: Path) -> dict[Path, str]:
-    """Give the document with its tables as they are declared."""
+    """Give PROTOCOL.md with its tables made from the declarations."""
     document = (root / PROTOCOL_MD).read_text()
     for request in REQUESTS.values():
         document = _with_table(document, request)
@@ -28,7 +28,7 @@ def files(root: Path) -> dict[Path, str]:
 
 
 def section_of(document: str, name: str) -> tuple[int, int] | None:
-    """Tell where the section of a request begins, after its heading, and ends."""
+    """Give the start of a request's section, after its heading, and its end; None if missing."""
     heading = f"\n### {name}\n"
     at = document.find(heading)
     if at < 0:
@@ -52,7 +52,7 @@ def _with_table(document: str, request: type[Request]) -> str:
         before, _, rest = section.partition(mark)
         _, _, after = rest.partition(_END)
     else:
-        # After the first paragraph, which says what the request does.
+        # Put the table after the first paragraph, which says what the request does.
         before, _, after = section.strip("\n").partition("\n\n")
         before, after = f"\n{before}\n\n", f"\n\n{after}\n\n" if after else "\n\n"
     return f"{document[:begin]}{before}{table}{after}{document[end:]}"
@@ -89,7 +89,7 @@ def _kind(schema: dict[str, Any]) -> str:
 
 
 def _meaning(one: Field[Any]) -> str:
-    """Say what a field means, and its bounds unless that has named them."""
+    """Give a field's meaning, and those of its bounds that the meaning does not name."""
     schema, about = reader_of(one).schema, _clause(reader_of(one).about)
     bounds = []
     if "maxLength" in schema and "enum" not in schema:
@@ -111,7 +111,7 @@ def _number(bound: float) -> str:
 
 
 def _clause(sentence: str) -> str:
-    """Make what a declaration says fit for a cell: no capital before, no full stop after."""
+    """Make a declaration's sentence fit for a cell: no capital first, no full stop last."""
     first = sentence.split()[0]
     small = sentence if first.isupper() and len(first) > 1 else sentence[0].lower() + sentence[1:]
     return small.removesuffix(".")

@@ -1,6 +1,6 @@
 """The frames of the requests' vectors, and a beginning of the vectors that are missing.
 
-A vector that is begun here is marked `todo`; somebody has to look at it and take the mark away.
+A vector that is begun here is marked `todo`, until its author has completed it by hand.
 """
 
 import json
@@ -18,7 +18,7 @@ _TODO: Final = "say in `meaning` what this shows, make `body` show it, and take 
 
 
 def files(root: Path) -> dict[Path, str]:
-    """Give the vectors: none missing, and each text that is a body in the frame that carries it."""
+    """Give the vectors, missing ones begun, each body also in the frame that carries it."""
     whole = json.loads((root / VECTORS).read_text())
     vectors: list[dict[str, Any]] = whole["vectors"]
     for request in REQUESTS.values():
@@ -67,7 +67,7 @@ def _accepted(request: type[Request]) -> dict[str, Any]:
 
 
 def _refused(request: type[Request], accepted: dict[str, Any]) -> tuple[Any, str]:
-    """Give a body whose first field is of no type that it may have, and that field's name."""
+    """Give a body whose first field has a wrong type, and the name of that field."""
     declared = declared_fields(request)
     if not declared:
         return [], "object"
