@@ -179,7 +179,7 @@ def test_each_command_is_documented() -> None:
 
 
 def test_a_document_that_the_code_names_is_there() -> None:
-    """It is named by its path in the checkout or its name alone; sections of PROTOCOL.md too."""
+    """A document is named by its path in the checkout or its name; PROTOCOL.md has sections too."""
     names = {
         path.name for folder in (".", "docs", "protocol") for path in (ROOT / folder).glob("*.md")
     }

@@ -1,6 +1,9 @@
 """How the house is built, held by reading the source: who assigns, and what constructors do."""
 
 import ast
+import io
+import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +49,15 @@ ACTS = {
     "mkdir", "unlink", "execute_sql", "fetchall", "connect", "register", "start", "submit",
     "fill", "give_up", "changed", "load", "query", "tally", "load_cert_chain",
 }  # fmt: skip
+
+
+PRONOUNS = re.compile(r"(It|Its|They|Them|Their|Theirs|That|Those|These|Else|Neither|He|She)\b")
+TREE = [
+    path
+    for room in ("taskdashd", "protocol", "clients", "tools", "tests")
+    for path in sorted((ROOT / room).rglob("*.py"))
+    if "migrations" not in path.parts
+]
 
 
 def functions(path: Path) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
@@ -107,3 +119,22 @@ def test_values_are_still_assigned() -> None:
         if not (isinstance(one.value, ast.Name) and one.value.id in ("self", "cls"))
     }
     assert not VALUES.keys() - found
+
+
+@pytest.mark.parametrize("path", TREE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_comment_begins_with_a_pronoun(path: Path) -> None:
+    """A reader must not have to guess which noun a comment or a docstring is about."""
+    source = path.read_text()
+    begun: list[tuple[int, str]] = []
+    line_before = 0
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            # The lines of one comment are read together.
+            if token.start[0] != line_before + 1:
+                begun.append((token.start[0], token.string.lstrip("# ")))
+            line_before = token.start[0]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            begun.append((node.lineno, str(node.value.value).strip()))
+    riddles = [(line, words[:80]) for line, words in begun if PRONOUNS.match(words)]
+    assert not riddles, f"{path.relative_to(ROOT)}: name the thing: {riddles}"

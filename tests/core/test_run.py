@@ -57,7 +57,7 @@ def test_an_unexpected_fault_is_1001_by_every_door(
     part: str,
     method: str,
 ) -> None:
-    """So it is whether the operation writes, reads or waits; the connection lives on."""
+    """Whether the operation writes, reads or waits; the connection lives on."""
     peer = world.connect()
     peer.ask("Register", id="a", name="n", status="running")
 

@@ -24,7 +24,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     def run(
         data: Path | None = None, *, command: Sequence[str] = COMMAND, **settings: Any
     ) -> WiredDaemon:
-        # What floods it here is to reach it.
+        # The floods of these tests must reach the daemon.
         settings = {"request_rate": "off", **settings}
         daemon = WiredDaemon(data or tmp_path / "data", settings, command=command)
         started.append(daemon)

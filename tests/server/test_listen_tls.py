@@ -217,7 +217,7 @@ def refuses(daemon: RunningDaemon, office: Office, certificate: trustme.LeafCert
 
 @pytest.mark.fault(36)
 def test_another_authority_is_not_believed(daemon: RunningDaemon, tmp_path: Path) -> None:
-    """Neither does the client believe the daemon, nor the daemon the client."""
+    """The client does not believe the daemon, nor the daemon the client."""
     other = Office(tmp_path)
     with pytest.raises(taskdash.TaskDashError):
         taskdash.connect(url(daemon, other) + "&timeout=1")
