@@ -286,6 +286,11 @@ def test_ten_thousand_tasks_leave_room_for_calls() -> None:
     assert outcomes == []
 
 
+def least(took: Callable[[int], float], tasks: int) -> float:
+    """Measure a few times and take the least: other processes, and the collector, only add."""
+    return min(took(tasks) for _ in range(3))
+
+
 def test_the_cost_of_a_reply_does_not_grow_with_the_tasks_held() -> None:
     """Ten times the tasks take about ten times as long to be taken up, not a hundred times."""
 
@@ -294,12 +299,12 @@ def test_the_cost_of_a_reply_does_not_grow_with_the_tasks_held() -> None:
         for number in range(tasks):
             begun(session, f"t{number}")
         wire = Wire(session)
-        before = time.perf_counter()
+        before = time.thread_time()
         for number in range(tasks):
             wire.reply(number + 2, epoch=1)
-        return time.perf_counter() - before
+        return time.thread_time() - before
 
-    assert took(3000) < 40 * took(300)
+    assert least(took, 3000) < 40 * least(took, 300)
 
 
 def test_a_watch_that_a_busy_daemon_refuses_to_resume_is_asked_for_again() -> None:
@@ -907,12 +912,12 @@ def test_the_cost_of_a_reply_does_not_grow_with_what_is_unsaid(errid: int) -> No
             begun(session, f"t{number}")
         if not errid:
             session.drain(lambda _done: None)
-        before = time.perf_counter()
+        before = time.thread_time()
         for number in range(tasks):
             wire.reply(number + 2, errid, epoch=1)
-        return time.perf_counter() - before
+        return time.thread_time() - before
 
-    assert took(800) < 30 * took(80)
+    assert least(took, 800) < 30 * least(took, 80)
 
 
 def test_words_that_were_joined_do_not_fall_with_a_bad_one(

@@ -97,8 +97,9 @@ def test_overload_is_shed(start: Start) -> None:
     )
     assert len(accepted) + shed == offered
     assert shed > 1_000
-    # Twice the bound, as requests read by then are still done; 1 s more, as the load takes a core.
-    assert p99 < 2 * _QUEUE_S + 1.0
+    # Twice the bound, as requests read by then are still done; and what the load on this machine
+    # adds, which the bystander's Finds have measured: 1 s where the load alone takes a core.
+    assert p99 < 2 * _QUEUE_S + max(1.0, 4 * others_p99)
     assert peak - before < 96 << 10
     daemon.no_traceback()
 
