@@ -48,6 +48,10 @@ class _Drive(Generic[T]):
     A start may call back before it returns. `go_on` then only leaves the outcome for the loop that
     is running already; if it resumed the generator from within, a hundred answers that are ready at
     once would nest a hundred calls deep.
+
+    A refusal is left without a traceback. Its traceback would hold every frame that it has passed
+    and their callers, and so the connection; those frames hold the refusal in their variables, and
+    the cycle would keep them all until the garbage collector looks for cycles, which is seldom.
     """
 
     __slots__ = ("_done", "_has_outcome", "_name", "_outcome", "_runs", "_steps")
@@ -68,8 +72,8 @@ class _Drive(Generic[T]):
         self._runs = True
         try:
             while self._has_outcome:
-                self._has_outcome = False
-                start = self._resume(self._outcome)
+                outcome, self._outcome, self._has_outcome = self._outcome, None, False
+                start = self._resume(outcome)
                 if start is None:
                     return
                 self._begin(start)
@@ -86,10 +90,13 @@ class _Drive(Generic[T]):
         except StopIteration as stopped:
             end = stopped.value
         except ServerError as refusal:
-            end = refusal
+            end = refusal.with_traceback(None)
         except Exception:
             log.exception("unexpected fault in an operation", operation=self._name)
             end = unexpected_fault()
+        finally:
+            if isinstance(outcome, ServerError):
+                outcome.with_traceback(None)
         self._done(end)
         return None
 

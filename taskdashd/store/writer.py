@@ -158,7 +158,9 @@ class Writer:
             changes: Sequence[Change] = transaction.changes
             records: Sequence[Record] = transaction.records
         except ServerError as refusal:
-            result, changes, records = refusal, (), ()
+            # Without its traceback: that holds this frame, which holds the refusal, and the cycle
+            # would keep whoever asked until the garbage collector looks for cycles.
+            result, changes, records = refusal.with_traceback(None), (), ()
         view = self._view
         if not changes and not records and not view.pending and not view.records.pending:
             done(result)

@@ -4,6 +4,8 @@ import gc
 import weakref
 from pathlib import Path
 
+import pytest
+
 from taskdashd.testing import World
 
 
@@ -27,6 +29,35 @@ def test_a_connection_leaves_nothing_behind(tmp_path: Path) -> None:
             del peer
         world.advance(1)
         assert [ref() for ref in gone] == [None] * 6
+    finally:
+        gc.enable()
+        world.close()
+
+
+@pytest.mark.parametrize(
+    ("request_id", "body"),
+    [
+        pytest.param("Handover", {"of": "1", "to": ["1"]}, id="at once"),
+        pytest.param("Audit", {"task": "nothing"}, id="after it has waited"),
+        pytest.param("RegisterService", {"url": "http://s", "name": "s"}, id="by the disk"),
+        pytest.param("Update", {"id": "nothing", "name": "n"}, id="when it writes"),
+    ],
+)
+def test_a_refusal_leaves_nothing_behind(
+    tmp_path: Path, request_id: str, body: dict[str, object]
+) -> None:
+    """A refusal that was raised must not keep the connection that it was told to."""
+    world = World(tmp_path)
+    gc.collect()
+    gc.disable()
+    try:
+        world.database.full = request_id == "RegisterService"
+        peer = world.connect()
+        assert peer.ask(request_id, **body)["errid"] != 0
+        gone = weakref.ref(peer.connection)
+        peer.close()
+        del peer
+        assert gone() is None
     finally:
         gc.enable()
         world.close()

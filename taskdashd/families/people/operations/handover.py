@@ -94,7 +94,7 @@ class _Handover:
             except ServerError as refusal:
                 why = {"why": refusal.detail, "cause": refusal.cause, "values": refusal.values}
                 left.append({"id": task_id, **why})
-                refusals.append(refusal)
+                refusals.append(refusal.with_traceback(None))
         if refusals and not moved:
             first = refusals[0]
             fault = type(first)(f"nothing could be moved: {first.detail}")
