@@ -16,10 +16,9 @@ class Directory(Following):
 
     def __init__(self, records: Records) -> None:
         self._records = records
-        self._known: dict[str, tuple[frozenset[str], bytes]] = {}
-        """By employee number: the person's groups, and the JSON that boards get."""
+        self._known = _shown(records)
         self._of_groups: dict[frozenset[str] | None, bytes] = {}
-        self._has_changed = True
+        self._has_changed = False
         """Whether an account was written since the accounts were last looked at."""
         self._is_news = False
         """Whether anybody's JSON has changed since boards were last told."""
@@ -55,11 +54,14 @@ class Directory(Following):
         if not self._has_changed:
             return
         self._has_changed = False
-        everybody = map(Person.from_record, self._records.all(PERSON))
-        known = {
-            one.id: (frozenset(one.groups), strictjson.dumps(one.about())) for one in everybody
-        }
+        known = _shown(self._records)
         if known != self._known:
             self._known = known
             self._of_groups.clear()
             self._is_news = True
+
+
+def _shown(records: Records) -> dict[str, tuple[frozenset[str], bytes]]:
+    """Give by employee number the person's groups, and the JSON that boards get."""
+    everybody = map(Person.from_record, records.all(PERSON))
+    return {one.id: (frozenset(one.groups), strictjson.dumps(one.about())) for one in everybody}

@@ -19,8 +19,8 @@ class ServiceSection(Following):
 
     def __init__(self, records: Records) -> None:
         self._records = records
-        self._changed: set[str] = {one["url"] for one in records.all(SERVICE)}
-        self._groups: dict[str, str] = {}
+        self._changed: set[str] = set()
+        self._groups: dict[str, str] = {one["url"]: one["group_id"] for one in records.all(SERVICE)}
         """By URL: the group in which boards were last told of the service."""
 
     def kept(self, records: Sequence[Record]) -> None:

@@ -1,0 +1,82 @@
+"""What boards are told, without sockets: a board in a world that is driven step by step."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import trio
+import trio.testing
+
+from taskdashd.domain.access import ANYONE, Identity
+from taskdashd.domain.times import stamp
+from taskdashd.testing import WALL_START, World
+from taskdashd.web.board import Place, tag_of
+
+
+class Wall:
+    """A board of somebody who sees everything."""
+
+    identity: Identity = ANYONE
+
+    def __init__(self) -> None:
+        self.told: list[dict[str, Any]] = []
+
+    def become(self, identity: Identity) -> None:
+        """Take it for somebody else's from now on."""
+        self.identity = identity
+
+    def put(self, frame: bytes) -> None:
+        """Take a message out of its frame (RFC 6455), whose header holds no brace."""
+        self.told.append(json.loads(frame[frame.index(b"{") :]))
+
+    def has_room(self) -> bool:
+        """Read at once."""
+        return True
+
+
+def tell(world: World) -> None:
+    """Let the daemon do all it has to do, and tell the boards of it."""
+    world.drain()
+
+    async def turn() -> None:
+        with trio.move_on_after(1):
+            await world.board.run()
+
+    trio.run(turn, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+def test_nobody_is_told_twice_of_what_a_start_has_found(tmp_path: Path) -> None:
+    """People and services of before the start are in the greeting, and are no news after it."""
+    world = World(tmp_path, with_board=True)
+    boss = world.connect()
+    assert boss.ask("SetPerson", user="1001", name="Ann")["errid"] == 0
+    assert boss.ask("RegisterService", url="http://cut", name="Cut")["errid"] == 0
+    world.restart()
+    wall = Wall()
+    world.board.join(wall, None)
+    assert [one["user"] for one in wall.told[0]["people"]] == ["1001"]
+    assert [one["url"] for one in wall.told[0]["services"]] == ["http://cut"]
+    boss = world.connect()
+    boss.ask("Register", id="a", name="n", status="running")
+    tell(world)
+    assert [one["task"]["id"] for one in wall.told[1]["events"]] == ["a"]
+    assert not wall.told[1].keys() & {"people", "services"}
+    boss.ask("SetPerson", user="1001", name="Anna")
+    tell(world)
+    assert [one["name"] for one in wall.told[2]["people"]] == ["Anna"]
+    world.close()
+
+
+def test_what_was_forgotten_while_a_board_came_back_is_read_afresh(tmp_path: Path) -> None:
+    """Also where nothing is left in the log of all that the board has missed."""
+    world = World(tmp_path, with_board=True)
+    boss, wall = world.connect(), Wall()
+    for number in range(3):
+        boss.ask("Register", id="a", name=f"{number}", status="running")
+    world.advance(1)
+    world.board.join(wall, Place(1, tag_of(ANYONE)))
+    forever = stamp(WALL_START + 1e6)
+    world.core.writer.forget(forever, forever)
+    world.drain()
+    assert wall.told[-1] == {"rev": 3, "afresh": True}
+    world.close()
