@@ -92,7 +92,9 @@ class Liveness:
             if had:
                 return
         else:
-            del owner.timeouts[timeout_s]
+            # A service that beats without a connection keeps its tasks over a restart, and those of
+            # before it were not counted: there may be nothing to take away.
+            owner.timeouts.pop(timeout_s, None)
         if owner.is_open:
             # Schedule anew: the set of timeouts has changed, and its longest is the deadline.
             self._schedule(owner, self.deadline(owner))

@@ -447,6 +447,19 @@ def test_the_tasks_of_before_a_restart_are_looked_for_until_they_are_found(world
     assert beaten(world) == "running"
 
 
+@pytest.mark.parametrize("status", ["running", "finish"])
+def test_a_services_task_of_before_a_restart_may_become_anothers(world: World, status: str) -> None:
+    """The commit that takes it away must come to its end: others wait for it too."""
+    http(world, BOSS, "RegisterService", url=URL)
+    http(world, BOSS, "Register", id="t", name="n", url=URL, status=status)
+    world.restart()
+    http(world, BOSS, "ServiceBeat", url=URL)
+    watcher, peer = world.connect("10.0.0.8:1"), world.connect("10.0.0.8:2")
+    watcher.ask("Watch")
+    assert peer.ask("Register", id="t", name="n", status="running")["errid"] == OK
+    assert len(watcher.events) == 1
+
+
 def test_a_beat_from_elsewhere_keeps_no_connection_alive(world: World) -> None:
     peer = world.connect("10.0.0.7:1")
     peer.ask("RegisterService", url=URL)
