@@ -14,7 +14,7 @@ from taskdash_protocol.statuses import FREE, is_live
 from taskdashd.core.access import check_write, sees
 from taskdashd.core.identities import check_still
 from taskdashd.core.steps import Steps, wait_for
-from taskdashd.core.storing import load_and_write, write
+from taskdashd.core.storing import load, write
 from taskdashd.core.table import Caller, Core, Result, alone
 from taskdashd.domain import tasks
 from taskdashd.domain.tasks import Author
@@ -139,12 +139,10 @@ def _fetch(service: Service, task_id: str, caller: Caller) -> Steps[Result]:
         raise fault.because("fetch-not-allowed")
     said = yield from wait_for(partial(vigil.fetch, service.url, task_id))
     wanted = [_registration(one, service.url) for one in said]
-
-    def decide(transaction: Transaction) -> dict[str, Any]:
-        author = vigil.author_for(service.url, caller) or caller.author
-        return _keep(wanted, caller, author, transaction)
-
-    return (yield from load_and_write(core, [one.id for one, _ in wanted], decide))
+    yield from load(core, [one.id for one, _ in wanted])
+    # Ask for the author before the transaction: for a service that beats, that may begin a Query.
+    author = vigil.author_for(service.url, caller) or caller.author
+    return (yield from write(core, partial(_keep, wanted, caller, author)))
 
 
 def _keep(
