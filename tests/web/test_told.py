@@ -20,6 +20,7 @@ class Wall:
 
     def __init__(self) -> None:
         self.told: list[dict[str, Any]] = []
+        self.reads = True
 
     def become(self, identity: Identity) -> None:
         """Take it for somebody else's from now on."""
@@ -30,8 +31,8 @@ class Wall:
         self.told.append(json.loads(frame[frame.index(b"{") :]))
 
     def has_room(self) -> bool:
-        """Read at once."""
-        return True
+        """Tell whether it reads: then at once."""
+        return self.reads
 
 
 def tell(world: World) -> None:
@@ -79,4 +80,56 @@ def test_what_was_forgotten_while_a_board_came_back_is_read_afresh(tmp_path: Pat
     world.core.writer.forget(forever, forever)
     world.drain()
     assert wall.told[-1] == {"rev": 3, "afresh": True}
+    world.close()
+
+
+def with_history(directory: Path) -> World:
+    """Give a world whose log has more than two pages."""
+    world = World(directory, with_board=True)
+    boss = world.connect()
+    for number in range(450):
+        boss.send("Register", {"id": "a", "name": f"{number}", "status": "running"})
+    world.drain()
+    return world
+
+
+def come_back(world: World) -> Wall:
+    """Give a board that has missed all of the log."""
+    wall = Wall()
+    world.board.join(wall, Place(0, tag_of(ANYONE)))
+    return wall
+
+
+def test_a_board_that_does_not_read_holds_one_page_and_is_told_the_rest_in_order(
+    tmp_path: Path,
+) -> None:
+    world = with_history(tmp_path)
+    wall = come_back(world)
+    wall.reads = False
+    world.drain()
+    assert [one.get("events") for one in wall.told] == [None], "only the greeting"
+    world.board.resume(wall)
+    assert not world.reading.jobs, "the next page is not read before this one is taken"
+    wall.reads = True
+    world.board.resume(wall)
+    world.drain()
+    assert [one["rev"] for message in wall.told[1:] for one in message["events"]] == [
+        *range(1, 451)
+    ]
+    assert [len(message["events"]) for message in wall.told[1:]] == [200, 200, 50, 0]
+    world.close()
+
+
+def test_a_board_that_leaves_or_changes_while_it_catches_up_is_told_nothing_old(
+    tmp_path: Path,
+) -> None:
+    world = with_history(tmp_path)
+    gone, changed = come_back(world), come_back(world)
+    assert world.reading.jobs
+    world.board.leave(gone)
+    world.board.identity_changed(changed, Identity("r", "reader", frozenset({"g"})))
+    world.drain()
+    assert len(gone.told) == 1
+    assert [[*one] for one in changed.told[2:]] == [["rev", "afresh"]]
+    assert changed.told[1]["me"]["groups"] == ["g"]
     world.close()
