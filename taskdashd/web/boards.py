@@ -87,7 +87,7 @@ class _Told(CatchUp[StoredStep]):
         if self._boards.pruned_rev > self._since:
             # Changes that this board has missed may have been forgotten while it caught up.
             self.close()
-            self._boards.read_afresh(self.viewer)
+            self._boards.start_over(self.viewer)
             return False
         if not self.viewer.has_room():
             return False
@@ -101,7 +101,7 @@ class _Told(CatchUp[StoredStep]):
 
     def failed(self, fault: ServerError) -> None:
         """Have the board read afresh: the log cannot tell it what it has missed."""
-        self._boards.read_afresh(self.viewer)
+        self._boards.start_over(self.viewer)
 
     def go_on_later(self) -> None:
         """Resume the board at once: unlike watches of one connection, it takes turns with none."""
@@ -186,12 +186,19 @@ class Boards(Following):
         told.catch_on(self._told_rev)
         viewer.put(text_frame(strictjson.dumps({"rev": told.position, "afresh": True})))
 
+    def start_over(self, viewer: Viewer) -> None:
+        """Greet a board again, and have it read afresh.
+
+        The greeting is needed too: a board that catches up is not told what changes in a section.
+        """
+        self._greet(viewer, None)
+        self.read_afresh(viewer)
+
     def identity_changed(self, viewer: Viewer, identity: Identity) -> None:
         """Give a board the changed identity of its person, and have it read afresh."""
         viewer.become(identity)
         if viewer in self._viewers:
-            self._greet(viewer, None)
-            self.read_afresh(viewer)
+            self.start_over(viewer)
 
     def _begin(self, viewer: Viewer, since: int) -> _Told:
         """Tell a board from a rev on, in place of any catching up that is still under way."""

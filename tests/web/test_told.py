@@ -10,7 +10,7 @@ import trio.testing
 from taskdashd.domain.access import ANYONE, Identity
 from taskdashd.domain.times import stamp
 from taskdashd.testing import WALL_START, World
-from taskdashd.web.board import Place, tag_of
+from taskdashd.web.boards import Boards, Place, tag_of
 
 
 class Wall:
@@ -27,12 +27,17 @@ class Wall:
         self.identity = identity
 
     def put(self, frame: bytes) -> None:
-        """Take a message out of its frame (RFC 6455), whose header holds no brace."""
-        self.told.append(json.loads(frame[frame.index(b"{") :]))
+        """Take a message out of its frame (RFC 6455), whose header is as long as its length."""
+        self.told.append(json.loads(frame[{126: 4, 127: 10}.get(frame[1], 2) :]))
 
     def has_room(self) -> bool:
         """Tell whether it reads: then at once."""
         return self.reads
+
+
+def boards(world: World) -> Boards:
+    assert world.web is not None
+    return world.web.boards
 
 
 def tell(world: World) -> None:
@@ -41,7 +46,7 @@ def tell(world: World) -> None:
 
     async def turn() -> None:
         with trio.move_on_after(1):
-            await world.board.run()
+            await boards(world).run()
 
     trio.run(turn, clock=trio.testing.MockClock(autojump_threshold=0))
 
@@ -54,7 +59,7 @@ def test_nobody_is_told_twice_of_what_a_start_has_found(tmp_path: Path) -> None:
     assert boss.ask("RegisterService", url="http://cut", name="Cut")["errid"] == 0
     world.restart()
     wall = Wall()
-    world.board.join(wall, None)
+    boards(world).join(wall, None)
     assert [one["user"] for one in wall.told[0]["people"]] == ["1001"]
     assert [one["url"] for one in wall.told[0]["services"]] == ["http://cut"]
     boss = world.connect()
@@ -69,17 +74,24 @@ def test_nobody_is_told_twice_of_what_a_start_has_found(tmp_path: Path) -> None:
 
 
 def test_what_was_forgotten_while_a_board_came_back_is_read_afresh(tmp_path: Path) -> None:
-    """Also where nothing is left in the log of all that the board has missed."""
+    """The board is greeted anew too: it was not told how the services fared meanwhile."""
     world = World(tmp_path, with_board=True)
     boss, wall = world.connect(), Wall()
     for number in range(3):
         boss.ask("Register", id="a", name=f"{number}", status="running")
     world.advance(1)
-    world.board.join(wall, Place(1, tag_of(ANYONE)))
-    forever = stamp(WALL_START + 1e6)
-    world.core.writer.forget(forever, forever)
+    boards(world).join(wall, Place(1, tag_of(ANYONE)))
+    (page,) = world.reading.jobs
+    world.reading.jobs.clear()
+    boss.ask("RegisterService", url="http://cut", name="Cut")
+    tell(world)
+    world.core.writer.forget(stamp(WALL_START + 1e6), stamp(WALL_START + 1e6))
+    world.drain()
+    assert len(wall.told) == 1
+    world.reading.jobs.append(page)
     world.drain()
     assert wall.told[-1] == {"rev": 3, "afresh": True}
+    assert [one["url"] for one in wall.told[-2]["services"]] == ["http://cut"]
     world.close()
 
 
@@ -96,7 +108,7 @@ def with_history(directory: Path) -> World:
 def come_back(world: World) -> Wall:
     """Give a board that has missed all of the log."""
     wall = Wall()
-    world.board.join(wall, Place(0, tag_of(ANYONE)))
+    boards(world).join(wall, Place(0, tag_of(ANYONE)))
     return wall
 
 
@@ -108,10 +120,10 @@ def test_a_board_that_does_not_read_holds_one_page_and_is_told_the_rest_in_order
     wall.reads = False
     world.drain()
     assert [one.get("events") for one in wall.told] == [None], "only the greeting"
-    world.board.resume(wall)
+    boards(world).resume(wall)
     assert not world.reading.jobs, "the next page is not read before this one is taken"
     wall.reads = True
-    world.board.resume(wall)
+    boards(world).resume(wall)
     world.drain()
     assert [one["rev"] for message in wall.told[1:] for one in message["events"]] == [
         *range(1, 451)
@@ -126,8 +138,8 @@ def test_a_board_that_leaves_or_changes_while_it_catches_up_is_told_nothing_old(
     world = with_history(tmp_path)
     gone, changed = come_back(world), come_back(world)
     assert world.reading.jobs
-    world.board.leave(gone)
-    world.board.identity_changed(changed, Identity("r", "reader", frozenset({"g"})))
+    boards(world).leave(gone)
+    boards(world).identity_changed(changed, Identity("r", "reader", frozenset({"g"})))
     world.drain()
     assert len(gone.told) == 1
     assert [[*one] for one in changed.told[2:]] == [["rev", "afresh"]]
