@@ -1,7 +1,7 @@
 """The table of operations: which function answers which RequestID, and how it is run.
 
 A new operation is a declaration in `taskdash_protocol.families`, a rule in its family's `rules` if
-it needs one, and a function in the family's `operations` under one of three decorators.
+it needs one, and a function among its family's operations under one of three decorators.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,6 +1,7 @@
-"""The families of operations: a folder each, which imports `core` and never another family.
+"""The families of operations: a folder or a module each, which imports `core` and no other family.
 
-`load_operations` finds them, so that a new family is a new folder and nothing else.
+A family with rules or followers is a folder, and its operations stand in `operations`; one that has
+operations alone may be a module. `load_operations` finds both, so that nothing lists them.
 """
 
 from importlib import import_module
@@ -8,6 +9,6 @@ from pkgutil import iter_modules
 
 
 def load_operations() -> None:
-    """Import each family's `operations`, whose decorators fill `core.table.OPERATIONS`."""
-    for family in iter_modules(__path__):
-        import_module(f"{__name__}.{family.name}.operations")
+    """Import each family's operations, whose decorators fill `core.table.OPERATIONS`."""
+    for family in iter_modules(__path__, f"{__name__}."):
+        import_module(f"{family.name}.operations" if family.ispkg else family.name)

@@ -1,1 +1,0 @@
-"""Operations by which a connection introduces itself, signs in and watches changes."""

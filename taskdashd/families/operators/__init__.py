@@ -1,1 +1,0 @@
-"""Operations for operators: the daemon's own state, and the audit."""
