@@ -18,6 +18,8 @@ from typing import Final
 
 import msgpack
 
+from taskdash_protocol.requests import REQUESTS
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 CORPUS: Final = Path(__file__).parent / "corpus"
@@ -40,7 +42,10 @@ _NAMES_OF_PEOPLE: Final = (
     *("Approve", "Reject", "Handover", "RegisterService", "ServiceBeat", "Services", "FetchTasks"),
     "Figures",
 )
-NAMES: Final = (*_NAMES, *_NAMES_OF_PEOPLE)
+_FURTHER: Final = tuple(name for name in REQUESTS if name not in {*_NAMES, *_NAMES_OF_PEOPLE})
+"""All that was declared since; steps from `_OF_FURTHER` on are about them."""
+_OF_FURTHER: Final = 234
+NAMES: Final = (*_NAMES, *_NAMES_OF_PEOPLE, *_FURTHER)
 
 
 def run_decoder(data: bytes) -> None:
@@ -115,12 +120,19 @@ def _steps(data: bytes) -> Iterator[bytes | float]:
         if what >= 250:
             yield (what - 249) / 4
             continue
-        # Old names keep their numbers, or the stored seeds would mean other requests.
-        names = _NAMES if what < _OF_PEOPLE else _NAMES_OF_PEOPLE
+        names = _names(what)
         name = names[what % len(names)]
         header = {"RequestID": name} if what < 128 else {"RequestID": name, "Seq": what}
         payload = msgpack.packb([2, header, body])
         yield struct.pack(">I", len(payload)) + payload
+
+
+def _names(what: int) -> tuple[str, ...]:
+    """Give the operations of which a step's number names one."""
+    # Old names keep their numbers, or the stored seeds would mean other requests.
+    if what < _OF_PEOPLE:
+        return _NAMES
+    return _FURTHER if _FURTHER and what >= _OF_FURTHER else _NAMES_OF_PEOPLE
 
 
 def seeds(target: str) -> list[bytes]:
@@ -141,19 +153,27 @@ def pack(target: str, directory: Path) -> None:
     (CORPUS / f"{target}.txt").write_text("\n".join(lines) + "\n")
 
 
-def _number_of(name: str) -> int:
-    names = _NAMES_OF_PEOPLE
-    return next(one for one in range(_OF_PEOPLE, 250) if names[one % len(names)] == name)
-
-
 def step(name: str, body: bytes) -> bytes:
     """Write a step for the corpus."""
-    number = _NAMES.index(name) if name in _NAMES else _number_of(name)
+    numbers = range(_OF_PEOPLE, 250)
+    number = (
+        _NAMES.index(name)
+        if name in _NAMES
+        else next(one for one in numbers if _names(one)[one % len(_names(one))] == name)
+    )
     return bytes([number]) + struct.pack(">H", len(body)) + body
 
 
+def _decoder() -> Callable[[bytes], None]:
+    """Give what feeds the decoder; the table of operations must be full before it is asked."""
+    from taskdashd.families import load_operations
+
+    load_operations()
+    return run_decoder
+
+
 TARGETS: Final[dict[str, Callable[[], Callable[[bytes], None]]]] = {
-    "decoder": lambda: run_decoder,
+    "decoder": _decoder,
     "operations": lambda: Operations().run,
 }
 

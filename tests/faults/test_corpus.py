@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from taskdash_protocol import strictjson
 from taskdash_protocol.fields import CONTROL_FIELDS, DAEMON_FIELDS, TASK_FIELDS
 
-from .fuzz import NAMES, Operations, run_decoder, seeds, step
+from .fuzz import NAMES, TARGETS, Operations, seeds, step
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(),
@@ -69,8 +69,9 @@ def _faults(logs: list[structlog.typing.EventDict]) -> list[structlog.typing.Eve
 @pytest.mark.fault(25)
 def test_streams_that_were_found() -> None:
     """A seed of the decoder may lose its stream, and do nothing worse."""
+    run = TARGETS["decoder"]()
     for seed in seeds("decoder"):
-        run_decoder(seed)
+        run(seed)
 
 
 @pytest.mark.fault(25)
