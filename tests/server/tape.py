@@ -12,10 +12,13 @@ from collections import Counter
 from collections.abc import Callable
 from hashlib import sha256
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 
 import msgpack
 from wire_client import ERRMSG, ask, native, tcpx, twice
+
+from taskdash_protocol.requests import REQUESTS
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 VOLATILE = [
@@ -38,12 +41,25 @@ VOLATILE = [
     ),
 ]
 """Patterns of what differs from run to run, and the names that stand for it."""
+OFFERED = [list(REQUESTS), [name for name, one in REQUESTS.items() if one.over_http]]
+"""Which operations a refusal names: over TCP, and over HTTP."""
+OPENAPI = json.dumps(
+    json.loads((Path(__file__).parents[2] / "taskdashd/web/openapi.json").read_text()),
+    ensure_ascii=False,
+    separators=(",", ":"),
+)
 LONG_CHARACTERS = 16_000
 """A longer reply is kept as its digest, so that the book can be read."""
 
 
 def stable(text: str) -> str:
-    """Give a text with names in place of what differs from run to run, and long runs cut short."""
+    """Give a text with names in place of what differs from run to run, and long runs cut short.
+
+    The list of operations and their description have names too: each new operation is in them.
+    """
+    text = text.replace(OPENAPI, "<openapi.json>")
+    for names in OFFERED:
+        text = text.replace(f", only {', '.join(names)}", ", only <operations>")
     # The states of several groups are put together in the order of a set.
     text = re.sub(r'(?<="states":)\{[^}]*\}', lambda found: _sorted(found[0]), text)
     text = re.sub(r'(?<="day":)\[.*?\](?=,"bucket")', lambda found: _day(found[0]), text)

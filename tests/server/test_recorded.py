@@ -98,5 +98,6 @@ def test_the_daemon_says_what_it_said(stage: Stage, name: str) -> None:
     was = {**as_over_tcp, **known[name]}
     wrong = [one for one in {**was, **said} if was.get(one) != said.get(one)]
     told = [f"{one}\n{difference(was.get(one), said.get(one))}" for one in wrong[:SHOWN]]
-    assert not wrong, "\n".join([f"{len(wrong)} exchanges of {name!r} differ:", *told])
+    how = "if all are meant, record anew: RECORD=1 pytest tests/server/test_recorded.py"
+    assert not wrong, "\n".join([f"{len(wrong)} exchanges of {name!r} differ; {how}", *told])
     assert [one for one in said if one in known[name]] == list(known[name])

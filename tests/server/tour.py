@@ -1,8 +1,12 @@
 """The same walk through every operation for every door, as an operator: what is accepted, and each
 field of each request given wrongly in every way."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+
+from taskdash_protocol.requests import REQUESTS
 
 FREE = "待领取"
 NO_UTF_8 = b'{"id":"\xff"}'
@@ -196,7 +200,10 @@ _WHOLE: list[Asked] = [
     ("Login", {"user": "bob", "name": "Bob", "password": "", "confirm": ""}),
     ("Logout", {"everywhere": False, "user": "ann"}),
 ]
-"""Each operation with all of its fields; the last two change who asks."""
+"""Each operation with all of its fields; the last two change who asks.
+
+What is not here is asked with the longest body that the vectors have for it.
+"""
 
 _WRONG: tuple[Any, ...] = (None, 7, -1, "", [], {}, True, "x" * 600, "a\u0007b", "a\u0000b", "é 影")
 _CONTROL = ("heartbeat_timeout", "epoch", "fenced", "own")
@@ -213,7 +220,7 @@ def tour() -> Iterator[tuple[str, Any, str]]:
     """Give all that is asked, in order; with each what it is called."""
     for operation, body in _BEFORE:
         yield operation, body, ""
-    for operation, whole in _WHOLE:
+    for operation, whole in (*_WHOLE[:-2], *_others(), *_WHOLE[-2:]):
         yield operation, whole, ""
         for name in whole:
             rest = {other: value for other, value in whole.items() if other != name}
@@ -221,3 +228,13 @@ def tour() -> Iterator[tuple[str, Any, str]]:
             for wrong in _WRONG:
                 if not (wrong is None and operation in ("Register", "Update") and name in _CONTROL):
                     yield operation, {**rest, name: wrong}, f"{operation} with {name} {wrong!r}"
+
+
+def _others() -> Iterator[Asked]:
+    vectors = Path(__file__).parents[2] / "protocol/vectors/requests.json"
+    accepted = [one for one in json.loads(vectors.read_text())["vectors"] if one["valid"]]
+    known = {operation for operation, _ in _WHOLE}
+    for name, request in REQUESTS.items():
+        if request.over_http and name not in known:
+            bodies = [one["body"] for one in accepted if one["request"] == name]
+            yield name, json.loads(max(bodies, key=len))
