@@ -8,4 +8,7 @@ FOLDER = Path(__file__).parents[2] / "protocol" / "vectors"
 
 
 def load(name: str) -> list[dict[str, Any]]:
-    return list(json.loads((FOLDER / f"{name}.json").read_text())["vectors"])
+    try:
+        return list(json.loads((FOLDER / f"{name}.json").read_text())["vectors"])
+    except ValueError as error:
+        raise ValueError(f"protocol/vectors/{name}.json is no JSON: {error}") from None
