@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,11 @@ import pytest
 
 import declared
 from declared import protocol_md, vectors
+from declared.__main__ import main
+from declared._lacks import lacks, shared
 from taskdash_protocol.errors import BadRequest
+from taskdash_protocol.readers import integer
+from taskdash_protocol.request import Request
 from taskdash_protocol.requests import REQUESTS
 
 ROOT = Path(__file__).parents[1]
@@ -19,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 def root(tmp_path: Path) -> Path:
     """A copy of the files that are made."""
     shutil.copytree(ROOT / "protocol", tmp_path / "protocol")
+    shutil.copy(ROOT / "setup.cfg", tmp_path)
     (tmp_path / "taskdashd/web/static").mkdir(parents=True)
     (tmp_path / "docs").mkdir()
     for page in ("people.md", "architecture.md"):
@@ -90,6 +96,89 @@ def test_a_request_without_vectors_gets_some_that_are_begun(root: Path, name: st
     if type(json.loads(refused["body"])) is dict:
         with pytest.raises(BadRequest, match=refused["detail"]):
             REQUESTS[name].parse(json.loads(refused["body"]))
+
+
+def test_what_is_replied_stands_behind_the_table(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once: where the docstring has it, and not in what is said before the table."""
+    said = "Ask for one task.\n\n    Reply: the task.\n    Or 1002.\n    "
+    monkeypatch.setattr(REQUESTS["Find"], "__doc__", said)
+    path = root / protocol_md.PROTOCOL_MD
+    begin, end = protocol_md.section_of(path.read_text(), "Find") or (0, 0)
+    whole = path.read_text()
+    path.write_text(whole[: begin - len("### Find\n")] + whole[end:])
+    for _ in range(2):
+        declared.write(root)
+        document = path.read_text()
+        section = document[slice(*(protocol_md.section_of(document, "Find") or ()))]
+        before, _, table = section.partition("<!-- made by tools/declare: Find -->")
+        assert before.strip() == "Ask for one task."
+        assert table.strip().endswith("|\n\nReply: the task.\nOr 1002.\n\n<!-- end -->")
+
+
+def test_vectors_that_are_no_json_are_told_by_their_name(root: Path) -> None:
+    path = root / vectors.VECTORS
+    path.write_text(path.read_text().replace("true\n", "true,\n", 1))
+    with pytest.raises(declared.Incomplete, match=r"^protocol/vectors/requests.json is no JSON: "):
+        declared.write(root)
+
+
+class Bare(Request):
+    pass
+
+
+@dataclass(frozen=True)
+class Half(Request):
+    """Ask for half."""
+
+    request_id = "Hale"
+
+    one: str = ""
+    two: int = integer("No sentence", default=0)
+
+
+def test_half_a_declaration_is_told_what_it_lacks() -> None:
+    """In a sentence for each thing, with the place and the name."""
+    here = f"protocol/{__name__}.py: "
+    assert list(lacks(Bare)) == [
+        f'{here}Bare has no request_id: write request_id = "Bare"',
+        f"{here}Bare is not under @dataclass(frozen=True, slots=True)",
+        f"{here}Bare has no docstring that says what it asks for",
+    ]
+    assert list(lacks(Half)) == [
+        f"{here}Half has the request_id 'Hale', and its class another name",
+        f"{here}Half is not under @dataclass(frozen=True, slots=True)",
+        f"{here}Half.one is declared by no function of taskdash_protocol.readers",
+        f"{here}Half.two has a meaning that does not end with a full stop",
+    ]
+    other = type("Other", (Half,), {})
+    assert list(shared([Half, other])) == [
+        f"{here}Half and {here}Other have one request_id, 'Hale'"
+    ]
+
+
+def test_nothing_is_made_of_half_a_declaration(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`tools/declare` says what is missing instead, and fails."""
+    monkeypatch.setattr(declared._lacks, "request_classes", lambda: [Half])
+    monkeypatch.setattr("declared.__main__.ROOT", root)
+    (root / "taskdashd/web/openapi.json").unlink()
+    for words in ([], ["--check"]):
+        assert main(words) == 1
+        assert "Half.one is declared by no function" in capsys.readouterr().err
+    assert not (root / "taskdashd/web/openapi.json").exists()
+
+
+def test_a_new_package_is_installed_too(root: Path) -> None:
+    """In its place in setup.cfg, where nobody has to think of it."""
+    before = (root / "setup.cfg").read_text()
+    (root / "taskdashd/web/__init__.py").touch()
+    (root / "taskdashd/__init__.py").touch()
+    assert declared.write(root) == [Path("docs/architecture.md"), Path("setup.cfg")]
+    added = "    taskdashd\n    taskdashd.web\n"
+    assert (root / "setup.cfg").read_text() == before.replace("package_dir", f"{added}package_dir")
 
 
 def test_the_frame_of_a_vector_follows_its_body(root: Path) -> None:

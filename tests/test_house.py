@@ -1,19 +1,20 @@
 """Rules of the house, checked: nothing is undocumented, untested in kind, or too long to read."""
 
 import ast
-import json
 import re
+from inspect import signature
 from pathlib import Path
 
 import pytest
 
 from declared import stale
+from declared._lacks import lacks, place, shared
 from declared.protocol_md import section_of
-from declared.vectors import VECTORS
+from declared.vectors import VECTORS, read
 from taskdash_ctl.cli import main as ctl
 from taskdash_protocol.errors import BY_ERRID
 from taskdash_protocol.fields import CONTROL_FIELDS, DAEMON_FIELDS, TASK_FIELDS
-from taskdash_protocol.request import Request, declared_fields, reader_of
+from taskdash_protocol.request import AboutTask, Request
 from taskdash_protocol.requests import REQUESTS, request_classes
 from taskdash_protocol.statuses import ENDED, WAITING
 from taskdashd.cli import main as daemon
@@ -34,6 +35,12 @@ PACKAGES = (
 SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 TESTS = [path.read_text() for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__)]
 """The tests of behaviour; this file holds for every request, and tests none."""
+ARGUMENTS = {
+    "writes": ("request", "caller", "transaction"),
+    "reads": ("request", "caller", "task"),
+    "alone": ("request", "caller"),
+}
+"""What a function is given under each decorator."""
 LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
 
@@ -45,31 +52,53 @@ def text(path: str | Path) -> str:
 @pytest.mark.parametrize("request_class", list(request_classes()), ids=lambda one: one.__name__)
 def test_a_request_says_what_it_is(request_class: type[Request]) -> None:
     """A class of a request has a RequestID, a meaning, and a way to read each field."""
-    name, family = request_class.__name__, request_class.__module__
-    assert "request_id" in vars(request_class), f"{family}.{name} has no request_id"
-    assert "__dataclass_fields__" in vars(request_class), f"{family}.{name} is no dataclass"
-    # A dataclass without a docstring gets one that is its signature.
-    made_up = (request_class.__doc__ or "").startswith(f"{name}(")
-    assert not made_up, f"{family}.{name} has no docstring that says what it asks for"
-    for one in declared_fields(request_class):
-        assert "reader" in one.metadata, f"{family}.{name}.{one.name} is not declared by a reader"
-        about = reader_of(one).about
-        assert about.endswith("."), f"{family}.{name}.{one.name} does not say what it means"
+    said = list(lacks(request_class))
+    assert not said, "\n".join(said)
 
 
 def test_no_two_requests_have_one_request_id() -> None:
-    names = [one.request_id for one in request_classes() if one.request_id]
-    twice = {name for name in names if names.count(name) > 1}
-    assert not twice, f"two requests have the RequestID {', '.join(twice)}"
+    said = list(shared(list(request_classes())))
+    assert not said, "\n".join(said)
 
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_request_has_a_function_that_does_it(name: str) -> None:
+    family = place(REQUESTS[name])
     assert name in OPERATIONS, (
-        f"no function does {name}: write one under @writes({name}), @reads({name}) or"
-        f" @alone({name}) among the daemon's operations of its family"
+        f"no function does {name} ({family}): write one under @writes({name}), @reads({name}) or"
+        f" @alone({name}) in taskdashd/families/"
     )
-    assert OPERATIONS[name].request is REQUESTS[name], f"{name} is done for another class"
+    done = OPERATIONS[name].request
+    assert done is REQUESTS[name], f"a function does {name} for {place(done)}, and not {family}"
+
+
+def test_a_request_has_only_one_function() -> None:
+    """Of two functions for a request, the one imported last would replace the other in silence."""
+    done: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "taskdashd/families").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            for one in node.decorator_list if isinstance(node, ast.FunctionDef) else ():
+                if isinstance(one, ast.Call) and ast.unparse(one.func) in ARGUMENTS:
+                    where = f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+                    done.setdefault(ast.unparse(one.args[0]), []).append(where)
+    for name, functions in done.items():
+        assert len(functions) == 1, f"{name} is done more than once: {', '.join(functions)}"
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_function_stands_under_the_decorator_that_gives_it_its_arguments(name: str) -> None:
+    operation = OPERATIONS[name]
+    code, takes = operation.run.__code__, tuple(signature(operation.run).parameters)
+    where = f"{Path(code.co_filename).relative_to(ROOT)}:{code.co_firstlineno} {code.co_name}"
+    gets = ARGUMENTS[operation.kind]
+    assert takes == gets, (
+        f"{where} takes ({', '.join(takes)}), and @{operation.kind} gives ({', '.join(gets)})"
+    )
+    # A door loads the task that the field `id` names before such a function runs.
+    assert operation.kind == "alone" or issubclass(operation.request, AboutTask), (
+        f"{where} stands under @{operation.kind}, so {place(operation.request)} must derive from"
+        " AboutTask; what is not about one task stands under @alone"
+    )
 
 
 def test_there_is_no_function_without_a_request() -> None:
@@ -77,10 +106,24 @@ def test_there_is_no_function_without_a_request() -> None:
         assert name in REQUESTS, f"a function does {name!r}, which no family declares"
 
 
+def test_each_folder_of_modules_is_a_package() -> None:
+    """A folder without `__init__.py` is neither searched for operations nor installed."""
+    for folder in sorted({path.parent for path in SOURCES}):
+        name = folder.relative_to(ROOT)
+        assert (folder / "__init__.py").exists(), f"{name}/ has no __init__.py: nothing finds it"
+
+
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_request_is_specified(name: str) -> None:
     found = section_of(text("protocol/PROTOCOL.md"), name)
     assert found, f"PROTOCOL.md has no section '### {name}': run tools/declare, then say more there"
+    made, _, more = text("protocol/PROTOCOL.md")[slice(*found)].partition("<!-- end -->")
+    # The acts of people share a table, and a sentence about what is replied.
+    replied = "Reply: " in made or more.strip() or f"\n| {name} | " in text("protocol/PROTOCOL.md")
+    assert replied, (
+        f"PROTOCOL.md does not say what {name} is replied: put a paragraph 'Reply: …' into the"
+        f" docstring of {place(REQUESTS[name])}, or into its section"
+    )
 
 
 def test_nothing_is_specified_that_is_not_declared() -> None:
@@ -90,7 +133,7 @@ def test_nothing_is_specified_that_is_not_declared() -> None:
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_request_has_vectors_both_ways(name: str) -> None:
-    vectors = [one for one in json.loads(text(VECTORS))["vectors"] if one["request"] == name]
+    vectors = [one for one in read(ROOT)["vectors"] if one["request"] == name]
     for valid, kind in ((True, "accepted"), (False, "refused")):
         assert any(one["valid"] is valid for one in vectors), (
             f"{VECTORS} has no {kind} vector of {name}: run tools/declare"
@@ -104,8 +147,9 @@ def test_a_request_has_vectors_both_ways(name: str) -> None:
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_request_is_tested(name: str) -> None:
     """Some test shows what the request does, not only how it is parsed."""
-    named = re.compile(rf"\b{name}\b")
-    assert any(named.search(source) for source in TESTS), f"no test in tests/ asks for {name}"
+    named = re.compile(rf"[\"']{name}[\"']|\b{name}[.(]")
+    is_asked = any(named.search(source) for source in TESTS)
+    assert is_asked, f"no test asks for {name}: write what it does in tests/server/"
 
 
 def test_what_is_made_is_fresh() -> None:

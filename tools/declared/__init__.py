@@ -1,22 +1,27 @@
 """The files and parts of files that `tools/declare` makes, a module for each kind.
 
 A module in here has a function `files(root)`, which gives the whole text that should stand at each
-path that it makes; it is found by its place. Two modules may make parts of one file: each keeps the
-other's part.
+path that it makes; it is found by its place, and one that makes nothing has a name with `_` before
+it. Two modules may make parts of one file: each keeps the other's part.
 """
 
 import pkgutil
 from importlib import import_module
 from pathlib import Path
 
+from declared._lacks import Incomplete as Incomplete
+from declared._lacks import check
+
 
 def stale(root: Path) -> list[Path]:
-    """Name the files whose text is not what would be made now."""
+    """Name the files whose text is not what would be made now. Raises `Incomplete`."""
+    check()
     return sorted({path for name in _modules() for path in _differing(name, root)})
 
 
 def write(root: Path) -> list[Path]:
-    """Write the files that differ, and name them."""
+    """Write the files that differ, and name them. Raises `Incomplete`."""
+    check()
     written = set()
     for name in _modules():
         for path, text in _differing(name, root).items():

@@ -1,6 +1,7 @@
 """The tables of fields in PROTOCOL.md, each between two marks in the section of its request.
 
-A request without a section gets one at the end of the operations; its prose is edited by hand.
+A paragraph of the request's docstring that begins with `Reply:` stands behind the table. A request
+without a section gets one at the end of the operations; its prose is edited by hand.
 """
 
 import re
@@ -15,6 +16,7 @@ from taskdash_protocol.requests import REQUESTS
 PROTOCOL_MD: Final = Path("protocol/PROTOCOL.md")
 _END: Final = "<!-- end -->"
 _AFTER_OPERATIONS: Final = "\n## 8. "
+_REPLY: Final = "\n\nReply: "
 _EXACT_MAX: Final = 2**53
 """From here on, a bound is only that of the number's type, and is left out."""
 
@@ -41,10 +43,11 @@ def section_of(document: str, name: str) -> tuple[int, int] | None:
 def _with_table(document: str, request: type[Request]) -> str:
     name = request.request_id
     mark = f"<!-- made by tools/declare: {name} -->"
-    table = f"{mark}\n\n{_table(request)}\n\n{_END}"
+    about, reply, replied = (getdoc(request) or "").partition(_REPLY)
+    table = f"{mark}\n\n{_table(request)}{reply}{replied}\n\n{_END}"
     found = section_of(document, name)
     if found is None:
-        section = f"### {name}\n\n{getdoc(request)}\n\n{table}\n"
+        section = f"### {name}\n\n{about}\n\n{table}\n"
         return document.replace(_AFTER_OPERATIONS, f"\n{section}{_AFTER_OPERATIONS}", 1)
     begin, end = found
     section = document[begin:end]

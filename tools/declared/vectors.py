@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
+from declared._lacks import Incomplete
 from taskdash_protocol.errors import BadRequest
 from taskdash_protocol.frames import TASKDASH
 from taskdash_protocol.request import Request, declared_fields, is_required, reader_of
@@ -19,7 +20,7 @@ _TODO: Final = "say in `meaning` what this shows, make `body` show it, and take 
 
 def files(root: Path) -> dict[Path, str]:
     """Give the vectors, missing ones begun, each body also in the frame that carries it."""
-    whole = json.loads((root / VECTORS).read_text())
+    whole = read(root)
     vectors: list[dict[str, Any]] = whole["vectors"]
     for request in REQUESTS.values():
         for valid in (True, False):
@@ -34,14 +35,24 @@ def files(root: Path) -> dict[Path, str]:
     return {VECTORS: f"{json.dumps(whole, indent=1, ensure_ascii=False)}\n"}
 
 
+def read(root: Path) -> Any:
+    """Read the vectors. Raises `Incomplete` where a hand has left no JSON."""
+    try:
+        return json.loads((root / VECTORS).read_text())
+    except ValueError as error:
+        raise Incomplete(f"{VECTORS} is no JSON: {error}") from None
+
+
 def _begun(request: type[Request], *, valid: bool) -> dict[str, Any]:
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", request.request_id).lower()
     body: Any = _accepted(request)
     detail = "object"
     if not valid:
         body, detail = _refused(request, body)
-    begun = {
+    begun: dict[str, Any] = {
         "name": f"{name}-{'accepted' if valid else 'refused'}",
+        # Not the last member, or the comma of the one before it would have to go with it.
+        "todo": _TODO,
         "request": request.request_id,
         "body": json.dumps(body, separators=(",", ":")),
         "hex": "",
@@ -50,7 +61,7 @@ def _begun(request: type[Request], *, valid: bool) -> dict[str, Any]:
     }
     if not valid:
         begun |= {"errid": BadRequest.errid, "detail": detail}
-    return {**begun, "todo": _TODO}
+    return begun
 
 
 def _accepted(request: type[Request]) -> dict[str, Any]:
