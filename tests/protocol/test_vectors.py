@@ -78,7 +78,8 @@ def test_a_request_is_accepted_or_refused_for_the_field_that_is_wrong(
     (message,), _, _ = decode([bytes.fromhex(vector["hex"])])
     assert message.header == {"RequestID": vector["request"]}
     if vector["request"] not in REQUESTS:
-        assert not vector["valid"]
+        of_none = f"the vector {vector['name']!r} is of {vector['request']}, which is not declared"
+        assert not vector["valid"], of_none
         return
     kind = REQUESTS[vector["request"]]
     try:
