@@ -149,7 +149,7 @@ def test_a_request_is_tested(name: str) -> None:
     """Some test shows what the request does, not only how it is parsed."""
     named = re.compile(rf"[\"']{name}[\"']|\b{name}[.(]")
     is_asked = any(named.search(source) for source in TESTS)
-    assert is_asked, f"no test asks for {name}: write what it does in tests/server/"
+    assert is_asked, f"no test asks for {name}: write what it does in tests/families/"
 
 
 def test_what_is_made_is_fresh() -> None:
