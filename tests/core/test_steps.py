@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskdash_protocol.errors import Busy, NotFound, ServerError, StorageError
+from taskdash_protocol.errors import Busy, NotFound, StorageError
 from taskdashd.core.steps import Done, Steps, drive, wait_for
 
 Later = list[Callable[[], None]]
@@ -23,6 +23,16 @@ def giving(value: Any, later: Later | None = None) -> Callable[[Done[Any]], None
             later.append(lambda: done(value))
 
     return start
+
+
+def faulty(_done: Done[Any]) -> None:
+    """Fail before the callback."""
+    raise ZeroDivisionError("secret")
+
+
+def refusing(_done: Done[Any]) -> None:
+    """Refuse before the callback."""
+    raise Busy("not now")
 
 
 def outcome(steps: Steps[Any], later: Later | None = None) -> Any:
@@ -76,13 +86,10 @@ def test_an_unexpected_fault_is_logged_whole_and_told_as_1001(
 ) -> None:
     """Wherever it happens, the peer learns nothing of the code, and the caller is answered."""
 
-    def broken(_done: Done[int]) -> None:
-        raise ZeroDivisionError("secret")
-
     def steps() -> Steps[int]:
         if at == "begin":
             raise ZeroDivisionError("secret")
-        yield from wait_for(broken if at == "start" else giving(1))
+        yield from wait_for(faulty if at == "start" else giving(1))
         raise ZeroDivisionError("secret")
 
     fault = outcome(steps())
@@ -91,15 +98,59 @@ def test_an_unexpected_fault_is_logged_whole_and_told_as_1001(
     assert capsys.readouterr().out.count("ZeroDivisionError: secret") == 1
 
 
-def test_a_start_that_refuses_is_a_refusal() -> None:
-    def refusing(_done: Done[int]) -> None:
-        raise Busy("full")
+@pytest.mark.parametrize(
+    ("start", "errid"),
+    [
+        pytest.param(refusing, Busy.errid, id="refused by the start"),
+        pytest.param(giving(Busy("not now")), Busy.errid, id="refused by the callback"),
+        pytest.param(faulty, StorageError.errid, id="an unexpected fault of the start"),
+    ],
+)
+def test_what_a_wait_comes_to_is_raised_where_it_is_waited_for(start: Any, errid: int) -> None:
+    """So that what was counted in advance is taken back, whichever way the wait ends."""
+    counted = 0
 
-    def steps() -> Steps[str]:
+    def attempt() -> Steps[None]:
+        nonlocal counted
+        counted += 1
         try:
-            yield from wait_for(refusing)
-        except ServerError as refusal:
-            return refusal.detail
-        return "never"
+            yield from wait_for(start)
+        finally:
+            counted -= 1
 
-    assert outcome(steps()) == "full"
+    ends: list[Any] = []
+    drive(attempt(), ends.append)
+    assert [one.errid for one in ends] == [errid]
+    assert not counted
+
+
+def test_a_refusal_that_many_wait_for_says_the_same_to_each() -> None:
+    """A failed commit hands one exception to all: nobody's part in it may grow by the others'."""
+    waiting: list[Done[None]] = []
+
+    def wait() -> Steps[None]:
+        yield from wait_for(waiting.append)
+
+    ends: list[Any] = []
+    for _ in range(3):
+        drive(wait(), ends.append)
+    refusal = StorageError("the disk is full")
+    for done in waiting:
+        done(refusal)
+    assert ends == [refusal] * 3
+    assert refusal.__traceback__ is None
+
+
+def test_a_fault_of_the_callback_is_the_callers_and_ends_nothing_twice() -> None:
+    ends: list[Any] = []
+
+    def failing(outcome: Any) -> None:
+        ends.append(outcome)
+        raise ZeroDivisionError
+
+    def run() -> Steps[int]:
+        return (yield from wait_for(giving(1)))
+
+    with pytest.raises(ZeroDivisionError):
+        drive(run(), failing)
+    assert ends == [1]

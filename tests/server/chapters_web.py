@@ -194,6 +194,7 @@ def board(stage: Stage) -> None:
     ann = stage.browser("ann")
     ann.ask("Login", {"user": "ann"})
     cookie = ann.headers["cookie"]
+    stage.settle(boss)
     one = stage.board("one", Cookie=cookie)
     one.tell("the greeting", lambda told: "me" in told)
     for what, message in {

@@ -90,6 +90,20 @@ class Stage:
         """Open a board with a token."""
         return self.board(name, Authorization=f"Bearer {self.tokens[who]}")
 
+    def settle(self, boss: Tcp) -> None:
+        """Have all that has changed so far told: a board that comes later is told of none of it.
+
+        Boards are told a moment after a change, and of people and services only what is news by
+        then: how long the exchange took up to here must not show in what they are told.
+        """
+        bearer = f"Bearer {self.tokens['boss']}"
+        board = Board(Tape(), self.web_port, "settling", Authorization=bearer)
+        board.tell("the greeting", lambda told: "me" in told)
+        url = "http://10.0.0.99"
+        boss.ask("RegisterService", {"url": url, "name": "The last of the news"})
+        board.tell("the news", lambda told: url in str(told.get("services")))
+        board.close()
+
     def until(
         self, asker: Tcp, operation: str, body: Any, wanted: Wanted, *, keep: bool = True
     ) -> dict[str, Any]:
