@@ -162,7 +162,7 @@ class _Shown(NamedTuple):
         records: Records,
     ) -> "_Shown":
         sections = Directory(records), ServiceSection(records), FiguresSection(clock, tally)
-        boards = Boards(clock, feed, log, sections, feed.rev)
+        boards = Boards(clock, feed, log, sections)
         return cls(*sections, boards, Viewers(identities, boards))
 
 

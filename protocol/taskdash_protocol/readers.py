@@ -14,14 +14,13 @@ from taskdash_protocol.errors import BadRequest
 from taskdash_protocol.fields import CLASS, ORDER_FIELDS, TASK_FIELDS, WHERE_FIELDS
 from taskdash_protocol.request import Reader, Schema, reader_of
 from taskdash_protocol.statuses import CLASSES
+from taskdash_protocol.strictjson import INT_MAX, INT_MIN
 
 ID_CHARACTERS_MAX: Final = 128
 URL_CHARACTERS_MAX: Final = 512
 WHERE_VALUES_MAX: Final = 1000
 PAGE_MAX: Final = 1000
 PAGE_DEFAULT: Final = 100
-INTEGER_MIN: Final = -(2**63)
-INTEGER_MAX: Final = 2**63 - 1
 
 PLAIN: Final = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 """The pattern, in JSON Schema's dialect (ECMA-262), of a string without control characters."""
@@ -207,8 +206,8 @@ def seconds(meaning: str, low: float, high: float, **kwargs: Any) -> Any:
 def integer(
     meaning: str,
     *,
-    low: int = INTEGER_MIN,
-    high: int = INTEGER_MAX,
+    low: int = INT_MIN,
+    high: int = INT_MAX,
     must: str = "be an integer",
     **kwargs: Any,
 ) -> Any:

@@ -41,7 +41,7 @@ class Ownership(Following):
         for task_id, timeout_s in live:
             self._liveness.supervise(task_id, before, timeout_s)
 
-    def moment(self, transaction: Transaction, old: Task | None = None) -> Moment:
+    def moment(self, transaction: Transaction, old: Task | None) -> Moment:
         """Give the rev and time for a change and, given `old`, whether that task's owner lives."""
         if old is None:
             return Moment(transaction.rev, transaction.at)

@@ -11,7 +11,7 @@ from taskdashd.domain.tasks import Change, Task
 from taskdashd.store.reserve import Reserve
 from taskdashd.store.transaction import Transaction, View
 
-REPLY_RESERVE_BYTES: Final = 1024
+_REPLY_RESERVE_BYTES: Final = 1024
 """Bytes that a reply or an event may need beside the task that it carries."""
 _TIMEOUTS_MAX: Final = 1000
 """Different heartbeat timeouts that one connection's tasks may have."""
@@ -44,7 +44,7 @@ class Room:
     @property
     def reply_bytes(self) -> int:
         """Give the most bytes of tasks or entries in one reply, so that it fits a frame."""
-        return self._limits.max_frame - REPLY_RESERVE_BYTES
+        return self._limits.max_frame - _REPLY_RESERVE_BYTES
 
     def put(self, change: Change, identity: Identity, transaction: Transaction) -> dict[str, Any]:
         """Buffer a change in the transaction, if the limits allow it; give the reply's members.
@@ -52,7 +52,7 @@ class Room:
         Raises `BadRequest`, `Busy` or `StorageError`.
         """
         task = change.task
-        largest = self._limits.max_frame - REPLY_RESERVE_BYTES
+        largest = self.reply_bytes
         if len(task.body) > largest:
             raise BadRequest(f"the task would take {len(task.body)} bytes, more than {largest}")
         self.check_live(change.previous, task)

@@ -38,7 +38,6 @@ class Limits(SessionLimits, IdentityLimits, RoomLimits, Protocol):
 
     heartbeat_timeout: float
     max_watches: int
-    audit_keep: float | None
     sign_up: bool
     passwords: bool
     claim_limit: float | None

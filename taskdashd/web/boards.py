@@ -122,7 +122,6 @@ class Boards(Following):
         feed: Feed,
         changes: ChangeLog,
         sections: Sequence[BoardSection],
-        told_rev: int,
     ) -> None:
         self._clock = clock
         self._feed = feed
@@ -131,7 +130,7 @@ class Boards(Following):
         self._viewers: dict[Viewer, _Told] = {}
         self._news: list[Step] = []
         self._news_bytes = 0
-        self._told_rev = told_rev
+        self._told_rev = feed.rev
         """The rev up to which live boards have been told."""
         self._wake = trio.Event()
 
