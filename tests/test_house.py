@@ -9,6 +9,7 @@ import pytest
 
 from declared import stale
 from declared._lacks import lacks, place, shared
+from declared.modules import PACKAGES
 from declared.protocol_md import section_of
 from declared.vectors import VECTORS, read
 from taskdash_ctl.cli import main as ctl
@@ -25,13 +26,6 @@ from taskdashd.settings import config
 
 load_operations()
 ROOT = Path(__file__).parents[1]
-PACKAGES = (
-    "protocol/taskdash_protocol",
-    "taskdashd",
-    "clients/python/taskdash",
-    "tools/taskdash_ctl",
-    "tools/declared",
-)
 SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 TESTS = [path.read_text() for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__)]
 """The tests of behaviour; this file holds for every request, and tests none."""

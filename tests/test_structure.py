@@ -13,34 +13,35 @@ ROOT = Path(__file__).parents[1]
 DAEMON = sorted((ROOT / "taskdashd").rglob("*.py"))
 
 VALUES = {
-    # The only fields that are assigned from outside their class: each is the state of something
-    # that one part hands from step to step, not of a part. Why it is no method's business:
-    "last_seen": "a sign of life costs one assignment, whatever its owner owns",
-    "answer": "a call on its way from the inbox to the outbox",
-    "token": "a call on its way from the inbox to the outbox",
-    "payload": "a call on its way from the inbox to the outbox",
-    "room": "a reply's place in the outbox, filled without a call for each of them",
-    "frame": "a reply's place in the outbox, filled without a call for each of them",
-    "is_open": "the owner that liveness watches is open until its connection has gone",
-    "queued_at": "an entry of liveness' heap",
-    "task_id": "an exception that gets to know which task it is about",
-    "connection": "a link is accepted before its connection can be made",
-    "address": "what admission counts a link by",
-    "next_rev": "the writer gives revs away, and the view counts on; both are the store's",
-    "admitted": "what admission counts of a link",
-    "counted": "what admission counts of a link",
-    "held_bytes": "what admission counts of a link",
-    "frames_timed": "what deadlines keep of a link",
-    "blocked": "what the poller knows of a link's socket",
-    "hung_up": "what the poller knows of a link's socket",
-    "lingers": "what the poller knows of a link's socket",
-    "events": "what the poller knows of a link's socket",
-    "frame_bytes_max": "the decoder takes larger frames once its peer has signed in",
-    "deadline": "trio's own: a cancel scope ends sooner",
-    "is_answer_to_head": "h11 does not keep which method it answers",
-    "minimum_version": "the standard library's own: ssl.SSLContext",
-    "verify_mode": "the standard library's own: ssl.SSLContext",
-    "convert_binding": "apsw's own: a connection's hook",
+    # The only fields that are assigned from outside their class, each with the name by which the
+    # assignment calls its thing: the state of something that one part hands from step to step, not
+    # of a part. Why it is no method's business:
+    "owner.last_seen": "a sign of life costs one assignment, whatever its owner owns",
+    "owner.is_open": "the owner that liveness watches is open until its connection has gone",
+    "entry.queued_at": "an entry of liveness' heap",
+    "call.answer": "a call on its way from the inbox to the outbox",
+    "call.token": "a call on its way from the inbox to the outbox",
+    "call.payload": "a call on its way from the inbox to the outbox",
+    "reply.room": "a reply's place in the outbox, filled without a call for each of them",
+    "reply.frame": "a reply's place in the outbox, filled without a call for each of them",
+    "error.task_id": "an exception that gets to know which task it is about",
+    "view.next_rev": "the writer gives revs away, and the view counts on; both are the store's",
+    "link.connection": "a link is accepted before its connection can be made",
+    "link.address": "what admission counts a link by",
+    "link.admitted": "what admission counts of a link",
+    "link.counted": "what admission counts of a link",
+    "link.held_bytes": "what admission counts of a link",
+    "link.frames_timed": "what deadlines keep of a link",
+    "link.blocked": "what the poller knows of a link's socket",
+    "link.hung_up": "what the poller knows of a link's socket",
+    "link.lingers": "what the poller knows of a link's socket",
+    "link.events": "what the poller knows of a link's socket",
+    "decoder.frame_bytes_max": "the decoder takes larger frames once its peer has signed in",
+    "scope.deadline": "trio's own: a cancel scope ends sooner",
+    "connection.is_answer_to_head": "h11 does not keep which method it answers",
+    "context.minimum_version": "the standard library's own: ssl.SSLContext",
+    "context.verify_mode": "the standard library's own: ssl.SSLContext",
+    "conn.convert_binding": "apsw's own: a connection's hook",
 }
 
 ACTS = {
@@ -66,8 +67,16 @@ def functions(path: Path) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunc
             yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", node
 
 
-def assigned(node: ast.AST) -> Iterator[ast.Attribute]:
-    """Give the attributes that a statement assigns."""
+def assigned(path: Path) -> Iterator[tuple[int, str]]:
+    """Give what a module assigns to others than `self`: the line, and thing.attribute."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        for one in targets_of(node):
+            thing = ast.unparse(one.value).rpartition(".")[2].lstrip("_")
+            if not (isinstance(one.value, ast.Name) and thing in ("self", "cls")):
+                yield one.lineno, f"{thing}.{one.attr}"
+
+
+def targets_of(node: ast.AST) -> Iterator[ast.Attribute]:
     targets: list[ast.expr] = []
     if isinstance(node, ast.Assign):
         targets = node.targets
@@ -82,11 +91,8 @@ def assigned(node: ast.AST) -> Iterator[ast.Attribute]:
 @pytest.mark.parametrize("path", DAEMON, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_is_assigned_from_outside(path: Path) -> None:
     """A part gets other parts as arguments, and no other class changes its state."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        for one in assigned(node):
-            own = isinstance(one.value, ast.Name) and one.value.id in ("self", "cls")
-            where = f"{path.relative_to(ROOT)}:{one.lineno}"
-            assert own or one.attr in VALUES, f"{where} assigns {ast.unparse(one)} from outside"
+    for line, name in assigned(path):
+        assert name in VALUES, f"{path.relative_to(ROOT)}:{line} assigns {name} from outside"
 
 
 @pytest.mark.parametrize("path", DAEMON, ids=lambda path: str(path.relative_to(ROOT)))
@@ -111,13 +117,7 @@ def test_no_constructor_acts(path: Path) -> None:
 
 def test_values_are_still_assigned() -> None:
     """No entry of the list of assigned fields is out of date."""
-    found = {
-        one.attr
-        for path in DAEMON
-        for node in ast.walk(ast.parse(path.read_text()))
-        for one in assigned(node)
-        if not (isinstance(one.value, ast.Name) and one.value.id in ("self", "cls"))
-    }
+    found = {name for path in DAEMON for _, name in assigned(path)}
     assert not VALUES.keys() - found
 
 
