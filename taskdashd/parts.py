@@ -82,7 +82,7 @@ def build(
     access: Access,
     environment: Environment,
     *,
-    with_board: bool = False,
+    with_board: bool,
     disk_is_full: bool = False,
 ) -> Parts:
     """Join the parts. Raises `StoreUnusable`."""

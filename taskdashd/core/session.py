@@ -19,9 +19,10 @@ class Session:
 
     __slots__ = (
         "_allowed",
+        "_budget",
+        "_shared_budget",
         "admitted",
         "author",
-        "budget",
         "client",
         "identity",
         "next_watch",
@@ -30,7 +31,6 @@ class Session:
         "said_hello",
         "secret",
         "sees_all",
-        "shared_budget",
         "since",
         "stands_in",
         "subscriber",
@@ -51,8 +51,8 @@ class Session:
         self.since = now
         self.client = ""
         self.said_hello = False
-        self.budget = budget
-        self.shared_budget: Budget | None = None
+        self._budget = budget
+        self._shared_budget: Budget | None = None
         """The budget that all connections of the identity share."""
         self.admitted: Identity | None = None
         """The token's identity that let the session in, once a person has signed in on it."""
@@ -97,22 +97,22 @@ class Session:
 
     def share(self, budget: Budget) -> None:
         """Draw from an identity's budget too, from now on."""
-        if budget is not self.shared_budget:
+        if budget is not self._shared_budget:
             self.give_back()
-            self.shared_budget = budget
+            self._shared_budget = budget
 
     def give_back(self) -> None:
         """Return drawn but unused requests to the budgets."""
         unused, self._allowed = max(0, self._allowed), 0
-        self.budget.give_back(unused)
-        if self.shared_budget is not None:
-            self.shared_budget.give_back(unused)
+        self._budget.give_back(unused)
+        if self._shared_budget is not None:
+            self._shared_budget.give_back(unused)
 
     def _draw(self) -> bool:
-        drawn = _DRAWN_AT_ONCE if self.is_local else self.budget.draw(_DRAWN_AT_ONCE)
-        if self.shared_budget is not None and drawn:
-            shared = self.shared_budget.draw(drawn)
-            self.budget.give_back(drawn - shared)
+        drawn = _DRAWN_AT_ONCE if self.is_local else self._budget.draw(_DRAWN_AT_ONCE)
+        if self._shared_budget is not None and drawn:
+            shared = self._shared_budget.draw(drawn)
+            self._budget.give_back(drawn - shared)
             drawn = shared
         self._allowed = max(0, drawn - 1)
         return drawn > 0

@@ -112,7 +112,7 @@ class Poller:
                     self._take_results()
                 else:
                     self._listener.ready(fd)
-            self.sweep()
+            self._sweep()
             if time.monotonic() >= until:
                 break
 
@@ -123,7 +123,7 @@ class Poller:
             except Exception:
                 log.exception("unexpected fault after a job")
 
-    def sweep(self) -> None:
+    def _sweep(self) -> None:
         """Let every touched connection go on and send, then start a commit."""
         touched = list(self._touched)
         self._touched.clear()
@@ -153,7 +153,7 @@ class Poller:
             self._close(link)
         for link in self._lingering.due():
             self._close(link)
-        self.sweep()
+        self._sweep()
         waits = [deadlines.next_s() for deadlines in self._all_deadlines]
         waits.append(self._listener.resume())
         return min((wait for wait in waits if wait is not None), default=None)
@@ -176,7 +176,7 @@ class Poller:
         """End every connection, once the replies that are under way are sent."""
         for link in list(self._links.values()):
             link.connection.expire(error)
-        self.sweep()
+        self._sweep()
 
     def close(self) -> None:
         """Close all connections and listeners, without goodbye."""

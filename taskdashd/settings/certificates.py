@@ -29,7 +29,7 @@ class Made(NamedTuple):
     key: Path
 
 
-def init(directory: Path, names: Sequence[str], now: datetime | None = None) -> Made:
+def init(directory: Path, names: Sequence[str]) -> Made:
     """Make an authority, if there is none yet, and a certificate for names and addresses.
 
     Only the owner can read the keys. Raises `CertificateError`.
@@ -46,7 +46,7 @@ def init(directory: Path, names: Sequence[str], now: datetime | None = None) -> 
         ) from None
     made = Made(directory / "ca.pem", directory / "server.pem", directory / "server.key")
     authority_key = directory / "ca.key"
-    begins = (now or datetime.now(UTC)) - timedelta(hours=1)
+    begins = datetime.now(UTC) - timedelta(hours=1)
 
     def sign(subject: str, key: Any, issuer: Any, signer: Any, days: int) -> Any:
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])

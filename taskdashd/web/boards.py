@@ -161,7 +161,7 @@ class Boards(Following):
             self._begin(viewer, place.rev)
             self.resume(viewer)
         else:
-            self.read_afresh(viewer)
+            self._read_afresh(viewer)
 
     def leave(self, viewer: Viewer) -> None:
         """Forget a board."""
@@ -179,7 +179,7 @@ class Boards(Following):
         beside = self._beside(viewer.identity)
         viewer.put(text_frame(_message(told.position, [], beside)))
 
-    def read_afresh(self, viewer: Viewer) -> None:
+    def _read_afresh(self, viewer: Viewer) -> None:
         """Have a board read again what it shows, and tell it of each change from now on."""
         told = self._begin(viewer, self._told_rev)
         told.catch_on(self._told_rev)
@@ -191,7 +191,7 @@ class Boards(Following):
         The greeting is needed too: a board that catches up is not told what changes in a section.
         """
         self._greet(viewer, None)
-        self.read_afresh(viewer)
+        self._read_afresh(viewer)
 
     def identity_changed(self, viewer: Viewer, identity: Identity) -> None:
         """Give a board the changed identity of its person, and have it read afresh."""
