@@ -14,7 +14,6 @@ from taskdashd.core.deaths import Deaths
 from taskdashd.core.housekeeping import Housekeeping
 from taskdashd.core.identities import PERSON, Identities
 from taskdashd.core.ownership import Ownership
-from taskdashd.core.passwords import Passwords
 from taskdashd.core.room import Room
 from taskdashd.core.run import Runner
 from taskdashd.core.sessions import Sessions
@@ -25,6 +24,7 @@ from taskdashd.families.figures.followers import DayFigures, FiguresSection, sto
 from taskdashd.families.figures.rules import Tally
 from taskdashd.families.people.directory import Directory
 from taskdashd.families.people.expiry import ClaimTimes, Expiry
+from taskdashd.families.people.passwords import Passwords
 from taskdashd.families.services.section import ServiceSection
 from taskdashd.families.services.vigil import SERVICE, Fetch, Vigil
 from taskdashd.feed.watches import Feed

@@ -63,7 +63,7 @@ class Core:
     ownership: Ownership
     room: Room
     families: Mapping[type[Any], object]
-    """The parts that only some operations need, by their class: most are a family's own."""
+    """The parts of families, by their class: only the operations of the same family ask for one."""
 
     def part(self, kind: type[P]) -> P:
         """Give a part of `families`. Raises `LookupError` where this daemon has none."""

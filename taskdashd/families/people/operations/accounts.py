@@ -14,11 +14,11 @@ from taskdash_protocol.families.people import GROUPS_MAX, Login, Logout, People,
 from taskdash_protocol.requests import Audit
 from taskdashd.core.history import told
 from taskdashd.core.identities import PERSON, check_still, no_person, person_of
-from taskdashd.core.passwords import Passwords
 from taskdashd.core.steps import Start, Steps, wait_for
 from taskdashd.core.storing import write
 from taskdashd.core.table import Caller, Core, Result, alone
 from taskdashd.domain.people import Person, SignedIn, key_of, sees_person
+from taskdashd.families.people.passwords import Passwords
 from taskdashd.store.audit import Entry
 from taskdashd.store.transaction import Transaction
 
