@@ -124,6 +124,14 @@ def test_vectors_that_are_no_json_are_told_by_their_name(root: Path) -> None:
         declared.write(root)
 
 
+@pytest.mark.parametrize("page", ["docs/people.md", "docs/architecture.md"])
+def test_a_page_that_has_lost_a_mark_is_told_by_its_name(root: Path, page: str) -> None:
+    path = root / page
+    path.write_text(path.read_text().replace("<!-- end -->", ""))
+    with pytest.raises(declared.Incomplete, match=f"^{page} has lost its mark "):
+        declared.write(root)
+
+
 class Bare(Request):
     pass
 

@@ -1,8 +1,8 @@
 """The files and parts of files that `tools/declare` makes, a module for each kind.
 
 A module in here has a function `files(root)`, which gives the whole text that should stand at each
-path that it makes; it is found by its place, and one that makes nothing has a name with `_` before
-it. Two modules may make parts of one file: each keeps the other's part.
+path that it makes, below the root; it is found by its place, and one that makes nothing has a name
+with `_` before it. Two modules may make parts of one file: each keeps the other's part.
 """
 
 import pkgutil
@@ -35,10 +35,10 @@ def _modules() -> list[str]:
 
 
 def _differing(name: str, root: Path) -> dict[Path, str]:
-    """Give the files of a module that differ on disk, or are missing; paths are below the root."""
+    """Give the files of a module that differ on disk, or are missing."""
     made: dict[Path, str] = import_module(f"{__name__}.{name}").files(root)
     return {
-        (root / path).relative_to(root): text
+        path: text
         for path, text in made.items()
         if not (root / path).exists() or (root / path).read_text() != text
     }

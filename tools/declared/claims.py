@@ -5,11 +5,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
+from declared._marks import END, between
 from taskdash_protocol.statuses import CLAIMED, EDITING, FINISHED, IN_REVIEW, UNCLAIMED
 from taskdashd.families.people.rules import STATES, STEPS, Step
 
+PAGE: Final = Path("docs/people.md")
 BEGIN: Final = "<!-- made by tools/declare: claims -->\n"
-END: Final = "<!-- end -->\n"
 LANES: Final = {
     UNCLAIMED: "to claim",
     CLAIMED: "claimed",
@@ -24,14 +25,9 @@ HAD: Final = {None: "", True: ", where somebody has it", False: ", where nobody 
 
 def files(root: Path) -> dict[Path, str]:
     """Give each file that is made from the table of claims, whole."""
-    page = root / "docs/people.md"
-    before, begin, rest = page.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"{page} has lost the marks between which the drawing stands")
     return {
-        page: f"{before}{begin}```\n{drawing()}```\n{end}{after}",
-        root / "taskdashd/web/static/claims.js": module(),
+        PAGE: between(root, PAGE, BEGIN, END, f"```\n{drawing()}```\n"),
+        Path("taskdashd/web/static/claims.js"): module(),
     }
 
 

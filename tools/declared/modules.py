@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from declared._marks import END, between
+
+PAGE: Final = Path("docs/architecture.md")
 BEGIN: Final = "<!-- made by tools/declare: modules -->\n"
-END: Final = "<!-- end -->\n"
 PACKAGES: Final = (
     "protocol/taskdash_protocol",
     "taskdashd",
@@ -18,13 +20,8 @@ PACKAGES: Final = (
 
 def files(root: Path) -> dict[Path, str]:
     """Give docs/architecture.md with its list of modules, whole."""
-    page = root / "docs/architecture.md"
-    before, begin, rest = page.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"{page} has lost the marks between which the modules stand")
     tables = "".join(_table(root, package) for package in PACKAGES)
-    return {page: f"{before}{begin}{tables}{end}{after}"}
+    return {PAGE: between(root, PAGE, BEGIN, END, tables)}
 
 
 def _table(root: Path, package: str) -> str:

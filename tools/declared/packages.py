@@ -5,6 +5,8 @@ from configparser import RawConfigParser
 from pathlib import Path
 from typing import Final
 
+from declared._marks import between
+
 SETUP: Final = Path("setup.cfg")
 _BEGIN: Final = "\npackages =\n"
 _END: Final = "package_dir =\n"
@@ -12,18 +14,13 @@ _END: Final = "package_dir =\n"
 
 def files(root: Path) -> dict[Path, str]:
     """Give setup.cfg with each package below the folders that its `package_dir` names."""
-    text = (root / SETUP).read_text()
-    before, begin, rest = text.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    if not (begin and end):
-        raise ValueError(f"{SETUP} has lost `packages` or, right behind it, `package_dir`")
     config = RawConfigParser()
-    config.read_string(text)
+    config.read_string((root / SETUP).read_text())
     lines = config["options"]["package_dir"].strip().splitlines()
     folders = (line.split(" = ") for line in lines)
     names = (name for top, folder in folders for name in _packages(top, root / folder))
     found = "".join(f"    {name}\n" for name in names)
-    return {SETUP: f"{before}{begin}{found}{end}{after}"}
+    return {SETUP: between(root, SETUP, _BEGIN, _END, found)}
 
 
 def _packages(top: str, folder: Path) -> Iterator[str]:
