@@ -38,10 +38,6 @@ def task(number: int = 1, group: str = "a", **more: Any) -> dict[str, Any]:
     return {"id": f"t{number}", "name": "n", "group_id": group, "status": "pending", **more}
 
 
-def without_detail(reply: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in reply.items() if key != "detail"}
-
-
 @pytest.mark.fault(35)
 @pytest.mark.parametrize("operation", ["Register", "Update", "Find", "Query", "Watch", "Status"])
 def test_nothing_is_done_for_whoever_has_not_signed_in(world: World, operation: str) -> None:

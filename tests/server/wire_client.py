@@ -22,7 +22,6 @@ from taskdash.testing import RunningDaemon
 REQUEST, EVENT, TCPX_REPLY, HEARTBEAT, TOKEN = 2, 3, 4, 1392, 1393
 BEAT = bytes.fromhex("00 00 00 06 93 cd 05 70 c0 c0")
 TCPX_BEAT = bytes.fromhex("00 00 00 10 00 00 05 70 00 00 00 04 00 00 00 00 6e 75 6c 6c")
-MAX_FRAME = 1 << 20
 ERRMSG = {
     0: "正确",
     1000: "请求格式不正确",
@@ -54,7 +53,6 @@ STRINGS = [
 
 _numbers = itertools.count(1)
 _open: list["Wire"] = []
-_RAISE = object()
 
 
 def unique(prefix: str = "t") -> str:

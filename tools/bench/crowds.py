@@ -14,7 +14,6 @@ import servers
 import wires
 from servers import Server
 
-BEAT_EVERY_S = 10.0
 WATCHERS = 1_000
 CHANGES_PER_S = 100
 DYING_CONNECTIONS, DYING_TASKS_EACH, DYING_TIMEOUT_S = 1_000, 10, 4.0
