@@ -33,7 +33,12 @@ class Refused extends Error {
   }
 }
 
-/** POST an operation. Login and Logout must go this way: the websocket cannot set the cookie. */
+/**
+ * POST an operation. Login and Logout must go this way: the websocket cannot set the cookie.
+ * @template {keyof import('./requests').Requests} Op
+ * @param {Op} op
+ * @param {import('./requests').Requests[Op]} body
+ */
 export async function post(op, body) {
   let reply;
   try {
@@ -46,7 +51,12 @@ export async function post(op, body) {
   return reply;
 }
 
-/** Ask over the websocket. Without a connection a read waits for the next one, and a write is refused. */
+/**
+ * Ask over the websocket. Without a connection a read waits for the next one, and a write is refused.
+ * @template {keyof import('./requests').Requests} Op
+ * @param {Op} op
+ * @param {import('./requests').Requests[Op]} [body]
+ */
 export function ask(op, body = {}) {
   return new Promise((resolve, reject) => {
     // A write that waited would be done some time later, when the person no longer looks: refuse it now.
