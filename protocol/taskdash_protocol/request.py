@@ -51,11 +51,6 @@ class Request:
     """
     over_http: ClassVar[bool] = True
     """Whether the request can be asked over HTTP; false where it is about a connection."""
-    reads_again: ClassVar[bool] = False
-    """Whether a read that waited for a commit is done again, on the committed task, if that fails.
-
-    Where false, the failure of the commit is the reply.
-    """
     sets_cookie: ClassVar[bool] = False
     """Whether the reply changes the browser's cookie, which only a reply over HTTP can do."""
 

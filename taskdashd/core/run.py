@@ -143,8 +143,7 @@ class Runner:
         """
 
         def answered(outcome: Outcome[Result]) -> None:
-            again = request.reads_again and isinstance(outcome, StorageError)
-            if again and self.core.view.knows(task_id):
+            if isinstance(outcome, StorageError) and self.core.view.knows(task_id):
                 # The pending change that was read has failed: read the committed task instead.
                 outcome = self.read_now(operation, request, caller, task_id)
             done(outcome)

@@ -136,7 +136,8 @@ def writes(request: type[R]) -> Callable[[Writes[R]], Writes[R]]:
 def reads(request: type[R]) -> Callable[[Reads[R]], Reads[R]]:
     """Declare an operation that reads one task from the view: `(request, caller, task)`.
 
-    The task is None where none exists. If its last change waits for the commit, so does the reply.
+    The task is None where none exists. If its last change waits for the commit, so does the reply;
+    if that commit fails, the operation runs again, with the committed task.
     """
     return _declare(request, "reads")
 

@@ -91,10 +91,6 @@ def test_what_is_about_a_connection_is_not_asked_over_http() -> None:
     assert refused == {SignIn, *(REQUESTS[name] for name in ("Hello", "Watch", "Unwatch"))}
 
 
-def test_only_find_reads_again_what_a_failed_commit_left() -> None:
-    assert [name for name, one in REQUESTS.items() if one.reads_again] == ["Find"]
-
-
 def test_signing_in_and_out_changes_the_cookie() -> None:
     assert {name for name, one in REQUESTS.items() if one.sets_cookie} == {"Login", "Logout"}
 

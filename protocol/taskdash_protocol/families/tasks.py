@@ -90,7 +90,6 @@ class Find(AboutTask):
     """Ask for one task."""
 
     request_id = "Find"
-    reads_again = True
 
     id: str = task_id()
 
