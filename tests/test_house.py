@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Iterator
 from inspect import signature
 from pathlib import Path
 
@@ -172,6 +173,28 @@ def test_each_setting_is_documented_with_its_default() -> None:
         if name != "data":
             default = f"`{shown(setting.default)}`"
             assert row[1] == default, f"docs/configuration.md: the default of `{name}` is {default}"
+
+
+def test_a_setting_that_a_part_reads_is_there() -> None:
+    """`Live` finds settings by name, so the type checker believes any name and type: this does not.
+
+    A part names the settings that it reads in a protocol `…Limits`; `parts.py` asks `live`.
+    """
+    settings = dict(fields_of(ROOT / "taskdashd/settings/config.py", "Settings"))
+    for path in sorted((ROOT / "taskdashd").rglob("*.py")):
+        for name, kind in fields_of(path, "Limits"):
+            assert settings.get(name) == kind, f"{path.relative_to(ROOT)}: {name}: {kind}"
+    for name in re.findall(r"\blive\.(\w+)", text("taskdashd/parts.py")):
+        assert name in settings, f"taskdashd/parts.py: live.{name}"
+
+
+def fields_of(path: Path, ending: str) -> Iterator[tuple[str, str]]:
+    """Give the fields of the classes whose name ends so, each with its type as it is written."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ClassDef) and node.name.endswith(ending):
+            for one in node.body:
+                if isinstance(one, ast.AnnAssign):
+                    yield ast.unparse(one.target), ast.unparse(one.annotation)
 
 
 def test_each_flag_is_documented() -> None:
