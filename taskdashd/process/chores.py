@@ -21,6 +21,8 @@ from taskdashd.store.executor import Executor
 from taskdashd.web.viewers import Viewers
 
 _TOKENS_S: Final = 1.0
+_BACKUP_SHARE_MAX: Final = 0.1
+"""Of the interval between backups: one that takes longer keeps a core and the disk busy for it."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -98,6 +100,8 @@ async def back_up(settings: Settings, acts: Acts) -> None:
             about = {"rev": copy.rev, "tasks": copy.tasks, "took_s": took_s}
             log.info("backed up", file=str(copy.path), **about)
             acts.note("backed up", "taskdashd", f"{copy.path}, rev {copy.rev}")
+            if took_s > every_s * _BACKUP_SHARE_MAX:
+                log.warning("a backup takes long", took_s=took_s, every_s=every_s)
         await trio.sleep(every_s)
 
 

@@ -327,8 +327,7 @@ _CHECKS: Final = (
     ),
     (
         """SELECT count(*) FROM task AS t LEFT JOIN change AS c ON c.rev = t.rev
-           WHERE c.task_id IS NOT t.id
-               AND NOT EXISTS (SELECT 1 FROM change WHERE change.task_id = t.id)""",
+           WHERE c.task_id IS NOT t.id AND t.id NOT IN (SELECT task_id FROM change)""",
         "{count} tasks have no change in the log",
         RESTORE,
     ),
