@@ -312,6 +312,24 @@ def test_a_service_acts_for_a_person_with_that_persons_rights(world: World) -> N
     assert "Ann (ann) by" in entry["who"]
 
 
+def test_claims_that_run_out_together_are_freed_together(world: World) -> None:
+    """However many there are: a bound on what one commit frees is none on how fast they go."""
+    ann, boss = office(world)["ann"], admin(world)
+    ids = [f"t{number}" for number in range(700)]
+    for one in ids:
+        boss.send("Register", {"id": one, "name": "Film", "status": FREE, "group_id": "cut"})
+        ann.send("Claim", {"id": one, "limit": 60})
+        world.drain()
+    world.advance(59.5)
+    watcher = world.connect("10.0.0.9:2")
+    watcher.ask("Watch")
+    assert found(world, ids[-1])["status"] == CLAIMED
+    world.advance(1)
+    freed = [event["task"]["id"] for event in watcher.events]
+    assert sorted(freed) == sorted(ids)
+    assert {event["task"]["status"] for event in watcher.events} == {FREE}
+
+
 def test_a_claim_may_have_a_time_limit(world: World) -> None:
     """When it runs out the task is free, and both sides are told, also across a restart."""
     peers = office(world)

@@ -111,6 +111,7 @@ class Expiry:
         self.reader = reader
         self.writer = writer
         self._not_before = 0.0
+        self._is_freeing = False
         self._unread: tuple[float, str | None] | None = (clock.now(), None)
         """When to read on in the claims of before this start, after which id; None at the end."""
 
@@ -120,11 +121,25 @@ class Expiry:
         if self._unread is not None and now >= self._unread[0]:
             after, self._unread = self._unread[1], None
             drive(self._look_up(after), lambda _outcome: None)
-        if now < self._not_before:
-            return
-        due = self._times.take_due(stamp(self._clock.wall()), _AT_ONCE)
-        if due:
-            drive(self._free(due), lambda outcome: self._freed(due, outcome))
+        if now >= self._not_before and not self._is_freeing:
+            self._is_freeing = True
+            drive(self._free_due(), self._freed)
+
+    def _free_due(self) -> Steps[None]:
+        """Free all claims that are due, a slice in a commit.
+
+        One slice follows another at once: with one for each tick, claims that run out together
+        would be freed at the rate of the ticks, the last of some thousands many seconds late.
+        """
+        while self._clock.now() >= self._not_before:
+            due = self._times.take_due(stamp(self._clock.wall()), _AT_ONCE)
+            if not due:
+                return
+            try:
+                yield from self._free(due)
+            except ServerError:
+                for one in due:
+                    self._again(one)
 
     def _free(self, due: Sequence[Ending]) -> Steps[None]:
         yield from wait_for(partial(self.reader.load, [one.task_id for one in due]))
@@ -135,10 +150,8 @@ class Expiry:
         if known:
             yield from write(self, lambda transaction: self._free_all(known, transaction))
 
-    def _freed(self, due: Sequence[Ending], outcome: ServerError | None) -> None:
-        if isinstance(outcome, ServerError):
-            for one in due:
-                self._again(one)
+    def _freed(self, _outcome: ServerError | None) -> None:
+        self._is_freeing = False
 
     def _free_all(self, known: Sequence[Ending], transaction: Transaction) -> None:
         for one in known:
