@@ -335,6 +335,12 @@ class Database:
         self._deadline = None
         return list(self._read(self._querier, dialect.TALLY, ()))
 
+    def count_by_user(self, users: Iterable[str], statuses: Iterable[str]) -> dict[str, int]:
+        """Count the tasks of some statuses that each of some people has. Raises `StorageError`."""
+        self._deadline = None
+        given = dialect.json_list(users), dialect.json_list(statuses)
+        return dict(self._read(self._querier, dialect.COUNT_BY_USER, given))
+
     def audit(self, request: Audit, bytes_max: int) -> audit.History:
         """Read a page of the audit. Raises `BadRequest`, `Busy` and `StorageError`."""
         self._deadline = time.monotonic() + self._query_timeout_s

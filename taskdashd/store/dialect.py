@@ -84,6 +84,13 @@ ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value, crc = excluded.crc
 """
 DROP_RECORD: Final = "DELETE FROM record WHERE kind = ? AND key = ?"
 RECORDS: Final = "SELECT kind, key, value, crc FROM record"
+# How many tasks of some statuses each of some people has: by the index over both, whatever the
+# number of all tasks.
+COUNT_BY_USER: Final = """
+SELECT user, count(*) FROM task
+WHERE user IN (SELECT value FROM json_each(?)) AND status IN (SELECT value FROM json_each(?))
+GROUP BY user
+"""
 TALLY: Final = """
 SELECT group_id, status, user, checker, count(*) FROM task GROUP BY group_id, status, user, checker
 """

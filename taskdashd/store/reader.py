@@ -4,7 +4,7 @@ Look-ups have a thread of their own: a Query that takes its time must not hold u
 shutdown of a task that is not in memory.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
 from taskdash_protocol.errors import Busy, Outcome, ServerError
@@ -12,7 +12,7 @@ from taskdash_protocol.requests import Audit, Query
 from taskdashd.domain.access import Sight
 from taskdashd.domain.tasks import Task
 from taskdashd.store.audit import History
-from taskdashd.store.database import Database, Health, StoredEvent, StoredStep, TallyRow
+from taskdashd.store.database import Database, Health, StoredEvent, StoredStep
 from taskdashd.store.executor import Executor, Then
 from taskdashd.store.query import Page
 from taskdashd.store.transaction import View
@@ -145,9 +145,15 @@ class Reader:
             )
         )
 
-    def tally(self, then: Then[list[TallyRow]]) -> None:
-        """Count tasks by group, status, user and checker."""
-        self._slow_reads.run(self._database.tally, lambda: True, then)
+    def count_by_user(
+        self,
+        users: Sequence[str],
+        statuses: Sequence[str],
+        wanted: Wanted,
+        then: Then[dict[str, int]],
+    ) -> None:
+        """Count the tasks of some statuses that each of some people has."""
+        self._slow_reads.run(lambda: self._database.count_by_user(users, statuses), wanted, then)
 
     def audit(self, request: Audit, bytes_max: int, wanted: Wanted, then: Then[History]) -> None:
         """Read a page of the audit."""

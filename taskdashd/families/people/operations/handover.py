@@ -57,12 +57,11 @@ def _look(request: Handover, caller: Caller) -> Steps[list[str]]:
 
 
 def _count(request: Handover, caller: Caller) -> Steps[dict[str, int]]:
-    """Count the tasks that each receiver holds already."""
-    load = dict.fromkeys(request.to, 0)
-    for _, status, user, _, count in (yield from wait_for(caller.core.reader.tally)):
-        if user in load and claims.state_of(status) in claims.HELD:
-            load[user] += count
-    return load
+    """Count the tasks that each receiver holds now."""
+    reader = caller.core.reader
+    look = partial(reader.count_by_user, request.to, claims.HELD, caller.is_there)
+    held: dict[str, int] = yield from wait_for(look)
+    return dict.fromkeys(request.to, 0) | held
 
 
 class _Handover:
