@@ -31,9 +31,11 @@ class Sight(NamedTuple):
 
     def sees(self, fields: Mapping[str, Any]) -> bool:
         """Tell whether a task with these fields may be seen."""
-        return fields["group_id"] in self.groups or (
-            self.person != "" and self.person in (fields["user"], fields["checker"])
-        )
+        return self.covers(fields["group_id"], fields["user"], fields["checker"])
+
+    def covers(self, group: str, user: str, checker: str) -> bool:
+        """Tell whether a task of this group, user and checker may be seen."""
+        return group in self.groups or (self.person != "" and self.person in (user, checker))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ is neither durable nor visible before its commit. Source of every rule: the wire
 """
 
 from collections.abc import Mapping
+from sys import intern
 from typing import Any, Final, Literal, NamedTuple
 
 from taskdash_protocol import strictjson
@@ -40,6 +41,13 @@ class Task(NamedTuple):
     shutdown_at: str
     owner: int
     """Serial number of the owning connection; never used twice, also not after a restart."""
+    user: str
+    group_id: str
+    checker: str
+    """Who it belongs to, its group, and who reviews it: what followers of a commit look at.
+
+    Interned: of many tasks that have the same, all hold one string.
+    """
     holder: str
     """The owner's name for people: client name and address."""
     held_since: str
@@ -95,7 +103,8 @@ def register(old: Task | None, request: Register, author: Author, moment: Moment
     else:
         _admit(old, request, author, may_replace_gone=moment.owner_gone)
         epoch, created_at = old.epoch + (old.owner != author.serial), old.created_at
-    status = request.fields["status"]
+    fields = request.fields
+    status = fields["status"]
     kind: Kind = "registered"
     holder, held_since = author.name, moment.at
     shutdown_at = before = ""
@@ -110,7 +119,7 @@ def register(old: Task | None, request: Register, author: Author, moment: Moment
     at = moment.at
     timeout_s, fenced = request.heartbeat_timeout, bool(request.fenced)
     stamps = (moment.rev, epoch, created_at, at, shutdown_at, before, at)
-    body = _body(dict(request.fields), timeout_s, stamps, fenced=fenced)
+    body = _body(dict(fields), timeout_s, stamps, fenced=fenced)
     task = Task(
         request.id,
         moment.rev,
@@ -121,6 +130,9 @@ def register(old: Task | None, request: Register, author: Author, moment: Moment
         created_at,
         shutdown_at,
         author.serial,
+        intern(fields["user"]),
+        intern(fields["group_id"]),
+        intern(fields["checker"]),
         holder,
         held_since,
         body,
@@ -164,6 +176,9 @@ def update(old: Task, request: Update, author: Author, moment: Moment) -> Change
         old.created_at,
         shutdown_at,
         owner,
+        intern(fields["user"]),
+        intern(fields["group_id"]),
+        intern(fields["checker"]),
         holder,
         held_since,
         body,
@@ -198,6 +213,9 @@ def shut_down(old: Task, moment: Moment, actor: str) -> Change:
         old.created_at,
         moment.at,
         old.owner,
+        old.user,
+        old.group_id,
+        old.checker,
         old.holder,
         old.held_since,
         body,
@@ -227,6 +245,9 @@ def restore(row: tuple[int, str, int, str, str], body: bytes) -> Task:
         created_at=fields["created_at"],
         shutdown_at=fields["shutdown_at"],
         owner=owner,
+        user=intern(fields["user"]),
+        group_id=intern(fields["group_id"]),
+        checker=intern(fields["checker"]),
         holder=holder,
         held_since=held_since,
         body=body,

@@ -36,9 +36,7 @@ class FiguresSection(Following):
         self._has_changed = True
         at = self._clock.wall()
         for change in changes:
-            old = change.previous
-            was: dict[str, Any] | None = None if old is None else strictjson.reload(old.body)
-            self._tally.change(change.kind, was, strictjson.reload(change.task.body), at)
+            self._tally.change(change, at)
 
     def whole(self, identity: Identity) -> bytes:
         """Give nothing: a board that is opened asks for the figures of the whole day."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from taskdash_protocol import strictjson
 from taskdash_protocol.statuses import (
     CLAIMED,
     EDITING,
@@ -18,6 +19,7 @@ from taskdash_protocol.statuses import (
     UNCLAIMED,
 )
 from taskdashd.domain.access import Sight
+from taskdashd.domain.tasks import Change, Task
 
 BUCKET_S: Final = 900
 DAY_S: Final = 86400
@@ -87,29 +89,28 @@ class Tally:
             if not groups:
                 del self._load[user]
 
-    def change(
-        self, kind: str, old: Mapping[str, Any] | None, new: Mapping[str, Any], at: float
-    ) -> None:
+    def change(self, change: Change, at: float) -> None:
         """Take in a change of a task."""
-        group, now_in = new["group_id"], state_of(new["status"])
-        was_in = None
+        old, new = change.previous, change.task
+        group, now_in, was_in = new.group_id, state_of(new.status), None
         if old is not None:
-            was_in = state_of(old["status"])
-            self._count(old["group_id"], was_in, old["user"], old["checker"], -1)
-        self._count(group, now_in, new["user"], new["checker"], +1)
-        if kind == "shutdown":
+            was_in = state_of(old.status)
+        if old is None or (was_in, _whose(old)) != (now_in, _whose(new)):
+            if old is not None and was_in is not None:
+                self._count(old.group_id, was_in, old.user, old.checker, -1)
+            self._count(group, now_in, new.user, new.checker, +1)
+        if change.kind == "shutdown":
             self._happened(at, group, "died")
-        elif kind == "recovered":
+        elif change.kind == "recovered":
             self._happened(at, group, "recovered")
         if was_in == now_in:
             return
         if now_in == CLAIMED and was_in == UNCLAIMED:
             self._happened(at, group, "claimed")
-            free_since = new.get("free_since") or new["created_at"]
-            self._took(self.claims, at, group, free_since)
+            self._took(self.claims, at, group, _since(new, "free_since"))
         elif now_in == FINISHED:
             self._happened(at, group, "finished")
-            self._took(self.finished, at, group, new.get("claimed_at") or new["created_at"])
+            self._took(self.finished, at, group, _since(new, "claimed_at"))
         elif now_in == "failed":
             self._happened(at, group, "failed")
 
@@ -225,6 +226,16 @@ def _copied(kept: Mapping[int, Mapping[str, Counter[str]]]) -> dict[str, Any]:
         str(number): {group: dict(counts) for group, counts in groups.items()}
         for number, groups in kept.items()
     }
+
+
+def _whose(task: Task) -> tuple[str, str, str]:
+    return task.group_id, task.user, task.checker
+
+
+def _since(task: Task, member: str) -> Any:
+    """Give the time that a member of a task tells, or when the task was created."""
+    # Parsed only here: of all changes few are the end of a claim or of a task.
+    return strictjson.reload(task.body).get(member) or task.created_at
 
 
 def _add(counters: dict[Any, Counter[Any]], key: Any, name: Any, by: int) -> None:
