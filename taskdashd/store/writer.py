@@ -263,11 +263,7 @@ class Writer:
         if records:
             self._follower.kept(records)
         for entry in entries:
-            # As `_finish`, without the call: this runs for every write.
-            try:
-                entry.done(entry.result)
-            except Exception as error:  # the others' replies must not depend on it
-                self._on_fault(error)
+            self._finish(entry, entry.result)
         self._let_in()
         self.flush()
 

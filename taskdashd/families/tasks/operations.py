@@ -10,7 +10,7 @@ from taskdashd.core.ownership import NOBODY
 from taskdashd.core.steps import Steps, wait_for
 from taskdashd.core.table import Caller, Core, Result, alone, reads, writes
 from taskdashd.domain import tasks
-from taskdashd.domain.tasks import Task
+from taskdashd.domain.tasks import Moment, Task
 from taskdashd.store.query import Page
 from taskdashd.store.transaction import Transaction
 
@@ -25,7 +25,10 @@ def register(request: Register, caller: Caller, transaction: Transaction) -> Res
         old = None
     check_write(identity, old, request.fields["group_id"])
     # Only a fenced task asks whether its owner is gone; spare all others the look at the owner.
-    moment = core.ownership.moment(transaction, old if old is not None and old.fenced else None)
+    if old is not None and old.fenced:
+        moment = core.ownership.moment(transaction, old)
+    else:
+        moment = Moment(transaction.rev, transaction.at)
     change = tasks.register(old, request, caller.author, moment)
     return core.room.put(change, identity, transaction)
 
