@@ -330,6 +330,30 @@ def test_claims_that_run_out_together_are_freed_together(world: World) -> None:
     assert {event["task"]["status"] for event in watcher.events} == {FREE}
 
 
+@pytest.mark.parametrize("fault", ["the disk", "a fault of ours"])
+def test_a_claim_whose_freeing_failed_is_freed_later(
+    world: World, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """No claim is forgotten, whatever kept the daemon from freeing it in time."""
+    ann = office(world)["ann"]
+    task(world)
+    assert ann.ask("Claim", id="t", limit=10)["errid"] == OK
+
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    if fault == "the disk":
+        world.database.full = True
+    else:
+        monkeypatch.setattr("taskdashd.families.people.rules.freed", broken)
+    world.advance(11)
+    assert found(world)["status"] == CLAIMED
+    world.database.full = False
+    monkeypatch.undo()
+    world.advance(6)
+    assert found(world)["status"] == FREE
+
+
 def test_a_claim_may_have_a_time_limit(world: World) -> None:
     """When it runs out the task is free, and both sides are told, also across a restart."""
     peers = office(world)

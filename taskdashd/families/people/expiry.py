@@ -112,6 +112,8 @@ class Expiry:
         self.writer = writer
         self._not_before = 0.0
         self._is_freeing = False
+        self._in_hand: Sequence[Ending] = ()
+        """The slice that is being freed: if that fails, each of it is tried again."""
         self._unread: tuple[float, str | None] | None = (clock.now(), None)
         """When to read on in the claims of before this start, after which id; None at the end."""
 
@@ -135,11 +137,8 @@ class Expiry:
             due = self._times.take_due(stamp(self._clock.wall()), _AT_ONCE)
             if not due:
                 return
-            try:
-                yield from self._free(due)
-            except ServerError:
-                for one in due:
-                    self._again(one)
+            self._in_hand = due
+            yield from self._free(due)
 
     def _free(self, due: Sequence[Ending]) -> Steps[None]:
         yield from wait_for(partial(self.reader.load, [one.task_id for one in due]))
@@ -150,8 +149,11 @@ class Expiry:
         if known:
             yield from write(self, lambda transaction: self._free_all(known, transaction))
 
-    def _freed(self, _outcome: ServerError | None) -> None:
+    def _freed(self, outcome: ServerError | None) -> None:
         self._is_freeing = False
+        if isinstance(outcome, ServerError):
+            for one in self._in_hand:
+                self._again(one)
 
     def _free_all(self, known: Sequence[Ending], transaction: Transaction) -> None:
         for one in known:
