@@ -92,13 +92,13 @@ class Tally:
     def change(self, change: Change, at: float) -> None:
         """Take in a change of a task."""
         old, new = change.previous, change.task
-        group, now_in, was_in = new.group_id, state_of(new.status), None
-        if old is not None:
-            was_in = state_of(old.status)
-        if old is None or (was_in, _whose(old)) != (now_in, _whose(new)):
-            if old is not None and was_in is not None:
-                self._count(old.group_id, was_in, old.user, old.checker, -1)
-            self._count(group, now_in, new.user, new.checker, +1)
+        was, now = None if old is None else _counted_as(old), _counted_as(new)
+        if was != now:
+            if was is not None:
+                self._count(*was, -1)
+            self._count(*now, +1)
+        group, now_in, _, _ = now
+        was_in = None if was is None else was[1]
         if change.kind == "shutdown":
             self._happened(at, group, "died")
         elif change.kind == "recovered":
@@ -228,8 +228,8 @@ def _copied(kept: Mapping[int, Mapping[str, Counter[str]]]) -> dict[str, Any]:
     }
 
 
-def _whose(task: Task) -> tuple[str, str, str]:
-    return task.group_id, task.user, task.checker
+def _counted_as(task: Task) -> tuple[str, str, str, str]:
+    return task.group_id, state_of(task.status), task.user, task.checker
 
 
 def _since(task: Task, member: str) -> Any:
