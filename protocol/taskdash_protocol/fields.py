@@ -32,6 +32,14 @@ DAEMON_FIELDS: Final[dict[str, str]] = {
 }
 """Fields that the daemon alone writes. Times are RFC 3339, UTC, with milliseconds."""
 
+DAEMON_OBJECTS: Final[dict[str, str]] = {
+    "tree": "Its place among the tasks that it is part of, and why it waits.",
+    "job": "How executors do it: conditions, attempts, result.",
+    "gate": "Whose yes it needs, and who gave it.",
+    "acknowledged": "Who has seen that it died or failed.",
+}
+"""Members that the daemon alone writes, each an object; every write of a service keeps them."""
+
 HEARTBEAT_TIMEOUT_MIN_S: Final = 0.5
 HEARTBEAT_TIMEOUT_MAX_S: Final = 86400.0
 

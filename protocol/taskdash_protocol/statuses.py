@@ -24,9 +24,23 @@ FINISHED: Final = "finish"
 FREE: Final = frozenset({UNCLAIMED, "pending"})
 """Statuses of a task that waits for somebody to take it."""
 
-WAITING: Final = frozenset({UNCLAIMED, CLAIMED, EDITING, IN_REVIEW, "pending", "review"})
-"""Statuses of a task that waits for a person: unclaimed, claimed, being edited, in review; of the
-English words, `pending` means the first and `review` the last."""
+DRAFT: Final = "草稿"
+TO_PERMIT: Final = "待批准"
+"""A task that waits for the yes to begin."""
+CONDITIONAL: Final = "待触发"
+"""A job whose conditions are not met."""
+QUEUED: Final = "待执行"
+"""A job that is ready, in its queue."""
+
+OF_PEOPLE: Final = frozenset(
+    {UNCLAIMED, CLAIMED, EDITING, IN_REVIEW, "pending", "review", DRAFT, TO_PERMIT}
+)
+"""Statuses of a task that waits for a person: unclaimed, claimed, being edited, in review, or not
+begun; of the English words, `pending` means the first and `review` the fourth. A task that was once
+in one of them is people's for good."""
+
+WAITING: Final = OF_PEOPLE | {CONDITIONAL, QUEUED}
+"""Statuses of a task that waits for a person, a condition or an executor."""
 
 UNSUPERVISED: Final = ENDED | WAITING
 

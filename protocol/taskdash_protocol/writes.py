@@ -12,6 +12,7 @@ from taskdash_protocol.errors import BadRequest
 from taskdash_protocol.fields import (
     CONTROL_FIELDS,
     DAEMON_FIELDS,
+    DAEMON_OBJECTS,
     HEARTBEAT_TIMEOUT_MAX_S,
     HEARTBEAT_TIMEOUT_MIN_S,
     TASK_FIELDS,
@@ -29,7 +30,7 @@ from taskdash_protocol.readers import (
 from taskdash_protocol.request import Reader, reader_of
 
 _REPLY_FIELDS: Final = ("errid", "errmsg")
-NOT_KEPT: Final = frozenset((*DAEMON_FIELDS, *CONTROL_FIELDS, *_REPLY_FIELDS))
+NOT_KEPT: Final = frozenset((*DAEMON_FIELDS, *DAEMON_OBJECTS, *CONTROL_FIELDS, *_REPLY_FIELDS))
 """Members of a Register or Update that are no part of the task."""
 
 _DEFAULTS: Final = dict.fromkeys(TASK_FIELDS, "")

@@ -12,13 +12,18 @@ from typing import Any, Final, Literal, NamedTuple
 from taskdash_protocol import strictjson
 from taskdash_protocol.errors import Conflict
 from taskdash_protocol.families.tasks import Register, Update
-from taskdash_protocol.fields import CLASS, DAEMON_FIELDS
-from taskdash_protocol.statuses import SHUTDOWN, is_live, status_class
+from taskdash_protocol.fields import CLASS, DAEMON_FIELDS, DAEMON_OBJECTS
+from taskdash_protocol.statuses import OF_PEOPLE, SHUTDOWN, is_live, status_class
 
 Kind = Literal["registered", "updated", "shutdown", "recovered"]
 
+TaskKind = Literal["service", "people", "job"]
+"""A job is one that has a daemon's `job`. Else a task is people's from the moment that it is in a
+people's status, and stays so. Else it is a service's."""
+
 _STAMP_CHARACTERS: Final = len("2026-01-01T00:00:00.000Z")
 _ADDED: Final = ("heartbeat_timeout", "fenced", *DAEMON_FIELDS)
+_OBJECTS: Final = tuple(f'"{name}":'.encode() for name in DAEMON_OBJECTS)
 _LAST_SEEN_AT: Final = -(_STAMP_CHARACTERS + len('"}'))
 
 
@@ -44,10 +49,14 @@ class Task(NamedTuple):
     user: str
     group_id: str
     checker: str
-    """Who it belongs to, its group, and who reviews it: what followers of a commit look at.
+    parent_id: str
+    task_type: str
+    """Members of the body that followers of a commit look at: who it belongs to, its group, who
+    reviews it, what it is part of, and what kind of work it is.
 
     Interned: of many tasks that have the same, all hold one string.
     """
+    kind: TaskKind
     holder: str
     """The owner's name for people: client name and address."""
     held_since: str
@@ -119,7 +128,8 @@ def register(old: Task | None, request: Register, author: Author, moment: Moment
     at = moment.at
     timeout_s, fenced = request.heartbeat_timeout, bool(request.fenced)
     stamps = (moment.rev, epoch, created_at, at, shutdown_at, before, at)
-    body = _body(dict(fields), timeout_s, stamps, fenced=fenced)
+    kept = dict(fields) if old is None else {**fields, **_objects(old)}
+    body = _body(kept, timeout_s, stamps, fenced=fenced)
     task = Task(
         request.id,
         moment.rev,
@@ -133,6 +143,9 @@ def register(old: Task | None, request: Register, author: Author, moment: Moment
         intern(fields["user"]),
         intern(fields["group_id"]),
         intern(fields["checker"]),
+        intern(fields["parent_id"]),
+        intern(fields["task_type"]),
+        _kind(old, status),
         holder,
         held_since,
         body,
@@ -179,6 +192,9 @@ def update(old: Task, request: Update, author: Author, moment: Moment) -> Change
         intern(fields["user"]),
         intern(fields["group_id"]),
         intern(fields["checker"]),
+        intern(fields["parent_id"]),
+        intern(fields["task_type"]),
+        _kind(old, status),
         holder,
         held_since,
         body,
@@ -216,6 +232,9 @@ def shut_down(old: Task, moment: Moment, actor: str) -> Change:
         old.user,
         old.group_id,
         old.checker,
+        old.parent_id,
+        old.task_type,
+        old.kind,
         old.holder,
         old.held_since,
         body,
@@ -231,10 +250,19 @@ def refreshed(body: bytes, last_seen: str) -> bytes:
     return b'%b%b"}' % (body[:_LAST_SEEN_AT], seen)
 
 
-def restore(row: tuple[int, str, int, str, str], body: bytes) -> Task:
-    """Build a task from its row in the change log: rev, id, owner, holder, held since; its body."""
+def restore(
+    row: tuple[int, str, int, str, str], body: bytes, kind: TaskKind, *, has_own: bool
+) -> Task:
+    """Build a task from its row in the change log: rev, id, owner, holder, held since; its body.
+
+    Without `has_own` the row is from before the daemon had objects of its own in a task: members of
+    their names are a client's, and count as absent.
+    """
     rev, task_id, owner, holder, held_since = row
     fields = strictjson.reload(body)
+    if not has_own and not fields.keys().isdisjoint(DAEMON_OBJECTS):
+        fields = {name: value for name, value in fields.items() if name not in DAEMON_OBJECTS}
+        body = strictjson.dumps(fields)
     return Task(
         id=task_id,
         rev=rev,
@@ -248,6 +276,9 @@ def restore(row: tuple[int, str, int, str, str], body: bytes) -> Task:
         user=intern(fields["user"]),
         group_id=intern(fields["group_id"]),
         checker=intern(fields["checker"]),
+        parent_id=intern(fields["parent_id"]),
+        task_type=intern(fields["task_type"]),
+        kind=kind,
         holder=holder,
         held_since=held_since,
         body=body,
@@ -271,6 +302,21 @@ def _admit(
         return
     if old.fenced and old.owner != author.serial and not may_replace_gone:
         raise Conflict.held("the task is fenced and field epoch is missing", *_holder(old))
+
+
+def _kind(old: Task | None, status: str) -> TaskKind:
+    if old is not None and old.kind != "service":
+        return old.kind
+    return "people" if status in OF_PEOPLE else "service"
+
+
+def _objects(old: Task) -> dict[str, Any]:
+    """Give the daemon's objects of a task."""
+    # Most tasks have none: look at the bytes first, and parse only where they may have one.
+    body = old.body
+    if not any(name in body for name in _OBJECTS):
+        return {}
+    return {name: value for name, value in _fields(old).items() if name in DAEMON_OBJECTS}
 
 
 def _holder(task: Task) -> tuple[str, str, int]:

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from taskdash_protocol.errors import BadRequest
 from taskdash_protocol.families.operators import Audit
 from taskdashd.domain.acts import Act
-from taskdashd.domain.tasks import Task, restore
+from taskdashd.domain.tasks import Task
 from taskdashd.domain.times import stamp
 from taskdashd.store import dialect
 
@@ -89,8 +89,8 @@ def read(request: Audit, bytes_max: int, rows: Rows) -> History:
     task: Task | None = None
     if request.task:
         wanted = (dialect.json_list([request.task]),)
-        for *row, body, crc in rows(dialect.LOAD_BY_ID, wanted):
-            task = restore(tuple(row), dialect.text(body, crc))
+        for row in rows(dialect.LOAD_BY_ID, wanted):
+            task = dialect.restored(row)
         if task is None:
             return History([], None, None)
         entries = _changes(rows(_OF_TASK, (min(rev, task.rev), request.task)))

@@ -207,6 +207,11 @@ def repair(data: Path) -> None:
     with closing(lock(data)):
         try:
             with closing(apsw.Connection(str(data / DATABASE_NAME))) as database, database:
+                # Rows from before there was a kind have it in the table alone.
+                database.execute(
+                    "UPDATE change SET task_kind = task.kind FROM task"
+                    " WHERE task.rev = change.rev AND change.task_kind IS NULL"
+                )
                 database.execute("DELETE FROM task")
                 database.execute("UPDATE state SET folded_rev = 0")
                 _act(database, "repaired", "the task table is made anew from the log")
@@ -296,8 +301,9 @@ _CHECKS_OF_NEW: Final = (
     ),
     (
         """SELECT count(*) FROM task AS t JOIN change AS c ON c.rev = t.rev
-           WHERE c.task_id = t.id AND t.checker IS NOT c.task->>'checker'""",
-        "{count} tasks are found by another checker than theirs",
+           WHERE c.task_id = t.id AND (t.checker, t.parent_id, t.at)
+               IS NOT (c.task->>'checker', c.task->>'parent_id', c.at)""",
+        "{count} tasks are found by another checker, parent or time than theirs",
         REBUILD,
     ),
 )

@@ -158,18 +158,21 @@ class Database:
             self._writer.execute_sql("UPDATE state SET boot = boot + 1")
             live = self._writer.execute_sql("SELECT id, heartbeat_timeout FROM task WHERE live = 1")
             ids = self._writer.execute_sql("SELECT id FROM task")
+            records = [
+                Record(kind, key, strictjson.reload(dialect.text(value, crc)), rev)
+                for kind, key, value, crc, rev in self._writer.execute_sql(dialect.RECORDS)
+            ]
+            # A tombstone may have the newest rev of all.
+            record_rev = self._scalar("SELECT max(rev) FROM record") or 0
             return Opened(
-                last_rev,
+                max(last_rev, record_rev),
                 self._scalar("SELECT pruned_rev FROM state"),
                 self._scalar("SELECT boot FROM state"),
                 live.fetchall(),
                 KnownIds(
                     (task_id for (task_id,) in ids), self._scalar("SELECT count(*) FROM task")
                 ),
-                [
-                    Record(kind, key, strictjson.reload(dialect.text(*text)))
-                    for kind, key, *text in self._writer.execute_sql(dialect.RECORDS)
-                ],
+                records,
             )
         except (PeeweeException, apsw.Error, StorageError, *_NONSENSE) as error:
             raise StoreUnusable(f"cannot read {self.path}: {dialect.plain(error)}") from error
@@ -256,8 +259,8 @@ class Database:
         for statement, wanted in ((dialect.LOAD_BY_ID, ids), (dialect.LOAD_BY_REV, revs)):
             text = dialect.json_list(wanted)
             if text != "[]":
-                for *row, body, crc in self._read(self._reader, statement, (text,)):
-                    task = tasks.restore(tuple(row), dialect.text(body, crc))
+                for row in self._read(self._reader, statement, (text,)):
+                    task = dialect.restored(row)
                     found[task.id] = task
         return found
 

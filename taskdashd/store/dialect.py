@@ -1,7 +1,8 @@
 """The SQL that only SQLite understands: in the store it stands here, and in `backup`, alone."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from functools import reduce
+from typing import Any, Final, get_args
 from zlib import crc32
 
 import orjson
@@ -9,9 +10,9 @@ from peewee import DatabaseError, fn
 from playhouse.apsw_ext import APSWDatabase
 
 from taskdash_protocol.errors import StorageError
-from taskdash_protocol.statuses import UNSUPERVISED
+from taskdash_protocol.statuses import OF_PEOPLE, UNSUPERVISED
 from taskdashd.domain.acts import Act
-from taskdashd.domain.tasks import Change
+from taskdashd.domain.tasks import Change, Task, TaskKind, restore
 from taskdashd.store.records import Record
 
 SQLITE_MIN: Final = (3, 51, 3)
@@ -31,7 +32,7 @@ PRAGMAS: Final = {
 _LOWER: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 _COLUMNS: Final = (
-    "rev, previous_rev, kind, at, actor, task_id, owner, holder, held_since, task, crc"
+    "rev, previous_rev, kind, at, actor, task_id, owner, holder, held_since, task, crc, task_kind"
 )
 _ROW_MARKS: Final = f"({', '.join('?' * len(_COLUMNS.split(',')))})"
 # Insert many rows with a statement, but in five sizes only, so that all five stay prepared.
@@ -40,26 +41,46 @@ _APPEND: Final = {
     for rows in (256, 64, 16, 4, 1)
 }
 
+TASK_KINDS: Final = get_args(TaskKind)
+"""The kinds of tasks, each stored as its place in this list."""
+_KIND_NUMBERS: Final = {kind: number for number, kind in enumerate(TASK_KINDS)}
+
 _UNSUPERVISED_LIST: Final = ", ".join(f"'{status}'" for status in sorted(UNSUPERVISED))
+_OF_PEOPLE: Final = ", ".join(f"'{status}'" for status in sorted(OF_PEOPLE))
+
+# Members of these names are the daemon's only in rows after `own_since`.
+_OWN: Final = "CASE WHEN c.rev > (SELECT own_since FROM state) THEN"
+_DIGITS: Final = reduce(
+    lambda text, sign: f"replace({text}, '{sign}', '')", "-:T.Z", "c.task->>'created_at'"
+)
 
 # Group narrow rows (rev, task_id) first: sorting whole rows would move bodies, which can be large.
 # "WHERE true" tells the parser that ON CONFLICT is not the join's (SQLite, lang_UPSERT.html, 2.2).
 FOLD: Final = f"""
-INSERT INTO task (id, rev, live, heartbeat_timeout, status, user, group_id, project_id, checker)
+INSERT INTO task (id, rev, live, heartbeat_timeout, status, user, group_id, project_id, checker,
+                  parent_id, rank, queue, made_by, at, kind)
 SELECT c.task_id, c.rev, (c.task->>'status') NOT IN ({_UNSUPERVISED_LIST}),
        c.task->>'heartbeat_timeout', c.task->>'status', c.task->>'user', c.task->>'group_id',
-       c.task->>'project_id', c.task->>'checker'
+       c.task->>'project_id', c.task->>'checker', c.task->>'parent_id',
+       coalesce({_OWN} c.task->'tree'->>'rank' END, {_DIGITS}),
+       coalesce({_OWN} c.task->'job'->>'queue' END, ''),
+       coalesce({_OWN} c.task->'tree'->>'made_by' END, ''), c.at,
+       coalesce(c.task_kind, c.task->>'status' IN ({_OF_PEOPLE}))
 FROM (SELECT max(rev) AS rev FROM change WHERE rev > ? AND rev <= ? GROUP BY task_id) AS last
 CROSS JOIN change AS c ON c.rev = last.rev WHERE true
 ON CONFLICT (id) DO UPDATE SET
     rev = excluded.rev, live = excluded.live, heartbeat_timeout = excluded.heartbeat_timeout,
     status = excluded.status, user = excluded.user, group_id = excluded.group_id,
-    project_id = excluded.project_id, checker = excluded.checker
+    project_id = excluded.project_id, checker = excluded.checker,
+    parent_id = excluded.parent_id, rank = excluded.rank, queue = excluded.queue,
+    made_by = excluded.made_by, at = excluded.at, kind = max(kind, excluded.kind)
 """  # noqa: S608  # the only text put in is a constant of ours
 
 _ROW: Final = """
 c.rev, c.task_id, c.owner, c.holder,
-CASE c.held_since WHEN '' THEN c.at ELSE c.held_since END, c.task, c.crc
+CASE c.held_since WHEN '' THEN c.at ELSE c.held_since END,
+coalesce(c.task_kind, (SELECT kind FROM task WHERE id = c.task_id), 0),
+c.rev > (SELECT own_since FROM state), c.task, c.crc
 """
 
 LOAD_BY_ID: Final = f"""
@@ -79,11 +100,15 @@ ACTS: Final = "act"
 ADD_ACT: Final = "INSERT INTO act (rev, at, kind, who, detail, count) VALUES (?, ?, ?, ?, ?, ?)"
 
 PUT_RECORD: Final = """
-INSERT INTO record (kind, key, value, crc) VALUES (?, ?, ?, ?)
-ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value, crc = excluded.crc
+INSERT INTO record (kind, key, value, crc, rev, removed_at) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (kind, key) DO UPDATE SET
+    value = excluded.value, crc = excluded.crc, rev = excluded.rev, removed_at = excluded.removed_at
 """
-DROP_RECORD: Final = "DELETE FROM record WHERE kind = ? AND key = ?"
-RECORDS: Final = "SELECT kind, key, value, crc FROM record"
+# A removed record's tombstone goes after a day, with the next record that is removed.
+FORGET_TOMBSTONES: Final = """
+DELETE FROM record WHERE removed_at <> '' AND removed_at < strftime('%FT%T.000Z', ?, '-1 day')
+"""
+RECORDS: Final = "SELECT kind, key, value, crc, rev FROM record WHERE removed_at = ''"
 # How many tasks of some statuses each of some people has: by the index over both, whatever the
 # number of all tasks.
 COUNT_BY_USER: Final = """
@@ -179,12 +204,13 @@ def append(
                 start += rows
         for act in acts:
             database.execute_sql(ADD_ACT, act)
-        for kind, key, value in records:
+        for kind, key, value, rev, at in records:
+            stored = b"" if value is None else orjson.dumps(value)
+            removed_at = at if value is None else ""
+            row = (kind, key, stored.decode(), crc32(stored), rev, removed_at)
+            database.execute_sql(PUT_RECORD, row)
             if value is None:
-                database.execute_sql(DROP_RECORD, (kind, key))
-            else:
-                stored = orjson.dumps(value)
-                database.execute_sql(PUT_RECORD, (kind, key, stored.decode(), crc32(stored)))
+                database.execute_sql(FORGET_TOMBSTONES, (at,))
 
 
 def _row(change: Change) -> tuple[Any, ...]:
@@ -203,7 +229,14 @@ def _row(change: Change) -> tuple[Any, ...]:
         "" if task.held_since == at else task.held_since,
         task.body.decode(),
         crc32(task.body),
+        _KIND_NUMBERS[task.kind],
     )
+
+
+def restored(row: Sequence[Any]) -> Task:
+    """Build a task from a row of a `LOAD` statement. Raises `Damaged`."""
+    *columns, kind, has_own, body, crc = row
+    return restore(tuple(columns), text(body, crc), TASK_KINDS[kind], has_own=bool(has_own))
 
 
 def text(stored: Any, crc: Any) -> bytes:

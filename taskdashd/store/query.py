@@ -104,8 +104,8 @@ def _unfolded(
     rows: Rows,
 ) -> Iterator[tuple[str, int, Any]]:
     revs = dialect.json_list(unfolded.values())
-    for rev, task_id, _, _, _, *text in rows(dialect.LOAD_BY_REV, (revs,)):
-        fields = strictjson.reload(dialect.text(*text))
+    for rev, task_id, *_, body, crc in rows(dialect.LOAD_BY_REV, (revs,)):
+        fields = strictjson.reload(dialect.text(body, crc))
         here = (fields[field], task_id)
         passed = after is not None and (here >= after if descending else here <= after)
         if not passed and _selects(request, sight, fields):
@@ -136,9 +136,9 @@ def _seen(sight: Sight) -> Any:
 def _is_in(name: str, values: tuple[str, ...]) -> Any:
     if name != CLASS:
         found = _expression(name).in_(values)
-        if name == "checker" and all(values):
-            # SQLite uses the partial index of checkers only where its condition is repeated.
-            found = found & (schema.Task.checker != SQL("''"))
+        if name in ("checker", "parent_id") and all(values):
+            # SQLite uses a partial index only where its condition is repeated.
+            found = found & (_expression(name) != SQL("''"))
         return found
     conditions = [_of_class(value) for value in set(values)]
     return reduce(or_, conditions) if conditions else schema.Task.id.is_null()
@@ -151,6 +151,8 @@ def _of_class(name: str) -> Any:
 
 
 def _expression(name: str) -> Any:
+    if name == "updated_at":
+        return schema.Task.at
     if name in schema.Task._meta.fields:
         return getattr(schema.Task, name)
     return dialect.member(schema.Change.task, name)

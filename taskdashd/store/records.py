@@ -16,6 +16,10 @@ class Record(NamedTuple):
     kind: str
     key: str
     value: Value | None
+    rev: int = 0
+    """Rev of the write that kept or removed the record: one more than those of its changes."""
+    at: str = ""
+    """When that was, RFC 3339; empty in a record read from the database."""
 
 
 class Records:

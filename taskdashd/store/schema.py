@@ -32,6 +32,9 @@ class Change(Model):
     crc = IntegerField(null=True)
     """CRC-32 of `task` in UTF-8: SQLite does not notice a flipped bit in a text. Null in rows that
     were written before there was one."""
+    task_kind = IntegerField(null=True)
+    """A number of `dialect.TASK_KINDS`. Null in rows that were written before there was one: then
+    `task.kind` says it."""
 
     class Meta:
         table_name = "change"
@@ -49,6 +52,16 @@ class Task(Model):
     group_id = TextField()
     project_id = TextField()
     checker = TextField()
+    parent_id = TextField()
+    rank = TextField()
+    """The task's place among its siblings, in the order of its bytes: `tree.rank`, or the digits of
+    `created_at`."""
+    queue = TextField()
+    made_by = TextField()
+    at = TextField()
+    """When it last changed; RFC 3339."""
+    kind = IntegerField()
+    """A number of `dialect.TASK_KINDS`."""
 
     class Meta:
         table_name = "task"
@@ -57,11 +70,17 @@ class Task(Model):
             (("status",), False),
             (("user", "status"), False),
             (("group_id", "status"), False),
+            (("at",), False),
         )
 
 
 Task.add_index(Task.live, name="task_live", where=(Task.live == SQL("1")))
 Task.add_index(Task.checker, name="task_checker", where=(Task.checker != SQL("''")))
+Task.add_index(
+    Task.parent_id, Task.rank, name="task_parent_id", where=(Task.parent_id != SQL("''"))
+)
+Task.add_index(Task.queue, name="task_queue", where=(Task.queue != SQL("''")))
+Task.add_index(Task.made_by, name="task_made_by", where=(Task.made_by != SQL("''")))
 
 
 class Act(Model):
@@ -89,6 +108,11 @@ class Record(Model):
     """JSON object."""
     crc = IntegerField()
     """CRC-32 of `value` in UTF-8."""
+    rev = IntegerField()
+    """Rev of the write that kept the record as it is, or removed it."""
+    removed_at = TextField()
+    """When the record was removed; empty where it is there. RFC 3339. A removed one stays for a day
+    as a tombstone, its value empty."""
 
     class Meta:
         table_name = "record"
@@ -104,6 +128,13 @@ class State(Model):
     """The log up to this rev is in `task`."""
     pruned_rev = IntegerField()
     """The log up to this rev may have gaps: a watch cannot resume before it."""
+    forgotten_rev = IntegerField()
+    """The newest rev of all tasks that were forgotten: a watch cannot resume before it."""
+    own_since = IntegerField()
+    """In rows up to this rev `tree`, `job`, `gate` and `acknowledged` are a client's, in
+    later ones the daemon's."""
+    spanned_rev = IntegerField()
+    """The log up to this rev is in the spans."""
     boot = IntegerField()
     """How often a daemon has opened this file; makes connection serials unique for ever."""
 

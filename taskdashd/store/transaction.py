@@ -200,7 +200,7 @@ class Transaction:
 
     def keep(self, kind: str, key: str, value: Value | None) -> None:
         """Buffer a record's new value; None removes the record."""
-        self.records.append(Record(kind, key, value))
+        self.records.append(Record(kind, key, value, at=self.at))
 
 
 def _cost(task: Task | None) -> int:

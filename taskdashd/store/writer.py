@@ -168,9 +168,12 @@ class Writer:
         for change in changes:
             view.pending[change.task.id] = change.task
             self._waiting_bytes += len(change.task.body)
+        view.next_rev += len(changes)
+        if records:
+            records = [record._replace(rev=view.next_rev) for record in records]
+            view.next_rev += 1
         for record in records:
             view.records.pending[record.kind, record.key] = record
-        view.next_rev += len(changes)
         self._waiting_rows += len(changes) + len(records)
         self._queue.append(_Entry(changes, records, result, done))
 

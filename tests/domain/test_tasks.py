@@ -35,7 +35,7 @@ def test_a_task_is_restored_from_its_row_as_it_was() -> None:
     """The log holds all there is to know."""
     task = registered(heartbeat_timeout=2.5, fenced=True, status="running", more=[1])
     row = (task.rev, task.id, task.owner, task.holder, task.held_since)
-    assert tasks.restore(row, task.body) == task
+    assert tasks.restore(row, task.body, task.kind, has_own=True) == task
 
 
 def test_register_replaces_unknown_fields_and_update_keeps_them() -> None:
@@ -94,7 +94,7 @@ def test_a_shutdown_changes_six_members_and_nothing_else(
         "last_seen": LATER,
     }
     row = (down.rev, down.id, down.owner, down.holder, down.held_since)
-    assert tasks.restore(row, down.body) == down
+    assert tasks.restore(row, down.body, down.kind, has_own=True) == down
 
 
 def test_a_task_that_is_kept_takes_little_more_than_it_holds() -> None:
@@ -107,3 +107,57 @@ def test_a_task_that_is_kept_takes_little_more_than_it_holds() -> None:
     finally:
         tracemalloc.stop()
     assert taken / len(kept) < 2 * len(kept[0].body)
+
+
+OBJECTS = ("tree", "job", "gate", "acknowledged")
+
+
+def test_a_task_is_peoples_for_good_once_it_was_in_a_status_of_theirs() -> None:
+    runs = registered(status="running")
+    assert runs.kind == "service"
+
+    def moved(task: tasks.Task, status: str) -> tasks.Task:
+        request = Update.parse({"id": "a", "status": status})
+        return tasks.update(task, request, ME, Moment(task.rev + 1, AT)).task
+
+    assert moved(runs, "待触发").kind == "service"
+    for status in ("待领取", "已领取", "编辑中", "待审核", "pending", "review", "草稿", "待批准"):
+        theirs = moved(runs, status)
+        again = Register.parse({"id": "a", "name": "n", "status": "finish"})
+        ended = tasks.register(theirs, again, OTHER, Moment(9, LATER)).task
+        assert [theirs.kind, ended.kind, moved(ended, "running").kind] == ["people"] * 3
+        dead = tasks.shut_down(moved(theirs, "running"), Moment(9, LATER), "taskdashd").task
+        assert dead.kind == "people"
+
+
+def test_what_the_daemon_alone_writes_is_kept_whatever_a_client_sends() -> None:
+    sent = dict.fromkeys(OBJECTS, "mine")
+    task = registered(**sent)
+    assert strictjson.loads(task.body).keys().isdisjoint(OBJECTS)
+    own = {name: {"of": name} for name in OBJECTS}
+    fields = strictjson.loads(task.body)
+    task = task._replace(body=strictjson.dumps({**own, **fields}))
+    again = Register.parse({"id": "a", "name": "other", **sent})
+    changed = Update.parse({"id": "a", "name": "other", **sent})
+    for new in (
+        tasks.register(task, again, OTHER, Moment(2, LATER)).task,
+        tasks.update(task, changed, OTHER, Moment(2, LATER)).task,
+        tasks.shut_down(task, Moment(2, LATER), "taskdashd").task,
+    ):
+        found = strictjson.loads(new.body)
+        assert {name: found[name] for name in OBJECTS} == own
+        assert new.body.endswith(b'"last_seen":"%b"}' % new.last_seen.encode())
+
+
+def test_a_member_of_before_the_daemon_wrote_it_counts_as_absent_and_goes_with_the_next_write() -> (
+    None
+):
+    old = strictjson.loads(registered(kept=1).body)
+    body = strictjson.dumps({"job": 7, "tree": {"made_by": "x"}, **old})
+    row = (1, "a", 1, "me", AT)
+    task = tasks.restore(row, body, "service", has_own=False)
+    assert strictjson.loads(task.body) == old
+    for request in ({"id": "a", "status": "finish"}, {"id": "a", "name": "n"}):
+        new = tasks.update(task, Update.parse(request), ME, Moment(2, LATER)).task
+        assert strictjson.loads(new.body).keys().isdisjoint(OBJECTS)
+    assert tasks.restore(row, body, "service", has_own=True).body == body

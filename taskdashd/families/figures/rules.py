@@ -17,6 +17,7 @@ from taskdash_protocol.statuses import (
     IN_REVIEW,
     SHUTDOWN,
     UNCLAIMED,
+    WAITING,
 )
 from taskdashd.domain.access import Sight
 from taskdashd.domain.tasks import Change, Task
@@ -32,7 +33,7 @@ _STATES: Final = {
     "pending": UNCLAIMED,
     "review": IN_REVIEW,
     "finished": FINISHED,
-    **{name: name for name in (UNCLAIMED, CLAIMED, EDITING, IN_REVIEW, FINISHED, SHUTDOWN)},
+    **{name: name for name in (*WAITING - {"pending", "review"}, FINISHED, SHUTDOWN)},
     "failed": "failed",
     "cancelled": "cancelled",
 }

@@ -68,6 +68,7 @@ export function open(main) {
     const total = known.figures && isAll(filter) ? known.figures.states : null;
     const shown = new Map();
     for (const column of columns.values()) {
+      column.node.hidden = column.rare === true && !column.tasks.size;
       const tasks = [...column.tasks.values()].sort((a, b) => b.rev - a.rev).slice(0, SHOWN);
       const more = column.more || column.tasks.size > SHOWN;
       const there = more && total ? column.counts.reduce((sum, one) => sum + (total[one] ?? 0), 0) : 0;
@@ -107,7 +108,7 @@ export function open(main) {
       ondragend: () => { dragged = null; },
     },
     h('a.name', { href: link('task', task.id), draggable: 'false' }, task.name || task.id),
-    h('span.meta', null, stateOf(task.status) === 'live' && badge(task.status), task.group_id && h('span.group', null, task.group_id), h('span.id', null, task.id), since(task.updated_at)),
+    h('span.meta', null, ['live', 'waits'].includes(stateOf(task.status)) && badge(task.status), task.group_id && h('span.group', null, task.group_id), h('span.id', null, task.id), since(task.updated_at)),
     task.reason && h('span.reason', null, task.reason),
     progress(task),
     task.user && h('span.foot', null, face(task.user), h('span', null, nameOf(task.user))),

@@ -7,12 +7,15 @@ import { ago, t } from './words.js';
 
 const NAMES = {
   '待领取': 'free', '已领取': 'claimed', '编辑中': 'editing', '待审核': 'review',
+  草稿: 'waits', 待批准: 'waits', 待触发: 'waits', 待执行: 'waits',
   finish: 'done', finished: 'done', failed: 'failed', cancelled: 'cancelled', shutdown: 'dead',
 };
 
+const NOT_READY = Object.keys(NAMES).filter((status) => NAMES[status] === 'waits');
 const spellings = (state) => Object.keys(STATES).filter((status) => STATES[status] === state);
 
 export const COLUMNS = [
+  { key: 'waits', where: { status: NOT_READY }, counts: NOT_READY, rare: true },
   { key: 'free', where: { status: spellings('待领取') }, counts: ['待领取'] },
   { key: 'claimed', where: { status: ['已领取'] }, counts: ['已领取'] },
   { key: 'editing', where: { status: ['编辑中'] }, counts: ['编辑中'] },
