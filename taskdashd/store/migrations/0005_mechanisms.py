@@ -1,4 +1,4 @@
-"""Whose a task is, what it is part of, when it changed; revs of records; four more waiting words."""
+"""Whose a task is, what it is part of, when it changed; revs of records; more waiting words."""
 
 OF_PEOPLE = "'待领取', '已领取', '编辑中', '待审核', 'pending', 'review', '草稿', '待批准'"
 NEW = "'草稿', '待批准', '待触发', '待执行'"
