@@ -1,6 +1,5 @@
 """The composition root on one screen: the daemon's parts, one nursery, one stop in order."""
 
-import time
 from collections.abc import Callable
 from functools import partial
 
@@ -41,8 +40,7 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
     mailbox, links = Mailbox(), Links()
     threads = Threads.start(mailbox.post)
     fetcher = Fetcher(settings.fetch_allow)
-    # The processor time of this thread, the event loop's, tells a busy loop from a stalled process.
-    clock = Clock(time.monotonic, time.time, time.thread_time)
+    clock = Clock.of_machine()
     access = Access(tokens.identify, clock.now, required=required, named=tokens.named)
     environment = Environment(
         writing=threads.writing,
@@ -58,7 +56,7 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
     )
     core, web = parts.runner.core, parts.web
     poller = Poller(parts.runner, live, mailbox, links)
-    supervisor = Supervisor(core, parts.deaths, parts.housekeeping, poller, links)
+    supervisor = Supervisor(core, parts.deaths, parts.agenda, parts.housekeeping, poller, links)
     if web is not None:
         app = _app(settings, live, parts.runner, web, tokens)
         server = Server(app, live, certificates.web)
@@ -85,7 +83,8 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
         start.say_ready(settings, core, listening)
         core.acts.note("started", "taskdashd", f"{__version__}, with {len(tokens.tokens)} tokens")
         await stopping.wait()
-        supervisor.stop_judging()
+        # A daemon that is stopping reads no signs of life, so it decides nothing any more.
+        core.leading.end()
         core.acts.note("stopped", "taskdashd")
         if web is not None:
             web.figures.store()

@@ -8,22 +8,25 @@ from typing import NamedTuple
 
 from taskdashd.core.access import Access
 from taskdashd.core.acts import Acts
+from taskdashd.core.agenda import Agenda
 from taskdashd.core.clock import Clock
 from taskdashd.core.commits import Commits
 from taskdashd.core.deaths import Deaths
 from taskdashd.core.housekeeping import Housekeeping
 from taskdashd.core.identities import PERSON, Identities
+from taskdashd.core.leading import Leading
 from taskdashd.core.ownership import Ownership
 from taskdashd.core.room import Room
 from taskdashd.core.run import Runner
 from taskdashd.core.sessions import Sessions
 from taskdashd.core.table import Core
+from taskdashd.core.task_times import TaskTimes
 from taskdashd.domain.liveness import Liveness
 from taskdashd.families import load_operations
 from taskdashd.families.figures.followers import DayFigures, FiguresSection, stored_day
 from taskdashd.families.figures.rules import Tally
 from taskdashd.families.people.directory import Directory
-from taskdashd.families.people.expiry import ClaimTimes, Expiry
+from taskdashd.families.people.expiry import claim_times
 from taskdashd.families.people.passwords import Passwords
 from taskdashd.families.services.section import ServiceSection
 from taskdashd.families.services.vigil import SERVICE, Fetch, Vigil
@@ -53,6 +56,7 @@ class Parts(NamedTuple):
 
     runner: Runner
     deaths: Deaths
+    agenda: Agenda
     housekeeping: Housekeeping
     web: Web | None
     """None where no board is served."""
@@ -100,17 +104,20 @@ def build(
     identities = Identities(live, clock, access, acts, sessions, records)
     ownership = Ownership(clock, liveness, sessions, environment.may_have_spoken)
     room = Room(live, liveness, sessions, view, reserve)
-    claim_times = ClaimTimes()
+    leading, task_times = Leading(), TaskTimes(clock)
     tally = _tally(database, clock, records) if with_board else None
     shown = None if tally is None else _Shown.on(tally, clock, feed, log, identities, records)
     # The order in which followers see a commit: owners of tasks and rights of sessions are updated
     # first, or the feed would tell people who may no longer see the change.
-    followers: list[Follower] = [ownership, identities, feed, claim_times, *(shown or ())]
+    followers: list[Follower] = [ownership, identities, feed, task_times, *(shown or ())]
     writer = _writer(database, environment.writing, view, clock, followers, reserve, live)
     reader = Reader(database, environment.reading, slow_reads, view, writer)
-    vigil = Vigil(live, clock, acts, sessions, liveness, view, reader, writer, environment.fetch)
-    expiry = Expiry(claim_times, clock, ownership, view, reader, writer)
-    ticks = [expiry.tick, vigil.tick]
+    vigil = Vigil(
+        live, clock, leading, acts, sessions, liveness, view, reader, writer, environment.fetch
+    )
+    agenda = Agenda(clock, leading, view, reader, writer)
+    task_times.begin(agenda, reader, [claim_times(ownership)])
+    ticks = [task_times.tick, vigil.tick]
     families: dict[type, object] = {Vigil: vigil}
     families[Passwords] = Passwords(environment.start_hashing)
     web = None
@@ -121,6 +128,7 @@ def build(
     core = Core(
         live,
         clock=clock,
+        leading=leading,
         acts=acts,
         view=view,
         writer=writer,
@@ -137,9 +145,10 @@ def build(
     # Tasks and services that were alive at the last stop get one full timeout from now.
     ownership.adopt(opened.live)
     vigil.adopt(records.all(SERVICE))
-    deaths = Deaths(clock, liveness, view, reader, writer)
-    housekeeping = Housekeeping(live, clock, acts, reader, writer, reserve, ticks)
-    return Parts(Runner(core, vigil.author_for), deaths, housekeeping, web)
+    leading.begin()
+    deaths = Deaths(clock, leading, liveness, view, reader, writer)
+    housekeeping = Housekeeping(live, clock, leading, acts, reader, writer, reserve, ticks)
+    return Parts(Runner(core, vigil.author_for), deaths, agenda, housekeeping, web)
 
 
 class _Shown(NamedTuple):

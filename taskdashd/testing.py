@@ -156,6 +156,8 @@ class World:
         self.settings = replace(Settings(), **{"data": directory, "reserve": 0, **settings})
         self.directory = directory
         self.time = 1000.0
+        self.wall_ahead_s = 0.0
+        """By how much the wall clock was set since the beginning: set it, and it jumps."""
         self.asks_for_tokens = asks_for_tokens
         self.with_board = with_board
         self.fetch = fetch
@@ -172,7 +174,12 @@ class World:
         parts = build(
             self.database,
             self.live,
-            Clock(lambda: self.time, lambda: WALL_START + self.time, lambda: 0.0),
+            Clock(
+                lambda: self.time,
+                lambda: WALL_START + self.time + self.wall_ahead_s,
+                lambda: 0.0,
+                lambda: self.time,
+            ),
             Access(
                 lambda text: self.identities.get(text),
                 lambda: self.time,
@@ -189,12 +196,13 @@ class World:
             with_board=self.with_board,
         )
         self.runner, self.core = parts.runner, parts.runner.core
-        self.web = parts.web
+        self.agenda, self.web = parts.agenda, parts.web
         self.ready_replies = ReadyReplies(
             self.core.view, self.core.ownership.speaks_for, self.live.reply_cache
         )
+        self._tick_in_s = TICK_S
         self.supervisor = Supervisor(
-            self.core, parts.deaths, parts.housekeeping, sockets=self, inputs=self
+            self.core, parts.deaths, parts.agenda, parts.housekeeping, sockets=self, inputs=self
         )
 
     def restart(self) -> None:
@@ -248,8 +256,9 @@ class World:
         """Let time pass, with every tick that a running daemon would make."""
         end = self.time + seconds
         while self.time < end:
-            self.time = min(self.time + TICK_S, end)
-            self.supervisor.tick()
+            wait_s = min(self._tick_in_s, end - self.time)
+            self.time += wait_s
+            self._tick_in_s = self.supervisor.tick(wait_s)
             self.drain()
 
     # The poller's part, as the supervisor sees it (`Sockets`, `Inputs`)

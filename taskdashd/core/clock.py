@@ -1,8 +1,10 @@
-"""The daemon's two times: running time, which only grows, for liveness; wall time for people."""
+"""The daemon's three times: running time for liveness, elapsed time for durations, wall time."""
 
+import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from functools import partial
+from typing import Final, Self
 
 from taskdashd.domain.times import stamp
 
@@ -10,17 +12,24 @@ STALL_S: Final = 0.1
 """A tick that comes so many idle seconds late shows that the daemon itself stood still."""
 _STALLS_KEPT: Final = 16
 _DRIFT_S: Final = 0.005
+_JUMP_S: Final = 60.0
+"""A wall clock that is set by more than this has jumped; by less, it was put right."""
 
 
 class Clock:
-    """Running time, which is monotonic seconds without the daemon's own stalls, and the wall clock.
+    """Running time, elapsed time and the wall clock.
 
-    While the process is stopped or starved it reads no beats, so silence measured across the gap
-    would kill tasks that live. The next tick comes late: all of the gap that the event loop did not
-    spend working (by its thread's processor time) is then taken out of running time. When in the
-    gap the stall began is not known: a death may come late by a tick, but never early. A loop that
-    is merely busy is no stall, or a busy daemon would never see time pass. A jump of the wall clock
-    changes nothing but the stamps.
+    Running time is monotonic seconds without the daemon's own stalls. While the process is stopped
+    or starved it reads no beats, so silence measured across the gap would kill tasks that live. The
+    next tick comes late: all of the gap that the event loop did not spend working (by its thread's
+    processor time) is then taken out of running time. When in the gap the stall began is not known:
+    a death may come late by a tick, but never early. A loop that is merely busy is no stall, or a
+    busy daemon would never see time pass.
+
+    Elapsed time is what passes for people: it goes on while the daemon stands still, and also while
+    the machine sleeps. Whoever was given a task for two hours has it for two hours.
+
+    A jump of the wall clock changes neither of them, only the stamps.
     """
 
     def __init__(
@@ -28,8 +37,13 @@ class Clock:
         monotonic: Callable[[], float],
         wall: Callable[[], float],
         worked: Callable[[], float],
+        elapsed: Callable[[], float],
     ) -> None:
         self._monotonic = monotonic
+        self.elapsed = elapsed
+        """Seconds of elapsed time; only differences mean anything."""
+        self._steady_since = elapsed()
+        self._seen_ahead_s = wall() - elapsed()
         self._wall = wall
         self._worked = worked
         self._worked_at_tick = worked()
@@ -44,6 +58,16 @@ class Clock:
         """The daemon's start, in running time."""
         self.started_at = self.stamp()
 
+    @classmethod
+    def of_machine(cls) -> Self:
+        """Give the machine's clocks. To be called on the event loop's thread.
+
+        The processor time of that thread tells a busy loop from a stalled process. Time elapses
+        also while the machine sleeps, in which CLOCK_MONOTONIC stands still.
+        """
+        elapsed = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+        return cls(time.monotonic, time.time, time.thread_time, elapsed)
+
     def now(self) -> float:
         """Seconds of running time; only differences mean anything."""
         return self._monotonic() - self._stalled_s
@@ -51,6 +75,18 @@ class Clock:
     def wall(self) -> float:
         """Unix seconds, which may jump."""
         return self._wall()
+
+    def steady_s(self) -> float:
+        """Give the seconds since the start, or since the wall clock was last seen to have jumped.
+
+        A jump is noticed by two calls, one before it and one after.
+        """
+        elapsed = self.elapsed()
+        ahead_s = self._wall() - elapsed
+        if abs(ahead_s - self._seen_ahead_s) > _JUMP_S:
+            self._steady_since = elapsed
+        self._seen_ahead_s = ahead_s
+        return elapsed - self._steady_since
 
     def tick(self, expected_s: float) -> float:
         """Note that the daemon runs; `expected_s` is the wait that was meant since the last tick.

@@ -8,6 +8,7 @@ from typing import Final
 from taskdash_protocol.errors import ServerError
 from taskdash_protocol.statuses import is_live
 from taskdashd.core.clock import Clock
+from taskdashd.core.leading import Leading
 from taskdashd.core.ownership import NOBODY
 from taskdashd.core.steps import Steps, drive, wait_for
 from taskdashd.core.storing import write
@@ -34,9 +35,16 @@ class Deaths:
     """Sets the tasks of leases that were judged dead to `shutdown`, many in one commit."""
 
     def __init__(
-        self, clock: Clock, liveness: Liveness, view: View, reader: Reader, writer: Writer
+        self,
+        clock: Clock,
+        leading: Leading,
+        liveness: Liveness,
+        view: View,
+        reader: Reader,
+        writer: Writer,
     ) -> None:
         self._clock = clock
+        self._leading = leading
         self._liveness = liveness
         self.view = view
         self.reader = reader
@@ -88,6 +96,9 @@ class Deaths:
                 self._liveness.again(lease, at)
 
     def _decide(self, doomed: Sequence[Doomed], transaction: Transaction) -> None:
+        if not self._leading.leads:
+            # The daemon led when the leases were judged; they come up again.
+            return
         now = self._clock.now()
         lease: Lease | None = None
         for its_lease, task_id in doomed:

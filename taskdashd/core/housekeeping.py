@@ -6,6 +6,7 @@ from typing import Final, Protocol
 from taskdash_protocol.errors import Outcome, ServerError
 from taskdashd.core.acts import Acts
 from taskdashd.core.clock import Clock
+from taskdashd.core.leading import Leading
 from taskdashd.domain.times import stamp
 from taskdashd.store.database import Health
 from taskdashd.store.reader import Reader
@@ -17,7 +18,6 @@ _LOOK_FOR_ROOM_S: Final = 5.0
 _NOTHING_OLD_S: Final = 60.0
 STEADY_S: Final = 3600.0
 """History is forgotten only after the wall clock has gone steadily for so many seconds."""
-_JUMP_S: Final = 60.0
 _FUTURE_S: Final = 86400.0
 """Rows stamped further ahead than so many seconds were stamped by a wrong clock."""
 
@@ -35,6 +35,7 @@ class Housekeeping:
         self,
         limits: HousekeepingLimits,
         clock: Clock,
+        leading: Leading,
         acts: Acts,
         reader: Reader,
         writer: Writer,
@@ -43,6 +44,7 @@ class Housekeeping:
     ) -> None:
         self._limits = limits
         self._clock = clock
+        self._leading = leading
         self._acts = acts
         self._reader = reader
         self._writer = writer
@@ -51,8 +53,6 @@ class Housekeeping:
         """The regular chores of families, called at every tick in this order."""
         self._forget_at = self._look_at = 0.0
         self._forgotten_rev = 0
-        self._ahead_s = self._clock_ahead_s()
-        self._steady_since = clock.now()
 
     def tick(self) -> None:
         """Do what is due."""
@@ -77,19 +77,12 @@ class Housekeeping:
 
         self._reader.health(lambda: True, looked, check=False)
 
-    def _clock_ahead_s(self) -> float:
-        return self._clock.wall() - self._clock.now()
-
     def _forget(self) -> None:
-        now = self._clock.now()
-        ahead_s = self._clock_ahead_s()
-        if abs(ahead_s - self._ahead_s) > _JUMP_S:
-            # A clock that is wrong for a while, as before a Pi has found its time server, would
-            # make all history look old and have it forgotten.
-            self._steady_since = now
-        self._ahead_s = ahead_s
-        keep_s = self._limits.audit_keep
-        if keep_s is None or now - self._steady_since < STEADY_S or now < self._forget_at:
+        now, keep_s = self._clock.now(), self._limits.audit_keep
+        # A clock that is wrong for a while, as before a Pi has found its time server, would make
+        # all history look old and have it forgotten.
+        is_steady = self._clock.steady_s() >= STEADY_S
+        if keep_s is None or not is_steady or now < self._forget_at or not self._leading.leads:
             return
         advanced = self._writer.forgotten_rev != self._forgotten_rev
         self._forgotten_rev = self._writer.forgotten_rev

@@ -13,6 +13,7 @@ from taskdash_protocol.request import Request
 from taskdashd.core.acts import Acts
 from taskdashd.core.clock import Clock
 from taskdashd.core.identities import Identities, IdentityLimits
+from taskdashd.core.leading import Leading
 from taskdashd.core.ownership import Ownership
 from taskdashd.core.room import Room, RoomLimits
 from taskdashd.core.session import Session
@@ -52,6 +53,7 @@ class Core:
     limits: Limits
     """The settings in force (`settings/live.py`)."""
     clock: Clock
+    leading: Leading
     acts: Acts
     view: View
     writer: Writer

@@ -20,3 +20,8 @@ def is_stamp(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def seconds(text: str) -> float:
+    """Give the Unix seconds of a time with a zone, such as `stamp` writes. Raises `ValueError`."""
+    return datetime.fromisoformat(text).timestamp()

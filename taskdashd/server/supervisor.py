@@ -11,6 +11,7 @@ import structlog
 import trio
 
 from taskdash_protocol.errors import Busy, ServerError
+from taskdashd.core.agenda import Agenda
 from taskdashd.core.deaths import Deaths
 from taskdashd.core.housekeeping import Housekeeping
 from taskdashd.core.table import Core
@@ -57,6 +58,7 @@ class Supervisor:
         self,
         core: Core,
         deaths: Deaths,
+        agenda: Agenda,
         housekeeping: Housekeeping,
         sockets: Sockets,
         inputs: Inputs,
@@ -64,16 +66,12 @@ class Supervisor:
         self._core = core
         self._liveness = core.liveness
         self._deaths = deaths
+        self._agenda = agenda
         self._housekeeping = housekeeping
         self._sockets = sockets
         self._inputs = inputs
-        self._judges = True
         self._must_read: WeakKeyDictionary[Due, int] = WeakKeyDictionary()
         """How many bytes of a candidate's input must have been read before it is judged."""
-
-    def stop_judging(self) -> None:
-        """Shut no task down any more: a daemon that is stopping reads no signs of life."""
-        self._judges = False
 
     async def run(self) -> None:
         """Tick until cancelled."""
@@ -87,7 +85,7 @@ class Supervisor:
             await trio.sleep(wait_s)
 
     def tick(self, slept_s: float = TICK_S) -> float:
-        """Judge, enforce deadlines and keep house; returns the seconds until the next tick.
+        """Judge, do what is due and keep house; returns the seconds until the next tick.
 
         `slept_s` is the pause that was asked for: a longer one was a stall of the daemon.
         """
@@ -98,15 +96,19 @@ class Supervisor:
             level("the daemon stood still; nobody's silence counts it", seconds=stalled_s)
             core.ownership.after_stall()
             self._sockets.forget_replies()
-        all_judged = not self._judges or self._judge_some()
+        leads = core.leading.leads
+        all_judged = not leads or self._judge_some()
+        all_done = not self._agenda.tick()
         next_s = self._sockets.check_deadlines()
         if all_judged:
             core.writer.fold_some()
             self._housekeeping.tick()
-        waits = [TICK_S] if next_s is None else [TICK_S, next_s]
-        if (look := core.liveness.next_look()) is not None:
+        waits = [TICK_S, self._agenda.next_s()]
+        if next_s is not None:
+            waits.append(next_s)
+        if leads and (look := core.liveness.next_look()) is not None:
             waits.append(look - core.clock.now())
-        return max(_TICK_MIN_S, min(waits)) if all_judged else _MORE_S
+        return max(_TICK_MIN_S, min(waits)) if all_judged and all_done else _MORE_S
 
     def _judge_some(self) -> bool:
         """Judge the candidates that are due; False if some must wait for the next tick."""

@@ -1,5 +1,7 @@
 """The two times of the daemon, across stalls, work and jumps of the wall clock."""
 
+import time
+
 from taskdashd.core.clock import Clock
 
 
@@ -8,7 +10,13 @@ class Hands:
 
     def __init__(self) -> None:
         self.monotonic, self.wall, self.worked = 100.0, 1_800_000_000.0, 0.0
-        self.clock = Clock(lambda: self.monotonic, lambda: self.wall, lambda: self.worked)
+        self.slept = 0.0
+        self.clock = Clock(
+            lambda: self.monotonic,
+            lambda: self.wall,
+            lambda: self.worked,
+            lambda: self.monotonic + self.slept,
+        )
 
     def pass_time(self, seconds: float, *, worked: float = 0.0) -> float:
         self.monotonic += seconds
@@ -46,3 +54,39 @@ def test_a_jump_of_the_wall_clock_changes_no_running_time() -> None:
     hands.wall += 400 * 86400
     assert hands.clock.now() == start
     assert hands.clock.stamp().startswith("2028-02-19")
+
+
+def test_time_elapses_while_the_daemon_stands_still_and_while_the_machine_sleeps() -> None:
+    """Whoever has a task for two hours has it for two hours, by the clock on their wall."""
+    hands = Hands()
+    running, elapsed = hands.clock.now(), hands.clock.elapsed()
+    hands.pass_time(60.0)
+    hands.slept += 3600.0
+    assert hands.clock.now() == running
+    assert hands.clock.elapsed() == elapsed + 3660.0
+
+
+def test_the_machine_s_own_clocks() -> None:
+    """All four run, and elapsed time is no wall clock."""
+    clock = Clock.of_machine()
+    before = clock.elapsed()
+    assert clock.elapsed() >= before
+    assert abs(clock.wall() - time.time()) < 10
+    assert clock.tick(10.0) == 0.0
+    assert 0 <= clock.steady_s() < 10
+
+
+def test_a_wall_clock_is_steady_since_its_last_jump() -> None:
+    """Put right by a minute, or gone on while the machine slept, it has not jumped."""
+    hands = Hands()
+    hands.pass_time(100.0)
+    hands.wall += 60.0
+    assert hands.clock.steady_s() == 100.0
+    hands.slept += 3600.0
+    hands.wall += 3600.0
+    assert hands.clock.steady_s() == 3700.0
+    for jump in (61.0, -61.0):
+        hands.wall += jump
+        assert hands.clock.steady_s() == 0.0
+        hands.pass_time(5.0)
+        assert hands.clock.steady_s() == 5.0

@@ -229,6 +229,18 @@ def test_a_service_that_is_dead_for_long_is_forgotten(world: World) -> None:
     assert beaten(world) == "running"
 
 
+def test_a_clock_that_jumps_forgets_no_dead_service(world: World) -> None:
+    """A clock counts once it has gone steadily for an hour: a wrong one would forget them all."""
+    http(world, BOSS, "RegisterService", url=URL)
+    world.advance(40)
+    world.wall_ahead_s += 400 * 86400
+    world.advance(2)
+    assert state(world) == "dead"
+    world.time += 3600
+    world.advance(2)
+    assert admin(world).ask("Services")["services"] == []
+
+
 def test_accounts_stay_within_their_bound(tmp_path: Path) -> None:
     world = World(tmp_path, passwords=True, max_people=2)
     for number in range(6):
@@ -308,23 +320,6 @@ def test_a_new_claim_keeps_its_own_time_though_the_old_could_not_be_freed(world:
     world.advance(15)
     assert found(world)["user"] == "bob"
     world.advance(10)
-    assert found(world)["status"] == FREE
-
-
-def test_claims_of_before_a_start_are_looked_for_until_they_are_found(world: World) -> None:
-    peers = office(world)
-    task(world)
-    peers["ann"].ask("Claim", id="t", limit=10)
-    world.restart()
-    query = world.database.query
-
-    def fail(*_: Any, **__: Any) -> Any:
-        raise Busy("no")
-
-    world.database.query = fail  # type: ignore[method-assign]
-    world.drain()
-    world.database.query = query  # type: ignore[method-assign]
-    world.advance(20)
     assert found(world)["status"] == FREE
 
 

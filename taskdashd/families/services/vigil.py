@@ -11,6 +11,8 @@ from taskdash_protocol.requests import Query
 from taskdashd.core.access import check_write
 from taskdashd.core.acts import Acts
 from taskdashd.core.clock import Clock
+from taskdashd.core.housekeeping import STEADY_S
+from taskdashd.core.leading import Leading
 from taskdashd.core.ownership import NOBODY
 from taskdashd.core.session import Session
 from taskdashd.core.sessions import Sessions
@@ -52,6 +54,7 @@ class Vigil:
         self,
         limits: VigilLimits,
         clock: Clock,
+        leading: Leading,
         acts: Acts,
         sessions: Sessions,
         liveness: Liveness,
@@ -62,6 +65,7 @@ class Vigil:
     ) -> None:
         self._limits = limits
         self._clock = clock
+        self._leading = leading
         self._acts = acts
         self._sessions = sessions
         self._liveness = liveness
@@ -149,13 +153,15 @@ class Vigil:
     def tick(self) -> None:
         """Find the services that have become late, dead, or alive again."""
         now = self._clock.now()
-        if now < self._next:
+        if now < self._next or not self._leading.leads:
             return
         self._next = now + _TICK_S
         for url, (at, after) in list(self._to_adopt.items()):
             if now >= at and (stand_in := self._stand_ins.get(url)) is not None:
                 self._adopt(url, stand_in.owner, after)
-        self._forget_before = stamp(self._clock.wall() - FORGOTTEN_S)
+        # By a clock that is wrong for a while every dead service would be forgotten.
+        is_steady = self._clock.steady_s() >= STEADY_S
+        self._forget_before = stamp(self._clock.wall() - FORGOTTEN_S) if is_steady else ""
         for record in list(self._view.records.all(SERVICE)):
             self._look_at(record)
 

@@ -21,7 +21,7 @@ from taskdashd.domain import tasks
 from taskdashd.domain.access import Identity
 from taskdashd.domain.people import Person, called, sees_person
 from taskdashd.domain.tasks import Author, Task
-from taskdashd.domain.times import stamp
+from taskdashd.domain.times import seconds, stamp
 from taskdashd.families.people import rules as claims
 from taskdashd.families.people.rules import Standing
 from taskdashd.store.transaction import Transaction
@@ -48,7 +48,7 @@ def claim(request: Claim, caller: Caller, transaction: Transaction) -> Result:
     if claims.state_of(fields["status"]) in claims.HELD and fields["user"] == actor.person:
         # A client whose reply was lost may claim again: give the same answer, change nothing.
         return _told(task, fields)
-    until = until_(caller, request.limit, bounded=not actor.identity.is_operator)
+    until = until_(caller, transaction.at, request.limit, bounded=not actor.identity.is_operator)
 
     def rule(fields: Mapping[str, Any], standing: Standing) -> dict[str, Any]:
         return claims.claimed(fields, actor.person, transaction.at, until, standing)
@@ -84,7 +84,7 @@ def release(request: Release, caller: Caller, transaction: Transaction) -> Resul
 def assign(request: Assign, caller: Caller, transaction: Transaction) -> Result:
     """Give a task to a person, also where another has it."""
     to_oneself = request.to == caller.identity.person and not caller.identity.is_operator
-    until = until_(caller, request.limit, bounded=to_oneself)
+    until = until_(caller, transaction.at, request.limit, bounded=to_oneself)
 
     def rule(fields: Mapping[str, Any], standing: Standing) -> dict[str, Any]:
         receiver(request.to, fields, transaction, "to", caller.identity)
@@ -126,7 +126,7 @@ def reject(request: Reject, caller: Caller, transaction: Transaction) -> Result:
         caller,
         transaction,
         lambda fields, standing: claims.rejected(
-            fields, transaction.at, until_(caller, None), request.reason, standing
+            fields, transaction.at, until_(caller, transaction.at, None), request.reason, standing
         ),
     )
 
@@ -219,16 +219,16 @@ def receiver(
     return person
 
 
-def until_(caller: Caller, limit_s: float | None, *, bounded: bool = False) -> str:
-    """Give the time at which a claim runs out, RFC 3339; empty for never.
+def until_(caller: Caller, at: str, limit_s: float | None, *, bounded: bool = False) -> str:
+    """Give the time at which a claim made `at` runs out, both RFC 3339; empty for never.
 
-    Where `bounded`, the daemon's `claim_limit` holds, even if `limit_s` is longer.
+    The agenda takes the difference of the two as the time that the claim has. Where `bounded`, the
+    daemon's `claim_limit` holds, even if `limit_s` is longer.
     """
-    core = caller.core
-    own_s = core.limits.claim_limit
+    own_s = caller.core.limits.claim_limit
     if limit_s is None or (bounded and own_s is not None):
         limit_s = own_s if limit_s is None or own_s is None else min(limit_s, own_s)
-    return "" if limit_s is None else stamp(core.clock.wall() + limit_s)
+    return "" if limit_s is None else stamp(seconds(at) + limit_s)
 
 
 def _active(number: str, transaction: Transaction) -> Person:

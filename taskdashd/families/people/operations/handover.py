@@ -128,7 +128,7 @@ class _Handover:
             change = claims.moved("hand over", fields, self._request.word, standing)
             if fields.get("claim_until") and role == "user":
                 # Give the receiver as much time as for a claim made now.
-                change["claim_until"] = until_(self._caller, None)
+                change["claim_until"] = until_(self._caller, transaction.at, None)
             return {**change, role: to}
 
         told = act(self._caller, actor, task, fields, transaction, rule)
