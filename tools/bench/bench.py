@@ -13,6 +13,7 @@ from pathlib import Path
 
 import crowds
 import footprint
+import offices
 import servers
 import throughput
 from report import OURS, Goal, Row, head, save, svg
@@ -217,6 +218,42 @@ def tokens(run: Run) -> None:
             run.aim(f"× without: {workload} with tokens, {row.shape}", ratio, 0.95)
 
 
+def board(run: Run) -> None:
+    """Register with no board, with a board that nobody looks at, and with an open page."""
+    found: dict[str, list[offices.Beside]] = {name: [] for name in offices.BOARDS}
+    for _ in range(run.rounds):
+        for name, some in found.items():
+            some.append(offices.registering(name, run.requests, run.where))
+    alone = found[offices.BOARDS[0]]
+    for name, some in found.items():
+        told = ", ".join(f"{one.told:,} told and {one.afresh} afresh" for one in some)
+        each = statistics.median(one.cpu_us for one in some)
+        run.tell(f"Register, {name}: {each:.1f} µs of processor each; the page: {told}")
+    for name, goal in zip(offices.BOARDS[1:], (0.95, 0.93), strict=True):
+        rounds = [a.cpu_us / b.cpu_us for a, b in zip(alone, found[name], strict=True)]
+        shown = ", ".join(f"{ratio:.3f}" for ratio in rounds)
+        run.tell(f"Register, {name}: × without, by round: {shown}")
+        run.aim(f"× without a board: Register, {name}", statistics.median(rounds), goal)
+
+
+def handover(run: Run) -> None:
+    """Hand ten tasks to somebody else, among few tasks and among many."""
+    few, many = 1_000, 100_000
+    with (
+        offices.with_people(few, run.requests, run.where) as beside_few,
+        offices.with_people(many, run.requests, run.where) as beside_many,
+    ):
+        found: dict[int, list[float]] = {few: [], many: []}
+        for _ in range(run.rounds):
+            found[few] += offices.handovers(beside_few, 20)
+            found[many] += offices.handovers(beside_many, 20)
+    for beside, took in found.items():
+        middle, most = statistics.median(took), max(took)
+        run.tell(f"Handover of ten beside {beside:,}: {middle:.2f} ms, at most {most:.2f}")
+    ratio = statistics.median(found[many]) / statistics.median(found[few])
+    run.aim("× beside 1,000: Handover of ten beside 100,000", ratio, 1.2, at_most=True)
+
+
 PARTS: dict[str, Callable[[Run], None]] = {
     "ceiling": ceiling,
     "register-new": lambda run: rates(run, "register new"),
@@ -230,6 +267,8 @@ PARTS: dict[str, Callable[[Run], None]] = {
     "bytes": bytes_,
     "latency": latency,
     "tokens": tokens,
+    "board": board,
+    "handover": handover,
 }
 
 

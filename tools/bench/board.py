@@ -6,9 +6,6 @@ been told. Then one real browser, its processor slowed, is asked how soon its fi
 """
 
 import argparse
-import base64
-import http.client
-import json
 import os
 import select
 import shutil
@@ -20,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import servers
+from pages import cookie, open_board
 from playwright.sync_api import sync_playwright
 
 import taskdash
@@ -29,30 +27,6 @@ GROUPS = ("cut", "paint", "sound", "desk")
 SLOWED = 4
 INTERACTIVE_RUNS = 5
 CHANGES_SEEN = 40
-
-
-def cookie(web: str, user: str) -> str:
-    connection = http.client.HTTPConnection(web)
-    body = json.dumps({"user": user, "name": user})
-    connection.request("POST", "/api/v1/Login", body, {"content-type": "application/json"})
-    answer = connection.getresponse()
-    assert answer.status == 200, answer.read()
-    return answer.headers["set-cookie"].partition(";")[0]
-
-
-def open_board(web: str, held: str) -> socket.socket:
-    host, _, port = web.rpartition(":")
-    sock = socket.create_connection((host, int(port)))
-    key = base64.b64encode(os.urandom(16)).decode()
-    sock.sendall(
-        f"GET /ws HTTP/1.1\r\nHost: {web}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\nCookie: {held}\r\n\r\n".encode()
-    )
-    head = b""
-    while b"\r\n\r\n" not in head:
-        head += sock.recv(1)
-    assert b" 101 " in head, head
-    return sock
 
 
 def furnish(dash: Any, people: int) -> None:

@@ -65,7 +65,7 @@ def process(
 
 
 # The load comes from one address, as fast as it can; the others have no such limits.
-_UNLIMITED = {
+UNLIMITED = {
     "max_connections_per_address": 1_000_000,
     "request_rate": "off",
     "identity_rate": "off",
@@ -83,7 +83,7 @@ def running(data: Path, **settings: object) -> Iterator[RunningDaemon]:
 
 @contextmanager
 def taskdashd(data: Path, **settings: object) -> Iterator[Server]:
-    with running(data, **_UNLIMITED, **settings) as daemon:
+    with running(data, **UNLIMITED, **settings) as daemon:
         yield Server("taskdashd", "frames", daemon.port, daemon.pid, data)
 
 
@@ -234,9 +234,15 @@ def missing(name: str) -> list[str]:
 @contextmanager
 def fresh(name: str, where: Path) -> Iterator[Server]:
     """Start a peer with nothing in it; what it wrote is removed afterwards."""
-    data = Path(tempfile.mkdtemp(dir=where))
+    with anew(where) as data, STARTS[name](data) as server:
+        yield server
+
+
+@contextmanager
+def anew(where: Path) -> Iterator[Path]:
+    """Give a data directory that is not there yet; it is removed afterwards."""
+    directory = Path(tempfile.mkdtemp(dir=where))
     try:
-        with STARTS[name](data / "data") as server:
-            yield server
+        yield directory / "data"
     finally:
-        shutil.rmtree(data)
+        shutil.rmtree(directory)

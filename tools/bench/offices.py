@@ -1,0 +1,153 @@
+"""What a board, and the people who use it, cost the daemon beside its services."""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import servers
+from pages import cookie, open_board
+from servers import Server
+from throughput import Requests, load
+from wsproto.connection import Connection, ConnectionType
+from wsproto.events import TextMessage
+
+import taskdash
+
+BOARDS = ("no board", "nobody looks", "a page is open")
+_REGISTERED = 100_000
+_SHAPE = (64, 16)
+_QUIET_S = 0.5
+HANDED = 10
+_WAITS, _HELD = "待领取", "已领取"
+
+
+class Page(threading.Thread):
+    """An open page that reads all it is told, as a browser does, and keeps it unread."""
+
+    def __init__(self, web: str, held: str) -> None:
+        super().__init__(daemon=True)
+        self._sock = open_board(web, held)
+        self._chunks: list[bytes] = []
+        self.start()
+
+    def run(self) -> None:
+        """Read until the page is closed."""
+        os.sched_setaffinity(0, {servers.LOAD_CORE})
+        while data := self._sock.recv(1 << 20):
+            self._chunks.append(data)
+
+    def close(self) -> list[dict[str, Any]]:
+        """Close the page, and give what it was told."""
+        self._sock.shutdown(2)
+        self.join()
+        self._sock.close()
+        wire, text, told = Connection(ConnectionType.CLIENT), "", []
+        for chunk in self._chunks:
+            wire.receive_data(chunk)
+            for event in wire.events():
+                if isinstance(event, TextMessage):
+                    text += event.data
+                    if event.message_finished:
+                        told.append(json.loads(text))
+                        text = ""
+        return told
+
+
+class Beside(NamedTuple):
+    """What the registering of many tasks took."""
+
+    cpu_us: float
+    """Processor time of the daemon for each, until it was quiet again."""
+    told: int
+    """Different tasks of which the open page was told."""
+    afresh: int
+    """How often the page was told to read all anew instead."""
+
+
+def registering(board: str, requests: Requests, where: Path) -> Beside:
+    """Register new tasks where there is no board, nobody looks at it, or one page is open."""
+    settings = {} if board == BOARDS[0] else {"web": "127.0.0.1:0"}
+    with (
+        servers.anew(where) as data,
+        servers.running(data, **servers.UNLIMITED, **settings) as daemon,
+    ):
+        server = Server(board, "frames", daemon.port, daemon.pid, daemon.data)
+        page = None
+        if board == BOARDS[2]:
+            with taskdash.connect(daemon.url) as dash:
+                dash.ask("SetPerson", user="1001", name="1001", role="admin")
+            web = daemon.wait_for("the board is at")["address"]
+            page = Page(web, cookie(web, "1001"))
+        _quiet(server)
+        before = server.cpu_s()
+        load(server, _SHAPE, 0, requests.file("frames", "register", _REGISTERED, "new"))
+        _quiet(server)
+        each = (server.cpu_s() - before) / _REGISTERED * 1e6
+        if page is None:
+            return Beside(each, 0, 0)
+        with taskdash.connect(daemon.url) as dash:
+            dash.ask("Register", id="after", name="after", status="finish")
+        time.sleep(_QUIET_S)
+        return Beside(each, *_looked_at(page.close()))
+
+
+def _looked_at(messages: list[dict[str, Any]]) -> tuple[int, int]:
+    """Give of how many tasks a page was told, and how often to read afresh, as it must be."""
+    told: set[str] = set()
+    afresh = 0
+    for message in messages:
+        afresh += bool(message.get("afresh"))
+        told |= {event["task"]["id"] for event in message.get("events", ())}
+    if "after" not in told:
+        raise SystemExit("the open page was not told of what came after the burst")
+    if not afresh and len(told) != _REGISTERED + 1:
+        raise SystemExit(f"the open page was told of {len(told)} tasks, and not to read afresh")
+    return len(told), afresh
+
+
+def _quiet(server: Server) -> None:
+    """Wait until a server does nothing: also what it does after its replies is counted."""
+    before = -1.0
+    while (now := server.cpu_s()) - before > 0.02 * _QUIET_S:
+        before = now
+        time.sleep(_QUIET_S)
+
+
+@contextmanager
+def with_people(others: int, requests: Requests, where: Path) -> Iterator[taskdash.Client]:
+    """Start a daemon with two people in the midst of so many tasks of others."""
+    with (
+        servers.anew(where) as data,
+        servers.running(data, **servers.UNLIMITED) as daemon,
+        taskdash.connect(daemon.url) as dash,
+    ):
+        server = Server("taskdashd", "frames", daemon.port, daemon.pid, daemon.data)
+        file = requests.file("frames", "register", others, "others", at_rest=True)
+        load(server, (16, 16), 0, file)
+        for user in ("1001", "1002"):
+            dash.ask("SetPerson", user=user, name=user, groups=["cut"])
+        for number in range(HANDED):
+            one = {"id": f"t{number}", "name": "n", "status": _WAITS, "group_id": "cut"}
+            dash.ask("Register", **one)
+            dash.ask("Claim", id=f"t{number}", user="1001")
+        _quiet(server)
+        yield dash
+
+
+def handovers(dash: taskdash.Client, times: int) -> list[float]:
+    """Hand the ten tasks to and fro, and give how long each time took, in milliseconds."""
+    took: list[float] = []
+    of, to = "1001", "1002"
+    for _ in range(times):
+        began = time.perf_counter()
+        told = dash.ask("Handover", of=of, to=[to])
+        took.append((time.perf_counter() - began) * 1000)
+        if len(told["moved"]) != HANDED:
+            raise SystemExit(f"{told} instead of {HANDED} tasks moved")
+        of, to = to, of
+    return took
