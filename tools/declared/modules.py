@@ -15,6 +15,7 @@ PACKAGES: Final = (
     "clients/python/taskdash",
     "tools/taskdash_ctl",
     "tools/declared",
+    "tools/mutation",
 )
 
 
