@@ -105,3 +105,51 @@ def test_a_log_that_cannot_be_read_is_told_once() -> None:
     assert not reader.go_on(5, broken)
     assert reader.fault is fault
     assert reader.closed
+
+
+def test_a_page_is_of_two_hundred_rows() -> None:
+    """A page is held in memory while its reader has no room: its size is what a slow one costs."""
+    asked: list[tuple[int, int]] = []
+    reader = Reader(7)
+    reader.go_on(9, lambda after, rows, _wanted, _then: asked.append((after, rows)))
+    assert asked == [(7, 200)]
+
+
+def test_a_page_is_read_only_when_the_one_before_was_taken() -> None:
+    log, reader = Log([1, 2, 3], 3), Reader(0)
+    assert not reader.go_on(3, log.read)
+    log.waiting.pop()()
+    assert (reader.asked_again, reader.reading) == (1, False)
+    reader.room = 2
+    assert not reader.go_on(3, log.read)
+    assert (reader.told, log.waiting) == ([1, 2], [])
+    reader.room = 1
+    assert reader.go_on(3, log.read)
+    assert reader.told == [1, 2, 3]
+
+
+def test_an_empty_page_never_takes_a_reader_back() -> None:
+    """The newest rev that it was read for may be older than what was told meanwhile."""
+    log, reader = Log([], 3), Reader(0)
+    assert not reader.go_on(5, log.read)
+    reader.position = 8
+    log.waiting.pop()()
+    assert reader.position == 8
+    assert reader.go_on(8, log.read)
+
+
+def test_who_was_closed_asks_the_log_nothing_and_its_page_is_not_wanted() -> None:
+    log, reader = Log([1], 1), Reader(0)
+    wanted: list[bool] = []
+
+    def read(_after: int, _rows: int, is_wanted: Callable[[], bool], _then: Any) -> None:
+        wanted.append(is_wanted())
+        reader.close()
+        wanted.append(is_wanted())
+
+    assert not reader.go_on(1, read)
+    assert wanted == [True, False]
+    other = Reader(0)
+    other.close()
+    assert not other.go_on(1, log.read)
+    assert log.waiting == []
