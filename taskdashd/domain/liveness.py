@@ -121,7 +121,7 @@ class Liveness:
             if not lease.tasks:
                 # The lease's entry stays in the heap, void: it is dropped when it comes up, or by
                 # `_voided` before.
-                lease.owner.leases.pop(lease.timeout_s, None)
+                del lease.owner.leases[lease.timeout_s]
                 self._voided()
 
     def owner_of(self, task_id: str) -> Owner | None:

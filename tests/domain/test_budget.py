@@ -39,3 +39,32 @@ def test_without_a_rate_there_is_always_more() -> None:
     assert budget.draw(1000) == 1000
     rate = 5
     assert budget.draw(1000) == 0
+
+
+def test_nobody_draws_more_than_a_share_at_once() -> None:
+    """The first connection to ask would else take all that a second brings from the others."""
+    budget = Budget(lambda: 160, lambda: 0.0)
+    assert budget.draw(1000) == 10
+    assert budget.draw(3) == 3
+    assert sum(budget.draw(1000) for _ in range(20)) == 147
+    small = Budget(lambda: 5, lambda: 0.0)
+    assert [small.draw(1000) for _ in range(6)] == [1, 1, 1, 1, 1, 0]
+
+
+def test_what_was_not_used_can_be_drawn_again() -> None:
+    budget = Budget(lambda: 16, lambda: 0.0)
+    drawn = [budget.draw(1) for _ in range(16)]
+    assert sum(drawn) == 16
+    assert budget.draw(1) == 0
+    budget.give_back(2)
+    assert [budget.draw(1) for _ in range(3)] == [1, 1, 0]
+
+
+def test_a_clock_that_is_set_back_takes_nothing_away() -> None:
+    """A stall is taken out of running time when it is found, after the budget was drawn from."""
+    now = 100.0
+    budget = Budget(lambda: 16, lambda: now)
+    now = 90.0
+    assert sum(budget.draw(1) for _ in range(20)) == 16
+    now = 90.5
+    assert sum(budget.draw(1) for _ in range(20)) == 8

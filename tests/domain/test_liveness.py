@@ -96,3 +96,179 @@ def test_a_new_default_timeout_moves_the_deadlines_that_depend_on_it() -> None:
     (lease,) = liveness.due(5.0)
     assert isinstance(lease, Lease)
     assert lease.tasks == {"default"}
+
+
+def test_who_is_silent_is_judged_by_the_timeout_that_is_asked_about() -> None:
+    """The task's own where it has one, else the default; at the timeout, not after it."""
+    liveness, owner = Liveness(30.0), Owner(1, 100.0)
+    for timeout, allowed in ((None, 30.0), (5.0, 5.0), (60.0, 60.0)):
+        assert liveness.is_silent(owner, timeout, 100.0 + allowed - 0.5) is False
+        assert liveness.is_silent(owner, timeout, 100.0 + allowed) is True
+        assert liveness.is_silent(owner, timeout, 100.0 + allowed + 0.5) is True
+    owner.is_open = False
+    assert liveness.is_silent(owner, 60.0, 100.0) is True
+
+
+def test_a_connection_may_be_silent_for_as_long_as_its_most_patient_task() -> None:
+    """A timeout counts while the owner has any task with it, and a shorter one does not."""
+    liveness, owner = Liveness(30.0), Owner(1, 0.0)
+    liveness.count(owner, 5.0, +1)
+    assert liveness.silence_s(owner) == 5.0
+    liveness.count(owner, None, +1)
+    assert liveness.silence_s(owner) == 30.0
+    liveness.count(owner, 100.0, +1)
+    liveness.count(owner, 100.0, +1)
+    liveness.count(owner, 100.0, -1)
+    assert liveness.silence_s(owner) == 100.0
+    liveness.count(owner, 100.0, -1)
+    assert liveness.silence_s(owner) == 30.0
+    assert owner.timeouts == {5.0: 1, None: 1}
+    # Tasks of a service from before a restart were not counted.
+    liveness.count(owner, 7.0, -1)
+    liveness.count(owner, None, -1)
+    liveness.count(owner, 5.0, -1)
+    assert owner.timeouts == {}
+    assert liveness.silence_s(owner) == 30.0
+
+
+def test_a_task_that_is_counted_moves_no_deadline_of_a_closed_connection() -> None:
+    liveness, owner = Liveness(30.0), Owner(1, 0.0, is_open=False)
+    liveness.count(owner, 5.0, +1)
+    assert liveness.next_look() is None
+    assert list(liveness.due(100.0)) == []
+
+
+def test_a_new_default_is_taken_over_at_once() -> None:
+    liveness, owner = Liveness(30.0), Owner(1, 0.0)
+    liveness.connect(owner)
+    liveness.adopt(5.0)
+    assert liveness.default_timeout_s == 5.0
+    assert liveness.silence_s(owner) == 5.0
+    assert liveness.next_look() == 5.0
+    assert list(liveness.due(5.0)) == [owner]
+
+
+def test_a_closed_connection_is_not_due_and_its_tasks_are() -> None:
+    liveness, owner = Liveness(30.0), Owner(1, 0.0)
+    liveness.connect(owner)
+    liveness.supervise("a", owner, None)
+    liveness.disconnect(owner)
+    assert not owner.is_open
+    (lease,) = liveness.due(30.0)
+    assert isinstance(lease, Lease)
+    assert lease.tasks == {"a"}
+
+
+def test_a_supervised_task_has_one_owner() -> None:
+    """The owner that wrote it last; whether the timeout stays the same or changes."""
+    liveness, first, second = Liveness(30.0), Owner(1, 0.0), Owner(2, 0.0)
+    assert (first.serial, second.serial) == (1, 2)
+    assert liveness.owner_of("a") is None
+    liveness.supervise("a", first, None)
+    assert liveness.owner_of("a") is first
+    liveness.supervise("a", second, None)
+    assert liveness.owner_of("a") is second
+    assert first.leases == {}
+    liveness.supervise("a", second, 5.0)
+    assert list(second.leases) == [5.0]
+    assert len(liveness) == 1
+    liveness.release("a")
+    liveness.release("a")
+    assert liveness.owner_of("a") is None
+    assert len(liveness) == 0
+    assert second.leases == {}
+    assert list(liveness.due(1000.0)) == []
+
+
+def test_a_write_that_changes_no_owner_leaves_the_heap_alone() -> None:
+    """The only task of a lease is written every second for a day: still one entry."""
+    liveness, owner = Liveness(30.0), Owner(1, 0.0)
+    for _ in range(100):
+        liveness.supervise("a", owner, 86_400.0)
+    assert len(liveness._heap) == 1
+    assert liveness.next_look() == 86_400.0
+
+
+def test_what_is_void_does_not_stay_until_its_deadline() -> None:
+    """Tasks and connections with a timeout of a day come and go all day long."""
+    liveness, holder = Liveness(86_400.0), Owner(0, 0.0)
+    liveness.connect(holder)
+    liveness.supervise("stays", holder, 50.0)
+    for number in range(3000):
+        owner = Owner(number, 0.0)
+        liveness.connect(owner)
+        liveness.supervise(str(number), owner, None)
+        liveness.release(str(number))
+        liveness.disconnect(owner)
+        assert len(liveness._heap) < 2100
+    for number in range(1500):
+        owner = Owner(number, 0.0)
+        liveness.connect(owner)
+        liveness.disconnect(owner)
+    assert len(liveness._heap) < 2100
+    assert liveness.next_look() == 50.0
+    (lease,) = liveness.due(50.0)
+    assert isinstance(lease, Lease)
+    assert lease.tasks == {"stays"}
+
+
+def test_a_few_void_entries_cost_no_rebuild() -> None:
+    """The heap is rebuilt where half of it is void: beside many that stand, a thousand are few."""
+    liveness = Liveness(86_400.0)
+    standing = [Owner(number, 0.0) for number in range(3000)]
+    for owner in standing:
+        liveness.connect(owner)
+    for number in range(1400):
+        owner = Owner(number, 0.0)
+        liveness.connect(owner)
+        liveness.disconnect(owner)
+    assert len(liveness._heap) == 4400
+
+
+def test_a_due_entry_comes_up_once_and_again_when_it_is_put_back() -> None:
+    liveness, owner = Liveness(10.0), Owner(1, 0.0)
+    assert liveness.next_look() is None
+    liveness.connect(owner)
+    assert liveness.next_look() == 10.0
+    assert list(liveness.due(9.9)) == []
+    assert list(liveness.due(10.0)) == [owner]
+    assert list(liveness.due(1000.0)) == []
+    liveness.again(owner, 12.0)
+    assert list(liveness.due(11.9)) == []
+    assert list(liveness.due(12.0)) == [owner]
+
+
+def test_a_deadline_that_has_moved_on_is_looked_at_when_it_comes() -> None:
+    """An entry that comes up too early goes back for the true deadline, and stays one entry."""
+    liveness, owner = Liveness(10.0), Owner(1, 0.0)
+    liveness.connect(owner)
+    owner.last_seen = 7.0
+    assert list(liveness.due(10.0)) == []
+    assert liveness.next_look() == 17.0
+    assert list(liveness.due(16.9)) == []
+    assert list(liveness.due(17.0)) == [owner]
+
+
+def test_entries_of_one_moment_come_up_in_the_order_they_were_put_there() -> None:
+    """Owners cannot be compared: equal times must not fall to them."""
+    liveness = Liveness(10.0)
+    owners = [Owner(number, 0.0) for number in range(20)]
+    for owner in owners:
+        liveness.connect(owner)
+    assert list(liveness.due(10.0)) == owners
+
+
+def test_a_refresh_keeps_one_entry_of_each() -> None:
+    """An entry that was scheduled anew leaves an older one, void, behind."""
+    liveness, owner = Liveness(100.0), Owner(1, 0.0)
+    liveness.connect(owner)
+    liveness.count(owner, 50.0, +1)
+    liveness.supervise("a", owner, 50.0)
+    gone = Owner(2, 0.0)
+    liveness.connect(gone)
+    gone.is_open = False
+    assert len(liveness._heap) == 4
+    liveness.refresh()
+    assert len(liveness._heap) == 2
+    assert len(list(liveness.due(50.0))) == 2
+    assert not list(liveness.due(1000.0))
