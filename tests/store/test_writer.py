@@ -77,8 +77,10 @@ class Office:
             follower=self,
             on_fault=self.faults.append,
             **{
-                **{"waiting_rows_max": 100, "waiting_bytes_max": 1 << 20},
-                **{"batch_rows_max": 10, "fold_lag_max": 1000},
+                "waiting_rows_max": 100,
+                "waiting_bytes_max": 1 << 20,
+                "batch_rows_max": 10,
+                "fold_lag_max": 1000,
                 **bounds,
             },
         )
