@@ -185,7 +185,7 @@ def update(old: tasks.Task, author: Author, moment: Moment, **fields: object) ->
 def agrees(task: tasks.Task) -> bool:
     """Tell whether a task's attributes are what its body says: both are kept."""
     row = (task.rev, task.id, task.owner, task.holder, task.held_since)
-    return tasks.restore(row, task.body) == task
+    return tasks.restore(row, task.body, task.kind, has_own=True) == task
 
 
 def test_a_new_task_says_everything_of_itself() -> None:
@@ -359,7 +359,7 @@ def test_of_many_tasks_that_say_the_same_all_hold_one_string() -> None:
     for other in (
         registered(user="us er", group_id="gr oup", checker="ch ecker"),
         update(one, ME, Moment(2, AT)).task,
-        tasks.restore((1, "a", 1, "me", AT), one.body),
+        tasks.restore((1, "a", 1, "me", AT), one.body, one.kind, has_own=True),
     ):
         assert other.user is one.user
         assert other.group_id is one.group_id

@@ -255,7 +255,7 @@ def test_only_the_answer_to_hello_is_one() -> None:
 
 
 def test_a_request_is_as_large_as_the_daemon_takes_and_no_larger() -> None:
-    """It is refused here and costs no number, since the daemon would cut the connection off."""
+    """A larger one is refused before it takes a number: the daemon would cut the connection off."""
     empty = len(Conversation("me/1").ask(Register("a", {"name": ""}))[1]) - 4
     for talk, most in (
         (agreed(max_frame=1000), 1000),

@@ -229,7 +229,7 @@ def test_records_are_kept_with_the_changes_of_their_commit() -> None:
     office.step()
     assert office.take() == [("kept", ["1001"]), ("one", "one")]
     office.step()
-    assert office.take() == [("committed", [1]), ("two", "two")]
+    assert office.take() == [("committed", [2]), ("two", "two")]
     assert [record.key for record in office.disk.records] == ["1001"]
     assert office.view.records.committed("person", "1001") == {"id": "1001"}
     assert not office.view.records.pending
@@ -291,7 +291,7 @@ def test_what_was_decided_after_a_commit_that_fails_is_never_written() -> None:
     office.write("five", "d")
     office.finish()
     assert office.written == ["a", "d"]
-    assert [change.task.rev for change in office.disk.changes] == [1, 5]
+    assert [change.task.rev for change in office.disk.changes] == [1, 6]
     assert office.disk.records == []
     assert office.take() == [("committed", [5]), ("five", "five")]
 
@@ -344,7 +344,7 @@ def test_more_than_may_wait_is_refused_and_looks_are_not() -> None:
 
 
 def test_bytes_that_wait_are_bounded_too() -> None:
-    """They are counted off again with their commit, and when it fails."""
+    """Bytes that wait are counted off again with their commit, and when it fails."""
     office = Office(waiting_bytes_max=1000)
     for fault in (None, FULL):
         office.write("one", "a", description="x" * 2000)

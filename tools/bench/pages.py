@@ -6,6 +6,7 @@ import json
 import os
 import socket
 
+
 def cookie(web: str, user: str) -> str:
     connection = http.client.HTTPConnection(web)
     body = json.dumps({"user": user, "name": user})
