@@ -293,7 +293,7 @@ def test_what_was_decided_after_a_commit_that_fails_is_never_written() -> None:
     assert office.written == ["a", "d"]
     assert [change.task.rev for change in office.disk.changes] == [1, 6]
     assert office.disk.records == []
-    assert office.take() == [("committed", [5]), ("five", "five")]
+    assert office.take() == [("committed", [6]), ("five", "five")]
 
 
 def test_a_fault_that_is_none_of_the_store_is_told_as_one() -> None:
