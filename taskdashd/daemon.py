@@ -11,7 +11,7 @@ from taskdashd.core.clock import Clock
 from taskdashd.core.run import Runner
 from taskdashd.families.services.fetcher import Fetcher
 from taskdashd.parts import Environment, Web, build
-from taskdashd.process import chores, doors, signals, start, stop
+from taskdashd.process import chores, doors, signals, start, stop, zone
 from taskdashd.process.threads import Threads
 from taskdashd.server.link import Links
 from taskdashd.server.mailbox import Mailbox
@@ -32,8 +32,7 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
     Raises `StartError` or `StoreUnusable` where it cannot start.
     """
     live = Live(settings)
-    listening = doors.bind_all(settings)
-    certificates = doors.read_certificates(settings)
+    listening, certificates = doors.bind_all(settings), doors.read_certificates(settings)
     required = doors.asks_for_tokens(settings, listening)
     tokens = doors.read_tokens(settings, required=required)
     database, disk_is_full = start.open_database(settings)
@@ -49,6 +48,7 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
         start_hashing=threads.start_hashing,
         may_have_spoken=links.may_have_spoken,
         fetch=fetcher.ask if settings.fetch_allow else None,
+        zone=zone.of_machine(os.environ),
     )
     with_board = bool(listening.web)
     parts = build(

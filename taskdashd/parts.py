@@ -9,6 +9,7 @@ from typing import NamedTuple
 from taskdashd.core.access import Access
 from taskdashd.core.acts import Acts
 from taskdashd.core.agenda import Agenda
+from taskdashd.core.calendars import Calendars
 from taskdashd.core.clock import Clock
 from taskdashd.core.commits import Commits
 from taskdashd.core.deaths import Deaths
@@ -77,6 +78,8 @@ class Environment(NamedTuple):
     """Tells whether unread input waits in the socket of the session with a serial."""
     fetch: Fetch | None
     """Asks services for their tasks; None where the operator allows no address."""
+    zone: str
+    """The IANA name of the machine's time zone."""
 
 
 def build(
@@ -137,6 +140,7 @@ def build(
         liveness=liveness,
         sessions=sessions,
         identities=identities,
+        calendars=Calendars(live, records, environment.zone),
         ownership=ownership,
         room=room,
         families=families,

@@ -192,6 +192,7 @@ class World:
                 lambda: self.reading,
                 self._has_unread,
                 self.fetch,
+                "UTC",
             ),
             with_board=self.with_board,
         )

@@ -37,6 +37,7 @@ ID: Final[Schema] = {
 _WORD: Final = r"\w"
 _LETTERS: Final = r"\p{L}\p{N}_"
 """The same as `_WORD` in ECMA-262, whose own class of words knows ASCII alone."""
+_DATE: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -301,3 +302,26 @@ def time(meaning: str) -> Any:
         return utc.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
     return declare(Reader(meaning, read, {"type": "string", "format": "date-time"}), default="")
+
+
+def date(meaning: str, *words: str, **kwargs: Any) -> Any:
+    """Declare a field that is a date, empty, or one of `words`."""
+    must = " or ".join(("be a date like 2026-01-31", *words))
+
+    def read(name: str, value: Any) -> str:
+        given = check_string(name, value)
+        if given and given not in words and not _is_date(given):
+            raise BadRequest(f"field {name} must {must}")
+        return given
+
+    pattern = "|".join((_DATE, *words))
+    return declare(
+        Reader(meaning, read, {"type": "string", "pattern": f"^({pattern})?$"}), **kwargs
+    )
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return re.fullmatch(_DATE, text) is not None and bool(datetime.fromisoformat(text))
+    except ValueError:
+        return False

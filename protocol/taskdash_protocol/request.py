@@ -19,7 +19,7 @@ Read = Callable[[str, Any], Any]
 Schema = dict[str, Any]
 
 _Step = tuple[str, Read, bool, str | None, Callable[[], Any]]
-"""A field's name, its `read`, its `of_body`, its `absent` (None where the field may be left out),
+"""A field's member, its `read`, its `of_body`, its `absent` (None where the field may be left out),
 and the maker of its default: what `parse` needs of each field."""
 
 
@@ -85,7 +85,7 @@ class Request:
             if reader_of(one).of_body:
                 body.update(value)
             elif is_required(one) or value != _default(one)():
-                body[one.name] = _plain(value)
+                body[member_of(one)] = _plain(value)
         return body
 
 
@@ -104,6 +104,11 @@ class AboutTask(Request):
 def declared_fields(request: type[Request]) -> "tuple[Field[Any], ...]":
     """Give the fields of a request, in the order of their declaration."""
     return fields(request)  # type: ignore[arg-type]  # each request is a dataclass
+
+
+def member_of(one: "Field[Any]") -> str:
+    """Give the member of a body that a field is read from: `from_` is that for `from`."""
+    return one.name.removesuffix("_")
 
 
 def reader_of(one: "Field[Any]") -> Reader:
@@ -126,7 +131,7 @@ def _plan(request: type[Request]) -> tuple[_Step, ...]:
 def _step(one: "Field[Any]") -> _Step:
     reader = reader_of(one)
     absent = reader.absent if is_required(one) else None
-    return one.name, reader.read, reader.of_body, absent, _default(one)
+    return member_of(one), reader.read, reader.of_body, absent, _default(one)
 
 
 def _default(one: "Field[Any]") -> Callable[[], Any]:

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar, cast
 from taskdash_protocol.errors import AuthError
 from taskdash_protocol.request import Request
 from taskdashd.core.acts import Acts
+from taskdashd.core.calendars import CalendarLimits, Calendars
 from taskdashd.core.clock import Clock
 from taskdashd.core.identities import Identities, IdentityLimits
 from taskdashd.core.leading import Leading
@@ -34,7 +35,7 @@ Result = dict[str, Any] | bytes
 """A reply's members beside errid and errmsg: as a dict, or as a JSON object already encoded."""
 
 
-class Limits(SessionLimits, IdentityLimits, RoomLimits, Protocol):
+class Limits(SessionLimits, IdentityLimits, RoomLimits, CalendarLimits, Protocol):
     """The settings that operations read; they may change while the daemon runs."""
 
     heartbeat_timeout: float
@@ -62,6 +63,7 @@ class Core:
     liveness: Liveness
     sessions: Sessions
     identities: Identities
+    calendars: Calendars
     ownership: Ownership
     room: Room
     families: Mapping[type[Any], object]

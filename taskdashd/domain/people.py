@@ -42,6 +42,8 @@ class Person:
     """The peer's address at the last sign-in."""
     signed_in_at: str = ""
     signed_in: tuple[SignedIn, ...] = ()
+    calendar: str = ""
+    """The name of their own calendar; empty where the office's holds for them."""
 
     @property
     def identity(self) -> Identity:
@@ -64,6 +66,7 @@ class Person:
             "groups": list(self.groups),
             "leads": list(self.leads),
             "active": self.active,
+            "calendar": self.calendar,
         }
 
     def to_record(self) -> dict[str, Any]:

@@ -115,6 +115,13 @@ class Settings:
         "A claim ends then, unless it names less.",
         live=True,
     )
+    office_calendar: str = _setting(
+        "office",
+        values.calendar,
+        "name",
+        "The calendar of whoever names none.",
+        live=True,
+    )
     fetch_allow: tuple[Network, ...] = _setting(
         (),
         values.networks,

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+from taskdash_protocol.families.calendars import NAME, NAME_CHARACTERS_MAX
+
 
 class Address(NamedTuple):
     """An address to listen on."""
@@ -131,6 +133,14 @@ def whole_or_off(low: int, high: int) -> Callable[[Any], int | None]:
             raise ValueError(f"{error}, or off") from None
 
     return parse
+
+
+def calendar(value: Any) -> str:
+    """Read the name of a calendar."""
+    text = str(value)
+    if len(text) > NAME_CHARACTERS_MAX or not re.fullmatch(NAME[0], text):
+        raise ValueError(f"must be made of {NAME[1]}, and no longer than {NAME_CHARACTERS_MAX}")
+    return text
 
 
 def origins(value: Any) -> str:

@@ -250,7 +250,7 @@ def test_both_changes_of_the_clocks() -> None:
 
 
 def test_hours_that_come_twice_and_hours_that_are_skipped() -> None:
-    """A calendar is open when a clock shows so: half past two is twice, or never."""
+    """What a clock shows counts: half past two is twice, or never."""
     calendar = Calendar(Sheet("Europe/Berlin", "Mon-Sun 02:30-03:30"))
     spring, autumn = (
         at("2027-03-28 00:00", "Europe/Berlin"),
@@ -327,7 +327,7 @@ def test_what_is_closed_for_more_than_400_days_is_not_known(days: int, known: bo
 
 
 def test_mondays_that_are_all_off_are_a_gap_too() -> None:
-    """A gap counts however many entries make it up: the calendar does not open in it."""
+    """A gap need not be one entry: what counts is that it does not open."""
     mondays = [date(2027, 1, 4) + timedelta(days=7 * n) for n in range(58)]
     sheet = Sheet("UTC", "Mon 09:00-10:00")
     some = Calendar(replace(sheet, closed=tuple(map(str, mondays[:56]))))

@@ -50,7 +50,7 @@ class Stage:
     def start(self, **settings: Any) -> None:
         """Start the daemon with settings; a chapter that does not gets the usual one."""
         settings = {"web": "127.0.0.1:0", "heartbeat_timeout": 600, **settings}
-        self._daemon = WiredDaemon(self._data, settings)
+        self._daemon = WiredDaemon(self._data, settings, env={"TZ": "UTC"})
         self.web_port = int(self._daemon.wait_for("the board is at")["address"].rpartition(":")[2])
         self._daemon.wait_for("ready")
 

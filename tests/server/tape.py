@@ -33,6 +33,8 @@ VOLATILE = [
     (r"wait \d+ s", "wait <n> s"),
     (r'etag: W/"[0-9a-f]+"', 'etag: W/"<digest>"'),
     (r'"(seconds|version|sqlite|etag)":"[^"]*"', r'"\1":"<\1>"'),
+    (r'"now":\{"open":[^}]*\}', '"now":"<now>"'),
+    (r'"(day|date)":"\d{4}-\d\d-\d\d"', r'"\1":"<date>"'),
     (r'"commits":\{[^}]*\}', r'"commits":"<commits>"'),
     (
         r'"(pid|uptime|memory_bytes|bytes|wal_bytes|free_bytes|connections|writes_waiting|silent_s'

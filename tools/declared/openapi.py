@@ -8,7 +8,7 @@ from typing import Any, Final, get_args
 from taskdash_protocol import __version__
 from taskdash_protocol.errors import BY_ERRID, Cause
 from taskdash_protocol.readers import STRING
-from taskdash_protocol.request import Request, declared_fields, is_required, reader_of
+from taskdash_protocol.request import Request, declared_fields, is_required, member_of, reader_of
 from taskdash_protocol.requests import REQUESTS
 from taskdashd.web.api import STATUSES
 
@@ -105,9 +105,9 @@ def _schema(request: type[Request]) -> dict[str, Any]:
             properties |= reader.schema["properties"]
             required += reader.schema.get("required", [])
             continue
-        properties[one.name] = {**_nullable(one), "description": reader.about}
+        properties[member_of(one)] = {**_nullable(one), "description": reader.about}
         if is_required(one):
-            required.append(one.name)
+            required.append(member_of(one))
     return {"type": "object", "properties": properties, "required": required}
 
 

@@ -5,7 +5,7 @@ from inspect import getdoc
 from pathlib import Path
 from typing import Any, Final
 
-from taskdash_protocol.request import Request, declared_fields, is_required, reader_of
+from taskdash_protocol.request import Request, declared_fields, is_required, member_of, reader_of
 from taskdash_protocol.requests import REQUESTS
 
 _KINDS: Final = {
@@ -35,7 +35,7 @@ def files(_root: Path) -> dict[Path, str]:
 def _interface(request: type[Request]) -> str:
     declared = declared_fields(request)
     lines = "".join(_member(one) for one in declared if not reader_of(one).of_body)
-    known = {one.name for one in declared}
+    known = {member_of(one) for one in declared}
     lines += "".join(_task(one, known) for one in declared if reader_of(one).of_body)
     summary = (getdoc(request) or "").partition("\n")[0]
     return f"/** {summary} */\n{_block(request.request_id, lines)}"
@@ -49,7 +49,9 @@ def _block(name: str, lines: str) -> str:
 def _member(one: Field[Any]) -> str:
     reader = reader_of(one)
     kind = _kind(reader.schema)
-    member = f"{one.name}: {kind}" if is_required(one) else f"{one.name}?: {kind} | null"
+    member = (
+        f"{member_of(one)}: {kind}" if is_required(one) else f"{member_of(one)}?: {kind} | null"
+    )
     return f"  /** {reader.about} */\n  {member};\n"
 
 

@@ -10,7 +10,7 @@ from inspect import getdoc
 from pathlib import Path
 from typing import Any, Final
 
-from taskdash_protocol.request import Request, declared_fields, is_required, reader_of
+from taskdash_protocol.request import Request, declared_fields, is_required, member_of, reader_of
 from taskdash_protocol.requests import REQUESTS
 
 PROTOCOL_MD: Final = Path("protocol/PROTOCOL.md")
@@ -73,7 +73,7 @@ def _rows(one: Field[Any]) -> list[str]:
     schema = reader_of(one).schema
     if not reader_of(one).of_body:
         optional = "" if is_required(one) else "?"
-        return [f"| `{one.name}` | {_kind(schema)}{optional} | {_meaning(one)} |"]
+        return [f"| `{member_of(one)}` | {_kind(schema)}{optional} | {_meaning(one)} |"]
     required = schema.get("required", [])
     others = "the other fields of a task" if required else "fields of a task"
     return [

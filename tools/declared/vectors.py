@@ -11,7 +11,7 @@ from typing import Any, Final
 from declared._lacks import Incomplete
 from taskdash_protocol.errors import BadRequest
 from taskdash_protocol.frames import TASKDASH
-from taskdash_protocol.request import Request, declared_fields, is_required, reader_of
+from taskdash_protocol.request import Request, declared_fields, is_required, member_of, reader_of
 from taskdash_protocol.requests import REQUESTS
 
 VECTORS: Final = Path("protocol/vectors/requests.json")
@@ -73,7 +73,7 @@ def _accepted(request: type[Request]) -> dict[str, Any]:
             names = schema.get("required", [])
             body |= {name: _example(schema["properties"][name]) for name in names}
         elif is_required(one):
-            body[one.name] = _example(schema)
+            body[member_of(one)] = _example(schema)
     return body
 
 
@@ -84,7 +84,7 @@ def _refused(request: type[Request], accepted: dict[str, Any]) -> tuple[Any, str
         return [], "object"
     first = declared[0]
     wrong = "x" if reader_of(first).schema["type"] in ("integer", "number") else 5
-    return {**accepted, first.name: wrong}, first.name
+    return {**accepted, member_of(first): wrong}, member_of(first)
 
 
 def _example(schema: dict[str, Any]) -> Any:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
+from taskdash_protocol.families.calendars import NAME as CALENDAR
+from taskdash_protocol.families.calendars import NAME_CHARACTERS_MAX as CALENDAR_CHARACTERS_MAX
 from taskdash_protocol.fields import TASK_FIELDS
 from taskdash_protocol.readers import boolean, number, text, texts
 from taskdash_protocol.request import AboutTask, Request
@@ -82,7 +84,7 @@ class People(Request):
 
 @dataclass(frozen=True, slots=True)
 class SetPerson(Request):
-    """Make or change a person's account: an admin anybody's, everybody their own name and password.
+    """Make or change a person's account: an admin anybody's, everybody some of their own.
 
     What is left out stays.
     """
@@ -97,6 +99,12 @@ class SetPerson(Request):
     groups: tuple[str, ...] | None = _groups("The groups that they are in.")
     leads: tuple[str, ...] | None = _groups("Those of their groups that a lead leads.")
     active: bool | None = boolean("false: they may not sign in.", default=None)
+    calendar: str | None = text(
+        "The calendar that says when they work; empty: the office's.",
+        characters_max=CALENDAR_CHARACTERS_MAX,
+        words=CALENDAR,
+        default=None,
+    )
     password: str | None = text(
         "The new one; empty removes it.", characters_max=PASSWORD_CHARACTERS_MAX, default=None
     )

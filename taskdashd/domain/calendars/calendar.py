@@ -86,8 +86,8 @@ class Sheet:
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
         """Read a stored record."""
-        days = {name: tuple(record[name]) for name in ("closed", "open")}
-        return cls(**{**record, **days})
+        days = tuple(record["closed"]), tuple(record["open"])
+        return cls(record["zone"], record["hours"], *days, record["until"], record["today"])
 
 
 class State(NamedTuple):
@@ -192,10 +192,14 @@ class Calendar:
             return END_MS / 1000
         return moment_of(self.zone, found * DAY_MS + rest) / 1000
 
+    def local_date(self, at: float) -> date:
+        """Give the date that it is there."""
+        begin = _ms(at)
+        return date_of((begin + offset_at(self.zone, begin)) // DAY_MS)
+
     def today(self, at: float) -> date:
         """Give the business day: the one that somebody has moved to, or else the date."""
-        begin = _ms(at)
-        return self._today or date_of((begin + offset_at(self.zone, begin)) // DAY_MS)
+        return self._today or self.local_date(at)
 
     def works(self, day: date) -> bool | None:
         """Tell whether a date is a working day; None where that is not known."""

@@ -99,7 +99,7 @@ def read_date(field: str, text: str) -> date:
         if _DATE.fullmatch(text):
             return date.fromisoformat(text)
     except ValueError:
-        # The text has the form of a date, and the month has no such day: say the same.
+        # A text with the form of a date may name a day that its month does not have: say the same.
         pass
     raise BadRequest(f"field {field}: {_shown(text)} is no date, as in 2027-02-06")
 

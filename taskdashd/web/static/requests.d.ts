@@ -1,5 +1,35 @@
 // Made by tools/declare from the requests' declarations.
 
+/** Ask when people work. */
+export interface Calendars {
+  /** Only this one, with its days. */
+  name?: string | null;
+  /** A date in the first of the two weeks whose days are told; without it, today. */
+  week?: string | null;
+}
+
+/** Make or change a calendar: operators; what is left out stays. */
+export interface SetCalendar {
+  /** What it is called. */
+  name: string;
+  /** The IANA name of its time zone; of a new one, the zone of the daemon's machine. */
+  zone?: string | null;
+  /** The weekly hours, as in Mon-Fri 09:00-12:00 13:00-18:00; Sat 22:00-06:00. */
+  hours?: string | null;
+  /** Days off, as in 2027-02-06..2027-02-12 or 2027-04-05. */
+  closed?: string[] | null;
+  /** Days with hours of their own, as in 2027-02-20 09:00-12:00, or with those of a working day; they count also where they are in closed. */
+  open?: string[] | null;
+  /** Up to which date all days off are known; empty: always. */
+  until?: string | null;
+  /** The business day, or next; empty: it is the date there. */
+  today?: string | null;
+  /** With today: only if this is the business day so far. */
+  from?: string | null;
+  /** It is not needed any more. */
+  remove?: boolean | null;
+}
+
 /** Ask how the daemon itself fares. */
 export interface Status {
   /** Also read the whole database and report its faults; takes a while. */
@@ -47,7 +77,7 @@ export interface Logout {
 /** Ask for the people that one may see. */
 export interface People {}
 
-/** Make or change a person's account: an admin anybody's, everybody their own name and password. */
+/** Make or change a person's account: an admin anybody's, everybody some of their own. */
 export interface SetPerson {
   /** Employee number. */
   user: string;
@@ -61,6 +91,8 @@ export interface SetPerson {
   leads?: string[] | null;
   /** false: they may not sign in. */
   active?: boolean | null;
+  /** The calendar that says when they work; empty: the office's. */
+  calendar?: string | null;
   /** The new one; empty removes it. */
   password?: string | null;
   /** Theirs so far, where it is not an admin who changes it. */
@@ -301,6 +333,8 @@ export interface Query {
 
 /** Each request by the name of its operation. */
 export interface Requests {
+  Calendars: Calendars;
+  SetCalendar: SetCalendar;
   Status: Status;
   Audit: Audit;
   Login: Login;

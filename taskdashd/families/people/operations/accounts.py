@@ -17,6 +17,7 @@ from taskdashd.core.identities import PERSON, check_still, no_person, person_of
 from taskdashd.core.steps import Start, Steps, wait_for
 from taskdashd.core.storing import write
 from taskdashd.core.table import Caller, Core, Result, alone
+from taskdashd.domain.access import Identity
 from taskdashd.domain.people import Person, SignedIn, key_of, sees_person
 from taskdashd.families.people.passwords import Passwords
 from taskdashd.store.audit import Entry
@@ -193,7 +194,7 @@ def set_person(request: SetPerson, caller: Caller) -> Steps[Result]:
     """Make or change an account."""
     identity, core = caller.identity, caller.core
     if not identity.is_operator:
-        _check_own(request, identity.person)
+        _check_own(request, identity)
     encoded = request.password
     if request.password:
         _check_password(request.password)
@@ -224,10 +225,13 @@ def _prove(known: Person, old_password: str, caller: Caller) -> Steps[None]:
     failures.take_back(address)
 
 
-def _check_own(request: SetPerson, person: str) -> None:
-    """Raise `AuthError` unless a request changes what all people may change of their own."""
-    if request.user != person:
-        raise AuthError("only an admin changes somebody else's account").because("admin")
+def _check_own(request: SetPerson, identity: Identity) -> None:
+    """Raise `AuthError` unless a request changes what all people may change of their own.
+
+    Of somebody else, a lead may change the calendar; `_change` looks whether they share a group.
+    """
+    if request.user != identity.person and not (identity.leads and _is_calendar_alone(request)):
+        raise _only_admins()
     others = (request.role, request.groups, request.leads, request.active)
     if any(value is not None for value in others):
         raise AuthError(
@@ -235,6 +239,14 @@ def _check_own(request: SetPerson, person: str) -> None:
         ).because("admin")
     if request.password == "":
         raise AuthError("field password: only an admin removes a password").because("admin")
+
+
+def _is_calendar_alone(request: SetPerson) -> bool:
+    return request == SetPerson(request.user, calendar=request.calendar)
+
+
+def _only_admins() -> AuthError:
+    return AuthError("only an admin changes somebody else's account").because("admin")
 
 
 def _change(
@@ -246,6 +258,10 @@ def _change(
         if name == "":
             raise Conflict("field name must not be blank")
         person = person_of(request.user, transaction)
+        if not _may(caller.identity, request.user, person):
+            raise _only_admins()
+        if request.calendar:
+            caller.core.calendars.check("calendar", request.calendar, transaction)
         if person is None and name is None:
             raise Conflict(f"field name is required: there is no person {request.user!r} yet")
         if person is None:
@@ -257,6 +273,7 @@ def _change(
             groups=request.groups,
             leads=request.leads,
             active=request.active,
+            calendar=request.calendar,
             password=encoded,
         )
         if len(changed.groups) > GROUPS_MAX:
@@ -271,6 +288,12 @@ def _change(
         return changed.about()
 
     return decide
+
+
+def _may(identity: Identity, number: str, person: Person | None) -> bool:
+    if identity.is_operator or number == identity.person:
+        return True
+    return person is not None and not identity.leads.isdisjoint(person.groups)
 
 
 def _check_room(core: Core) -> None:
@@ -296,7 +319,7 @@ def _changed() -> AuthError:
 def _said(request: SetPerson) -> str:
     told = [
         f"{name} {'changed' if name == 'password' else value}"
-        for name in ("name", "role", "groups", "leads", "active", "password")
+        for name in ("name", "role", "groups", "leads", "active", "calendar", "password")
         if (value := getattr(request, name)) is not None
     ]
     return f"{request.user}: {', '.join(told) or 'nothing'}"
