@@ -20,16 +20,24 @@ from taskdash_protocol.requests import REQUESTS
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A copy of the files that are made."""
-    shutil.copytree(ROOT / "protocol", tmp_path / "protocol")
-    shutil.copy(ROOT / "setup.cfg", tmp_path)
-    (tmp_path / "taskdashd/web/static").mkdir(parents=True)
-    (tmp_path / "docs").mkdir()
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files that are made, and what they are made in."""
+    path = tmp_path_factory.mktemp("made")
+    shutil.copytree(ROOT / "protocol", path / "protocol")
+    shutil.copy(ROOT / "setup.cfg", path)
+    (path / "taskdashd/web/static").mkdir(parents=True)
+    (path / "docs").mkdir()
     for page in ("people.md", "architecture.md"):
-        shutil.copy(ROOT / "docs" / page, tmp_path / "docs")
-    declared.write(tmp_path)
+        shutil.copy(ROOT / "docs" / page, path / "docs")
+    declared.write(path)
+    return path
+
+
+@pytest.fixture
+def root(made: Path, tmp_path: Path) -> Path:
+    """A copy of the files that are made."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 

@@ -41,6 +41,7 @@ def counts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", KNOWN)
 def test_a_request_takes_no_more_instructions_than_it_did(
     counts: dict[str, int], path: str

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 from checkout import ROOT
@@ -14,6 +15,7 @@ from taskdashd.settings import config
 PROGRAMS = {"taskdash-ctl": ctl, "taskdashd": daemon}
 
 
+@cache
 def page(program: str) -> str:
     """Give a page with the typesetter's signs undone."""
     made = subprocess.run(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -389,7 +390,7 @@ class ContractMachine(RuleBasedStateMachine):
         assert alive == [one for one in expected if one[0] != "shutdown"]
 
 
-TestContract = ContractMachine.TestCase
+TestContract = pytest.mark.long(ContractMachine.TestCase)
 TestContract.settings = settings(
     max_examples=40,
     stateful_step_count=40,
