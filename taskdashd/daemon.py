@@ -1,5 +1,6 @@
 """The composition root on one screen: the daemon's parts, one nursery, one stop in order."""
 
+import os
 from collections.abc import Callable
 from functools import partial
 

@@ -4,13 +4,64 @@
 import os
 import subprocess
 import sys
+import threading
+import time
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
+from socket import MSG_DONTWAIT
+from typing import Any, Self
+
+_BEAT = bytes.fromhex("00000006 93cd0570c0c0")
+_PIECE = bytes(1 << 20)
+_SAMPLE_S = 0.02
 
 
 def taskdashd(*words: object) -> "subprocess.CompletedProcess[str]":
     """Run a command of the daemon's that comes to an end by itself."""
     command = [sys.executable, "-m", "taskdashd", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+class Pulse:
+    """Beats on connections in the contract's own framing, however long its block takes."""
+
+    def __init__(self, *clients: Any, every_s: float = 0.1) -> None:
+        self._clients, self._every_s = clients, every_s
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._beat)
+
+    def start(self) -> Self:
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        while not self._over.wait(self._every_s):
+            for client in self._clients:
+                # A connection that has ended is none of its business: the test itself sees it.
+                with suppress(OSError):
+                    client.sock.send(_BEAT, MSG_DONTWAIT)
+            if all(client.sock.fileno() == -1 for client in self._clients):
+                break
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def stretch() -> float:
+    """Measure how many times as long as on a machine with nothing else to do something takes here
+    and now: the seconds that a piece of work takes over those of the processor."""
+    began, cpu_began = time.monotonic(), time.thread_time()
+    while (cpu := time.thread_time() - cpu_began) < _SAMPLE_S:
+        sha256(_PIECE)
+    return (time.monotonic() - began) / cpu
 
 
 def last_lines(text: str, count: int = 8) -> str:

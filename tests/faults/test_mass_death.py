@@ -87,6 +87,7 @@ def _see_them_die(
     assert later <= _LATE_MAX_S, f"a task was shut down {later:.3f} s after its deadline"
 
 
+@pytest.mark.alone
 def test_1000_tasks_that_die_at_once_are_shut_down_in_time(start: Start) -> None:
     """1,000 tasks on 100 connections: one event each, not before the deadline, 1 s after it."""
     _die_together(start, 100, 10, 1.5)

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import descriptors, last_lines
+from processes import Pulse, descriptors, last_lines
 
 from .conftest import Start
 from .wire import Client, Frames, Process, WiredDaemon, pace, request
@@ -154,14 +154,14 @@ def test_a_link_that_drops_everything(start: Start, link: Link, processes: list[
     """No FIN, no RST: the task is shut down in time, and the connection is let go."""
     daemon = start(listen=f"{link.address}:0", auth="open", heartbeat_timeout=2)
     with _watch(daemon, link.address) as watcher:
-        watcher.sock.settimeout(10)
         files = descriptors(daemon.pid)
-        holder = link.run(HOLDER, f"taskdash://{link.address}:{daemon.port}", "2")
-        processes.append(holder)
-        holder.wait_line("holds")
-        for _ in range(4):
-            watcher.event(5)
-        link.drop_everything()
+        with Pulse(watcher):
+            holder = link.run(HOLDER, f"taskdash://{link.address}:{daemon.port}", "2")
+            processes.append(holder)
+            holder.wait_line("holds")
+            for _ in range(4):
+                watcher.event()
+            link.drop_everything()
         began = time.monotonic()
         watcher.events.clear()
         ends = began + 12

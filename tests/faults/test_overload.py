@@ -11,7 +11,7 @@ import time
 from collections import deque
 
 import pytest
-from processes import memory_kib
+from processes import memory_kib, stretch
 
 from .conftest import Start
 from .wire import WiredDaemon, request
@@ -63,6 +63,7 @@ class Flood:
 
 
 @pytest.mark.fault(33)
+@pytest.mark.alone
 def test_overload_is_shed(start: Start) -> None:
     """Requests that wait too long get 1005; the others are in time; other peers do not notice."""
     daemon = start(queue_timeout=_QUEUE_S, request_rate="off")
@@ -70,6 +71,8 @@ def test_overload_is_shed(start: Start) -> None:
     with daemon.connect() as other:
         other.good("Register", id="other", name="n", status="finish")
         before = memory_kib(daemon.pid)
+        # Without the peers, so that it tells of what else runs on this machine.
+        stretched = max(stretch() for _ in range(10))
         floods = [Flood(daemon, number, over) for number in range(_PEERS)]
         for flood in floods:
             for thread in flood.threads:
@@ -87,19 +90,22 @@ def test_overload_is_shed(start: Start) -> None:
             for thread in flood.threads:
                 thread.join(60)
                 assert not thread.is_alive()
+        stretched = max([stretched, *(stretch() for _ in range(10))])
     accepted = sorted(delay for flood in floods for delay in flood.accepted)
     shed, offered = (sum(getattr(flood, name) for flood in floods) for name in ("shed", "offered"))
     p99 = accepted[int(len(accepted) * 0.99)]
     others_p99 = sorted(delays)[int(len(delays) * 0.99)]
     print(
         f"\noffered {offered}, done {len(accepted)}, shed {shed}; p99 of those done {p99:.2f} s,"
-        f" of another's Find {others_p99 * 1000:.0f} ms; memory +{(peak - before) / 1024:.0f} MiB"
+        f" of another's Find {others_p99 * 1000:.0f} ms; memory +{(peak - before) / 1024:.0f} MiB;"
+        f" work takes {stretched:.1f} times its processor time"
     )
     assert len(accepted) + shed == offered
     assert shed > 1_000
     # Twice the bound, as requests read by then are still done; and what the load on this machine
-    # adds, which the bystander's Finds have measured: 1 s where the load alone takes a core.
-    assert p99 < 2 * _QUEUE_S + max(1.0, 4 * others_p99)
+    # adds, which the bystander's Finds have measured: 1 s where the load alone takes a core. Daemon
+    # and peers have the less of its cores, and bytes wait the longer, the more runs beside them.
+    assert p99 < 2 * _QUEUE_S * stretched + max(1.0 * stretched, 4 * others_p99)
     assert peak - before < 96 << 10
     daemon.no_traceback()
 

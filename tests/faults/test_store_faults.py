@@ -12,7 +12,7 @@ from typing import Any
 
 import apsw
 import pytest
-from processes import last_lines, taskdashd
+from processes import Pulse, last_lines, taskdashd
 
 from .conftest import Start
 from .wire import BEAT, WiredDaemon
@@ -31,6 +31,8 @@ class Household:
     def __init__(self, daemon: WiredDaemon) -> None:
         self.daemon = daemon
         self.alive = daemon.connect()
+        # Beat in the background: a write may take long before it is refused.
+        self.pulse = Pulse(self.alive).start()
         self.alive.good("Register", id="alive", name="n", heartbeat_timeout=_TIMEOUT_S)
         self.watcher = daemon.connect()
         self.watcher.good("Watch")
@@ -40,11 +42,12 @@ class Household:
         self.store("before")
 
     def close(self) -> None:
+        self.pulse.stop()
         for client in (self.alive, self.watcher, self.writer):
             client.close()
 
     def beat(self) -> None:
-        for client in (self.alive, self.watcher, self.writer):
+        for client in (self.watcher, self.writer):
             client.send(BEAT)
 
     def store(self, task_id: str, **fields: Any) -> int:

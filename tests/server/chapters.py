@@ -258,6 +258,9 @@ def people(stage: Stage) -> None:
     off.ask("Logout")
     off.ask("Find", {"id": "a"})
     off.ask("Login", {"user": "new", "name": "Other"})
+    # What has been noted so far is stored within a second: where it stands decides on cursors.
+    last = {"limit": 1, "kinds": ["refused"]}
+    stage.until(boss, "Audit", last, lambda said: "new (" in str(said["entries"]), keep=False)
     ann.ask("Watch", {})
     play_work(boss, ann, bob, lea, eve, root)
     ann.events("what she sees", 12)

@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 
 import pytest
-from processes import descriptors
+from processes import Pulse, descriptors
 from wire_client import BEAT, ask, close_all, native
 
 GARBAGE = {
@@ -160,23 +160,16 @@ def test_stopped_daemon_kills_nobody_who_beats(start, group):
     wires = [daemon.connect() for _ in range(30)]
     watcher = daemon.connect()
     watcher.watch(where={"group_id": group})
-    for n, wire in enumerate(wires):
-        wire.register(f"{group}-{n}", group_id=group, status="running", heartbeat_timeout=0.5)
-        watcher.event()
-    for wire in wires:
-        wire.beat()
-    daemon.signal(signal.SIGSTOP)
-    for _ in range(8):
-        for wire in wires:
-            wire.beat()
-        quiet(watcher, 0.2)
-    daemon.signal(signal.SIGCONT)
-    for _ in range(8):
-        quiet(watcher, 0.1)
-        for wire in wires:
-            wire.beat()
-    watcher.ping()
-    assert not watcher.events
+    with Pulse(*wires):
+        for n, wire in enumerate(wires):
+            wire.register(f"{group}-{n}", group_id=group, status="running", heartbeat_timeout=0.5)
+            watcher.event()
+        daemon.signal(signal.SIGSTOP)
+        quiet(watcher, 1.6)
+        daemon.signal(signal.SIGCONT)
+        quiet(watcher, 0.8)
+        watcher.ping()
+        assert not watcher.events
 
 
 @pytest.mark.fault(15)

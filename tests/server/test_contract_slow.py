@@ -3,11 +3,12 @@
 import time
 
 import pytest
-from processes import memory_kib, peak_kib
+from processes import memory_kib, peak_kib, stretch
 from wire_client import Closed, ask
 
 
 @pytest.mark.fault(28)
+@pytest.mark.alone
 @pytest.mark.parametrize("hello", [True, False])
 def test_slow_watcher_is_cut_off(start, group, hello):
     """A watcher that does not read is cut off at a bounded buffer (with a Bye where it said
@@ -28,7 +29,7 @@ def test_slow_watcher_is_cut_off(start, group, hello):
         assert quick.event().task["user"] == str(n)
         worst = max(worst, time.monotonic() - began)
         base = base or peak_kib(daemon.pid)
-    assert worst < 1.0, "the slow watcher slowed another"
+    assert worst < 1.0 * stretch(), "the slow watcher slowed another"
     assert peak_kib(daemon.pid) - base < 32 << 10, "the buffer is not bounded"
     told = 0
     frame = slow.frame()
@@ -49,9 +50,10 @@ def test_slow_watcher_is_cut_off(start, group, hello):
 
 
 @pytest.mark.fault(28)
+@pytest.mark.alone
 def test_a_reader_that_never_reads_its_replies(start, group):
     """Replies wait in a bounded buffer; others are served meanwhile."""
-    daemon = start(task_cache=1 << 20)
+    daemon = start(task_cache=1 << 20, write_timeout=120)
     slow, other = daemon.connect(rcvbuf=4096), daemon.connect()
     other.register(group, description="x" * 500_000, status="pending")
     before = memory_kib(daemon.pid, "Rss")
@@ -64,14 +66,14 @@ def test_a_reader_that_never_reads_its_replies(start, group):
         worst = max(worst, time.monotonic() - began)
     grown = peak_kib(daemon.pid) - before
     assert grown < 48 << 10, f"16 KB of requests took {grown >> 10} MiB; a ping {worst:.2f} s"
-    assert worst < 0.5
+    assert worst < 0.5 * stretch()
     for n in range(400):
         assert slow.reply(20).header["Seq"] == n
 
 
 def test_pages_that_nobody_reads(start, group):
     """Pages of a Query wait in the same bounded buffer."""
-    daemon = start(task_cache=1 << 20)
+    daemon = start(task_cache=1 << 20, write_timeout=120)
     slow, other = daemon.connect(rcvbuf=4096), daemon.connect()
     other.register(group, description="x" * 900_000, status="pending")
     before = memory_kib(daemon.pid, "Rss")

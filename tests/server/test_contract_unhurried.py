@@ -4,6 +4,7 @@ import time
 from contextlib import suppress
 
 import pytest
+from processes import Pulse
 from wire_client import ask
 
 from taskdashd.settings.config import ConfigError, load
@@ -13,31 +14,31 @@ def test_a_watcher_that_reads_slowly_keeps_its_own_tasks_alive(start, group, tas
     """Events that wait to be read do not keep the daemon from hearing beats."""
     daemon = start(reply_buffer=4096, task_cache=1 << 20, event_cache=1 << 16)
     slow, writer = daemon.connect(rcvbuf=4096), daemon.connect()
-    slow.register(task_id, status="running", heartbeat_timeout=0.5)
+    slow.register(task_id, status="running", heartbeat_timeout=1)
     slow.watch(where={"group_id": group})
-    for n in range(60):
-        writer.register(group, group_id=group, user=str(n), description="x" * 50_000)
-    until = time.monotonic() + 1.5
-    while time.monotonic() < until:
-        slow.beat()
-        with suppress(TimeoutError):
-            writer.frame(0.1)
-        assert writer.find(task_id)["status"] == "running"
+    with Pulse(slow):
+        for n in range(60):
+            writer.register(group, group_id=group, user=str(n), description="x" * 50_000)
+        until = time.monotonic() + 2
+        while time.monotonic() < until:
+            with suppress(TimeoutError):
+                writer.frame(0.1)
+            assert writer.find(task_id)["status"] == "running"
 
 
 def test_a_peer_that_reads_its_replies_slowly_keeps_its_tasks_alive(start, group, task_id):
     """The peer's requests wait until it has read, but its whole frames are signs of life."""
     daemon = start(reply_buffer=65_536)
     slow, other = daemon.connect(rcvbuf=4096), daemon.connect()
-    slow.register(task_id, status="running", heartbeat_timeout=0.5)
     other.register(group, description="x" * 900_000, status="pending")
+    slow.register(task_id, status="running", heartbeat_timeout=1)
     slow.send(ask("Find", {"id": group}) * 20)
-    until = time.monotonic() + 1.5
-    while time.monotonic() < until:
-        slow.beat()
-        with suppress(TimeoutError):
-            other.frame(0.1)
-        assert other.find(task_id)["status"] == "running"
+    with Pulse(slow):
+        until = time.monotonic() + 2
+        while time.monotonic() < until:
+            with suppress(TimeoutError):
+                other.frame(0.1)
+            assert other.find(task_id)["status"] == "running"
     for _ in range(20):
         slow.check(slow.reply())
 

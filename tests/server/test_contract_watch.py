@@ -2,6 +2,7 @@
 slow watcher."""
 
 from itertools import pairwise
+from threading import Thread
 
 import pytest
 from wire_client import ask, native, revs, unique
@@ -318,11 +319,15 @@ def test_a_burst_does_not_cut_off_who_reads(daemon, wire, group, size):
     wire.watch(where={"group_id": group})
     count = 8 if size > 1000 else 2000
     body = {"id": group, "name": "n", "group_id": group, "description": "x" * size}
-    writer.send(b"".join(ask("Register", body | {"user": str(n)}) for n in range(count)))
+    burst = b"".join(ask("Register", body | {"user": str(n)}) for n in range(count))
+    # Send in another thread: this one reads from the first event on.
+    sending = Thread(target=writer.send, args=(burst,))
+    sending.start()
     for n in range(count):
         assert wire.event().task["user"] == str(n)
     for _ in range(count):
         writer.check(writer.reply())
+    sending.join()
 
 
 def test_watcher_is_fed_only_what_it_asked_for(daemon, wire, group, task_id):

@@ -84,12 +84,12 @@ def closed(sock: socket.socket) -> bool:
 def test_all_is_as_without_it(daemon: RunningDaemon, office: Office) -> None:
     """Small and large requests, one after another and many at once, and a watch work."""
     with taskdash.connect(url(daemon, office)) as dash, dash.watch() as watch:
-        dash.register("t", name="n", status="finish", text="x" * 500_000)
+        dash.register("t", name="n", project_id="all", status="finish", text="x" * 500_000)
         assert len(dash.find("t")["text"]) == 500_000
-        one = {"name": "n", "status": "finish", "text": "y" * 2_000}
+        one = {"name": "n", "project_id": "all", "status": "finish", "text": "y" * 2_000}
         many = [Register.parse({**one, "id": f"many-{number}"}) for number in range(500)]
         assert len(list(dash.pipeline(many))) == 500
-        found = list(dash.query({"name": "n"}))
+        found = list(dash.query({"project_id": "all"}))
         assert len(found) == 501
         seen = {next(iter(watch)).task["id"] for _ in range(501)}
         assert len(seen) == 501

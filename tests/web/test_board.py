@@ -372,6 +372,7 @@ def test_a_sign_in_from_elsewhere_can_be_backed_out(
     relay = Relay(furnished.port, source="127.0.0.9")
     context = browser.new_context(locale="en-GB")
     page = context.new_page()
+    page.clock.install()
     page.goto(f"http://{relay.address}")
     page.fill("[name=user]", "1003")
     page.click("form button.primary")
@@ -382,6 +383,7 @@ def test_a_sign_in_from_elsewhere_can_be_backed_out(
     assert furnished.ask("Audit", kinds=["signed in"], who="127.0.0.9")["entries"] == []
     page.click("form button.primary")
     expect(page.get_by_role("alertdialog")).to_be_visible()
+    page.clock.fast_forward(6_000)
     expect(page.locator("nav")).to_be_visible()
     context.close()
     relay.close()
