@@ -37,7 +37,9 @@ def connect(daemon: RunningDaemon, token: str, monkeypatch: pytest.MonkeyPatch) 
 def test_a_token_works_until_it_is_revoked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tokens are made and revoked while the daemon runs; a revoked one's holder is cut off."""
     operator = made(tmp_path, "boss", "--role", "operator")
-    with running_daemon(tmp_path, auth="tokens") as daemon:
+    # Start it anew: the command line of a fork (warm.py) is that of the process that forked.
+    command = (sys.executable, "-u", "-m", "taskdashd")
+    with running_daemon(tmp_path, auth="tokens", command=command) as daemon:
         with connect(daemon, operator, monkeypatch) as dash:
             dash.register("t", name="n", status="finish")
         backup = made(tmp_path, "backup", "--group", "a", "--expires", "90d")
@@ -53,7 +55,9 @@ def test_a_token_works_until_it_is_revoked(tmp_path: Path, monkeypatch: pytest.M
                 dash.find("a/t")
         text = json.dumps(daemon.log) + (tmp_path / FILE_NAME).read_text()
         limits = Path(f"/proc/{daemon.pid}/limits").read_text()
-        text += Path(f"/proc/{daemon.pid}/cmdline").read_text()
+        command_line = Path(f"/proc/{daemon.pid}/cmdline").read_text()
+        assert "taskdashd" in command_line
+        text += command_line
     for token in (operator, backup):
         assert secret_of(token) not in text
     # No core dump is left that would hold the tokens.
