@@ -43,10 +43,10 @@ def test_without_a_rate_there_is_always_more() -> None:
 
 def test_nobody_draws_more_than_a_share_at_once() -> None:
     """The first connection to ask would else take all that a second brings from the others."""
-    budget = Budget(lambda: 160, lambda: 0.0)
-    assert budget.draw(1000) == 10
+    budget = Budget(lambda: 480, lambda: 0.0)
+    assert budget.draw(1000) == 30
     assert budget.draw(3) == 3
-    assert sum(budget.draw(1000) for _ in range(20)) == 147
+    assert sum(budget.draw(1000) for _ in range(20)) == 447
     small = Budget(lambda: 5, lambda: 0.0)
     assert [small.draw(1000) for _ in range(6)] == [1, 1, 1, 1, 1, 0]
 

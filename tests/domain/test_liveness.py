@@ -215,14 +215,14 @@ def test_what_is_void_does_not_stay_until_its_deadline() -> None:
 def test_a_few_void_entries_cost_no_rebuild() -> None:
     """The heap is rebuilt where half of it is void: beside many that stand, a thousand are few."""
     liveness = Liveness(86_400.0)
-    standing = [Owner(number, 0.0) for number in range(3000)]
+    standing = [Owner(number, 0.0) for number in range(2000)]
     for owner in standing:
         liveness.connect(owner)
     for number in range(1400):
         owner = Owner(number, 0.0)
         liveness.connect(owner)
         liveness.disconnect(owner)
-    assert len(liveness._heap) == 4400
+    assert len(liveness._heap) == 3400
 
 
 def test_a_due_entry_comes_up_once_and_again_when_it_is_put_back() -> None:
@@ -272,3 +272,42 @@ def test_a_refresh_keeps_one_entry_of_each() -> None:
     assert len(liveness._heap) == 2
     assert len(list(liveness.due(50.0))) == 2
     assert not list(liveness.due(1000.0))
+
+
+def test_an_entry_that_was_scheduled_earlier_does_not_come_up_a_second_time() -> None:
+    liveness, owner = Liveness(100.0), Owner(1, 0.0)
+    liveness.connect(owner)
+    liveness.count(owner, 50.0, +1)
+    assert list(liveness.due(50.0)) == [owner]
+    assert list(liveness.due(1000.0)) == []
+
+
+def test_the_heap_is_rebuilt_once_for_a_thousand_void_entries() -> None:
+    """A rebuild looks at everything: it must not come with every connection that is closed."""
+
+    class Counted(Liveness):
+        rebuilt = 0
+
+        def refresh(self) -> None:
+            self.rebuilt += 1
+            super().refresh()
+
+    liveness = Counted(86_400.0)
+    for number in range(5000):
+        owner = Owner(number, 0.0)
+        liveness.connect(owner)
+        liveness.disconnect(owner)
+    assert 3 <= liveness.rebuilt <= 5
+
+
+def test_a_deadline_that_is_put_off_takes_no_second_entry() -> None:
+    """A service with tasks of ever longer timeouts has one entry, which is only ever too early."""
+    liveness, owner = Liveness(30.0), Owner(1, 0.0)
+    liveness.connect(owner)
+    liveness.connect(owner)
+    for timeout in range(40, 90):
+        liveness.count(owner, float(timeout), +1)
+    assert len(liveness._heap) == 1
+    assert liveness.next_look() == 30.0
+    assert list(liveness.due(88.9)) == []
+    assert list(liveness.due(89.0)) == [owner]

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from vectors import load
 
+from taskdash_protocol import frames, strictjson
 from taskdash_protocol.errors import BadRequest, FrameError
 from taskdash_protocol.frames import (
     TASKDASH,
@@ -192,3 +193,258 @@ def test_two_minutes_of_fuzzing_raise_nothing_but_protocol_errors() -> None:
             survive(bytes(stream))
             count += 1
     print(f"{count} streams")
+
+
+# What stands on the wire
+
+
+def test_the_numbers_of_the_wire() -> None:
+    numbers = (frames.REQUEST, frames.EVENT, frames.HEARTBEAT, frames.TCPX_REPLY, frames.TCPX_TOKEN)
+    assert numbers == (2, 3, 1392, 4, 1393)
+    assert frames.FRAME_BYTES_MAX == 1 << 20
+    assert Decoder().frame_bytes_max == 1 << 20
+
+
+def payload_of(frame: bytes) -> bytes:
+    assert int.from_bytes(frame[:4], "big") == len(frame) - 4
+    return frame[4:]
+
+
+HEADERS = (
+    {},
+    {"RequestID": "Find"},
+    {"RequestID": "界" * 32},
+    {"RequestID": "x" * 33},
+    {"RequestID": 7},
+    {"Seq": 7},
+    {"RequestID": "Find", "Seq": 7},
+)
+
+
+@pytest.mark.parametrize("header", HEADERS)
+@pytest.mark.parametrize("size", [None, 0, 1, 255, 256, 65_535, 65_536, 70_000])
+def test_a_frame_is_encoded_as_any_encoder_would(header: Any, size: int | None) -> None:
+    """The shortest form of each part, and the header from a cache as from none."""
+    body = None if size is None else b"x" * size
+    for message_id, frame in (
+        (2, TASKDASH.request(header, body)),
+        (2, TASKDASH.reply(header, body)),
+        (2, TASKDASH.reply(header, body, encoded_twice=True)),
+        (3, TASKDASH.event(header, body or b"")),
+        (1392, TASKDASH.beat(header)),
+    ):
+        told = None if message_id == 1392 else (body or b"" if message_id == 3 else body)
+        assert payload_of(frame) == msgpack.packb([message_id, header, told])
+    for message_id, frame in (
+        (2, TCPX.request(header, body)),
+        (4, TCPX.reply(header, body)),
+        (3, TCPX.event(header, body or b"")),
+        (1392, TCPX.beat(header)),
+    ):
+        told = b"" if message_id == 1392 else body or b""
+        head = strictjson.dumps(header)
+        lengths = b"".join(n.to_bytes(4, "big") for n in (message_id, len(head), len(told)))
+        assert payload_of(frame) == lengths + head + told
+
+
+def test_the_heartbeats_are_frames_of_their_framing() -> None:
+    assert TASKDASH.heartbeat == bytes.fromhex("00000006 93cd0570 c0 c0")
+    assert TCPX.heartbeat == bytes.fromhex("00000010 00000570 00000004 00000000") + b"null"
+    for framing in (TASKDASH, TCPX):
+        assert framing.heartbeat_payload == payload_of(framing.heartbeat)
+        assert framing.decode(framing.heartbeat_payload) == Message(1392, None, None)
+        decoder = Decoder(framing=framing)
+        decoder.feed(framing.heartbeat)
+        assert decoder.next() == Message(1392, None, None)
+
+
+# Payloads that are wrong
+
+
+@pytest.mark.parametrize(
+    ("value", "said", "header"),
+    [
+        ({}, "an array of exactly three elements", None),
+        ([2, None], "an array of exactly three elements", None),
+        ([2, None, None, None], "an array of exactly three elements", None),
+        ([2, 7, None], "the header must be a map or nil", None),
+        ([2, [], None], "the header must be a map or nil", None),
+        ([2, {b"a": 1}, None], "the header's keys must be strings", None),
+        ([2, {"a": 1, b"b": 1}, None], "the header's keys must be strings", None),
+        ([True, {"Seq": 1}, None], "the MessageID must be an integer", {"Seq": 1}),
+        (["2", {"Seq": 1}, None], "the MessageID must be an integer", {"Seq": 1}),
+        ([2, {"Seq": 1}, 7], "the body must be bin, str or nil", {"Seq": 1}),
+        ([2, {"Seq": 1}, {}], "the body must be bin, str or nil", {"Seq": 1}),
+    ],
+)
+def test_a_payload_that_is_no_message(value: Any, said: str, header: Any) -> None:
+    """The header is told where it could be read: the refusal echoes it."""
+    refused = TASKDASH.decode(msgpack.packb(value))
+    assert isinstance(refused, Malformed)
+    assert said in refused.error.detail
+    assert refused.header == header
+
+
+@pytest.mark.parametrize(
+    ("body", "read"), [("a界", "a界".encode()), (b"a", b"a"), (b"", b""), ("", b""), (None, None)]
+)
+def test_a_body_is_text_or_bytes(body: Any, read: bytes | None) -> None:
+    assert TASKDASH.decode(msgpack.packb([5, {"a": 1}, body])) == Message(5, {"a": 1}, read)
+    assert TASKDASH.decode(msgpack.packb([5, None, body])) == Message(5, None, read)
+
+
+def tcpx(message_id: int, header: bytes, body: bytes, more: int = 0) -> bytes:
+    lengths = (message_id, len(header), len(body) + more)
+    return b"".join(n.to_bytes(4, "big") for n in lengths) + header + body
+
+
+@pytest.mark.parametrize(
+    ("payload", "said", "header"),
+    [
+        (b"", "too short for its three length fields", None),
+        (b"\0" * 11, "too short for its three length fields", None),
+        (tcpx(2, b"{}", b"{}", 1), "do not add up", None),
+        (tcpx(2, b"{}", b"{}", -1), "do not add up", None),
+        (tcpx(2, b"[]", b"{}"), "the header is not a JSON object", None),
+        (tcpx(2, b"{", b"{}"), "the header is not valid JSON", None),
+        (
+            tcpx(2, strictjson.dumps({str(n): n for n in range(33)}), b"{}"),
+            "the header has more than 32 entries",
+            {str(n): n for n in range(33)},
+        ),
+        (tcpx(2, b'{"Seq":1}', b'"'), "the body is not valid JSON", {"Seq": 1}),
+    ],
+)
+def test_a_payload_of_the_original_framing_that_is_no_message(
+    payload: bytes, said: str, header: Any
+) -> None:
+    refused = TCPX.decode(payload)
+    assert isinstance(refused, Malformed)
+    assert said in refused.error.detail
+    assert refused.header == header
+
+
+@pytest.mark.parametrize(
+    ("payload", "message"),
+    [
+        (tcpx(2, b"", b""), Message(2, None, None)),
+        (tcpx(2, b" null ", b"{}"), Message(2, None, b"{}")),
+        (tcpx(2, b"{}", b"{}"), Message(2, {}, b"{}")),
+        (tcpx(2, b"", b'"{}"'), Message(2, None, b"{}", True)),
+        (tcpx(2, b"", b' "{\\"a\\":1}" '), Message(2, None, b'{"a":1}', True)),
+        (tcpx(7, b"", b'"{}"'), Message(7, None, b"{}", True)),
+        (tcpx(1393, b"", b'"token"'), Message(1393, None, b'"token"')),
+        (tcpx(1392, b"", b'"x'), Message(1392, None, b'"x')),
+        (
+            tcpx(2, strictjson.dumps({str(n): n for n in range(32)}), b""),
+            Message(2, {str(n): n for n in range(32)}, None),
+        ),
+    ],
+)
+def test_a_message_of_the_original_framing(payload: bytes, message: Message) -> None:
+    assert TCPX.decode(payload) == message
+
+
+def test_a_reply_is_encoded_twice_where_its_request_was() -> None:
+    assert TCPX.reply({}, b'{"a":1}', encoded_twice=True).endswith(b'{}"{\\"a\\":1}"')
+    assert TCPX.reply({}, None, encoded_twice=True) == TCPX.reply({}, None)
+    assert TCPX.reply({}, b"{}") == TCPX.reply({}, b"{}", encoded_twice=False)
+
+
+@pytest.mark.parametrize(
+    ("header", "kept"),
+    [
+        (None, {}),
+        ({}, {}),
+        ({"RequestID": "Find", "Seq": 1, "x": 2}, {"RequestID": "Find", "Seq": 1}),
+        ({"RequestID": 7, "Seq": None}, {"Seq": None}),
+        ({"RequestID": "Find"}, {"RequestID": "Find"}),
+        ({"Seq": b"x"}, {"Seq": b"x"}),
+        ({"Seq": 1.5, "RequestID": None}, {"Seq": 1.5}),
+    ],
+)
+def test_a_reply_repeats_of_a_header_what_names_its_request(header: Any, kept: Any) -> None:
+    assert echo(header) == kept
+    check_header(header)
+
+
+# The decoder's buffer
+
+
+def test_what_waits_in_a_decoder_is_counted() -> None:
+    """Whole frames, and the beginning of another, however they came."""
+    one = TASKDASH.request({"RequestID": "Find"}, b"x")
+    for pieces in ([one * 3 + one[:9]], [one[:5], one[5:] + one * 2, one[:9]]):
+        decoder = Decoder()
+        assert (decoder.whole_frames, decoder.has_frame, decoder.buffered_bytes) == (0, False, 0)
+        for piece in pieces:
+            decoder.feed(piece)
+        for left in (3, 2, 1, 0):
+            assert decoder.whole_frames == left
+            assert decoder.has_frame is (left > 0)
+            assert decoder.buffered_bytes == left * len(one) + 9
+            assert isinstance(decoder.next(), Message) is (left > 0)
+        decoder.feed(one[9:])
+        assert (decoder.whole_frames, decoder.has_frame) == (1, True)
+        assert isinstance(decoder.next(), Message)
+        assert decoder.buffered_bytes == 0
+
+
+@pytest.mark.parametrize("length", [0, 101])
+def test_a_frame_whose_length_is_wrong_is_no_whole_one_and_is_there_to_be_refused(
+    length: int,
+) -> None:
+    good = TASKDASH.request({}, b"x")
+    decoder = Decoder(100)
+    decoder.feed(good * 2 + length.to_bytes(4, "big") + b"\x93" * 200)
+    assert decoder.whole_frames == 2
+    assert decoder.has_frame
+    for _ in range(2):
+        assert isinstance(decoder.next(), Message)
+    assert (decoder.whole_frames, decoder.has_frame) == (0, True)
+    with pytest.raises(FrameError, match=f"a frame of {length} bytes: the length must be 1 to 100"):
+        decoder.next()
+
+
+@pytest.mark.parametrize("length", [1, 100])
+def test_frames_of_the_least_and_of_the_greatest_length_are_counted(length: int) -> None:
+    decoder = Decoder(100)
+    decoder.feed((length.to_bytes(4, "big") + b"\xc0" * length) * 2)
+    assert decoder.whole_frames == 2
+    assert isinstance(decoder.next(), Malformed)
+    assert (decoder.whole_frames, decoder.has_frame) == (1, True)
+    decoder.feed(length.to_bytes(4, "big") + b"\xc0" * (length - 1))
+    assert isinstance(decoder.next(), Malformed)
+    assert (decoder.whole_frames, decoder.has_frame) == (0, False)
+
+
+def test_the_first_byte_of_the_first_frame_decides_the_framing_for_good() -> None:
+    decoder = Decoder()
+    decoder.feed(TCPX.heartbeat[:4])
+    assert (decoder.next(), decoder.framing) == (None, None)
+    decoder.feed(TCPX.heartbeat[4:5])
+    assert (decoder.next(), decoder.framing) == (None, TCPX)
+    decoder.feed(TCPX.heartbeat[5:] + TASKDASH.heartbeat)
+    assert decoder.next() == Message(1392, None, None)
+    assert isinstance(decoder.next(), Malformed)
+    assert decoder.framing is TCPX
+    chosen = Decoder(framing=TASKDASH)
+    chosen.feed(TCPX.heartbeat)
+    assert isinstance(chosen.next(), Malformed)
+
+
+def test_a_frame_that_comes_byte_by_byte_is_not_copied_each_time() -> None:
+    """A megabyte in pieces would else cost a copy of all before it for each piece."""
+    frame = TASKDASH.request({}, b"x" * 300_000)
+    decoder = Decoder()
+    buffers = set()
+    for start in range(0, len(frame), 1000):
+        decoder.feed(frame[start : start + 1000])
+        buffers.add(id(decoder._data))
+        if start + 1000 < len(frame):
+            assert decoder.next() is None
+    assert len(buffers) <= 2
+    message = decoder.next()
+    assert isinstance(message, Message)
+    assert message.body == b"x" * 300_000
+    assert type(message.body) is bytes

@@ -118,3 +118,66 @@ def test_noise_parses_or_is_refused(noise: bytes) -> None:
         strictjson.loads(noise)
     except BadRequest:
         return
+
+
+@pytest.mark.parametrize("form", ["%d", "[%d]", '{"a":%d}', "[1.5,%d , 2]"])
+@pytest.mark.parametrize("near", [-(2**63), 2**63, -(10**18), 10**18, 10**19, -(10**19)])
+def test_the_bounds_of_64_bits_are_exact(near: int, form: str) -> None:
+    """So it is at each number of digits that could pass for small enough, and in any place."""
+    for number in range(near - 2, near + 3):
+        text = (form % number).encode()
+        if -(2**63) <= number < 2**63:
+            assert strictjson.loads(text) == json.loads(text)
+        else:
+            with pytest.raises(BadRequest, match="the body holds an integer that does not fit"):
+                strictjson.loads(text)
+    assert strictjson.INT_MIN == -(2**63)
+    assert strictjson.INT_MAX == 2**63 - 1
+
+
+def test_one_oversized_integer_among_large_ones_is_found() -> None:
+    largest, beyond = 2**63 - 1, 2**63
+    assert strictjson.loads(f"[{largest},{-largest}]".encode()) == [largest, -largest]
+    for text in (
+        f"[{largest},{beyond}]",
+        f"[{beyond},{largest}]",
+        f'{{"9{beyond}":{-beyond - 1}}}',
+    ):
+        with pytest.raises(BadRequest, match="64 bits"):
+            strictjson.loads(text.encode())
+
+
+@pytest.mark.parametrize("levels", [32, 33, 34, 35])
+def test_the_depth_that_is_allowed_can_be_chosen(levels: int) -> None:
+    """A request may be 32 deep; a reply holds tasks two levels down."""
+    text = b"[" * levels + b"]" * levels
+    assert (strictjson.DEPTH_MAX, strictjson.REPLY_DEPTH_MAX) == (32, 34)
+    for bound in (strictjson.DEPTH_MAX, strictjson.REPLY_DEPTH_MAX, 40):
+        if levels <= bound:
+            assert strictjson.loads(text, depth_max=bound)
+            body = b'{"a":' + text[1:-1] + b"}"
+            assert strictjson.loads_object(body, depth_max=bound)
+        else:
+            for load in (strictjson.loads, strictjson.loads_object):
+                with pytest.raises(BadRequest, match=f"nested deeper than {bound} levels"):
+                    load(text, depth_max=bound)
+
+
+@pytest.mark.parametrize("text", [b"[]", b"1", b"null", b'"{}"'])
+def test_where_an_object_is_wanted_nothing_else_will_do(text: bytes) -> None:
+    with pytest.raises(BadRequest, match=r"^the header is not a JSON object$"):
+        strictjson.loads_object(text, "header")
+    assert strictjson.loads_object(b'{"a":1}') == {"a": 1}
+
+
+def test_the_text_that_is_wrong_is_named() -> None:
+    for text in (b"{", b"[" * 33 + b"]" * 33, b"99999999999999999999"):
+        with pytest.raises(BadRequest, match=r"^the header "):
+            strictjson.loads(text, "header")
+        with pytest.raises(BadRequest, match=r"^the header "):
+            strictjson.loads_object(text, "header")
+
+
+def test_what_was_written_here_is_read_without_checks() -> None:
+    assert strictjson.reload(strictjson.dumps({"a": [1, "界"]})) == {"a": [1, "界"]}
+    assert strictjson.dumps({"a": [1, "界"]}) == '{"a":[1,"界"]}'.encode()

@@ -36,7 +36,7 @@ def tasks_of_all_kinds() -> Iterator[Change]:
     for rev in range(1, COUNT + 1):
         yield change(
             rev,
-            # The order of revs is neither that of ids nor that of names.
+            # The orders of ids, of names and of revs differ.
             f"t{rev * 37 % 100:02}",
             name=("Zebra", "apple", "界", LONG + "a", LONG + "b")[rev % 5],
             description=("", "An APPLE a day", "x%y_z")[rev // 5 % 3],

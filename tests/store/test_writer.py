@@ -344,7 +344,7 @@ def test_more_than_may_wait_is_refused_and_looks_are_not() -> None:
 
 
 def test_bytes_that_wait_are_bounded_too() -> None:
-    """Bytes that wait are counted off again with their commit, and when it fails."""
+    """Bytes are counted off again with their commit, and when it fails."""
     office = Office(waiting_bytes_max=1000)
     for fault in (None, FULL):
         office.write("one", "a", description="x" * 2000)

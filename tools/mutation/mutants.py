@@ -61,19 +61,21 @@ def mutants(path: str, source: bytes) -> list[Mutant]:
     for line in lines:
         starts.append(starts[-1] + len(line) + 1)
     found: list[Mutant] = []
-    seen: Counter[str] = Counter()
     for function, node, text in _changes(ast.parse(source), is_declared(path)):
         assert node.end_lineno is not None
         assert node.end_col_offset is not None
         start = starts[node.lineno - 1] + node.col_offset
         end = starts[node.end_lineno - 1] + node.end_col_offset
         said = (function, lines[node.lineno - 1].decode().strip(), f"{_short(node)} -> {text}")
-        name = f"{path} | {' | '.join(said)}"
-        seen[name] += 1
-        if seen[name] > 1:
-            name += f" ({seen[name]})"
-        found.append(Mutant(path, node.lineno, name, start, end, text))
-    return sorted(found, key=lambda one: (one.start, one.end))
+        found.append(Mutant(path, node.lineno, f"{path} | {' | '.join(said)}", start, end, text))
+    found.sort(key=lambda one: (one.start, one.end, one.text))
+    seen: Counter[str] = Counter()
+    for at, mutant in enumerate(found):
+        seen[mutant.name] += 1
+        if seen[mutant.name] > 1:
+            # The line stands in the function more than once.
+            found[at] = mutant._replace(name=f"{mutant.name} ({seen[mutant.name]})")
+    return found
 
 
 def is_declared(path: str) -> bool:
