@@ -48,11 +48,11 @@ ROOMS: Final = {
 
 
 class Job(NamedTuple):
-    """A mutant, and the tests that are asked about it, in turn."""
+    """A mutant, and the selections of tests that are asked about it, in turn."""
 
     mutant: Mutant
-    own: tuple[str, ...]
-    wider: tuple[str, ...]
+    own: list[tuple[str, ...]]
+    wider: list[tuple[str, ...]]
 
 
 class Tally:
@@ -103,7 +103,7 @@ def main(words: list[str]) -> int:
     if options.sample is not None:
         jobs = random.Random(options.seed).sample(jobs, min(options.sample, len(jobs)))  # noqa: S311
     if options.own:
-        jobs = [job._replace(wider=()) for job in jobs]
+        jobs = [job._replace(wider=[]) for job in jobs]
     began = time.monotonic()
     tally = _try_all(jobs)
     noticed = [mutant.name for mutant in (*tally.own, *tally.wider) if is_listed[mutant.name]]
@@ -132,11 +132,11 @@ def _options(words: list[str]) -> argparse.Namespace:
 def _jobs(name: str) -> Iterator[Job]:
     room = ROOMS[name]
     for path in sorted(path for pattern in room.modules for path in ROOT.glob(pattern)):
-        # A module's own tests come first: most mutants fail there.
-        first = [f"{room.own[0]}/test_{path.stem}.py"]
-        own = tuple(one for one in first if (ROOT / one).exists()) + room.own
+        # A module's own tests come first and alone: to collect a whole room takes a second.
+        first = f"{room.own[0]}/test_{path.stem}.py"
+        own = [(first,), room.own] if (ROOT / first).exists() else [room.own]
         for mutant in mutants(str(path.relative_to(ROOT)), path.read_bytes()):
-            yield Job(mutant, own, room.wider)
+            yield Job(mutant, own, [room.wider])
 
 
 def _is_wanted(job: Job, what: list[str]) -> bool:
@@ -179,11 +179,11 @@ def _worker(tree: Tree, queue: deque[Job], tally: Tally) -> Generator[None, None
     while queue:
         job = queue.popleft()
         verdict, by_own = "survived", True
-        for tests in filter(None, (job.own, job.wider)):
+        for tests in (*job.own, *job.wider):
             if tests not in measured:
                 measured.add(tests)
                 yield from tree.measure(tests)
-            by_own = tests is job.own
+            by_own = tests in job.own
             verdict = yield from tree.judge(job.mutant, tests)
             if verdict != "survived":
                 break
