@@ -44,6 +44,7 @@ def test_others_are_told_who_it_is_and_no_secret() -> None:
         "groups": ["a", "b"],
         "leads": ["a"],
         "active": True,
+        "calendar": "",
     }
 
 
