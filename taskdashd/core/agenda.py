@@ -38,8 +38,13 @@ _BUSY_S: Final = 0.1
 _STEP_S: Final = 0.002
 """How long one step of the event loop may decide: what follows its commit takes as long again."""
 _AT_ONCE: Final = 100
-_UNCOMMITTED_MAX: Final = 8192
-"""Decisions that may wait for the disk: two full commits keep it busy, more only take memory."""
+_UNCOMMITTED_MAX: Final = 200
+"""Decisions that may wait for their commit: its followers take them in within one step."""
+_LATE_S: Final = 0.5
+_UNCOMMITTED_LATE_MAX: Final = 8192
+"""Decisions that may wait where something is late by `_LATE_S`, as on a slow disk: long steps are
+better than that people wait. Two full commits keep the disk busy; more would only take memory.
+"""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -79,7 +84,8 @@ class Line:
 
         It replaces what was expected for the key, unless the field holds the same time as before.
         """
-        at = self._now() + left_s if self.family.is_duration else seconds(stored)
+        duration = self.family.is_duration
+        at = self._now() + max(0.0, left_s) if duration else seconds(stored)
         self._heap.put(key, stored, at)
 
     def drop(self, key: str) -> None:
@@ -144,6 +150,7 @@ class Agenda:
         """What is due and not decided yet."""
         self._is_loading = False
         self._uncommitted = 0
+        self._uncommitted_max = _UNCOMMITTED_MAX
         self._not_before = clock.elapsed()
 
     def add(self, family: Family) -> Line:
@@ -159,27 +166,31 @@ class Agenda:
         however long, is paid once and not for each slice.
         """
         self._clock.steady_s()
-        if not self._may_go_on():
+        if not self._may_decide():
             self._put_back()
             return False
-        if not self._is_loading:
+        is_late = self._due_in_s() < -_LATE_S
+        self._uncommitted_max = _UNCOMMITTED_LATE_MAX if is_late else _UNCOMMITTED_MAX
+        if not self._is_loading and self._has_room():
             self._take()
             self._work()
-        return self._may_go_on() and self.next_s() <= 0
+        return self._may_decide() and self.next_s() <= 0
 
     def next_s(self) -> float:
         """Say in how many seconds there may be something to do."""
         if self._in_hand:
             return 0.0
-        lines = (s for line in self._lines if (s := line.due_in_s()) is not None)
-        return max(min(lines, default=GRACE_S), self._not_before - self._clock.elapsed())
+        return max(self._due_in_s(), self._not_before - self._clock.elapsed())
 
-    def _may_go_on(self) -> bool:
-        return (
-            self._leading.leads
-            and self._clock.elapsed() >= self._not_before
-            and self._uncommitted < _UNCOMMITTED_MAX
-        )
+    def _due_in_s(self) -> float:
+        lines = (s for line in self._lines if (s := line.due_in_s()) is not None)
+        return min(lines, default=GRACE_S)
+
+    def _may_decide(self) -> bool:
+        return self._leading.leads and self._clock.elapsed() >= self._not_before
+
+    def _has_room(self) -> bool:
+        return self._uncommitted < self._uncommitted_max
 
     def _take(self) -> None:
         # Begin with another line each time: one with a long backlog must not keep others waiting.
@@ -199,7 +210,7 @@ class Agenda:
                 unknown.append((line, entry))
                 continue
             self._decide(line, entry)
-            if self._clock.elapsed() >= until or not self._may_go_on():
+            if self._clock.elapsed() >= until or not self._may_decide() or not self._has_room():
                 break
         self._in_hand.extend(unknown)
         self._writer.flush()
@@ -212,7 +223,7 @@ class Agenda:
         if isinstance(outcome, ServerError):
             self._pause(outcome)
             self._put_back()
-        elif self._may_go_on():
+        elif self._may_decide():
             # Decide before anything else is loaded: the smallest cache keeps one task of these.
             self._work()
 

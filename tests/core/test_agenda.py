@@ -115,13 +115,20 @@ def test_ten_thousand_claims_of_one_second(world: World, boss: Peer, cold: bool)
     assert max(decided) <= 100
 
 
-def test_the_disk_s_delay_is_paid_once_and_not_for_each_slice(world: World, boss: Peer) -> None:
-    """On a slow disk everything due is decided while the first commit runs: it is two commits."""
-    claim_some(boss, 1_000)
-    world.time += 10.0
-    for _ in range(12):
+def waiting_after(world: World, late_s: float) -> int:
+    """Give how many decisions wait for a disk that stands still, so long after they were due."""
+    world.time += late_s
+    for _ in range(20):
         world.time += 0.001
         world.supervisor.tick(0.001)
+    return world.core.writer.waiting_rows
+
+
+def test_a_slow_disk_makes_steps_long_before_people_wait(world: World, boss: Peer) -> None:
+    """At first few share a commit; what is half a second late is decided without waiting."""
+    claim_some(boss, 1_000)
+    assert 200 <= waiting_after(world, 10.0) < 300
+    assert waiting_after(world, 0.5) == 1_000
     commits = 0
     while world.writing.jobs:
         world.writing.step()

@@ -2,6 +2,8 @@
 
 import signal
 import time
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -51,29 +53,60 @@ def _lives_and_dies(
         return str(alive.good("Find", id=f"alive{name}")["updated_at"])
 
 
-@pytest.mark.soak
-@pytest.mark.fault(34)
-def test_a_wall_clock_that_jumps(
-    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Jumps of 400 days both ways: liveness does not notice, and stamps follow the clock."""
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Have daemons read from a file by how much their wall clock is wrong."""
     library = _library()
     if library is None:
         pytest.skip("faketime is not installed")
     file = tmp_path / "time"
     file.write_text("+0d")
-    monkeypatch.setenv("LD_PRELOAD", str(library))
     monkeypatch.setenv("FAKETIME_TIMESTAMP_FILE", str(file))
     monkeypatch.setenv("FAKETIME_NO_CACHE", "1")
     monkeypatch.setenv("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+    with monkeypatch.context() as loading:
+        loading.setenv("LD_PRELOAD", str(library))
+        yield file
+
+
+@pytest.mark.soak
+@pytest.mark.fault(34)
+def test_a_wall_clock_that_jumps(start: Start, file: Path) -> None:
+    """Jumps of 400 days both ways: liveness does not notice, and stamps follow the clock."""
     daemon = start()
-    monkeypatch.delenv("LD_PRELOAD")
     year = time.gmtime().tm_year
     for jump in (400, -400, 0):
         at = _lives_and_dies(daemon, jump, file)
         expected = time.gmtime(time.time() + jump * 86400)
         assert at[:10] == time.strftime("%Y-%m-%d", expected), (jump, year)
     assert not any("stood still" in line["event"] for line in daemon.log)
+    daemon.no_traceback()
+
+
+@pytest.mark.soak
+@pytest.mark.fault(34)
+@pytest.mark.parametrize("hours", [10, -10])
+def test_a_claim_lasts_as_long_whatever_the_clock_is_set_to(
+    start: Start, file: Path, hours: int
+) -> None:
+    """Steps of ten hours both ways: a claim of three seconds ends after three, and not before."""
+    daemon = start()
+    with daemon.connect() as client, daemon.connect() as watcher:
+        client.good("SetPerson", user="ann", name="Ann")
+        client.good("Register", id="t", name="n", status="待领取")
+        until = client.good("Claim", id="t", user="ann", limit=3)["claim_until"]
+        claimed = time.monotonic()
+        watcher.good("Watch", where={"id": ["t"]})
+        pace(1.0)
+        file.write_text(f"{hours:+d}h")
+        pace(1.0)
+        assert client.good("Find", id="t")["claim_until"] == until
+        watcher.receive(5.0)
+        ((at, _, body),) = watcher.events
+    assert body["task"]["status"] == "待领取"
+    assert -0.1 <= at - claimed - 3 <= 1.0
+    told = datetime.fromisoformat(body["task"]["updated_at"])
+    assert abs((told - datetime.fromisoformat(until)).total_seconds() - hours * 3600) < 1.5
     daemon.no_traceback()
 
 

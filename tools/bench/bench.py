@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import crowds
+import due as due_
 import footprint
 import offices
 import servers
@@ -163,6 +164,24 @@ def mass_death(run: Run) -> None:
     run.aim("s after its deadline, the last of 10,000 deaths", late, 1.0, at_most=True)
 
 
+def due(run: Run) -> None:
+    """Measure ten thousand claims that run out within one second."""
+    rounds = [due_.claims(run.where) for _ in range(run.rounds)]
+    for one in rounds:
+        run.tell(
+            f"10,000 claims due in one second: freed {one.first_s * 1000:.0f} to"
+            f" {one.last_s * 1000:.0f} ms after their time, the last told after"
+            f" {one.told_s * 1000:.0f} ms; longest step {one.step_s * 1000:.1f} ms,"
+            f" by processor time {one.step_cpu_s * 1000:.1f} ms"
+        )
+    early_s = max(0.0, -min(one.first_s for one in rounds))
+    last_s = max(one.last_s for one in rounds)
+    step_ms = max(one.step_cpu_s for one in rounds) * 1000
+    run.aim("s early, the first of 10,000 claims due in one second", early_s, 0, at_most=True)
+    run.aim("s after its time, the last of them", last_s, 1, at_most=True)
+    run.aim("ms of processor, the longest step meanwhile", step_ms, 5, at_most=True)
+
+
 def bytes_(run: Run) -> None:
     """Measure memory, and the bytes that go to the disk."""
     idle, live = footprint.idle_mib(run.where), footprint.live_mib(run.where)
@@ -264,6 +283,7 @@ PARTS: dict[str, Callable[[Run], None]] = {
     "beats": beats,
     "fan-out": fan_out,
     "mass-death": mass_death,
+    "due": due,
     "bytes": bytes_,
     "latency": latency,
     "tokens": tokens,

@@ -73,9 +73,11 @@ UNLIMITED = {
 
 
 @contextmanager
-def running(data: Path, **settings: object) -> Iterator[RunningDaemon]:
+def running(
+    data: Path, *, command: Sequence[str] = COMMAND, **settings: object
+) -> Iterator[RunningDaemon]:
     """Run our daemon on its core, and end it in order."""
-    pinned = ("taskset", "-c", str(SERVER_CORE), *COMMAND)
+    pinned = ("taskset", "-c", str(SERVER_CORE), *command)
     with running_daemon(data, command=pinned, **settings) as daemon:
         yield daemon
         daemon.stop()
