@@ -128,7 +128,8 @@ class Line:
 
     def again(self, entry: Entry, pause_s: float = 0.0) -> None:
         """Take back an entry that was handed out, for another try; as `done` otherwise."""
-        self._heap.again(entry, self._now() + pause_s)
+        # Never before its time: the wall clock may have been set back since it was handed out.
+        self._heap.again(entry, max(entry.at, self._now() + pause_s) if pause_s else entry.at)
 
     def _now(self) -> float:
         return self._clock.elapsed() if self.family.is_duration else self._clock.wall()

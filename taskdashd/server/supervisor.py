@@ -100,8 +100,10 @@ class Supervisor:
         all_judged = not leads or self._judge_some()
         all_done = not self._agenda.tick()
         next_s = self._sockets.check_deadlines()
-        if all_judged:
+        if all_judged and all_done:
+            # Never between two ticks that follow at once: that is no pause in which nobody writes.
             core.writer.fold_some()
+        if all_judged:
             self._housekeeping.tick()
         waits = [TICK_S, self._agenda.next_s()]
         if next_s is not None:

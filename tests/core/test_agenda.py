@@ -346,6 +346,31 @@ def test_a_moment_follows_the_clock_back(world: World) -> None:
     assert len(family.came) == 1
 
 
+def test_a_moment_that_could_not_be_kept_follows_the_clock_back_as_well(
+    world: World, boss: Peer
+) -> None:
+    """Its entry was handed out and came back, and is not due by the clock of now."""
+    family = Recorder(takes_away=False)
+    line = world.agenda.add(family)
+    boss.ask("Register", id="t", name="n", status=FREE)
+    world.core.view._cache.clear()
+    world.core.view._cache_bytes = 0
+    load = world.database.load
+
+    def fail(*_: Any) -> Any:
+        raise Busy("no")
+
+    world.database.load = fail  # type: ignore[method-assign]
+    line.expect("t", in_s(world, 10), 0.0)
+    world.advance(11)
+    world.wall_ahead_s -= HOURS_S
+    world.database.load = load  # type: ignore[method-assign]
+    go_on(world, HOURS_S - 2)
+    assert not family.came
+    world.advance(2)
+    assert [key for key, _ in family.came] == ["t"]
+
+
 def test_what_starts_work_is_due_at_once_after_a_start(world: World) -> None:
     """Moments and durations; what takes away waits. A clock put right by a minute is no jump."""
     work, loss = Recorder(takes_away=False), Recorder()

@@ -124,7 +124,7 @@ def _warn(person: Person, caller: Caller) -> Steps[Result]:
         )
     ]
     last = {"address": person.address, "at": person.signed_in_at, "did": did}
-    ticket = _confirmation(person.id, me.address, int(core.clock.now()))
+    ticket = _confirmation(person.id, me.address, int(core.clock.elapsed()))
     return {"user": person.id, "confirm": ticket, "wait": BACK_OUT_S, "last": last}
 
 
@@ -335,5 +335,5 @@ def _confirms(given: str, number: str, caller: Caller) -> bool:
     address = caller.session.address
     if not at.isascii() or not at.isdigit() or len(at) > 18:
         return False
-    fresh = 0 <= caller.core.clock.now() - int(at) <= _CONFIRM_S
+    fresh = 0 <= caller.core.clock.elapsed() - int(at) <= _CONFIRM_S
     return fresh and hmac.compare_digest(given, _confirmation(number, address, int(at)))
