@@ -349,7 +349,7 @@ def test_a_moment_follows_the_clock_back(world: World) -> None:
 def test_a_moment_that_could_not_be_kept_follows_the_clock_back_as_well(
     world: World, boss: Peer
 ) -> None:
-    """Its entry was handed out and came back, and is not due by the clock of now."""
+    """The clock is set back while a task is read from the disk, and that fails."""
     family = Recorder(takes_away=False)
     line = world.agenda.add(family)
     boss.ask("Register", id="t", name="n", status=FREE)
@@ -362,13 +362,29 @@ def test_a_moment_that_could_not_be_kept_follows_the_clock_back_as_well(
 
     world.database.load = fail  # type: ignore[method-assign]
     line.expect("t", in_s(world, 10), 0.0)
-    world.advance(11)
+    world.advance(9.9)
+    world.time += 0.1
+    world.supervisor.tick(0.1)
+    assert world.reading.jobs
     world.wall_ahead_s -= HOURS_S
+    world.drain()
     world.database.load = load  # type: ignore[method-assign]
-    go_on(world, HOURS_S - 2)
+    go_on(world, HOURS_S - 1)
     assert not family.came
     world.advance(2)
     assert [key for key, _ in family.came] == ["t"]
+
+
+def test_a_long_backlog_of_one_family_keeps_no_other_waiting(world: World) -> None:
+    crowd, other = Recorder(takes_away=False), Recorder(takes_away=False)
+    lines = [world.agenda.add(family) for family in (crowd, other)]
+    for number in range(1_000):
+        lines[0].expect(f"{number}", in_s(world, -60), 0.0)
+    lines[1].expect("a", in_s(world, 0), 0.0)
+    for _ in range(3):
+        world.supervisor.tick(0.001)
+    assert len(other.came) == 1
+    assert 0 < len(crowd.came) < 1_000
 
 
 def test_what_starts_work_is_due_at_once_after_a_start(world: World) -> None:
