@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any, Final, NamedTuple
 
@@ -24,6 +24,7 @@ _SKEW_MAX_S: Final = 2.0
 _FREE_MIN_BYTES: Final = 256 << 20
 _SLOW_COMMIT_MS: Final = 200.0
 _SLOW_PING_MS: Final = 100.0
+_CALENDAR_LEFT_MIN: Final = timedelta(days=30)
 
 
 @click.command()
@@ -178,6 +179,7 @@ def _examine(where: address.Address, dash: taskdash.Client) -> Iterator[Finding]
         "a slow or dying SD card? Move the data directory to a better disk",
     )
     yield _tasks(report["tasks"])
+    yield from _calendars(dash)
 
 
 def _clock(theirs: str, asked: float, answered: float) -> Finding:
@@ -201,6 +203,31 @@ def _tasks(counts: dict[str, int]) -> Finding:
         "tasks",
         f"{live} live, {down} shut down" + (": list --status shutdown" if down else ""),
     )
+
+
+def _calendars(dash: taskdash.Client) -> Iterator[Finding]:
+    soon = f"{datetime.now(UTC).date() + _CALENDAR_LEFT_MIN}"
+    try:
+        told = dash.ask("Calendars")
+    except taskdash.BadRequest:
+        # A daemon from before there were calendars; that its version differs is said above.
+        return
+    for name in (one["name"] for one in told["calendars"]):
+        (one,) = dash.ask("Calendars", name=name)["calendars"]
+        known_to, found, advice = one["known_to"], f"{name} is known for ever", ""
+        if one["fault"]:
+            found, advice = f"{name}: {one['fault']}", "say its zone again, or install tzdata"
+        elif known_to and known_to == one["until"]:
+            found = f"{name} is known to {known_to}"
+            advice = (
+                f"add what follows: taskdash-ctl calendar set {name} --add --closed … --until …"
+            )
+        elif known_to:
+            found = f"{name} does not open within 400 days after {known_to}"
+            advice = f"look at its days off: taskdash-ctl calendar show {name}"
+        yield Finding(
+            not one["fault"] and (not known_to or known_to > soon), "calendar", found, advice
+        )
 
 
 def _print(finding: Finding) -> None:

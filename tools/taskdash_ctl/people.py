@@ -11,7 +11,7 @@ from taskdash_ctl.reach import attempt, connect
 from taskdash_protocol.families.people import ROLES
 
 _FORMATS: Final = ("table", "json", "jsonl", "csv")
-_PEOPLE: Final = ("user", "name", "role", "groups", "leads", "active")
+_PEOPLE: Final = ("user", "name", "role", "groups", "leads", "calendar", "active")
 _SERVICES: Final = ("state", "name", "url", "group_id", "since", "silent_s")
 
 _output = click.option(
@@ -44,6 +44,7 @@ def people(where: address.Address, /, output: str) -> None:
 @click.option("--role", type=click.Choice(ROLES), help="What they may do.")
 @click.option("--group", "groups", multiple=True, help="Their groups, all of them; repeatable.")
 @click.option("--lead", "leads", multiple=True, help="Those that a lead leads; repeatable.")
+@click.option("--calendar", metavar="NAME", help='When they work; "" is the office\'s.')
 @click.option("--active/--inactive", default=None, help="Whether they may sign in.")
 @click.option("--password", is_flag=True, help="Ask for a new password.")
 @click.pass_obj
