@@ -165,7 +165,9 @@ def test_doctor_finds_a_well_daemon_well_and_an_absent_one_absent(daemon: Runnin
     lines = well.stdout.splitlines()
     assert [line.split()[:2] for line in lines] == [
         ["ok", name]
-        for name in ("daemon", "versions", "clock", "disk", "database", "commits", "tasks")
+        for name in (
+            *("daemon", "versions", "clock", "disk", "database", "commits", "tasks", "calendar"),
+        )
     ]
     absent = ctl("taskdash://127.0.0.1:1", "doctor")
     assert absent.returncode == 5
