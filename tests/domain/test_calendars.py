@@ -364,6 +364,9 @@ def test_the_ends_of_time() -> None:
         assert calendar.open_s(1e18, moment) == 0
         assert calendar.today(moment) <= date.max
         assert zones._block.cache_info().misses <= 2 * 25
+    last = Calendar(Sheet("UTC", "Mon-Sun 09:00-17:00"))
+    assert last.next_day(date(9999, 12, 30)) == date.max
+    assert last.previous_day(date(1, 1, 2)) == date.min
     assert calendar.later(5, -1) == 5
     assert calendar.days_later(5, 0) == 5
     assert calendar.days(date.max, 14)[0].day == date.max
@@ -427,6 +430,11 @@ def test_what_is_no_calendar_is_refused_by_the_name_of_its_field(
         Calendar(replace(OFFICE, **{field: value}))
     assert refused.value.detail.startswith(f"field {field}")
     assert says in refused.value.detail
+
+
+def test_thirty_kinds_of_hours_are_enough() -> None:
+    days = tuple(f"2027-01-{1 + n:02} 09:00-10:{n:02}" for n in range(30))
+    assert Calendar(replace(OFFICE, open=days)).sheet.open == days
 
 
 def test_a_thousand_entries_of_each_are_read() -> None:

@@ -217,7 +217,8 @@ def _bounds(pieces: Pieces) -> Iterator[tuple[int, int, Plan]]:
 
 def _workdays(plan: Plan, start: int, end: int) -> tuple[int, int] | None:
     """Give the first and the last working day of a piece; None where it has none."""
-    if not plan.worked[7] or not (count := _sum(plan.worked, start, end - start + 1)):
+    count = _sum(plan.worked, start, end - start + 1)
+    if not count:
         return None
     return _find(plan.worked, start, 1)[0], _find(plan.worked, start, count)[0]
 
