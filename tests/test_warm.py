@@ -55,7 +55,7 @@ def test_a_signal_ends_it_and_its_command_line_is_that_of_who_forked(tmp_path: P
     assert daemon.kill() == -9, last_lines(str(daemon.log))
 
 
-@pytest.mark.parametrize("name", ["LD_PRELOAD", "PYTHONWARNINGS", "COVERAGE_PROCESS_START"])
+@pytest.mark.parametrize("name", ["LD_PRELOAD", "PYTHONWARNINGS", "TZ", "COVERAGE_PROCESS_START"])
 def test_what_decides_how_an_interpreter_starts_gets_one_that_does(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

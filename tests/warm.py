@@ -32,8 +32,8 @@ PROGRAMS = {
     "taskdash_ctl": ("taskdash_ctl.cli",),
 }
 """What is started by `python -m`, and what it imports."""
-EARLY = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "COVERAGE_")
-"""Beginnings of variables that are read before the first line of a program."""
+EARLY = ("PYTHON", "LD_", "LC_", "LANG", "TZ", "MALLOC_", "OPENSSL_", "COVERAGE_")
+"""Beginnings of variables that are read before the first line of a program, or by an import."""
 USUAL: dict[str, Any] = {
     "executable": None,
     "preexec_fn": None,
@@ -59,6 +59,7 @@ ORDER = inspect.signature(Cold._execute_child)
 
 
 def early(env: Mapping[str, str]) -> dict[str, str]:
+    """Give the variables that a process which has imported all cannot take on any more."""
     return {name: value for name, value in env.items() if name.startswith(EARLY)}
 
 
@@ -151,6 +152,7 @@ def fork_sibling() -> int:
     for it."""
     libc, python = ctypes.PyDLL(None), ctypes.pythonapi
     number = CLONE_NUMBERS[platform.machine()]
+    # What the interpreter does around fork(2): its locks, its threads, and hooks such as random's.
     python.PyOS_BeforeFork()
     pid = libc.syscall(number, CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0)
     if pid:
