@@ -75,6 +75,8 @@ def test_any_whole_frame_is_a_sign_of_life(daemon, watcher, group):
         wires[sign] = daemon.connect()
         for n in range(3):
             live(wires[sign], f"{group}-{sign}-{n}", group)
+        for other, wire in wires.items():
+            wire.send(SIGNS[other])
     for _ in range(24):
         assert next_of(watcher, "registered")
     for _ in range(12):

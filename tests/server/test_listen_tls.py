@@ -34,7 +34,7 @@ class Office:
             "TASKDASHD_TLS_CERT": str(directory / "server.pem"),
             "TASKDASHD_TLS_KEY": str(directory / "server.key"),
             "TASKDASHD_TLS_CLIENT_CA": str(self.ca_file),
-            "TASKDASHD_HANDSHAKE_TIMEOUT": "0.5",
+            "TASKDASHD_HANDSHAKE_TIMEOUT": "2",
         }
 
     def issue(self) -> str:

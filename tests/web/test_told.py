@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 import trio.testing
 
@@ -70,6 +71,26 @@ def test_nobody_is_told_twice_of_what_a_start_has_found(tmp_path: Path) -> None:
     boss.ask("SetPerson", user="1001", name="Anna")
     tell(world)
     assert [one["name"] for one in wall.told[2]["people"]] == ["Anna"]
+    world.close()
+
+
+@pytest.mark.parametrize(("count", "is_told"), [(3, True), (4, False)])
+def test_more_than_a_message_holds_is_read_afresh(
+    tmp_path: Path, count: int, is_told: bool
+) -> None:
+    """Large changes that come at once are not kept for every board."""
+    world = World(tmp_path, with_board=True)
+    boss, wall = world.connect(), Wall()
+    boards(world).join(wall, None)
+    for number in range(count):
+        boss.ask("Register", id=f"{number}", name="n", status="finish", description="x" * 300_000)
+    tell(world)
+    (told,) = wall.told[1:]
+    assert (told["rev"], told.get("afresh", False)) == (count, not is_told)
+    assert len(told["events"]) == (count if is_told else 0)
+    boss.ask("Register", id="small", name="n", status="finish")
+    tell(world)
+    assert [one["task"]["id"] for one in wall.told[2]["events"]] == ["small"], "it goes on"
     world.close()
 
 
