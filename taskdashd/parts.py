@@ -24,8 +24,9 @@ from taskdashd.core.table import Core
 from taskdashd.core.task_times import TaskTimes
 from taskdashd.domain.liveness import Liveness
 from taskdashd.families import load_operations
+from taskdashd.families.figures.counting import Audience, Counting
 from taskdashd.families.figures.followers import DayFigures, FiguresSection, stored_day
-from taskdashd.families.figures.rules import Tally
+from taskdashd.families.figures.rules.tally import Tally
 from taskdashd.families.people.directory import Directory
 from taskdashd.families.people.expiry import claim_times
 from taskdashd.families.people.passwords import Passwords
@@ -126,8 +127,11 @@ def build(
     web = None
     if tally is not None and shown is not None:
         web = Web(shown.boards, shown.viewers, DayFigures(clock, tally, writer))
-        ticks.append(web.figures.tick)
-        families[Tally] = tally
+        audience, path = shown.audience, database.path
+        counting = Counting(clock, tally, audience, path, environment.writing, slow_reads, writer)
+        ticks += [counting.tick, web.figures.tick]
+        families |= {Tally: tally, Counting: counting}
+        audience.admit(records.all(PERSON))
     core = Core(
         live,
         clock=clock,
@@ -160,6 +164,7 @@ class _Shown(NamedTuple):
 
     people: Directory
     services: ServiceSection
+    audience: Audience
     day: FiguresSection
     boards: Boards
     viewers: Viewers
@@ -174,9 +179,10 @@ class _Shown(NamedTuple):
         identities: Identities,
         records: Records,
     ) -> "_Shown":
-        sections = Directory(records), ServiceSection(records), FiguresSection(clock, tally)
-        boards = Boards(clock, feed, log, sections)
-        return cls(*sections, boards, Viewers(identities, boards))
+        people, services, audience = Directory(records), ServiceSection(records), Audience(tally)
+        day = FiguresSection(clock, tally, audience)
+        boards = Boards(clock, feed, log, (people, services, day))
+        return cls(people, services, audience, day, boards, Viewers(identities, boards))
 
 
 def _tally(database: Database, clock: Clock, records: Records) -> Tally:
@@ -185,7 +191,7 @@ def _tally(database: Database, clock: Clock, records: Records) -> Tally:
     def people() -> Iterator[str]:
         return (one["id"] for one in records.all(PERSON))
 
-    return Tally(database.tally(), clock.wall(), people, stored_day(records))
+    return Tally(database.count_by_status(), clock.wall(), people, stored_day(records))
 
 
 def _writer(

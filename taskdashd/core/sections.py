@@ -5,8 +5,12 @@ from typing import Protocol
 
 from taskdashd.domain.access import Identity
 
-News = Callable[[Identity], bytes]
-"""Gives an identity's news: members of a JSON object as bytes, each with a comma before it."""
+News = Callable[[Identity], bytes | None]
+"""Gives an identity's news: members of a JSON object as bytes, each with a comma before it.
+
+None puts the news off: boards are served again soon, and a section that would take long at once can
+take its turn in parts.
+"""
 
 
 class BoardSection(Protocol):

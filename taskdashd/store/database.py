@@ -59,10 +59,6 @@ class StoredStep(NamedTuple):
     previous: bytes
 
 
-TallyRow = tuple[str, str, str, str, int]
-"""Group, status, user and checker, and how many tasks have them."""
-
-
 class Health(NamedTuple):
     """Sizes and soundness of the database file."""
 
@@ -288,7 +284,7 @@ class Database:
     def health(self, *, check: bool) -> Health:
         """Count and measure; with `check` also read the whole file. Raises `StorageError`."""
         self._deadline = None
-        counts = dict(self._read(self._querier, dialect.COUNT_BY_STATUS, ()))
+        counts = self.count_by_status()
         found: str | None = None
         if check:
             self._deadline = time.monotonic() + self._query_timeout_s
@@ -333,10 +329,10 @@ class Database:
             )
         ]
 
-    def tally(self) -> list[TallyRow]:
-        """Count the tasks by group, status, user and checker. Raises `StorageError`."""
+    def count_by_status(self) -> dict[str, int]:
+        """Count the tasks by status. Raises `StorageError`."""
         self._deadline = None
-        return list(self._read(self._querier, dialect.TALLY, ()))
+        return dict(self._read(self._querier, dialect.COUNT_BY_STATUS, ()))
 
     def count_by_user(self, users: Iterable[str], statuses: Iterable[str]) -> dict[str, int]:
         """Count the tasks of some statuses that each of some people has. Raises `StorageError`."""

@@ -5,6 +5,7 @@ bytes. A board that comes back names the last rev it knows, and is told from the
 missed; a board that was away for longer, or saw other tasks then, is told to read afresh.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, Protocol
@@ -26,7 +27,7 @@ from taskdashd.store.database import StoredStep
 from taskdashd.store.reader import ChangeLog
 from taskdashd.store.records import Record
 from taskdashd.web.frames import text_frame
-from taskdashd.web.told import Step
+from taskdashd.web.told import Step, whole
 
 MISSED_MAX: Final = 5_000
 """Revs; a board that has missed more reads afresh."""
@@ -128,7 +129,7 @@ class Boards(Following):
         self._log = changes
         self._sections = sections
         self._viewers: dict[Viewer, _Told] = {}
-        self._news: list[Step] = []
+        self._news: list[Change] = []
         self._news_bytes = 0
         self._told_rev = feed.rev
         """The rev up to which live boards have been told."""
@@ -232,10 +233,12 @@ class Boards(Following):
             self._news, self._news_bytes = [], 0
             self._told_rev = changes[-1].task.rev
             return
-        for change in changes:
-            before = change.previous.body if change.previous is not None else b""
-            self._news.append(Step(change.task.rev, change.kind, change.task.body, before))
-            self._news_bytes += len(change.task.body)
+        if self._news_bytes > _MESSAGE_BYTES_MAX:
+            # Boards will read afresh: keep the newest, for its rev, and no other.
+            self._news = [changes[-1]]
+        else:
+            self._news += changes
+            self._news_bytes += sum(len(change.task.body) for change in changes)
         self._wake.set()
 
     def kept(self, records: Sequence[Record]) -> None:
@@ -247,28 +250,75 @@ class Boards(Following):
         is_much, self._news_bytes = self._news_bytes > _MESSAGE_BYTES_MAX, 0
         beside_of = [tell for section in self._sections if (tell := section.news()) is not None]
         if news:
-            self._told_rev = max(self._told_rev, news[-1].rev)
+            self._told_rev = max(self._told_rev, news[-1].task.rev)
         if not (news or beside_of) or not self._viewers:
             return
         audiences: dict[Sight | None, list[_Told]] = defaultdict(list)
         for viewer, told_so_far in self._viewers.items():
             if told_so_far.live:
                 audiences[viewer.identity.sight].append(told_so_far)
+        fragments = _Fragments([] if is_much else news)
         frames: dict[tuple[Any, ...], bytes] = {}
         for sight, audience in audiences.items():
-            beside = b"".join(told_to(audience[0].viewer.identity) for told_to in beside_of)
+            parts = [told_to(audience[0].viewer.identity) for told_to in beside_of]
+            if None in parts:
+                # A section has put something off: come back for it soon.
+                self._wake.set()
+            beside = b"".join(part for part in parts if part)
             if is_much:
                 beside += b',"afresh":true'
-            told = [] if is_much else [(step, step.told(sight)) for step in news]
+            if not (news or beside):
+                continue
+            seen = fragments.seen_by(sight)
             for one in audience:
-                mine = [text for step, text in told if text and step.rev > one.position]
+                mine = seen.after(one.position)
                 one.catch_on(self._told_rev)
-                # A step makes each fragment once, so boards with equal ids can share a frame.
+                # A change is encoded once, so boards with equal ids can share a frame.
                 key = (one.position, beside, *map(id, mine))
                 frame = frames.get(key)
                 if frame is None:
                     frame = frames[key] = text_frame(_message(one.position, mine, beside))
                 one.viewer.put(frame)
+
+
+class _Seen(NamedTuple):
+    """Changes as boards are told of them, in the order of their revs."""
+
+    revs: Sequence[int]
+    texts: Sequence[bytes]
+
+    def after(self, rev: int) -> Sequence[bytes]:
+        """Give those after a rev."""
+        return self.texts[bisect_right(self.revs, rev) :]
+
+
+class _Fragments:
+    """Changes as boards are told of them, each encoded once, if at all."""
+
+    def __init__(self, news: Sequence[Change]) -> None:
+        self._news = news
+        self._whole: _Seen | None = None
+        self._steps: list[Step] | None = None
+
+    def seen_by(self, sight: Sight | None) -> _Seen:
+        """Give the changes that a sight is told of."""
+        if sight is not None:
+            if self._steps is None:
+                self._steps = [_step(change) for change in self._news]
+            told = [(step.rev, text) for step in self._steps if (text := step.told(sight))]
+            return _Seen([rev for rev, _ in told], [text for _, text in told])
+        if self._whole is None:
+            # Make no steps for whoever sees everything: they would double what a change costs.
+            self._whole = _Seen(
+                [one.task.rev for one in self._news],
+                [whole(one.task.rev, one.kind, one.task.body) for one in self._news],
+            )
+        return self._whole
+
+
+def _step(change: Change) -> Step:
+    before = change.previous.body if change.previous is not None else b""
+    return Step(change.task.rev, change.kind, change.task.body, before)
 
 
 def tag_of(identity: Identity) -> str:

@@ -6,6 +6,11 @@ from taskdash_protocol import strictjson
 from taskdashd.domain.access import Sight
 
 
+def whole(rev: int, kind: str, task: bytes) -> bytes:
+    """Give a change as JSON, for whoever sees the task."""
+    return b'{"rev":%d,"kind":"%b","task":%b}' % (rev, kind.encode(), task)
+
+
 class Step:
     """A change with the task after and before; each is parsed and encoded once, if at all."""
 
@@ -28,8 +33,7 @@ class Step:
         """
         if sight is None or sight.sees(self._fields()):
             if not self._told:
-                what = self.rev, self.kind.encode(), self._after
-                self._told = b'{"rev":%d,"kind":"%b","task":%b}' % what
+                self._told = whole(self.rev, self.kind, self._after)
             return self._told
         if not self._before:
             return None

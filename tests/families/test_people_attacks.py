@@ -15,7 +15,7 @@ from taskdash_protocol import strictjson
 from taskdash_protocol.errors import AuthError, Busy, Conflict
 from taskdash_protocol.statuses import status_class
 from taskdashd.domain.access import Identity
-from taskdashd.families.figures.rules import Tally, state_of
+from taskdashd.families.figures.rules.day import state_of
 from taskdashd.store import backup
 from taskdashd.testing import World
 
@@ -361,9 +361,7 @@ def test_figures_are_of_what_one_sees(tmp_path: Path) -> None:
     office(world)
     task(world, group_id="paint", user="eve", checker="ann", status=REVIEW)
     task(world, "u", group_id="paint")
-    sight = person_of(world, "ann").sight
-    report = world.core.part(Tally).report(sight, world.core.clock.wall())
-    assert report["states"] == {REVIEW: 1}
+    assert http(world, person_of(world, "ann"), "Figures")["states"] == {REVIEW: 1}
     world.close()
 
 
@@ -380,7 +378,7 @@ def test_the_day_goes_on_after_a_restart(tmp_path: Path) -> None:
     world.drain()
     world.restart()
     world.web.figures.tick()
-    told = world.core.part(Tally).report(None, world.core.clock.wall())
+    told = http(world, BOSS, "Figures")
     assert told["states"] == {CLAIMED: 1}
     assert sum(one["events"].get("claimed", 0) for one in told["day"]) == 1
     assert told["claim_s"] == pytest.approx(10)
@@ -527,9 +525,10 @@ def test_the_figures_are_what_a_count_would_find(history: list[Any]) -> None:
         world.database.full = False
         told = admin(world).ask("Query", limit=1000)["tasks"]
         for user in ("ann", "bob", "lea", None):
-            sight = None if user is None else person_of(world, user).sight
+            identity = BOSS if user is None else person_of(world, user)
+            sight = identity.sight
             seen = [task for task in told if sight is None or sight.sees(task)]
-            report = world.core.part(Tally).report(sight, world.core.clock.wall())
+            report = http(world, identity, "Figures")
             assert report["states"] == Counter(state_of(task["status"]) for task in seen)
             for person, load in report["load"].items():
                 # What others have is told by group: a task that one only checks, outside of one's

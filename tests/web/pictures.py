@@ -14,7 +14,7 @@ from office import CLAIMED, EDITING, FREE, REVIEW, Office, furnish
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from taskdashd.domain.times import stamp
-from taskdashd.families.figures.rules import BUCKET_S, DAY_S, Tally, Took
+from taskdashd.families.figures.rules.day import BUCKET_S, DAY_S, EVENTS, STATES
 from taskdashd.store.database import Database
 from taskdashd.store.records import Record
 
@@ -32,10 +32,10 @@ VIEWS = {
 SIZE = {"width": 1280, "height": 720}
 
 
-def a_day(now: float) -> Tally:
+def a_day(now: float) -> list[Record]:
     """Make the figures of a day in an office: people come at nine, and a service dies at noon."""
     chance = random.Random(7)
-    tally = Tally((), now, lambda: ())
+    records = []
     for number in range(int((now - DAY_S) // BUCKET_S) + 1, int(now // BUCKET_S) + 1):
         hour = time.localtime(number * BUCKET_S).tm_hour
         busy = 8 <= hour < 18
@@ -46,17 +46,22 @@ def a_day(now: float) -> Tally:
             EDITING: busy * chance.randrange(2, 6),
             REVIEW: busy * chance.randrange(3),
         }
-        tally._levels[number] = {"cut": states}  # type: ignore[dict-item]
         events = {
             "claimed": busy * chance.randrange(4),
             "finished": busy * chance.randrange(3),
             "died": 3 if hour == 12 else int(chance.random() < 0.05),
             "recovered": 3 if hour == 13 else 0,
         }
-        tally._buckets[number] = {"cut": events}  # type: ignore[dict-item]
-    tally.claims.extend(Took(now, "cut", chance.uniform(60, 1500)) for _ in range(30))
-    tally.finished.extend(Took(now, "cut", chance.uniform(900, 9000)) for _ in range(30))
-    return tally
+        tasks = [states.get(name, 0) for name in STATES]
+        happened = [events.get(name, 0) for name in EVENTS]
+        about = {"at": number * BUCKET_S, "tasks": tasks, "events": happened}
+        about["groups"] = {"cut": [tasks, happened]}
+        records.append(Record("figures", f"{number}", about))
+    durations = {
+        "claims": [[now, "cut", chance.uniform(60, 1500)] for _ in range(30)],
+        "finished": [[now, "cut", chance.uniform(900, 9000)] for _ in range(30)],
+    }
+    return [*records, Record("figures", "day", durations)]
 
 
 def prepare(data: Path) -> None:
@@ -83,8 +88,7 @@ def prepare(data: Path) -> None:
             "registered_at": changes[0][0],
         }
         services.append(Record("service", url, {**about, "changes": changes}))
-    day = Record("figures", "day", a_day(now).to_record())
-    database.append((), (), [*services, day])
+    database.append((), (), [*services, *a_day(now)])
     database.close()
 
 

@@ -166,3 +166,127 @@ def test_a_board_that_leaves_or_changes_while_it_catches_up_is_told_nothing_old(
     assert [[*one] for one in changed.told[2:]] == [["rev", "afresh"]]
     assert changed.told[1]["me"]["groups"] == ["g"]
     world.close()
+
+
+class InParts:
+    """A section with news for five turns, which puts them off four times."""
+
+    def __init__(self) -> None:
+        self.turns = 0
+
+    def whole(self, identity: Identity) -> bytes:
+        """Greet with nothing."""
+        return b""
+
+    def news(self) -> Any:
+        """Have news until they were told."""
+        if self.turns == 5:
+            return None
+        self.turns += 1
+        return lambda identity: b',"late":%d' % self.turns if self.turns == 5 else None
+
+
+def test_news_that_are_put_off_come_soon_and_nothing_empty_before(tmp_path: Path) -> None:
+    world = World(tmp_path, with_board=True)
+    section = InParts()
+    some = Boards(world.core.clock, world.core.feed, boards(world)._log, [section])
+    wall = Wall()
+    some.join(wall, None)
+    some.kept([])
+
+    async def turn() -> None:
+        with trio.move_on_after(1):
+            await some.run()
+
+    trio.run(turn, clock=trio.testing.MockClock(autojump_threshold=0))
+    assert [message.get("late") for message in wall.told] == [None, 5]
+    world.close()
+
+
+class Page(Wall):
+    """A board that shows all tasks: it reads them when it is told to, and takes in events."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.world = world
+        self.shown: dict[str, str] = {}
+        self.afresh = 0
+        self.rev = 0
+
+    def look(self) -> None:
+        """Take in what the page was told since the last look, as `feed.js` does."""
+        told, self.told = self.told, []
+        for message in told:
+            for event in message.get("events", ()):
+                assert event["rev"] > self.rev, "told twice, or out of order"
+                self.rev = event["rev"]
+                self.shown[event["task"]["id"]] = event["task"]["description"]
+            assert message.get("rev", self.rev) >= self.rev, "it would come back from too far"
+            if message.get("afresh"):
+                self.afresh += 1
+                self.rev = message["rev"]
+                self.shown = stored(self.world)
+
+
+def stored(world: World) -> dict[str, str]:
+    page = world.connect().ask("Query", limit=1000)
+    tasks = page["tasks"]
+    while page["next"] is not None:
+        page = world.connect().ask("Query", limit=1000, after=page["next"])
+        tasks += page["tasks"]
+    return {one["id"]: one["description"] for one in tasks}
+
+
+def burst(world: World, tasks: int, size: int, mark: str) -> None:
+    """Register many tasks at once; where they are too many for one commit, in several."""
+    peers = [world.connect() for _ in range(4)]
+    for number in range(tasks):
+        body = {"id": f"t{number}", "name": "n", "status": "finish", "description": mark * size}
+        peers[number % 4].send("Register", body)
+        if number % 100 == 99:
+            world.drain()
+
+
+def test_an_open_page_is_told_of_every_task_or_to_read_afresh_and_then_of_what_comes_after(
+    tmp_path: Path,
+) -> None:
+    """However much comes at once: whoever looks sees every task that there is, as it is."""
+    world = World(tmp_path, with_board=True)
+    page, late = Page(world), Page(world)
+    boards(world).join(page, None)
+    for tasks, size, mark, afresh in (
+        (300, 10, "a", 0),
+        (300, 5_000, "b", 1),
+        (5, 10, "c", 1),
+        (250, 5_000, "d", 2),
+        (250, 10, "e", 2),
+    ):
+        burst(world, tasks, size, mark)
+        tell(world)
+        page.look()
+        assert page.afresh == afresh
+        assert page.shown == stored(world)
+    # Somebody who was away while half of it came, and reads slowly, is told from the log.
+    late.shown, late.rev = dict(page.shown), page.rev
+    burst(world, 300, 2_000, "f")
+    tell(world)
+    boards(world).join(late, Place(late.rev, tag_of(ANYONE)))
+    burst(world, 40, 10, "g")
+    tell(world)
+    late.look()
+    page.look()
+    assert late.shown == page.shown == stored(world)
+    burst(world, 3, 10, "h")
+    tell(world)
+    late.look()
+    assert late.shown == stored(world)
+    world.close()
+
+
+def test_of_a_burst_that_nobody_can_be_told_of_only_the_rev_is_kept(tmp_path: Path) -> None:
+    """Bodies of changes are not held in memory for boards that will read afresh."""
+    world = World(tmp_path, with_board=True)
+    boards(world).join(Wall(), None)
+    burst(world, 900, 5_000, "b")
+    assert len(boards(world)._news) == 1
+    world.close()
