@@ -2,6 +2,7 @@
 
 import argparse
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -105,7 +106,13 @@ def main(words: list[str]) -> int:
     if options.own:
         jobs = [job._replace(wider=[]) for job in jobs]
     began = time.monotonic()
-    tally = _try_all(jobs)
+    tally = Tally()
+    # Both signals end the trials that run, and what was found until then is told.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        _try_all(jobs, tally)
+    except KeyboardInterrupt:
+        print(f"interrupted: {len(jobs)} mutants were to be tried")
     noticed = [mutant.name for mutant in (*tally.own, *tally.wider) if is_listed[mutant.name]]
     stale += [f"{name} (a test notices it)" for name in noticed]
     for entry in stale:
@@ -157,9 +164,9 @@ def _is_named(name: str, entries: list[str]) -> bool:
     )
 
 
-def _try_all(jobs: list[Job]) -> Tally:
+def _try_all(jobs: list[Job], tally: Tally) -> None:
     preload()
-    tally, queue = Tally(), deque(jobs)
+    queue = deque(jobs)
     with tempfile.TemporaryDirectory(prefix="mutate-") as scratch:
         # Resolve it: a test compares paths of its own with paths that the interpreter gives.
         trees = [Tree(ROOT, (Path(scratch) / str(n)).resolve()) for n in range(_PROCESSES)]
@@ -171,7 +178,6 @@ def _try_all(jobs: list[Job]) -> Tally:
         finally:
             for worker in workers:
                 worker.close()
-    return tally
 
 
 def _worker(tree: Tree, queue: deque[Job], tally: Tally) -> Generator[None, None, None]:

@@ -103,6 +103,7 @@ class Tree:
     def _become_pytest(self, tests: Sequence[str], cpu_s: int, *, is_mutant: bool) -> None:
         try:
             os.setsid()
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             output = os.open(self.path / _OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             for stream in (1, 2):
                 os.dup2(output, stream)
