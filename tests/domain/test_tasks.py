@@ -32,6 +32,7 @@ def test_last_seen_is_replaced_in_place_and_never_goes_back() -> None:
     assert len(newer) == len(task.body)
     assert strictjson.loads(newer) == {**strictjson.loads(task.body), "last_seen": LATER}
     assert tasks.refreshed(newer, AT) is newer
+    assert tasks.refreshed(newer, LATER) is newer, "what is the same is not copied"
     assert tasks.refreshed(newer, "") is newer
 
 

@@ -462,6 +462,14 @@ def test_so_many_acts_wait_and_no_more() -> None:
     assert office.disk.acts == [act(number) for number in range(10_000)]
 
 
+def test_the_durations_of_so_many_commits_are_remembered() -> None:
+    office = Office()
+    for number in range(1005):
+        office.writer.note([act(number)])
+        office.step()
+    assert (office.writer.commits, len(office.writer.commit_s)) == (1005, 1000)
+
+
 # The fold
 
 
