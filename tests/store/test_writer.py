@@ -100,8 +100,8 @@ class Office:
 
     # What is asked of it
 
-    def ask(self, name: str, decide: Callable[[Transaction], Any], *, looks: bool = False) -> None:
-        self.writer.write(decide, lambda outcome: self.said.append((name, outcome)), looks=looks)
+    def ask(self, name: str, decide: Callable[[Transaction], Any], **how: bool) -> None:
+        self.writer.write(decide, lambda outcome: self.said.append((name, outcome)), **how)
 
     def write(self, name: str, *ids: str, flush: bool = True, **fields: str) -> None:
         def decide(transaction: Transaction) -> str:
