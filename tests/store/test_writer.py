@@ -559,6 +559,7 @@ def test_a_long_fold_goes_on_by_itself_where_nobody_writes() -> None:
     told: list[str] = []
     office.writer.catch_up(lambda _outcome: told.append("one"))
     office.step()
+    assert len(office.executor.jobs) == 1
     office.writer.catch_up(lambda _outcome: told.append("two"))
     office.finish()
     assert (office.disk.folded, told) == ([10_000, 10_001], ["one", "two"])
