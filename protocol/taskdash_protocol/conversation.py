@@ -179,7 +179,7 @@ def encode(request: Request) -> bytes:
     """Write a request's body. Raises `BadRequest` for what cannot be written as JSON."""
     try:
         return strictjson.dumps(request.to_body())
-    except (TypeError, ValueError, RecursionError) as error:
+    except (TypeError, RecursionError) as error:
         raise BadRequest(f"the fields cannot be written as JSON: {error}") from None
 
 

@@ -17,7 +17,7 @@ from taskdash_protocol.conversation import (
 )
 from taskdash_protocol.errors import BadRequest, Busy, Conflict, FrameError, ServerError
 from taskdash_protocol.families.connections import Hello
-from taskdash_protocol.families.tasks import Find, Register
+from taskdash_protocol.families.tasks import Find, Query, Register
 from taskdash_protocol.frames import FRAME_BYTES_MAX, TASKDASH, Decoder, Message
 
 AGREED = {"errid": 0, "server": "taskdashd/1", "heartbeat_timeout": 20, "heartbeat_interval": 6}
@@ -112,6 +112,7 @@ def test_a_refusal_without_sound_details_is_one_all_the_same(values: Any) -> Non
     assert isinstance(said, Reply)
     assert type(said.error) is ServerError
     assert (said.error.errid, said.error.errmsg, said.error.cause) == (4242, "", "")
+    assert said.error.detail == ""
     assert said.error.values == {}
 
 
@@ -281,7 +282,12 @@ def test_what_is_no_json_is_refused_before_it_is_sent(value: Any) -> None:
 
 def test_a_request_is_encoded_as_its_body() -> None:
     assert encode(Hello(1)) == b'{"protocol":1}'
-    looped: list[Any] = []
-    looped.append(looped)
-    with pytest.raises(BadRequest, match="cannot be written as JSON"):
-        encode(Register("a", {"name": "n", "x": looped}))
+    in_a_list: list[Any] = []
+    in_a_list.append(in_a_list)
+    in_an_object: dict[str, Any] = {}
+    in_an_object["x"] = in_an_object
+    for looped in (in_a_list, in_an_object):
+        with pytest.raises(BadRequest, match="cannot be written as JSON"):
+            encode(Register("a", {"name": "n", "x": looped}))
+        with pytest.raises(BadRequest, match="cannot be written as JSON"):
+            encode(Query(where={"user": looped}))  # type: ignore[dict-item]
