@@ -14,6 +14,7 @@ from taskdashd.families.services.fetcher import Fetcher
 from taskdashd.parts import Environment, Web, build
 from taskdashd.process import chores, doors, signals, start, stop, zone
 from taskdashd.process.threads import Threads
+from taskdashd.server.connection import WireDoor
 from taskdashd.server.link import Links
 from taskdashd.server.mailbox import Mailbox
 from taskdashd.server.poller import Poller
@@ -56,13 +57,21 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
         database, live, clock, access, environment, with_board=with_board, disk_is_full=disk_is_full
     )
     core, web = parts.runner.core, parts.web
-    poller = Poller(parts.runner, live, mailbox, links)
-    supervisor = Supervisor(core, parts.deaths, parts.agenda, parts.housekeeping, poller, links)
+    poller, wire = Poller(core, live, mailbox, links), WireDoor(parts.runner, live)
+    supervisor = Supervisor(
+        core,
+        parts.deaths,
+        parts.agenda,
+        parts.housekeeping,
+        poller,
+        links,
+        wire.forget_replies,
+    )
     if web is not None:
         app = _app(settings, live, parts.runner, web, tokens)
         server = Server(app, live, certificates.web)
-    poller.listen([*listening.plain, *doors.bind_operators_socket(settings.data)])
-    poller.listen(listening.secure, certificates.services)
+    poller.listen([*listening.plain, *doors.bind_operators_socket(settings.data)], wire)
+    poller.listen(listening.secure, wire, certificates.services)
     stopping = trio.Event()
     reload = partial(
         signals.reload_settings, live, core.liveness, core.acts, read_settings, certificates
@@ -78,8 +87,7 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
             nursery.start_soon(server.run, listening.web)
             nursery.start_soon(web.boards.run)
         if required or web is not None:
-            viewers = None if web is None else web.viewers
-            nursery.start_soon(chores.watch_tokens, tokens, core, poller, viewers, live)
+            nursery.start_soon(chores.watch_tokens, tokens, core, poller, web and web.viewers, live)
         start.settle_memory()
         start.say_ready(settings, core, listening)
         core.acts.note("started", "taskdashd", f"{__version__}, with {len(tokens.tokens)} tokens")

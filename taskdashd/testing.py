@@ -203,7 +203,13 @@ class World:
         )
         self._tick_in_s = TICK_S
         self.supervisor = Supervisor(
-            self.core, parts.deaths, parts.agenda, parts.housekeeping, sockets=self, inputs=self
+            self.core,
+            parts.deaths,
+            parts.agenda,
+            parts.housekeeping,
+            sockets=self,
+            inputs=self,
+            forget_replies=self.ready_replies.forget,
         )
 
     def restart(self) -> None:
@@ -236,6 +242,8 @@ class World:
             if peer is None:
                 continue
             connection.settle()
+            while connection.wants_turn:
+                connection.take_turn()
             while connection.outbox.output_bytes:
                 peer.take(connection.outbox.take())
                 connection.room_was_made()
@@ -280,10 +288,6 @@ class World:
     def check_deadlines(self) -> None:
         """Let the connections go on: no deadlines of sockets run here."""
         self.sweep()
-
-    def forget_replies(self) -> None:
-        """Drop the replies that are kept for equal requests."""
-        self.ready_replies.forget()
 
     def _has_unread(self, serial: int) -> bool:
         unread = self.unread(serial)

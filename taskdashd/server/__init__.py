@@ -1,1 +1,1 @@
-"""The TCP door: sockets, bytes and deadlines. No family and no rule of tasks may enter here."""
+"""What all doors stand on: sockets, bytes, deadlines; and the wire protocol. No rule of tasks."""

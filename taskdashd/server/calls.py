@@ -77,7 +77,7 @@ class Lost(Call):
     __slots__ = ()
 
 
-def parse(payload: bytes, decoder: Decoder) -> Call | None:
+def parse(decoder: Decoder, payload: bytes) -> Call | None:
     """Parse a payload that the decoder gave; None where nothing is to be done or answered."""
     message, framing = decoder.decode(payload), decoder.framing
     assert framing is not None

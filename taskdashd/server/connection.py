@@ -1,20 +1,4 @@
-"""One connection without its socket: bytes in, requests done in order, bytes out.
-
-    receive -> decoder -> inbox (parsed, in order) -> operation -> outbox (in order) -> output
-
-- Bad input becomes a value in the inbox and is answered in its turn.
-- A reply takes its place in the outbox when its request is begun; only finished replies at the head
-  are sent. So replies come in the order of the requests, whichever commit or look-up ends first.
-- A request whose task is not in memory stops the inbox until the reader has loaded it, together
-  with the tasks of the requests behind it.
-- A write that finds the writer crowded stops the inbox too, until a commit has made room.
-- An operation of kind "alone" waits until everything before it is answered, and stops the inbox
-  until it is done.
-- Everything is bounded: `wants_input` is false while too much waits, and a request that has waited
-  longer than `queue_timeout` for its turn is refused.
-
-The driver (`poller`) calls `receive`, `end_of_input`, `expire` and `settle`, and sends the outbox.
-"""
+"""A connection of the wire protocol, without its socket: an exchange in frames, with watches."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -23,62 +7,49 @@ from typing import Any, Final, Protocol
 import structlog
 
 from taskdash_protocol import strictjson
-from taskdash_protocol.errors import AuthError, Busy, Outcome, ServerError
-from taskdash_protocol.frames import TASKDASH
-from taskdashd.core.replies import error_body, reply_body
+from taskdash_protocol.errors import Busy, ServerError
+from taskdash_protocol.frames import TASKDASH, Decoder, Framing
+from taskdashd.core.replies import error_body
 from taskdashd.core.run import Runner
 from taskdashd.core.session import Session
-from taskdashd.core.table import Caller, Operation, Result
+from taskdashd.domain.access import LOCAL_OPERATOR
 from taskdashd.feed.watches import Event
-from taskdashd.server.calls import Call, Lost
-from taskdashd.server.inbox import Inbox, InboxLimits
-from taskdashd.server.outbox import Outbox
+from taskdashd.server.calls import Call, parse
+from taskdashd.server.conversation import Touch
+from taskdashd.server.exchange import Exchange, ExchangeLimits
+from taskdashd.server.inbox import FRAME_BYTES_MAX_UNSIGNED, Inbox
+from taskdashd.server.link import Link
 from taskdashd.server.ready import ReadyReplies
+from taskdashd.server.tls import TlsSocket
+from taskdashd.settings.logs import Rationed
 
-LOOK_AHEAD_MAX: Final = 256
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+cut_off: Final = Rationed(lambda event, **facts: log.warning(event, **facts))
 
 
-class ConnectionLimits(InboxLimits, Protocol):
-    """The settings that a connection reads; they may change while the daemon runs."""
-
-    max_pending: int
-    reply_buffer: int
-    watch_buffer: int
-
-
-class Connection:
-    """See the module. `touched` is called when the driver should `settle` and send once more."""
+class Connection(Exchange):
+    """See the module; a `Conversation`, and the `Subscriber` of its watches."""
 
     def __init__(
         self,
         runner: Runner,
-        limits: ConnectionLimits,
+        limits: ExchangeLimits,
         session: Session,
         touched: Callable[["Connection"], None],
         ready: ReadyReplies,
     ) -> None:
-        core = self._core = runner.core
-        self._view = core.view
-        self._run, self._read_now = runner.run, runner.read_now
-        self._limits = limits
-        self._touched = touched
-        self.outbox = Outbox()
-        self._waits = False
-        self._has_watch_behind = False
-        self._look_ahead = LOOK_AHEAD_MAX
-        self._ended = self._closing = self._gone = False
-        self._goodbye: tuple[ServerError, bool] | None = None
-        self.session = session
-        self.inbox = Inbox(limits, self.session, core.clock.now)
-        self._caller = Caller(self.session, core)
+        self._decoder = Decoder(min(limits.max_frame, FRAME_BYTES_MAX_UNSIGNED))
+        now = runner.core.clock.now
+        inbox = Inbox(limits, session, now, self._decoder, partial(parse, self._decoder))
+        super().__init__(runner, limits, session, inbox, touched)
         self._ready = ready
+        self._has_watch_behind = False
 
     @classmethod
     def begin(
         cls,
         runner: Runner,
-        limits: ConnectionLimits,
+        limits: ExchangeLimits,
         peer: str,
         touched: Callable[["Connection"], None],
         ready: ReadyReplies,
@@ -89,104 +60,28 @@ class Connection:
         session.attach(connection)
         return connection
 
+    @property
+    def framing(self) -> Framing:
+        """The framing that the peer speaks; TASKDASH until its first bytes say."""
+        return self._decoder.framing or TASKDASH
+
     # Called by the driver (`poller`)
 
-    @property
-    def wants_input(self) -> bool:
-        """Whether more bytes may be read from the peer now."""
-        return not self._ended and not self._closing and not self.inbox.is_full
-
-    @property
-    def peer_is_slow(self) -> bool:
-        """Whether the peer leaves so many reply bytes unread that its requests must wait."""
-        return self.outbox.held_bytes >= self._limits.reply_buffer
-
-    @property
-    def has_partial_frame(self) -> bool:
-        """Whether a frame was begun that the peer has yet to complete."""
-        return not self._closing and self.inbox.has_partial_frame
-
-    @property
-    def has_unread_frame(self) -> bool:
-        """Whether a whole frame has arrived that does not count as a sign of life yet."""
-        return not self._closing and not self.peer_is_slow and self.inbox.has_unread_frame
-
-    @property
-    def finished(self) -> bool:
-        """Whether all input is done and all output handed out: the socket can be closed."""
-        if self.outbox.output_bytes or self.outbox:
-            return False
-        return self._closing or (self._ended and not self.inbox)
-
-    @property
-    def idle(self) -> bool:
-        """Whether no request waits to be done or answered."""
-        return not self.inbox and not self.outbox
-
-    @property
-    def closing(self) -> bool:
-        """Whether the daemon ends this connection; nothing more is read from it."""
-        return self._closing
-
-    def receive(self, data: bytes, *, more: bool = False) -> None:
-        """Take bytes from the peer, and run the requests in them as far as possible now.
-
-        `more` says that further bytes wait already in the socket.
-        """
-        if not self._closing:
-            self.inbox.feed(data)
-            self._work()
-            self.inbox.note_delay(more=more, excused=self.peer_is_slow)
-
-    def end_of_input(self) -> None:
-        """Note that the peer will send no more. The peer still gets its replies."""
-        self._ended = True
+    def secured(self, tls: TlsSocket) -> None:
+        """Sign in by the name in the client's certificate, unless somebody has signed in."""
+        if self.session.identity is None:
+            self._core.identities.recognise(self.session, tls.peer_name)
 
     def hang_up(self) -> None:
         """Note that the peer neither sends nor reads any more; its requests are still done."""
-        self._ended = True
+        super().hang_up()
         self._core.sessions.end_watches(self.session)
-
-    def settle(self) -> None:
-        """Go on after a commit, a look-up or an answer that requests waited for."""
-        self._send_ready()
-        if self.inbox.has_work:
-            self._work()
 
     def room_was_made(self) -> None:
         """Note that the peer has read some output: requests and watches held back go on."""
         if self._has_watch_behind:
             self.resume_watches()
-        if self.inbox.has_work:
-            self._work()
-
-    def expire(self, error: ServerError, *, reply: bool = False) -> None:
-        """End the connection for a reason, after the replies that are under way.
-
-        `reply` sends the error as a reply too. A client that said Hello is sent a Bye event.
-        """
-        if not self._closing:
-            self._closing = True
-            self.inbox.clear()
-            self._goodbye = (error, reply)
-            self._touched(self)
-
-    def end_after_this(self, error: ServerError, *, reply: bool = False) -> None:
-        """End the connection for a reason, once all requests before are done and answered."""
-        if not self._closing:
-            self._ended = True
-            self.inbox.refuse_rest(error, reply=reply)
-            self._touched(self)
-
-    def lost(self) -> None:
-        """Note that the socket is gone."""
-        self._closing = self._gone = True
-        self.inbox.clear()
-        self.outbox.clear()
-        self._core.sessions.disconnect(self.session)
-        # Break the cycle through this callback: the cycle collector runs so seldom on an idle
-        # daemon that a closed connection's memory would stay for hours.
-        self._touched = lambda _connection: None
+        super().room_was_made()
 
     # Called by the feed (Subscriber)
 
@@ -194,14 +89,14 @@ class Connection:
         """Take events; a watcher that does not read is cut off."""
         if self._closing:
             return
-        outbox, framing = self.outbox, self.inbox.framing
+        outbox, framing = self.outbox, self.framing
         if not outbox.output_bytes:
             # A connection with output is touched already, or waits for the kernel to take more.
             self._touched(self)
         bytes_max = self._limits.watch_buffer
         for event in events:
             if outbox.output_bytes >= bytes_max:
-                log.warning("watcher cut off", peer=self.session.peer, bytes=outbox.output_bytes)
+                cut_off("watcher cut off", peer=self.session.peer, bytes=outbox.output_bytes)
                 self.expire(Busy("the watch was not read fast enough: its buffer is full"))
                 return
             outbox.put(event.frame(framing, watch))
@@ -221,36 +116,10 @@ class Connection:
         """End the connection: the watch promises every event, and can no longer deliver them."""
         self.expire(error)
 
-    # Requests in
-
-    def _work(self) -> None:
-        try:
-            while self.inbox or self._read():
-                if not self._run_inbox():
-                    break
-        except Exception:
-            log.exception("unexpected fault in a connection", peer=self.session.peer)
-            self.expire(Busy("an unexpected fault: it was logged"), reply=True)
-        if self.peer_is_slow:
-            # No request is run before the peer has read its replies, but whole frames that arrive
-            # still count as signs of life: its tasks must not be taken for dead.
-            self.inbox.listen()
-        self._send_ready()
-
-    def _read(self) -> bool:
-        """Parse frames into the inbox; tell whether it holds a request."""
-        if self._closing:
-            return False
-        inbox = self.inbox
-        while not self.peer_is_slow and inbox.parse_one(self._answer_known):
-            if inbox and (self._core.writer.is_crowded or self.session.identity is None):
-                # Parse no further: the request may have to wait, and those behind it take less room
-                # as bytes. After a sign-in they may also be larger frames than before it.
-                break
-        return bool(inbox)
+    # The wire's own
 
     def _answer_known(self, payload: bytes) -> bool:
-        if self._waits or not self.session.sees_all or self.inbox.framing is not TASKDASH:
+        if self._waits or not self.session.sees_all or self._decoder.framing is not TASKDASH:
             return False
         frame = self._ready.get(payload)
         if frame is None:
@@ -258,142 +127,55 @@ class Connection:
         self.outbox.append(frame)
         return True
 
-    def _run_inbox(self) -> bool:
-        """Run the requests in the inbox, in order; False if the first has to wait."""
-        inbox, outbox, limits, view = self.inbox, self.outbox, self._limits, self._view
-        while inbox:
-            if (
-                self._waits
-                or outbox.held_bytes >= limits.reply_buffer
-                or len(outbox) >= limits.max_pending
-            ):
-                return False
-            call = inbox.first()
-            if call.answer is None and (call.token is not None or self.session.identity is None):
-                if outbox:
-                    # Wait for earlier replies: a token here may change the session's identity, and
-                    # requests under way must end as whom they began.
-                    return False
-                if not call.needs_no_token:
-                    call.answer = self._core.identities.refusal(self.session, call.token)
-                call.token = None
-            operation, task_id = call.operation, call.task_id
-            if operation is None or call.answer is not None:
-                inbox.pop()
-                self._answer(call)
-            elif task_id is None:
-                if outbox:
-                    return False
-                inbox.pop()
-                self._run_alone(operation, call)
-            elif operation.kind == "writes" and self._core.writer.is_crowded:
-                self._waits = True
-                self._core.writer.when_roomy(self._room_for_writes)
-                return False
-            elif view.knows(task_id):
-                inbox.pop()
-                self._run_on_task(operation, call, task_id)
-            else:
-                self._look_up()
-                return False
-        return True
-
-    def _room_for_writes(self) -> None:
-        if not self._gone:
-            self._waits = False
-            self._touched(self)
-
-    def _look_up(self) -> None:
-        wanted = self.inbox.task_ids(self._look_ahead)
-        # Halve the look-ahead until the first task is found in memory: a cache too small for the
-        # whole batch would drop it again and again.
-        self._look_ahead = max(1, self._look_ahead // 2)
-        self._waits = True
-        self._core.reader.load(wanted, self._looked_up)
-
-    def _looked_up(self, fault: ServerError | None) -> None:
-        self._waits = False
-        if self._closing:
-            return
-        if self.inbox and self._view.knows(self.inbox.first().task_id or ""):
-            self._look_ahead = min(LOOK_AHEAD_MAX, self._look_ahead * 2)
-        if fault is not None and self.inbox:
-            call = self.inbox.pop()
-            call.answer = fault
-            self._answer(call)
-        self._work()
-        self._touched(self)
-
-    def _answer(self, call: Call) -> None:
-        if isinstance(call, Lost):
-            assert isinstance(call.answer, ServerError)
-            log.info("closing", peer=self.session.peer, detail=call.answer.detail)
-            self.expire(call.answer)
-            return
-        self.outbox.expect(call)
-        if isinstance(call.answer, bytes):
-            self.outbox.fill(call, call.answer)
-        else:
-            # A call without an operation is in the inbox only to be answered.
-            assert call.answer is not None
-            self._fill(call, call.answer)
-
-    def _run_on_task(self, operation: Operation, call: Call, task_id: str) -> None:
-        request, caller, waits_for = call.request, self._caller, None
-        assert request is not None
-        if operation.kind == "reads":
-            waits_for = self._view.pending.get(task_id)
-            if waits_for is None:
-                self.outbox.expect(call)
-                result = self._read_now(operation, request, caller, task_id)
-                self._fill(call, result)
-                # Never keep a refusal or a fault of the daemon for others.
-                if type(result) is bytes and call.payload and self.session.sees_all:
-                    self._keep(call, task_id)
-                return
-        self.outbox.expect(call, 0 if waits_for is None else len(waits_for.body))
-        self._run(operation, request, caller, task_id, partial(self._fill, call))
-
     def _keep(self, call: Call, task_id: str) -> None:
-        """Keep a reply for requests with the very same payload."""
         task = self._view.committed(task_id)
         if task is not None and call.payload and call.frame:
             self._ready.keep(call.payload, call.frame, task)
 
-    def _run_alone(self, operation: Operation, call: Call) -> None:
-        self.outbox.expect(call)
-        self._waits = True
-
-        def done(outcome: Outcome[Result]) -> None:
-            self._waits = False
-            self._fill(call, outcome)
-            # Start new watches only now: no event may precede the reply to Watch.
-            self.resume_watches()
-
-        assert call.request is not None
-        self._run(operation, call.request, self._caller, "", done)
-
-    def _fill(self, call: Call, result: Outcome[Result]) -> None:
-        if self._gone:
-            return
-        if isinstance(result, AuthError):
-            self._core.identities.refused(self.session, result)
-        frame = self._reply(
-            call.header, reply_body(call.request, result), encoded_twice=call.encoded_twice
-        )
-        if self.outbox.fill(call, frame):
-            # Send later in this sweep, in one `send` with the replies that are filled meanwhile.
-            self._touched(self)
+    def _was_alone(self) -> None:
+        # Start new watches only now: no event may precede the reply to Watch.
+        self.resume_watches()
 
     def _reply(self, header: dict[str, Any], body: bytes, *, encoded_twice: bool = False) -> bytes:
-        return self.inbox.framing.reply(header, body, encoded_twice=encoded_twice)
+        framing = self._decoder.framing or TASKDASH
+        return framing.reply(header, body, encoded_twice=encoded_twice)
 
-    def _send_ready(self) -> None:
-        self.outbox.release()
-        if self._goodbye is not None and not self.outbox:
-            (error, reply), self._goodbye = self._goodbye, None
-            if reply:
-                self.outbox.put(self._reply({}, error_body(error)))
-            if self.session.said_hello:
-                body = strictjson.dumps({"errid": error.errid, "detail": error.detail})
-                self.outbox.put(self.inbox.framing.event({"Bye": True}, body))
+    def _say_goodbye(self, error: ServerError, *, reply: bool) -> None:
+        if reply:
+            self.outbox.put(self._reply({}, error_body(error)))
+        if self.session.said_hello:
+            body = strictjson.dumps({"errid": error.errid, "detail": error.detail})
+            self.outbox.put(self.framing.event({"Bye": True}, body))
+
+    def _leave(self) -> None:
+        self._core.sessions.disconnect(self.session)
+
+
+class WireLimits(ExchangeLimits, Protocol):
+    """The settings that the door of the wire protocol reads."""
+
+    max_connections: int
+    reply_cache: int
+
+
+class WireDoor:
+    """The door of the wire protocol: TCP, TLS, and the operator's own socket."""
+
+    def __init__(self, runner: Runner, limits: WireLimits) -> None:
+        core = runner.core
+        self._runner = runner
+        self._limits = limits
+        self._ready = ReadyReplies(core.view, core.ownership.speaks_for, limits.reply_cache)
+        self.forget_replies = self._ready.forget
+
+    @property
+    def connections_max(self) -> int:
+        """How many connections may be open: no fewer than are allowed in all."""
+        return self._limits.max_connections
+
+    def begin(self, link: Link, touch: Touch) -> Connection:
+        """Begin the connection of a socket; on the operator's own it has signed in already."""
+        connection = Connection.begin(self._runner, self._limits, link.peer, touch, self._ready)
+        if not link.address:
+            self._runner.core.identities.become(connection.session, LOCAL_OPERATOR)
+        return connection

@@ -1,10 +1,9 @@
 """Deadlines of equal length, in a queue: the first is the next due, and nothing is searched."""
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-if TYPE_CHECKING:
-    from taskdashd.server.link import Link
+from taskdashd.server.link import Link
 
 T = TypeVar("T")
 
@@ -50,32 +49,32 @@ class Deadlines(Generic[T]):
 
 
 class FrameDeadlines:
-    """Deadlines of connections with an unfinished frame: its rest must come within a time."""
+    """Deadlines of links with an unfinished frame: its rest must come within a time."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._partial: Deadlines[Link] = Deadlines(now)
         self._late: Deadlines[Link] = Deadlines(now)
         self.all = (self._partial, self._late)
 
-    def time(self, link: "Link", timeout_s: float) -> None:
-        """Start, keep or stop a connection's deadline, as its input stands."""
-        connection = link.connection
-        if not connection.has_partial_frame:
+    def time(self, link: Link, timeout_s: float) -> None:
+        """Start, keep or stop a link's deadline, as its input stands."""
+        conversation = link.conversation
+        if not conversation.has_partial_frame:
             if link.frames_timed is not None:
                 self._partial.stop(link)
                 self._late.stop(link)
                 link.frames_timed = None
-        elif connection.inbox.frames_in != link.frames_timed or (
+        elif conversation.frames_in != link.frames_timed or (
             link not in self._partial and link not in self._late
         ):
             self._late.stop(link)
             self._partial.start(link, timeout_s)
-            link.frames_timed = connection.inbox.frames_in
+            link.frames_timed = conversation.frames_in
 
-    def due(self) -> "Iterator[Link]":
-        """Take out the connections whose frame is overdue."""
+    def due(self) -> Iterator[Link]:
+        """Take out the links whose frame is overdue."""
         for link in self._partial.due():
-            if not link.connection.has_partial_frame or not link.connection.wants_input:
+            if not link.conversation.has_partial_frame or not link.conversation.wants_input:
                 continue
             if link.has_unread:
                 # The rest may lie unread in the socket because the daemon is late: wait for it.
@@ -83,5 +82,45 @@ class FrameDeadlines:
             else:
                 yield link
         for link in self._late.due():
-            if link.connection.has_partial_frame:
+            if link.conversation.has_partial_frame:
                 yield link
+
+
+class LinkDeadlines:
+    """All deadlines of links."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self.frames = FrameDeadlines(now)
+        self.handshakes: Deadlines[Link] = Deadlines(now)
+        self.unsent: Deadlines[Link] = Deadlines(now)
+        self.lingering: Deadlines[Link] = Deadlines(now)
+        self._alarms: dict[float, Deadlines[Link]] = {}
+        """By `wake_every_s` of the conversation."""
+        self._all = [*self.frames.all, self.handshakes, self.unsent, self.lingering]
+
+    def start_alarm(self, link: Link) -> None:
+        """Have the conversation of a link look at the clock later, if it wants to."""
+        every_s = link.conversation.wake_every_s
+        if every_s is None:
+            return
+        alarms = self._alarms.get(every_s)
+        if alarms is None:
+            alarms = self._alarms[every_s] = Deadlines(self._now)
+            self._all.append(alarms)
+        alarms.start(link, every_s)
+
+    def alarms_due(self) -> Iterator[Link]:
+        """Take out the links whose conversation is to look at the clock."""
+        for alarms in self._alarms.values():
+            yield from alarms.due()
+
+    def stop(self, link: Link) -> None:
+        """Take all deadlines of a link away."""
+        for deadlines in self._all:
+            deadlines.stop(link)
+
+    def next_s(self) -> float | None:
+        """Say in how many seconds the next deadline is due; None where there is none."""
+        waits = [deadlines.next_s() for deadlines in self._all]
+        return min((wait for wait in waits if wait is not None), default=None)

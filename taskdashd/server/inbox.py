@@ -1,21 +1,22 @@
-"""A connection's input: bytes, then frames, then the requests that wait to be done, in order.
+"""The input of an exchange: bytes, then frames, then the requests that wait to be done, in order.
 
-The inbox is bounded: it parses no more while a batch waits, and the driver must read no more from
-the peer while `is_full`.
+How bytes become frames (a *decoder*), and a frame's payload a request (*parse*), is the protocol's:
+the wire's frames and a websocket's messages stand in the same inbox. The inbox is bounded: it
+parses no more while a batch waits, and the driver must read no more from the peer while `is_full`.
 """
 
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from taskdash_protocol.errors import BadRequest, Busy, FrameError, ServerError
-from taskdash_protocol.frames import TASKDASH, Decoder, Framing
 from taskdashd.core.session import TOO_MANY, Session
-from taskdashd.server.calls import Call, Lost, parse
+from taskdashd.server.calls import Call, Lost
 
 FRAME_BYTES_MAX_UNSIGNED: Final = 64 << 10
 """The longest frame of a peer that has yet to sign in."""
 REQUESTS_MAX: Final = 256
+"""Frames in a batch: so many are parsed and done before other connections have their turn."""
 BYTES_MAX: Final = 64 << 10
 BUFFERED_BYTES_MAX: Final = 128 << 10
 """With so many unparsed bytes no more are read, while requests or a whole frame wait."""
@@ -32,14 +33,61 @@ class InboxLimits(Protocol):
     queue_timeout: float
 
 
+class Decoder(Protocol):
+    """Takes bytes as they come, and gives out payloads: `frames.Decoder`, or a websocket's."""
+
+    frame_bytes_max: int
+
+    @property
+    def buffered_bytes(self) -> int:
+        """How many bytes wait here."""
+
+    @property
+    def has_frame(self) -> bool:
+        """Whether `next_payload` would give a payload or raise."""
+
+    @property
+    def whole_frames(self) -> int:
+        """How many whole frames wait here."""
+
+    def feed(self, data: bytes) -> None:
+        """Add bytes from the stream."""
+
+    def next_payload(self) -> Any:
+        """Take the payload of the next whole frame; None until more bytes come.
+
+        Raises `FrameError` where the stream is lost.
+        """
+
+
+Parse = Callable[[Any], Call | None]
+"""Gives the call that a payload is; None where nothing is to be done or answered."""
+
+
 class Inbox:
     """See the module. Each whole frame that arrives counts as a sign of life of the session."""
 
-    def __init__(self, limits: InboxLimits, session: Session, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        limits: InboxLimits,
+        session: Session,
+        now: Callable[[], float],
+        decoder: Decoder,
+        parse: Parse,
+        *,
+        batch_max: int = REQUESTS_MAX,
+        excess: ServerError | None = None,
+    ) -> None:
         self._limits = limits
         self._session = session
         self._now = now
-        self._decoder = Decoder(min(limits.max_frame, FRAME_BYTES_MAX_UNSIGNED))
+        self._decoder = decoder
+        self._parse = parse
+        self._excess = excess
+        """Why the stream ends where a frame that asks nothing is one too many; None: it goes on."""
+        self._batch_max = batch_max
+        self._batch_end = 0
+        """The number of `frames_in` at which the batch is over."""
         self._behind_since: float | None = None
         """Since when a backlog has waited, on the clock of `now`; None while there is none."""
         self._more = False
@@ -54,11 +102,6 @@ class Inbox:
     def __bool__(self) -> bool:
         """Whether a request waits to be done."""
         return bool(self._calls)
-
-    @property
-    def framing(self) -> Framing:
-        """The framing that the peer speaks; TASKDASH until its first bytes say."""
-        return self._decoder.framing or TASKDASH
 
     @property
     def buffered_bytes(self) -> int:
@@ -129,12 +172,21 @@ class Inbox:
             self._heard()
         self._ahead = ahead
 
-    def parse_one(self, known: Callable[[bytes], bool]) -> bool:
+    def begin_batch(self) -> None:
+        """Allow another batch of frames to be parsed."""
+        self._batch_end = self.frames_in + self._batch_max
+
+    @property
+    def was_cut_short(self) -> bool:
+        """Whether the batch ended before the whole frames that are here did."""
+        return self.frames_in >= self._batch_end and not self._calls and self._decoder.has_frame
+
+    def parse_one(self, known: Callable[[Any], bool]) -> bool:
         """Parse the next frame, if there is a whole one and room for it; tell whether there was.
 
         `known` may answer a payload itself where no request waits before it; then it returns True.
         """
-        if len(self._calls) >= REQUESTS_MAX or self._bytes >= BYTES_MAX:
+        if self.frames_in >= self._batch_end or self._bytes >= BYTES_MAX:
             return False
         try:
             if self._decoder.frame_bytes_max < self._limits.max_frame and self._session.identity:
@@ -157,11 +209,13 @@ class Inbox:
             refusal = _TOO_MANY
         # Use a known reply only if no request waits: a write among them may change the task.
         if self._calls or refusal is not None or not known(payload):
-            call = parse(payload, self._decoder)
+            call = self._parse(payload)
             if call is not None:
                 call.answer = call.answer or refusal
                 self._calls.append(call)
                 self._bytes += call.size
+            elif refusal is not None and self._excess is not None:
+                self.refuse_rest(self._excess, reply=False)
         return True
 
     def refuse_rest(self, error: ServerError, *, reply: bool = True) -> None:

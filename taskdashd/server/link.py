@@ -1,14 +1,17 @@
-"""A socket with its connection, and the lengths of its send and receive queues in the kernel."""
+"""A socket with its conversation, and the lengths of its send and receive queues in the kernel."""
 
 import fcntl
 import socket
 import struct
 import termios
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple, Protocol
 
-from taskdashd.server.connection import Connection
+from taskdashd.server.conversation import Conversation, Touch
 from taskdashd.server.tls import TlsSocket
+
+RECV_BYTES: Final = 64 << 10
 
 
 class Unread(NamedTuple):
@@ -21,15 +24,28 @@ class Unread(NamedTuple):
     """Whether a whole frame was read from the kernel and not parsed."""
 
 
+class Door(Protocol):
+    """What listens: how many may be in by it, and how a conversation begins."""
+
+    @property
+    def connections_max(self) -> int:
+        """How many connections by this door may be open at once."""
+
+    def begin(self, link: "Link", touch: Touch) -> Conversation:
+        """Begin a conversation on a link that was just accepted."""
+
+
 @dataclass(eq=False, slots=True)
 class Link:
-    """A socket and the connection on it."""
+    """A socket and what is spoken on it."""
 
     sock: "socket.socket | TlsSocket"
     fd: int
+    door: Door
+    """The door that the peer came in by."""
     tls: TlsSocket | None = None
     """The same socket if TLS is spoken on it, else None."""
-    connection: Connection = field(init=False)
+    conversation: Conversation = field(init=False)
     events: int = 0
     bytes_in: int = 0
     frames_timed: int | None = None
@@ -38,12 +54,16 @@ class Link:
     """Length of the kernel's send queue when `was_read` last looked."""
     address: str = ""
     """The peer's address, by which admission counts; empty for the operator's own socket."""
+    peer: str = ""
+    """The peer's name for people."""
     admitted: bool = True
     """False for a connection over a limit, kept open only to be told so."""
     counted: bool = False
     """Whether admission counts the connection."""
     held_bytes: int = 0
-    """Bytes of input held for the connection when admission last counted them."""
+    """Bytes of input held for the link when admission last counted them."""
+    held_for: str = ""
+    """Who those bytes were counted for: an identity, or before sign-in an address."""
     blocked: bool = False
     hung_up: bool = False
     lingers: bool = False
@@ -51,9 +71,58 @@ class Link:
     @property
     def has_unsent(self) -> bool:
         """Whether bytes wait for the kernel to take them."""
-        if self.connection.outbox.output_bytes:
+        if self.conversation.outbox.output_bytes:
             return True
         return self.tls is not None and self.tls.has_unsent
+
+    def send(self) -> bool:
+        """Send ready output, or a piece of it; tell whether the kernel took any. Raises `OSError`.
+
+        `blocked` is set where it did not take all.
+        """
+        outbox = self.conversation.outbox
+        output = outbox.take()
+        try:
+            sent = self.sock.send(output)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(output):
+            outbox.put_back(output[sent:])
+            # Do not try again before EPOLLOUT: the kernel's buffer is full.
+            self.blocked = True
+        elif self.tls is not None and self.tls.has_unsent:
+            self.blocked = True
+        return sent > 0
+
+    def take_rest(self) -> None:
+        """Give the conversation what a peer that was reset has sent before."""
+        with suppress(OSError):
+            while not self.conversation.closing and (data := self.sock.recv(RECV_BYTES)):
+                self.conversation.receive(data)
+
+    def settle_unheard(self) -> None:
+        """Let the conversation go on where the peer reads nothing any more."""
+        self.conversation.settle()
+        while self.conversation.outbox.output_bytes:
+            self.conversation.outbox.drop_output()
+            self.conversation.room_was_made()
+
+    def begin_linger(self) -> bool:
+        """Send no more, and read on for a while; tell whether there is still a peer.
+
+        Closing with unread input sends a reset, which can destroy the last replies.
+        """
+        self.lingers = True
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            return False
+        return True
+
+    def hand_over(self, conversation: Conversation) -> None:
+        """Have another conversation go on in place of the one so far."""
+        self.conversation = conversation
+        self.frames_timed = None
 
     def count(self, data: bytes) -> None:
         """Note that the peer's bytes were read from the kernel."""
@@ -62,12 +131,12 @@ class Link:
 
     def unread(self) -> Unread:
         """Say how much of the input was read and how much waits."""
-        connection = self.connection
+        conversation = self.conversation
         # Ignore bytes left in the kernel because the peer does not read its replies: otherwise it
         # could seem alive for ever without sending anything.
-        excused = connection.wants_input or not connection.peer_is_slow
+        excused = conversation.wants_input or not conversation.peer_is_slow
         waiting = unread_bytes(self.sock) if excused else 0
-        return Unread(self.bytes_in, waiting, connection.has_unread_frame)
+        return Unread(self.bytes_in, waiting, conversation.has_unread_frame)
 
     @property
     def has_unread(self) -> bool:
@@ -84,18 +153,20 @@ class Link:
 
 
 class Links:
-    """The links of all connections, by the serial number of their session."""
+    """Links by the serial number of their session, where its silence is judged."""
 
     def __init__(self) -> None:
         self._by_serial: dict[int, Link] = {}
 
     def add(self, link: Link) -> None:
-        """Add a link that has its connection."""
-        self._by_serial[link.connection.session.owner.serial] = link
+        """Add a link that has its conversation."""
+        if (serial := link.conversation.serial) is not None:
+            self._by_serial[serial] = link
 
     def remove(self, link: Link) -> None:
         """Take a link out."""
-        del self._by_serial[link.connection.session.owner.serial]
+        if (serial := link.conversation.serial) is not None:
+            del self._by_serial[serial]
 
     def find(self, serial: int) -> Link | None:
         """Give the link of a session; None if it is gone."""

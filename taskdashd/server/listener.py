@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import structlog
 
+from taskdashd.server.link import Door
 from taskdashd.server.tls import TlsContext, TlsSocket
 from taskdashd.settings.logs import Sparing
 
@@ -18,8 +19,8 @@ _ACCEPTS_AT_ONCE: Final = 64
 _PAUSE_S: Final = 0.1
 _OUT_OF_RESOURCES: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
-Take = Callable[["socket.socket | TlsSocket", Any], None]
-"""Take over an accepted socket and the peer's address."""
+Take = Callable[["socket.socket | TlsSocket", Any, Door], None]
+"""Take over an accepted socket, the peer's address, and the door that it came in by."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -31,23 +32,23 @@ class Listener:
         self._epoll = epoll
         self._now = now
         self._take = take
-        self._sockets: dict[int, tuple[socket.socket, TlsContext | None]] = {}
+        self._sockets: dict[int, tuple[socket.socket, Door, TlsContext | None]] = {}
         self._paused_until: float | None = None
         self._spare: int | None = None
         self._cannot_accept = Sparing(log.error, "cannot accept, pausing")
 
-    def listen(self, listener: socket.socket, tls: TlsContext | None = None) -> None:
-        """Accept connections from a bound socket, with TLS on them if `tls` is given."""
+    def listen(self, listener: socket.socket, door: Door, tls: TlsContext | None) -> None:
+        """Accept connections from a bound socket for a door, with TLS on them if `tls` is given."""
         listener.setblocking(False)
         listener.listen(BACKLOG)
-        self._sockets[listener.fileno()] = (listener, tls)
+        self._sockets[listener.fileno()] = (listener, door, tls)
         self._epoll.register(listener.fileno(), select.EPOLLIN)
 
     def ready(self, fd: int) -> None:
         """Accept connections that wait on a ready socket, at most `_ACCEPTS_AT_ONCE`."""
         if fd not in self._sockets:
             return
-        listener, tls = self._sockets[fd]
+        listener, door, tls = self._sockets[fd]
         for _ in range(_ACCEPTS_AT_ONCE):
             try:
                 sock, address = listener.accept()
@@ -61,7 +62,7 @@ class Listener:
                     return
                 log.debug("a connection was gone before it was accepted", error=str(error))
                 continue
-            self._take(sock if tls is None else tls.wrap(sock), address)
+            self._take(sock if tls is None else tls.wrap(sock), address, door)
 
     def resume(self) -> float | None:
         """Go on after a pause, if it is over; returns the seconds that it still lasts."""
@@ -95,7 +96,7 @@ class Listener:
         if self._spare is not None:
             os.close(self._spare)
             self._spare = None
-        for fd, (listener, _) in self._sockets.items():
+        for fd, (listener, *_) in self._sockets.items():
             self._epoll.unregister(fd)
             listener.close()
         self._sockets.clear()
@@ -103,7 +104,7 @@ class Listener:
     def _pause(self, error: OSError) -> None:
         # Stop polling: level-triggered, the kernel would report the same connection in every sweep.
         self._cannot_accept(error=error.strerror, pause_s=_PAUSE_S)
-        for fd, (listener, _) in self._sockets.items():
+        for fd, (listener, *_) in self._sockets.items():
             if self._spare is None or listener.family != socket.AF_UNIX:
                 self._epoll.modify(fd, 0)
         self._paused_until = self._now() + _PAUSE_S

@@ -35,6 +35,11 @@ class Mailbox:
                 self._letters.append((then, result))
                 os.eventfd_write(self._fd, 1)
 
+    def wake(self) -> None:
+        """Make the descriptor readable, without a result. Call on the event loop alone."""
+        if self._is_open:
+            os.eventfd_write(self._fd, 1)
+
     def take(self) -> Iterator[Letter]:
         """Take out the results posted before this call. Call when the descriptor is readable."""
         os.eventfd_read(self._fd)

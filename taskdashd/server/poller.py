@@ -1,13 +1,14 @@
-"""All sockets of the wire protocol on one inner epoll that one trio task waits for.
+"""All sockets of all doors on one inner epoll that one trio task waits for.
 
 A trio task for each connection costs a task switch for each request and some kilobytes for each
-idle peer. Here a sweep takes the sockets that are ready, lets each connection run its requests,
-and then sends: one `recv` and one `send` for each connection in a sweep, however many requests
-they carry, and one commit for all writes of a sweep.
+idle peer. Here a sweep takes the sockets that are ready, lets what is spoken on each (its
+`Conversation`) run its requests, and then sends: one `recv` and one `send` for each in a sweep,
+however many requests they carry, and one commit for all writes of a sweep. What takes longer than
+a step is left for turns, which have a part of each sweep: the others go on meanwhile.
 
 Events are level-triggered: a socket that a sweep did not finish is ready in the next.
 
-A turn of trio's loop costs as much as some requests, so sweeps follow one another within a turn,
+A round of trio's loop costs as much as some requests, so sweeps follow one another within a round,
 as long as something is ready and for no longer than `TURN_S`.
 """
 
@@ -22,47 +23,42 @@ from typing import Any, Final, Protocol
 import structlog
 import trio
 
-from taskdash_protocol.errors import BadRequest, ServerError
-from taskdashd.core.run import Runner
-from taskdashd.domain.access import LOCAL_OPERATOR
+from taskdash_protocol.errors import ServerError
+from taskdashd.core.table import Core
 from taskdashd.server.admission import Admission, AdmissionLimits, peer_of
-from taskdashd.server.connection import Connection, ConnectionLimits
-from taskdashd.server.deadlines import Deadlines, FrameDeadlines
-from taskdashd.server.link import Link, Links
+from taskdashd.server.deadlines import LinkDeadlines
+from taskdashd.server.link import RECV_BYTES, Door, Link, Links
 from taskdashd.server.listener import Listener
 from taskdashd.server.mailbox import Mailbox
-from taskdashd.server.ready import ReadyReplies
 from taskdashd.server.tls import TlsContext, TlsSocket
+from taskdashd.server.turns import Turns
+from taskdashd.settings.logs import Rationed
 
-RECV_BYTES: Final = 64 << 10
 TURN_S: Final = 0.005
 """Sweeps follow one another for so long; other trio tasks (the tick, signals) wait meanwhile."""
+_TURNS_S: Final = 0.002
+"""Of each sweep, for turns: who needs none waits no longer for those who do."""
 _READY_MAX: Final = 256
 _AFTER_FAULT_S: Final = 0.1
 LINGER_S: Final = 1.0
 """How long a peer may take to read the last replies after the daemon has closed its side."""
 
-
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-class ServerLimits(ConnectionLimits, AdmissionLimits, Protocol):
-    """The settings that the server reads; they may change while the daemon runs."""
+class PollerLimits(AdmissionLimits, Protocol):
+    """The settings that the poller reads; they may change while the daemon runs."""
 
     frame_timeout: float
     handshake_timeout: float
-    reply_cache: int
     write_timeout: float
 
 
 class Poller:
     """Accepts, reads, writes and closes; see the module."""
 
-    def __init__(
-        self, runner: Runner, limits: ServerLimits, mailbox: Mailbox, links: Links
-    ) -> None:
-        core = self._core = runner.core
-        self._runner = runner
+    def __init__(self, core: Core, limits: PollerLimits, mailbox: Mailbox, links: Links) -> None:
+        self._core = core
         self._mailbox = mailbox
         self.limits = limits
         self._epoll = select.epoll()
@@ -70,41 +66,46 @@ class Poller:
         self._by_serial = links
         self._admission = Admission(limits)
         self._touched: dict[Link, None] = {}
+        self._turns = Turns()
+        self._serves = False
+        """Whether a sweep is on, which sends what touched links have to say."""
         self._reading_stopped = False
-        self._ready_replies = ReadyReplies(core.view, core.ownership.speaks_for, limits.reply_cache)
+        self._say = Rationed(lambda event, **facts: log.info(event, **facts))
         now = core.clock.now
         self._listener = Listener(self._epoll, now, self._accepted)
         self.stop_accepting = self._listener.close
-        self.forget_replies = self._ready_replies.forget
-        self._frames = FrameDeadlines(now)
-        self._handshakes: Deadlines[Link] = Deadlines(now)
-        self._unsent: Deadlines[Link] = Deadlines(now)
-        self._lingering: Deadlines[Link] = Deadlines(now)
-        self._all_deadlines = *self._frames.all, self._handshakes, self._unsent, self._lingering
+        self._deadlines = LinkDeadlines(now)
 
     def __len__(self) -> int:
         """How many connections are open."""
         return len(self._links)
 
-    def listen(self, listeners: Iterable[socket.socket], tls: TlsContext | None = None) -> None:
-        """Accept connections from bound sockets, with TLS on them if `tls` is given."""
+    def listen(
+        self, listeners: Iterable[socket.socket], door: Door, tls: TlsContext | None = None
+    ) -> None:
+        """Accept connections from bound sockets for a door, with TLS on them if `tls` is given."""
         for listener in listeners:
-            self._listener.listen(listener, tls)
+            self._listener.listen(listener, door, tls)
 
     async def run(self) -> None:
         """Serve until cancelled."""
         self._epoll.register(self._mailbox, select.EPOLLIN)
         while True:
-            await trio.lowlevel.wait_readable(self._epoll.fileno())
+            if self._turns:
+                await trio.lowlevel.checkpoint()
+            else:
+                await trio.lowlevel.wait_readable(self._epoll.fileno())
             try:
                 self._serve_ready()
             except Exception:
                 log.exception("unexpected fault while serving")
+                self._serves = False
                 await trio.sleep(_AFTER_FAULT_S)
 
     def _serve_ready(self) -> None:
         until = time.monotonic() + TURN_S
-        while ready := self._epoll.poll(0, _READY_MAX):
+        while (ready := self._epoll.poll(0, _READY_MAX)) or self._turns:
+            self._serves = True
             for fd, events in ready:
                 if (link := self._links.get(fd)) is not None:
                     self._guarded(self._ready, link, events)
@@ -112,9 +113,33 @@ class Poller:
                     self._take_results()
                 else:
                     self._listener.ready(fd)
+            if self._turns:
+                self._take_turns()
             self._sweep()
             if time.monotonic() >= until:
                 break
+
+    def _take_turns(self) -> None:
+        until = time.monotonic() + _TURNS_S
+        while self._turns:
+            link = self._turns.take()
+            self._guarded(self._turn, link)
+            if time.monotonic() >= until:
+                break
+
+    def _turn(self, link: Link) -> None:
+        link.conversation.take_turn()
+        if link.hung_up:
+            self._settle_unheard(link)
+        else:
+            self._go_on(link)
+
+    def _touch(self, link: Link) -> None:
+        self._touched[link] = None
+        if not self._serves:
+            # Another task of the loop has something to say here: no socket becomes ready for it.
+            self._serves = True
+            self._mailbox.wake()
 
     def _take_results(self) -> None:
         for then, result in self._mailbox.take():
@@ -124,38 +149,45 @@ class Poller:
                 log.exception("unexpected fault after a job")
 
     def _sweep(self) -> None:
-        """Let every touched connection go on and send, then start a commit."""
+        """Let every touched conversation go on and send, then start a commit."""
+        self._serves = True
         touched = list(self._touched)
         self._touched.clear()
         for link in touched:
             if self._links.get(link.fd) is link:
                 self._guarded(self._settle, link)
         self._core.writer.flush()
+        if self._touched:
+            self._mailbox.wake()
+        else:
+            self._serves = False
 
     def expire(self, serial: int, error: ServerError) -> None:
         """End the connection of a session for a reason, once its requests are answered."""
         if link := self._by_serial.find(serial):
-            link.connection.end_after_this(error)
+            link.conversation.end_after_this(error)
 
     def check_deadlines(self) -> float | None:
         """End connections past a deadline; returns the seconds until the next one."""
-        for link in self._frames.due():
-            self._end_partial(link)
-        for link in self._handshakes.due():
+        deadlines = self._deadlines
+        for link in deadlines.frames.due():
+            link.conversation.overdue(self.limits.frame_timeout)
+        for link in deadlines.alarms_due():
+            self._guarded(self._wake, link)
+        for link in deadlines.handshakes.due():
             if link.tls is not None and not link.tls.established:
-                log.info("no TLS handshake came", peer=link.connection.session.peer)
+                self._say("no TLS handshake came", peer=link.peer)
                 self._close(link)
-        for link in self._unsent.due():
+        for link in deadlines.unsent.due():
             if link.was_read():
-                self._unsent.start(link, self.limits.write_timeout)
+                self._deadlines.unsent.start(link, self.limits.write_timeout)
                 continue
-            log.info("peer does not read", peer=link.connection.session.peer)
+            self._say("peer does not read", peer=link.peer)
             self._close(link)
-        for link in self._lingering.due():
+        for link in deadlines.lingering.due():
             self._close(link)
         self._sweep()
-        waits = [deadlines.next_s() for deadlines in self._all_deadlines]
-        waits.append(self._listener.resume())
+        waits = deadlines.next_s(), self._listener.resume()
         return min((wait for wait in waits if wait is not None), default=None)
 
     def stop_reading(self) -> None:
@@ -167,15 +199,13 @@ class Poller:
     @property
     def quiet(self) -> bool:
         """Whether every request that was read is answered, and every reply sent."""
-        return all(
-            link.connection.idle and not link.connection.outbox.output_bytes
-            for link in self._links.values()
-        )
+        spoken = (link.conversation for link in self._links.values())
+        return all(one.idle and not one.outbox.output_bytes for one in spoken)
 
     def say_goodbye(self, error: ServerError) -> None:
-        """End every connection, once the replies that are under way are sent."""
+        """End every conversation, once the replies that are under way are sent."""
         for link in list(self._links.values()):
-            link.connection.expire(error)
+            link.conversation.expire(error)
         self._sweep()
 
     def close(self) -> None:
@@ -185,8 +215,8 @@ class Poller:
         self.stop_accepting()
         self._epoll.close()
 
-    def _accepted(self, sock: socket.socket | TlsSocket, address: Any) -> None:
-        link = Link(sock, sock.fileno(), sock if isinstance(sock, TlsSocket) else None)
+    def _accepted(self, sock: socket.socket | TlsSocket, address: Any, door: Door) -> None:
+        link = Link(sock, sock.fileno(), door, sock if isinstance(sock, TlsSocket) else None)
         try:
             self._take(link, address)
         except Exception:
@@ -200,7 +230,7 @@ class Poller:
     def _take(self, link: Link, address: Any) -> None:
         sock = link.sock
         sock.setblocking(False)
-        link.address, peer = peer_of(sock, address)
+        link.address, link.peer = peer_of(sock, address)
         refusal = self._admission.enter(link)
         if refusal is not None and not self._admission.may_tell_more:
             self._admission.leave(link)
@@ -208,24 +238,21 @@ class Poller:
             return
         if link.address:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        link.connection = Connection.begin(
-            self._runner,
-            self.limits,
-            peer,
-            lambda _connection: self._touched.setdefault(link),
-            self._ready_replies,
-        )
+        link.conversation = link.door.begin(link, lambda _conversation: self._touch(link))
         self._links[link.fd] = link
         self._by_serial.add(link)
         self._epoll.register(link.fd, 0)
         self._update(link)
         if link.tls is not None:
-            self._handshakes.start(link, self.limits.handshake_timeout)
-        if not link.address:
-            self._core.identities.become(link.connection.session, LOCAL_OPERATOR)
+            self._deadlines.handshakes.start(link, self.limits.handshake_timeout)
+        self._deadlines.start_alarm(link)
         if refusal is not None:
             self._core.acts.note("turned away", link.address, refusal.detail)
-            link.connection.expire(refusal, reply=True)
+            link.conversation.expire(refusal, reply=True)
+
+    def _wake(self, link: Link) -> None:
+        link.conversation.wake()
+        self._deadlines.start_alarm(link)
 
     def _ready(self, link: Link, events: int) -> None:
         if events & (select.EPOLLERR | select.EPOLLHUP):
@@ -247,22 +274,17 @@ class Poller:
         link.hung_up = True
         # Unregister: EPOLLHUP cannot be masked, and would be reported in every sweep.
         self._epoll.unregister(link.fd)
-        connection = link.connection
-        with suppress(OSError):
-            while not connection.closing and (data := link.sock.recv(RECV_BYTES)):
-                connection.receive(data)
-        connection.hang_up()
+        link.take_rest()
+        link.conversation.hang_up()
         self._touched.setdefault(link)
 
     def _settle_unheard(self, link: Link) -> None:
-        connection = link.connection
-        connection.settle()
-        while connection.outbox.output_bytes:
-            connection.outbox.drop_output()
-            connection.room_was_made()
+        link.settle_unheard()
         self._touched.pop(link, None)
-        if connection.finished:
+        if link.conversation.finished:
             self._close(link)
+        elif link.conversation.wants_turn:
+            self._turns.add(link)
 
     def _receive(self, link: Link) -> None:
         try:
@@ -271,87 +293,71 @@ class Poller:
             return
         except OSError as error:
             if isinstance(error, ssl.SSLError):
-                log.info("TLS failed", peer=link.connection.session.peer, reason=error.reason)
+                self._say("TLS failed", peer=link.peer, reason=error.reason)
             self._hang_up(link)
             return
         if link.lingers:
             if not data:
                 self._close(link)
             return
-        connection = link.connection
+        conversation = link.conversation
         if data:
             link.count(data)
-            if link.tls is not None and connection.session.identity is None:
-                self._core.identities.recognise(connection.session, link.tls.peer_name)
+            if link.tls is not None:
+                conversation.secured(link.tls)
             full = len(data) == RECV_BYTES or link.tls is not None
-            connection.receive(data, more=full and link.has_unread)
+            conversation.receive(data, more=full and link.has_unread)
         else:
-            connection.end_of_input()
+            conversation.end_of_input()
         self._touched.setdefault(link)
-
-    def _end_partial(self, link: Link) -> None:
-        limit = f"{self.limits.frame_timeout:g} s"
-        late = BadRequest(f"a frame was begun and not completed within {limit}")
-        link.connection.end_after_this(late, reply=True)
 
     def _settle(self, link: Link) -> None:
         if link.hung_up:
             self._settle_unheard(link)
             return
-        link.connection.settle()
+        link.conversation.settle()
         self._go_on(link)
 
     def _go_on(self, link: Link) -> None:
-        """Send the ready output, then finish the connection or renew its deadlines and events."""
-        connection = link.connection
+        """Send the ready output, then finish the link or renew its deadlines and events."""
         if link.has_unsent and not link.blocked and self._send(link):
-            connection.room_was_made()
+            link.conversation.room_was_made()
+        conversation = link.conversation
         if link.hung_up:
             return
         # Leave output that the new room let through for the next sweep: a peer that reads as fast
         # as the daemon writes must not keep the other connections waiting.
         self._touched.pop(link, None)
         unsent = link.has_unsent
-        if connection.finished and not unsent:
+        if conversation.finished and not unsent:
             self._finish(link)
             return
-        if unsent and link not in self._unsent:
+        if conversation.wants_turn:
+            self._turns.add(link)
+        if unsent and link not in self._deadlines.unsent:
             link.was_read()
-            self._unsent.start(link, self.limits.write_timeout)
+            self._deadlines.unsent.start(link, self.limits.write_timeout)
         if (refusal := self._admission.hold(link)) is not None:
-            connection.expire(refusal, reply=True)
-        self._frames.time(link, self.limits.frame_timeout)
+            conversation.expire(refusal, reply=True)
+        self._deadlines.frames.time(link, self.limits.frame_timeout)
         self._update(link)
 
     def _send(self, link: Link) -> bool:
         """Send ready output, or a piece of it; True if the socket took all that was offered."""
-        connection = link.connection
-        output = connection.outbox.take()
         try:
-            sent = link.sock.send(output)
-        except BlockingIOError:
-            sent = 0
+            if link.send():
+                self._deadlines.unsent.stop(link)
         except OSError as error:
-            log.debug("connection lost", peer=connection.session.peer, error=str(error))
+            log.debug("connection lost", peer=link.peer, error=str(error))
             self._hang_up(link)
             return False
-        if sent:
-            self._unsent.stop(link)
-        if sent < len(output):
-            connection.outbox.put_back(output[sent:])
-            # Do not try again before EPOLLOUT: the kernel's buffer is full.
-            link.blocked = True
-        elif link.tls is not None and link.tls.has_unsent:
-            link.blocked = True
         return not link.blocked
 
     def _update(self, link: Link) -> None:
         if link.hung_up:
             return
-        events = 0
         wanted = self._admission.may_read(link) and not self._reading_stopped
-        if wanted or link.lingers:
-            events |= select.EPOLLIN
+        events = select.EPOLLIN if wanted or link.lingers else 0
         if link.has_unsent:
             events |= select.EPOLLOUT
         if events != link.events:
@@ -361,18 +367,11 @@ class Poller:
     def _finish(self, link: Link) -> None:
         if link.lingers:
             return
-        if not link.connection.closing:
-            # The peer has closed its side and has all its replies.
+        if not link.conversation.closing or not link.begin_linger():
+            # The peer is gone, or has closed its side and has all its replies.
             self._close(link)
             return
-        # Linger: closing with unread input sends a reset, which can destroy the last replies.
-        link.lingers = True
-        try:
-            link.sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            self._close(link)
-            return
-        self._lingering.start(link, LINGER_S)
+        self._deadlines.lingering.start(link, LINGER_S)
         self._update(link)
 
     def _close(self, link: Link) -> None:
@@ -382,19 +381,19 @@ class Poller:
         del self._links[link.fd]
         self._by_serial.remove(link)
         self._admission.leave(link)
-        for deadlines in self._all_deadlines:
-            deadlines.stop(link)
+        self._deadlines.stop(link)
         self._touched.pop(link, None)
+        self._turns.drop(link)
         with suppress(OSError):
             # Not registered, if the peer hung up or the registration itself failed.
             self._epoll.unregister(link.fd)
         link.sock.close()
-        link.connection.lost()
+        link.conversation.lost()
 
     def _guarded(self, step: Callable[..., None], link: Link, *args: Any) -> None:
         # Catch everything: a fault in one connection must not end the sweep for all others.
         try:
             step(link, *args)
         except Exception:
-            log.exception("unexpected fault", peer=link.connection.session.peer)
+            log.exception("unexpected fault", peer=link.peer)
             self._close(link)

@@ -4,6 +4,7 @@ No owner is judged before all bytes that its socket held at the deadline were re
 of life may be among them.
 """
 
+from collections.abc import Callable
 from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
@@ -32,16 +33,13 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class Sockets(Protocol):
-    """The operations of the TCP door that the tick needs."""
+    """The operations of the poller that the tick needs."""
 
     def expire(self, serial: int, error: ServerError) -> None:
         """End the connection of a session for a reason, once its requests are answered."""
 
     def check_deadlines(self) -> float | None:
         """End connections past a deadline; returns the seconds until the next one."""
-
-    def forget_replies(self) -> None:
-        """Drop the cached replies."""
 
 
 class Inputs(Protocol):
@@ -62,6 +60,7 @@ class Supervisor:
         housekeeping: Housekeeping,
         sockets: Sockets,
         inputs: Inputs,
+        forget_replies: Callable[[], None],
     ) -> None:
         self._core = core
         self._liveness = core.liveness
@@ -70,6 +69,7 @@ class Supervisor:
         self._housekeeping = housekeeping
         self._sockets = sockets
         self._inputs = inputs
+        self._forget_replies = forget_replies
         self._must_read: WeakKeyDictionary[Due, int] = WeakKeyDictionary()
         """How many bytes of a candidate's input must have been read before it is judged."""
 
@@ -95,7 +95,7 @@ class Supervisor:
             level = log.warning if stalled_s > WORTH_TELLING_S else log.debug
             level("the daemon stood still; nobody's silence counts it", seconds=stalled_s)
             core.ownership.after_stall()
-            self._sockets.forget_replies()
+            self._forget_replies()
         leads = core.leading.leads
         all_judged = not leads or self._judge_some()
         all_done = not self._agenda.tick()
