@@ -25,7 +25,6 @@ from taskdashd.settings.tokens import TokenFile
 from taskdashd.web.app import App
 from taskdashd.web.files import Files, read_description
 from taskdashd.web.origins import Origins
-from taskdashd.web.server import Server
 
 
 async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> None:
@@ -69,7 +68,7 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
     )
     if web is not None:
         app = _app(settings, live, parts.runner, web, tokens)
-        server = Server(app, live, certificates.web)
+        poller.listen(listening.web, app, certificates.web)
     poller.listen([*listening.plain, *doors.bind_operators_socket(settings.data)], wire)
     poller.listen(listening.secure, wire, certificates.services)
     stopping = trio.Event()
@@ -84,7 +83,6 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
         nursery.start_soon(chores.feed_watchdog, threads.writing)
         nursery.start_soon(chores.back_up, settings, core.acts)
         if web is not None:
-            nursery.start_soon(server.run, listening.web)
             nursery.start_soon(web.boards.run)
         if required or web is not None:
             nursery.start_soon(chores.watch_tokens, tokens, core, poller, web and web.viewers, live)

@@ -41,7 +41,6 @@ VALUES = {
     "link.events": "what the poller knows of a link's socket",
     "decoder.frame_bytes_max": "the decoder takes larger frames once its peer has signed in",
     "scope.deadline": "trio's own: a cancel scope ends sooner",
-    "connection.is_answer_to_head": "h11 does not keep which method it answers",
     "context.minimum_version": "the standard library's own: ssl.SSLContext",
     "context.verify_mode": "the standard library's own: ssl.SSLContext",
     "conn.convert_binding": "apsw's own: a connection's hook",

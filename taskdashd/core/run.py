@@ -123,7 +123,7 @@ class Runner:
         ids = request.task_ids()
         yield from load(self.core, ids)
         if operation.kind == "writes":
-            caller = self._as_service(request, caller)
+            caller = self.as_service(request, caller)
         task_id = ids[0] if ids else ""
         run: Start[Any] = partial(self.run, operation, request, caller, task_id)
         result: Result = yield from wait_for(run)
@@ -163,7 +163,7 @@ class Runner:
         else:
             done(outcome)
 
-    def _as_service(self, request: Request, caller: Caller) -> Caller:
+    def as_service(self, request: Request, caller: Caller) -> Caller:
         """Have a write to the task of a registered service count as that service's.
 
         Otherwise the asker would own the task: it has no connection, so the task would soon die.

@@ -56,9 +56,23 @@ class Sessions:
         self._liveness.connect(session.owner)
         return session
 
-    def visit(self, peer: str, identity: Identity | None = None) -> Session:
-        """Begin a session without liveness, for a request over HTTP: its silence means nothing."""
-        return self._new(self.next_serial(), peer, identity)
+    def visit(
+        self, peer: str, identity: Identity | None = None, budget: Budget | None = None
+    ) -> Session:
+        """Begin a session without liveness, for a request over HTTP: its silence means nothing.
+
+        `budget` is what the requests of one connection share; without it the session has its own.
+        """
+        return self._new(self.next_serial(), peer, identity, budget)
+
+    def leave(self, session: Session) -> None:
+        """End a session that `visit` began, whose peer is gone."""
+        session.owner.is_open = False
+        session.give_back()
+
+    def budget(self) -> Budget:
+        """Make the budget of a connection's requests."""
+        return Budget(lambda: self._limits.request_rate, self._clock.now)
 
     def stand_in(self, serial: int, name: str) -> Session:
         """Begin a session for a service that has no connection, under the service's own serial."""
@@ -98,9 +112,9 @@ class Sessions:
         serial: int,
         peer: str,
         identity: Identity | None,
+        budget: Budget | None = None,
         *,
         stands_in: bool = False,
     ) -> Session:
-        budget = Budget(lambda: self._limits.request_rate, self._clock.now)
         now = self._clock.now()
-        return Session(serial, peer, now, identity, budget, stands_in=stands_in)
+        return Session(serial, peer, now, identity, budget or self.budget(), stands_in=stands_in)

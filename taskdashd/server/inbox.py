@@ -23,7 +23,8 @@ BUFFERED_BYTES_MAX: Final = 128 << 10
 
 _BEHIND_BYTES: Final = 32 << 10
 _LATE: Final = Busy("more is asked of the daemon than it can do: try again later")
-_TOO_MANY: Final = Busy(TOO_MANY)
+ASKED_TOO_MUCH: Final = Busy(TOO_MANY)
+"""The refusal of a request that is beyond the request rates."""
 
 
 class InboxLimits(Protocol):
@@ -206,7 +207,7 @@ class Inbox:
         if self._sheds:
             refusal = _LATE
         elif not self._session.may_ask():
-            refusal = _TOO_MANY
+            refusal = ASKED_TOO_MUCH
         # Use a known reply only if no request waits: a write among them may change the task.
         if self._calls or refusal is not None or not known(payload):
             call = self._parse(payload)
@@ -214,7 +215,7 @@ class Inbox:
                 call.answer = call.answer or refusal
                 self._calls.append(call)
                 self._bytes += call.size
-            elif refusal is not None and self._excess is not None:
+            elif refusal is ASKED_TOO_MUCH and self._excess is not None:
                 self.refuse_rest(self._excess, reply=False)
         return True
 

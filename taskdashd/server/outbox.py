@@ -100,6 +100,10 @@ class Outbox:
         while self.output_bytes:
             self.take()
 
+    def drop_replies(self) -> None:
+        """Drop the replies that are not output yet: whoever asked is to get none."""
+        self._replies.clear()
+
     def clear(self) -> None:
         """Drop all replies and output: the peer is gone."""
         self._replies.clear()

@@ -1,14 +1,14 @@
 """Operations over HTTP: running a request, and the HTTP status of its outcome."""
 
+from functools import partial
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
-import trio
-
-from taskdash_protocol.errors import AuthError, Busy, Outcome, ServerError
+from taskdash_protocol.errors import AuthError, Outcome, ServerError
 from taskdash_protocol.request import Request as Asked
 from taskdashd.core.run import Runner
 from taskdashd.core.session import Session
+from taskdashd.core.steps import Start, Steps, wait_for
 from taskdashd.core.table import Result
 
 STATUSES: Final = {
@@ -21,22 +21,17 @@ STATUSES: Final = {
     1005: HTTPStatus.TOO_MANY_REQUESTS,
 }
 """HTTP statuses by errid."""
-ANSWER_S: Final = 60.0
 
 
-async def ask(asked: Asked, session: Session, runner: Runner) -> Outcome[Result]:
-    """Run a request and wait for its outcome, for `ANSWER_S` at most."""
-    done = trio.Event()
-    outcomes: list[Outcome[Result]] = []
-
-    def finished(outcome: Outcome[Result]) -> None:
-        outcomes.append(outcome)
-        done.set()
-
-    runner.visit(asked, session, finished)
-    with trio.move_on_after(ANSWER_S):
-        await done.wait()
-    return outcomes[0] if outcomes else Busy(f"no answer came within {ANSWER_S:g} s")
+def ask(asked: Asked, session: Session, runner: Runner) -> Steps[Outcome[Result]]:
+    """Run a request and give its outcome: a refusal too is a value here."""
+    try:
+        run: Start[Any] = partial(runner.visit, asked, session)
+        result: Result = yield from wait_for(run)
+    except ServerError as refused:
+        # Leave it without its traceback, which would hold this frame, and so itself.
+        return refused.with_traceback(None)
+    return result
 
 
 def status_of(outcome: Outcome[Result], session: Session) -> HTTPStatus:

@@ -1,37 +1,44 @@
 """Routes by path, the identity behind a request, and the headers that every answer carries."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import parse_qs
-
-import trio
 
 from taskdash_protocol import __version__, strictjson
 from taskdash_protocol.errors import AuthError, BadRequest, Busy, Outcome, ServerError
 from taskdash_protocol.families.people import Claim, Logout
-from taskdash_protocol.request import Request as Asked
+from taskdash_protocol.request import Request as Parsed
 from taskdash_protocol.requests import Query
 from taskdashd.core.access import Access
 from taskdashd.core.replies import error_body, reply_body
 from taskdashd.core.run import Runner
 from taskdashd.core.session import Session
+from taskdashd.core.sessions import Sessions
+from taskdashd.core.steps import Steps
 from taskdashd.core.table import Result
 from taskdashd.domain.access import ANYONE, Identity
+from taskdashd.server.conversation import Conversation, Touch
+from taskdashd.server.exchange import ExchangeLimits
+from taskdashd.server.inbox import FRAME_BYTES_MAX_UNSIGNED
+from taskdashd.server.link import Link
 from taskdashd.web import cookies, original
-from taskdashd.web.api import ask, status_of
+from taskdashd.web.api import STATUSES, ask, status_of
 from taskdashd.web.boards import Boards, Place
 from taskdashd.web.cookies import Held
 from taskdashd.web.files import Files
-from taskdashd.web.http import Headers, Refused, Request, Response
+from taskdashd.web.http import HttpConnection, HttpLimits, Visit
+from taskdashd.web.messages import Headers, Refused, Request, Response, refusal
 from taskdashd.web.origins import Origins
-from taskdashd.web.socket import Socket
+from taskdashd.web.socket import Socket, handshake
 from taskdashd.web.viewers import Viewers
 
 API: Final = "/api/v1/"
 _READ_BY_GET: Final = (f"{API}openapi.json", f"{API}about")
 _NOTED_S: Final = 86400.0
 _NOTED_MAX: Final = 10_000
+_QUERY_FIELDS_MAX: Final = 8
 _BEARER: Final = ("www-authenticate", "Bearer")
 _KINDS: Final[dict[HTTPStatus, type[ServerError]]] = {
     HTTPStatus.UNAUTHORIZED: AuthError,
@@ -53,19 +60,19 @@ SAFE: Final[Headers] = [
 ]
 
 
-class Limits(Protocol):
+class Limits(HttpLimits, ExchangeLimits, Protocol):
     """The settings that are read here; they may change while the daemon runs."""
 
-    max_frame: int
-    watch_buffer: int
-    write_timeout: float
+    web_connections: int
     rpost_open: bool
     sign_up: bool
     passwords: bool
 
 
 class App:
-    """See the module."""
+    """See the module; a `Door` for the poller, and the `Site` of each HTTP connection."""
+
+    headers = SAFE
 
     def __init__(
         self,
@@ -96,25 +103,52 @@ class App:
         self._noted: dict[tuple[str, str], float] = {}
         """By token name and address: when the last sign-in was noted, in seconds of the clock."""
 
-    async def respond(self, request: Request) -> Response:
-        """Answer a request. Raises `Refused`, but under the API's paths answers in JSON instead."""
-        try:
-            return await self._respond(request)
-        except Refused as error:
-            if not request.path.startswith(API):
-                raise
-            kind = _KINDS.get(error.status, BadRequest)
-            refused = _json(error.status, error_body(kind(error.why)))
-            return replace(refused, headers=[*refused.headers, *error.headers])
+    # The door
 
-    async def _respond(self, request: Request) -> Response:
+    @property
+    def connections_max(self) -> int:
+        """How many connections may be open."""
+        return self._limits.web_connections
+
+    def begin(self, link: Link, touch: Touch) -> HttpConnection:
+        """Begin with HTTP on a socket that was just accepted."""
+        now, budget = self._core.clock.now, self._core.sessions.budget()
+        return HttpConnection(self, self._limits, now, budget, link, touch)
+
+    # The site
+
+    def visit(self, request: Request) -> Visit | Response:
+        """Look at the head of a request: its host, origin, path and method, and who asks."""
+        try:
+            return self._visit(request)
+        except Refused as error:
+            return self._refused(request, error)
+
+    def too_late(self, request: Request, limit_s: float) -> Response:
+        """Give the answer of a request that takes too long to be answered."""
+        late = Busy(f"no answer came within {limit_s:g} s")
+        return _json(STATUSES[late.errid], error_body(late))
+
+    def _refused(self, request: Request, error: Refused) -> Response:
+        """Answer with an error: in JSON under the API's paths."""
+        if not request.path.startswith(API):
+            return refusal(error)
+        kind = _KINDS.get(error.status, BadRequest)
+        refused = _json(error.status, error_body(kind(error.why)))
+        return replace(refused, headers=[*refused.headers, *error.headers])
+
+    def _visit(self, request: Request) -> Visit:
         self._origins.check_host(request)
         path, method = request.path, request.method
         if path == "/rpost/task" or (path.startswith(API) and path not in _READ_BY_GET):
             if method != "POST":
                 raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "ask this by POST", ("allow", "POST"))
             self._origins.check_origin(request)
-            return await (self._original if path == "/rpost/task" else self._api)(request)
+            session, held = self._session(request)
+            answer = self._original if path == "/rpost/task" else self._api
+            signed_in = session.identity is not None
+            most = self._body_bytes_max(signed_in)
+            return _Asked(self._core.sessions, request, session, held, answer, most)
         if method not in ("GET", "HEAD"):
             why = "ask this by GET"
             raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, why, ("allow", "GET, HEAD"))
@@ -128,7 +162,11 @@ class App:
             found = self._files.find(request)
         if found is None:
             raise Refused(HTTPStatus.NOT_FOUND, f"there is nothing at {path[:200]}")
-        return found
+        return _Found(found, self._body_bytes_max(False))
+
+    def _body_bytes_max(self, signed_in: bool) -> int:
+        most = self._limits.max_frame
+        return most if signed_in else min(most, FRAME_BYTES_MAX_UNSIGNED)
 
     def _about(self, request: Request) -> dict[str, Any]:
         """Give the facts that a page needs before a sign-in, and who has signed in."""
@@ -144,10 +182,9 @@ class App:
             "user": session.identity.person if session.identity is not None else "",
         }
 
-    async def upgrade(
-        self, request: Request, stream: trio.abc.Stream, raw: Any, early: bytes, handshake: bytes
-    ) -> None:
-        """Serve a board's websocket."""
+    def upgrade(self, request: Request, touch: Touch, rest: bytes) -> Conversation:
+        """Give the websocket of an open board. Raises `Refused`."""
+        shaken = handshake(request)
         self._origins.check_host(request)
         self._origins.check_origin(request)
         if request.path != "/ws":
@@ -155,78 +192,52 @@ class App:
         session, held = self._session(request)
         if session.identity is None:
             raise Refused(HTTPStatus.UNAUTHORIZED, "sign in first", _BEARER)
-        given = parse_qs(request.query)
-        since = given.get("since", [""])[0]
-        place = None
-        if since.isascii() and since.isdigit() and len(since) < 19:
-            place = Place(int(since), given.get("sight", [""])[0])
-        limits = self._limits
-        sock = Socket(
-            stream,
-            raw,
-            session,
-            session.identity,
-            self._runner,
-            self._boards,
-            message_bytes_max=limits.max_frame,
-            waiting_bytes_max=limits.watch_buffer,
-            write_timeout_s=limits.write_timeout,
-        )
-        # Enter before the handshake is sent: a sign-out meanwhile must close this board too.
+        place = _place(request.query)
+        sock = Socket(self._runner, self._limits, session, touch, self._boards, self._viewers.leave)
+        sock.outbox.put(shaken)
         self._viewers.enter(sock, held)
-        try:
-            with trio.move_on_after(limits.write_timeout) as sending:
-                await stream.send_all(handshake)
-            if sending.cancelled_caught:
-                return
-            await sock.run(place, early)
-        finally:
-            self._viewers.leave(sock)
-            session.owner.is_open = False
-            session.give_back()
+        self._boards.join(sock, place)
+        if rest:
+            sock.receive(rest)
+        return sock
 
-    async def _api(self, request: Request) -> Response:
-        session, held = self._session(request)
+    def _api(self, asked: "_Asked", body: bytes) -> Steps[Response]:
+        request, session = asked.request, asked.session
         try:
             kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind != "application/json":
                 # A foreign page's form can send other types without a preflight (CORS).
-                raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/json")
-            fields = strictjson.loads_object(request.body)
-            asked = self._runner.parse(request.path.removeprefix(API), fields)
+                unsupported = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+                return self._refused(request, Refused(unsupported, "send application/json"))
+            fields = strictjson.loads_object(body)
+            parsed = self._runner.parse(request.path.removeprefix(API), fields)
         except BadRequest as error:
             return _json(HTTPStatus.BAD_REQUEST, error_body(error))
-        try:
-            result = await ask(asked, session, self._runner)
-        finally:
-            session.give_back()
-        response = _json(status_of(result, session), reply_body(asked, result))
-        return self._with_cookie(response, asked, result, session, held)
+        result = yield from ask(parsed, session, self._runner)
+        response = _json(status_of(result, session), reply_body(parsed, result))
+        return self._with_cookie(response, parsed, result, session, asked.held)
 
-    async def _original(self, request: Request) -> Response:
-        session, held = self._session(request)
+    def _original(self, asked: "_Asked", body: bytes) -> Steps[Response]:
+        session = asked.session
         if session.identity is None and self._limits.rpost_open:
             self._identities.take_for(session, ANYONE)
 
-        async def as_whoever(asked: Asked) -> Outcome[Result]:
-            if isinstance(asked, Claim) and session.identity is not None:
+        def as_whoever(parsed: Parsed) -> Steps[Outcome[Result]]:
+            if isinstance(parsed, Claim) and session.identity is not None:
                 person = session.identity.person
-                if person and asked.user == "":
-                    asked = Claim(asked.id, person)
-            if isinstance(asked, Query) and session.identity is None:
+                if person and parsed.user == "":
+                    parsed = Claim(parsed.id, person)
+            if isinstance(parsed, Query) and session.identity is None:
                 return AuthError("sign in first: userLogin opens a session")
-            return await ask(asked, session, self._runner)
+            return (yield from ask(parsed, session, self._runner))
 
-        try:
-            response, asked = await original.answer(request, as_whoever)
-        finally:
-            session.give_back()
-        return self._with_cookie(response, asked, None, session, held)
+        response, parsed = yield from original.answer(asked.request, body, as_whoever)
+        return self._with_cookie(response, parsed, None, session, asked.held)
 
     def _with_cookie(
         self,
         response: Response,
-        asked: Asked | None,
+        asked: Parsed | None,
         result: Outcome[Result] | None,
         session: Session,
         held: Held | None,
@@ -247,7 +258,7 @@ class App:
 
     def _session(self, request: Request) -> tuple[Session, Held | None]:
         """Open a request's session, with the identity of its token or cookie, or with none yet."""
-        session = self._core.sessions.visit(request.peer)
+        session = self._core.sessions.visit(request.peer, budget=request.budget)
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             try:
@@ -280,6 +291,63 @@ class App:
             self._noted.clear()
         self._noted[key] = now
         self._core.acts.note("signed in", f"{identity.name} ({address})", identity.rights)
+
+
+def _place(query: str) -> Place | None:
+    """Read how far a board that comes back had been told; None where the query does not say it."""
+    try:
+        given = parse_qs(query, max_num_fields=_QUERY_FIELDS_MAX)
+    except ValueError:
+        return None
+    since = given.get("since", [""])[0]
+    if since.isascii() and since.isdigit() and len(since) < 19:
+        return Place(int(since), given.get("sight", [""])[0])
+    return None
+
+
+class _Asked:
+    """A request that is run: a `Visit` with a session."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        request: Request,
+        session: Session,
+        held: Held | None,
+        answer: Callable[["_Asked", bytes], Steps[Response]],
+        body_bytes_max: int,
+    ) -> None:
+        self._sessions = sessions
+        self._answer = answer
+        self.request = request
+        self.session = session
+        self.held = held
+        self.body_bytes_max = body_bytes_max
+
+    def answer(self, body: bytes) -> Steps[Response]:
+        """Run the request in a body."""
+        return self._answer(self, body)
+
+    def leave(self, *, is_gone: bool) -> None:
+        """Give back what the session's budgets have left."""
+        self.session.give_back()
+        if is_gone:
+            self._sessions.leave(self.session)
+
+
+class _Found(NamedTuple):
+    """A `Visit` whose answer is ready."""
+
+    response: Response
+    body_bytes_max: int
+
+    def answer(self, _body: bytes) -> Steps[Response]:
+        """Give the answer."""
+        return self.response
+        yield
+
+    def leave(self, *, is_gone: bool) -> None:
+        """Leave nothing behind."""
 
 
 def _json(status: HTTPStatus, body: bytes) -> Response:

@@ -8,7 +8,7 @@ from importlib import resources
 from typing import Final, NamedTuple, Self
 
 from taskdash_protocol import strictjson
-from taskdashd.web.http import Request, Response
+from taskdashd.web.messages import Request, Response
 
 _TYPES: Final = {
     "html": "text/html; charset=utf-8",

@@ -1,214 +1,387 @@
-"""One HTTP/1.1 connection: h11 does the protocol, this module its I/O and deadlines."""
+"""An HTTP/1.1 connection without its socket: requests in, one at a time, and their answers out.
 
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+    input -> head -> who asks? -> body -> answer -> output, and only then the next head
+
+- One request is under way at a time; what a peer sends behind it waits in the bounded input.
+- Who asks is looked at as soon as the head is there: a body is read up to a bound that depends on
+  it, and the body of a request that is refused is read past, not kept.
+- Each turn takes a head, or a piece of a body: no peer's bytes take longer than that at once.
+"""
+
+from collections.abc import Callable
+from enum import Enum
+from functools import partial
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Protocol
 
 import h11
 import structlog
-import trio
 
-HEAD_BYTES_MAX: Final = 16 << 10
-_READ_BYTES: Final = 64 << 10
+from taskdash_protocol.errors import Outcome, ServerError
+from taskdashd.core.steps import Steps, drive
+from taskdashd.domain.budget import Budget
+from taskdashd.server.conversation import Conversation, Touch
+from taskdashd.server.link import Link
+from taskdashd.server.outbox import Outbox
+from taskdashd.server.tls import TlsSocket
+from taskdashd.settings.logs import Rationed
+from taskdashd.web.messages import Headers, Refused, Request, Response, refusal
+from taskdashd.web.reader import Progress, RequestReader, too_long
+
 KEEP_ALIVE_S: Final = 75.0
-_LINGER_S: Final = 1.0
+ANSWER_S: Final = 60.0
+_INPUT_BYTES_MAX: Final = 64 << 10
+"""With so much input no more is read, while a request is under way."""
+_WAKE_S: Final = 1.0
+_TURNED_AWAY: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\n"
+    b"Content-Length: 48\r\n\r\n503 Service Unavailable: too many are connected\n"
+)
+"""The answer to a connection over a limit, which has asked nothing that h11 could answer."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-GONE: Final = (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError, OSError)
-"""Errors of a peer that is gone or does not read: no answer can reach it."""
-
-Headers = list[tuple[str, str]]
+_say: Final = Rationed(lambda event, **facts: log.info(event, **facts))
 
 
-class Refused(Exception):
-    """Raised to answer a request with an HTTP error; the message says why."""
+class Visit(Protocol):
+    """A request whose head was looked at: who asks is known, and may ask."""
 
-    def __init__(self, status: HTTPStatus, why: str, *headers: tuple[str, str]) -> None:
-        super().__init__(why)
-        self.status = status
-        self.why = why
-        self.headers = headers
+    @property
+    def body_bytes_max(self) -> int:
+        """How long the request's body may be."""
 
+    def answer(self, body: bytes) -> Steps[Response]:
+        """Answer the request, now that its body is whole."""
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A whole request."""
-
-    method: str
-    path: str
-    query: str
-    headers: dict[str, str]
-    """By name in lower case; of a repeated header the last, of Cookie all, joined."""
-    body: bytes
-    address: str
-    """The peer's IP address, without the port."""
-    peer: str
+    def leave(self, *, is_gone: bool) -> None:
+        """End the visit; `is_gone` says that nobody waits for the answer any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
-    """An answer; `content-length` is added as it is sent."""
+class Site(Protocol):
+    """What answers the requests of all HTTP connections."""
 
-    status: HTTPStatus
-    body: bytes = b""
-    headers: Headers = field(default_factory=list)
+    headers: Headers
+    """Headers of every response."""
 
+    def visit(self, request: Request) -> Visit | Response:
+        """Look at the head of a request; a response refuses it."""
 
-Respond = Callable[[Request], Awaitable[Response]]
-Upgrade = Callable[[Request, trio.abc.Stream, bytes], Awaitable[None]]
-"""Serves a stream as a websocket from here on; the bytes are those read past the request. Raises
-`Refused`."""
+    def upgrade(self, request: Request, touch: Touch, rest: bytes) -> Conversation:
+        """Give the websocket that a request asks for; `rest` are bytes that came behind its head.
 
+        Raises `Refused`.
+        """
 
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """Timeouts in seconds: for reading a request, and for sending an answer."""
-
-    request: float
-    write: float
+    def too_late(self, request: Request, limit_s: float) -> Response:
+        """Give the answer of a request that takes too long to be answered."""
 
 
-class _Connection(h11.Connection):
-    """Remembers whether the request was HEAD, whose answer must have no body."""
+class HttpLimits(Protocol):
+    """The settings that are read here; they may change while the daemon runs."""
 
-    is_answer_to_head = False
+    frame_timeout: float
 
 
-async def serve(
-    stream: trio.abc.Stream,
-    address: str,
-    peer: str,
-    body_bytes_max: int,
-    deadlines: Deadlines,
-    always: Headers,
-    respond: Respond,
-    upgrade: Upgrade,
-) -> None:
-    """Answer requests until either side ends the connection, all with the headers `always`."""
-    connection = _Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES_MAX)
-    idle_s = deadlines.request
-    while True:
-        try:
-            with trio.move_on_after(idle_s) as waiting:
-                await _begin(stream, connection)
-            if waiting.cancelled_caught or connection.their_state is h11.CLOSED:
-                return
-            with trio.fail_after(deadlines.request):
-                request = await _read(stream, connection, address, peer, body_bytes_max)
-            if request is None:
-                return
-            if request.headers.get("upgrade", "").lower() == "websocket":
-                await upgrade(request, stream, bytes(connection.trailing_data[0]))
-                return
-            response = await respond(request)
-        except trio.TooSlowError:
-            response = refusal(Refused(HTTPStatus.REQUEST_TIMEOUT, "the request came too slowly"))
-        except Refused as error:
-            response = refusal(error)
-        except h11.RemoteProtocolError as error:
-            status = HTTPStatus(error.error_status_hint)
-            response = refusal(Refused(status, "this is no HTTP/1.1 request"))
-        except GONE:
-            raise
-        except Exception:
-            log.exception("unexpected fault of a request", peer=peer)
-            why = "an unexpected fault: it was logged"
-            response = refusal(Refused(HTTPStatus.INTERNAL_SERVER_ERROR, why))
-        response = replace(response, headers=[*response.headers, *always])
-        if not await _send(stream, connection, response, deadlines.write):
-            await _linger(stream)
+class _State(Enum):
+    HEAD = "waits for a head, or for the rest of one"
+    BODY = "waits for a body"
+    ANSWER = "waits for an answer"
+
+
+class HttpConnection:
+    """See the module; a `Conversation`."""
+
+    wake_every_s: float | None = _WAKE_S
+    serial: int | None = None
+    identity_key = ""
+    peer_is_slow = False
+    has_unread_frame = False
+
+    def __init__(
+        self,
+        site: Site,
+        limits: HttpLimits,
+        now: Callable[[], float],
+        budget: Budget,
+        link: Link,
+        touch: Touch,
+    ) -> None:
+        self._site = site
+        self._limits = limits
+        self._now = now
+        self._budget = budget
+        self._address, self._peer = link.address, link.peer
+        self._hand_over: Touch = link.hand_over
+        self._touch = touch
+        self.outbox = Outbox()
+        self.frames_in = 0
+        """How many requests were answered."""
+        self._input = bytearray()
+        self._has_turn = False
+        self._ended = self._closing = self._gone = False
+        self._since = now()
+        """Since when the connection has been in its state."""
+        self._begin_request()
+
+    def _begin_request(self) -> None:
+        self._state = _State.HEAD
+        self._since = self._now()
+        self._reader = RequestReader()
+        self._is_upgrade = False
+        self._request: Request | None = None
+        self._visit: Visit | None = None
+        self._refusal: Response | None = None
+        """What the request is answered, if it is refused: once its body was read past."""
+
+    # Called by the poller
+
+    @property
+    def wants_input(self) -> bool:
+        """Whether more bytes may be read from the peer now."""
+        return not self._ended and not self._closing and len(self._input) < _INPUT_BYTES_MAX
+
+    @property
+    def wants_turn(self) -> bool:
+        """Whether there is work at hand that was left for `take_turn`."""
+        return self._has_turn
+
+    @property
+    def has_partial_frame(self) -> bool:
+        """Whether a request was begun that the peer has yet to complete."""
+        if self._closing or self._has_turn or self.outbox.output_bytes:
+            return False
+        return self._state is _State.BODY or (self._state is _State.HEAD and bool(self._input))
+
+    @property
+    def buffered_bytes(self) -> int:
+        """How many bytes of input are held."""
+        return len(self._input) + len(self._reader.body)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all input is done and all output handed out: the socket can be closed."""
+        if self.outbox.output_bytes or self._state is _State.ANSWER:
+            return False
+        return self._closing or (self._ended and self._is_idle)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request waits to be done or answered."""
+        return self._state is not _State.ANSWER
+
+    @property
+    def closing(self) -> bool:
+        """Whether the daemon ends this connection; nothing more is read from it."""
+        return self._closing
+
+    @property
+    def _is_idle(self) -> bool:
+        return self._state is _State.HEAD and not self._input
+
+    def secured(self, tls: TlsSocket) -> None:
+        """Leave the client's certificate alone: people and scripts sign in otherwise."""
+
+    def receive(self, data: bytes, *, more: bool = False) -> None:
+        """Take bytes from the peer."""
+        if not self._closing:
+            self._input += data
+            self._look_for_work()
+
+    def end_of_input(self) -> None:
+        """Note that the peer will send no more. The peer still gets its answers."""
+        self._ended = True
+        self._look_for_work()
+
+    def hang_up(self) -> None:
+        """Note that the peer neither sends nor reads any more; its requests are still done."""
+        self._ended = True
+        if self._visit is not None and self._state is _State.ANSWER:
+            self._visit.leave(is_gone=True)
+        self._look_for_work()
+
+    def settle(self) -> None:
+        """Go on."""
+        self._look_for_work()
+
+    def room_was_made(self) -> None:
+        """Go on with the next request, once the peer was sent the answer of the last."""
+        self._look_for_work()
+
+    def _look_for_work(self) -> None:
+        ready = self._state is not _State.ANSWER and not self.outbox.output_bytes
+        has_input = bool(self._input) or (self._ended and self._state is _State.BODY)
+        self._has_turn = ready and has_input and not self._closing
+
+    def wake(self) -> None:
+        """End a connection on which nothing is asked, and an answer that does not come."""
+        waited_s = self._now() - self._since
+        if self._is_idle and not self.outbox.output_bytes:
+            if waited_s > (KEEP_ALIVE_S if self.frames_in else self._limits.frame_timeout):
+                self._closing = True
+                self._touch(self)
+        elif self._state is _State.ANSWER and waited_s > ANSWER_S:
+            assert self._request is not None
+            self._respond(self._site.too_late(self._request, ANSWER_S))
+
+    def overdue(self, timeout_s: float) -> None:
+        """End the connection: a request was begun and not completed within a time."""
+        self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the request came too slowly")
+
+    def expire(self, error: ServerError, *, reply: bool = False) -> None:
+        """End the connection for a reason, after the answer that is under way."""
+        if self._closing:
             return
-        connection.start_next_cycle()
-        idle_s = KEEP_ALIVE_S
+        if reply and self._is_idle and not self.frames_in:
+            self.outbox.append(_TURNED_AWAY)
+        elif reply and self._state is not _State.ANSWER:
+            after = ("retry-after", "5")
+            self._end_by(refusal(Refused(HTTPStatus.SERVICE_UNAVAILABLE, error.detail, after)))
+        self._end()
+        self._touch(self)
+
+    def end_after_this(self, error: ServerError, *, reply: bool = False) -> None:
+        """End the connection for a reason, after the answer that is under way."""
+        self.expire(error, reply=reply)
+
+    def lost(self) -> None:
+        """Note that the socket is gone."""
+        self._gone = True
+        self._end()
+        self._leave(is_gone=True)
+        self.outbox.clear()
+        self._touch = _nobody
+        self._hand_over = _nobody
+
+    def _end(self) -> None:
+        self._closing = True
+        self._has_turn = False
+        self._input.clear()
+
+    # Requests in
+
+    def take_turn(self) -> None:
+        """Take a head, or a piece of a body."""
+        self._look_for_work()
+        if not self._has_turn:
+            return
+        try:
+            if self._state is _State.HEAD:
+                self._take_head()
+            if self._state is _State.BODY:
+                self._take_body()
+        except Refused as error:
+            self._end_by(self._refusal or refusal(error))
+        except Exception:
+            log.exception("unexpected fault of a web connection", peer=self._peer)
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "an unexpected fault: it was logged")
+
+    def _take_head(self) -> None:
+        head = self._reader.take_head(self._input, ended=self._ended)
+        if head is None:
+            self._has_turn = False
+            return
+        self._state, self._since = _State.BODY, self._now()
+        request = self._request = Request(*head, self._address, self._peer, self._budget)
+        self._is_upgrade = request.headers.get("upgrade", "").lower() == "websocket"
+        if not self._is_upgrade:
+            visit = self._site.visit(request)
+            if isinstance(visit, Response):
+                self._refusal = visit
+            else:
+                self._visit = visit
+        announced = request.headers.get("content-length", "")
+        if announced.isdigit() and int(announced) > self._body_bytes_max:
+            raise too_long(self._body_bytes_max)
+
+    @property
+    def _body_bytes_max(self) -> int:
+        return _INPUT_BYTES_MAX if self._visit is None else self._visit.body_bytes_max
+
+    def _take_body(self) -> None:
+        progress = self._reader.take_body(
+            self._input,
+            ended=self._ended,
+            bytes_max=self._body_bytes_max,
+            keep=self._refusal is None,
+        )
+        if progress is Progress.WHOLE:
+            self._is_whole()
+        elif progress is Progress.WAITS:
+            self._has_turn = False
+            if self._reader.waits_to_go_on:
+                self._ask_to_go_on()
+
+    def _ask_to_go_on(self) -> None:
+        if self._refusal is not None:
+            self._end_by(self._refusal)
+        else:
+            self.outbox.append(self._reader.go_on())
+            self._touch(self)
+
+    def _is_whole(self) -> None:
+        """Answer the request, whose body is whole."""
+        self._state, self._since = _State.ANSWER, self._now()
+        self._has_turn = False
+        if self._refusal is not None:
+            self._respond(self._refusal)
+        elif self._is_upgrade:
+            self._upgrade()
+        else:
+            assert self._visit is not None
+            body, self._reader.body = bytes(self._reader.body), bytearray()
+            drive(self._visit.answer(body), partial(self._answered, self.frames_in))
+
+    def _upgrade(self) -> None:
+        assert self._request is not None
+        try:
+            socket = self._site.upgrade(self._request, self._touch, bytes(self._input))
+        except Refused as error:
+            self._respond(refusal(error))
+            return
+        self._hand_over(socket)
+        self._end()
+
+    # Responses out
+
+    def _answered(self, number: int, outcome: Outcome[Response]) -> None:
+        if self._gone or number != self.frames_in:
+            # Nobody waits for the answer any more.
+            return
+        if isinstance(outcome, ServerError):
+            why = "an unexpected fault: it was logged"
+            outcome = refusal(Refused(HTTPStatus.INTERNAL_SERVER_ERROR, why))
+        self._respond(outcome)
+
+    def _refuse(self, status: HTTPStatus, why: str) -> None:
+        """Answer with an error, and end the connection."""
+        self._end_by(refusal(Refused(status, why)))
+
+    def _end_by(self, response: Response) -> None:
+        self._respond(response, closes=True)
+
+    def _respond(self, response: Response, *, closes: bool = False) -> None:
+        """Send an answer, and begin with the next request unless the connection is to end."""
+        self._leave(is_gone=False)
+        self.frames_in += 1
+        try:
+            closes = closes or self._closing
+            data, goes_on = self._reader.encode(response, self._site.headers, closes=closes)
+        except h11.LocalProtocolError as error:
+            _say("cannot answer", peer=self._peer, reason=str(error))
+            data, goes_on = b"", False
+        if data:
+            self.outbox.append(data)
+        self._begin_request()
+        if not goes_on:
+            self._end()
+        self._look_for_work()
+        self._touch(self)
+
+    def _leave(self, *, is_gone: bool) -> None:
+        visit, self._visit = self._visit, None
+        if visit is not None:
+            visit.leave(is_gone=is_gone)
 
 
-def refusal(error: Refused) -> Response:
-    """Give the plain-text answer that says why."""
-    text = f"{error.status.value} {error.status.phrase}: {error.why}\n"
-    headers = [("content-type", "text/plain; charset=utf-8"), ("cache-control", "no-store")]
-    return Response(error.status, text.encode(), [*headers, *error.headers])
-
-
-async def _linger(stream: trio.abc.Stream) -> None:
-    """Drain the input before closing: unread input would send a reset and destroy the answer."""
-    with trio.move_on_after(_LINGER_S), suppress(trio.BrokenResourceError):
-        if isinstance(stream, trio.abc.HalfCloseableStream):
-            await stream.send_eof()
-            while await stream.receive_some(_READ_BYTES):
-                pass
-
-
-async def _begin(stream: trio.abc.Stream, connection: _Connection) -> None:
-    """Wait for the first byte of a request."""
-    if not connection.trailing_data[0]:
-        connection.receive_data(bytes(await stream.receive_some(_READ_BYTES)))
-
-
-async def _event(stream: trio.abc.Stream, connection: _Connection) -> h11.Event | None:
-    while True:
-        event = connection.next_event()
-        if event is h11.PAUSED:
-            return None
-        if event is not h11.NEED_DATA:
-            assert isinstance(event, h11.Event)
-            return event
-        if connection.they_are_waiting_for_100_continue:
-            go_on = h11.InformationalResponse(status_code=100, headers=[])
-            await stream.send_all(connection.send(go_on) or b"")
-        connection.receive_data(bytes(await stream.receive_some(_READ_BYTES)))
-
-
-async def _read(
-    stream: trio.abc.Stream,
-    connection: _Connection,
-    address: str,
-    peer: str,
-    body_bytes_max: int,
-) -> Request | None:
-    head = await _event(stream, connection)
-    if not isinstance(head, h11.Request):
-        return None
-    connection.is_answer_to_head = head.method == b"HEAD"
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in head.headers:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-        # Join Cookie headers, which may be split (RFC 9113, 8.2.3); of any other the last counts.
-        both = name == "cookie" and name in headers
-        headers[name] = f"{headers[name]}; {value}" if both else value
-    body = bytearray()
-    while isinstance(event := await _event(stream, connection), h11.Data):
-        body += event.data
-        if len(body) > body_bytes_max:
-            why = f"the body has more than {body_bytes_max} bytes"
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why)
-    if not isinstance(event, h11.EndOfMessage | None):
-        return None
-    path, _, query = head.target.decode("latin-1").partition("?")
-    return Request(head.method.decode(), path, query, headers, bytes(body), address, peer)
-
-
-async def _send(
-    stream: trio.abc.Stream, connection: _Connection, response: Response, timeout_s: float
-) -> bool:
-    """Send an answer; tell whether another request may follow."""
-    if connection.our_state not in (h11.SEND_RESPONSE, h11.IDLE):
-        return False
-    headers = list(response.headers)
-    if response.status is not HTTPStatus.NOT_MODIFIED:
-        headers.append(("content-length", str(len(response.body))))
-    if connection.their_state not in (h11.DONE, h11.IDLE):
-        # Close: the unread rest of a body that was too large is no next request.
-        headers.append(("connection", "close"))
-    status = response.status
-    head = h11.Response(status_code=status.value, headers=headers, reason=status.phrase)
-    data = connection.send(head) or b""
-    if not connection.is_answer_to_head:
-        data += connection.send(h11.Data(data=response.body)) or b""
-    data += connection.send(h11.EndOfMessage()) or b""
-    with trio.move_on_after(timeout_s) as sending:
-        await stream.send_all(data)
-    done = all(state is h11.DONE for state in connection.states.values())
-    return done and not sending.cancelled_caught
+def _nobody(_conversation: Conversation) -> None:
+    """Take the place of the callbacks where the socket is gone: no cycle must lead through them."""

@@ -1,22 +1,26 @@
 """`POST /rpost/task`: the HTTP API of the original TaskDash, for the pages that exist already."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from taskdash_protocol import strictjson
-from taskdash_protocol.errors import BadRequest, NotFound, ServerError, StorageError
+from taskdash_protocol.errors import BadRequest, NotFound, Outcome, ServerError, StorageError
 from taskdash_protocol.families.people import Claim, Login
 from taskdash_protocol.fields import ORIGINAL_NAMES
 from taskdash_protocol.request import Request as Asked
 from taskdash_protocol.requests import Query
 from taskdash_protocol.statuses import UNCLAIMED
-from taskdashd.web.http import Headers, Request, Response
+from taskdashd.core.steps import Steps
+from taskdashd.web.messages import Headers, Request, Response
 
-Ask = Callable[[Asked], Awaitable[Any]]
+Ask = Callable[[Asked], Steps[Outcome[Any]]]
 """Runs a request with the asker's identity; gives a result or a `ServerError`."""
+
+FORM_BYTES_MAX: Final = 64 << 10
+_FORM_FIELDS_MAX: Final = 32
 
 ROWS_MAX: Final = 1000
 """Tasks in an answer, at most: the original API cannot ask for a next page."""
@@ -27,27 +31,27 @@ _NOT_TOLD: Final = ("EditInfo", "Name")
 """Fields that services send, and that the original API never answered with."""
 
 
-async def answer(request: Request, ask: Ask) -> tuple[Response, Asked | None]:
+def answer(request: Request, body: bytes, ask: Ask) -> Steps[tuple[Response, Asked | None]]:
     """Answer a request; gives the parsed request too, by which the caller sets a cookie."""
     try:
-        asked = _understood(request)
+        asked = _understood(request, body)
     except BadRequest as error:
         return _failed(error), None
-    result = await ask(asked)
+    result = yield from ask(asked)
     if isinstance(result, ServerError):
         return _failed(result), asked
     if isinstance(asked, Query):
         return _tasks(result), asked
     if isinstance(asked, Login) and "confirm" in result:
         # Confirm at once: the original's pages cannot ask the person a second question.
-        result = await ask(Login(asked.user, asked.name, asked.password, result["confirm"]))
+        result = yield from ask(Login(asked.user, asked.name, asked.password, result["confirm"]))
         if isinstance(result, ServerError):
             return _failed(result), asked
     return _response(b"success", "text/plain; charset=utf-8"), asked
 
 
-def _understood(request: Request) -> Asked:
-    given = _parameters(request)
+def _understood(request: Request, body: bytes) -> Asked:
+    given = _parameters(request, body)
     operation = given.get("operation")
     if operation == "userLogin":
         user = _text(given, "username")
@@ -63,11 +67,19 @@ def _understood(request: Request) -> Asked:
     raise BadRequest(f"operation: there is no {str(operation)[:64]!r}")
 
 
-def _parameters(request: Request) -> Mapping[str, Any]:
-    if "json" in request.headers.get("content-type", "") or request.body.lstrip()[:1] == b"{":
-        return strictjson.loads_object(request.body)
+def _parameters(request: Request, body: bytes) -> Mapping[str, Any]:
+    if "json" in request.headers.get("content-type", "") or body.lstrip()[:1] == b"{":
+        return strictjson.loads_object(body)
+    if len(body) > FORM_BYTES_MAX:
+        raise BadRequest(f"the form has more than {FORM_BYTES_MAX} bytes")
     try:
-        return dict(parse_qsl(request.body.decode(), keep_blank_values=True, strict_parsing=True))
+        fields = parse_qsl(
+            body.decode(),
+            keep_blank_values=True,
+            strict_parsing=True,
+            max_num_fields=_FORM_FIELDS_MAX,
+        )
+        return dict(fields)
     except ValueError:
         raise BadRequest("the body must be a form or a JSON object") from None
 

@@ -9,7 +9,7 @@ import socket
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from taskdashd.web.http import Refused, Request
+from taskdashd.web.messages import Refused, Request
 
 
 class Origins:

@@ -1,38 +1,54 @@
-"""The websocket of an open board: requests come in; replies and news of changes go out.
+"""The websocket of an open board: an exchange in text messages, and news of changes.
 
-wsproto does the protocol. What a request does and what a board is told is decided elsewhere.
+    {"seq": 7, "op": "Find", "body": {"id": "a"}}   ->   {"seq": 7, "id": "a", …}
+
+What a request does and what a board is told is decided elsewhere.
 """
 
-import socket
-from collections import deque
-from contextlib import suppress
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
-import trio
-from wsproto.connection import Connection, ConnectionType
-from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
 from wsproto.frame_protocol import CloseReason
-from wsproto.utilities import LocalProtocolError, RemoteProtocolError, generate_accept_token
+from wsproto.utilities import generate_accept_token
 
 from taskdash_protocol import strictjson
-from taskdash_protocol.errors import BadRequest, Outcome, ServerError
-from taskdashd.core.replies import error_body, reply_body
+from taskdash_protocol.errors import AuthError, BadRequest, Busy, ServerError
+from taskdash_protocol.request import Request as Parsed
 from taskdashd.core.run import Runner
 from taskdashd.core.session import Session
-from taskdashd.core.table import Result
+from taskdashd.core.steps import Done
+from taskdashd.core.table import OPERATIONS, Caller, Operation, Result
 from taskdashd.domain.access import Identity
-from taskdashd.web.boards import Boards, Place
-from taskdashd.web.frames import text_frame
-from taskdashd.web.http import GONE, Refused, Request
+from taskdashd.server.calls import Call, Lost
+from taskdashd.server.conversation import Touch
+from taskdashd.server.exchange import Exchange, ExchangeLimits
+from taskdashd.server.inbox import ASKED_TOO_MUCH, Inbox
+from taskdashd.settings.logs import Rationed
+from taskdashd.web.boards import Boards
+from taskdashd.web.frames import (
+    Closed,
+    MessageDecoder,
+    Payload,
+    Ping,
+    Text,
+    close_frame,
+    ping_frame,
+    pong_frame,
+    text_frame,
+)
+from taskdashd.web.messages import Refused, Request
 
 PING_S: Final = 25.0
 _SILENCE_S: Final = 60.0
-_UNANSWERED_MAX: Final = 64
-_READ_BYTES: Final = 64 << 10
+_WAKE_S: Final = 1.0
+_BATCH_MAX: Final = 8
+"""Messages that are done in one turn, unless one of them runs alone: then it is the last."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+cut_off: Final = Rationed(lambda event, **facts: log.warning(event, **facts))
 
 
 def handshake(request: Request) -> bytes:
@@ -52,89 +68,134 @@ def handshake(request: Request) -> bytes:
     ).encode()
 
 
-class Socket:
-    """An open board's connection; a `Viewer`."""
+class Closing(Busy):
+    """The end of a websocket, with the code and the words of its close frame."""
+
+    def __init__(self, code: int | None, why: str) -> None:
+        super().__init__(why)
+        self.code = code
+
+
+class Pong(Call):
+    """A ping in the inbox, to be answered in its turn: it counts as a request."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__({})
+        self.data = data
+
+
+_TOO_FAST: Final = Closing(CloseReason.TRY_AGAIN_LATER, "too many frames a second")
+
+
+class Socket(Exchange):
+    """An open board's connection; a `Conversation`, and a `Viewer` of the boards."""
+
+    wake_every_s: float | None = _WAKE_S
 
     def __init__(
         self,
-        stream: trio.abc.Stream,
-        raw: socket.socket | None,
-        session: Session,
-        identity: Identity,
         runner: Runner,
+        limits: ExchangeLimits,
+        session: Session,
+        touched: Touch,
         boards: Boards,
-        *,
-        message_bytes_max: int,
-        waiting_bytes_max: int,
-        write_timeout_s: float,
+        leave: "Callable[[Socket], None]",
     ) -> None:
-        self.session = session
-        self.identity = identity
-        self._stream = stream
-        self._raw = raw
-        """The socket beneath the stream, to be written directly; None where TLS encrypts."""
-        self._runner = runner
         self._boards = boards
-        self._message_bytes_max = message_bytes_max
-        self._waiting_bytes_max = waiting_bytes_max
-        self._write_timeout_s = write_timeout_s
-        self._connection = Connection(ConnectionType.SERVER)
-        self._waiting: deque[bytes] = deque()
-        self._waiting_bytes = 0
-        self._sending = False
-        self._more = trio.Event()
-        self._unanswered = 0
-        self._answered = trio.Event()
-        self._message: list[str] = []
-        self._message_bytes = 0
-        self._ended = False
-        self._scope = trio.CancelScope()
+        self._tell_left = leave
+        self._now = now = runner.core.clock.now
+        self._heard_at = self._pinged_at = now()
+        self._decoder = MessageDecoder(limits.max_frame)
+        inbox = Inbox(
+            limits,
+            session,
+            now,
+            self._decoder,
+            partial(_parse, runner),
+            batch_max=_BATCH_MAX,
+            excess=_TOO_FAST,
+        )
+        super().__init__(runner, limits, session, inbox, touched)
+        self._run = partial(_run_as_service, runner)
+        assert session.identity is not None
+        self.identity: Identity = session.identity
 
-    async def run(self, place: Place | None, early: bytes) -> None:
-        """Serve until either side ends the websocket, or the peer is gone.
+    # Called by the poller
 
-        `early` is what came behind the handshake, in the same read.
-        """
-        if self._ended:
-            return
-        try:
-            await self._run(place, early)
-        except BaseExceptionGroup as group:
-            _, rest = group.split(GONE)
-            if rest is not None and not isinstance(rest, ExceptionGroup):
-                raise
-            if rest is not None:
-                log.exception("unexpected fault of a board", peer=self.session.peer)
+    @property
+    def serial(self) -> int | None:
+        """Give no serial number: nobody waits for signs of life of a board."""
+        return None
 
-    async def _run(self, place: Place | None, early: bytes) -> None:
-        with self._scope:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._send_all)
-                nursery.start_soon(self._ping)
-                self._boards.join(self, place)
-                await self._receive_all(early)
-                nursery.cancel_scope.cancel()
+    @property
+    def frames_in(self) -> int:
+        """How many messages were taken: frames within one give it no more time."""
+        return self._decoder.messages_in
+
+    @property
+    def has_partial_frame(self) -> bool:
+        """Whether a message was begun that the browser has yet to complete."""
+        return not self._closing and self._decoder.has_partial
+
+    def receive(self, data: bytes, *, more: bool = False) -> None:
+        """Take bytes from the browser; what they ask is done in turns."""
+        if not self._closing:
+            self._heard_at = self._now()
+            self.inbox.feed(data)
+            self._cut_short = True
+            self.inbox.note_delay(more=more, excused=self.peer_is_slow)
+
+    def take_turn(self) -> None:
+        """Do some of the messages at hand."""
+        self._cut_short = False
+        if not self._gone:
+            super()._work()
+
+    def room_was_made(self) -> None:
+        """Note that the browser has read some output."""
+        super().room_was_made()
+        if self.has_room():
+            self._boards.resume(self)
+
+    def overdue(self, timeout_s: float) -> None:
+        """End the websocket: a message was begun and not completed within a time."""
+        self.end(CloseReason.TRY_AGAIN_LATER, f"a message was not completed in {timeout_s:g} s")
+
+    def wake(self) -> None:
+        """Ask a browser that says nothing for a sign of life, and end it where none comes."""
+        now = self._now()
+        if now - self._heard_at > _SILENCE_S:
+            self.expire(Closing(CloseReason.GOING_AWAY, "no frame came"))
+        elif now - self._pinged_at >= PING_S and not self._closing:
+            self._pinged_at = now
+            self.outbox.put(ping_frame())
+            self._touched(self)
+
+    def expire(self, error: ServerError, *, reply: bool = False) -> None:
+        """Say goodbye, and send no reply any more: a board asks again."""
+        super().expire(error)
+        self.outbox.drop_replies()
+
+    # Called by `Boards` and `Viewers`
 
     def put(self, frame: bytes) -> None:
-        """Send a frame as soon as possible; a peer that does not read is cut off at a bound."""
-        if self._ended:
+        """Take a message; a board that does not read is cut off at a bound."""
+        if self._closing:
             return
-        if not self._waiting and not self._sending and self._raw is not None:
-            # Offer the frame to the kernel: it mostly takes all, and no task need be woken.
-            with suppress(OSError):
-                frame = frame[self._raw.send(frame, socket.MSG_DONTWAIT) :]
-            if not frame:
-                return
-        self._waiting.append(frame)
-        self._waiting_bytes += len(frame)
-        self._more.set()
-        if self._waiting_bytes > self._waiting_bytes_max:
-            log.warning("board cut off", peer=self.session.peer, bytes=self._waiting_bytes)
-            self._scope.cancel()
+        outbox = self.outbox
+        if outbox.output_bytes >= self._limits.watch_buffer:
+            cut_off("board cut off", peer=self.session.peer, bytes=outbox.output_bytes)
+            self.end(CloseReason.TRY_AGAIN_LATER, "the board was not read fast enough")
+            return
+        if not outbox.output_bytes:
+            self._touched(self)
+        outbox.put(frame)
 
     def has_room(self) -> bool:
         """Tell whether little waits to be sent."""
-        return self._waiting_bytes <= self._waiting_bytes_max // 4
+        return self.outbox.output_bytes <= self._limits.watch_buffer // 4
 
     def become(self, identity: Identity) -> None:
         """Take over a changed identity of the same person, for its requests too."""
@@ -142,110 +203,81 @@ class Socket:
         self.session.signed_in(identity)
 
     def end(self, code: CloseReason, why: str) -> None:
-        """Send a close frame and take no more requests; a peer that lingers is cut off."""
-        if self._ended:
-            return
-        self._say(CloseConnection(code, why))
-        self._ended = True
-        self.session.signed_in(None)
-        self._scope.deadline = trio.current_time() + self._write_timeout_s
+        """Send a close frame and take no more requests."""
+        if not self._closing:
+            self.expire(Closing(code, why))
+            self.session.signed_in(None)
 
-    def _say(self, event: Event) -> None:
-        with suppress(LocalProtocolError):
-            # wsproto refuses to send after a close frame; nobody waits for a frame by then.
-            self.put(self._connection.send(event))
+    # An exchange's own
 
-    async def _send_all(self) -> None:
-        while True:
-            await self._more.wait()
-            self._more = trio.Event()
-            while self._waiting:
-                data = b"".join(self._waiting)
-                self._waiting.clear()
-                self._sending = True
-                with trio.fail_after(self._write_timeout_s):
-                    await self._stream.send_all(data)
-                self._sending = False
-                self._waiting_bytes -= len(data)
-                if self.has_room():
-                    self._boards.resume(self)
+    def _work(self) -> None:
+        # Leave the work for a turn, whatever it is that goes on: see `take_turn`.
+        self._cut_short = True
 
-    async def _ping(self) -> None:
-        while True:
-            await trio.sleep(PING_S)
-            self._say(Ping())
+    def _answer(self, call: Call) -> None:
+        if not isinstance(call, Pong):
+            super()._answer(call)
+        elif call.answer is ASKED_TOO_MUCH:
+            self.expire(_TOO_FAST)
+        else:
+            self.outbox.append(pong_frame(call.data))
 
-    async def _receive_all(self, early: bytes) -> None:
-        data = early
-        while True:
-            if data:
-                try:
-                    self._connection.receive_data(data)
-                    if not self._take():
-                        return
-                except RemoteProtocolError as error:
-                    log.debug("closing a board", peer=self.session.peer, error=str(error))
-                    return
-            while self._unanswered >= _UNANSWERED_MAX:
-                self._answered = trio.Event()
-                await self._answered.wait()
-            with trio.move_on_after(_SILENCE_S) as waiting:
-                data = bytes(await self._stream.receive_some(_READ_BYTES))
-            if waiting.cancelled_caught or not data:
-                return
+    def _lose(self, why: ServerError) -> None:
+        log.debug("closing a board", peer=self.session.peer, error=why.detail)
+        self.expire(why)
 
-    def _take(self) -> bool:
-        """Do what the received frames ask; False once the peer has closed."""
-        for event in self._connection.events():
-            if isinstance(event, CloseConnection):
-                self._say(event.response())
-                return False
-            if self._ended:
-                continue
-            if isinstance(event, TextMessage):
-                self._take_text(event)
-            elif isinstance(event, BytesMessage):
-                self.end(CloseReason.UNSUPPORTED_DATA, "only text is spoken here")
-            elif isinstance(event, Ping):
-                self._say(event.response())
-            else:
-                assert isinstance(event, Pong)
-        return True
+    def _reply(self, header: dict[str, Any], body: bytes, *, encoded_twice: bool = False) -> bytes:
+        return text_frame(b'{"seq":%b,%b' % (strictjson.dumps(header["seq"]), body[1:]))
 
-    def _take_text(self, event: TextMessage) -> None:
-        self._message.append(event.data)
-        self._message_bytes += len(event.data.encode())
-        if self._message_bytes > self._message_bytes_max:
-            self._message.clear()
-            self.end(CloseReason.MESSAGE_TOO_BIG, "the message is too long")
-        elif event.message_finished:
-            message = "".join(self._message)
-            self._message.clear()
-            self._message_bytes = 0
-            self._ask(message.encode())
+    def _say_goodbye(self, error: ServerError, *, reply: bool) -> None:
+        code: int | None = CloseReason.TRY_AGAIN_LATER
+        if isinstance(error, Closing):
+            code = error.code
+        elif isinstance(error, AuthError):
+            code = CloseReason.POLICY_VIOLATION
+        self.outbox.put(close_frame(code, error.detail))
 
-    def _ask(self, message: bytes) -> None:
-        seq: Any = None
-        try:
-            fields = strictjson.loads_object(message)
-            seq, name, body = fields.get("seq"), fields.get("op"), fields.get("body", {})
-            if type(seq) is not int or type(name) is not str or type(body) is not dict:
-                raise BadRequest("a message must hold seq (integer), op (string), body (object)")
-            operation = self._runner.offered.get(name)
-            if operation is not None and operation.request.sets_cookie:
-                raise BadRequest(f"ask POST /api/v1/{name}: a websocket cannot set a cookie")
-            request = self._runner.parse(name, body)
-        except ServerError as refusal:
-            self._reply(seq, error_body(refusal))
-            return
-        self._unanswered += 1
+    def _leave(self) -> None:
+        self._tell_left(self)
+        self._core.sessions.leave(self.session)
 
-        def done(result: Outcome[Result]) -> None:
-            self._unanswered -= 1
-            self._answered.set()
-            self._reply(seq, reply_body(request, result))
 
-        self._runner.visit(request, self.session, done)
+def _parse(runner: Runner, payload: Payload) -> Call | None:
+    if isinstance(payload, Text):
+        return _parse_text(runner, payload.data)
+    if isinstance(payload, Ping):
+        return Pong(payload.data)
+    if isinstance(payload, Closed):
+        return Lost({}, answer=Closing(payload.code, payload.why))
+    return None
 
-    def _reply(self, seq: Any, body: bytes) -> None:
-        self.put(text_frame(b'{"seq":%b,%b' % (strictjson.dumps(seq), body[1:])))
+
+def _parse_text(runner: Runner, message: bytes) -> Call:
+    seq: Any = None
+    try:
+        fields = strictjson.loads_object(message)
+        seq, name, body = fields.get("seq"), fields.get("op"), fields.get("body", {})
+        if type(seq) is not int or type(name) is not str or type(body) is not dict:
+            raise BadRequest("a message must hold seq (integer), op (string), body (object)")
+        operation = OPERATIONS.get(name)
+        if operation is not None and operation.request.sets_cookie:
+            raise BadRequest(f"ask POST /api/v1/{name}: a websocket cannot set a cookie")
+        request = runner.parse(name, body)
+    except ServerError as refusal:
+        return Call({"seq": seq}, answer=refusal.with_traceback(None))
+    assert operation is not None
+    ids = () if operation.kind == "alone" else request.task_ids()
+    return Call({"seq": seq}, operation, request, ids[0] if ids else None, len(message))
+
+
+def _run_as_service(
+    runner: Runner,
+    operation: Operation,
+    request: Parsed,
+    caller: Caller,
+    task_id: str,
+    done: Done[Result],
+) -> None:
+    if operation.kind == "writes":
+        caller = runner.as_service(request, caller)
+    runner.run(operation, request, caller, task_id, done)

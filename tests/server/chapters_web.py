@@ -366,10 +366,11 @@ def crowd(stage: Stage) -> None:
     second.ask("Find", {"id": "x"})
     stage.tcp("one too many").say("is told", b"", 2)
     for name in ("one", "two"):
-        stage.browser(name).send("GET", "/healthz")
-    peer = Peer(stage.web_port)
-    stage.tape.note("a third browser", peer.rest().decode())
-    peer.close()
+        stage.browser(name, "127.0.0.2").send("GET", "/healthz")
+    for what, source in (("a third browser", "127.0.0.3"), ("a browser too many", "127.0.0.1")):
+        peer = Peer(stage.web_port, source)
+        stage.tape.note(what, peer.rest().decode())
+        peer.close()
 
 
 @chapter

@@ -1,0 +1,50 @@
+"""Requests and responses of HTTP, as values."""
+
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from taskdashd.domain.budget import Budget
+
+Headers = list[tuple[str, str]]
+
+
+class Refused(Exception):
+    """Raised to answer a request with an HTTP error; the message says why."""
+
+    def __init__(self, status: HTTPStatus, why: str, *headers: tuple[str, str]) -> None:
+        super().__init__(why)
+        self.status = status
+        self.why = why
+        self.headers = headers
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The head of a request, and who sends it."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    """By name in lower case; of a repeated header the last, of Cookie all, joined."""
+    address: str
+    """The peer's IP address, without the port."""
+    peer: str
+    budget: Budget
+    """The budget that all requests of the connection draw from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer; `content-length` is added as it is sent."""
+
+    status: HTTPStatus
+    body: bytes = b""
+    headers: Headers = field(default_factory=list)
+
+
+def refusal(error: Refused) -> Response:
+    """Give the plain-text answer that says why."""
+    text = f"{error.status.value} {error.status.phrase}: {error.why}\n"
+    headers = [("content-type", "text/plain; charset=utf-8"), ("cache-control", "no-store")]
+    return Response(error.status, text.encode(), [*headers, *error.headers])

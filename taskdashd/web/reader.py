@@ -1,0 +1,168 @@
+"""One request as its bytes come, and the bytes of its response: all that is h11's.
+
+A head is fed to h11 whole and a body in pieces, so that no bytes of a peer take long at once. Each
+request has an h11 of its own: one that has met an error cannot be brought back.
+"""
+
+import re
+from enum import Enum
+from http import HTTPStatus
+from typing import Final, NamedTuple
+
+import h11
+
+from taskdashd.web.messages import Headers, Refused, Response
+
+HEAD_BYTES_MAX: Final = 16 << 10
+HEADERS_MAX: Final = 128
+_LINE_BYTES_MAX: Final = 2 << 10
+"""The longest line before a chunk, and the most bytes of trailers."""
+_CHUNKS_FREE: Final = 256
+_CHUNK_BYTES_MIN: Final = 64
+"""A body of more than `_CHUNKS_FREE` chunks must have so many bytes in each, on average."""
+_PIECE_BYTES: Final = 64 << 10
+_CHUNKED_PIECE_BYTES: Final = 1 << 10
+"""h11 takes some 6 us for a chunk: so much of the smallest is a millisecond."""
+# As h11 finds the end of a head (RFC 9112, 2.2: a bare LF may end a line).
+_HEAD_END: Final = re.compile(rb"\n\r?\n")
+_NO_HTTP: Final = "this is no HTTP/1.1 request"
+_HEAD_TOO_LONG: Final = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+
+
+class Head(NamedTuple):
+    """The head of a request."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    """By name in lower case; of a repeated header the last, of Cookie all, joined."""
+
+
+class Progress(Enum):
+    """How far a body has come."""
+
+    PIECE = "a piece was taken, and there is more at hand"
+    WAITS = "more must come from the peer"
+    WHOLE = "the request is whole"
+
+
+class RequestReader:
+    """See the module. All of its methods raise `Refused` for what is no request, or too much."""
+
+    def __init__(self) -> None:
+        self._wire = h11.Connection(h11.SERVER, max_incomplete_event_size=_LINE_BYTES_MAX)
+        self._is_chunked = self._is_head = False
+        self._chunks = self._body_bytes = 0
+        self.body = bytearray()
+
+    def take_head(self, data: bytearray, *, ended: bool) -> Head | None:
+        """Take a head out of the input; None where more of it must come."""
+        found = _HEAD_END.search(data, 0, HEAD_BYTES_MAX)
+        if found is None:
+            if len(data) >= HEAD_BYTES_MAX:
+                raise Refused(_HEAD_TOO_LONG, _NO_HTTP)
+            if data[0] > 0x20 and not ended:
+                return None
+            # What begins no line, or ends within a head, is for h11 to refuse.
+        end = len(data) if found is None else found.end()
+        if data.count(b"\n", 0, end) > HEADERS_MAX:
+            raise Refused(_HEAD_TOO_LONG, _NO_HTTP)
+        self._wire.receive_data(bytes(data[:end]))
+        if found is None and ended:
+            self._wire.receive_data(b"")
+        del data[:end]
+        head = self._next()
+        if not isinstance(head, h11.Request):
+            raise Refused(HTTPStatus.BAD_REQUEST, _NO_HTTP)
+        headers: dict[str, str] = {}
+        for raw_name, raw_value in head.headers:
+            name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+            # Join Cookie headers, which may be split (RFC 9113, 8.2.3); of any other the last
+            # counts.
+            both = name == "cookie" and name in headers
+            headers[name] = f"{headers[name]}; {value}" if both else value
+        self._is_head = head.method == b"HEAD"
+        self._is_chunked = "transfer-encoding" in headers
+        path, _, query = head.target.decode("latin-1").partition("?")
+        return Head(head.method.decode(), path, query, headers)
+
+    def take_body(self, data: bytearray, *, ended: bool, bytes_max: int, keep: bool) -> Progress:
+        """Take a piece of the body out of the input; without `keep` it is only read past."""
+        piece_bytes = _CHUNKED_PIECE_BYTES if self._is_chunked else _PIECE_BYTES
+        has_fed = False
+        while True:
+            event = self._next()
+            if isinstance(event, h11.Data):
+                self._take_data(event, bytes_max, keep=keep)
+            elif event is not h11.NEED_DATA:
+                # h11 may have been given the beginning of the next request, behind the last chunk.
+                data[:0] = self._wire.trailing_data[0]
+                return Progress.WHOLE
+            elif data and has_fed:
+                return Progress.PIECE
+            elif data:
+                self._wire.receive_data(bytes(data[:piece_bytes]))
+                del data[:piece_bytes]
+                has_fed = True
+            elif ended:
+                self._wire.receive_data(b"")
+            else:
+                return Progress.WAITS
+
+    def go_on(self) -> bytes:
+        """Give the response that a peer waits for before it sends a body; mostly none."""
+        if not self._wire.they_are_waiting_for_100_continue:
+            return b""
+        return self._wire.send(h11.InformationalResponse(status_code=100, headers=[])) or b""
+
+    @property
+    def waits_to_go_on(self) -> bool:
+        """Whether the peer waits to be asked for the body."""
+        return self._wire.they_are_waiting_for_100_continue
+
+    def encode(self, response: Response, more: Headers, *, closes: bool) -> tuple[bytes, bool]:
+        """Encode a response with more headers; also tell whether another request may follow.
+
+        Raises `h11.LocalProtocolError` where nothing can be answered.
+        """
+        wire = self._wire
+        if wire.our_state not in (h11.SEND_RESPONSE, h11.IDLE):
+            return b"", False
+        headers = [*response.headers, *more]
+        if response.status is not HTTPStatus.NOT_MODIFIED:
+            headers.append(("content-length", str(len(response.body))))
+        if closes or wire.their_state is not h11.DONE:
+            # Close: the unread rest of a body that was too large is no next request.
+            headers.append(("connection", "close"))
+        status = response.status
+        head = h11.Response(status_code=status.value, headers=headers, reason=status.phrase)
+        data = wire.send(head) or b""
+        if not self._is_head:
+            data += wire.send(h11.Data(data=response.body)) or b""
+        data += wire.send(h11.EndOfMessage()) or b""
+        return data, not closes and all(state is h11.DONE for state in wire.states.values())
+
+    def _next(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        try:
+            return self._wire.next_event()
+        except h11.RemoteProtocolError as error:
+            # Never forward the library's words to a peer.
+            raise Refused(HTTPStatus(error.error_status_hint), _NO_HTTP) from None
+
+    def _take_data(self, event: h11.Data, bytes_max: int, *, keep: bool) -> None:
+        self._body_bytes += len(event.data)
+        if self._is_chunked and event.chunk_start:
+            self._chunks += 1
+        if self._body_bytes > bytes_max:
+            raise too_long(bytes_max)
+        if self._chunks > _CHUNKS_FREE + self._body_bytes // _CHUNK_BYTES_MIN:
+            raise Refused(HTTPStatus.BAD_REQUEST, "the body comes in too many too small chunks")
+        if keep:
+            self.body += event.data
+
+
+def too_long(bytes_max: int) -> Refused:
+    """Make the refusal of a body that is too long."""
+    why = f"the body has more than {bytes_max} bytes"
+    return Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why)
