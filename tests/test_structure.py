@@ -40,7 +40,6 @@ VALUES = {
     "link.hung_up": "what the poller knows of a link's socket",
     "link.events": "what the poller knows of a link's socket",
     "decoder.frame_bytes_max": "the decoder takes larger frames once its peer has signed in",
-    "scope.deadline": "trio's own: a cancel scope ends sooner",
     "context.minimum_version": "the standard library's own: ssl.SSLContext",
     "context.verify_mode": "the standard library's own: ssl.SSLContext",
     "conn.convert_binding": "apsw's own: a connection's hook",

@@ -155,7 +155,7 @@ class HttpConnection:
     @property
     def buffered_bytes(self) -> int:
         """How many bytes of input are held."""
-        return len(self._input) + len(self._reader.body)
+        return len(self._input) + self._reader.kept_bytes
 
     @property
     def finished(self) -> bool:
@@ -328,8 +328,8 @@ class HttpConnection:
             self._upgrade()
         else:
             assert self._visit is not None
-            body, self._reader.body = bytes(self._reader.body), bytearray()
-            drive(self._visit.answer(body), partial(self._answered, self.frames_in))
+            answer = self._visit.answer(self._reader.body())
+            drive(answer, partial(self._answered, self.frames_in))
 
     def _upgrade(self) -> None:
         assert self._request is not None

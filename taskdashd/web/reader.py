@@ -54,7 +54,7 @@ class RequestReader:
         self._wire = h11.Connection(h11.SERVER, max_incomplete_event_size=_LINE_BYTES_MAX)
         self._is_chunked = self._is_head = False
         self._chunks = self._body_bytes = 0
-        self.body = bytearray()
+        self._body = bytearray()
 
     def take_head(self, data: bytearray, *, ended: bool) -> Head | None:
         """Take a head out of the input; None where more of it must come."""
@@ -110,6 +110,16 @@ class RequestReader:
             else:
                 return Progress.WAITS
 
+    @property
+    def kept_bytes(self) -> int:
+        """How many bytes of the body are held."""
+        return len(self._body)
+
+    def body(self) -> bytes:
+        """Give the whole body, and keep it no more."""
+        body, self._body = bytes(self._body), bytearray()
+        return body
+
     def go_on(self) -> bytes:
         """Give the response that a peer waits for before it sends a body; mostly none."""
         if not self._wire.they_are_waiting_for_100_continue:
@@ -159,7 +169,7 @@ class RequestReader:
         if self._chunks > _CHUNKS_FREE + self._body_bytes // _CHUNK_BYTES_MIN:
             raise Refused(HTTPStatus.BAD_REQUEST, "the body comes in too many too small chunks")
         if keep:
-            self.body += event.data
+            self._body += event.data
 
 
 def too_long(bytes_max: int) -> Refused:
