@@ -76,8 +76,8 @@ class FrameDeadlines:
         for link in self._partial.due():
             if not link.conversation.has_partial_frame or not link.conversation.wants_input:
                 continue
-            if link.has_unread:
-                # The rest may lie unread in the socket because the daemon is late: wait for it.
+            if link.has_unread or link.conversation.wants_turn:
+                # The rest may lie unread because the daemon is late: wait for it.
                 self._late.start(link, _LATE_S)
             else:
                 yield link

@@ -325,8 +325,8 @@ class Poller:
         conversation = link.conversation
         if link.hung_up:
             return
-        # Leave output that the new room let through for the next sweep: a peer that reads as fast
-        # as the daemon writes must not keep the other connections waiting.
+        # Leave output that the new room let through for the next sweep: a peer that reads as fast as
+        # the daemon writes must not keep others waiting.
         self._touched.pop(link, None)
         unsent = link.has_unsent
         if conversation.finished and not unsent:
@@ -339,6 +339,7 @@ class Poller:
             self._deadlines.unsent.start(link, self.limits.write_timeout)
         if (refusal := self._admission.hold(link)) is not None:
             conversation.expire(refusal, reply=True)
+            self._admission.hold(link)  # What was just dropped must not end others too.
         self._deadlines.frames.time(link, self.limits.frame_timeout)
         self._update(link)
 

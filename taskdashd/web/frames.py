@@ -111,10 +111,15 @@ class MessageDecoder:
 
     @property
     def has_partial(self) -> bool:
-        """Whether a frame or a message was begun that is yet to be completed."""
-        if self._has_ended or self.has_frame:
+        """Whether a frame or a message was begun that is yet to be completed.
+
+        A message stays unfinished whatever frames of it, or between them, have come.
+        """
+        if self._has_ended:
             return False
-        return self._opcode != _CONTINUATION or len(self._data) > self._position
+        if self._opcode != _CONTINUATION:
+            return True
+        return len(self._data) > self._position and not self.has_frame
 
     @property
     def whole_frames(self) -> int:

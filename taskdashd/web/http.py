@@ -148,8 +148,10 @@ class HttpConnection:
     @property
     def has_partial_frame(self) -> bool:
         """Whether a request was begun that the peer has yet to complete."""
-        if self._closing or self._has_turn or self.outbox.output_bytes:
+        if self._closing or self.outbox.output_bytes:
             return False
+        # Count input that waits for a turn as well: otherwise each byte that comes would start the
+        # deadline anew.
         return self._state is _State.BODY or (self._state is _State.HEAD and bool(self._input))
 
     @property
