@@ -30,6 +30,8 @@ from taskdashd.families.figures.rules.tally import Tally
 from taskdashd.families.people.directory import Directory
 from taskdashd.families.people.expiry import claim_times
 from taskdashd.families.people.passwords import Passwords
+from taskdashd.families.people.roster import Roster
+from taskdashd.families.services.catalogue import Catalogue
 from taskdashd.families.services.section import ServiceSection
 from taskdashd.families.services.vigil import SERVICE, Fetch, Vigil
 from taskdashd.feed.watches import Feed
@@ -124,6 +126,8 @@ def build(
     ticks = [task_times.tick, vigil.tick]
     families: dict[type, object] = {Vigil: vigil}
     families[Passwords] = Passwords(environment.start_hashing)
+    families[Roster] = Roster(records)
+    families[Catalogue] = Catalogue(records, vigil)
     web = None
     if tally is not None and shown is not None:
         web = Web(shown.boards, shown.viewers, DayFigures(clock, tally, writer))

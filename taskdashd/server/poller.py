@@ -325,8 +325,8 @@ class Poller:
         conversation = link.conversation
         if link.hung_up:
             return
-        # Leave output that the new room let through for the next sweep: a peer that reads as fast as
-        # the daemon writes must not keep others waiting.
+        # Leave output that the new room let through for the next sweep: a peer that reads as fast
+        # as the daemon writes must not keep others waiting.
         self._touched.pop(link, None)
         unsent = link.has_unsent
         if conversation.finished and not unsent:

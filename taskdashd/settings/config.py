@@ -172,7 +172,11 @@ class Settings:
         10_000, values.whole(1, 1_000_000), "connections", "More are told 1005.", live=True
     )
     max_connections_per_address: int = _setting(
-        1_000, values.whole(1, 1_000_000), "connections", "More are told 1005.", live=True
+        500,
+        values.whole(1, 1_000_000),
+        "connections",
+        "By all doors together; more are told 1005.",
+        live=True,
     )
     request_rate: int | None = _setting(
         10_000,

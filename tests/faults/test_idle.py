@@ -55,7 +55,11 @@ class Fleet:
 @pytest.mark.soak
 def test_idle_connections_cost_little(start: Start) -> None:
     """10,000 beating connections, a task each: <= 16 KiB each, <= 200 us of CPU a beat."""
-    daemon = start(heartbeat_timeout=30, max_connections=_CONNECTIONS + 10)
+    daemon = start(
+        heartbeat_timeout=30,
+        max_connections=_CONNECTIONS + 10,
+        max_connections_per_address=_CONNECTIONS,
+    )
     with daemon.connect() as first:
         first.good("Register", id="first", name="n", status="finish")
         first.good("Query")

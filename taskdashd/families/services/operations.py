@@ -15,10 +15,11 @@ from taskdashd.core.access import check_write, sees
 from taskdashd.core.identities import check_still
 from taskdashd.core.steps import Steps, wait_for
 from taskdashd.core.storing import load, write
-from taskdashd.core.table import Caller, Core, Result, alone
+from taskdashd.core.table import Caller, Result, alone
 from taskdashd.domain import tasks
 from taskdashd.domain.tasks import Author
 from taskdashd.domain.times import stamp
+from taskdashd.families.services.catalogue import Catalogue
 from taskdashd.families.services.rules import REMEMBERED_S, Service
 from taskdashd.families.services.vigil import SERVICE, Vigil
 from taskdashd.store.transaction import Transaction
@@ -89,12 +90,8 @@ def service_beat(request: ServiceBeat, caller: Caller) -> Result:
 @alone(Services)
 def services(request: Services, caller: Caller) -> Result:
     """Give the services that the caller sees."""
-    core, found = caller.core, []
-    for record in core.view.records.all(SERVICE):
-        service = Service.from_record(record)
-        if caller.identity.sees(service.group_id):
-            found.append(about(service, core))
-    return {"services": sorted(found, key=lambda one: str(one["url"]))}
+    default_s = caller.core.limits.heartbeat_timeout
+    return caller.core.part(Catalogue).seen_by(caller.identity, default_s)
 
 
 @alone(FetchTasks)
@@ -103,26 +100,6 @@ def fetch_tasks(request: FetchTasks, caller: Caller) -> Steps[Result]:
     service = _seen(request.url, caller)
     check_write(caller.identity, None, service.group_id)
     return (yield from _fetch(service, request.id, caller))
-
-
-def about(service: Service, core: Core) -> dict[str, Any]:
-    """Give a service's fields and state, as replies show them."""
-    vigil = core.part(Vigil)
-    silence_s = vigil.silence_s(service.url)
-    time, reserved = vigil.said(service)
-    return {
-        "url": service.url,
-        "name": service.name,
-        "reserved": reserved,
-        "time": time,
-        "group_id": service.group_id,
-        "state": service.state,
-        "since": service.changes[-1][0] if service.changes else "",
-        "silent_s": None if silence_s is None else round(silence_s, 1),
-        "heartbeat_timeout": service.timeout_s or core.limits.heartbeat_timeout,
-        "registered_at": service.registered_at,
-        "changes": [list(one) for one in service.changes],
-    }
 
 
 def _seen(url: str, caller: Caller) -> Service:

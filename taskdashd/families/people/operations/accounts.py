@@ -18,8 +18,9 @@ from taskdashd.core.steps import Start, Steps, wait_for
 from taskdashd.core.storing import write
 from taskdashd.core.table import Caller, Core, Result, alone
 from taskdashd.domain.access import Identity
-from taskdashd.domain.people import Person, SignedIn, key_of, sees_person
+from taskdashd.domain.people import Person, SignedIn, key_of
 from taskdashd.families.people.passwords import Passwords
+from taskdashd.families.people.roster import Roster
 from taskdashd.store.audit import Entry
 from taskdashd.store.transaction import Transaction
 
@@ -183,10 +184,7 @@ def logout(request: Logout, caller: Caller) -> Steps[Result]:
 @alone(People)
 def people(request: People, caller: Caller) -> Result:
     """Give the people whom the caller sees."""
-    identity = caller.identity
-    everybody = [Person.from_record(one) for one in caller.core.view.records.all(PERSON)]
-    seen = [person.about() for person in everybody if sees_person(identity, person)]
-    return {"people": sorted(seen, key=lambda one: str(one["user"]))}
+    return caller.core.part(Roster).seen_by(caller.identity)
 
 
 @alone(SetPerson)
