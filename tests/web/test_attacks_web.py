@@ -66,6 +66,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
 # Before sign-in
 
 
+@pytest.mark.fault(43)
 def test_a_long_body_of_nobody_is_refused_by_its_head(office: Office) -> None:
     """64 KiB before sign-in: more is refused before any of it was sent; a person may send more."""
     cookie = f"Cookie: {sign_in(office, '1001')}"
@@ -84,6 +85,7 @@ def test_a_long_body_of_nobody_is_refused_by_its_head(office: Office) -> None:
         assert status(sock) == 413
 
 
+@pytest.mark.fault(43)
 def test_who_asks_is_looked_at_before_the_body(office: Office) -> None:
     """A peer that waits to be asked for its body is asked only if it may ask anything."""
     wait = "Expect: 100-continue"
@@ -98,6 +100,7 @@ def test_who_asks_is_looked_at_before_the_body(office: Office) -> None:
             assert status(sock) == wanted, more
 
 
+@pytest.mark.fault(43)
 def test_a_form_has_few_fields(office: Office) -> None:
     """Fields are counted before they are parsed, and a form is short, whoever sends it."""
     kind = "application/x-www-form-urlencoded"
@@ -112,6 +115,7 @@ def test_a_form_has_few_fields(office: Office) -> None:
             assert b'"errid":1000' in answer, answer
 
 
+@pytest.mark.fault(43)
 def test_a_body_in_bytes_is_refused(office: Office) -> None:
     """Chunks cost by their number: small ones are taken only as far as anybody would need them."""
     chunked = "Transfer-Encoding: chunked"
@@ -127,6 +131,7 @@ def test_a_body_in_bytes_is_refused(office: Office) -> None:
         assert not sock.recv(1)
 
 
+@pytest.mark.fault(43)
 def test_a_head_has_its_bounds(office: Office) -> None:
     """Also a head that comes whole, in one piece: 16 KiB, and 128 lines."""
     for lines in (["X: " + "a" * 20_000], ["a: b"] * 300):
@@ -135,6 +140,7 @@ def test_a_head_has_its_bounds(office: Office) -> None:
             assert status(sock) == 431
 
 
+@pytest.mark.fault(49)
 def test_garbage_behind_a_request_leaves_no_traceback(office: Office) -> None:
     """Whatever comes behind an answered HEAD, the log has at most a few short lines of it."""
     before = len(office.daemon.log)
@@ -161,6 +167,7 @@ def test_pipelined_requests_are_answered_in_order(office: Office) -> None:
     assert re.findall(rb"HTTP/1.1 (\d+)", said) == [b"200", b"404"] * 400
 
 
+@pytest.mark.fault(45)
 @pytest.mark.parametrize("head", [b"", post("/api/v1/Find", "Content-Length: 60000")])
 def test_a_request_must_be_whole_in_time(office: Office, head: bytes) -> None:
     """However its bytes trickle in, in the head as in the body; pauses between are free."""
@@ -184,6 +191,7 @@ def test_a_request_must_be_whole_in_time(office: Office, head: bytes) -> None:
 # Limits hold over all faces
 
 
+@pytest.mark.fault(47)
 def test_an_address_has_one_count_of_connections(tmp_path: Path) -> None:
     """TCP and web together; another address still gets in, and the board has a bound of its own."""
     settings = {"max_connections_per_address": 3, "web_connections": 4}
@@ -205,6 +213,7 @@ def test_an_address_has_one_count_of_connections(tmp_path: Path) -> None:
             sock.close()
 
 
+@pytest.mark.fault(47)
 def test_the_rate_of_a_connection_holds_over_its_requests(tmp_path: Path) -> None:
     """A request over HTTP brings no rate of its own; a second connection has one."""
     with Office(tmp_path, request_rate=5, identity_rate="off") as office:
@@ -222,6 +231,7 @@ def test_the_rate_of_a_connection_holds_over_its_requests(tmp_path: Path) -> Non
             assert status(sock) == 404
 
 
+@pytest.mark.fault(45)
 def test_unfinished_input_has_one_bound(tmp_path: Path) -> None:
     """Bodies and messages count as frames do; one address has a quarter, and others the rest."""
     with Office(tmp_path, input_buffer=1 << 20, max_frame=200_000) as office:
@@ -249,6 +259,7 @@ def test_unfinished_input_has_one_bound(tmp_path: Path) -> None:
 # A websocket
 
 
+@pytest.mark.fault(45)
 def test_a_message_must_be_whole_in_time(office: Office) -> None:
     """Pings, and fragments, give a message that was begun no more time."""
     with Board(office, sign_in(office, "1001")) as board:
@@ -266,6 +277,7 @@ def test_a_message_must_be_whole_in_time(office: Office) -> None:
         assert 1 < time.monotonic() - began < 5
 
 
+@pytest.mark.fault(46)
 @pytest.mark.parametrize("opcode", [0, 9, 10])
 def test_frames_that_ask_nothing_are_counted(tmp_path: Path, opcode: int) -> None:
     """Empty fragments, pings and pongs: within `request_rate` they are taken, then it ends."""
@@ -283,6 +295,7 @@ def test_frames_that_ask_nothing_are_counted(tmp_path: Path, opcode: int) -> Non
             assert board.end() == 1013
 
 
+@pytest.mark.fault(44)
 def test_what_nobody_reads_is_not_done(tmp_path: Path) -> None:
     """A board that asks 2,000 times for 40 KB and does not read: what waits is bounded.
 
@@ -320,6 +333,7 @@ def test_what_nobody_reads_is_not_done(tmp_path: Path) -> None:
         assert not [line for line in office.daemon.log if line["event"] == "board cut off"]
 
 
+@pytest.mark.fault(44)
 def test_one_board_does_as_it_was_asked_in_order(office: Office) -> None:
     """Replies come in the order of the requests, also where one takes longer than the next."""
     with Board(office, sign_in(office, "1005")) as board:
@@ -334,6 +348,7 @@ def test_one_board_does_as_it_was_asked_in_order(office: Office) -> None:
 # Progress counts
 
 
+@pytest.mark.fault(48)
 @pytest.mark.parametrize("by_websocket", [False, True])
 def test_a_slow_reader_is_served_as_long_as_it_reads(tmp_path: Path, by_websocket: bool) -> None:
     """A large page takes longer than `write_timeout` on a slow link, and comes whole."""
@@ -371,6 +386,7 @@ def test_a_slow_reader_is_served_as_long_as_it_reads(tmp_path: Path, by_websocke
             assert time.monotonic() - began > 2
 
 
+@pytest.mark.fault(48)
 def test_who_reads_nothing_is_cut_off(tmp_path: Path) -> None:
     """Without any progress the connection ends within `write_timeout`."""
     with Office(tmp_path, write_timeout=0.5) as office:
@@ -388,6 +404,7 @@ def counted(office: Office, event: str) -> int:
     return sum(line["event"] == event for line in office.daemon.log)
 
 
+@pytest.mark.fault(44)
 def test_a_board_that_is_cut_off_is_told_of_once(tmp_path: Path) -> None:
     """After that nothing more is done for it, nor logged."""
     with Office(tmp_path, watch_buffer=100_000) as office:

@@ -14,6 +14,8 @@ from taskdashd.web.frames import Aside, Closed, MessageDecoder, Payload, Ping, T
 
 MAX = 1000
 
+pytestmark = pytest.mark.fault(46)
+
 
 def read(*pieces: bytes) -> list[Payload]:
     """Give what a decoder makes of bytes that come in these pieces."""
