@@ -117,10 +117,10 @@ WHERE user IN (SELECT value FROM json_each(?)) AND status IN (SELECT value FROM 
 GROUP BY user
 """
 _TOLD_APART: Final = """
-SELECT iif(group_id IN (SELECT value FROM json_each(?3)), group_id, NULL) AS group_id,
-       iif(status IN (SELECT value FROM json_each(?5)), status, '') AS status,
-       iif(user IN (SELECT value FROM json_each(?4)), user, '') AS user,
-       iif(checker IN (SELECT value FROM json_each(?4)), checker, '') AS checker
+iif(group_id IN (SELECT value FROM json_each(?3)), group_id, NULL) AS group_id,
+iif(status IN (SELECT value FROM json_each(?5)), status, '') AS status,
+iif(user IN (SELECT value FROM json_each(?4)), user, '') AS user,
+iif(checker IN (SELECT value FROM json_each(?4)), checker, '') AS checker
 FROM task WHERE
 """
 # How many tasks of some groups (?1) and people (?2) have the same group, status, user and checker.
@@ -128,12 +128,12 @@ FROM task WHERE
 # by these, whatever services write. Each part reads by an index, and no task is in two of them.
 TALLY: Final = f"""
 SELECT group_id, status, user, checker, count(*) FROM (
-    {_TOLD_APART} group_id IN (SELECT value FROM json_each(?1))
+    SELECT {_TOLD_APART} group_id IN (SELECT value FROM json_each(?1))
     UNION ALL
-    {_TOLD_APART} user IN (SELECT value FROM json_each(?2))
+    SELECT {_TOLD_APART} user IN (SELECT value FROM json_each(?2))
         AND group_id NOT IN (SELECT value FROM json_each(?1))
     UNION ALL
-    {_TOLD_APART} checker <> '' AND checker IN (SELECT value FROM json_each(?2))
+    SELECT {_TOLD_APART} checker <> '' AND checker IN (SELECT value FROM json_each(?2))
         AND user NOT IN (SELECT value FROM json_each(?2))
         AND group_id NOT IN (SELECT value FROM json_each(?1))
 ) GROUP BY 1, 2, 3, 4

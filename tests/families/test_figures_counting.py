@@ -259,7 +259,7 @@ def test_many_who_see_different_groups_are_told_in_turns_and_each_once() -> None
 
 
 def test_who_comes_in_the_middle_of_a_round_is_not_told_for_others() -> None:
-    """Those who see the same share what was made, and a stranger's count holds up nobody."""
+    """Whoever is not counted yet holds up nobody, and is told in the next round."""
     office = Office()
     office.turn()
     office.changed()

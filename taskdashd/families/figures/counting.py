@@ -34,7 +34,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class Newcomers(NamedTuple):
-    """Those whom the tally has just begun to follow."""
+    """Groups and people whom the tally has just begun to follow."""
 
     groups: frozenset[str]
     people: frozenset[str]

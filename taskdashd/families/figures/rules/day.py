@@ -57,7 +57,7 @@ _DURATIONS_MAX: Final = 2000
 _DROPPED_MAX: Final = 500
 """Durations that are dropped at a tick: after a jump of the clock all may be too old at once."""
 _GROUPS_MAX: Final = 1000
-"""Groups in a quarter; of further groups the quarters are not known."""
+"""Groups in a quarter that are followed, and as many others; of further groups it knows nothing."""
 
 Counts = list[int]
 
@@ -135,28 +135,29 @@ class Quarter:
         """By state, of all tasks; None where the daemon did not look in this quarter."""
         self.events = [*events]
         self.groups = dict(groups or {})
-        """By followed group, the same two; None for what is not known, or did not happen."""
+        """By group, the same two; None for what is not known, or did not happen."""
 
     def look(self, tasks: Counts, groups: Iterable[tuple[str, Counts]]) -> None:
         """Note how many tasks are in each state now, in all and in followed groups."""
         self.tasks = tuple(tasks)
         known = self.groups
         for name, states in islice(groups, _GROUPS_MAX):
-            if self._has_room(name):
+            if self._has_room(name, followed=True):
                 known[name] = tuple(states), known.get(name, _NEITHER)[1]
 
-    def happened(self, event: int, group: str | None) -> None:
-        """Count an event; of a group that is not followed, or one too many, only for all."""
+    def happened(self, event: int, group: str, *, followed: bool) -> None:
+        """Count an event; of one group too many only for all."""
         self.events[event] += 1
-        if group is not None and self._has_room(group):
+        if self._has_room(group, followed=followed):
             tasks, before = self.groups.get(group, _NEITHER)
             events = list(before or [0] * len(EVENTS))
             events[event] += 1
             # Replace the pair instead of changing it: a record that is being stored shares it.
             self.groups[group] = tasks, events
 
-    def _has_room(self, group: str) -> bool:
-        return group in self.groups or len(self.groups) < _GROUPS_MAX
+    def _has_room(self, group: str, *, followed: bool) -> bool:
+        # Leave room for the followed: others are whatever services write.
+        return group in self.groups or len(self.groups) < _GROUPS_MAX * (1 + followed)
 
     def to_record(self, number: int) -> dict[str, Any]:
         """Give the record to store. Another thread may encode it while counting goes on."""

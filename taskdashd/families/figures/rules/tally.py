@@ -215,8 +215,8 @@ class Tally:
             self._happened(at, "died", task.group_id)
 
     def _happened(self, at: float, event: str, group: str) -> None:
-        followed = group if group in self._groups else None
-        self._quarter(int(at // BUCKET_S)).happened(EVENTS.index(event), followed)
+        quarter = self._quarter(int(at // BUCKET_S))
+        quarter.happened(EVENTS.index(event), group, followed=group in self._groups)
 
     def _quarter(self, number: int) -> Quarter:
         self._unsaved.add(number)
