@@ -1,7 +1,6 @@
 """Cursors say where a page of a Query ended: opaque to clients, and stable while tasks change."""
 
 import base64
-import binascii
 from typing import Any, Final, NamedTuple
 
 from taskdash_protocol import strictjson
@@ -33,7 +32,7 @@ def read(cursor: str, order: str) -> Cursor:
     fault = BadRequest("field after is not a cursor that a reply gave as next for this order")
     try:
         value = strictjson.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError, BadRequest):
+    except (ValueError, BadRequest):
         raise fault from None
     if (
         type(value) is not list

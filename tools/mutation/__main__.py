@@ -31,7 +31,7 @@ class Room(NamedTuple):
 _WORLD: Final = ("tests/core", "tests/families", "tests/client/test_session.py")
 _STORE: Final = ("transaction", "writer", "query", "cursors")
 ROOMS: Final = {
-    "domain": Room(("taskdashd/domain/*.py",), ("tests/domain",), _WORLD),
+    "domain": Room(("taskdashd/domain/**/*.py",), ("tests/domain",), _WORLD),
     "feed": Room(("taskdashd/feed/*.py",), ("tests/feed",), _WORLD),
     "protocol": Room(
         ("protocol/taskdash_protocol/**/*.py",),
@@ -140,8 +140,8 @@ def _jobs(name: str) -> Iterator[Job]:
     room = ROOMS[name]
     for path in sorted(path for pattern in room.modules for path in ROOT.glob(pattern)):
         # A module's own tests come first and alone: to collect a whole room takes a second.
-        first = f"{room.own[0]}/test_{path.stem}.py"
-        own = [(first,), room.own] if (ROOT / first).exists() else [room.own]
+        named = (f"{room.own[0]}/test_{name}.py" for name in (path.stem, path.parent.name))
+        own = [*[(first,) for first in named if (ROOT / first).exists()][:1], room.own]
         for mutant in mutants(str(path.relative_to(ROOT)), path.read_bytes()):
             yield Job(mutant, own, [room.wider])
 
