@@ -390,6 +390,18 @@ def test_what_waits_in_a_decoder_is_counted() -> None:
         assert decoder.buffered_bytes == 0
 
 
+@pytest.mark.parametrize("tail", range(9))
+def test_the_beginning_of_a_frame_is_none_however_short_it_is(tail: int) -> None:
+    """Also behind a frame that was taken, and where not even its length has come."""
+    one = TASKDASH.request({"RequestID": "Find"}, b"x")
+    decoder = Decoder()
+    decoder.feed(one + one[:tail])
+    assert isinstance(decoder.next(), Message)
+    assert (decoder.has_frame, decoder.whole_frames, decoder.next()) == (False, 0, None)
+    decoder.feed(one[tail:])
+    assert (decoder.has_frame, decoder.whole_frames) == (True, 1)
+
+
 @pytest.mark.parametrize("length", [0, 101])
 def test_a_frame_whose_length_is_wrong_is_no_whole_one_and_is_there_to_be_refused(
     length: int,
