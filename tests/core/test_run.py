@@ -46,7 +46,7 @@ def by_every_door(world: World, operation: str, **body: Any) -> list[dict[str, A
         ("Register", {"id": "a", "name": "n"}, "room", "check_live"),
         ("Find", {"id": "a"}, "ownership", "body"),
         ("Query", {}, "liveness", "owner_of"),
-        ("People", {}, "view", "records"),
+        ("ServiceBeat", {"url": "http://10.0.0.7"}, "view", "records"),
     ],
 )
 def test_an_unexpected_fault_is_1001_by_every_door(
