@@ -33,11 +33,9 @@ from taskdashd.server.calls import Call, Lost
 from taskdashd.server.inbox import Inbox, InboxLimits
 from taskdashd.server.outbox import Outbox
 from taskdashd.server.tls import TlsSocket
-from taskdashd.settings.logs import Rationed
 
 LOOK_AHEAD_MAX: Final = 256
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-rationed: Final = Rationed(lambda event, **facts: log.info(event, **facts))
 
 
 class ExchangeLimits(InboxLimits, Protocol):
@@ -130,12 +128,12 @@ class Exchange:
         """Whether all input is done and all output handed out: the socket can be closed."""
         if self.outbox.output_bytes or self.outbox:
             return False
-        return self._closing or (self._ended and not self.inbox)
+        return self._closing or (self._ended and not self.inbox and not self._cut_short)
 
     @property
     def idle(self) -> bool:
         """Whether no request waits to be done or answered."""
-        return not self.inbox and not self.outbox
+        return not self.inbox and not self.outbox and not self._cut_short
 
     @property
     def closing(self) -> bool:
@@ -149,7 +147,8 @@ class Exchange:
         """
         if not self._closing:
             self.inbox.feed(data)
-            self._work()
+            if not self._cut_short:
+                self._work()
             self.inbox.note_delay(more=more, excused=self.peer_is_slow)
 
     def take_turn(self) -> None:
@@ -179,12 +178,12 @@ class Exchange:
     def settle(self) -> None:
         """Go on after a commit, a look-up or an answer that requests waited for."""
         self._send_ready()
-        if self.inbox.has_work:
+        if self.inbox.has_work and not self._cut_short:
             self._work()
 
     def room_was_made(self) -> None:
         """Note that the peer has read some output: requests held back go on."""
-        if self.inbox.has_work:
+        if self.inbox.has_work and not self._cut_short:
             self._work()
 
     def expire(self, error: ServerError, *, reply: bool = False) -> None:
@@ -349,7 +348,7 @@ class Exchange:
 
     def _lose(self, why: ServerError) -> None:
         """End the exchange where the peer's stream is lost."""
-        rationed("closing", peer=self.session.peer, detail=why.detail)
+        log.info("closing", peer=self.session.peer, detail=why.detail)
         self.expire(why)
 
     def _run_alone(self, operation: Operation, call: Call) -> None:

@@ -169,7 +169,7 @@ class HttpConnection:
     @property
     def idle(self) -> bool:
         """Whether no request waits to be done or answered."""
-        return self._state is not _State.ANSWER
+        return self._state is not _State.ANSWER and not self._has_turn
 
     @property
     def closing(self) -> bool:

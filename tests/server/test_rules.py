@@ -280,3 +280,21 @@ def test_a_peer_that_waits_for_us_is_not_silent(world: World) -> None:
     world.drain()
     assert status(other, "a") == "running"
     assert service.open
+
+
+def test_a_batch_ends_and_nothing_of_it_is_lost(world: World) -> None:
+    """Far more frames than a batch, then the end of input: each is done and answered, in order."""
+    peer = world.connect()
+    count = 5 * REQUESTS_MAX
+    frames = [
+        TASKDASH.request({"RequestID": "Find", "Seq": n}, b'{"id":"x"}') for n in range(count)
+    ]
+    peer.connection.receive(b"".join(frames))
+    assert peer.connection.wants_turn
+    peer.connection.end_of_input()
+    assert not peer.connection.finished
+    assert not peer.connection.idle
+    world.touched(peer.connection)
+    world.drain()
+    assert len(peer.replies) == count
+    assert peer.connection.finished
