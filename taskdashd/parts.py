@@ -13,6 +13,7 @@ from taskdashd.core.calendars import Calendars
 from taskdashd.core.clock import Clock
 from taskdashd.core.commits import Commits
 from taskdashd.core.deaths import Deaths
+from taskdashd.core.forgetting import Forgetting, Touched
 from taskdashd.core.housekeeping import Housekeeping
 from taskdashd.core.identities import PERSON, Identities
 from taskdashd.core.leading import Leading
@@ -105,17 +106,18 @@ def build(
     slow_reads = SlowReads(environment.querying)
     log = ChangeLog(database, slow_reads)
     liveness = Liveness(live.heartbeat_timeout)
-    feed = Feed(opened.last_rev, opened.pruned_rev, log.changes, recent_bytes_max=live.event_cache)
+    feed = Feed(opened.last_rev, opened.gaps_rev, log.changes, recent_bytes_max=live.event_cache)
     sessions = Sessions(opened.boot, live, clock, liveness, feed, access.at_first)
     identities = Identities(live, clock, access, acts, sessions, records)
     ownership = Ownership(clock, liveness, sessions, environment.may_have_spoken)
     room = Room(live, liveness, sessions, view, reserve)
-    leading, task_times = Leading(), TaskTimes(clock)
+    leading, task_times, touched = Leading(), TaskTimes(clock), Touched()
     tally = _tally(database, clock, records) if with_board else None
     shown = None if tally is None else _Shown.on(tally, clock, feed, log, identities, records)
     # The order in which followers see a commit: owners of tasks and rights of sessions are updated
     # first, or the feed would tell people who may no longer see the change.
-    followers: list[Follower] = [ownership, identities, feed, task_times, *(shown or ())]
+    followers: list[Follower] = [ownership, identities, feed, task_times, touched]
+    followers += shown or ()
     writer = _writer(database, environment.writing, view, clock, followers, reserve, live)
     reader = Reader(database, environment.reading, slow_reads, view, writer)
     vigil = Vigil(
@@ -159,7 +161,10 @@ def build(
     vigil.adopt(records.all(SERVICE))
     leading.begin()
     deaths = Deaths(clock, leading, liveness, view, reader, writer)
-    housekeeping = Housekeeping(live, clock, leading, acts, reader, writer, reserve, ticks)
+    forgetting = Forgetting(live, clock, touched, view, reader, writer)
+    housekeeping = Housekeeping(
+        live, clock, leading, acts, reader, writer, reserve, forgetting, ticks
+    )
     return Parts(Runner(core, vigil.author_for), deaths, agenda, housekeeping, web)
 
 

@@ -37,6 +37,7 @@ from taskdashd.settings.live import Live
 from taskdashd.store.database import Database
 from taskdashd.store.executor import outcome_of
 from taskdashd.store.records import Record
+from taskdashd.store.removal import Removal
 
 WALL_START = 1_800_000_000.0
 
@@ -67,11 +68,12 @@ class FaultyDatabase(Database):
         changes: Sequence[Change],
         acts: Sequence[Act] = (),
         records: Sequence[Record] = (),
+        removals: Sequence[Removal] = (),
     ) -> None:
         """Commit as the real database does, or raise `StorageError` while `full` is set."""
         if self.full:
             raise StorageError("the disk is full (by order of the test)")
-        super().append(changes, acts, records)
+        super().append(changes, acts, records, removals)
 
 
 class Peer:

@@ -1,9 +1,9 @@
-"""`taskdashd run`, `config`, `backup`, `restore` and `check`."""
+"""`taskdashd run`, `config`, `backup`, `restore`, `compact` and `check`."""
 
 import os
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from taskdashd.cli.options import (
 from taskdashd.cli.options import load as load_settings
 from taskdashd.cli.tokens import cert, token
 from taskdashd.settings import config, logs
+from taskdashd.settings import kept as keeping
 
 _FLAGS = (
     "listen",
@@ -94,20 +95,29 @@ def run(config_file: Path | None, **flags: Any) -> None:
 
 @main.command("config")
 @_settings_options
-def show_config(config_file: Path | None, **flags: Any) -> None:
+@click.option("--kept", is_flag=True, help="Show what is kept, and how long.")
+def show_config(config_file: Path | None, kept: bool, **flags: Any) -> None:
     """Show each setting's value and where it comes from."""
     try:
         settings, sources = load_settings(flags, config_file)
     except config.ConfigError as error:
         fail(str(error), EXIT_USAGE)
-    rows = [
-        (name, _shown(getattr(settings, name)), setting.metadata["unit"], sources[name])
-        for name, setting in config.TABLE.items()
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    if kept:
+        _print_table(keeping.told(settings))
+        return
+    _print_table(
+        [
+            (name, _shown(getattr(settings, name)), setting.metadata["unit"], sources[name])
+            for name, setting in config.TABLE.items()
+        ]
+    )
+
+
+def _print_table(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        click.echo("  ".join([*cells, row[3]]).rstrip())
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        click.echo("  ".join(cells).rstrip())
 
 
 @main.command()
@@ -161,6 +171,34 @@ def restore(
 
 
 @main.command()
+@data_options
+def compact(data: str | None, config_file: Path | None) -> None:
+    """Write the database anew, as small as it can be. The daemon must not run.
+
+    A file of an older version then gives room back by itself, as new ones do.
+
+    \b
+    taskdashd compact
+    """
+    from taskdashd.store import compact as compacting
+    from taskdashd.store.backup import BackupError, StoreUnusable
+
+    settings = settings_of(data, config_file)
+    os.umask(0o077)
+    try:
+        done = compacting.compact(
+            settings.data, lambda needed: click.echo(f"needs {_size(needed)} beside the database")
+        )
+    except (BackupError, StoreUnusable) as error:
+        fail(str(error), EXIT_FAILURE)
+    before, after = done.bytes_before, done.bytes_after
+    click.echo(
+        f"compacted {done.path}: {_size(before)} before, {_size(after)} now,"
+        f" {_size(max(0, before - after))} gained, read back whole"
+    )
+
+
+@main.command()
 @click.option("--repair", is_flag=True, help="Mend what can be mended. The daemon must not run.")
 @data_options
 def check(repair: bool, data: str | None, config_file: Path | None) -> None:
@@ -191,9 +229,13 @@ def check(repair: bool, data: str | None, config_file: Path | None) -> None:
 
 
 def _say_copy(done: str, copy: Any) -> None:
-    kib = copy.size_bytes / 1024
-    size = f"{kib:.0f} KiB" if kib < 1024 else f"{kib / 1024:.1f} MiB"
+    size = _size(copy.size_bytes)
     click.echo(f"{done} {copy.path}: {copy.tasks} tasks, rev {copy.rev}, {size}, read back whole")
+
+
+def _size(size_bytes: int) -> str:
+    kib = size_bytes / 1024
+    return f"{kib:.0f} KiB" if kib < 1024 else f"{kib / 1024:.1f} MiB"
 
 
 def _shown(value: Any) -> str:

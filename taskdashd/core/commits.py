@@ -5,7 +5,7 @@ A follower is called only once a commit is on disk, so a failed commit leaves no
 
 from collections.abc import Sequence
 
-from taskdashd.domain.tasks import Change
+from taskdashd.domain.tasks import Change, Task
 from taskdashd.store.records import Record
 from taskdashd.store.writer import Follower
 
@@ -19,7 +19,10 @@ class Following:
     def kept(self, records: Sequence[Record]) -> None:
         """Take in a commit's records."""
 
-    def forgotten(self, rev: int) -> None:
+    def forgotten(self, tasks: Sequence[Task]) -> None:
+        """Take in that a commit has removed tasks, given as they last were, before its changes."""
+
+    def pruned(self, rev: int) -> None:
         """Note that the log up to a rev may have gaps."""
 
 
@@ -31,6 +34,7 @@ class Commits:
         self._committed = [one.committed for one in followers if _follows(one, "committed")]
         self._kept = [one.kept for one in followers if _follows(one, "kept")]
         self._forgotten = [one.forgotten for one in followers if _follows(one, "forgotten")]
+        self._pruned = [one.pruned for one in followers if _follows(one, "pruned")]
 
     def committed(self, changes: Sequence[Change]) -> None:
         """Take in a commit's changes, in the order of their revs."""
@@ -42,9 +46,14 @@ class Commits:
         for follow in self._kept:
             follow(records)
 
-    def forgotten(self, rev: int) -> None:
-        """Note that the log up to a rev may have gaps."""
+    def forgotten(self, tasks: Sequence[Task]) -> None:
+        """Take in that a commit has removed tasks, given as they last were, before its changes."""
         for follow in self._forgotten:
+            follow(tasks)
+
+    def pruned(self, rev: int) -> None:
+        """Note that the log up to a rev may have gaps."""
+        for follow in self._pruned:
             follow(rev)
 
 

@@ -6,14 +6,15 @@ from typing import Final, Protocol
 from taskdash_protocol.errors import Outcome, ServerError
 from taskdashd.core.acts import Acts
 from taskdashd.core.clock import Clock
+from taskdashd.core.forgetting import Forgetting, ForgettingLimits
 from taskdashd.core.leading import Leading
 from taskdashd.domain.times import stamp
-from taskdashd.store.database import Health
+from taskdashd.store.health import Health
 from taskdashd.store.reader import Reader
 from taskdashd.store.reserve import Reserve
 from taskdashd.store.writer import Writer
 
-_FORGET_EVERY_S: Final = 1.0
+_PRUNE_EVERY_S: Final = 1.0
 _LOOK_FOR_ROOM_S: Final = 5.0
 _NOTHING_OLD_S: Final = 60.0
 STEADY_S: Final = 3600.0
@@ -22,7 +23,7 @@ _FUTURE_S: Final = 86400.0
 """Rows stamped further ahead than so many seconds were stamped by a wrong clock."""
 
 
-class HousekeepingLimits(Protocol):
+class HousekeepingLimits(ForgettingLimits, Protocol):
     """The settings that are read here; they may change while the daemon runs."""
 
     audit_keep: float | None
@@ -40,6 +41,7 @@ class Housekeeping:
         reader: Reader,
         writer: Writer,
         reserve: Reserve,
+        forgetting: Forgetting,
         chores: Sequence[Callable[[], None]],
     ) -> None:
         self._limits = limits
@@ -49,10 +51,11 @@ class Housekeeping:
         self._reader = reader
         self._writer = writer
         self._reserve = reserve
+        self._forgetting = forgetting
         self._chores = chores
         """The regular chores of families, called at every tick in this order."""
-        self._forget_at = self._look_at = 0.0
-        self._forgotten_rev = 0
+        self._prune_at = self._look_at = 0.0
+        self._pruned_rev = 0
 
     def tick(self) -> None:
         """Do what is due."""
@@ -61,7 +64,9 @@ class Housekeeping:
         for chore in self._chores:
             chore()
         self._look_for_room()
-        self._forget()
+        if self._leading.leads and self._is_steady():
+            self._prune()
+            self._forgetting.tick()
 
     def _look_for_room(self) -> None:
         now, reserve = self._clock.now(), self._reserve
@@ -77,15 +82,20 @@ class Housekeeping:
 
         self._reader.health(lambda: True, looked, check=False)
 
-    def _forget(self) -> None:
+    def _is_steady(self) -> bool:
+        """Tell whether the wall clock has gone steadily for so long that it can be believed.
+
+        A clock that is wrong for a while, as before a Pi has found its time server, would make all
+        history look old and have it forgotten.
+        """
+        return self._clock.steady_s() >= STEADY_S
+
+    def _prune(self) -> None:
         now, keep_s = self._clock.now(), self._limits.audit_keep
-        # A clock that is wrong for a while, as before a Pi has found its time server, would make
-        # all history look old and have it forgotten.
-        is_steady = self._clock.steady_s() >= STEADY_S
-        if keep_s is None or not is_steady or now < self._forget_at or not self._leading.leads:
+        if keep_s is None or now < self._prune_at:
             return
-        advanced = self._writer.forgotten_rev != self._forgotten_rev
-        self._forgotten_rev = self._writer.forgotten_rev
-        self._forget_at = now + (_FORGET_EVERY_S if advanced else _NOTHING_OLD_S)
+        advanced = self._writer.pruned_rev != self._pruned_rev
+        self._pruned_rev = self._writer.pruned_rev
+        self._prune_at = now + (_PRUNE_EVERY_S if advanced else _NOTHING_OLD_S)
         wall = self._clock.wall()
-        self._writer.forget(stamp(wall - keep_s), stamp(wall + _FUTURE_S))
+        self._writer.prune(stamp(wall - keep_s), stamp(wall + _FUTURE_S))

@@ -76,6 +76,12 @@ class Ownership(Following):
         for change in changes:
             self._follow(change)
 
+    def forgotten(self, tasks: Sequence[Task]) -> None:
+        """Count tasks that were removed for their owner no more; all have ended."""
+        for task in tasks:
+            if (session := self._find(task.owner)) is not None:
+                self._liveness.count(session.owner, task.timeout_s, -1)
+
     def _follow(self, change: Change) -> None:
         liveness = self._liveness
         old, new = change.previous, change.task

@@ -15,7 +15,7 @@ from taskdashd.core.steps import Steps, wait_for
 from taskdashd.core.table import Caller, Core, Result, alone
 from taskdashd.domain.acts import Act
 from taskdashd.store.audit import DAMAGED, History
-from taskdashd.store.database import Health
+from taskdashd.store.health import Health
 
 _STATUSES_MAX: Final = 1000
 """Statuses are free text: a reply has room for so many, the most frequent first."""
@@ -74,6 +74,8 @@ def _report(core: Core, health: Health) -> dict[str, Any]:
         "bytes": health.file_bytes,
         "wal_bytes": health.wal_bytes,
         "free_bytes": health.free_bytes,
+        "reusable_bytes": health.reusable_bytes,
+        "gives_back": health.gives_back,
         "sqlite": health.sqlite,
     }
     if health.check is not None:

@@ -16,7 +16,7 @@ from taskdash_protocol import strictjson
 from taskdash_protocol.errors import Conflict, ServerError
 from taskdash_protocol.frames import Framing
 from taskdashd.domain.access import Sight
-from taskdashd.domain.tasks import Change, matches
+from taskdashd.domain.tasks import Change, Task, matches
 from taskdashd.feed.behind import CatchUp, ReadPage
 
 _OVERHEAD_BYTES: Final = 200
@@ -145,13 +145,13 @@ class Feed:
     def __init__(
         self,
         last_rev: int,
-        pruned_rev: int,
+        gaps_rev: int,
         read_log: ReadPage[EventRow],
         *,
         recent_bytes_max: int,
     ) -> None:
         self._last_rev = last_rev
-        self._pruned_rev = pruned_rev
+        self._gaps_rev = gaps_rev
         self._read_log = read_log
         self._recent: deque[tuple[int, str, bytes, str]] = deque()
         """For each recent change, the arguments of its `Event`, made only where a watch resumes."""
@@ -167,9 +167,9 @@ class Feed:
         return self._last_rev
 
     @property
-    def pruned_rev(self) -> int:
+    def gaps_rev(self) -> int:
         """The rev up to which the log may have gaps."""
-        return self._pruned_rev
+        return self._gaps_rev
 
     def watch(
         self,
@@ -186,9 +186,9 @@ class Feed:
         """
         if since is None:
             return Watch(number, subscriber, where, self._last_rev, sight)
-        if since < self._pruned_rev:
+        if since < self._gaps_rev:
             raise Conflict(
-                f"field since: changes up to rev {self._pruned_rev} are no longer held; Query, and"
+                f"field since: changes up to rev {self._gaps_rev} are no longer held; Query, and"
                 " watch from the rev that the new watch names"
             )
         if since > self._last_rev:
@@ -198,9 +198,13 @@ class Feed:
             )
         return Watch(number, subscriber, where, since, sight)
 
-    def forgotten(self, rev: int) -> None:
+    def pruned(self, rev: int) -> None:
         """Note that the log up to a rev has gaps now."""
-        self._pruned_rev = max(self._pruned_rev, rev)
+        self._gaps_rev = max(self._gaps_rev, rev)
+
+    def forgotten(self, tasks: Sequence[Task]) -> None:
+        """Tell nobody of tasks that were removed, but note that the log has gaps up to them."""
+        self.pruned(max(task.rev for task in tasks))
 
     def resume(self, watch: Watch) -> bool:
         """Feed a watch what it lacks, as far as its subscriber has room; True once it is live."""

@@ -94,6 +94,18 @@ def duration_or_off(value: Any) -> float | None:
         raise ValueError(f"{error}, or off") from None
 
 
+def duration_or_off_from(least_s: float) -> Callable[[Any], float | None]:
+    """Read a time as `duration_or_off` does, but none that is too short."""
+
+    def parse(value: Any) -> float | None:
+        seconds = duration_or_off(value)
+        if seconds is not None and seconds < least_s:
+            raise ValueError(f"must be at least {least_s:g} s, or off")
+        return seconds
+
+    return parse
+
+
 def duration(value: Any) -> float:
     """Read a time such as 90s, 30m, 1h or 7d, in seconds. Raises `ValueError`."""
     text = str(value)

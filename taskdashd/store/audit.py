@@ -3,7 +3,7 @@
 The history of one task is a linked list through the log (`previous_rev`), so it needs no index. The
 log as a whole is in the order of `rev`, and so is `act` beside it.
 
-`Database.forget` deletes a row only once the change that replaced it is older than `audit_keep`: so
+`Database.prune` deletes a row only once the change that replaced it is older than `audit_keep`: so
 each younger change is shown with the task before it, and a task's last row stays for ever.
 """
 

@@ -274,7 +274,8 @@ def _faults(database: apsw.Connection) -> Iterator[Fault]:
         )
         return
     database.create_scalar_function("crc32", _crc32)
-    checks = _CHECKS if applied < known else (*_CHECKS, *_CHECKS_OF_NEW)
+    ahead = _AHEAD if "0005_mechanisms" in applied else _AHEAD_BEFORE_FORGETTING
+    checks = (*_CHECKS, ahead, *(() if applied < known else _CHECKS_OF_NEW))
     for statement, what, cure in checks:
         if count := database.execute(statement).get:
             yield Fault(what.format(count=count), cure)
@@ -307,6 +308,19 @@ _CHECKS_OF_NEW: Final = (
         REBUILD,
     ),
 )
+_NEWEST: Final = "coalesce((SELECT max(rev) FROM change), 0)"
+_IS_AHEAD: Final = "the task table is ahead of the log"
+_AHEAD_BEFORE_FORGETTING: Final = (
+    f"SELECT folded_rev > {_NEWEST} FROM state",  # noqa: S608
+    _IS_AHEAD,
+    REBUILD,
+)
+# The newest change of all may have been forgotten with its task.
+_AHEAD: Final = (
+    f"SELECT folded_rev > max(forgotten_rev, {_NEWEST}) FROM state",  # noqa: S608
+    _IS_AHEAD,
+    REBUILD,
+)
 _CHECKS: Final = (
     (
         "SELECT count(*) FROM change WHERE NOT json_valid(task)",
@@ -325,11 +339,6 @@ _CHECKS: Final = (
            )""",
         "{count} changes lead to one before them that is not there",
         RESTORE,
-    ),
-    (
-        """SELECT folded_rev > coalesce((SELECT max(rev) FROM change), 0) FROM state""",
-        "the task table is ahead of the log",
-        REBUILD,
     ),
     (
         """SELECT count(*) FROM task AS t LEFT JOIN change AS c ON c.rev = t.rev

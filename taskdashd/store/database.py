@@ -4,13 +4,12 @@ Every call blocks, so none may be made on the event loop. The daemon calls from 
 through `Writer` and `Reader`: one writes, one looks tasks up, one runs queries that may take long.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self, TypeVar
 
 import apsw
 from peewee import PeeweeException
@@ -23,17 +22,25 @@ from taskdash_protocol.families.tasks import Query
 from taskdashd.domain import tasks
 from taskdashd.domain.access import Sight
 from taskdashd.domain.acts import Act
-from taskdashd.store import audit, dialect, query
+from taskdashd.store import audit, dialect, health, query
+from taskdashd.store.health import Health
 from taskdashd.store.known import KnownIds
 from taskdashd.store.lock import StoreUnusable, lock
 from taskdashd.store.query import Page
 from taskdashd.store.records import Record
+from taskdashd.store.removal import Removal
+
+T = TypeVar("T")
 
 DATABASE_NAME: Final = "taskdash.db"
 RESTORING_NAME: Final = f".{DATABASE_NAME}.restoring"
+COMPACTING_NAME: Final = f".{DATABASE_NAME}.compacting"
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 PAGE_BYTES_MAX: Final = 256 << 10
 _PROGRESS_STEPS: Final = 10_000
+_UNUSED_PAGES_MIN: Final = 1_000
+_UNUSED_SHARE_MIN: Final = 0.02
+"""Of a file, or in pages of it: less stays for the rows to come, and is not given back."""
 _NONSENSE: Final = (TypeError, ValueError, LookupError)
 """Errors of reading a damaged file whose columns hold values of another type, or invalid text."""
 
@@ -59,27 +66,12 @@ class StoredStep(NamedTuple):
     previous: bytes
 
 
-class Health(NamedTuple):
-    """Sizes and soundness of the database file."""
-
-    tasks: dict[str, int]
-    """How many tasks have each status."""
-    file_bytes: int
-    wal_bytes: int
-    free_bytes: int
-    """Free on the file system for the daemon's user."""
-    reusable_bytes: int
-    """Free pages within the database file."""
-    sqlite: str
-    check: str | None
-    """`ok` or the faults found; None if no check was asked for."""
-
-
 class Opened(NamedTuple):
     """State read from a file that was just opened: the daemon starts from it."""
 
     last_rev: int
-    pruned_rev: int
+    gaps_rev: int
+    """The log up to this rev may have gaps: rows were pruned, or forgotten with their task."""
     boot: int
     live: list[tuple[str, float | None]]
     """Every live task's id and own heartbeat timeout in seconds, None for the default."""
@@ -127,6 +119,8 @@ class Database:
                 raise StoreUnusable(
                     f"a restore to {directory} was interrupted: run taskdashd restore again"
                 )
+            # A `taskdashd compact` that was killed left it; the lock says that none runs now.
+            (directory / COMPACTING_NAME).unlink(missing_ok=True)
             try:
                 connections = []
                 for number in range(3):
@@ -146,8 +140,8 @@ class Database:
         """Catch the fold up with the log and count this start. Raises `StoreUnusable`."""
         try:
             last_rev = self._scalar("SELECT max(rev) FROM change") or 0
-            folded = self._scalar("SELECT folded_rev FROM state")
-            # Revs have no large gaps, so slices of revs are slices of rows.
+            first_rev = self._scalar("SELECT min(rev) FROM change") or 0
+            folded = max(self._scalar("SELECT folded_rev FROM state"), first_rev - 1)
             while folded < last_rev:
                 folded = min(folded + fold_rows, last_rev)
                 self.fold(folded)
@@ -158,11 +152,11 @@ class Database:
                 Record(kind, key, strictjson.reload(dialect.text(value, crc)), rev)
                 for kind, key, value, crc, rev in self._writer.execute_sql(dialect.RECORDS)
             ]
-            # A tombstone may have the newest rev of all.
+            # A tombstone may have the newest rev of all, or a task that was forgotten.
             record_rev = self._scalar("SELECT max(rev) FROM record") or 0
             return Opened(
-                max(last_rev, record_rev),
-                self._scalar("SELECT pruned_rev FROM state"),
+                max(last_rev, record_rev, self._scalar("SELECT forgotten_rev FROM state")),
+                self._scalar(f"SELECT {dialect.GAPS_REV}"),
                 self._scalar("SELECT boot FROM state"),
                 live.fetchall(),
                 KnownIds(
@@ -189,10 +183,11 @@ class Database:
         changes: Sequence[tasks.Change],
         acts: Sequence[Act] = (),
         records: Sequence[Record] = (),
+        removals: Sequence[Removal] = (),
     ) -> None:
         """Commit a batch of changes to the disk, all or nothing. Raises `StorageError`."""
         try:
-            dialect.append(self._writer, changes, acts, records)
+            dialect.append(self._writer, changes, acts, records, removals)
         except (PeeweeException, apsw.Error, MemoryError) as error:
             self._overwrite_failed_commit()
             is_full = isinstance(error.__context__, apsw.FullError)
@@ -217,22 +212,37 @@ class Database:
             run(dialect.FOLD, (folded, to_rev))
             run("UPDATE state SET folded_rev = ?", (to_rev,))
 
-    def forget(self, before: str, after: str, rows_max: int) -> int:
+    def prune(self, before: str, after: str, rows_max: int) -> int:
         """Delete some log rows that were replaced before a time, or after one in the future.
 
         A row goes only once the change that replaced it is that old: so each younger change can be
         shown with the task before it, and a task's last row stays. Acts go by their own time.
-        Returns the rev up to which the log may have gaps then. Raises `StorageError`.
+        Returns the rev up to which the log is pruned then. Raises `StorageError`.
         """
         with self._lazily("what is too old could not be removed") as run:
             pruned, folded = run("SELECT pruned_rev, folded_rev FROM state", ()).fetchone()
             (to_rev,) = run(dialect.OLD, (pruned, folded, rows_max, before, after)).fetchone()
-            run(dialect.FORGET_ACTS, (rows_max, before, after))
+            run(dialect.PRUNE_ACTS, (rows_max, before, after))
             if to_rev is None or to_rev <= pruned:
                 return int(pruned)
-            run(dialect.FORGET_CHANGES, (pruned, to_rev))
+            run(dialect.PRUNE_CHANGES, (pruned, to_rev))
             run("UPDATE state SET pruned_rev = ?", (to_rev,))
             return int(to_rev)
+
+    def give_back(self, pages_max: int) -> int:
+        """Make the file smaller by some pages that it does not use, where these are many.
+
+        Returns by how many. Raises `StorageError`.
+        """
+        with self._lazily("unused room could not be given back") as run:
+            unused, _, vacuums = run(dialect.UNUSED, ()).fetchone()
+            (pages,) = run("PRAGMA page_count", ()).fetchone()
+            if vacuums != dialect.VACUUMS_BIT_BY_BIT or unused <= max(
+                _UNUSED_PAGES_MIN, pages * _UNUSED_SHARE_MIN
+            ):
+                return 0
+            # The pragma moves one page for each row that is read of it.
+            return len(run(f"PRAGMA incremental_vacuum({pages_max})", ()).fetchall())
 
     @contextmanager
     def _lazily(self, failing: str) -> Iterator[Callable[[str, tuple[Any, ...]], Any]]:
@@ -279,30 +289,32 @@ class Database:
         """
         self._deadline = time.monotonic() + self._query_timeout_s
         rows = partial(self._read, self._querier)
-        return query.read(request, sight, bytes_max, unfolded, self._querier, rows)
+        with self._snapshot():
+            return query.read(request, sight, bytes_max, unfolded, self._querier, rows)
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        """Have several statements read one state: tasks may be forgotten between two of them."""
+        list(self._read(self._querier, "BEGIN", ()))
+        try:
+            yield
+        finally:
+            # SQLite ends a transaction by itself after some errors.
+            if self._querier.connection().in_transaction:
+                list(self._read(self._querier, "COMMIT", ()))
 
     def health(self, *, check: bool) -> Health:
         """Count and measure; with `check` also read the whole file. Raises `StorageError`."""
         self._deadline = None
-        counts = self.count_by_status()
-        found: str | None = None
-        if check:
-            self._deadline = time.monotonic() + self._query_timeout_s
-            try:
-                found = "; ".join(text for (text,) in self._read(self._querier, dialect.CHECK, ()))
-            except Busy:
-                found = f"not finished within {self._query_timeout_s:g} s"
-        sizes = []
-        for suffix in ("", "-wal"):
-            try:
-                sizes.append(Path(f"{self.path}{suffix}").stat().st_size)
-            except FileNotFoundError:
-                sizes.append(0)
-        room = os.statvfs(self.path.parent)
-        free = room.f_bavail * room.f_frsize
-        (reusable,) = next(self._read(self._querier, dialect.REUSABLE_BYTES, ()))
-        version = apsw.sqlite_lib_version()
-        return Health(counts, sizes[0], sizes[1], free, reusable, version, found)
+        measured = health.read(self.path, partial(self._read, self._querier))
+        if not check:
+            return measured
+        self._deadline = time.monotonic() + self._query_timeout_s
+        try:
+            found = "; ".join(text for (text,) in self._read(self._querier, dialect.CHECK, ()))
+        except Busy:
+            found = f"not finished within {self._query_timeout_s:g} s"
+        return measured._replace(check=found)
 
     def changes(self, after_rev: int, rows_max: int) -> list[StoredEvent]:
         """Read the log from after a rev: fewer rows where they are large, one at least.
@@ -312,22 +324,32 @@ class Database:
         self._deadline = None
         found = self._read(self._querier, dialect.CHANGES, (after_rev, rows_max, PAGE_BYTES_MAX))
         rows = [StoredEvent(rev, kind, dialect.text(*text)) for rev, kind, *text in found]
-        # Read `pruned_rev` after the rows: in the other order, rows deleted between the two reads
-        # would be missed without a word.
-        for (pruned_rev,) in self._read(self._querier, "SELECT pruned_rev FROM state", ()):
-            if after_rev < pruned_rev:
-                raise Conflict(f"changes up to rev {pruned_rev} are no longer held: Query again")
+        self._check_gaps(after_rev)
         return rows
 
     def steps(self, after_rev: int, rows_max: int) -> list[StoredStep]:
-        """Read the log from after a rev, each row with the task before. Raises `StorageError`."""
+        """Read the log as `changes` does, each row with the task before."""
         self._deadline = None
-        return [
+        rows = [
             StoredStep(rev, kind, dialect.text(task, crc), dialect.text(before, before_crc))
             for rev, kind, task, crc, before, before_crc in self._read(
                 self._querier, dialect.STEPS, (after_rev, rows_max, PAGE_BYTES_MAX)
             )
         ]
+        self._check_gaps(after_rev)
+        return rows
+
+    def _check_gaps(self, after_rev: int) -> None:
+        # Called after the rows were read: before them, rows deleted between the two reads would be
+        # missed without a word.
+        for (gaps_rev,) in self._read(self._querier, f"SELECT {dialect.GAPS_REV}", ()):
+            if after_rev < gaps_rev:
+                raise Conflict(f"changes up to rev {gaps_rev} are no longer held: Query again")
+
+    def look(self, look: Callable[[audit.Rows], T]) -> T:
+        """Run a look at what may be forgotten. Raises `StorageError`."""
+        self._deadline = None
+        return look(partial(self._read, self._querier))
 
     def count_by_status(self) -> dict[str, int]:
         """Count the tasks by status. Raises `StorageError`."""

@@ -14,11 +14,14 @@ from taskdash_protocol.statuses import OF_PEOPLE, UNSUPERVISED
 from taskdashd.domain.acts import Act
 from taskdashd.domain.tasks import Change, Task, TaskKind, restore
 from taskdashd.store.records import Record
+from taskdashd.store.removal import Removal
 
 SQLITE_MIN: Final = (3, 51, 3)
 """The first release without the WAL-reset corruption bug."""
 
 PRAGMAS: Final = {
+    # Before all others: only a file without any page can still be made one that gives room back.
+    "auto_vacuum": "incremental",
     "journal_mode": "wal",
     # A Pi gets unplugged: a commit is on the card before it is acknowledged.
     "synchronous": "full",
@@ -145,22 +148,33 @@ OLD: Final = """
 WITH next AS (SELECT rev, at FROM change WHERE rev > ? AND rev <= ? ORDER BY rev LIMIT ?)
 SELECT coalesce((SELECT min(rev) - 1 FROM next WHERE at >= ? AND at <= ?), max(rev)) FROM next
 """
-FORGET_CHANGES: Final = """
+PRUNE_CHANGES: Final = """
 DELETE FROM change WHERE rev IN (
     SELECT previous_rev FROM change WHERE rev > ? AND rev <= ? AND previous_rev > 0
 )
 """
-FORGET_ACTS: Final = """
+PRUNE_ACTS: Final = """
 DELETE FROM act WHERE id IN (
     SELECT id FROM (SELECT id, at FROM act ORDER BY id LIMIT ?) WHERE at < ? OR at > ?
 )
 """
 
+FORGET_TASKS: Final = "DELETE FROM task WHERE id IN (SELECT value FROM json_each(?))"
+FORGET_REVS: Final = "DELETE FROM change WHERE rev IN (SELECT value FROM json_each(?))"
+JOIN_CHANGES: Final = "UPDATE change SET previous_rev = ? WHERE rev = ?"
+FORGOTTEN_REV: Final = "UPDATE state SET forgotten_rev = max(forgotten_rev, ?)"
+
 COUNT_BY_STATUS: Final = "SELECT status, count(*) FROM task GROUP BY status"
 
-REUSABLE_BYTES: Final = """
-SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size
+UNUSED: Final = """
+SELECT freelist_count, page_size, auto_vacuum
+FROM pragma_freelist_count, pragma_page_size, pragma_auto_vacuum
 """
+VACUUMS_BIT_BY_BIT: Final = 2
+"""`auto_vacuum` of a file that gives room back when it is asked to."""
+
+GAPS_REV: Final = "max(pruned_rev, forgotten_rev) FROM state"
+"""The rev up to which the log may have gaps."""
 
 CHECK: Final = "PRAGMA quick_check(10)"
 
@@ -196,6 +210,7 @@ def connect(path: str, *, read_only: bool = False) -> Connection:
     """Open a database object that one thread at a time will use."""
     pragmas: dict[str, Any] = dict(PRAGMAS)
     if read_only:
+        del pragmas["auto_vacuum"]
         pragmas["query_only"] = 1
     database = Connection(path, pragmas=pragmas, thread_safe=False, timeout=5)
     database.connect()
@@ -207,14 +222,19 @@ def append(
     changes: Sequence[Change],
     acts: Sequence[Act] = (),
     records: Sequence[Record] = (),
+    removals: Sequence[Removal] = (),
 ) -> None:
     """Commit changes to the log, and acts and records beside it, all or none.
+
+    What is to be forgotten goes first: a task may be registered anew in the same commit.
 
     CPython gives its interpreter lock up, and fights for it again, at each statement: so a batch
     is a few statements of many rows. (One statement over `json_each` would give it up once, but
     takes five times the processor for its rows.)
     """
     with database.atomic():
+        for removal in removals:
+            _remove(database, removal)
         start = 0
         for rows, statement in _APPEND.items():
             while len(changes) - start >= rows:
@@ -230,6 +250,21 @@ def append(
             database.execute_sql(PUT_RECORD, row)
             if value is None:
                 database.execute_sql(FORGET_TOMBSTONES, (at,))
+
+
+def _remove(database: Connection, removal: Removal) -> None:
+    """Delete tasks: the one place where rows of a task go, in the log and in all that it folds to.
+
+    The rest of a history that was cut is joined, so that no row names one that is not there.
+    """
+    ids = json_list(one.task.id for one in removal.going)
+    revs = [rev for one in removal.going for rev in one.revs]
+    if removal.cut is not None:
+        database.execute_sql(JOIN_CHANGES, (removal.cut.previous_rev, removal.cut.rev))
+        revs += removal.cut.revs
+    database.execute_sql(FORGET_TASKS, (ids,))
+    database.execute_sql(FORGET_REVS, (json_list(revs),))
+    database.execute_sql(FORGOTTEN_REV, (removal.last_rev,))
 
 
 def _row(change: Change) -> tuple[Any, ...]:

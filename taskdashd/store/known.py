@@ -5,7 +5,7 @@ seventy for each layer that is full (B. H. Bloom, "Space/time trade-offs in hash
 allowable errors", CACM 13 (7), 1970). Two bits for each id, of sixteen: 2 MB for a million tasks.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 _BITS_PER_ID: Final = 16
@@ -13,18 +13,50 @@ _LAYER_IDS_MIN: Final = 1 << 16
 
 
 class KnownIds:
-    """Ids that were ever added; grows by layers, each as large as all before it together."""
+    """Ids that were ever added; grows by layers, each as large as all before it together.
+
+    No id ever leaves it. Once half of all are forgotten it is made anew, from those on disk: while
+    `refill` is given them bit by bit, what is added goes into both.
+    """
 
     def __init__(self, ids: Iterable[str] = (), expected: int = 0) -> None:
         self._layers: list[tuple[bytearray, int]] = []
         self._ids = 0
         self._ids_max = 0
+        self._forgotten = 0
+        self._anew: KnownIds | None = None
         self._grow(expected)
         for task_id in ids:
             self.add(task_id)
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether so many of the ids are forgotten that it should be made anew."""
+        return self._forgotten >= _LAYER_IDS_MIN and 2 * self._forgotten > self._ids
+
+    def forgot(self, count: int) -> None:
+        """Note that so many ids are not on disk any more."""
+        self._forgotten += count
+
+    def begin_anew(self, ids: Iterable[str]) -> None:
+        """Begin to make it anew; the ids are those that a reader of the table may miss."""
+        self._anew = KnownIds(ids, self._ids - self._forgotten)
+
+    def refill(self, ids: Sequence[str]) -> None:
+        """Take in some more of the ids on disk; none at the end, and then the old ones are gone."""
+        anew = self._anew
+        assert anew is not None
+        for task_id in ids:
+            anew.add(task_id)
+        if not ids:
+            self._layers, self._ids, self._ids_max = anew._layers, anew._ids, anew._ids_max
+            self._forgotten = 0
+            self._anew = None
+
     def add(self, task_id: str) -> None:
         """Add an id."""
+        if self._anew is not None:
+            self._anew.add(task_id)
         if self._ids == self._ids_max:
             self._grow(self._ids)
         self._ids += 1

@@ -11,9 +11,10 @@ from taskdash_protocol.errors import Busy, Outcome, ServerError
 from taskdash_protocol.requests import Audit, Query
 from taskdashd.domain.access import Sight
 from taskdashd.domain.tasks import Task
-from taskdashd.store.audit import History
-from taskdashd.store.database import Database, Health, StoredEvent, StoredStep
+from taskdashd.store.audit import History, Rows
+from taskdashd.store.database import Database, StoredEvent, StoredStep
 from taskdashd.store.executor import Executor, Then
+from taskdashd.store.health import Health
 from taskdashd.store.query import Page
 from taskdashd.store.transaction import View
 from taskdashd.store.writer import Writer
@@ -154,6 +155,10 @@ class Reader:
     ) -> None:
         """Count the tasks of some statuses that each of some people has."""
         self._slow_reads.run(lambda: self._database.count_by_user(users, statuses), wanted, then)
+
+    def look(self, look: Callable[[Rows], T], then: Then[T]) -> None:
+        """Run a look of `forgetting` at what may be forgotten."""
+        self._slow_reads.run(lambda: self._database.look(look), lambda: True, then)
 
     def audit(self, request: Audit, bytes_max: int, wanted: Wanted, then: Then[History]) -> None:
         """Read a page of the audit."""

@@ -75,6 +75,9 @@ class Task(Model):
 
 
 Task.add_index(Task.live, name="task_live", where=(Task.live == SQL("1")))
+Task.add_index(
+    Task.at, name="task_forgettable", where=(Task.kind == SQL("0")) & (Task.live == SQL("0"))
+)
 Task.add_index(Task.checker, name="task_checker", where=(Task.checker != SQL("''")))
 Task.add_index(
     Task.parent_id, Task.rank, name="task_parent_id", where=(Task.parent_id != SQL("''"))

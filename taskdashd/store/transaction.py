@@ -13,6 +13,7 @@ from typing import Final
 from taskdashd.domain.tasks import Change, Task
 from taskdashd.store.known import KnownIds
 from taskdashd.store.records import Record, Records, Value
+from taskdashd.store.removal import Removal
 
 _ENTRY_OVERHEAD_BYTES: Final = 800
 """About what a cached task takes beside its body (the tuple, its strings, the dict's slot)."""
@@ -28,24 +29,28 @@ class View:
         known: KnownIds,
         records: Records | None = None,
     ) -> None:
-        self._known = known
+        self.known = known
+        """Tells which ids may be on disk."""
         self.records = records if records is not None else Records(())
         self.committed_rev = last_rev
         self.folded_rev = last_rev
         self.next_rev = last_rev + 1
         self.pending: dict[str, Task] = {}
         """Tasks as decided, not yet on disk."""
+        self.leaving: set[str] = set()
+        """Ids of tasks that are to be forgotten with the next commits: to writes, they are gone."""
         self.unfolded: dict[str, int] = {}
         """Rev of a task's last change, until the fold has it too; in the order of revs."""
-        self._forgotten: set[str] | None = None
-        """Ids that the fold took out of `unfolded` during a look-up; None while no look-up runs."""
+        self._changed: set[str] | None = None
+        """Ids that the fold took out of `unfolded`, or that were forgotten, during a look-up; None
+        while no look-up runs."""
         self._cache: OrderedDict[str, Task | None] = OrderedDict()
         self._cache_bytes = 0
         self._cache_bytes_max = cache_bytes_max
 
     def knows(self, task_id: str) -> bool:
         """Tell whether `task` and `committed` can answer for this id from memory."""
-        return task_id in self.pending or task_id in self._cache or task_id not in self._known
+        return task_id in self.pending or task_id in self._cache or task_id not in self.known
 
     def committed(self, task_id: str) -> Task | None:
         """Give a task as of the last commit; None if there was none.
@@ -56,14 +61,16 @@ class View:
         if task_id in cache:
             cache.move_to_end(task_id)
             return cache[task_id]
-        if task_id in self._known:
+        if task_id in self.known:
             raise KeyError(task_id)
         return None
 
     def task(self, task_id: str) -> Task | None:
         """Give a task as the next writing operation must see it. Raises `KeyError` as above."""
         task = self.pending.get(task_id)
-        return task if task is not None else self.committed(task_id)
+        if task is not None:
+            return task
+        return None if task_id in self.leaving else self.committed(task_id)
 
     def use(self, task: Task) -> bool:
         """Tell whether a task is as it was last committed, with nothing that waits to change it.
@@ -99,7 +106,7 @@ class View:
                 del pending[task.id]
             # Put the newest last: `fold` stops at the first rev that it has not reached.
             if change.previous is None:
-                self._known.add(task.id)
+                self.known.add(task.id)
             else:
                 unfolded.pop(task.id, None)
             unfolded[task.id] = task.rev
@@ -107,9 +114,20 @@ class View:
         if changes:
             self.committed_rev = changes[-1].task.rev
 
+    def forget(self, tasks: Sequence[Task]) -> None:
+        """Drop tasks that a commit has just removed, before `commit` of what it has written."""
+        for task in tasks:
+            self.leaving.discard(task.id)
+            if task.id in self._cache:
+                self._cache_bytes -= _cost(self._cache.pop(task.id))
+            if self._changed is not None:
+                self._changed.add(task.id)
+        self.known.forgot(len(tasks))
+
     def roll_back(self) -> None:
         """Drop what was decided since the last commit. Its revs are never used again."""
         self.pending.clear()
+        self.leaving.clear()
         self.records.pending.clear()
 
     def fold(self, to_rev: int) -> None:
@@ -120,18 +138,18 @@ class View:
         done = list(takewhile(lambda task_id: unfolded[task_id] <= to_rev, unfolded))
         for task_id in done:
             del unfolded[task_id]
-        if self._forgotten is not None:
-            self._forgotten.update(done)
+        if self._changed is not None:
+            self._changed.update(done)
 
     def begin_load(self) -> int:
         """Note that a look-up begins; returns the committed rev, as of which it reads."""
-        self._forgotten = set()
+        self._changed = set()
         return self.committed_rev
 
     def end_load(self) -> set[str]:
         """Note that the look-up has ended; returns the ids whose result may be out of date."""
-        forgotten, self._forgotten = self._forgotten or set(), None
-        return forgotten
+        changed, self._changed = self._changed or set(), None
+        return changed
 
     def loaded(self, task_id: str, task: Task | None, asked_rev: int) -> bool:
         """Take in the look-up's result for an id that was asked for when `asked_rev` was newest.
@@ -165,7 +183,7 @@ class Transaction:
     written nothing.
     """
 
-    __slots__ = ("_put", "_view", "at", "changes", "records")
+    __slots__ = ("_put", "_view", "at", "changes", "records", "removal")
 
     def __init__(self, view: View, at: str) -> None:
         self._view = view
@@ -173,6 +191,7 @@ class Transaction:
         """The wall-clock time of the changes, RFC 3339."""
         self.changes: list[Change] = []
         self.records: list[Record] = []
+        self.removal: Removal | None = None
         self._put: dict[str, Task] = {}
 
     @property
@@ -190,6 +209,10 @@ class Transaction:
         assert change.task.rev == self.rev
         self.changes.append(change)
         self._put[change.task.id] = change.task
+
+    def forget(self, removal: Removal) -> None:
+        """Buffer what is to be forgotten, in an operation that writes nothing else."""
+        self.removal = removal
 
     def record(self, kind: str, key: str) -> Value | None:
         """Give a record as this operation must see it, None if there is none."""

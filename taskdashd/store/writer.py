@@ -13,14 +13,16 @@ lags `fold_lag_max` changes behind, and on demand before a Query (`catch_up`).
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from taskdash_protocol.errors import Busy, Outcome, ServerError, StorageError
 from taskdashd.domain.acts import Act
-from taskdashd.domain.tasks import Change
+from taskdashd.domain.tasks import Change, Task
 from taskdashd.store.database import Database
 from taskdashd.store.executor import Executor, Then
 from taskdashd.store.records import Record
+from taskdashd.store.removal import Removal
 from taskdashd.store.transaction import Transaction, View
 
 T = TypeVar("T")
@@ -31,7 +33,7 @@ Decide = Callable[[Transaction], T]
 _FOLD_ROWS_MAX: Final = 10_000
 """Changes folded at a time: more write each index page fewer times, fewer hold writers up less."""
 _ACTS_MAX: Final = 10_000
-_FORGOTTEN_AT_ONCE: Final = 1_000
+_PRUNED_AT_ONCE: Final = 1_000
 """Rows of the log deleted at a time: commits wait meanwhile."""
 _COMMITS_REMEMBERED: Final = 1_000
 _CROWD_COMMITS: Final = 2
@@ -48,13 +50,17 @@ class Follower(Protocol):
     def kept(self, records: Sequence[Record]) -> None:
         """Take in a commit's records."""
 
-    def forgotten(self, rev: int) -> None:
+    def forgotten(self, tasks: Sequence[Task]) -> None:
+        """Take in that a commit has removed tasks, given as they last were, before its changes."""
+
+    def pruned(self, rev: int) -> None:
         """Note that the log up to a rev may have gaps."""
 
 
 class _Entry(NamedTuple):
     changes: Sequence[Change]
     records: Sequence[Record]
+    removal: Removal | None
     result: Outcome[Any]
     done: Then[Any]
 
@@ -99,10 +105,12 @@ class Writer:
         self._acts_in_flight: list[Act] = []
         self._acts_held: list[Act] = []
         """Acts of a commit that failed; they go with the next."""
-        self._too_old: tuple[str, str] | None = None
-        """What `forget` was last asked for, until no commit runs: before, after."""
-        self.forgotten_rev = 0
-        """The log up to this rev may have gaps."""
+        self._chores: dict[str, tuple[Callable[[], int], Then[int]]] = {}
+        """Jobs that run once no commit does, one of a name: the last that was asked for."""
+        self.chore_s = 0.0
+        """How long the last of these took."""
+        self.pruned_rev = 0
+        """The log up to this rev was pruned."""
         self.commits = 0
         self.commit_s: deque[float] = deque(maxlen=_COMMITS_REMEMBERED)
         """Durations of the last commits on the writer's thread, in seconds."""
@@ -111,6 +119,11 @@ class Writer:
     def idle(self) -> bool:
         """Whether nothing is queued or being committed."""
         return not self._busy and not self._queue
+
+    @property
+    def is_forgetting(self) -> bool:
+        """Whether a commit that removes tasks is on its way to the disk."""
+        return any(entry.removal is not None for entry in self._in_flight)
 
     @property
     def waiting_rows(self) -> int:
@@ -157,14 +170,18 @@ class Writer:
             result = decide(transaction)
             changes: Sequence[Change] = transaction.changes
             records: Sequence[Record] = transaction.records
+            removal = transaction.removal
         except ServerError as refusal:
             # Without its traceback: that holds this frame, which holds the refusal, and the cycle
             # would keep whoever asked until the garbage collector looks for cycles.
-            result, changes, records = refusal.with_traceback(None), (), ()
+            result, changes, records, removal = refusal.with_traceback(None), (), (), None
         view = self._view
-        if not changes and not records and not view.pending and not view.records.pending:
+        decided = changes or records or removal is not None
+        if not decided and not view.pending and not view.leaving and not view.records.pending:
             done(result)
             return
+        if removal is not None:
+            view.leaving.update(one.task.id for one in removal.going)
         for change in changes:
             view.pending[change.task.id] = change.task
             self._waiting_bytes += len(change.task.body)
@@ -175,7 +192,7 @@ class Writer:
         for record in records:
             view.records.pending[record.kind, record.key] = record
         self._waiting_rows += len(changes) + len(records)
-        self._queue.append(_Entry(changes, records, result, done))
+        self._queue.append(_Entry(changes, records, removal, result, done))
 
     def catch_up(self, done: Then[None]) -> None:
         """Call `done(None)` once the fold holds everything that is committed now."""
@@ -193,8 +210,8 @@ class Writer:
         """
         if self._busy:
             return
-        if self._too_old:
-            self._forget()
+        if self._chores:
+            self._do_chore()
         elif self._catching_up or (self._queue and self.fold_lag >= self._fold_lag_max):
             self._fold()
         elif self._queue or self._acts:
@@ -205,12 +222,21 @@ class Writer:
         self._acts = [*self._acts, *acts][:_ACTS_MAX]
         self.flush()
 
-    def forget(self, before: str, after: str) -> None:
+    def prune(self, before: str, after: str) -> None:
         """Delete some rows older than `before` or, stamped by a wrong clock, later than `after`.
 
         The deletion runs once no commit does.
         """
-        self._too_old = before, after
+        prune = partial(self._database.prune, before, after, _PRUNED_AT_ONCE)
+        self._chores["prune"] = prune, self._pruned
+        self.flush()
+
+    def give_back(self, pages_max: int, done: Then[int]) -> None:
+        """Give pages that the file does not use any more back to the disk, once no commit runs.
+
+        `done` gets how many there were: none where little is unused.
+        """
+        self._chores["give back"] = partial(self._database.give_back, pages_max), done
         self.flush()
 
     def fold_some(self) -> None:
@@ -223,34 +249,45 @@ class Writer:
         entries = self._in_flight
         changes: list[Change] = []
         records: list[Record] = []
+        removals: list[Removal] = []
         while self._queue and len(changes) + len(records) < self._batch_rows_max:
             entry = self._queue.popleft()
             entries.append(entry)
             changes += entry.changes
             records += entry.records
-        if not changes and not records and not self._acts:
+            if entry.removal is not None:
+                removals.append(entry.removal)
+        if not changes and not records and not removals and not self._acts:
             # Nothing to store: these outcomes waited for an earlier commit, which has succeeded.
-            self._committed(changes, records, None)
+            self._committed(changes, records, removals, None)
             return
         acts = self._acts_in_flight = [*self._acts_held, *self._acts]
         self._acts_held, self._acts = [], []
         self._busy = True
         self._executor.submit(
-            lambda: self._append(changes, acts, records),
-            lambda outcome: self._committed(changes, records, outcome),
+            lambda: self._append(changes, acts, records, removals),
+            lambda outcome: self._committed(changes, records, removals, outcome),
         )
 
     def _append(
-        self, changes: list[Change], acts: Sequence[Act], records: Sequence[Record]
+        self,
+        changes: list[Change],
+        acts: Sequence[Act],
+        records: Sequence[Record],
+        removals: Sequence[Removal],
     ) -> None:
         # Runs on the writer's thread.
         began = time.perf_counter()
-        self._database.append(changes, acts, records)
+        self._database.append(changes, acts, records, removals)
         self.commit_s.append(time.perf_counter() - began)
         self.commits += 1
 
     def _committed(
-        self, changes: list[Change], records: Sequence[Record], outcome: Outcome[None]
+        self,
+        changes: list[Change],
+        records: Sequence[Record],
+        removals: Sequence[Removal],
+        outcome: Outcome[None],
     ) -> None:
         self._busy = False
         if isinstance(outcome, ServerError):
@@ -259,6 +296,8 @@ class Writer:
         entries, self._in_flight, self._acts_in_flight = self._in_flight, [], []
         self._waiting_rows -= len(changes) + len(records)
         self._waiting_bytes -= sum(len(change.task.body) for change in changes)
+        for removal in removals:
+            self._removed(removal)
         self._view.commit(changes)
         self._view.records.commit(records)
         if changes:
@@ -269,6 +308,14 @@ class Writer:
             self._finish(entry, entry.result)
         self._let_in()
         self.flush()
+
+    def _removed(self, removal: Removal) -> None:
+        tasks = removal.tasks
+        self._view.forget(tasks)
+        if tasks:
+            self._follower.forgotten(tasks)
+        else:
+            self._follower.pruned(removal.last_rev)
 
     def _let_in(self) -> None:
         if self._want_room and not self.is_crowded:
@@ -296,22 +343,29 @@ class Writer:
             self._finish(entry, error)
         self._let_in()
 
-    def _forget(self) -> None:
+    def _do_chore(self) -> None:
         self._busy = True
-        assert self._too_old is not None
-        (before, after), self._too_old = self._too_old, None
-        self._executor.submit(
-            lambda: self._database.forget(before, after, _FORGOTTEN_AT_ONCE), self._forgotten
-        )
+        job, then = self._chores.pop(next(iter(self._chores)))
 
-    def _forgotten(self, outcome: Outcome[int]) -> None:
-        self._busy = False
+        def timed() -> int:
+            began = time.perf_counter()
+            result = job()
+            self.chore_s = time.perf_counter() - began
+            return result
+
+        def done(outcome: Outcome[int]) -> None:
+            self._busy = False
+            then(outcome)
+            self.flush()
+
+        self._executor.submit(timed, done)
+
+    def _pruned(self, outcome: Outcome[int]) -> None:
         if isinstance(outcome, ServerError):
             self._on_fault(outcome)
         else:
-            self.forgotten_rev = outcome
-            self._follower.forgotten(outcome)
-        self.flush()
+            self.pruned_rev = outcome
+            self._follower.pruned(outcome)
 
     def _fold(self) -> None:
         self._busy = True

@@ -85,8 +85,8 @@ class _Told(CatchUp[StoredStep]):
         """Tell of the rows in `held` in one message, if there is room for it."""
         if not self.held:
             return True
-        if self._boards.pruned_rev > self._since:
-            # Changes that this board has missed may have been forgotten while it caught up.
+        if self._boards.gaps_rev > self._since:
+            # Changes that this board has missed may have been deleted while it caught up.
             self.close()
             self._boards.start_over(self.viewer)
             return False
@@ -149,9 +149,9 @@ class Boards(Following):
                 log.exception("unexpected fault while the boards were told")
 
     @property
-    def pruned_rev(self) -> int:
+    def gaps_rev(self) -> int:
         """The rev up to which the log may have gaps."""
-        return self._feed.pruned_rev
+        return self._feed.gaps_rev
 
     def join(self, viewer: Viewer, place: Place | None) -> None:
         """Greet a board, tell it what it has missed since `place`, and from then on each change."""
@@ -222,7 +222,7 @@ class Boards(Following):
         return b"".join(section.whole(identity) for section in self._sections)
 
     def _can_resume(self, viewer: Viewer, place: Place) -> bool:
-        if place.sight != tag_of(viewer.identity) or place.rev < self._feed.pruned_rev:
+        if place.sight != tag_of(viewer.identity) or place.rev < self._feed.gaps_rev:
             return False
         return 0 <= self._told_rev - place.rev <= MISSED_MAX
 

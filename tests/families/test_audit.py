@@ -191,8 +191,8 @@ def test_changes_of_a_wrong_clock_do_not_stop_the_forgetting(make: Make) -> None
     peer.ask("Query")
     database = world.database
     database._writer.execute_sql("UPDATE change SET at = '2090' || substr(at, 5) WHERE rev <= 5")
-    assert database.forget("2026-01-01", "2080-01-01", 100) == 5
-    assert database.forget("2080-01-01", "2085-01-01", 100) == 10
+    assert database.prune("2026-01-01", "2080-01-01", 100) == 5
+    assert database.prune("2080-01-01", "2085-01-01", 100) == 10
 
 
 def test_who_may_know(make: Make) -> None:

@@ -32,7 +32,10 @@ def test_it_counts_and_measures(start: Callable[..., WiredDaemon]) -> None:
     assert after["uptime"] > 0
     assert after["started_at"] < after["time"]
     assert after["memory_bytes"] > 1 << 20
-    assert set(after["database"]) == {"bytes", "wal_bytes", "free_bytes", "sqlite"}
+    assert set(after["database"]) == {
+        *("bytes", "wal_bytes", "free_bytes", "reusable_bytes", "gives_back", "sqlite")
+    }
+    assert after["database"]["gives_back"] is True
 
 
 def test_the_database_is_checked_when_that_is_asked_for(daemon: WiredDaemon) -> None:

@@ -10,7 +10,7 @@ from contextlib import closing
 import apsw
 import pytest
 
-from taskdashd.store import audit, backup, dialect
+from taskdashd.store import audit, backup, dialect, forgetting
 from taskdashd.store.database import DATABASE_NAME, Database
 
 LARGE = re.compile(r"SCAN (change|task|act|t|c|p|e|x)\b")
@@ -21,7 +21,7 @@ def statements() -> dict[str, str]:
     """Give every statement that is written out in the store, by where it stands."""
     found = {
         f"{module.__name__}.{name}": value
-        for module in (dialect, audit)
+        for module in (dialect, audit, forgetting)
         for name, value in vars(module).items()
         if type(value) is str and re.match(r"\s*(SELECT|WITH|INSERT|UPDATE|DELETE)\b", value)
     }

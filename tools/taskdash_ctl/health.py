@@ -22,6 +22,8 @@ from taskdash_protocol.statuses import SHUTDOWN, status_class
 _CHECK_TIMEOUT_S: Final = 30.0
 _SKEW_MAX_S: Final = 2.0
 _FREE_MIN_BYTES: Final = 256 << 20
+_UNUSED_SHARE_MAX: Final = 4
+"""A file whose unused part is a whole one of so many is worth being compacted."""
 _SLOW_COMMIT_MS: Final = 200.0
 _SLOW_PING_MS: Final = 100.0
 _CALENDAR_LEFT_MIN: Final = timedelta(days=30)
@@ -167,6 +169,7 @@ def _examine(where: address.Address, dash: taskdash.Client) -> Iterator[Finding]
         f"{show.size(database['free_bytes'])} free for {show.size(database['bytes'])} of data",
         "make room: writes are refused when the disk is full",
     )
+    yield _room(database)
     check = database["check"]
     yield Finding(
         check == "ok", "database", f"check: {check}", "stop the daemon and restore a backup"
@@ -180,6 +183,18 @@ def _examine(where: address.Address, dash: taskdash.Client) -> Iterator[Finding]
     )
     yield _tasks(report["tasks"])
     yield from _calendars(dash)
+
+
+def _room(database: dict[str, Any]) -> Finding:
+    # A daemon of before the members says nothing of it.
+    unused, gives_back = database.get("reusable_bytes", 0), database.get("gives_back", True)
+    return Finding(
+        gives_back or unused * _UNUSED_SHARE_MAX < database["bytes"],
+        "room",
+        f"{show.size(unused)} within the file wait for new rows"
+        + ("" if gives_back else "; it is of an older version and gives no room back"),
+        "stop the daemon, run taskdashd compact, and start it again",
+    )
 
 
 def _clock(theirs: str, asked: float, answered: float) -> Finding:

@@ -143,7 +143,9 @@ class Counting:
 
     def _count(self) -> Steps[None]:
         """Count the tasks of all who are wanted. Raises `ServerError`."""
-        while self._writer.fold_lag:
+        while self._writer.fold_lag or self._writer.is_forgetting:
+            # A removal on its way takes tasks out of the table first, and out of the tally later.
+            yield from wait_for(self.turn)
             yield from wait_for(self._writer.catch_up)
         some = self._audience.follow()
         try:

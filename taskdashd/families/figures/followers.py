@@ -9,7 +9,7 @@ from taskdashd.core.clock import Clock
 from taskdashd.core.commits import Following
 from taskdashd.core.sections import News
 from taskdashd.domain.access import Identity, Sight
-from taskdashd.domain.tasks import Change
+from taskdashd.domain.tasks import Change, Task
 from taskdashd.families.figures.counting import Audience
 from taskdashd.families.figures.rules.tally import Tally
 from taskdashd.store.records import Records, Value
@@ -63,6 +63,12 @@ class FiguresSection(Following):
         """Take in a commit's changes, in the order of their revs."""
         self._has_changed = True
         self._tally.take(changes, self._clock.wall())
+
+    def forgotten(self, tasks: Sequence[Task]) -> None:
+        """Count tasks that were removed no more."""
+        self._has_changed = True
+        for task in tasks:
+            self._tally.forget(task)
 
     def whole(self, identity: Identity) -> bytes:
         """Give nothing: a board that is opened asks for the figures of the whole day."""

@@ -26,6 +26,7 @@ def up(migrator, db):
         f" AND task_id IN {were}"
     )
     run("CREATE INDEX task_at ON task (at)")
+    run("CREATE INDEX task_forgettable ON task (at) WHERE kind = 0 AND live = 0")
     run("CREATE INDEX task_parent_id ON task (parent_id, rank) WHERE parent_id <> ''")
     run("CREATE INDEX task_queue ON task (queue) WHERE queue <> ''")
     run("CREATE INDEX task_made_by ON task (made_by) WHERE made_by <> ''")

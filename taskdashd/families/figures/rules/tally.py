@@ -189,6 +189,15 @@ class Tally:
             if now in _TOLD and now != was:
                 self._begun(change, was, now, at)
 
+    def forget(self, task: Task) -> None:
+        """Count a task that was removed no more; what happened to it that day stays."""
+        place = PLACE_OF_STATUS.get(task.status, LIVE)
+        self._all[place] -= 1
+        if (group := self._groups.get(task.group_id)) is not None:
+            group.states[place] -= 1
+        if task.user in self._people or task.checker in self._people:
+            self._hold(task, place, -1)
+
     def _hold(self, task: Task, place: int, by: int) -> None:
         user, checker, people = task.user, task.checker, self._people
         followed = {user, checker} & people.keys()
