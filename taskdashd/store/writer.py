@@ -249,14 +249,12 @@ class Writer:
         entries = self._in_flight
         changes: list[Change] = []
         records: list[Record] = []
-        removals: list[Removal] = []
         while self._queue and len(changes) + len(records) < self._batch_rows_max:
             entry = self._queue.popleft()
             entries.append(entry)
             changes += entry.changes
             records += entry.records
-            if entry.removal is not None:
-                removals.append(entry.removal)
+        removals = [entry.removal for entry in entries if entry.removal is not None]
         if not changes and not records and not removals and not self._acts:
             # Nothing to store: these outcomes waited for an earlier commit, which has succeeded.
             self._committed(changes, records, removals, None)
@@ -310,8 +308,7 @@ class Writer:
         self.flush()
 
     def _removed(self, removal: Removal) -> None:
-        tasks = removal.tasks
-        self._view.forget(tasks)
+        self._view.forget(tasks := removal.tasks)
         if tasks:
             self._follower.forgotten(tasks)
         else:

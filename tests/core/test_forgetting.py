@@ -174,11 +174,12 @@ def test_what_could_not_be_forgotten_is_there_as_it_was(make: Callable[..., Worl
     world.database.full = True
     decide(world)
     peer = world.connect()
+    peer.send("Update", {"id": "old", "name": "not there any more"})
     peer.send("Register", {"id": "old", "name": "new"})
     peer.send("Update", {"id": "old", "name": "newer"})
     world.sweep()
     world.drain()
-    assert [one["errid"] for one in peer.replies] == [STORAGE, STORAGE]
+    assert [one["errid"] for one in peer.replies] == [STORAGE, STORAGE, STORAGE]
     assert world.connect().ask("Find", id="old") == before
     world.database.full = False
     pass_time(world, 120)

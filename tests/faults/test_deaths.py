@@ -6,6 +6,7 @@ Each death is put in from outside, by a program that starts the daemon with a pa
 import os
 import random
 import resource
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -15,8 +16,11 @@ from pathlib import Path
 import pytest
 from processes import last_lines
 
+from taskdash_protocol.families.tasks import Register
+from taskdashd.domain import tasks
+from taskdashd.domain.tasks import Author, Moment
 from taskdashd.store import backup
-from taskdashd.store.database import DATABASE_NAME, MIGRATIONS
+from taskdashd.store.database import DATABASE_NAME, MIGRATIONS, Database
 
 from .conftest import Start
 from .wire import Client, Gone, WiredDaemon, pace, request
@@ -140,6 +144,43 @@ Database.open(Path(sys.argv[1])).close()
 """
 
 
+# Forgets a tree in a commit that also makes one of its tasks anew, and dies at the call of SQLite
+# with the number DIE_AFTER within it.
+FORGETTING = """
+import os, sys
+from functools import partial
+from pathlib import Path
+from taskdash_protocol.families.tasks import Register
+from taskdashd.domain import tasks
+from taskdashd.domain.tasks import Author, Moment
+from taskdashd.store import dialect, forgetting
+from taskdashd.store.database import Database
+from taskdashd.store.forgetting import Place, Tree
+left, execute, commit = [10**9], dialect.Connection.execute_sql, dialect.Connection.commit
+def counted(call):
+    def counting(self, *arguments):
+        left[0] -= 1
+        if left[0] < 0:
+            os._exit(9)
+        return call(self, *arguments)
+    return counting
+dialect.Connection.execute_sql, dialect.Connection.commit = counted(execute), counted(commit)
+database = Database.open(Path(sys.argv[1]))
+rev = database.start().last_rev
+page = database.look(partial(forgetting.page, "2027", Place(), 10))
+tree = Tree(page.trees[0])
+database.look(partial(tree.look_on, "2027"))
+assert tree.may_go and len(tree.ids) == 3
+removal = database.look(partial(forgetting.removal, tree.ids[::-1], int(sys.argv[2])))
+new = Register.parse({"id": "leaf", "name": "new"})
+changes = [tasks.register(None, new, Author(1, "me"), Moment(rev + 1, "2027-01-01T00:00:00.000Z"))]
+left[0] = int(os.environ["DIE_AFTER"])
+database.append(changes if removal.going else [], removals=[removal])
+if left[0] >= 0:
+    os._exit(0)
+"""
+
+
 _COMMIT_ROWS = 8
 
 
@@ -242,6 +283,53 @@ def test_power_loss(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_power_loss_50_times(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same, 50 times."""
     assert _lose_power(start, 50, monkeypatch) > 0
+
+
+@pytest.mark.fault(2)
+@pytest.mark.parametrize(("cost_max", "revs_after"), [(100, [13, 14]), (4, None)])
+def test_death_at_each_statement_of_a_forgetting(
+    cost_max: int, revs_after: list[int] | None, tmp_path: Path
+) -> None:
+    """The tasks are there with all their rows, or gone with them; what was written likewise."""
+    old = tmp_path / "old"
+    old.mkdir()
+    database = Database.open(old)
+    database.start()
+    written: dict[str, tasks.Task] = {}
+    changes = []
+    # The leaf's history is too long to go at once where the cost is bounded to 4.
+    for rev, task_id in enumerate(["root", "part"] + ["leaf"] * 10 + ["other"], 1):
+        fields = {"id": task_id, "name": "n", "status": "finish"}
+        fields["parent_id"] = {"part": "root", "leaf": "part"}.get(task_id, "")
+        request = Register.parse(fields | ({"status": "running"} if task_id == "other" else {}))
+        moment = Moment(rev, "2026-01-01T00:00:00.000Z")
+        changes.append(tasks.register(written.get(task_id), request, Author(1, "me"), moment))
+        written[task_id] = changes[-1].task
+    database.append(changes)
+    database.fold(13)
+    database.close()
+    seen: list[list[int]] = []
+    for after in range(100):
+        data = tmp_path / f"d{after}"
+        shutil.copytree(old, data)
+        env = {**os.environ, "DIE_AFTER": str(after)}
+        command = [sys.executable, "-c", FORGETTING, str(data), str(cost_max)]
+        done = subprocess.run(command, env=env, capture_output=True, timeout=60)
+        assert done.returncode in (0, 9), last_lines(done.stderr.decode())
+        assert not backup.check(data)
+        with sqlite3.connect(data / DATABASE_NAME) as file:
+            revs = [rev for (rev,) in file.execute("SELECT rev FROM change ORDER BY rev")]
+            ids = {one for (one,) in file.execute("SELECT id FROM task")}
+        file.close()
+        if seen[-1:] != [revs]:
+            seen.append(revs)
+        assert ids == ({"other"} if revs == revs_after else {"root", "part", "leaf", "other"})
+        shutil.rmtree(data)
+        if done.returncode == 0:
+            break
+    assert after >= 5
+    shorter = [*range(1, 9), 12, 13]
+    assert seen == [list(range(1, 14)), shorter if revs_after is None else revs_after]
 
 
 @pytest.mark.soak

@@ -10,6 +10,7 @@ import trio.testing
 
 from taskdashd.domain.access import ANYONE, Identity
 from taskdashd.domain.times import stamp
+from taskdashd.store.executor import outcome_of
 from taskdashd.testing import WALL_START, World
 from taskdashd.web.boards import Boards, Place, tag_of
 
@@ -290,3 +291,25 @@ def test_of_a_burst_that_nobody_can_be_told_of_only_the_rev_is_kept(tmp_path: Pa
     burst(world, 900, 5_000, "b")
     assert len(boards(world)._news) == 1
     world.close()
+
+
+def test_a_board_that_comes_back_across_a_forgetting_reads_afresh(tmp_path: Path) -> None:
+    """What it has missed may be of a task that is gone, whenever the page is read."""
+    for read_before in (True, False):
+        world = World(tmp_path / f"{read_before}", with_board=True, keep_runs=3600)
+        boss, wall = world.connect(), Wall()
+        boss.ask("Register", id="old", name="n", status="finish")
+        boss.ask("Register", id="runs", name="n", status="待领取")
+        boards(world).join(wall, Place(0, tag_of(ANYONE)))
+        job, then = world.reading.jobs.popleft()
+        page = job() if read_before else None
+        world.time += 2 * 3600
+        world.supervisor.tick(2 * 3600)
+        world.drain()
+        world.advance(2)
+        assert world.connect().ask("Find", id="old")["errid"] == 1002
+        then(page if read_before else outcome_of(job))
+        world.drain()
+        assert wall.told[-1] == {"rev": 2, "afresh": True}
+        assert boards(world)._viewers[wall].live
+        world.close()

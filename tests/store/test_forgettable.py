@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from taskdash_protocol.families.tasks import Register, Update
+from taskdash_protocol.families.tasks import Query, Register, Update
 from taskdashd.domain import tasks
 from taskdashd.domain.tasks import Author, Change, Moment, Task
 from taskdashd.store import backup, dialect, forgetting
@@ -255,3 +255,23 @@ def test_the_file_becomes_smaller_by_what_is_forgotten(log: Log) -> None:
     copy = dialect.connect(str(directory / "copy.db"), read_only=True)
     assert copy.execute_sql("PRAGMA auto_vacuum").fetchone()[0] == dialect.VACUUMS_BIT_BY_BIT
     copy.close()
+
+
+def test_a_page_is_of_one_moment(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Query reads which tasks there are, and then what they say: none may go between the two."""
+    for one in ("a", "b", "c"):
+        log.write(one, name=f"name of {one}")
+    removal = log.removal(["a"])
+    read = log.database._read
+
+    def reading(connection: Any, sql: str, parameters: Any) -> Iterator[Any]:
+        if sql == dialect.BODIES:
+            log.database.append([], removals=[removal])
+        return read(connection, sql, parameters)
+
+    monkeypatch.setattr(log.database, "_read", reading)
+    page = log.database.query(Query({}, "id", 10), 1 << 20)
+    assert [(one.id, b"name of " + one.id.encode() in one.body) for one in page.rows] == [
+        *(("a", True), ("b", True), ("c", True)),
+    ]
+    assert [one.id for one in log.database.query(Query({}, "id", 10), 1 << 20).rows] == ["b", "c"]
