@@ -50,8 +50,6 @@ def loads(payload: bytes) -> Any:
         return _unpack_bounded(payload, list_hook=budget, object_hook=budget)
     except msgpack.ExtraData:
         raise BadRequest("bytes follow the payload's array inside the frame") from None
-    except BadRequest:
-        raise
     except (ValueError, TypeError, msgpack.UnpackException):
         raise BadRequest(
             "the payload is not valid MessagePack within the limits "
