@@ -197,9 +197,8 @@ class Agenda:
         # Begin with another line each time: one with a long backlog must not keep others waiting.
         self._lines.rotate(-1)
         for line in self._lines:
-            room = _AT_ONCE - len(self._in_hand)
-            if room > 0:
-                self._in_hand.extend((line, entry) for entry in line.take(room))
+            some = line.take(_AT_ONCE - len(self._in_hand))
+            self._in_hand.extend((line, entry) for entry in some)
 
     def _work(self) -> None:
         """Decide what is in hand, as far as it is in memory, and load the tasks of the rest."""
@@ -211,7 +210,7 @@ class Agenda:
                 unknown.append((line, entry))
                 continue
             self._decide(line, entry)
-            if self._clock.elapsed() >= until or not self._may_decide() or not self._has_room():
+            if self._clock.elapsed() >= until or not self._may_decide():
                 break
         self._in_hand.extend(unknown)
         self._writer.flush()

@@ -86,9 +86,11 @@ class Housekeeping:
         """Tell whether the wall clock has gone steadily for so long that it can be believed.
 
         A clock that is wrong for a while, as before a Pi has found its time server, would make all
-        history look old and have it forgotten.
+        history look old and have it forgotten. After a long standstill watches that resume would
+        find it forgotten before they could ask: the daemon itself must have run as long, too.
         """
-        return self._clock.steady_s() >= STEADY_S
+        ran_s = self._clock.now() - self._clock.started
+        return min(self._clock.steady_s(), ran_s) >= STEADY_S
 
     def _prune(self) -> None:
         now, keep_s = self._clock.now(), self._limits.audit_keep

@@ -291,6 +291,27 @@ def test_claims_of_before_a_start_are_read_page_by_page_and_again_after_a_fault(
     assert status(boss, "u") == CLAIMED
 
 
+def test_a_page_that_was_read_before_a_change_takes_nothing_back(world: World, boss: Peer) -> None:
+    """The task is given to somebody else while the page with its old claim is on its way."""
+    claim(boss, limit=HOURS_S)
+    world.restart()
+    boss = world.connect("10.0.0.9:1")
+    query = world.database.query
+
+    def read_and_change(*words: Any, **names: Any) -> Any:
+        page = query(*words, **names)
+        assert boss.ask("Assign", id="t", to="bob", limit=2 * HOURS_S)["errid"] == 0
+        return page
+
+    world.database.query = read_and_change  # type: ignore[method-assign]
+    world.advance(GRACE_S + 1)
+    world.database.query = query  # type: ignore[method-assign]
+    go_on(world, 2 * HOURS_S - 2)
+    assert status(boss) == CLAIMED
+    world.advance(2)
+    assert status(boss) == FREE
+
+
 # Moments, and a family of its own
 
 
