@@ -305,7 +305,7 @@ def time(meaning: str) -> Any:
 
 
 def date(meaning: str, *words: str, **kwargs: Any) -> Any:
-    """Declare a field that is a date, empty, or one of `words`."""
+    """Declare a field that is a date, or one of a few words; empty stays empty."""
     must = " or ".join(("be a date like 2026-01-31", *words))
 
     def read(name: str, value: Any) -> str:
@@ -314,10 +314,10 @@ def date(meaning: str, *words: str, **kwargs: Any) -> Any:
             raise BadRequest(f"field {name} must {must}")
         return given
 
-    pattern = "|".join((_DATE, *words))
-    return declare(
-        Reader(meaning, read, {"type": "string", "pattern": f"^({pattern})?$"}), **kwargs
-    )
+    schema: Schema = {"type": "string", "format": "date"}
+    if words:
+        schema = {"type": "string", "pattern": f"^({'|'.join((_DATE, *words))})?$"}
+    return declare(Reader(meaning, read, schema), **kwargs)
 
 
 def _is_date(text: str) -> bool:
