@@ -6,14 +6,17 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 from terminal import ctl, environment, in_terminal
 
 import taskdash
 from taskdash.testing import RunningDaemon, running_daemon
+from taskdashd.store.compact import compact
 
 
 def show(daemon: RunningDaemon, task_id: str) -> dict[str, Any]:
@@ -214,3 +217,21 @@ def test_the_version_names_protocol_and_sqlite() -> None:
     assert text.startswith("taskdash-ctl ")
     assert "protocol 1" in text
     assert "SQLite 3." in text
+
+
+def test_doctor_tells_of_a_file_that_gives_no_room_back(tmp_path: Path) -> None:
+    """A database of an older version is well as long as little of it is unused."""
+    with closing(apsw.Connection(str(tmp_path / "taskdash.db"))) as database:
+        database.execute("PRAGMA auto_vacuum = NONE; CREATE TABLE filler (x)")
+        database.execute("INSERT INTO filler VALUES (zeroblob(8 << 20)); DELETE FROM filler")
+    with running_daemon(tmp_path) as daemon:
+        told = ctl(daemon, "doctor")
+    assert told.returncode == 1
+    (line,) = [line for line in told.stdout.splitlines() if "room" in line.split()[:2]]
+    assert line.startswith("FAIL")
+    assert "taskdashd compact" in line
+    compact(tmp_path, lambda _: None)
+    with running_daemon(tmp_path) as daemon:
+        told = ctl(daemon, "doctor")
+    assert told.returncode == 0
+    assert "room " not in told.stdout

@@ -39,7 +39,7 @@ ME = Author(1, "cron (10.0.0.7:40000)")
 DAY_S, HOUR_S = 86400.0, 3600.0
 _STEP_H = 6
 _WAIT_EVERY_S = 0.02
-_QUERY = Query({"group_id": ("group-3",)}, "id", 10)
+_QUERY = Query({}, "id", 10)
 _START = """
 import sys, time
 from pathlib import Path

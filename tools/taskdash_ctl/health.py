@@ -169,7 +169,8 @@ def _examine(where: address.Address, dash: taskdash.Client) -> Iterator[Finding]
         f"{show.size(database['free_bytes'])} free for {show.size(database['bytes'])} of data",
         "make room: writes are refused when the disk is full",
     )
-    yield _room(database)
+    if not database.get("gives_back", True):
+        yield _room(database)
     check = database["check"]
     yield Finding(
         check == "ok", "database", f"check: {check}", "stop the daemon and restore a backup"
@@ -186,13 +187,11 @@ def _examine(where: address.Address, dash: taskdash.Client) -> Iterator[Finding]
 
 
 def _room(database: dict[str, Any]) -> Finding:
-    # A daemon of before the members says nothing of it.
-    unused, gives_back = database.get("reusable_bytes", 0), database.get("gives_back", True)
+    unused = database["reusable_bytes"]
     return Finding(
-        gives_back or unused * _UNUSED_SHARE_MAX < database["bytes"],
+        unused * _UNUSED_SHARE_MAX < database["bytes"],
         "room",
-        f"{show.size(unused)} within the file wait for new rows"
-        + ("" if gives_back else "; it is of an older version and gives no room back"),
+        f"the file gives no room back: {show.size(unused)} of it wait for new rows",
         "stop the daemon, run taskdashd compact, and start it again",
     )
 
