@@ -10,6 +10,7 @@ from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from taskdash_protocol import folding
 from taskdash_protocol.errors import BadRequest
 from taskdash_protocol.fields import CLASS, ORDER_FIELDS, TASK_FIELDS, WHERE_FIELDS
 from taskdash_protocol.request import Reader, Schema, reader_of
@@ -84,6 +85,19 @@ def string(meaning: str, *, characters_max: int | None = None, **kwargs: Any) ->
 
     bound = {} if characters_max is None else {"maxLength": characters_max}
     return declare(Reader(meaning, read, {**STRING, **bound}), **kwargs)
+
+
+def searched(meaning: str, *, characters_max: int, words_max: int) -> Any:
+    """Declare the field that holds the words that are searched for."""
+    one = reader_of(string(meaning, characters_max=characters_max))
+
+    def read(name: str, value: Any) -> str:
+        given: str = one.read(name, value)
+        if len(folding.words(given)) > words_max:
+            raise BadRequest(f"field {name} has more than {words_max} words")
+        return given
+
+    return declare(Reader(meaning, read, one.schema), default="")
 
 
 def strings(meaning: str, **kwargs: Any) -> Any:

@@ -201,9 +201,9 @@ class Forgetting:
         return True
 
     def _give_back(self) -> Steps[None]:
-        pages = yield from wait_for(partial(self.writer.give_back, self._pages.now))
+        pages = yield from wait_for(partial(self.writer.chores.give_back, self._pages.now))
         if pages:
-            self._pages.took(self.writer.chore_s)
+            self._pages.took(self.writer.chores.last_s)
         else:
             self._room_at = self._clock.now() + _AGAIN_S
 

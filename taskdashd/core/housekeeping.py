@@ -96,8 +96,8 @@ class Housekeeping:
         now, keep_s = self._clock.now(), self._limits.audit_keep
         if keep_s is None or now < self._prune_at:
             return
-        advanced = self._writer.pruned_rev != self._pruned_rev
-        self._pruned_rev = self._writer.pruned_rev
+        advanced = self._writer.chores.pruned_rev != self._pruned_rev
+        self._pruned_rev = self._writer.chores.pruned_rev
         self._prune_at = now + (_PRUNE_EVERY_S if advanced else _NOTHING_OLD_S)
         wall = self._clock.wall()
-        self._writer.prune(stamp(wall - keep_s), stamp(wall + _FUTURE_S))
+        self._writer.chores.prune(stamp(wall - keep_s), stamp(wall + _FUTURE_S))

@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Self
 
@@ -127,6 +127,23 @@ def key_of(secret: str) -> str:
 def called(number: str, name: str) -> str:
     """Write a person's name and number for people."""
     return f"{name} ({number})" if name and name != number else number
+
+
+def names_seen(
+    identity: Identity, records: Iterable[Mapping[str, Any]]
+) -> Iterator[tuple[str, str]]:
+    """Give numbers and names of those among the stored people whom an identity sees.
+
+    Works on records, since to read each of thousands as a `Person` would take the loop for long.
+    """
+    sees_all = identity.confined_to is None
+    for one in records:
+        if (
+            sees_all
+            or one["id"] == identity.person
+            or not identity.groups.isdisjoint(one["groups"])
+        ):
+            yield one["id"], one["name"]
 
 
 def sees_person(identity: Identity, person: Person) -> bool:

@@ -8,7 +8,7 @@ each younger change is shown with the task before it, and a task's last row stay
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from heapq import merge
 from typing import Any, Final, NamedTuple
@@ -55,7 +55,8 @@ _ACTS: Final = """
 SELECT id, rev, at, kind, who, detail, count FROM act WHERE id <= ? ORDER BY id DESC
 """
 
-Rows = Callable[[str, tuple[Any, ...]], Iterator[Any]]
+Parameters = Sequence[Any] | Mapping[str, Any]
+Rows = Callable[[str, Parameters], Iterator[Any]]
 """Runs a statement with its parameters and gives the rows."""
 
 Place = tuple[int, int]

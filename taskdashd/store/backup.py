@@ -21,7 +21,7 @@ import apsw
 
 from taskdashd.domain.times import stamp
 from taskdashd.settings import files
-from taskdashd.store import dialect
+from taskdashd.store import dialect, texts
 from taskdashd.store.database import DATABASE_NAME, MIGRATIONS, RESTORING_NAME
 from taskdashd.store.lock import StoreUnusable, lock
 
@@ -212,6 +212,8 @@ def repair(data: Path) -> None:
                     "UPDATE change SET task_kind = task.kind FROM task"
                     " WHERE task.rev = change.rev AND change.task_kind IS NULL"
                 )
+                for statement in texts.EMPTY:
+                    database.execute(statement)
                 database.execute("DELETE FROM task")
                 database.execute("UPDATE state SET folded_rev = 0")
                 _act(database, "repaired", "the task table is made anew from the log")
@@ -302,11 +304,13 @@ _CHECKS_OF_NEW: Final = (
     ),
     (
         """SELECT count(*) FROM task AS t JOIN change AS c ON c.rev = t.rev
-           WHERE c.task_id = t.id AND (t.checker, t.parent_id, t.at)
-               IS NOT (c.task->>'checker', c.task->>'parent_id', c.at)""",
-        "{count} tasks are found by another checker, parent or time than theirs",
+           WHERE c.task_id = t.id AND (t.checker, t.parent_id, t.url, t.at)
+               IS NOT (c.task->>'checker', c.task->>'parent_id', c.task->>'url', c.at)""",
+        "{count} tasks are found by another checker, parent, service or time than theirs",
         REBUILD,
     ),
+    (texts.MISSING, "{count} tasks are not found by their texts", REBUILD),
+    (texts.LEFT, "{count} texts are of no task", REBUILD),
 )
 _NEWEST: Final = "coalesce((SELECT max(rev) FROM change), 0)"
 _IS_AHEAD: Final = "the task table is ahead of the log"

@@ -19,16 +19,19 @@ from taskdash_protocol import strictjson
 from taskdash_protocol.errors import Busy, Conflict, StorageError
 from taskdash_protocol.families.operators import Audit
 from taskdash_protocol.families.tasks import Query
-from taskdashd.domain import tasks
+from taskdashd.domain import search, tasks
 from taskdashd.domain.access import Sight
 from taskdashd.domain.acts import Act
-from taskdashd.store import audit, dialect, health, query
+from taskdashd.domain.search import Sought
+from taskdashd.store import audit, dialect, health, query, texts
+from taskdashd.store.audit import Parameters
 from taskdashd.store.health import Health
 from taskdashd.store.known import KnownIds
 from taskdashd.store.lock import StoreUnusable, lock
 from taskdashd.store.query import Page
 from taskdashd.store.records import Record
 from taskdashd.store.removal import Removal
+from taskdashd.store.stored import StoredEvent, StoredStep
 
 T = TypeVar("T")
 
@@ -47,23 +50,6 @@ _NONSENSE: Final = (TypeError, ValueError, LookupError)
 
 class DiskFull(StorageError):
     """The disk has no room for the change."""
-
-
-class StoredEvent(NamedTuple):
-    """A row of the log, as a watch needs it."""
-
-    rev: int
-    kind: tasks.Kind
-    body: bytes
-
-
-class StoredStep(NamedTuple):
-    """A row of the log with the task before it: empty if the task was new or that row is gone."""
-
-    rev: int
-    kind: tasks.Kind
-    body: bytes
-    previous: bytes
 
 
 class Opened(NamedTuple):
@@ -146,7 +132,7 @@ class Database:
                 folded = min(folded + fold_rows, last_rev)
                 self.fold(folded)
             self._writer.execute_sql("UPDATE state SET boot = boot + 1")
-            live = self._writer.execute_sql("SELECT id, heartbeat_timeout FROM task WHERE live = 1")
+            live = self._writer.execute_sql(dialect.LIVE)
             ids = self._writer.execute_sql("SELECT id FROM task")
             records = [
                 Record(kind, key, strictjson.reload(dialect.text(value, crc)), rev)
@@ -211,6 +197,14 @@ class Database:
             folded = self._scalar("SELECT folded_rev FROM state")
             run(dialect.FOLD, (folded, to_rev))
             run("UPDATE state SET folded_rev = ?", (to_rev,))
+
+    def index_texts(self, rows_max: int) -> int:
+        """Take some more of the fold into the index of texts; return the rev up to which it is.
+
+        Raises `StorageError`.
+        """
+        with self._lazily("the index of texts could not be updated") as run:
+            return texts.index(run, rows_max)
 
     def prune(self, before: str, after: str, rows_max: int) -> int:
         """Delete some log rows that were replaced before a time, or after one in the future.
@@ -278,10 +272,12 @@ class Database:
         bytes_max: int,
         unfolded: Mapping[str, int] | None = None,
         sight: Sight | None = None,
+        sought: Sought | None = None,
     ) -> Page:
         """Read a page: at most `request.limit` tasks and about `bytes_max` bytes of them.
 
-        `unfolded` gives the revs of tasks that the fold could not take in because the disk is full;
+        `sought` is what `contains` means; without it, no names of people are searched. `unfolded`
+        gives the revs of tasks that the fold could not take in because the disk is full;
         these are read from the log one by one.
 
         Raises `BadRequest` for a malformed cursor, `Busy` when it takes too long, and
@@ -289,8 +285,10 @@ class Database:
         """
         self._deadline = time.monotonic() + self._query_timeout_s
         rows = partial(self._read, self._querier)
+        if sought is None:
+            sought = search.sought(request.contains)
         with self._snapshot():
-            return query.read(request, sight, bytes_max, unfolded, self._querier, rows)
+            return query.read(request, sight, sought, bytes_max, unfolded, self._querier, rows)
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:
@@ -368,15 +366,20 @@ class Database:
         return audit.read(request, bytes_max, partial(self._read, self._querier))
 
     def _read(
-        self, connection: dialect.Connection, sql: str, parameters: Sequence[Any]
+        self, connection: dialect.Connection, sql: str, parameters: Parameters
     ) -> Iterator[Any]:
         try:
+            if connection is self._querier and self._overdue():
+                # A Query may be many statements, each too short for SQLite to look at the clock.
+                raise self._too_long()
             yield from connection.execute_sql(sql, parameters)
         except (PeeweeException, apsw.Error, MemoryError, *_NONSENSE) as error:
             if connection is self._querier and self._overdue():
-                limit_s = self._query_timeout_s
-                raise Busy(f"the query took longer than {limit_s:g} s: select less") from error
+                raise self._too_long() from error
             raise StorageError(f"the database could not be read: {dialect.plain(error)}") from error
+
+    def _too_long(self) -> Busy:
+        return Busy(f"the query took longer than {self._query_timeout_s:g} s: select less")
 
     def _overdue(self) -> bool:
         return self._deadline is not None and time.monotonic() > self._deadline

@@ -1,4 +1,4 @@
-"""The SQL that only SQLite understands: in the store it stands here, and in `backup`, alone."""
+"""The SQL that only SQLite understands: here, in `plans`, `texts` and `backup`, alone."""
 
 from collections.abc import Iterable, Sequence
 from functools import reduce
@@ -6,11 +6,11 @@ from typing import Any, Final, get_args
 from zlib import crc32
 
 import orjson
-from peewee import DatabaseError, fn
+from peewee import DatabaseError
 from playhouse.apsw_ext import APSWDatabase
 
 from taskdash_protocol.errors import StorageError
-from taskdash_protocol.statuses import OF_PEOPLE, UNSUPERVISED
+from taskdash_protocol.statuses import OF_PEOPLE
 from taskdashd.domain.acts import Act
 from taskdashd.domain.tasks import Change, Task, TaskKind, restore
 from taskdashd.store.records import Record
@@ -32,8 +32,6 @@ PRAGMAS: Final = {
     "foreign_keys": 1,
 }
 
-_LOWER: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
-
 _COLUMNS: Final = (
     "rev, previous_rev, kind, at, actor, task_id, owner, holder, held_since, task, crc, task_kind"
 )
@@ -48,7 +46,15 @@ TASK_KINDS: Final = get_args(TaskKind)
 """The kinds of tasks, each stored as its place in this list."""
 _KIND_NUMBERS: Final = {kind: number for number, kind in enumerate(TASK_KINDS)}
 
-_UNSUPERVISED_LIST: Final = ", ".join(f"'{status}'" for status in sorted(UNSUPERVISED))
+STATES: Final = (
+    *("", "finish", "finished", "failed", "cancelled", "shutdown", "待领取", "pending", "已领取"),
+    *("编辑中", "待审核", "review", "草稿", "待批准", "待触发", "待执行"),
+)
+"""The statuses that are not live, each stored as its place in this list; 0 is any live one. Another
+place or word needs a migration."""
+_STATE: Final = "CASE c.task->>'status' {} ELSE 0 END".format(
+    " ".join(f"WHEN '{status}' THEN {place}" for place, status in enumerate(STATES) if place)
+)
 _OF_PEOPLE: Final = ", ".join(f"'{status}'" for status in sorted(OF_PEOPLE))
 
 # Members of these names are the daemon's only in rows after `own_since`.
@@ -60,11 +66,11 @@ _DIGITS: Final = reduce(
 # Group narrow rows (rev, task_id) first: sorting whole rows would move bodies, which can be large.
 # "WHERE true" tells the parser that ON CONFLICT is not the join's (SQLite, lang_UPSERT.html, 2.2).
 FOLD: Final = f"""
-INSERT INTO task (id, rev, live, heartbeat_timeout, status, user, group_id, project_id, checker,
-                  parent_id, rank, queue, made_by, at, kind)
-SELECT c.task_id, c.rev, (c.task->>'status') NOT IN ({_UNSUPERVISED_LIST}),
-       c.task->>'heartbeat_timeout', c.task->>'status', c.task->>'user', c.task->>'group_id',
-       c.task->>'project_id', c.task->>'checker', c.task->>'parent_id',
+INSERT INTO task (id, rev, state, heartbeat_timeout, status, user, group_id, project_id, checker,
+                  parent_id, url, rank, queue, made_by, at, kind)
+SELECT c.task_id, c.rev, {_STATE}, c.task->>'heartbeat_timeout', c.task->>'status',
+       c.task->>'user', c.task->>'group_id', c.task->>'project_id', c.task->>'checker',
+       c.task->>'parent_id', c.task->>'url',
        coalesce({_OWN} c.task->'tree'->>'rank' END, {_DIGITS}),
        coalesce({_OWN} c.task->'job'->>'queue' END, ''),
        coalesce({_OWN} c.task->'tree'->>'made_by' END, ''), c.at,
@@ -72,11 +78,12 @@ SELECT c.task_id, c.rev, (c.task->>'status') NOT IN ({_UNSUPERVISED_LIST}),
 FROM (SELECT max(rev) AS rev FROM change WHERE rev > ? AND rev <= ? GROUP BY task_id) AS last
 CROSS JOIN change AS c ON c.rev = last.rev WHERE true
 ON CONFLICT (id) DO UPDATE SET
-    rev = excluded.rev, live = excluded.live, heartbeat_timeout = excluded.heartbeat_timeout,
+    rev = excluded.rev, state = excluded.state, heartbeat_timeout = excluded.heartbeat_timeout,
     status = excluded.status, user = excluded.user, group_id = excluded.group_id,
     project_id = excluded.project_id, checker = excluded.checker,
-    parent_id = excluded.parent_id, rank = excluded.rank, queue = excluded.queue,
-    made_by = excluded.made_by, at = excluded.at, kind = max(kind, excluded.kind)
+    parent_id = excluded.parent_id, url = excluded.url, rank = excluded.rank,
+    queue = excluded.queue, made_by = excluded.made_by, at = excluded.at,
+    kind = max(kind, excluded.kind)
 """  # noqa: S608  # the only text put in is a constant of ours
 
 _ROW: Final = """
@@ -112,11 +119,13 @@ FORGET_TOMBSTONES: Final = """
 DELETE FROM record WHERE removed_at <> '' AND removed_at < strftime('%FT%T.000Z', ?, '-1 day')
 """
 RECORDS: Final = "SELECT kind, key, value, crc, rev FROM record WHERE removed_at = ''"
+LIVE: Final = "SELECT id, heartbeat_timeout FROM task INDEXED BY task_state_rev WHERE state = 0"
 # How many tasks of some statuses each of some people has: by the index over both, whatever the
 # number of all tasks.
 COUNT_BY_USER: Final = """
 SELECT user, count(*) FROM task
-WHERE user IN (SELECT value FROM json_each(?)) AND status IN (SELECT value FROM json_each(?))
+WHERE user <> '' AND user IN (SELECT value FROM json_each(?))
+AND status IN (SELECT value FROM json_each(?))
 GROUP BY user
 """
 _TOLD_APART: Final = """
@@ -310,19 +319,9 @@ def json_list(values: Iterable[str | int]) -> str:
     return orjson.dumps(list(values)).decode()
 
 
-def member(column: Any, name: str) -> Any:
-    """Build the expression that takes a member out of a JSON column."""
-    return fn.json_extract(column, f"$.{name}")
-
-
-def has_text(column: Any, text: str) -> Any:
-    """Build the condition that a text column holds a text, whatever the case of ASCII letters."""
-    return fn.instr(fn.lower(column), folded(text)) > 0
-
-
-def folded(text: str) -> str:
-    """Lower-case a text as SQLite's `lower` does: ASCII letters alone."""
-    return text.translate(_LOWER)
+def member(column: str, name: str) -> str:
+    """Write the expression that takes a member out of a JSON column."""
+    return f"json_extract({column}, '$.{name}')"
 
 
 def durable(database: Connection, *, durable: bool) -> None:

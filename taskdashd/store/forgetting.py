@@ -28,7 +28,7 @@ _WHOLE_ROWS: Final = 3
 """A history of so few rows goes at once, however large they are."""
 
 _ENDED: Final = ", ".join(f"'{status}'" for status in sorted(ENDED))
-_MAY_GO: Final = f"kind = 0 AND live = 0 AND status IN ({_ENDED}) AND at < ?"
+_MAY_GO: Final = f"kind = 0 AND state > 0 AND status IN ({_ENDED}) AND at < ?"
 """A service's task that has ended and was last changed before a time."""
 
 # A task is only looked at from above: one with a task above it goes with that, or not at all. The
@@ -39,7 +39,7 @@ SELECT c.at, c.id, c.status IN ({_ENDED}),
        EXISTS (SELECT 1 FROM task AS p
                WHERE p.parent_id = c.id AND p.parent_id <> '' AND p.id <> c.id)
 FROM (SELECT at, id, status, parent_id FROM task
-      WHERE kind = 0 AND live = 0 AND at < ? AND (at, id) > (?, ?) ORDER BY at, id LIMIT ?) AS c
+      WHERE kind = 0 AND state > 0 AND at < ? AND (at, id) > (?, ?) ORDER BY at, id LIMIT ?) AS c
 """  # noqa: S608  # the only texts put in are constants of ours
 
 # The parents above a task, up to itself again if they go in a circle.

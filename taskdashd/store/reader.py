@@ -10,12 +10,14 @@ from typing import Final, TypeVar
 from taskdash_protocol.errors import Busy, Outcome, ServerError
 from taskdash_protocol.requests import Audit, Query
 from taskdashd.domain.access import Sight
+from taskdashd.domain.search import Sought
 from taskdashd.domain.tasks import Task
 from taskdashd.store.audit import History, Rows
-from taskdashd.store.database import Database, StoredEvent, StoredStep
+from taskdashd.store.database import Database
 from taskdashd.store.executor import Executor, Then
 from taskdashd.store.health import Health
 from taskdashd.store.query import Page
+from taskdashd.store.stored import StoredEvent, StoredStep
 from taskdashd.store.transaction import View
 from taskdashd.store.writer import Writer
 
@@ -124,14 +126,21 @@ class Reader:
         bytes_max: int,
         wanted: Wanted,
         then: Then[Page],
+        *,
+        sought: Sought | None = None,
     ) -> None:
-        """Answer a Query with all that is committed now; skip tasks that `sight` does not see."""
+        """Answer a Query with all that is committed now; skip tasks that `sight` does not see.
+
+        `sought` is what its `contains` means.
+        """
 
         def caught_up(fault: ServerError | None) -> None:
             # On a full disk the fold cannot catch up: the Query reads the missing tasks in the log.
             unfolded = dict(self._view.unfolded) if fault is not None else None
             self._slow_reads.run(
-                lambda: self._database.query(request, bytes_max, unfolded, sight), wanted, then
+                lambda: self._database.query(request, bytes_max, unfolded, sight, sought),
+                wanted,
+                then,
             )
 
         self._writer.catch_up(caught_up)

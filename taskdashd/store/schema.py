@@ -2,7 +2,6 @@
 
 from peewee import (
     SQL,
-    BooleanField,
     CompositeKey,
     FloatField,
     IntegerField,
@@ -45,7 +44,8 @@ class Task(Model):
 
     id = TextField(primary_key=True)
     rev = IntegerField()
-    live = BooleanField()
+    state = IntegerField()
+    """A number of `dialect.STATES`: 0 for a live task, whatever its status; else its status."""
     heartbeat_timeout = FloatField(null=True)
     status = TextField()
     user = TextField()
@@ -53,6 +53,7 @@ class Task(Model):
     project_id = TextField()
     checker = TextField()
     parent_id = TextField()
+    url = TextField()
     rank = TextField()
     """The task's place among its siblings, in the order of its bytes: `tree.rank`, or the digits of
     `created_at`."""
@@ -67,21 +68,22 @@ class Task(Model):
         table_name = "task"
         without_rowid = True
         indexes = (
-            (("status",), False),
-            (("user", "status"), False),
-            (("group_id", "status"), False),
+            (("state", "rev"), False),
+            (("group_id", "state", "rev"), False),
             (("at",), False),
         )
 
 
-Task.add_index(Task.live, name="task_live", where=(Task.live == SQL("1")))
 Task.add_index(
-    Task.at, name="task_forgettable", where=(Task.kind == SQL("0")) & (Task.live == SQL("0"))
+    Task.at, name="task_forgettable", where=(Task.kind == SQL("0")) & (Task.state > SQL("0"))
 )
-Task.add_index(Task.checker, name="task_checker", where=(Task.checker != SQL("''")))
-Task.add_index(
-    Task.parent_id, Task.rank, name="task_parent_id", where=(Task.parent_id != SQL("''"))
-)
+# Each index ends in state and rev, and states are few: tasks of some value are read newest first by
+# merging its states, of whichever states are asked for, and no index by rev alone is needed.
+for _column in (Task.user, Task.project_id, Task.checker, Task.parent_id, Task.url):
+    Task.add_index(
+        *(_column, Task.state, Task.rev), name=f"task_{_column.name}", where=(_column != SQL("''"))
+    )
+Task.add_index(Task.parent_id, Task.rank, name="task_rank", where=(Task.parent_id != SQL("''")))
 Task.add_index(Task.queue, name="task_queue", where=(Task.queue != SQL("''")))
 Task.add_index(Task.made_by, name="task_made_by", where=(Task.made_by != SQL("''")))
 
@@ -138,6 +140,8 @@ class State(Model):
     later ones the daemon's."""
     spanned_rev = IntegerField()
     """The log up to this rev is in the spans."""
+    text_rev = IntegerField()
+    """The tasks whose last change is up to this rev are in the index of texts."""
     boot = IntegerField()
     """How often a daemon has opened this file; makes connection serials unique for ever."""
 

@@ -13,12 +13,12 @@ lags `fold_lag_max` changes behind, and on demand before a Query (`catch_up`).
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from taskdash_protocol.errors import Busy, Outcome, ServerError, StorageError
 from taskdashd.domain.acts import Act
 from taskdashd.domain.tasks import Change, Task
+from taskdashd.store.chores import Chores
 from taskdashd.store.database import Database
 from taskdashd.store.executor import Executor, Then
 from taskdashd.store.records import Record
@@ -33,8 +33,6 @@ Decide = Callable[[Transaction], T]
 _FOLD_ROWS_MAX: Final = 10_000
 """Changes folded at a time: more write each index page fewer times, fewer hold writers up less."""
 _ACTS_MAX: Final = 10_000
-_PRUNED_AT_ONCE: Final = 1_000
-"""Rows of the log deleted at a time: commits wait meanwhile."""
 _COMMITS_REMEMBERED: Final = 1_000
 _CROWD_COMMITS: Final = 2
 """So many full commits in the queue keep the disk busy; more only take memory."""
@@ -105,12 +103,14 @@ class Writer:
         self._acts_in_flight: list[Act] = []
         self._acts_held: list[Act] = []
         """Acts of a commit that failed; they go with the next."""
-        self._chores: dict[str, tuple[Callable[[], int], Then[int]]] = {}
-        """Jobs that run once no commit does, one of a name: the last that was asked for."""
-        self.chore_s = 0.0
-        """How long the last of these took."""
-        self.pruned_rev = 0
-        """The log up to this rev was pruned."""
+        self.chores = Chores(
+            database,
+            view,
+            flush=self.flush,
+            is_quiet=lambda: not self._queue,
+            pruned=follower.pruned,
+            on_fault=on_fault,
+        )
         self.commits = 0
         self.commit_s: deque[float] = deque(maxlen=_COMMITS_REMEMBERED)
         """Durations of the last commits on the writer's thread, in seconds."""
@@ -210,7 +210,7 @@ class Writer:
         """
         if self._busy:
             return
-        if self._chores:
+        if self.chores:
             self._do_chore()
         elif self._catching_up or (self._queue and self.fold_lag >= self._fold_lag_max):
             self._fold()
@@ -222,28 +222,16 @@ class Writer:
         self._acts = [*self._acts, *acts][:_ACTS_MAX]
         self.flush()
 
-    def prune(self, before: str, after: str) -> None:
-        """Delete some rows older than `before` or, stamped by a wrong clock, later than `after`.
-
-        The deletion runs once no commit does.
-        """
-        prune = partial(self._database.prune, before, after, _PRUNED_AT_ONCE)
-        self._chores["prune"] = prune, self._pruned
-        self.flush()
-
-    def give_back(self, pages_max: int, done: Then[int]) -> None:
-        """Give pages that the file does not use any more back to the disk, once no commit runs.
-
-        `done` gets how many there were: none where little is unused.
-        """
-        self._chores["give back"] = partial(self._database.give_back, pages_max), done
-        self.flush()
-
     def fold_some(self) -> None:
-        """Bring the fold forward, if nothing was written since the last call of this."""
+        """Bring the fold forward, if nothing was written since the last call of this.
+
+        The index of texts is brought forward in any case, a little: under a load without a pause it
+        would fall behind for ever.
+        """
         before, self._rev_at_last_look = self._rev_at_last_look, self._view.next_rev
         if self.idle and self.fold_lag and before == self._view.next_rev:
             self._fold()
+        self.chores.index_texts()
 
     def _commit(self) -> None:
         entries = self._in_flight
@@ -342,27 +330,14 @@ class Writer:
 
     def _do_chore(self) -> None:
         self._busy = True
-        job, then = self._chores.pop(next(iter(self._chores)))
-
-        def timed() -> int:
-            began = time.perf_counter()
-            result = job()
-            self.chore_s = time.perf_counter() - began
-            return result
+        job, then = self.chores.next()
 
         def done(outcome: Outcome[int]) -> None:
             self._busy = False
             then(outcome)
             self.flush()
 
-        self._executor.submit(timed, done)
-
-    def _pruned(self, outcome: Outcome[int]) -> None:
-        if isinstance(outcome, ServerError):
-            self._on_fault(outcome)
-        else:
-            self.pruned_rev = outcome
-            self._follower.pruned(outcome)
+        self._executor.submit(job, done)
 
     def _fold(self) -> None:
         self._busy = True

@@ -23,9 +23,9 @@ from taskdashd.domain.access import Identity, Sight
 from taskdashd.domain.tasks import Change
 from taskdashd.feed.behind import CatchUp
 from taskdashd.feed.watches import Feed
-from taskdashd.store.database import StoredStep
 from taskdashd.store.reader import ChangeLog
 from taskdashd.store.records import Record
+from taskdashd.store.stored import StoredStep
 from taskdashd.web.frames import text_frame
 from taskdashd.web.told import Step, whole
 

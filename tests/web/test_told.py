@@ -107,7 +107,7 @@ def test_what_was_forgotten_while_a_board_came_back_is_read_afresh(tmp_path: Pat
     world.reading.jobs.clear()
     boss.ask("RegisterService", url="http://cut", name="Cut")
     tell(world)
-    world.core.writer.prune(stamp(WALL_START + 1e6), stamp(WALL_START + 1e6))
+    world.core.writer.chores.prune(stamp(WALL_START + 1e6), stamp(WALL_START + 1e6))
     world.drain()
     assert len(wall.told) == 1
     world.reading.jobs.append(page)

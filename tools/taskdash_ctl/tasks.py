@@ -19,6 +19,7 @@ from taskdash_protocol.statuses import is_live
 @click.option("--order", default="id", metavar="FIELD", help="A field, or -FIELD for descending.")
 @click.option("--limit", type=click.IntRange(1), help="At most so many tasks.")
 @click.option("--columns", metavar="A,B,…", help=f"Default: {','.join(show.COLUMNS)}.")
+@click.option("--contains", default="", metavar="WORDS", help="Only tasks that have these words.")
 @click.option("--watch", "-w", "follow", is_flag=True, help="Then each change as it happens.")
 @options.output
 @click.pass_obj
@@ -28,6 +29,7 @@ def list_(
     order: str,
     limit: int | None,
     columns: str | None,
+    contains: str,
     follow: bool,
     output: str,
     **filters: Any,
@@ -37,18 +39,21 @@ def list_(
     \b
     taskdash-ctl list --status running --user wsg
     taskdash-ctl list --where checker=li --order -updated_at -o jsonl
+    taskdash-ctl list --contains "render 报告" --order -rev --limit 20
     taskdash-ctl list --group mx -w
     """
     if order.removeprefix("-") not in ORDER_FIELDS:
         raise click.BadParameter(f"tasks cannot be ordered by {order!r}", param_hint="--order")
     if follow and output in ("json", "csv"):
         raise click.UsageError(f"what goes on for ever is no {output}: use -o jsonl with --watch")
+    if follow and contains:
+        raise click.UsageError("--contains looks at what is there: not with --watch")
     wanted = options.where(filters)
     shown = tuple(map(str.strip, columns.split(","))) if columns else show.COLUMNS
     with connect(where, for_ever=follow) as dash:
         # Begin to watch before reading the list: a change between the two would be lost otherwise.
         events = attempt(lambda: dash.watch(wanted)) if follow else None
-        rows = dash.query(wanted, order=order, page=min(limit or 1000, 1000))
+        rows = dash.query(wanted, order=order, page=min(limit or 1000, 1000), contains=contains)
         attempt(lambda: show.tasks(islice(rows, limit), output, shown))
         if events is not None:
             sys.stdout.flush()

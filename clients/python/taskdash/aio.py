@@ -170,13 +170,15 @@ class Client(Face):
         *,
         order: str = "id",
         page: int = 100,
+        contains: str = "",
         timeout_s: float | None = None,
     ) -> AsyncIterator[dict[str, Any]]:
         """Give every task that matches, one after another, reading page by page."""
         after: str | None = None
         wanted = as_lists(where)
         while True:
-            request = Query.parse({"where": wanted, "order": order, "limit": page, "after": after})
+            asked = {"where": wanted, "order": order, "limit": page, "contains": contains}
+            request = Query.parse({**asked, "after": after})
             reply = await self.call(request, timeout_s)
             for task in reply["tasks"]:
                 yield task

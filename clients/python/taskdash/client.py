@@ -176,6 +176,7 @@ class Client(Face):
         *,
         order: str = "id",
         page: int = 100,
+        contains: str = "",
         timeout_s: float | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Give every task that matches, one after another, reading page by page.
@@ -189,7 +190,8 @@ class Client(Face):
         after: str | None = None
         wanted = as_lists(where)
         while True:
-            request = Query.parse({"where": wanted, "order": order, "limit": page, "after": after})
+            asked = {"where": wanted, "order": order, "limit": page, "contains": contains}
+            request = Query.parse({**asked, "after": after})
             reply = self.call(request, timeout_s)
             yield from reply["tasks"]
             after = reply["next"]

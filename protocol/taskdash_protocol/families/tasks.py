@@ -13,13 +13,14 @@ from taskdash_protocol.readers import (
     cursor,
     limit,
     order,
-    string,
+    searched,
     task_id,
     where,
 )
 from taskdash_protocol.request import AboutTask, Request
 
 CONTAINS_CHARACTERS_MAX: Final = 256
+CONTAINS_WORDS_MAX: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +113,8 @@ class Query(Request):
     order: str = order("A field, or `-field` for descending; ties go by `id`.")
     limit: int = limit("At most so many tasks.")
     after: str | None = cursor("The `next` of the page before, with the same `order`.")
-    contains: str = string(
-        "Only tasks whose `id`, `name` or `description` has this text, in letters of either case"
-        " (of ASCII).",
+    contains: str = searched(
+        "Only tasks that have each of these words, 10 at most; see below.",
         characters_max=CONTAINS_CHARACTERS_MAX,
-        default="",
+        words_max=CONTAINS_WORDS_MAX,
     )

@@ -6,10 +6,12 @@ from taskdash_protocol import strictjson
 from taskdash_protocol.errors import NotFound
 from taskdash_protocol.requests import Find, Query, Register, Update
 from taskdashd.core.access import check_write, sees
+from taskdashd.core.identities import PERSON
 from taskdashd.core.ownership import NOBODY
 from taskdashd.core.steps import Steps, wait_for
 from taskdashd.core.table import Caller, Core, Result, alone, reads, writes
-from taskdashd.domain import tasks
+from taskdashd.domain import search, tasks
+from taskdashd.domain.people import names_seen
 from taskdashd.domain.tasks import Moment, Task
 from taskdashd.store.query import Page
 from taskdashd.store.transaction import Transaction
@@ -58,10 +60,14 @@ def find(request: Find, caller: Caller, task: Task | None) -> Result:
 @alone(Query)
 def query(request: Query, caller: Caller) -> Steps[Result]:
     """Give a page of tasks, as of everything that is committed when it runs."""
-    core = caller.core
-    sight, bytes_max = caller.identity.sight, core.room.reply_bytes
+    core, identity = caller.core, caller.identity
+    sight, bytes_max = identity.sight, core.room.reply_bytes
+    # A word may stand for people by their names: those whom the caller sees, or a search would
+    # tell the names of others.
+    people = names_seen(identity, core.view.records.all(PERSON)) if request.contains else ()
+    sought = search.sought(request.contains, people)
     page = yield from wait_for(
-        partial(core.reader.query, request, sight, bytes_max, caller.is_there)
+        partial(core.reader.query, request, sight, bytes_max, caller.is_there, sought=sought)
     )
     return _page(page, core)
 

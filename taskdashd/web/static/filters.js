@@ -3,6 +3,7 @@
 import { fill, h, later } from './dom.js';
 import { known, nameOf, on } from './feed.js';
 import { place, refine } from './app.js';
+import { finds, words } from './folding.js';
 import { t } from './words.js';
 
 const FIELDS = { group: 'group_id', user: 'user', checker: 'checker', project: 'project_id', type: 'task_type', part: 'parent_id', url: 'url' };
@@ -15,13 +16,15 @@ export function wanted() {
     const value = filters.get(name);
     if (value) where[field] = value === 'me' ? known.me.user : value === 'nobody' ? '' : value;
   }
-  return { where, text: (filters.get('q') ?? '').toLowerCase() };
+  const text = filters.get('q') ?? '';
+  return { where, text: text.trim(), words: words(text) };
 }
 
 /** Tell whether a task is what the URL asks for. */
-export function matches(task, { where, text }) {
+export function matches(task, filter) {
+  const { where } = filter;
   for (const [field, value] of Object.entries(where)) if ((task[field] ?? '') !== value) return false;
-  return !text || [task.name, task.id, task.description].some((one) => one.toLowerCase().includes(text));
+  return finds(filter.words, task, nameOf);
 }
 
 export const isAll = ({ where, text }) => !text && !Object.keys(where).length;

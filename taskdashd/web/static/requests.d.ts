@@ -327,7 +327,7 @@ export interface Query {
   limit?: number | null;
   /** The `next` of the page before, with the same `order`. */
   after?: string | null;
-  /** Only tasks whose `id`, `name` or `description` has this text, in letters of either case (of ASCII). */
+  /** Only tasks that have each of these words, 10 at most; see below. */
   contains?: string | null;
 }
 

@@ -1,0 +1,203 @@
+"""Finding a Query's page: runs what `plans` offers, and asks the index of texts."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from taskdashd.domain.search import Sought
+from taskdashd.store import plans, texts
+from taskdashd.store.audit import Rows
+from taskdashd.store.plans import Part, Pick, Wanted
+
+Found = list[tuple[str, int, Any]]
+"""Ids with their revs and the values that they are sorted by, in order."""
+
+_HAS_WORDS: Final = "has_words((SELECT m.task FROM change AS m WHERE m.rev = t.rev))"
+
+
+class Place(NamedTuple):
+    """Which part of what is selected is wanted."""
+
+    field: str
+    descending: bool
+    after: tuple[Any, str] | None
+    """The value and the id of the task before the page."""
+    rows: int
+    but: str = "[]"
+    """Ids that are left out, in JSON."""
+
+
+class Finder:
+    """Finds one page."""
+
+    def __init__(self, want: Wanted, page: Place, sought: Sought | None, rows: Rows) -> None:
+        self._want = want
+        self._page = page
+        self._sought = sought
+        self._rows = rows
+        self._key = plans.expression(page.field)
+        self._sign = "<" if page.descending else ">"
+        self._order = "DESC" if page.descending else "ASC"
+        self._given: dict[str, Any] = {**want.given, "but": page.but, "count": page.rows}
+        self._tests = [*want.conditions]
+        if page.but != "[]":
+            self._tests.append("t.id NOT IN (SELECT value FROM json_each(:but))")
+        if page.after is not None:
+            self._given["key"], self._given["id"] = page.after
+        if sought is not None:
+            self._tests.append(_HAS_WORDS)
+
+    def find(self) -> Found:
+        """Give the page, and the first task behind it."""
+        if not self._want.states:
+            return []
+        return self._by_rev() if self._page.field == "rev" else self._by_other()
+
+    def _by_rev(self) -> Found:
+        usable = [
+            picks
+            for picks in self._want.picks
+            if plans.merges(picks, self._want) <= plans.MERGED_MAX
+        ]
+        picks, count = self._fewest(usable, plans.TESTED_MAX)
+        if self._sought is not None and count >= plans.TESTED_MAX:
+            hits = texts.hits(self._rows, self._sought)
+            if hits is not None:
+                return self._streamed(picks, hits)
+        return self._merged(picks)
+
+    def _streamed(self, picks: Sequence[Pick], hits: texts.Hits) -> Found:
+        """Read what the index of texts has, in the order of revs, and what it has not yet."""
+        rest = self._unindexed()
+        found = self._merged(picks, rest) if rest and self._page.descending else []
+        if len(found) < self._page.rows:
+            source = f"{hits.joined}{self._states()}"
+            if self._page.after is not None:
+                source += f" AND {hits.rev} {self._sign} :key"
+            found += self._select([Part(source, hits.given)], order=hits.rev)
+        if len(found) < self._page.rows and rest and not self._page.descending:
+            found += self._merged(picks, rest)
+        return found[: self._page.rows]
+
+    def _unindexed(self) -> str:
+        """Give the condition of tasks that the index of texts has not yet; empty if it has all."""
+        ((text_rev, folded_rev),) = self._rows("SELECT text_rev, folded_rev FROM state", {})
+        return f"t.rev > {text_rev}" if folded_rev > text_rev else ""
+
+    def _merged(self, picks: Iterable[Pick], besides: str = "") -> Found:
+        more = [f"t.rev {self._sign} :key"] if self._page.after is not None else []
+        more += [besides] if besides else []
+        parts = [_with(part, more) for part in plans.merged(picks, self._want)]
+        return self._select(parts, order="key")
+
+    def _by_other(self) -> Found:
+        picks, count = self._fewest(self._want.picks, plans.GATHERED_MAX)
+        if count < plans.GATHERED_MAX:
+            return self._gathered(self._scanned(picks))
+        hits = texts.hits(self._rows, self._sought) if self._sought is not None else None
+        few = hits is not None and self._count([hits], plans.HITS_MAX) < plans.HITS_MAX
+        if self._page.field in ("id", "updated_at") and not few:
+            found = self._gathered([self._walk(plans.WALKED_MAX)])
+            if len(found) == self._page.rows:
+                return found
+        if hits is not None:
+            rest = self._unindexed()
+            new = [_with(plans.scanned(Pick("", ()), self._want), [rest])] if rest else []
+            return self._sorted([Part(f"{hits.joined}{self._states()}", hits.given), *new])
+        picks, count = self._fewest(self._want.picks, plans.GATHERED_AT_ALL)
+        if count < plans.GATHERED_AT_ALL:
+            return self._gathered(self._scanned(picks))
+        if self._page.field in plans.STEPPED:
+            return self._stepped()
+        return self._gathered([self._walk()])
+
+    def _scanned(self, picks: Iterable[Pick]) -> list[Part]:
+        return [plans.scanned(pick, self._want, number) for number, pick in enumerate(picks)]
+
+    def _walk(self, most: int | None = None) -> Part:
+        """Give all tasks in the wanted order, or the next few of them."""
+        by_time = self._page.field == "updated_at"
+        source = f"task AS t {'INDEXED BY task_at' if by_time else ''}"
+        if most is not None:
+            order = f"{'t.at {0}, ' if by_time else ''}t.id {{0}}".format(self._order)
+            behind = " AND ".join(["true", *self._behind()])
+            source = f"(SELECT t.* FROM {source} WHERE {behind} ORDER BY {order} LIMIT {most}) AS t"
+        return Part(f"{source} WHERE true{self._states()}", {})
+
+    def _stepped(self) -> Found:
+        """Go from value to value of the field: of each the tasks are in the order of their ids."""
+        field, descending = self._page.field, self._page.descending
+        found: Found = []
+        values = plans.values(self._rows, field, descending=descending)
+        after = self._page.after
+        for value in values:
+            if after is not None and (value > after[0] if descending else value < after[0]):
+                continue
+            more = [f"t.id {self._sign} :id"] if after is not None and value == after[0] else []
+            part = plans.having(field, value, self._want)
+            if part is None or self._count([part], plans.GATHERED_MAX) >= plans.GATHERED_MAX:
+                part = _with(self._walk(), [f"{plans.unhelped(field)} = :v0"])
+                part = Part(part.source, {"v0": value})
+            found += self._select(
+                [_with(part, more)], order="id", count=self._page.rows - len(found)
+            )
+            if len(found) >= self._page.rows:
+                break
+        return found
+
+    def _behind(self) -> list[str]:
+        """Give the condition of the tasks behind the last page."""
+        if self._page.after is None:
+            return []
+        if self._page.field == "id":
+            return [f"t.id {self._sign} :id"]
+        return [f"({self._key}, t.id) {self._sign} (:key, :id)"]
+
+    def _gathered(self, parts: Iterable[Part]) -> Found:
+        by = "id" if self._page.field == "id" else f"key {self._order}, id"
+        return self._select([_with(part, self._behind()) for part in parts], order=by)
+
+    def _fewest(self, ways: Sequence[Sequence[Pick]], most: int) -> tuple[Sequence[Pick], int]:
+        """Choose the way with the fewest tasks; of those with `most` or more, the first."""
+        counts = [self._count(self._scanned(picks), most) for picks in ways]
+        best = min(range(len(ways)), key=counts.__getitem__)
+        return ways[best], counts[best]
+
+    def _count(self, parts: Sequence[Part | texts.Hits], most: int) -> int:
+        every = " UNION ALL ".join(f"SELECT 1 FROM {part.source}" for part in parts)
+        statement = f"SELECT count(*) FROM ({every} LIMIT {most})"
+        ((count,),) = self._rows(statement, {**self._given, **_given(parts)})
+        return int(count)
+
+    def _sorted(self, parts: Sequence[Part]) -> Found:
+        """Gather tasks of which many have not the words, and test them in the wanted order."""
+        tests = [*self._tests[:-1], *self._behind()]
+        order = f"key {self._order}, id {self._order}"
+        # With a limit, the inner statement is sorted before a text is tested, and not behind it.
+        every = f"{self._every(parts, tests)} ORDER BY {order} LIMIT -1"
+        statement = f"SELECT id, rev, key FROM ({every}) AS t WHERE {_HAS_WORDS} LIMIT :count"
+        return list(self._rows(statement, {**self._given, **_given(parts)}))
+
+    def _select(self, parts: Sequence[Part], *, order: str, count: int | None = None) -> Found:
+        every = self._every(parts, self._tests)
+        given = {**self._given, **_given(parts), "count": count or self._page.rows}
+        return list(self._rows(f"{every} ORDER BY {order} {self._order} LIMIT :count", given))
+
+    def _every(self, parts: Sequence[Part], tests: Sequence[str]) -> str:
+        columns = f"t.id AS id, t.rev AS rev, {self._key} AS key"
+        return " UNION ALL ".join(
+            f"SELECT {columns} FROM {_with(part, tests).source}" for part in parts
+        )
+
+    def _states(self) -> str:
+        """Give the further condition of the states, one that must not choose the index."""
+        if len(self._want.states) == len(plans.STATES):
+            return ""
+        return f" AND +t.state IN ({', '.join(map(str, self._want.states))})"
+
+
+def _with(part: Part, conditions: Iterable[str]) -> Part:
+    return Part(" AND ".join([part.source, *conditions]), part.given)
+
+
+def _given(parts: Iterable[Part | texts.Hits]) -> Mapping[str, Any]:
+    return {name: value for part in parts for name, value in part.given.items()}

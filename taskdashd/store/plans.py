@@ -1,0 +1,224 @@
+"""How a Query's page is found: which index is read, and in which order.
+
+Nothing is left to SQLite's planner, which without statistics takes an index that is of no use, or
+sorts a million rows for one page. Every statement names its index:
+
+- By `rev`, newest or oldest first: the index of a field that the Query names, or of those that may
+  be seen, ends in (state, rev). So the tasks of each value and state stand in the wanted order, and
+  a page is their *merge*.
+- In any other order: if the tasks of the best index are few, they are *gathered* and sorted. Else
+  the order is *walked*, and each task on the way tested.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from taskdash_protocol.families.tasks import Query
+from taskdash_protocol.fields import CLASS
+from taskdash_protocol.statuses import ENDED, WAITING
+from taskdashd.domain.access import Sight
+from taskdashd.store import dialect
+from taskdashd.store.audit import Rows
+
+INDEXES: Final = {
+    "parent_id": "task_parent_id",
+    "checker": "task_checker",
+    "user": "task_user",
+    "url": "task_url",
+    "project_id": "task_project_id",
+    "group_id": "task_group_id_state_rev",
+}
+"""The index of each field whose tasks are found by it: the most telling first."""
+_WHOLE: Final = frozenset({"group_id"})
+"""The fields whose index has the tasks without a value as well."""
+_COLUMNS: Final = {*INDEXES, "id", "status", "rev"}
+MERGED_MAX: Final = 120
+"""So many values and states are merged: each has its own place in the statement."""
+GATHERED_MAX: Final = 1_000
+"""So many tasks are gathered and sorted, rather than that an order is walked."""
+GATHERED_AT_ALL: Final = 50_000
+"""So many are if a walk has come upon too few."""
+WALKED_MAX: Final = 5_000
+"""So many tasks are walked before more are gathered."""
+TESTED_MAX: Final = 5_000
+"""So many tasks have their texts tested, in Python, before the index of texts is asked."""
+HITS_MAX: Final = 10_000
+"""So many tasks of the index of texts are tested and sorted; more are met soon in any order."""
+
+STEPPED: Final = {*INDEXES, "status"}
+"""The fields in whose order one goes from value to value."""
+
+STATES: Final = range(len(dialect.STATES))
+_OF_CLASS: Final = {
+    "live": frozenset({0}),
+    "waiting": frozenset(map(dialect.STATES.index, WAITING)),
+    "ended": frozenset(map(dialect.STATES.index, ENDED)),
+}
+
+
+class Pick(NamedTuple):
+    """Tasks that an index has: by one of a field's values, or by their state alone (no field)."""
+
+    field: str
+    values: tuple[str, ...]
+    and_not: str = ""
+    """Leaves out what another pick has, so that no task is found twice."""
+
+    @property
+    def by(self) -> str:
+        """Name the index."""
+        return INDEXES[self.field] if self.field else "task_state_rev"
+
+
+class Wanted(NamedTuple):
+    """What a Query selects, as conditions."""
+
+    states: tuple[int, ...]
+    conditions: tuple[str, ...]
+    """All that must hold besides the state."""
+    given: Mapping[str, Any]
+    picks: list[tuple[Pick, ...]]
+    """Each way to find all that is selected by an index."""
+
+
+def wanted(request: Query, sight: Sight | None) -> Wanted:
+    """Read what a Query selects."""
+    states = frozenset(STATES)
+    conditions: list[str] = []
+    given: dict[str, Any] = {}
+    picks: list[tuple[Pick, ...]] = []
+    for name, values in request.where.items():
+        if name == CLASS:
+            states &= frozenset().union(*(_OF_CLASS[value] for value in values))
+            continue
+        if name == "status":
+            of = {dialect.STATES.index(one) if one in dialect.STATES[1:] else 0 for one in values}
+            states &= of
+            if 0 not in of:
+                continue
+        given[name] = orjson.dumps(values).decode()
+        conditions.append(f"{unhelped(name)} IN (SELECT value FROM json_each(:{name}))")
+        if name in INDEXES and (name in _WHOLE or all(values)):
+            picks.append((Pick(name, tuple(dict.fromkeys(values))),))
+    picks.sort(key=lambda one: list(INDEXES).index(one[0].field))
+    if sight is not None:
+        groups = request.where.get("group_id", sight.groups)
+        seen, by_sight = _seen(sight, sight.groups.intersection(groups))
+        given |= seen
+        if groups is sight.groups or not sight.groups.issuperset(groups):
+            conditions.append(
+                "(+t.group_id IN (SELECT value FROM json_each(:seen_groups))"
+                " OR (:me <> '' AND :me IN (t.user, t.checker)))"
+            )
+            picks.append(by_sight)
+    picks.append((Pick("", ()),))
+    return Wanted(tuple(sorted(states)), tuple(conditions), given, picks)
+
+
+def _seen(sight: Sight, of: frozenset[str]) -> tuple[dict[str, Any], tuple[Pick, ...]]:
+    groups = tuple(sorted(sight.groups))
+    given = {"seen_groups": orjson.dumps(groups).decode(), "me": sight.person}
+    picks = [Pick("group_id", tuple(sorted(of)))]
+    if sight.person:
+        elsewhere = "t.group_id NOT IN (SELECT value FROM json_each(:seen_groups))"
+        picks.append(Pick("user", (sight.person,), elsewhere))
+        picks.append(Pick("checker", (sight.person,), f"{elsewhere} AND t.user <> :me"))
+    return given, tuple(picks)
+
+
+def expression(name: str) -> str:
+    """Give the expression of a task's field; `t` is the task."""
+    if name == "updated_at":
+        return "t.at"
+    if name in _COLUMNS:
+        return f"t.{name}"
+    return f"(SELECT {dialect.member('m.task', name)} FROM change AS m WHERE m.rev = t.rev)"
+
+
+def unhelped(name: str) -> str:
+    """Give the expression of a field for a condition that must not choose the index."""
+    return f"+{expression(name)}"
+
+
+class Part(NamedTuple):
+    """A statement's FROM and WHERE, and its parameters."""
+
+    source: str
+    given: Mapping[str, Any]
+
+
+def scanned(pick: Pick, want: Wanted, number: int = 0) -> Part:
+    """Give all that a pick has, in no order: for counting and gathering."""
+    states = ", ".join(map(str, want.states))
+    conditions = [f"t.state IN ({states})"]
+    given: dict[str, Any] = {}
+    if pick.field:
+        given[f"v{number}"] = orjson.dumps(pick.values).decode()
+        conditions.insert(0, f"t.{pick.field} IN (SELECT value FROM json_each(:v{number}))")
+        conditions += _nonempty(pick)
+    conditions += [pick.and_not] if pick.and_not else []
+    return Part(f"task AS t INDEXED BY {pick.by} WHERE {' AND '.join(conditions)}", given)
+
+
+def _nonempty(pick: Pick) -> list[str]:
+    # SQLite uses a partial index only where its condition is repeated.
+    return [] if not pick.field or pick.field in _WHOLE else [f"t.{pick.field} <> ''"]
+
+
+def merged(picks: Iterable[Pick], want: Wanted) -> Iterator[Part]:
+    """Give each value and state of picks by itself: each has its tasks in the order of revs."""
+    number = 0
+    for pick in picks:
+        for value in pick.values or ("",):
+            for state in want.states:
+                conditions = [f"t.state = {state}", *_nonempty(pick)]
+                given = {}
+                if pick.field:
+                    conditions.insert(0, f"t.{pick.field} = :m{number}")
+                    given[f"m{number}"] = value
+                conditions += [pick.and_not] if pick.and_not else []
+                source = f"task AS t INDEXED BY {pick.by} WHERE {' AND '.join(conditions)}"
+                yield Part(source, given)
+            number += 1
+
+
+def merges(picks: Iterable[Pick], want: Wanted) -> int:
+    """Count the parts that `merged` would give."""
+    return sum(max(1, len(pick.values)) for pick in picks) * len(want.states)
+
+
+def values(rows: Rows, field: str, *, descending: bool) -> Iterator[str]:
+    """Give the values that tasks have of a field of `STEPPED`, in order."""
+    if field == "status":
+        live = "SELECT DISTINCT status FROM task INDEXED BY task_state_rev WHERE state = 0"
+        found = {status for (status,) in rows(live, {})}
+        yield from sorted(found | set(dialect.STATES[1:]), reverse=descending)
+        return
+    whole = field in _WHOLE
+    if not whole and not descending:
+        yield ""
+    best, beyond = ("max", "<") if descending else ("min", ">")
+    there = "true" if whole else f"{field} <> ''"
+    statement = (
+        f"SELECT {best}({field}) FROM task INDEXED BY {INDEXES[field]} WHERE {there} AND {{}}"
+    )
+    ((value,),) = rows(statement.format("true"), {})
+    while value is not None:
+        yield value
+        ((value,),) = rows(statement.format(f"{field} {beyond} :last"), {"last": value})
+    if not whole and descending:
+        yield ""
+
+
+def having(field: str, value: str, want: Wanted) -> Part | None:
+    """Give the tasks that have a value, from an index; None where none has them all."""
+    if field == "status":
+        state = dialect.STATES.index(value) if value in dialect.STATES[1:] else 0
+        one = want._replace(states=tuple({state} & set(want.states)) or (-1,))
+        part = scanned(Pick("", ()), one)
+        return Part(f"{part.source} AND t.status = :v0", {"v0": value}) if state == 0 else part
+    if not value and field not in _WHOLE:
+        return None
+    return scanned(Pick(field, (value,)), want)
