@@ -151,6 +151,7 @@ SELECT group_id, status, user, checker, count(*) FROM (
 ) GROUP BY 1, 2, 3, 4
 """  # noqa: S608  # the only text put in is a constant of ours
 
+PRUNED_AND_INDEXED: Final = "SELECT pruned_rev, min(folded_rev, text_rev) FROM state"
 # The rev up to which all of the next rows are too old to keep, or stamped in the future by a wrong
 # clock; the rows that those replaced may be deleted.
 OLD: Final = """
@@ -170,6 +171,8 @@ DELETE FROM act WHERE id IN (
 
 FORGET_TASKS: Final = "DELETE FROM task WHERE id IN (SELECT value FROM json_each(?))"
 FORGET_REVS: Final = "DELETE FROM change WHERE rev IN (SELECT value FROM json_each(?))"
+# The index of texts may lag: its row of a task may be under any rev that goes.
+FORGET_TEXTS: Final = "DELETE FROM task_text WHERE rowid IN (SELECT value FROM json_each(?))"
 JOIN_CHANGES: Final = "UPDATE change SET previous_rev = ? WHERE rev = ?"
 FORGOTTEN_REV: Final = "UPDATE state SET forgotten_rev = max(forgotten_rev, ?)"
 
@@ -273,6 +276,7 @@ def _remove(database: Connection, removal: Removal) -> None:
         revs += removal.cut.revs
     database.execute_sql(FORGET_TASKS, (ids,))
     database.execute_sql(FORGET_REVS, (json_list(revs),))
+    database.execute_sql(FORGET_TEXTS, (json_list(revs),))
     database.execute_sql(FORGOTTEN_REV, (removal.last_rev,))
 
 

@@ -1,8 +1,9 @@
 """The index of texts, by SQLite's FTS5: what only SQLite understands stands here, as in `dialect`.
 
 `task_text` has a row for each task whose last change is up to `state.text_rev`; its rowid is that
-change's rev, and triggers of `task` remove it once that rev is the task's no more. So rows come in
-the order of revs, newest or oldest first. It keeps which sequences of three characters (grams) a
+change's rev, so rows come in the order of revs, newest or oldest first. A task that has changed
+since keeps its old row until the index gets there; who asks must skip it. A task that is deleted
+takes its row along, by a trigger. The index keeps which sequences of three characters (grams) a
 text has, and no text: what it finds is tested against the task itself.
 """
 
@@ -21,6 +22,11 @@ UNINDEXED: Final = """
 SELECT c.rev, CAST(c.task AS BLOB) FROM change AS c CROSS JOIN task AS t
 WHERE c.rev > ? AND c.rev <= ? AND t.id = c.task_id AND t.rev = c.rev
 """
+UNINDEX: Final = """
+DELETE FROM task_text WHERE rowid IN (
+    SELECT previous_rev FROM change WHERE rev > ? AND rev <= ? AND previous_rev BETWEEN 1 AND ?
+)
+"""
 INDEX: Final = """
 INSERT INTO task_text (rowid, text) SELECT value->>0, value->>1 FROM json_each(?)
 """
@@ -33,7 +39,10 @@ MISSING: Final = """
 SELECT count(*) FROM task WHERE rev <= (SELECT text_rev FROM state)
 AND rev NOT IN (SELECT id FROM task_text_docsize)
 """
-LEFT: Final = "SELECT count(*) FROM task_text_docsize WHERE id NOT IN (SELECT rev FROM task)"
+LEFT: Final = """
+SELECT count(*) FROM task_text_docsize WHERE id NOT IN (SELECT rev FROM task)
+AND id NOT IN (SELECT previous_rev FROM change WHERE rev > (SELECT text_rev FROM state))
+"""
 
 # Seek from gram to gram: a scan would read all places of each.
 _GRAMS_FROM: Final = """
@@ -67,6 +76,7 @@ def index(run: Callable[[str, tuple[Any, ...]], Any], rows_max: int) -> int:
     to_rev = min(folded, done + rows_max)
     # One statement for all: at each statement, CPython's threads fight for its lock.
     found = [(rev, _text(body)) for rev, body in run(UNINDEXED, (done, to_rev))]
+    run(UNINDEX, (done, to_rev, done))
     run(INDEX, (orjson.dumps(found).decode(),))
     run("UPDATE state SET text_rev = ?", (to_rev,))
     return int(to_rev)

@@ -16,8 +16,8 @@ from taskdashd.store import backup, dialect
 from taskdashd.store.database import DATABASE_NAME, MIGRATIONS, Database
 
 FOLDED = """
-id, rev, live, heartbeat_timeout, status, user, group_id, project_id, checker, parent_id, rank,
-queue, made_by, at, kind
+id, rev, state, heartbeat_timeout, status, user, group_id, project_id, checker, parent_id, url,
+rank, queue, made_by, at, kind
 """
 AT = "2026-01-01T00:00:0{}.000Z"
 ME = Author(1, "me")

@@ -39,7 +39,7 @@ FIELDS = st.fixed_dictionaries(
     {},
     optional={
         "description": TEXT,
-        "reason": st.one_of(TEXT, st.integers(), st.none()),
+        "reason": st.one_of(TEXT, st.integers(0, 9), st.none()),
         "status": st.sampled_from(STATUSES),
         "group_id": st.sampled_from(NAMES),
         "project_id": st.sampled_from(NAMES),

@@ -32,87 +32,18 @@ OLD: Final = "millennium"
 ODD: Final = "cinnamon"
 EVEN: Final = "pineapple"
 """Every task has one of these words, and none has both."""
-_WORDS: Final = [
-    "render",
-    "frame",
-    "check",
-    "disk",
-    "backup",
-    "nightly",
-    "sync",
-    "upload",
-    "convert",
-    "texture",
-    "shadow",
-    "light",
-    "camera",
-    "scene",
-    "shot",
-    "take",
-    "audio",
-    "mix",
-    "master",
-    "report",
-    "invoice",
-    "order",
-    "customer",
-    "delivery",
-    "packing",
-    "label",
-    "print",
-    "scan",
-    "archive",
-    "mirror",
-    "index",
-    "rebuild",
-    "verify",
-    "measure",
-    "sensor",
-    "valve",
-    "pump",
-    "kiln",
-    "glaze",
-    "batch",
-    "mould",
-    "cast",
-    "polish",
-    "drill",
-    "press",
-    "weld",
-    "paint",
-]
-_CHINESE: Final = [
-    "报告",
-    "渲染",
-    "检查",
-    "备份",
-    "上传",
-    "镜头",
-    "灯光",
-    "材质",
-    "场景",
-    "交付",
-    "审核",
-    "修改",
-    "打印",
-    "扫描",
-    "归档",
-    "订单",
-    "客户",
-    "发票",
-    "测量",
-    "温度",
-    "压力",
-    "模具",
-    "抛光",
-    "焊接",
-    "喷漆",
-    "装配",
-    "质检",
-    "入库",
-    "出库",
-    "盘点",
-]
+_ENGLISH_TEXT: Final = """
+render frame check disk backup nightly sync upload convert texture shadow light camera
+scene shot take audio mix master report invoice order customer delivery packing label
+print scan archive mirror index rebuild verify measure sensor valve pump kiln glaze batch
+mould cast polish drill press weld paint
+"""
+_WORDS: Final = _ENGLISH_TEXT.split()
+_CHINESE_TEXT: Final = """
+报告 渲染 检查 备份 上传 镜头 灯光 材质 场景 交付 审核 修改 打印 扫描 归档
+订单 客户 发票 测量 温度 压力 模具 抛光 焊接 喷漆 装配 质检 入库 出库 盘点
+"""
+_CHINESE: Final = _CHINESE_TEXT.split()
 _ENDED: Final = (*["finish"] * 180, *["failed"] * 12, *["shutdown"] * 5, *["cancelled"] * 3)
 _PEOPLES: Final = (
     *["finish"] * 80,

@@ -59,10 +59,9 @@ def texts(run):
         " detail=none, tokenize='trigram case_sensitive 1')"
     )
     run("CREATE VIRTUAL TABLE task_gram USING fts5vocab(task_text, instance)")
-    # A row that stands for a task's text goes with what it stands for, whoever changes or deletes.
-    for name, event in (("changed", "UPDATE OF rev"), ("deleted", "DELETE")):
-        run(
-            f"CREATE TRIGGER task_text_{name} AFTER {event} ON task"  # noqa: S608
-            " WHEN old.rev <= (SELECT text_rev FROM state)"
-            " BEGIN DELETE FROM task_text WHERE rowid = old.rev; END"
-        )
+    # Whoever deletes a task takes its text from the index.
+    run(
+        "CREATE TRIGGER task_text_deleted AFTER DELETE ON task"
+        " WHEN old.rev <= (SELECT text_rev FROM state)"
+        " BEGIN DELETE FROM task_text WHERE rowid = old.rev; END"
+    )
