@@ -52,7 +52,7 @@ STATES: Final = (
 )
 """The statuses that are not live, each stored as its place in this list; 0 is any live one. Another
 place or word needs a migration."""
-_STATE: Final = "CASE c.task->>'status' {} ELSE 0 END".format(
+STATE: Final = "CASE c.task->>'status' {} ELSE 0 END".format(
     " ".join(f"WHEN '{status}' THEN {place}" for place, status in enumerate(STATES) if place)
 )
 _OF_PEOPLE: Final = ", ".join(f"'{status}'" for status in sorted(OF_PEOPLE))
@@ -68,7 +68,7 @@ _DIGITS: Final = reduce(
 FOLD: Final = f"""
 INSERT INTO task (id, rev, state, heartbeat_timeout, status, user, group_id, project_id, checker,
                   parent_id, url, rank, queue, made_by, at, kind)
-SELECT c.task_id, c.rev, {_STATE}, c.task->>'heartbeat_timeout', c.task->>'status',
+SELECT c.task_id, c.rev, {STATE}, c.task->>'heartbeat_timeout', c.task->>'status',
        c.task->>'user', c.task->>'group_id', c.task->>'project_id', c.task->>'checker',
        c.task->>'parent_id', c.task->>'url',
        coalesce({_OWN} c.task->'tree'->>'rank' END, {_DIGITS}),

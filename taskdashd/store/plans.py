@@ -36,11 +36,11 @@ _WHOLE: Final = frozenset({"group_id"})
 _COLUMNS: Final = {*INDEXES, "id", "status", "rev"}
 MERGED_MAX: Final = 120
 """So many values and states are merged: each has its own place in the statement."""
-GATHERED_MAX: Final = 1_000
+GATHERED_MAX: Final = 5_000
 """So many tasks are gathered and sorted, rather than that an order is walked."""
 GATHERED_AT_ALL: Final = 50_000
 """So many are if a walk has come upon too few."""
-WALKED_MAX: Final = 5_000
+WALKED_MAX: Final = 2_000
 """So many tasks are walked before more are gathered."""
 TESTED_MAX: Final = 5_000
 """So many tasks have their texts tested, in Python, before the index of texts is asked."""

@@ -239,7 +239,7 @@ def test_a_query_selects_and_finds_what_a_look_at_every_task_would(
 
 @given(steps=STEPS)
 def test_the_index_has_exactly_the_tasks_up_to_its_rev(steps: list[tuple[str, Any, Any]]) -> None:
-    """Whoever changes or deletes a task takes its text from the index, by triggers."""
+    """A change takes its text from the index when that gets there, a deletion at once."""
     with office() as one:
         for step in steps:
             one.do(step)

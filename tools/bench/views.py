@@ -69,10 +69,6 @@ SOUGHT: Final = {
 }
 
 
-_SMALL: Final = re.compile("SCAN (state|json_each|gram|t$|CONSTANT)")
-"""Steps that do not grow with the tasks."""
-
-
 class Watched(Database):
     """A database that keeps the plans of the statements that it runs."""
 
@@ -88,12 +84,22 @@ class Watched(Database):
         if self.watched and not sql.startswith("SELECT count") and sql != dialect.BODIES:
             plan = connection.connection().execute(f"EXPLAIN QUERY PLAN {sql}", parameters)
             steps = [step for *_, step in plan if re.match("SEARCH|SCAN|MERGE|USE TEMP", step)]
-            self.plans += tuple(map(_short, steps))
+            self.plans += tuple(steps)
         return super()._read(connection, sql, parameters)
 
 
-def _short(step: str) -> str:
-    return re.sub(r"(USING )?(COVERING )?INDEX |INTEGER |FOR ORDER BY|VIRTUAL TABLE ", "", step)
+def plan_of(steps: Sequence[str]) -> str:
+    """Say a plan in few words: the indexes that are read, whether merged, whether sorted."""
+    text = "; ".join(steps)
+    step = r"(SEARCH|SCAN) (?:t|task_text) (?:USING )?(?:COVERING )?(.*?)(?: \(|;|$)"
+    found = re.findall(step, text)
+    read = dict.fromkeys(
+        "index of texts" if "VIRTUAL" in index else f"{how.lower()} {index.removeprefix('INDEX ')}"
+        for how, index in found
+        if index
+    )
+    marks = {"MERGE": "merged", "USE TEMP": "sorted"}
+    return ", ".join([*read, *(said for mark, said in marks.items() if mark in text)])
 
 
 def ask(database: Watched, body: dict[str, Any], sight: Sight | None) -> str:
@@ -115,9 +121,9 @@ def ask(database: Watched, body: dict[str, Any], sight: Sight | None) -> str:
             took += [" " * 8] * (1 - page)
             break
         body = {**body, "after": found.next}
-    steps = dict.fromkeys(step for step in database.plans if not _SMALL.match(step))
+    plan = plan_of(database.plans)
     database.plans = ()
-    return f"{took[0]} {took[1]} {count:5}  {'; '.join(steps)}"
+    return f"{took[0]} {took[1]} {count:5}  {plan}"
 
 
 def table(database: Watched) -> Iterator[str]:
