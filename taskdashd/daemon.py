@@ -11,6 +11,7 @@ from taskdashd.core.access import Access
 from taskdashd.core.clock import Clock
 from taskdashd.core.run import Runner
 from taskdashd.families.services.fetcher import Fetcher
+from taskdashd.families.services.vigil import Fetch
 from taskdashd.parts import Environment, Web, build
 from taskdashd.process import chores, doors, signals, start, stop, zone
 from taskdashd.process.threads import Threads
@@ -42,15 +43,7 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
     fetcher = Fetcher(settings.fetch_allow)
     clock = Clock.of_machine()
     access = Access(tokens.identify, clock.now, required=required, named=tokens.named)
-    environment = Environment(
-        writing=threads.writing,
-        reading=threads.reading,
-        querying=threads.querying,
-        start_hashing=threads.start_hashing,
-        may_have_spoken=links.may_have_spoken,
-        fetch=fetcher.ask if settings.fetch_allow else None,
-        zone=zone.of_machine(os.environ),
-    )
+    environment = _environment(threads, links, fetcher.ask if settings.fetch_allow else None)
     with_board = bool(listening.web)
     parts = build(
         database, live, clock, access, environment, with_board=with_board, disk_is_full=disk_is_full
@@ -103,6 +96,18 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
     doors.remove_operators_socket(settings.data)
     mailbox.close()
     stop.close(database, threads)
+
+
+def _environment(threads: Threads, links: Links, fetch: Fetch | None) -> Environment:
+    return Environment(
+        writing=threads.writing,
+        reading=threads.reading,
+        querying=threads.querying,
+        start_hashing=threads.start_hashing,
+        may_have_spoken=links.may_have_spoken,
+        fetch=fetch,
+        zone=zone.of_machine(os.environ),
+    )
 
 
 def _app(settings: Settings, live: Live, runner: Runner, web: Web, tokens: TokenFile) -> App:

@@ -99,9 +99,8 @@ def build(
     """Join the parts. Raises `StoreUnusable`."""
     load_operations()
     opened = database.start()
-    records = Records(opened.records)
+    records, reserve = Records(opened.records), Reserve(database.path.parent, live.reserve)
     view = View(opened.last_rev, live.task_cache, opened.known, records)
-    reserve = Reserve(database.path.parent, live.reserve)
     acts = Acts(clock.stamp, clock.now, lambda: view.committed_rev)
     slow_reads = SlowReads(environment.querying)
     log = ChangeLog(database, slow_reads)
@@ -116,28 +115,23 @@ def build(
     shown = None if tally is None else _Shown.on(tally, clock, feed, log, identities, records)
     # The order in which followers see a commit: owners of tasks and rights of sessions are updated
     # first, or the feed would tell people who may no longer see the change.
-    followers: list[Follower] = [ownership, identities, feed, task_times, touched]
-    followers += shown or ()
+    followers = ownership, identities, feed, task_times, touched, *(shown or ())
     writer = _writer(database, environment.writing, view, clock, followers, reserve, live)
     reader = Reader(database, environment.reading, slow_reads, view, writer)
-    vigil = Vigil(
-        live, clock, leading, acts, sessions, liveness, view, reader, writer, environment.fetch
-    )
+    fetch = environment.fetch
+    vigil = Vigil(live, clock, leading, acts, sessions, liveness, view, reader, writer, fetch)
     agenda = Agenda(clock, leading, view, reader, writer)
     task_times.begin(agenda, reader, [claim_times(ownership)])
     ticks = [task_times.tick, vigil.tick]
-    families: dict[type, object] = {Vigil: vigil}
+    families: dict[type, object] = {Vigil: vigil, Roster: Roster(records)}
     families[Passwords] = Passwords(environment.start_hashing)
-    families[Roster] = Roster(records)
     families[Catalogue] = Catalogue(records, vigil)
     web = None
     if tally is not None and shown is not None:
         web = Web(shown.boards, shown.viewers, DayFigures(clock, tally, writer))
-        audience, path = shown.audience, database.path
-        counting = Counting(clock, tally, audience, path, environment.writing, slow_reads, writer)
+        counting = _counting(clock, tally, shown, database, environment, slow_reads, writer)
         ticks += [counting.tick, web.figures.tick]
         families |= {Tally: tally, Counting: counting}
-        audience.admit(records.all(PERSON))
     core = Core(
         live,
         clock=clock,
@@ -160,12 +154,37 @@ def build(
     ownership.adopt(opened.live)
     vigil.adopt(records.all(SERVICE))
     leading.begin()
-    deaths = Deaths(clock, leading, liveness, view, reader, writer)
-    forgetting = Forgetting(live, clock, touched, view, reader, writer)
-    housekeeping = Housekeeping(
-        live, clock, leading, acts, reader, writer, reserve, forgetting, ticks
-    )
+    deaths, housekeeping = _by_itself(core, live, touched, reserve, ticks)
     return Parts(Runner(core, vigil.author_for), deaths, agenda, housekeeping, web)
+
+
+def _counting(
+    clock: Clock,
+    tally: Tally,
+    shown: "_Shown",
+    database: Database,
+    environment: Environment,
+    slow_reads: SlowReads,
+    writer: Writer,
+) -> Counting:
+    audience, path = shown.audience, database.path
+    return Counting(clock, tally, audience, path, environment.writing, slow_reads, writer)
+
+
+def _by_itself(
+    core: Core,
+    live: Live,
+    touched: Touched,
+    reserve: Reserve,
+    ticks: Sequence[Callable[[], None]],
+) -> tuple[Deaths, Housekeeping]:
+    """Give the parts that decide what nobody has asked for."""
+    clock, reader, writer = core.clock, core.reader, core.writer
+    forgetting = Forgetting(live, clock, touched, core.view, reader, writer)
+    deaths = Deaths(clock, core.leading, core.liveness, core.view, reader, writer)
+    return deaths, Housekeeping(
+        live, clock, core.leading, core.acts, reader, writer, reserve, forgetting, ticks
+    )
 
 
 class _Shown(NamedTuple):
@@ -189,6 +208,7 @@ class _Shown(NamedTuple):
         records: Records,
     ) -> "_Shown":
         people, services, audience = Directory(records), ServiceSection(records), Audience(tally)
+        audience.admit(records.all(PERSON))
         day = FiguresSection(clock, tally, audience)
         boards = Boards(clock, feed, log, (people, services, day))
         return cls(people, services, audience, day, boards, Viewers(identities, boards))

@@ -156,6 +156,7 @@ def test_a_task_goes_with_all_its_rows_and_no_others(log: Log) -> None:
         for one in ("a", "b", "c"):
             log.write(one, description=f"{number}")
     log.fold()
+    log.database.index_texts(100)
     log.database.prune(BEFORE, "2080", 6)
     log.forget(["a", "c"])
     assert log.revs() == [rev for rev in (2, 5, 8, 11) if rev > 3]

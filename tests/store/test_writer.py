@@ -15,6 +15,7 @@ from taskdashd.domain.acts import Act
 from taskdashd.domain.tasks import Author, Change, Moment
 from taskdashd.store.known import KnownIds
 from taskdashd.store.records import Record
+from taskdashd.store.removal import Removal
 from taskdashd.store.transaction import Transaction, View
 from taskdashd.store.writer import Writer
 from taskdashd.testing import StepExecutor
@@ -34,12 +35,17 @@ class Disk:
         """How many changes and records each commit held."""
         self.folded: list[int] = []
         self.forgot: list[tuple[str, str, int]] = []
-        self.forgotten_to = 0
+        self.pruned_to = 0
         self.fault: Exception | None = None
 
     def append(
-        self, changes: Sequence[Change], acts: Sequence[Act], records: Sequence[Record]
+        self,
+        changes: Sequence[Change],
+        acts: Sequence[Act],
+        records: Sequence[Record],
+        removals: Sequence[Removal],
     ) -> None:
+        assert not removals
         self._fail()
         self.appended.append(len(changes) + len(records))
         self.changes += changes
@@ -50,10 +56,14 @@ class Disk:
         self._fail()
         self.folded.append(to_rev)
 
-    def forget(self, before: str, after: str, rows_max: int) -> int:
+    def index_texts(self, rows_max: int) -> int:
+        self._fail()
+        return self.folded[-1] if self.folded else 0
+
+    def prune(self, before: str, after: str, rows_max: int) -> int:
         self._fail()
         self.forgot.append((before, after, rows_max))
-        return self.forgotten_to
+        return self.pruned_to
 
     def _fail(self) -> None:
         if self.fault is not None:
@@ -95,8 +105,8 @@ class Office:
         assert self.view.records.committed(records[-1].kind, records[-1].key) is not None
         self.said.append(("kept", [record.key for record in records]))
 
-    def forgotten(self, rev: int) -> None:
-        self.said.append(("forgotten", rev))
+    def pruned(self, rev: int) -> None:
+        self.said.append(("pruned", rev))
 
     # What is asked of it
 
@@ -527,7 +537,7 @@ def test_no_commit_overlaps_a_fold() -> None:
     office.write("one", "a")
     office.writer.flush()
     office.writer.note([act(1)])
-    office.writer.forget("b", "a")
+    office.writer.chores.prune("b", "a")
     assert len(office.executor.jobs) == 1
     office.step()
     assert (office.disk.folded, office.disk.changes[-1].task.id) == ([3], "t2")
@@ -625,17 +635,17 @@ def test_where_the_fold_cannot_follow_nothing_more_is_written() -> None:
 
 def test_old_rows_are_deleted_once_no_commit_runs() -> None:
     office = Office()
-    office.disk.forgotten_to = 7
+    office.disk.pruned_to = 7
     office.write("one", "a")
-    office.writer.forget("old", "late")
-    office.writer.forget("older", "later")
+    office.writer.chores.prune("old", "late")
+    office.writer.chores.prune("older", "later")
     office.write("two", "b")
     assert len(office.executor.jobs) == 1
     office.step()
     office.step()
     assert office.disk.forgot == [("older", "later", 1000)]
-    assert office.writer.forgotten_rev == 7
-    assert office.take() == [("committed", [1]), ("one", "one"), ("forgotten", 7)]
+    assert office.writer.chores.pruned_rev == 7
+    assert office.take() == [("committed", [1]), ("one", "one"), ("pruned", 7)]
     office.finish()
     assert outcome(office.take(), "two") == "two"
     assert len(office.disk.forgot) == 1
@@ -644,12 +654,12 @@ def test_old_rows_are_deleted_once_no_commit_runs() -> None:
 
 def test_a_deletion_that_fails_is_told_and_holds_up_nobody() -> None:
     office = Office()
-    assert office.writer.forgotten_rev == 0
-    office.writer.forget("old", "late")
+    assert office.writer.chores.pruned_rev == 0
+    office.writer.chores.prune("old", "late")
     assert not office.writer.idle
     office.write("one", "a")
     office.step(FULL)
-    assert (office.faults, office.writer.forgotten_rev, office.take()) == ([FULL], 0, [])
+    assert (office.faults, office.writer.chores.pruned_rev, office.take()) == ([FULL], 0, [])
     office.finish()
     assert outcome(office.take(), "one") == "one"
     assert office.disk.forgot == []
@@ -666,7 +676,7 @@ STEPS = st.lists(
         st.tuples(st.just("catch up"), st.none()),
         st.tuples(st.just("fold"), st.none()),
         st.tuples(st.just("note"), st.none()),
-        st.tuples(st.just("forget"), st.none()),
+        st.tuples(st.just("prune"), st.none()),
     ),
     max_size=40,
 )
@@ -705,7 +715,7 @@ def test_what_is_answered_is_what_is_on_disk(
         elif what == "note":
             office.writer.note([act(number)])
         else:
-            office.writer.forget("old", "late")
+            office.writer.chores.prune("old", "late")
         assert len(office.executor.jobs) <= 1, "one thing at a time"
     office.finish()
     office.writer.flush()
