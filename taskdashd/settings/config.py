@@ -266,14 +266,14 @@ class Settings:
         "Kept free on the disk, and given up for operators when it is full.",
     )
     audit_keep: float | None = _setting(
-        365 * 86400.0,
+        365 * 86400,
         values.duration_or_off,
         "DURATION|off",
         "What was changed is known for so long; off keeps it for ever.",
         live=True,
     )
     keep_runs: float | None = _setting(
-        90 * 86400.0,
+        90 * 86400,
         values.duration_or_off_from(3600),
         "DURATION|off",
         "What services ran is known for so long after its end, at least 1h; off keeps it for ever.",

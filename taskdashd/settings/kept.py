@@ -2,6 +2,7 @@
 
 from typing import Final, NamedTuple
 
+from taskdashd.settings import config
 from taskdashd.settings.config import Settings
 
 _UNITS_S: Final = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
@@ -40,7 +41,8 @@ def _told(kept: Kept, settings: Settings) -> Kept:
     value = getattr(settings, kept.setting)
     if value is None:
         return kept._replace(how_long="for ever")
-    size = _span(value) if isinstance(value, float) else str(value)
+    is_time = config.TABLE[kept.setting].metadata["unit"].startswith("DURATION")
+    size = _span(value) if is_time else str(value)
     return kept._replace(how_long=f"{size} {kept.how_long}")
 
 

@@ -246,8 +246,8 @@ def waits(where: Path, window: int, due: int) -> None:
     executors = [ThreadExecutor.start(name, loop.soon) for name in ("write", "load", "query")]
     live = Live(replace(Settings(), data=where))
     database = TimedDatabase.open(where)
-    clock = Clock(loop.now, lambda: wall + loop.now() - at_start, time.thread_time)
-    environment = Environment(*executors, lambda: executors[1], lambda _: False, None)
+    clock = Clock(loop.now, lambda: wall + loop.now() - at_start, time.thread_time, loop.now)
+    environment = Environment(*executors, lambda: executors[1], lambda _: False, None, "UTC")
     access = Access(lambda _: None, loop.now, required=False)
     parts = build(database, live, clock, access, environment, with_board=True)
     told = Told()
