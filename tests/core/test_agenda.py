@@ -184,6 +184,20 @@ def test_who_is_given_a_task_anew_has_the_whole_time(world: World, boss: Peer, s
     assert status(boss) == FREE
 
 
+def test_who_is_given_a_task_at_the_last_moment_keeps_it(world: World, boss: Peer) -> None:
+    """The old claim comes up while the new one waits for its commit."""
+    claim(boss, limit=10)
+    world.time += 10.0
+    boss.send("Assign", {"id": "t", "to": "bob", "limit": HOURS_S})
+    world.sweep()
+    assert world.writing.jobs
+    world.supervisor.tick(10.0)
+    world.drain()
+    assert boss.replies.pop()["user"] == "bob"
+    world.advance(1)
+    assert boss.ask("Find", id="t")["user"] == "bob"
+
+
 def test_a_claim_runs_on_while_the_daemon_stands_still(world: World, boss: Peer) -> None:
     """A stall is no silence of a service, but the time of people goes on."""
     claim(boss, limit=HOURS_S)
