@@ -198,6 +198,16 @@ def test_who_is_given_a_task_at_the_last_moment_keeps_it(world: World, boss: Pee
     assert boss.ask("Find", id="t")["user"] == "bob"
 
 
+def test_a_claim_that_has_ended_is_expected_no_more(world: World, boss: Peer) -> None:
+    """Whoever claims and gives back all day fills no memory."""
+    (line,) = world.agenda._lines
+    for act in ("Release", "Submit"):
+        claim(boss, act, limit=HOURS_S)
+        assert act in line
+        assert boss.ask(act, id=act, user="ann")["errid"] == 0
+        assert act not in line
+
+
 def test_a_claim_runs_on_while_the_daemon_stands_still(world: World, boss: Peer) -> None:
     """A stall is no silence of a service, but the time of people goes on."""
     claim(boss, limit=HOURS_S)
