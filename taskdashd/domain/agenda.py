@@ -111,7 +111,8 @@ class Heap:
         return heap[0][0] if heap else None
 
     def _is_out(self, entry: Entry) -> bool:
-        return self._known.get(entry.key) is entry and entry.key not in self._places
+        # `again` makes a new entry, so the old one cannot be given back twice.
+        return self._known.get(entry.key) is entry
 
     def _first(self) -> _Places:
         """Give the heap whose first place is the earliest."""
