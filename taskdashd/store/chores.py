@@ -56,8 +56,6 @@ class Chores:
 
     def prune(self, before: str, after: str) -> None:
         """Delete some rows older than `before` or, stamped by a wrong clock, later than `after`."""
-        # Index first, however little there is: no row goes that the index has yet to see.
-        self.index_texts(1)
         job = partial(self._database.prune, before, after, _PRUNED_AT_ONCE)
         self._waiting["prune"] = job, self._pruned
         self._flush()

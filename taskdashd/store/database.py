@@ -199,10 +199,7 @@ class Database:
             run("UPDATE state SET folded_rev = ?", (to_rev,))
 
     def index_texts(self, rows_max: int) -> int:
-        """Take some more of the fold into the index of texts; return the rev up to which it is.
-
-        Raises `StorageError`.
-        """
+        """Index texts of some more of the fold; return up to which rev. Raises `StorageError`."""
         with self._lazily("the index of texts could not be updated") as run:
             return texts.index(run, rows_max)
 
@@ -214,8 +211,9 @@ class Database:
         Returns the rev up to which the log is pruned then. Raises `StorageError`.
         """
         with self._lazily("what is too old could not be removed") as run:
-            # By a change, the index of texts finds what it has of the task before it.
-            pruned, done = run(dialect.PRUNED_AND_INDEXED, ()).fetchone()
+            # The index of texts goes first: by a change it finds what it has of the task before.
+            done = texts.index(run, rows_max)
+            (pruned,) = run("SELECT pruned_rev FROM state", ()).fetchone()
             (to_rev,) = run(dialect.OLD, (pruned, done, rows_max, before, after)).fetchone()
             run(dialect.PRUNE_ACTS, (rows_max, before, after))
             if to_rev is None or to_rev <= pruned:

@@ -151,7 +151,6 @@ SELECT group_id, status, user, checker, count(*) FROM (
 ) GROUP BY 1, 2, 3, 4
 """  # noqa: S608  # the only text put in is a constant of ours
 
-PRUNED_AND_INDEXED: Final = "SELECT pruned_rev, min(folded_rev, text_rev) FROM state"
 # The rev up to which all of the next rows are too old to keep, or stamped in the future by a wrong
 # clock; the rows that those replaced may be deleted.
 OLD: Final = """
