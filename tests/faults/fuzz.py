@@ -62,7 +62,7 @@ def run_decoder(data: bytes) -> None:
         decoder.feed(piece)
         try:
             while (payload := decoder.next_payload()) is not None:
-                parse(payload, decoder)
+                parse(decoder, payload)
         except FrameError:
             return
         assert decoder.buffered_bytes <= (1 << 16) + 4 + len(piece)

@@ -174,7 +174,7 @@ def test_a_watcher_that_never_reads(start: Start) -> None:
 def test_slowloris(start: Start) -> None:
     """500 peers send a byte at a time: each gets 1000 and is cut at `frame_timeout`."""
     timeout_s = 0.5
-    daemon = start(frame_timeout=timeout_s)
+    daemon = start(frame_timeout=timeout_s, max_connections_per_address=1000)
     neighbour = Neighbour(daemon)
     files = descriptors(daemon.pid)
     whole = request("Register", {"id": "slow", "name": "n" * 500})

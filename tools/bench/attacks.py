@@ -278,7 +278,7 @@ def bystand(dash: Any, seconds: float) -> list[float]:
     took: list[float] = []
     end = time.perf_counter() + seconds
     while (began := time.perf_counter()) < end:
-        dash.find("t1")
+        dash.find("t1", timeout_s=60)
         took.append(1000 * (time.perf_counter() - began))
         time.sleep(PAUSE_S)
     return sorted(took)
