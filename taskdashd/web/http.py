@@ -202,8 +202,7 @@ class HttpConnection:
         self._look_for_work()
 
     def settle(self) -> None:
-        """Go on."""
-        self._look_for_work()
+        """Go on: what there is to do waits for input, for room, or for an answer, not for this."""
 
     def room_was_made(self) -> None:
         """Go on with the next request, once the peer was sent the answer of the last."""
