@@ -339,6 +339,8 @@ class HttpConnection:
         except Refused as error:
             self._respond(refusal(error))
             return
+        if self._ended:
+            socket.end_of_input()
         self._hand_over(socket)
         self._end()
 

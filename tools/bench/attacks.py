@@ -81,12 +81,12 @@ class Target:
 
 def frame(payload: bytes, opcode: int = 1, *, last: bool = True) -> bytes:
     size = len(payload)
-    length = bytes([0x80 | size])
-    if size >= 126:
-        is_short = size <= 0xFFFF
-        length = (
-            b"\xfe" + struct.pack(">H", size) if is_short else b"\xff" + struct.pack(">Q", size)
-        )
+    if size < 126:
+        length = bytes([0x80 | size])
+    elif size <= 0xFFFF:
+        length = b"\xfe" + struct.pack(">H", size)
+    else:
+        length = b"\xff" + struct.pack(">Q", size)
     return bytes([0x80 * last | opcode]) + length + MASK + payload
 
 

@@ -1,0 +1,169 @@
+"""HTTP and websockets without a socket: random streams, whole and damaged, in random pieces."""
+
+import logging
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import structlog
+
+from taskdashd.core.access import Access
+from taskdashd.domain.access import Identity
+from taskdashd.server.conversation import Conversation
+from taskdashd.testing import World
+from taskdashd.web.app import App
+from taskdashd.web.files import Files, read_description
+from taskdashd.web.origins import Origins
+
+pytestmark = pytest.mark.fault(46)
+
+RUNS = 2_000
+TURNS_MAX = 3_000
+
+
+def request(head: str, *headers: str, body: bytes = b"") -> bytes:
+    return "\r\n".join([f"{head} HTTP/1.1", "Host: 10.0.0.1", *headers, "", ""]).encode() + body
+
+
+def frame(payload: bytes, opcode: int = 1, *, last: bool = True) -> bytes:
+    return bytes([0x80 * last | opcode, 0x80 | len(payload)]) + bytes(4) + payload
+
+
+TOKEN, KIND = "Authorization: Bearer t", "Content-Type: application/json"
+PARTS = [
+    request("GET /"),
+    request("HEAD /healthz"),
+    request("GET /api/v1/about", "Upgrade: h2c", "Connection: close"),
+    request("POST /api/v1/Find", TOKEN, KIND, "Content-Length: 10", body=b'{"id":"x"}'),
+    request(
+        "POST /api/v1/Query",
+        *(TOKEN, KIND, "Transfer-Encoding: chunked"),
+        body=b"2\r\n{}\r\n0\r\n\r\n",
+    ),
+    request("POST /rpost/task", "Content-Length: 24", body=b"operation=GetTasksNoUser"),
+    request("POST /api/v1/Find", "Expect: 100-continue", "Content-Length: 5"),
+    request(
+        "GET /ws?since=1",
+        *(TOKEN, "Connection: Upgrade", "Upgrade: websocket"),
+        *("Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: x"),
+    ),
+    *(b"abcde", b"\r\n", b"\0\1"),
+    *(frame(b'{"seq":1,"op":"Find","body":{"id":"x"}}'), frame(b'{"seq":2,"op":"Query"}')),
+    *(frame(b"p", 9), frame(b"", 0, last=False), frame(b"", last=False)),
+    *(frame(b"\x03\xe8", 8), frame(b"\xff")),
+]
+
+
+class Line:
+    """What a conversation knows of its link."""
+
+    address, peer = "10.0.0.1", "10.0.0.1:5"
+    conversation: Conversation
+
+    def hand_over(self, conversation: Conversation) -> None:
+        self.conversation = conversation
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path, with_board=True)
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """Faults that nobody expected, as they would be logged."""
+    said: list[Any] = []
+
+    def note(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+        if "exc_info" in event:
+            said.append(event)
+        raise structlog.DropEvent
+
+    structlog.configure(
+        processors=[note], wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR)
+    )
+    yield said
+    structlog.reset_defaults()
+
+
+def app_of(world: World) -> App:
+    known = {"t": Identity("t", "operator", key="1")}
+    assert world.web is not None
+    return App(
+        runner=world.runner,
+        limits=world.live,
+        boards=world.web.boards,
+        viewers=world.web.viewers,
+        tokens=Access(known.get, world.core.clock.now, required=True),
+        files=Files.read(),
+        description=read_description(),
+        key=bytes(32),
+        origins=Origins(""),
+        secure=False,
+    )
+
+
+def stream(random: Random) -> bytes:
+    data = bytearray(b"".join(random.choices(PARTS, k=random.randrange(1, 12))))
+    for _ in range(random.choice((0, 0, 1, 3))):
+        at = random.randrange(len(data))
+        kind = random.randrange(3)
+        if kind == 0:
+            data[at] = random.randrange(256)
+        elif kind == 1:
+            del data[at : at + random.randrange(1, 9)]
+        else:
+            data[at:at] = random.choice(PARTS)[: random.randrange(1, 40)]
+        data = data or bytearray(b"x")
+    return bytes(data)
+
+
+def go_on(world: World, line: Line, random: Random) -> None:
+    """Do what the poller does, until nothing is left to do."""
+    for turn in count():
+        assert turn < TURNS_MAX, "it never comes to an end"
+        if line.conversation.wants_turn:
+            line.conversation.take_turn()
+        world.core.writer.flush()
+        while world.writing.jobs or world.reading.jobs:
+            (world.writing if world.writing.jobs else world.reading).step()
+        line.conversation.settle()
+        outbox = line.conversation.outbox
+        if outbox.output_bytes and random.random() < 0.9:
+            outbox.take()
+            line.conversation.room_was_made()
+        if not line.conversation.wants_turn and not line.conversation.outbox.output_bytes:
+            return
+
+
+def test_any_stream_comes_to_an_end(world: World, faults: list[Any]) -> None:
+    """Nothing spins, nothing raises, and a peer that has ended is finished with."""
+    app, upgraded = app_of(world), 0
+    for seed in range(RUNS):
+        random, line = Random(seed), Line()
+        first = line.conversation = app.begin(line, lambda _one: None)  # type: ignore[arg-type]
+        data, at = stream(random), 0
+        while at < len(data) and not line.conversation.closing:
+            size = random.choice((1, 7, 100, len(data)))
+            line.conversation.receive(data[at : at + size])
+            at += size
+            if random.random() < 0.7:
+                go_on(world, line, random)
+            if random.random() < 0.02:
+                line.conversation.wake()
+            if random.random() < 0.01:
+                line.conversation.overdue(1.0)
+        line.conversation.hang_up() if random.random() < 0.5 else line.conversation.end_of_input()
+        go_on(world, line, random)
+        assert line.conversation.finished, f"seed {seed}"
+        assert line.conversation.idle, f"seed {seed}"
+        assert not faults, f"seed {seed}: {faults}"
+        upgraded += line.conversation is not first
+        line.conversation.lost()
+        world.time += 0.01
+    assert upgraded > RUNS // 100
