@@ -4,7 +4,7 @@ A trio task for each connection costs a task switch for each request and some ki
 idle peer. Here a sweep takes the sockets that are ready, lets what is spoken on each (its
 `Conversation`) run its requests, and then sends: one `recv` and one `send` for each in a sweep,
 however many requests they carry, and one commit for all writes of a sweep. What takes longer than
-a step is left for turns, which have a part of each sweep: the others go on meanwhile.
+a step is left for turns, which have a moment behind each sweep: the others go on meanwhile.
 
 Events are level-triggered: a socket that a sweep did not finish is ready in the next.
 
@@ -36,8 +36,8 @@ from taskdashd.settings.logs import Rationed
 
 TURN_S: Final = 0.005
 """Sweeps follow one another for so long; other trio tasks (the tick, signals) wait meanwhile."""
-_TURNS_S: Final = 0.002
-"""Of each sweep, for turns: who needs none waits no longer for those who do."""
+_TURNS_S: Final = 0.001
+"""Behind each sweep, for turns: who needs none waits no longer for those who do."""
 _READY_MAX: Final = 256
 _AFTER_FAULT_S: Final = 0.1
 LINGER_S: Final = 1.0
@@ -113,26 +113,23 @@ class Poller:
                     self._take_results()
                 else:
                     self._listener.ready(fd)
+            self._sweep()
             if self._turns:
                 self._take_turns()
-            self._sweep()
             if time.monotonic() >= until:
                 break
 
     def _take_turns(self) -> None:
-        until = time.monotonic() + _TURNS_S
+        self._serves, until = True, time.monotonic() + _TURNS_S
         while self._turns:
-            link = self._turns.take()
-            self._guarded(self._turn, link)
+            self._guarded(self._turn, self._turns.take())
             if time.monotonic() >= until:
                 break
+        self._flush()
 
     def _turn(self, link: Link) -> None:
         link.conversation.take_turn()
-        if link.hung_up:
-            self._settle_unheard(link)
-        else:
-            self._go_on(link)
+        (self._settle_unheard if link.hung_up else self._go_on)(link)
 
     def _touch(self, link: Link) -> None:
         self._touched[link] = None
@@ -156,6 +153,9 @@ class Poller:
         for link in touched:
             if self._links.get(link.fd) is link:
                 self._guarded(self._settle, link)
+        self._flush()
+
+    def _flush(self) -> None:
         self._core.writer.flush()
         if self._touched:
             self._mailbox.wake()
@@ -325,8 +325,7 @@ class Poller:
         conversation = link.conversation
         if link.hung_up:
             return
-        # Leave output that the new room let through for the next sweep: a peer that reads as fast
-        # as the daemon writes must not keep others waiting.
+        # Leave output that the new room let through for the next sweep: others must not wait.
         self._touched.pop(link, None)
         unsent = link.has_unsent
         if conversation.finished and not unsent:
