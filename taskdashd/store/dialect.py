@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from functools import reduce
+from pathlib import Path
 from typing import Any, Final, get_args
 from zlib import crc32
 
@@ -20,8 +21,6 @@ SQLITE_MIN: Final = (3, 51, 3)
 """The first release without the WAL-reset corruption bug."""
 
 PRAGMAS: Final = {
-    # Before all others: only a file without any page can still be made one that gives room back.
-    "auto_vacuum": "incremental",
     "journal_mode": "wal",
     # A Pi gets unplugged: a commit is on the card before it is acknowledged.
     "synchronous": "full",
@@ -221,8 +220,11 @@ def connect(path: str, *, read_only: bool = False) -> Connection:
     """Open a database object that one thread at a time will use."""
     pragmas: dict[str, Any] = dict(PRAGMAS)
     if read_only:
-        del pragmas["auto_vacuum"]
         pragmas["query_only"] = 1
+    elif not Path(path).exists():
+        # Before all others: only a file without any page can be made one that gives room back. In
+        # one that is there the statement would change a byte, also of a newer version's file.
+        pragmas = {"auto_vacuum": "incremental", **pragmas}
     database = Connection(path, pragmas=pragmas, thread_safe=False, timeout=5)
     database.connect()
     return database

@@ -87,7 +87,8 @@ class Finder:
         more = [f"t.rev {self._sign} :key"] if self._page.after is not None else []
         more += [besides] if besides else []
         parts = [_with(part, more) for part in plans.merged(picks, self._want)]
-        return self._select(parts, order="key")
+        # A field that may have none of no values leaves nothing to merge.
+        return self._select(parts, order="key") if parts else []
 
     def _by_other(self) -> Found:
         picks, count = self._fewest(self._want.picks, plans.GATHERED_MAX)

@@ -171,7 +171,8 @@ def merged(picks: Iterable[Pick], want: Wanted) -> Iterator[Part]:
     """Give each value and state of picks by itself: each has its tasks in the order of revs."""
     number = 0
     for pick in picks:
-        for value in pick.values or ("",):
+        # Without a field it is one pick of all values; with one and no values it is empty.
+        for value in pick.values if pick.field else ("",):
             for state in want.states:
                 conditions = [f"t.state = {state}", *_nonempty(pick)]
                 given = {}
@@ -186,7 +187,7 @@ def merged(picks: Iterable[Pick], want: Wanted) -> Iterator[Part]:
 
 def merges(picks: Iterable[Pick], want: Wanted) -> int:
     """Count the parts that `merged` would give."""
-    return sum(max(1, len(pick.values)) for pick in picks) * len(want.states)
+    return sum(len(pick.values) if pick.field else 1 for pick in picks) * len(want.states)
 
 
 def values(rows: Rows, field: str, *, descending: bool) -> Iterator[str]:

@@ -214,7 +214,7 @@ class Office:
 
     def __init__(self) -> None:
         self.time = 0.0
-        clock = Clock(self.look, lambda: 1_800_000_000.0, lambda: 0.0)
+        clock = Clock(self.look, lambda: 1_800_000_000.0, lambda: 0.0, self.look)
         self.tally = Tally({}, 0, lambda: ())
         self.audience = Audience(self.tally)
         self.section = FiguresSection(clock, self.tally, self.audience)

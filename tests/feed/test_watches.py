@@ -109,7 +109,7 @@ def begin(feed: Feed, peer: Peer, number: int = 1, **how: Any) -> Watch:
 def test_a_live_watch_is_told_of_each_commit_at_once_and_in_one_go() -> None:
     log = Log()
     feed, peer = new_feed(log, 4, 2), Peer()
-    assert (feed.rev, feed.pruned_rev) == (4, 2)
+    assert (feed.rev, feed.gaps_rev) == (4, 2)
     watch = begin(feed, peer, 7)
     assert watch.position == 4
     commit(feed, log, change(5))
@@ -172,9 +172,9 @@ def test_a_watch_from_where_the_log_does_not_reach_is_refused(since: int, refuse
 
 def test_the_log_that_was_pruned_reaches_less_far_back_and_never_further() -> None:
     feed = new_feed(Log(), 9, 3)
-    feed.forgotten(5)
-    feed.forgotten(4)
-    assert feed.pruned_rev == 5
+    feed.pruned(5)
+    feed.pruned(4)
+    assert feed.gaps_rev == 5
     with pytest.raises(Conflict, match="rev 5"):
         feed.watch(1, Peer(), {}, 4)
 

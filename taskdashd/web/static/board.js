@@ -35,6 +35,7 @@ export function open(main) {
       ondragover: (event) => { if (dragged && actOfDrop(dragged, column.key)) { event.preventDefault(); column.node.classList.add('over'); } },
       ondragleave: () => column.node.classList.remove('over'),
       ondrop: (event) => { event.preventDefault(); column.node.classList.remove('over'); drop(column.key); },
+      hidden: column.rare === true,
     }, h('header', null, h(`span.dot.${column.key}`), h('h2', null, t(`state.${column.key}`)), column.count), column.list, column.end);
     stage.append(column.node);
   }
