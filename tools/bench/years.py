@@ -290,7 +290,7 @@ def measured(
     turns = 1000
     if forgets:
         loop.ahead_s += STEADY_S + 1
-        core.clock.tick(STEADY_S + 1)
+        core.clock.tick(STEADY_S + 60)
     busy: set[str] = set()
     next_tick, number = 0.0, 0
 
@@ -319,7 +319,7 @@ def measured(
         core.writer.flush()
         if time.monotonic() >= next_tick:
             next_tick = time.monotonic() + 0.25
-            core.clock.tick(0.25)
+            core.clock.tick(1)
             core.writer.fold_some()
             parts.housekeeping.tick()
         loop.turn(time.monotonic() + _WAIT_EVERY_S)
@@ -335,10 +335,10 @@ def _always() -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rate", type=int, default=48, help="runs an hour, in the years")
+    parser.add_argument("--rate", type=int, default=24, help="runs an hour, in the years")
     parser.add_argument("--days", type=int, default=730)
-    parser.add_argument("--window", type=int, default=2_160_000, help="runs stored, for the waits")
-    parser.add_argument("--due", type=int, default=100_000, help="and to be forgotten")
+    parser.add_argument("--window", type=int, default=80_000, help="runs stored, for the waits")
+    parser.add_argument("--due", type=int, default=25_000, help="and to be forgotten")
     parser.add_argument("--only", choices=("years", "waits"))
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="taskdash-years-") as directory:
