@@ -67,8 +67,7 @@ class Poller:
         self._admission = Admission(limits)
         self._touched: dict[Link, None] = {}
         self._turns = Turns()
-        self._serves = False
-        """Whether a sweep is on, which sends what touched links have to say."""
+        self._serves = False  # Whether a sweep is on, which sends what touched links have to say.
         self._reading_stopped = False
         self._say = Rationed(lambda event, **facts: log.info(event, **facts))
         now = core.clock.now
@@ -146,10 +145,8 @@ class Poller:
                 log.exception("unexpected fault after a job")
 
     def _sweep(self) -> None:
-        """Let every touched conversation go on and send, then start a commit."""
         self._serves = True
-        touched = list(self._touched)
-        self._touched.clear()
+        touched, self._touched = self._touched, {}
         for link in touched:
             if self._links.get(link.fd) is link:
                 self._guarded(self._settle, link)
@@ -309,6 +306,10 @@ class Poller:
             conversation.receive(data, more=full and link.has_unread)
         else:
             conversation.end_of_input()
+            if conversation.finished and not link.has_unsent:
+                # Make room at once: another connection may be accepted in this very sweep.
+                self._finish(link)
+                return
         self._touched.setdefault(link)
 
     def _settle(self, link: Link) -> None:
