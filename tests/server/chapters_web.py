@@ -317,7 +317,8 @@ def services(stage: Stage) -> None:
         script.ask("RegisterService", {"url": "http://10.0.0.1", "heartbeat_timeout": 0.5})
         script.ask("RegisterService", {"url": "http://10.0.0.2"})
         boss.ask("Watch", {})
-        task = {"id": "own", "name": "n", "url": "http://10.0.0.1", "heartbeat_timeout": 0.5}
+        # The task outlives its service, so that the order of the two, and of their revs, is known.
+        task = {"id": "own", "name": "n", "url": "http://10.0.0.1", "heartbeat_timeout": 1.5}
         script.ask("Register", task)
         script.ask("ServiceBeat", {"url": "http://10.0.0.1", "time": 7, "reserved": "r"})
         boss.events("a service is silent, and its task dies", 2)
