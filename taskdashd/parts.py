@@ -23,6 +23,7 @@ from taskdashd.core.run import Runner
 from taskdashd.core.sessions import Sessions
 from taskdashd.core.table import Core
 from taskdashd.core.task_times import TaskTimes
+from taskdashd.domain.held import Held
 from taskdashd.domain.liveness import Liveness
 from taskdashd.families import load_operations
 from taskdashd.families.figures.counting import Audience, Counting
@@ -37,11 +38,12 @@ from taskdashd.families.services.section import ServiceSection
 from taskdashd.families.services.vigil import SERVICE, Fetch, Vigil
 from taskdashd.feed.watches import Feed
 from taskdashd.settings.live import Live
-from taskdashd.store.database import Database
+from taskdashd.store.database import Database, Opened
 from taskdashd.store.executor import Executor
-from taskdashd.store.reader import ChangeLog, Reader, SlowReads
+from taskdashd.store.reader import ChangeLog, Reader
 from taskdashd.store.records import Records
 from taskdashd.store.reserve import Reserve
+from taskdashd.store.slow import SlowReads
 from taskdashd.store.transaction import View
 from taskdashd.store.writer import Follower, Writer
 from taskdashd.web.boards import Boards
@@ -102,10 +104,11 @@ def build(
     records, reserve = Records(opened.records), Reserve(database.path.parent, live.reserve)
     view = View(opened.last_rev, live.task_cache, opened.known, records)
     acts = Acts(clock.stamp, clock.now, lambda: view.committed_rev)
-    slow_reads = SlowReads(environment.querying)
+    unsent = Held(lambda: live.output_buffer, lambda: live.max_frame)
+    slow_reads = _slow_reads(environment.querying, live, clock, unsent)
     log = ChangeLog(database, slow_reads)
     liveness = Liveness(live.heartbeat_timeout)
-    feed = Feed(opened.last_rev, opened.gaps_rev, log.changes, recent_bytes_max=live.event_cache)
+    feed = _feed(opened, log, live)
     sessions = Sessions(opened.boot, live, clock, liveness, feed, access.at_first)
     identities = Identities(live, clock, access, acts, sessions, records)
     ownership = Ownership(clock, liveness, sessions, environment.may_have_spoken)
@@ -122,7 +125,7 @@ def build(
     vigil = Vigil(live, clock, leading, acts, sessions, liveness, view, reader, writer, fetch)
     agenda = Agenda(clock, leading, view, reader, writer)
     task_times.begin(agenda, reader, [claim_times(ownership)])
-    ticks = [task_times.tick, vigil.tick]
+    ticks = [slow_reads.tick, task_times.tick, vigil.tick]
     families: dict[type, object] = {Vigil: vigil, Roster: Roster(records)}
     families[Passwords] = Passwords(environment.start_hashing)
     families[Catalogue] = Catalogue(records, vigil)
@@ -147,6 +150,7 @@ def build(
         calendars=Calendars(live, records, environment.zone),
         ownership=ownership,
         room=room,
+        unsent=unsent,
         families=families,
     )
     reserve.begin(is_full=disk_is_full)
@@ -185,6 +189,19 @@ def _by_itself(
     return deaths, Housekeeping(
         live, clock, core.leading, core.acts, reader, writer, reserve, forgetting, ticks
     )
+
+
+def _slow_reads(querying: Executor, live: Live, clock: Clock, unsent: Held) -> SlowReads:
+    def may_have_more(whose: str) -> bool:
+        return not unsent.is_full(whose, unsent.of(whose))
+
+    return SlowReads(querying, live, clock.now, may_have_more)
+
+
+def _feed(opened: Opened, log: ChangeLog, live: Live) -> Feed:
+    watched = Held(lambda: live.input_buffer, lambda: live.max_frame)
+    revs = opened.last_rev, opened.gaps_rev
+    return Feed(*revs, log.changes, watched, recent_bytes_max=live.event_cache)
 
 
 class _Shown(NamedTuple):

@@ -12,6 +12,7 @@ from taskdashd.domain.times import stamp
 from taskdashd.store.health import Health
 from taskdashd.store.reader import Reader
 from taskdashd.store.reserve import Reserve
+from taskdashd.store.slow import for_itself
 from taskdashd.store.writer import Writer
 
 _PRUNE_EVERY_S: Final = 1.0
@@ -80,7 +81,7 @@ class Housekeeping:
         def looked(health: Outcome[Health]) -> None:
             reserve.is_over(0 if isinstance(health, ServerError) else health.reusable_bytes)
 
-        self._reader.health(lambda: True, looked, check=False)
+        self._reader.health(for_itself("reserve"), looked, check=False)
 
     def _is_steady(self) -> bool:
         """Tell whether the wall clock has gone steadily for so long that it can be believed.

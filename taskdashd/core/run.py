@@ -24,10 +24,11 @@ from taskdash_protocol.errors import (
     unexpected_fault,
 )
 from taskdash_protocol.requests import REQUESTS, Request
-from taskdashd.core.session import TOO_MANY, Session
+from taskdashd.core.session import TOO_MANY, UNREAD, Session
 from taskdashd.core.steps import Done, Start, Steps, drive, wait_for
 from taskdashd.core.storing import load
 from taskdashd.core.table import OPERATIONS, Caller, Core, Operation, Result
+from taskdashd.domain.held import LITTLE_BYTES
 from taskdashd.domain.tasks import Author
 from taskdashd.store.transaction import Transaction
 
@@ -108,6 +109,9 @@ class Runner:
             # notes wrong attempts itself.
             if isinstance(outcome, AuthError) and session.identity is not None:
                 self.core.identities.refused(session, outcome)
+            if type(outcome) is bytes and len(outcome) > LITTLE_BYTES:
+                whose, unsent = session.whose, self.core.unsent
+                outcome = UNREAD if unsent.is_full(whose, unsent.of(whose)) else outcome
             done(outcome)
 
         drive(self._visit(request, caller), answered)

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from taskdash_protocol.errors import Busy
 from taskdashd.domain.access import LOCAL_OPERATOR, Identity
 from taskdashd.domain.budget import Budget
 from taskdashd.domain.liveness import Owner
@@ -10,6 +11,8 @@ from taskdashd.feed.watches import Subscriber, Watch
 
 TOO_MANY: Final = "too many requests a second: slow down, and try this one again later"
 """The refusal's words where `may_ask` is False."""
+UNREAD: Final = Busy("too much waits for you to be read: read it, and ask again")
+"""The refusal of a large reply to who leaves so much unread, see `output_buffer`."""
 _DRAWN_AT_ONCE: Final = 16
 """Requests drawn from the budgets at a time, so that most requests cost one subtraction."""
 
@@ -84,6 +87,12 @@ class Session:
     def address(self) -> str:
         """Give the peer's address without the port."""
         return self.peer.rpartition(":")[0]
+
+    @property
+    def whose(self) -> str:
+        """Say whose turns and bytes the session's are: an identity's; without one, an address's."""
+        identity = self.identity
+        return self.address if identity is None or not identity.key else identity.key
 
     @property
     def is_local(self) -> bool:

@@ -21,10 +21,12 @@ from taskdashd.core.session import Session
 from taskdashd.core.sessions import SessionLimits, Sessions
 from taskdashd.core.steps import Steps
 from taskdashd.domain.access import Identity
+from taskdashd.domain.held import Held
 from taskdashd.domain.liveness import Liveness
 from taskdashd.domain.tasks import Author, Task
 from taskdashd.feed.watches import Feed
 from taskdashd.store.reader import Reader
+from taskdashd.store.slow import Asker, Place
 from taskdashd.store.transaction import Transaction, View
 from taskdashd.store.writer import Writer
 
@@ -66,6 +68,8 @@ class Core:
     calendars: Calendars
     ownership: Ownership
     room: Room
+    unsent: Held
+    """What waits to be sent: for each, and for all together."""
     families: Mapping[type[Any], object]
     """The parts of families, by their class: only the operations of the same family ask for one."""
 
@@ -104,6 +108,12 @@ class Caller(NamedTuple):
     def is_there(self) -> bool:
         """Tell whether the asker's connection is open. Safe to call from any thread."""
         return self.session.owner.is_open
+
+    @property
+    def asker(self) -> Asker:
+        """Give who waits for what takes long to read, from now on."""
+        place = Place.OPERATOR if self.session.is_local else Place.PEOPLE
+        return Asker(self.session.whose, self.is_there, place, self.core.clock.now())
 
 
 Kind = Literal["writes", "reads", "alone"]

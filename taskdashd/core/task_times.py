@@ -20,6 +20,7 @@ from taskdashd.domain.agenda import Entry
 from taskdashd.domain.tasks import Change, Task
 from taskdashd.domain.times import seconds
 from taskdashd.store.reader import Reader
+from taskdashd.store.slow import for_itself
 from taskdashd.store.transaction import Transaction
 
 _PAGE_ROWS: Final = 200
@@ -136,7 +137,7 @@ class _Kept:
         """Read page after page, by a wall clock that is `ahead_s` ahead of elapsed time."""
         while True:
             query = Query(self.time.where, "id", _PAGE_ROWS, self._after)
-            look = partial(self._reader.query, query, None, _PAGE_BYTES, lambda: True)
+            look = partial(self._reader.query, query, None, _PAGE_BYTES, for_itself("times"))
             page = yield from wait_for(look)
             for row in page.rows:
                 if self.time.mark in row.body and row.id not in self._line:

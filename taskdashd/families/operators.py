@@ -30,7 +30,7 @@ def audit(request: Audit, caller: Caller) -> Steps[Result]:
         raise AuthError("only an operator sees what everybody did: name a task")
     core = caller.core
     found = yield from wait_for(
-        partial(core.reader.audit, request, core.room.reply_bytes, caller.is_there)
+        partial(core.reader.audit, request, core.room.reply_bytes, caller.asker)
     )
     return _entries(request, found, caller)
 
@@ -41,7 +41,7 @@ def status(request: Status, caller: Caller) -> Steps[Result]:
     if caller.identity.confined_to is not None:
         raise AuthError("this token sees only its groups, and this is about all tasks")
     core = caller.core
-    health = yield from wait_for(partial(core.reader.health, caller.is_there, check=request.check))
+    health = yield from wait_for(partial(core.reader.health, caller.asker, check=request.check))
     return _report(core, health)
 
 

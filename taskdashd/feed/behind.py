@@ -14,9 +14,12 @@ from taskdash_protocol.errors import Outcome, ServerError
 
 Row = TypeVar("Row")
 
-ReadPage = Callable[[int, int, Callable[[], bool], Callable[[Outcome[Sequence[Row]]], None]], None]
-"""Reads rows of the log: those after a rev, at most so many (fewer where they are large), if the
-third argument, asked when the turn comes, says yes; then calls the fourth with rows or fault."""
+ReadPage = Callable[
+    [str, int, int, Callable[[], bool], Callable[[Outcome[Sequence[Row]]], None]], None
+]
+"""Reads rows of the log in the turn of whose name comes first: those after a rev, at most so many
+(fewer where they are large), if the fourth argument, asked when the turn comes, says yes; then
+calls the fifth with rows or fault."""
 
 PAGE_ROWS: Final = 200
 
@@ -44,7 +47,8 @@ class CatchUp(ABC, Generic[Row]):
         if self.position >= newest:
             return True
         self.reading = True
-        read_page(self.position, PAGE_ROWS, self._is_wanted, partial(self._page, newest))
+        page = partial(self._page, newest)
+        read_page(self.whose, self.position, PAGE_ROWS, self._is_wanted, page)
         return False
 
     def close(self) -> None:
@@ -67,6 +71,11 @@ class CatchUp(ABC, Generic[Row]):
             # Revs of commits that failed are never used again: the gap holds nothing.
             self.position = max(self.position, newest)
         self.go_on_later()
+
+    @property
+    @abstractmethod
+    def whose(self) -> str:
+        """Say whose turn the reading takes."""
 
     @abstractmethod
     def take(self) -> bool:

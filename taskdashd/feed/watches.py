@@ -10,17 +10,23 @@ The watches of one framing and number, on however many connections, share an eve
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from sys import getsizeof
 from typing import Any, Final, Protocol
 
 from taskdash_protocol import strictjson
-from taskdash_protocol.errors import Conflict, ServerError
+from taskdash_protocol.errors import Busy, Conflict, ServerError
 from taskdash_protocol.frames import Framing
 from taskdashd.domain.access import Sight
+from taskdashd.domain.held import Held
 from taskdashd.domain.tasks import Change, Task, matches
 from taskdashd.feed.behind import CatchUp, ReadPage
 
 _OVERHEAD_BYTES: Final = 200
 """Memory that a recent event takes beside the task's body, roughly."""
+
+_WATCH_BYTES: Final = 1 << 10
+_VALUE_BYTES: Final = 64
+"""Memory that a watch, and each value of its `where`, takes beside the text, roughly."""
 
 
 class Event:
@@ -72,6 +78,10 @@ class Event:
 class Subscriber(Protocol):
     """A connection, as its watches see it: it takes their events."""
 
+    @property
+    def whose(self) -> str:
+        """Say whose turns it takes."""
+
     def deliver(self, watch: int, events: Sequence[Event]) -> None:
         """Take events. Must not wait: a subscriber cuts off its peer where that cannot keep up."""
 
@@ -92,7 +102,7 @@ EventRow = tuple[int, str, bytes]
 class Watch(CatchUp[EventRow]):
     """A connection's subscription to the changes that match `where`, within its sight."""
 
-    __slots__ = ("number", "sight", "subscriber", "where")
+    __slots__ = ("held_bytes", "held_for", "number", "sight", "subscriber", "where")
 
     def __init__(
         self,
@@ -107,6 +117,15 @@ class Watch(CatchUp[EventRow]):
         self.subscriber = subscriber
         self.where = where
         self.sight = sight
+        self.held_for = subscriber.whose
+        values = (value for values in where.values() for value in values)
+        self.held_bytes = _WATCH_BYTES + sum(_VALUE_BYTES + getsizeof(value) for value in values)
+        """About how many bytes the watch takes, while it is open."""
+
+    @property
+    def whose(self) -> str:
+        """Say whose turn the reading takes."""
+        return self.subscriber.whose
 
     def take(self) -> bool:
         """Tell of the rows in `held`, one at a time, while the subscriber has room."""
@@ -147,12 +166,15 @@ class Feed:
         last_rev: int,
         gaps_rev: int,
         read_log: ReadPage[EventRow],
+        watched: Held,
         *,
         recent_bytes_max: int,
     ) -> None:
         self._last_rev = last_rev
         self._gaps_rev = gaps_rev
         self._read_log = read_log
+        self._watched = watched
+        """The bytes that all `where` take together."""
         self._recent: deque[tuple[int, str, bytes, str]] = deque()
         """For each recent change, the arguments of its `Event`, made only where a watch resumes."""
         self._recent_bytes = 0
@@ -182,10 +204,20 @@ class Feed:
         """Subscribe: every matching event in sight after the watch's `position` will be told.
 
         Raises `Conflict` where `since` is older than the log reaches, or newer than its newest
-        rev. Nothing is delivered before `resume` is called.
+        rev, and `Busy` where the open watches of the same, or of all, take too much. Nothing is
+        delivered before `resume` is called.
         """
-        if since is None:
-            return Watch(number, subscriber, where, self._last_rev, sight)
+        if since is not None:
+            self._check_since(since)
+        position = self._last_rev if since is None else since
+        watch = Watch(number, subscriber, where, position, sight)
+        whose, size = watch.held_for, watch.held_bytes
+        if self._watched.is_full(whose, self._watched.of(whose), size):
+            raise Busy("the watches that are open ask for too much together: end one first")
+        self._watched.add(whose, size)
+        return watch
+
+    def _check_since(self, since: int) -> None:
         if since < self._gaps_rev:
             raise Conflict(
                 f"field since: changes up to rev {self._gaps_rev} are no longer held; Query, and"
@@ -196,7 +228,6 @@ class Feed:
                 f"field since: rev {since} has not been reached here, {self._last_rev} is the"
                 " newest; Query, and watch from the rev that the new watch names"
             )
-        return Watch(number, subscriber, where, since, sight)
 
     def pruned(self, rev: int) -> None:
         """Note that the log up to a rev has gaps now."""
@@ -224,6 +255,8 @@ class Feed:
     def unwatch(self, watch: Watch) -> None:
         """End a subscription."""
         watch.close()
+        self._watched.add(watch.held_for, -watch.held_bytes)
+        watch.held_bytes = 0
         self._live.pop(watch, None)
 
     def kept(self, records: Sequence[Any]) -> None:

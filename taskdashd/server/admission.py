@@ -1,4 +1,4 @@
-"""Limits on connections, and on the bytes of input held for all of them together."""
+"""Limits on connections, and on the bytes held for each and for all of them together."""
 
 import socket
 import struct
@@ -6,16 +6,13 @@ from collections import Counter
 from typing import Any, Final, Protocol
 
 from taskdash_protocol.errors import Busy
-from taskdashd.server.link import Door, Link
+from taskdashd.domain.held import LITTLE_BYTES, Held
+from taskdashd.server.link import RECV_BYTES, Door, Link
 
 _TURNED_AWAY_MAX: Final = 64
 """Connections over a limit that may wait at one time to be told so; more are just closed."""
 HELD_FREELY_BYTES: Final = 4 << 10
 """Input that is held for any connection, however much is held for the others."""
-HELD_UNLESS_MUCH_BYTES: Final = 64 << 10
-"""Input that is held for a connection of who holds little, however much others hold."""
-_SHARE: Final = 4
-"""An identity, or before sign-in an address, may hold a quarter of `input_buffer`, or a frame."""
 _UCRED: Final = struct.Struct("iII")
 
 
@@ -29,26 +26,28 @@ class AdmissionLimits(Protocol):
 
 
 class Admission:
-    """Counts connections, and the bytes of input held for them: in all, by door, by whose they are.
+    """Counts connections, in all and by door and address, and the bytes held for them, by whose.
 
     Connections to the operator's own socket have no address, and are always admitted.
     """
 
-    def __init__(self, limits: AdmissionLimits) -> None:
+    def __init__(self, limits: AdmissionLimits, unsent: Held) -> None:
         self._limits = limits
         self._admitted = 0
         self._turned_away = 0
         self._of_address: Counter[str] = Counter()
         self._of_door: Counter[Door] = Counter()
-        self._held_bytes = 0
-        self._held_for: Counter[str] = Counter()
+        self._input = Held(lambda: limits.input_buffer, lambda: limits.max_frame)
+        self._unsent = unsent
+        self._is_tight = False
+        """Whether so much input is held that some may hold too much; see `recv_bytes`."""
 
     def enter(self, link: Link) -> Busy | None:
         """Count a new connection; returns the refusal to send if it is one too many."""
         refusal = self._refusal(link) if link.address else None
         link.admitted = refusal is None
         link.counted = True
-        link.held_for = link.address
+        link.held_for = link.unsent_for = link.address
         if refusal is None:
             self._admitted += 1
             self._of_address[link.address] += 1
@@ -62,7 +61,9 @@ class Admission:
         if not link.counted:
             return
         link.counted = False
-        self._count_held(link, link.held_for, 0)
+        self._count(link, link.held_for, 0)
+        self._unsent.add(link.unsent_for, -link.held_unsent)
+        link.held_unsent = 0
         if not link.admitted:
             self._turned_away -= 1
             return
@@ -78,42 +79,58 @@ class Admission:
         return self._turned_away < _TURNED_AWAY_MAX
 
     def hold(self, link: Link) -> Busy | None:
-        """Note how much of a connection's input is held now; returns a refusal that must end it.
+        """Note how much is held for a connection now; returns a refusal that must end it.
 
-        Whole frames drain as they are done. An unfinished one may stay for ever, so a connection
-        that holds one is ended once all together, or all of its identity, hold too much.
+        Requests that are whole drain as they are done. An unfinished one may stay for ever, so a
+        connection that holds one, and nothing that drains, is ended once all together, or all of
+        the same identity, hold too much.
         """
-        held = link.conversation.buffered_bytes
+        conversation = link.conversation
+        parsed = conversation.parsed_bytes
+        held = conversation.buffered_bytes + parsed
         if held != link.held_bytes:
-            self._count_held(link, link.conversation.identity_key or link.address, held)
-        if self._holds_too_much(link) and link.conversation.has_partial_frame:
+            self._count(link, conversation.whose, held)
+        self.hold_unsent(link)
+        if not parsed and self._holds_too_much(link) and conversation.has_partial_frame:
             return Busy("too many unfinished frames are held: try later")
         return None
+
+    def hold_unsent(self, link: Link) -> None:
+        """Note how much waits to be sent on a connection now."""
+        outbox = link.conversation.outbox
+        unsent = max(outbox.output_bytes, outbox.held_bytes)
+        if unsent != link.held_unsent:
+            whose = link.conversation.whose
+            self._unsent.add(link.unsent_for, -link.held_unsent)
+            self._unsent.add(whose, unsent)
+            link.unsent_for, link.held_unsent = whose, unsent
+
+    def hold_large_replies(self, link: Link) -> None:
+        """Count large replies at once, not after all others of the sweep have added theirs."""
+        if link.conversation.outbox.held_bytes > LITTLE_BYTES:
+            self.hold_unsent(link)
 
     def may_read(self, link: Link) -> bool:
         """Tell whether more of a connection's input may be taken."""
         return link.conversation.wants_input and not self._holds_too_much(link)
 
-    def _count_held(self, link: Link, whose: str, held: int) -> None:
-        self._held_bytes += held - link.held_bytes
-        self._held_for[link.held_for] -= link.held_bytes
-        if not self._held_for[link.held_for]:
-            del self._held_for[link.held_for]
-        if held:
-            self._held_for[whose] += held
+    def recv_bytes(self, link: Link) -> int:
+        """Say how many bytes may be received at once: few for who holds too much already."""
+        if not self._is_tight:
+            return RECV_BYTES
+        full = self._input.is_full(link.conversation.whose, link.held_bytes, RECV_BYTES)
+        return HELD_FREELY_BYTES if full and link.tls is None else RECV_BYTES
+
+    def _count(self, link: Link, whose: str, held: int) -> None:
+        self._input.add(link.held_for, -link.held_bytes)
+        self._input.add(whose, held)
         link.held_for, link.held_bytes = whose, held
+        self._is_tight = self._input.bytes > self._input.share // 2
 
     def _holds_too_much(self, link: Link) -> bool:
         if link.held_bytes <= HELD_FREELY_BYTES:
             return False
-        most = self._limits.input_buffer
-        if self._held_for[link.held_for] > max(most // _SHARE, self._limits.max_frame):
-            return True
-        # Leave room beside `input_buffer` for frames of a usual size: a few who fill it, each up to
-        # a quarter, must not shut out everybody else. The room is bounded as well, by a second one.
-        return self._held_bytes > most and (
-            link.held_bytes > HELD_UNLESS_MUCH_BYTES or self._held_bytes > 2 * most
-        )
+        return self._input.is_full(link.held_for, link.held_bytes)
 
     def _refusal(self, link: Link) -> Busy | None:
         limits, door, address = self._limits, link.door, link.address

@@ -18,6 +18,7 @@ from taskdash_protocol.frames import (
 )
 from taskdash_protocol.requests import REQUESTS, Request, SignIn
 from taskdashd.core.table import OPERATIONS, UNNAMED, Operation
+from taskdashd.domain.held import SHORT_BYTES, weight
 from taskdashd.server.outbox import Reply
 
 
@@ -150,4 +151,6 @@ def _parse_request(
         raise
     task_id = None if operation.kind == "alone" else fields["id"]
     size = 0 if body is None else len(body)
+    if body is not None and size > SHORT_BYTES:
+        size = weight(body)
     return Call(head, operation, request, task_id, size, encoded_twice=twice)

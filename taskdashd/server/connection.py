@@ -13,6 +13,7 @@ from taskdashd.core.replies import error_body
 from taskdashd.core.run import Runner
 from taskdashd.core.session import Session
 from taskdashd.domain.access import LOCAL_OPERATOR
+from taskdashd.domain.held import LITTLE_BYTES
 from taskdashd.feed.watches import Event
 from taskdashd.server.calls import Call, parse
 from taskdashd.server.conversation import Touch
@@ -95,7 +96,7 @@ class Connection(Exchange):
             self._touched(self)
         bytes_max = self._limits.watch_buffer
         for event in events:
-            if outbox.output_bytes >= bytes_max:
+            if outbox.output_bytes >= bytes_max or self._is_behind:
                 cut_off("watcher cut off", peer=self.session.peer, bytes=outbox.output_bytes)
                 self.expire(Busy("the watch was not read fast enough: its buffer is full"))
                 return
@@ -122,7 +123,7 @@ class Connection(Exchange):
         if self._waits or not self.session.sees_all or self._decoder.framing is not TASKDASH:
             return False
         frame = self._ready.get(payload)
-        if frame is None:
+        if frame is None or (len(frame) > LITTLE_BYTES and self._leaves_much):
             return False
         self.outbox.append(frame)
         return True

@@ -25,8 +25,8 @@ class Conversation(Protocol):
         """The serial number of the session, if its silence is judged; else None."""
 
     @property
-    def identity_key(self) -> str:
-        """The key of who has signed in; empty before, and where nobody need sign in."""
+    def whose(self) -> str:
+        """Whose bytes are held here: an identity's; before a sign-in, an address's."""
 
     @property
     def wants_input(self) -> bool:
@@ -55,6 +55,10 @@ class Conversation(Protocol):
     @property
     def buffered_bytes(self) -> int:
         """How many bytes of input are held: not parsed yet, or not whole yet."""
+
+    @property
+    def parsed_bytes(self) -> int:
+        """About how many bytes the requests take that were parsed and are not done yet."""
 
     @property
     def finished(self) -> bool:

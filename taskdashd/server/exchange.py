@@ -27,11 +27,13 @@ import structlog
 from taskdash_protocol.errors import AuthError, BadRequest, Busy, Outcome, ServerError
 from taskdashd.core.replies import reply_body
 from taskdashd.core.run import Runner
-from taskdashd.core.session import Session
+from taskdashd.core.session import UNREAD, Session
 from taskdashd.core.table import Caller, Operation, Result
+from taskdashd.domain.held import LITTLE_BYTES
 from taskdashd.server.calls import Call, Lost
 from taskdashd.server.inbox import Inbox, InboxLimits
 from taskdashd.server.outbox import Outbox
+from taskdashd.server.standing import Standing
 from taskdashd.server.tls import TlsSocket
 
 LOOK_AHEAD_MAX: Final = 256
@@ -46,10 +48,11 @@ class ExchangeLimits(InboxLimits, Protocol):
     watch_buffer: int
 
 
-class Exchange:
+class Exchange(Standing):
     """See the module. `touched` is called when the driver should `settle` and send once more."""
 
     wake_every_s: float | None = None
+    _limits: ExchangeLimits
 
     def __init__(
         self,
@@ -76,69 +79,6 @@ class Exchange:
         """Whether work at hand was left, so that others have their turn."""
 
     # Called by the driver (`poller`)
-
-    @property
-    def serial(self) -> int | None:
-        """The serial number of the session, if its silence is judged; else None."""
-        return self.session.owner.serial
-
-    @property
-    def identity_key(self) -> str:
-        """The key of who has signed in; empty before, and where nobody need sign in."""
-        identity = self.session.identity
-        return "" if identity is None else identity.key
-
-    @property
-    def wants_turn(self) -> bool:
-        """Whether there is work at hand that was left for `take_turn`."""
-        return self._cut_short
-
-    @property
-    def frames_in(self) -> int:
-        """How many frames were taken."""
-        return self.inbox.frames_in
-
-    @property
-    def buffered_bytes(self) -> int:
-        """How many bytes of input wait to be parsed or to become a whole frame."""
-        return self.inbox.buffered_bytes
-
-    @property
-    def wants_input(self) -> bool:
-        """Whether more bytes may be read from the peer now."""
-        return not self._ended and not self._closing and not self.inbox.is_full
-
-    @property
-    def peer_is_slow(self) -> bool:
-        """Whether the peer leaves so many reply bytes unread that its requests must wait."""
-        return self.outbox.held_bytes >= self._limits.reply_buffer
-
-    @property
-    def has_partial_frame(self) -> bool:
-        """Whether a frame was begun that the peer has yet to complete."""
-        return not self._closing and self.inbox.has_partial_frame
-
-    @property
-    def has_unread_frame(self) -> bool:
-        """Whether a whole frame has arrived that does not count as a sign of life yet."""
-        return not self._closing and not self.peer_is_slow and self.inbox.has_unread_frame
-
-    @property
-    def finished(self) -> bool:
-        """Whether all input is done and all output handed out: the socket can be closed."""
-        if self.outbox.output_bytes or self.outbox:
-            return False
-        return self._closing or (self._ended and not self.inbox and not self._cut_short)
-
-    @property
-    def idle(self) -> bool:
-        """Whether no request waits to be done or answered."""
-        return not self.inbox and not self.outbox and not self._cut_short
-
-    @property
-    def closing(self) -> bool:
-        """Whether the daemon ends this connection; nothing more is read from it."""
-        return self._closing
 
     def receive(self, data: bytes, *, more: bool = False) -> None:
         """Take bytes from the peer, and run the requests in them as far as possible now.
@@ -353,10 +293,10 @@ class Exchange:
 
     def _run_alone(self, operation: Operation, call: Call) -> None:
         self.outbox.expect(call)
-        self._waits = True
+        self._waits, self.inbox.alone_bytes = True, call.size
 
         def done(outcome: Outcome[Result]) -> None:
-            self._waits = False
+            self._waits, self.inbox.alone_bytes = False, 0
             self._fill(call, outcome)
             self._was_alone()
 
@@ -371,6 +311,9 @@ class Exchange:
         frame = self._reply(
             call.header, reply_body(call.request, result), encoded_twice=call.encoded_twice
         )
+        if len(frame) > LITTLE_BYTES and type(result) is bytes and self._leaves_much:
+            body, call.payload = reply_body(call.request, UNREAD), None
+            frame = self._reply(call.header, body, encoded_twice=call.encoded_twice)
         if self.outbox.fill(call, frame):
             # Send later in this sweep, in one `send` with the replies that are filled meanwhile.
             self._touched(self)

@@ -96,6 +96,8 @@ class Inbox:
         """Whether all requests are refused, because the backlog has waited for too long."""
         self._calls: deque[Call] = deque()
         self._bytes = 0
+        self.alone_bytes = 0
+        """About how many bytes the request takes that runs alone."""
         self._ahead = 0
         self.frames_in = 0
         """How many frames were taken."""
@@ -108,6 +110,11 @@ class Inbox:
     def buffered_bytes(self) -> int:
         """How many bytes wait to be parsed or to become a whole frame."""
         return self._decoder.buffered_bytes
+
+    @property
+    def parsed_bytes(self) -> int:
+        """About how many bytes the requests take that are not done, with one that runs alone."""
+        return self._bytes + self.alone_bytes
 
     @property
     def is_full(self) -> bool:

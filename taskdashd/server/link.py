@@ -61,9 +61,13 @@ class Link:
     counted: bool = False
     """Whether admission counts the connection."""
     held_bytes: int = 0
-    """Bytes of input held for the link when admission last counted them."""
+    """Bytes of input and of parsed requests held when admission last counted them."""
     held_for: str = ""
     """Who those bytes were counted for: an identity, or before sign-in an address."""
+    held_unsent: int = 0
+    """Bytes that waited to be sent when admission last counted them."""
+    unsent_for: str = ""
+    """Who those bytes were counted for."""
     blocked: bool = False
     hung_up: bool = False
     lingers: bool = False

@@ -25,13 +25,13 @@ import trio
 
 from taskdash_protocol.errors import ServerError
 from taskdashd.core.table import Core
+from taskdashd.domain.rounds import Rounds
 from taskdashd.server.admission import Admission, AdmissionLimits, peer_of
 from taskdashd.server.deadlines import LinkDeadlines
-from taskdashd.server.link import RECV_BYTES, Door, Link, Links
+from taskdashd.server.link import Door, Link, Links
 from taskdashd.server.listener import Listener
 from taskdashd.server.mailbox import Mailbox
 from taskdashd.server.tls import TlsContext, TlsSocket
-from taskdashd.server.turns import Turns
 from taskdashd.settings.logs import Rationed
 
 TURN_S: Final = 0.005
@@ -64,16 +64,15 @@ class Poller:
         self._epoll = select.epoll()
         self._links: dict[int, Link] = {}
         self._by_serial = links
-        self._admission = Admission(limits)
+        self._admission = Admission(limits, core.unsent)
         self._touched: dict[Link, None] = {}
-        self._turns = Turns()
+        self._turns: Rounds[Link] = Rounds()
         self._serves = False  # Whether a sweep is on, which sends what touched links have to say.
         self._reading_stopped = False
         self._say = Rationed(lambda event, **facts: log.info(event, **facts))
-        now = core.clock.now
-        self._listener = Listener(self._epoll, now, self._accepted)
+        self._listener = Listener(self._epoll, core.clock.now, self._accepted)
         self.stop_accepting = self._listener.close
-        self._deadlines = LinkDeadlines(now)
+        self._deadlines = LinkDeadlines(core.clock.now)
 
     def __len__(self) -> int:
         """How many connections are open."""
@@ -120,8 +119,8 @@ class Poller:
 
     def _take_turns(self) -> None:
         self._serves, until = True, time.monotonic() + _TURNS_S
-        while self._turns:
-            self._guarded(self._turn, self._turns.take())
+        while (link := self._turns.take()) is not None:
+            self._guarded(self._turn, link)
             if time.monotonic() >= until:
                 break
         self._flush()
@@ -281,11 +280,12 @@ class Poller:
         if link.conversation.finished:
             self._close(link)
         elif link.conversation.wants_turn:
-            self._turns.add(link)
+            self._turns.add(link.address, link)
 
     def _receive(self, link: Link) -> None:
+        size = self._admission.recv_bytes(link)
         try:
-            data = link.sock.recv(RECV_BYTES)
+            data = link.sock.recv(size)
         except BlockingIOError:
             return
         except OSError as error:
@@ -302,8 +302,9 @@ class Poller:
             link.count(data)
             if link.tls is not None:
                 conversation.secured(link.tls)
-            full = len(data) == RECV_BYTES or link.tls is not None
+            full = len(data) == size or link.tls is not None
             conversation.receive(data, more=full and link.has_unread)
+            self._admission.hold_large_replies(link)
         else:
             conversation.end_of_input()
             if conversation.finished and not link.has_unsent:
@@ -333,7 +334,7 @@ class Poller:
             self._finish(link)
             return
         if conversation.wants_turn:
-            self._turns.add(link)
+            self._turns.add(link.address, link)
         if unsent and link not in self._deadlines.unsent:
             link.was_read()
             self._deadlines.unsent.start(link, self.limits.write_timeout)
@@ -384,7 +385,7 @@ class Poller:
         self._admission.leave(link)
         self._deadlines.stop(link)
         self._touched.pop(link, None)
-        self._turns.drop(link)
+        self._turns.drop(link.address, link)
         with suppress(OSError):
             # Not registered, if the peer hung up or the registration itself failed.
             self._epoll.unregister(link.fd)

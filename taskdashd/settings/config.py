@@ -220,7 +220,14 @@ class Settings:
         32 << 20,
         values.whole(1 << 20, 8 << 30),
         "bytes",
-        "Input held for all connections together; unfinished frames beyond it are told 1005.",
+        "Input held for all together: unfinished, waiting to be done; as much for watches' where.",
+        live=True,
+    )
+    output_buffer: int = _setting(
+        64 << 20,
+        values.whole(32 << 20, 8 << 30),
+        "bytes",
+        "Waiting for all together to read it; more large replies are told 1005.",
         live=True,
     )
     reply_buffer: int = _setting(

@@ -4,7 +4,6 @@ Every call blocks, so none may be made on the event loop. The daemon calls from 
 through `Writer` and `Reader`: one writes, one looks tasks up, one runs queries that may take long.
 """
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -25,6 +24,7 @@ from taskdashd.domain.acts import Act
 from taskdashd.domain.search import Sought
 from taskdashd.store import audit, dialect, health, query, texts
 from taskdashd.store.audit import Parameters
+from taskdashd.store.deadline import Deadline
 from taskdashd.store.health import Health
 from taskdashd.store.known import KnownIds
 from taskdashd.store.lock import StoreUnusable, lock
@@ -84,8 +84,7 @@ class Database:
         self._querier = querier
         self._opened = opened
         """Closes the three connections and releases the directory's lock."""
-        self._query_timeout_s = query_timeout_s
-        self._deadline: float | None = None
+        self._deadline = Deadline(query_timeout_s)
 
     @classmethod
     def open(cls, directory: Path, *, query_timeout_s: float = 10.0) -> Self:
@@ -118,8 +117,8 @@ class Database:
                 database = cls(path, writer, reader, querier, opened.pop_all(), query_timeout_s)
             except (PeeweeException, apsw.Error, MigrationError, *_NONSENSE) as error:
                 raise StoreUnusable(f"cannot open {path}: {dialect.plain(error)}") from error
-            # SQLite calls `_overdue` as it runs and interrupts the statement once it returns True.
-            querier.connection().set_progress_handler(database._overdue, _PROGRESS_STEPS)
+            # SQLite calls `is_over` as it runs and interrupts the statement once it returns True.
+            querier.connection().set_progress_handler(database._deadline.is_over, _PROGRESS_STEPS)
         return database
 
     def start(self, fold_rows: int = 5_000) -> Opened:
@@ -272,6 +271,7 @@ class Database:
         unfolded: Mapping[str, int] | None = None,
         sight: Sight | None = None,
         sought: Sought | None = None,
+        within_s: float | None = None,
     ) -> Page:
         """Read a page: at most `request.limit` tasks and about `bytes_max` bytes of them.
 
@@ -282,7 +282,7 @@ class Database:
         Raises `BadRequest` for a malformed cursor, `Busy` when it takes too long, and
         `StorageError`.
         """
-        self._deadline = time.monotonic() + self._query_timeout_s
+        self._deadline.begin(within_s)
         rows = partial(self._read, self._querier)
         if sought is None:
             sought = search.sought(request.contains)
@@ -302,15 +302,15 @@ class Database:
 
     def health(self, *, check: bool) -> Health:
         """Count and measure; with `check` also read the whole file. Raises `StorageError`."""
-        self._deadline = None
+        self._deadline.lift()
         measured = health.read(self.path, partial(self._read, self._querier))
         if not check:
             return measured
-        self._deadline = time.monotonic() + self._query_timeout_s
+        self._deadline.begin()
         try:
             found = "; ".join(text for (text,) in self._read(self._querier, dialect.CHECK, ()))
         except Busy:
-            found = f"not finished within {self._query_timeout_s:g} s"
+            found = f"not finished within {self._deadline.limit_s:g} s"
         return measured._replace(check=found)
 
     def changes(self, after_rev: int, rows_max: int) -> list[StoredEvent]:
@@ -318,7 +318,7 @@ class Database:
 
         Raises `Conflict` where the log has gaps after that rev, and `StorageError`.
         """
-        self._deadline = None
+        self._deadline.lift()
         found = self._read(self._querier, dialect.CHANGES, (after_rev, rows_max, PAGE_BYTES_MAX))
         rows = [StoredEvent(rev, kind, dialect.text(*text)) for rev, kind, *text in found]
         self._check_gaps(after_rev)
@@ -326,7 +326,7 @@ class Database:
 
     def steps(self, after_rev: int, rows_max: int) -> list[StoredStep]:
         """Read the log as `changes` does, each row with the task before."""
-        self._deadline = None
+        self._deadline.lift()
         rows = [
             StoredStep(rev, kind, dialect.text(task, crc), dialect.text(before, before_crc))
             for rev, kind, task, crc, before, before_crc in self._read(
@@ -345,43 +345,37 @@ class Database:
 
     def look(self, look: Callable[[audit.Rows], T]) -> T:
         """Run a look at what may be forgotten. Raises `StorageError`."""
-        self._deadline = None
+        self._deadline.lift()
         return look(partial(self._read, self._querier))
 
     def count_by_status(self) -> dict[str, int]:
         """Count the tasks by status. Raises `StorageError`."""
-        self._deadline = None
+        self._deadline.lift()
         return dict(self._read(self._querier, dialect.COUNT_BY_STATUS, ()))
 
     def count_by_user(self, users: Iterable[str], statuses: Iterable[str]) -> dict[str, int]:
         """Count the tasks of some statuses that each of some people has. Raises `StorageError`."""
-        self._deadline = None
+        self._deadline.lift()
         given = dialect.json_list(users), dialect.json_list(statuses)
         return dict(self._read(self._querier, dialect.COUNT_BY_USER, given))
 
-    def audit(self, request: Audit, bytes_max: int) -> audit.History:
+    def audit(self, request: Audit, bytes_max: int, within_s: float | None = None) -> audit.History:
         """Read a page of the audit. Raises `BadRequest`, `Busy` and `StorageError`."""
-        self._deadline = time.monotonic() + self._query_timeout_s
+        self._deadline.begin(within_s)
         return audit.read(request, bytes_max, partial(self._read, self._querier))
 
     def _read(
         self, connection: dialect.Connection, sql: str, parameters: Parameters
     ) -> Iterator[Any]:
         try:
-            if connection is self._querier and self._overdue():
+            if connection is self._querier and self._deadline.is_over():
                 # A Query may be many statements, each too short for SQLite to look at the clock.
-                raise self._too_long()
+                raise self._deadline.refusal()
             yield from connection.execute_sql(sql, parameters)
         except (PeeweeException, apsw.Error, MemoryError, *_NONSENSE) as error:
-            if connection is self._querier and self._overdue():
-                raise self._too_long() from error
+            if connection is self._querier and self._deadline.is_over():
+                raise self._deadline.refusal() from error
             raise StorageError(f"the database could not be read: {dialect.plain(error)}") from error
-
-    def _too_long(self) -> Busy:
-        return Busy(f"the query took longer than {self._query_timeout_s:g} s: select less")
-
-    def _overdue(self) -> bool:
-        return self._deadline is not None and time.monotonic() > self._deadline
 
     def _scalar(self, sql: str) -> Any:
         return self._writer.execute_sql(sql).fetchone()[0]

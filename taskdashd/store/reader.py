@@ -5,9 +5,9 @@ shutdown of a task that is not in memory.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, TypeVar
+from typing import TypeVar
 
-from taskdash_protocol.errors import Busy, Outcome, ServerError
+from taskdash_protocol.errors import Outcome, ServerError
 from taskdash_protocol.requests import Audit, Query
 from taskdashd.domain.access import Sight
 from taskdashd.domain.search import Sought
@@ -17,6 +17,7 @@ from taskdashd.store.database import Database
 from taskdashd.store.executor import Executor, Then
 from taskdashd.store.health import Health
 from taskdashd.store.query import Page
+from taskdashd.store.slow import Asker, Place, SlowReads, for_itself
 from taskdashd.store.stored import StoredEvent, StoredStep
 from taskdashd.store.transaction import View
 from taskdashd.store.writer import Writer
@@ -25,36 +26,6 @@ T = TypeVar("T")
 
 Wanted = Callable[[], bool]
 """Whether somebody still waits for the answer; called on the query thread."""
-
-_WAITING_MAX: Final = 4096
-"""Queries, counts and pages of the log that may wait; more are refused with `Busy` (1005)."""
-
-
-class SlowReads:
-    """Runs long jobs on a thread of their own, one after another; bounds how many wait."""
-
-    def __init__(self, executor: Executor) -> None:
-        self._executor = executor
-        self._jobs = 0
-
-    def run(self, job: Callable[[], T], wanted: Wanted, then: Then[T]) -> None:
-        """Queue a job; `then` gets `Busy` where too many wait, or nobody waits any more."""
-        if self._jobs >= _WAITING_MAX:
-            then(Busy(f"{_WAITING_MAX} queries wait already: try again later"))
-            return
-        self._jobs += 1
-
-        def look() -> T:
-            # Skip the job if its caller left while earlier jobs ran.
-            if not wanted():
-                raise Busy("nobody waits for it")
-            return job()
-
-        def done(outcome: Outcome[T]) -> None:
-            self._jobs -= 1
-            then(outcome)
-
-        self._executor.submit(look, done)
 
 
 class ChangeLog:
@@ -65,16 +36,34 @@ class ChangeLog:
         self._slow_reads = slow_reads
 
     def changes(
-        self, after_rev: int, rows_max: int, wanted: Wanted, then: Then[list[StoredEvent]]
+        self,
+        whose: str,
+        after_rev: int,
+        rows_max: int,
+        wanted: Wanted,
+        then: Then[list[StoredEvent]],
     ) -> None:
-        """Read the log from after a rev."""
-        self._slow_reads.run(lambda: self._database.changes(after_rev, rows_max), wanted, then)
+        """Read the log from after a rev, for a watch of somebody."""
+        self._slow_reads.run(
+            lambda _: self._database.changes(after_rev, rows_max),
+            Asker(whose, wanted, Place.LOG),
+            then,
+        )
 
     def steps(
-        self, after_rev: int, rows_max: int, wanted: Wanted, then: Then[list[StoredStep]]
+        self,
+        whose: str,
+        after_rev: int,
+        rows_max: int,
+        wanted: Wanted,
+        then: Then[list[StoredStep]],
     ) -> None:
-        """Read the log from after a rev, each row with the task before."""
-        self._slow_reads.run(lambda: self._database.steps(after_rev, rows_max), wanted, then)
+        """Read the log from after a rev, each row with the task before, for a board of somebody."""
+        self._slow_reads.run(
+            lambda _: self._database.steps(after_rev, rows_max),
+            Asker(whose, wanted, Place.LOG),
+            then,
+        )
 
 
 class Reader:
@@ -124,7 +113,7 @@ class Reader:
         request: Query,
         sight: Sight | None,
         bytes_max: int,
-        wanted: Wanted,
+        asker: Asker,
         then: Then[Page],
         *,
         sought: Sought | None = None,
@@ -138,20 +127,22 @@ class Reader:
             # On a full disk the fold cannot catch up: the Query reads the missing tasks in the log.
             unfolded = dict(self._view.unfolded) if fault is not None else None
             self._slow_reads.run(
-                lambda: self._database.query(request, bytes_max, unfolded, sight, sought),
-                wanted,
+                lambda left_s: self._database.query(
+                    request, bytes_max, unfolded, sight, sought, left_s
+                ),
+                asker,
                 then,
             )
 
         self._writer.catch_up(caught_up)
 
-    def health(self, wanted: Wanted, then: Then[Health], *, check: bool) -> None:
+    def health(self, asker: Asker, then: Then[Health], *, check: bool) -> None:
         """Measure the file, and check it if asked to."""
         # Go on where the fold failed, as on a full disk: the counts are a little old, but the free
         # bytes, which matter then, are right.
         self._writer.catch_up(
             lambda _fault: self._slow_reads.run(
-                lambda: self._database.health(check=check), wanted, then
+                lambda _: self._database.health(check=check), asker, then
             )
         )
 
@@ -159,21 +150,21 @@ class Reader:
         self,
         users: Sequence[str],
         statuses: Sequence[str],
-        wanted: Wanted,
+        asker: Asker,
         then: Then[dict[str, int]],
     ) -> None:
         """Count the tasks of some statuses that each of some people has."""
-        self._slow_reads.run(lambda: self._database.count_by_user(users, statuses), wanted, then)
+        self._slow_reads.run(lambda _: self._database.count_by_user(users, statuses), asker, then)
 
     def look(self, look: Callable[[Rows], T], then: Then[T]) -> None:
         """Run a look of `forgetting` at what may be forgotten."""
-        self._slow_reads.run(lambda: self._database.look(look), lambda: True, then)
+        self._slow_reads.run(lambda _: self._database.look(look), for_itself("forgetting"), then)
 
-    def audit(self, request: Audit, bytes_max: int, wanted: Wanted, then: Then[History]) -> None:
+    def audit(self, request: Audit, bytes_max: int, asker: Asker, then: Then[History]) -> None:
         """Read a page of the audit."""
         self._writer.catch_up(
             lambda _fault: self._slow_reads.run(
-                lambda: self._database.audit(request, bytes_max), wanted, then
+                lambda left_s: self._database.audit(request, bytes_max, left_s), asker, then
             )
         )
 

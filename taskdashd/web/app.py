@@ -162,7 +162,7 @@ class App:
             found = self._files.find(request)
         if found is None:
             raise Refused(HTTPStatus.NOT_FOUND, f"there is nothing at {path[:200]}")
-        return _Found(found, self._body_bytes_max(False))
+        return _Found(found, self._body_bytes_max(False), request.address)
 
     def _body_bytes_max(self, signed_in: bool) -> int:
         most = self._limits.max_frame
@@ -323,6 +323,7 @@ class _Asked:
         self.session = session
         self.held = held
         self.body_bytes_max = body_bytes_max
+        self.whose = session.whose
 
     def answer(self, body: bytes) -> Steps[Response]:
         """Run the request in a body."""
@@ -340,6 +341,7 @@ class _Found(NamedTuple):
 
     response: Response
     body_bytes_max: int
+    whose: str
 
     def answer(self, _body: bytes) -> Steps[Response]:
         """Give the answer."""

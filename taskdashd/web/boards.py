@@ -61,6 +61,10 @@ class Viewer(Protocol):
     def become(self, identity: Identity) -> None:
         """Take over a changed identity of the same person."""
 
+    @property
+    def whose(self) -> str:
+        """Say whose turns it takes."""
+
     def put(self, frame: bytes) -> None:
         """Take a message. Must not wait: a board that cannot keep up is cut off."""
 
@@ -80,6 +84,11 @@ class _Told(CatchUp[StoredStep]):
         self.viewer = viewer
         self.live = False
         """Whether the board is told of each commit; before that, it catches up from the log."""
+
+    @property
+    def whose(self) -> str:
+        """Say whose turn the reading takes."""
+        return self.viewer.whose
 
     def take(self) -> bool:
         """Tell of the rows in `held` in one message, if there is room for it."""

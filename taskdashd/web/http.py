@@ -20,6 +20,7 @@ import structlog
 from taskdash_protocol.errors import Outcome, ServerError
 from taskdashd.core.steps import Steps, drive
 from taskdashd.domain.budget import Budget
+from taskdashd.domain.held import weight
 from taskdashd.server.conversation import Conversation, Touch
 from taskdashd.server.link import Link
 from taskdashd.server.outbox import Outbox
@@ -49,6 +50,10 @@ class Visit(Protocol):
     @property
     def body_bytes_max(self) -> int:
         """How long the request's body may be."""
+
+    @property
+    def whose(self) -> str:
+        """Whose bytes the request's are: an identity's; before a sign-in, an address's."""
 
     def answer(self, body: bytes) -> Steps[Response]:
         """Answer the request, now that its body is whole."""
@@ -93,7 +98,6 @@ class HttpConnection:
 
     wake_every_s: float | None = _WAKE_S
     serial: int | None = None
-    identity_key = ""
     peer_is_slow = False
     has_unread_frame = False
 
@@ -111,6 +115,8 @@ class HttpConnection:
         self._now = now
         self._budget = budget
         self._address, self._peer = link.address, link.peer
+        self.whose = link.address
+        """Whose bytes are held here: those of who asked last."""
         self._hand_over: Touch = link.hand_over
         self._touch = touch
         self.outbox = Outbox()
@@ -130,6 +136,8 @@ class HttpConnection:
         self._is_upgrade = False
         self._request: Request | None = None
         self._visit: Visit | None = None
+        self.parsed_bytes = 0
+        """About how many bytes the request takes while it waits for its answer."""
         self._refusal: Response | None = None
         """What the request is answered, if it is refused: once its body was read past."""
 
@@ -290,6 +298,7 @@ class HttpConnection:
                 self._refusal = visit
             else:
                 self._visit = visit
+                self.whose = visit.whose
         announced = request.headers.get("content-length", "")
         if announced.isdigit() and int(announced) > self._body_bytes_max:
             raise too_long(self._body_bytes_max)
@@ -329,8 +338,9 @@ class HttpConnection:
             self._upgrade()
         else:
             assert self._visit is not None
-            answer = self._visit.answer(self._reader.body())
-            drive(answer, partial(self._answered, self.frames_in))
+            body = self._reader.body()
+            self.parsed_bytes = weight(body)
+            drive(self._visit.answer(body), partial(self._answered, self.frames_in))
 
     def _upgrade(self) -> None:
         assert self._request is not None

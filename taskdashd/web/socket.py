@@ -22,6 +22,7 @@ from taskdashd.core.session import Session
 from taskdashd.core.steps import Done
 from taskdashd.core.table import OPERATIONS, Caller, Operation, Result
 from taskdashd.domain.access import Identity
+from taskdashd.domain.held import weight
 from taskdashd.server.calls import Call, Lost
 from taskdashd.server.conversation import Touch
 from taskdashd.server.exchange import Exchange, ExchangeLimits
@@ -185,7 +186,7 @@ class Socket(Exchange):
         if self._closing:
             return
         outbox = self.outbox
-        if outbox.output_bytes >= self._limits.watch_buffer:
+        if outbox.output_bytes >= self._limits.watch_buffer or self._is_behind:
             cut_off("board cut off", peer=self.session.peer, bytes=outbox.output_bytes)
             self.end(CloseReason.TRY_AGAIN_LATER, "the board was not read fast enough")
             return
@@ -267,7 +268,7 @@ def _parse_text(runner: Runner, message: bytes) -> Call:
         return Call({"seq": seq}, answer=refusal.with_traceback(None))
     assert operation is not None
     ids = () if operation.kind == "alone" else request.task_ids()
-    return Call({"seq": seq}, operation, request, ids[0] if ids else None, len(message))
+    return Call({"seq": seq}, operation, request, ids[0] if ids else None, weight(message))
 
 
 def _run_as_service(

@@ -20,6 +20,10 @@ class Reader(CatchUp[int]):
         self.asked_again = 0
         self.fault: ServerError | None = None
 
+    @property
+    def whose(self) -> str:
+        return "somebody"
+
     def take(self) -> bool:
         while self.held:
             if not self.room:
@@ -46,6 +50,7 @@ class Log:
 
     def read(
         self,
+        _whose: str,
         after: int,
         _rows_max: int,
         wanted: Callable[[], bool],
@@ -99,7 +104,9 @@ def test_a_log_that_cannot_be_read_is_told_once() -> None:
     reader = Reader(0)
     fault = Busy("the disk")
 
-    def broken(_after: int, _rows: int, _wanted: Any, then: Callable[[Any], None]) -> None:
+    def broken(
+        _whose: str, _after: int, _rows: int, _wanted: Any, then: Callable[[Any], None]
+    ) -> None:
         then(fault)
 
     assert not reader.go_on(5, broken)
@@ -111,7 +118,7 @@ def test_a_page_is_of_two_hundred_rows() -> None:
     """A page is held in memory while its reader has no room: its size is what a slow one costs."""
     asked: list[tuple[int, int]] = []
     reader = Reader(7)
-    reader.go_on(9, lambda after, rows, _wanted, _then: asked.append((after, rows)))
+    reader.go_on(9, lambda _whose, after, rows, _wanted, _then: asked.append((after, rows)))
     assert asked == [(7, 200)]
 
 
@@ -142,7 +149,7 @@ def test_who_was_closed_asks_the_log_nothing_and_its_page_is_not_wanted() -> Non
     log, reader = Log([1], 1), Reader(0)
     wanted: list[bool] = []
 
-    def read(_after: int, _rows: int, is_wanted: Callable[[], bool], _then: Any) -> None:
+    def read(_whose: str, _after: int, _rows: int, is_wanted: Any, _then: Any) -> None:
         wanted.append(is_wanted())
         reader.close()
         wanted.append(is_wanted())

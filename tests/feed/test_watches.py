@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskdash_protocol import strictjson
-from taskdash_protocol.errors import Conflict, Outcome, ServerError, StorageError
+from taskdash_protocol.errors import Busy, Conflict, Outcome, ServerError, StorageError
 from taskdash_protocol.families.tasks import Register
 from taskdash_protocol.frames import TASKDASH, TCPX
 from taskdashd.domain import tasks
 from taskdashd.domain.access import Sight
+from taskdashd.domain.held import Held
 from taskdashd.domain.tasks import Author, Change, Moment
 from taskdashd.feed.watches import Event, EventRow, Feed, Watch
 
@@ -39,6 +40,8 @@ class Peer:
         self.deliveries.append(len(events))
         self.room -= len(events)
         self.on_delivery()
+
+    whose = "somebody"
 
     def has_room(self) -> bool:
         return self.room > 0
@@ -68,12 +71,14 @@ class Log:
 
     def read(
         self,
+        whose: str,
         after: int,
         rows_max: int,
         wanted: Callable[[], bool],
         then: Callable[[Outcome[Sequence[EventRow]]], None],
     ) -> None:
         self.reads.append(after)
+        assert whose == "somebody"
 
         def answer() -> None:
             if wanted():
@@ -97,7 +102,8 @@ def commit(feed: Feed, log: Log, *changes: Change) -> None:
 
 
 def new_feed(log: Log, last_rev: int = 0, pruned: int = 0, recent: int = ALL_THAT_FITS) -> Feed:
-    return Feed(last_rev, pruned, log.read, recent_bytes_max=recent)
+    watched = Held(lambda: 100_000, lambda: 0)
+    return Feed(last_rev, pruned, log.read, watched, recent_bytes_max=recent)
 
 
 def begin(feed: Feed, peer: Peer, number: int = 1, **how: Any) -> Watch:
@@ -123,6 +129,24 @@ def test_a_live_watch_is_told_of_each_commit_at_once_and_in_one_go() -> None:
     assert feed.resume(watch), "a live watch stays live"
     assert peer.revs == [5, 6, 8]
     assert log.reads == [], "what is recent is not read again"
+
+
+@pytest.mark.fault(51)
+def test_what_watches_ask_for_is_bounded_for_each_and_for_all() -> None:
+    """A quarter for one, by what it takes in memory; an ended watch gives its part back."""
+    feed = new_feed(Log())
+    large = {"user": frozenset(f"user-{number}" for number in range(80))}
+    watches = [begin(feed, Peer(), where=large) for _ in range(2)]
+    with pytest.raises(Busy, match="too much together"):
+        begin(feed, Peer(), where=large)
+    feed.unwatch(watches[0])
+    feed.unwatch(watches[0])
+    begin(feed, Peer(), where=large)
+    with pytest.raises(Busy):
+        begin(feed, Peer(), where=large)
+    other = Peer()
+    other.whose = "another"
+    begin(feed, other, where=large)
 
 
 def test_an_ended_watch_is_told_nothing() -> None:

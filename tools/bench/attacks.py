@@ -3,7 +3,8 @@
 Each attack is a process of its own that does the same again and again, from another address. Beside
 it a service asks Find after Find, tasks die by silence, and a stand-in for systemd waits for the
 watchdog's beats. What is told: how long a Find took alone and under the attack, how late the deaths
-were seen, the longest wait between two beats, and the daemon's memory and processor time.
+were seen, the longest wait between two beats, the daemon's memory and processor time, and the
+longest Query of a bystander and Status on the operator's own socket.
 """
 
 import argparse
@@ -18,15 +19,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import taskdash
 from taskdash.testing import RunningDaemon
+from taskdash_protocol.families.operators import Status
+from taskdash_protocol.families.tasks import Query, Register
+from taskdash_protocol.request import Request
 
 SOURCE = ("127.0.0.2", 0)
-SERVICES, PEOPLE = 500, 1_000
+SERVICES, PEOPLE, TASKS = 500, 1_000, 20_000
 SILENT_S = 2.0
 WATCHDOG_S = 1.5
 PAUSE_S = 0.002
@@ -209,6 +214,21 @@ def large_message(target: Target) -> None:
     flood(target.few(4, target.websocket), message, reads=True)
 
 
+# Row 3: a signed-in person
+
+
+@cache
+def long_query() -> bytes:
+    """Give a Query of 507 KiB that looks at every task and finds none."""
+    return ask("Query", contains="x" * 256, where={"name": ["n", "x" * (507 << 10)]})
+
+
+@attack
+def long_queries(target: Target) -> None:
+    """Ask on eight websockets for what takes long."""
+    flood(target.few(8, target.websocket), long_query(), reads=True)
+
+
 # Rows 7 and 8
 
 
@@ -284,6 +304,29 @@ def bystand(dash: Any, seconds: float) -> list[float]:
     return sorted(took)
 
 
+class Beside(threading.Thread):
+    """Asks what takes longer than a Find again and again, and notes the longest wait, in ms."""
+
+    def __init__(self, url: str, request: Request, seconds: float) -> None:
+        super().__init__()
+        self._url, self._request, self._seconds = url, request, seconds
+        self.longest = 0.0
+        self.start()
+
+    def run(self) -> None:
+        """Ask until the time is over."""
+        end = time.perf_counter() + self._seconds
+        with taskdash.connect(self._url) as dash:
+            while (began := time.perf_counter()) < end:
+                try:
+                    dash.call(self._request, 60.0)
+                except taskdash.TaskDashError:
+                    self.longest = float("inf")
+                    return
+                self.longest = max(self.longest, 1000 * (time.perf_counter() - began))
+                time.sleep(0.05)
+
+
 def at(took: list[float], share: float) -> float:
     return took[min(len(took) - 1, int(len(took) * share))]
 
@@ -337,6 +380,10 @@ def furnish(dash: Any) -> None:
     for number in range(SERVICES):
         dash.ask("RegisterService", url=f"http://10.0.{number // 250}.{number % 250}", name="n")
     dash.ask("Register", id="t1", name="One", status="finish")
+    about = {"name": "n", "status": "finish", "description": "what is to be done " * 50}
+    tasks = ({"id": f"task-{number}", **about} for number in range(TASKS))
+    for _ in dash.pipeline(map(Register.parse, tasks)):
+        pass
 
 
 def sign_in(port: int) -> str:
@@ -359,16 +406,21 @@ def measure(name: str, daemon: RunningDaemon, port: int, systemd: Systemd, secon
             late: list[float] = []
             dying = threading.Thread(target=deaths, args=(daemon.url, seconds - SILENT_S, late))
             dying.start()
+            querying = Beside(daemon.url, Query({}, "id", 10), seconds)
+            control = f"unix://{daemon.data / 'taskdashd.sock'}"
+            looking = Beside(control, Status(), seconds)
             took = bystand(dash, seconds)
             more_mib = (memory_kib(daemon.pid) - before_kib) / 1024
             cores = (cpu_s(daemon.pid) - before_s) / (seconds + 0.5)
             longest_s = systemd.longest()
-            dying.join()
+            for thread in (dying, querying, looking):
+                thread.join()
     death = f"{max(late):5.2f}" if late else "  -  "
     print(
         f"{name:22} {at(alone, 0.5):6.2f} {at(alone, 0.99):7.2f} {at(took, 0.5):8.2f}"
         f" {at(took, 0.99):7.2f} {took[-1]:8.2f}  {more_mib:+7.1f}  {cores:5.2f}"
-        f"  {longest_s:6.2f}  {death}  {len(daemon.log) - lines:6}",
+        f"  {longest_s:6.2f}  {death}  {len(daemon.log) - lines:6}"
+        f"  {querying.longest:8.0f} {looking.longest:8.0f}",
         flush=True,
     )
 
@@ -398,9 +450,9 @@ def main() -> None:
         }
         print(
             "                       alone, ms       under attack, ms           memory        "
-            " longest   death   lines\n"
+            " longest   death   lines     longest, ms\n"
             "attack                    p50     p99      p50     p99      max      MiB  cores"
-            "  beat s  late s  of log"
+            "  beat s  late s  of log     Query   Status"
         )
         for name in names:
             # A daemon for each: what one attack leaves behind is not the next one's.

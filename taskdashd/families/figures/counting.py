@@ -22,8 +22,8 @@ from taskdashd.domain.access import EVERYBODYS, Sight
 from taskdashd.families.figures.rules.day import PLACE_OF_STATUS
 from taskdashd.families.figures.rules.tally import Tally
 from taskdashd.store.executor import Executor
-from taskdashd.store.reader import SlowReads
 from taskdashd.store.records import Record, Value
+from taskdashd.store.slow import SlowReads, for_itself
 from taskdashd.store.snapshot import Snapshot
 from taskdashd.store.writer import Writer
 
@@ -161,9 +161,11 @@ class Counting:
 
     def _add(self, snapshot: Snapshot, some: Newcomers) -> Steps[None]:
         told_apart = list(self._tally.groups), list(self._tally.people), list(PLACE_OF_STATUS)
-        job = partial(snapshot.count, *some, told_apart)
+        count = partial(snapshot.count, *some, told_apart)
         try:
-            rows = yield from wait_for(partial(self._slow_reads.run, job, lambda: True))
+            rows = yield from wait_for(
+                partial(self._slow_reads.run, lambda _: count(), for_itself("figures"))
+            )
         finally:
             snapshot.close()
         for first in range(0, len(rows), _ROWS_AT_ONCE):

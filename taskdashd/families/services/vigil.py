@@ -24,6 +24,7 @@ from taskdashd.domain.times import stamp
 from taskdashd.families.services.rules import FORGOTTEN_S, REMEMBERED_S, Service, State, judged
 from taskdashd.store.reader import Reader
 from taskdashd.store.records import Value
+from taskdashd.store.slow import for_itself
 from taskdashd.store.transaction import Transaction, View
 from taskdashd.store.writer import Writer
 
@@ -246,7 +247,7 @@ class Vigil:
     def _look_for_tasks(self, url: str, owner: Owner, after: str | None) -> Steps[None]:
         while True:
             query = Query({"url": (url,), "class": ("live",)}, "id", _ADOPTED_AT_ONCE, after)
-            look = partial(self._reader.query, query, None, _ADOPTED_BYTES, lambda: True)
+            look = partial(self._reader.query, query, None, _ADOPTED_BYTES, for_itself("services"))
             try:
                 page = yield from wait_for(look)
                 ids = [row.id for row in page.rows]

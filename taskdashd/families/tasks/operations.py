@@ -67,7 +67,7 @@ def query(request: Query, caller: Caller) -> Steps[Result]:
     people = names_seen(identity, core.view.records.all(PERSON)) if request.contains else ()
     sought = search.sought(request.contains, people)
     page = yield from wait_for(
-        partial(core.reader.query, request, sight, bytes_max, caller.is_there, sought=sought)
+        partial(core.reader.query, request, sight, bytes_max, caller.asker, sought=sought)
     )
     return _page(page, core)
 

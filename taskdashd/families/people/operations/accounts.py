@@ -105,7 +105,7 @@ def _warn(person: Person, caller: Caller) -> Steps[Result]:
     request = Audit(who=f"({person.id})", kinds=kinds, limit=_TOLD_MAX)
     try:
         found = yield from wait_for(
-            partial(core.reader.audit, request, _LAST_BYTES_MAX, lambda: True)
+            partial(core.reader.audit, request, _LAST_BYTES_MAX, caller.asker)
         )
         entries = found.entries
     except ServerError:

@@ -43,10 +43,9 @@ def _look(request: Handover, caller: Caller) -> Steps[list[str]]:
     found: dict[str, None] = {}
     for role in ("user", "checker"):
         query = Query({role: (request.of,), "status": _STATUSES}, "id", MOVED_MAX, None)
+        sight, asker = caller.identity.sight, caller.asker
         page = yield from wait_for(
-            partial(
-                caller.core.reader.query, query, caller.identity.sight, _BYTES_MAX, caller.is_there
-            )
+            partial(caller.core.reader.query, query, sight, _BYTES_MAX, asker)
         )
         found |= dict.fromkeys(row.id for row in page.rows)
         if page.next is not None or len(found) > MOVED_MAX:
@@ -59,7 +58,7 @@ def _look(request: Handover, caller: Caller) -> Steps[list[str]]:
 def _count(request: Handover, caller: Caller) -> Steps[dict[str, int]]:
     """Count the tasks that each receiver holds now."""
     reader = caller.core.reader
-    look = partial(reader.count_by_user, request.to, claims.HELD, caller.is_there)
+    look = partial(reader.count_by_user, request.to, claims.HELD, caller.asker)
     held: dict[str, int] = yield from wait_for(look)
     return dict.fromkeys(request.to, 0) | held
 
