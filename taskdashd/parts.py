@@ -107,8 +107,7 @@ def build(
     unsent = Held(lambda: live.output_buffer, lambda: live.max_frame)
     slow_reads = _slow_reads(environment.querying, live, clock, unsent)
     log = ChangeLog(database, slow_reads)
-    liveness = Liveness(live.heartbeat_timeout)
-    feed = _feed(opened, log, live)
+    liveness, feed = Liveness(live.heartbeat_timeout), _feed(opened, log, live)
     sessions = Sessions(opened.boot, live, clock, liveness, feed, access.at_first)
     identities = Identities(live, clock, access, acts, sessions, records)
     ownership = Ownership(clock, liveness, sessions, environment.may_have_spoken)
@@ -127,8 +126,10 @@ def build(
     task_times.begin(agenda, reader, [claim_times(ownership)])
     ticks = [slow_reads.tick, task_times.tick, vigil.tick]
     families: dict[type, object] = {Vigil: vigil, Roster: Roster(records)}
-    families[Passwords] = Passwords(environment.start_hashing)
-    families[Catalogue] = Catalogue(records, vigil)
+    families |= {
+        Passwords: Passwords(environment.start_hashing),
+        Catalogue: Catalogue(records, vigil),
+    }
     web = None
     if tally is not None and shown is not None:
         web = Web(shown.boards, shown.viewers, DayFigures(clock, tally, writer))
