@@ -105,7 +105,7 @@ def build(
     view = View(opened.last_rev, live.task_cache, opened.known, records)
     acts = Acts(clock.stamp, clock.now, lambda: view.committed_rev)
     unsent = Held(lambda: live.output_buffer, lambda: live.max_frame)
-    slow_reads = _slow_reads(environment.querying, live, clock, unsent)
+    slow_reads, fetch = _slow_reads(environment.querying, live, clock, unsent), environment.fetch
     log = ChangeLog(database, slow_reads)
     liveness, feed = Liveness(live.heartbeat_timeout), _feed(opened, log, live)
     sessions = Sessions(opened.boot, live, clock, liveness, feed, access.at_first)
@@ -120,16 +120,13 @@ def build(
     followers = ownership, identities, feed, task_times, touched, *(shown or ())
     writer = _writer(database, environment.writing, view, clock, followers, reserve, live)
     reader = Reader(database, environment.reading, slow_reads, view, writer)
-    fetch = environment.fetch
     vigil = Vigil(live, clock, leading, acts, sessions, liveness, view, reader, writer, fetch)
     agenda = Agenda(clock, leading, view, reader, writer)
     task_times.begin(agenda, reader, [claim_times(ownership)])
     ticks = [slow_reads.tick, task_times.tick, vigil.tick]
     families: dict[type, object] = {Vigil: vigil, Roster: Roster(records)}
-    families |= {
-        Passwords: Passwords(environment.start_hashing),
-        Catalogue: Catalogue(records, vigil),
-    }
+    families[Passwords] = Passwords(environment.start_hashing)
+    families[Catalogue] = Catalogue(records, vigil)
     web = None
     if tally is not None and shown is not None:
         web = Web(shown.boards, shown.viewers, DayFigures(clock, tally, writer))

@@ -1,16 +1,16 @@
 """Signing sessions in and out, the request budget of each identity, and failed attempts."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from taskdash_protocol.errors import AuthError, Conflict, ServerError
+from taskdash_protocol.errors import AuthError, Busy, Conflict, ServerError
 from taskdashd.core.access import Access
 from taskdashd.core.acts import Acts
 from taskdashd.core.clock import Clock
 from taskdashd.core.commits import Following
 from taskdashd.core.failures import SIGN_UPS_MAX, Failures
-from taskdashd.core.session import Session
+from taskdashd.core.session import TOO_MANY_CHANGES, Session
 from taskdashd.core.sessions import Sessions
 from taskdashd.domain.access import Identity
 from taskdashd.domain.budget import Budget
@@ -21,12 +21,15 @@ from taskdashd.store.transaction import Transaction
 PERSON: Final = "person"
 """The kind of the records that hold accounts."""
 _BUDGETS_MAX: Final = 10_000
+_BURST_S: Final = 5.0
+"""A person who was quiet for so long may make all its changes at once: a page may act on many."""
 
 
 class IdentityLimits(Protocol):
     """The settings that are read here; they may change while the daemon runs."""
 
     identity_rate: int | None
+    person_rate: int | None
 
 
 class Identities(Following):
@@ -103,6 +106,7 @@ class Identities(Following):
         session.signed_in(identity)
         if identity.key:
             session.share(self._budget_of(identity))
+        session.changes = self._changes_of(identity) if identity.person else None
 
     def share_of_address(self, session: Session) -> None:
         """Have a session that has not signed in share one budget with all others of its address."""
@@ -112,6 +116,7 @@ class Identities(Following):
         """Put a session back to its identity before a person signed in on it."""
         self._sessions.end_watches(session)
         session.signed_out(self._access.at_first)
+        session.changes = None
 
     def refused(self, session: Session, error: AuthError) -> None:
         """Note for the audit that a session was refused."""
@@ -141,15 +146,25 @@ class Identities(Following):
                 session.subscriber.on_fault(watch, fault)
             self.become(session, person.identity)
 
+    def check_change(self, identity: Identity) -> None:
+        """Count a change by a person who has yet to sign in. Raises `Busy` beyond `person_rate`."""
+        if not self._changes_of(identity).draw(1):
+            raise Busy(TOO_MANY_CHANGES)
+
     def _budget_of(self, identity: Identity) -> Budget:
-        budget = self._budgets.get(identity.key)
+        return self._budget(identity.key, lambda: self._limits.identity_rate)
+
+    def _changes_of(self, person: Identity) -> Budget:
+        return self._budget(f"changes {person.key}", lambda: self._limits.person_rate, _BURST_S)
+
+    def _budget(self, key: str, rate: Callable[[], int | None], burst_s: float = 1.0) -> Budget:
+        budget = self._budgets.get(key)
         if budget is None:
             if len(self._budgets) >= _BUDGETS_MAX:
                 # Drop the budget unused for longest: it has filled again, so a new one is the same.
                 self._budgets.popitem(last=False)
-            budget = Budget(lambda: self._limits.identity_rate, self._clock.now)
-            self._budgets[identity.key] = budget
-        self._budgets.move_to_end(identity.key)
+            budget = self._budgets[key] = Budget(rate, self._clock.now, burst_s)
+        self._budgets.move_to_end(key)
         return budget
 
 

@@ -11,6 +11,8 @@ from taskdashd.feed.watches import Subscriber, Watch
 
 TOO_MANY: Final = "too many requests a second: slow down, and try this one again later"
 """The refusal's words where `may_ask` is False."""
+TOO_MANY_CHANGES: Final = "you change too much in a second: slow down, and try this again later"
+"""The refusal's words where a person is beyond `person_rate`."""
 UNREAD: Final = Busy("too much waits for you to be read: read it, and ask again")
 """The refusal of a large reply to who leaves so much unread, see `output_buffer`."""
 _DRAWN_AT_ONCE: Final = 16
@@ -26,6 +28,7 @@ class Session:
         "_shared_budget",
         "admitted",
         "author",
+        "changes",
         "client",
         "identity",
         "next_watch",
@@ -57,6 +60,8 @@ class Session:
         self._budget = budget
         self._shared_budget: Budget | None = None
         """The budget that all connections of the identity share."""
+        self.changes: Budget | None = None
+        """The budget of a person's changes, on all connections; None where no person signed in."""
         self.admitted: Identity | None = None
         """The token's identity that let the session in, once a person has signed in on it."""
         self.stands_in = stands_in

@@ -126,6 +126,8 @@ class Operation:
     request: type[Request]
     kind: Kind
     run: Callable[..., Any]
+    changes: bool
+    """Whether it changes something, and so counts for `person_rate`."""
 
 
 OPERATIONS: Final[dict[str, Operation]] = {}
@@ -144,7 +146,7 @@ def writes(request: type[R]) -> Callable[[Writes[R]], Writes[R]]:
     Operations run one after another against the transaction's view; the reply waits for the commit.
     One that raises has written nothing. The tasks of the request's `task_ids` are in the view.
     """
-    return _declare(request, "writes")
+    return _declare(request, "writes", changes=True)
 
 
 def reads(request: type[R]) -> Callable[[Reads[R]], Reads[R]]:
@@ -156,19 +158,20 @@ def reads(request: type[R]) -> Callable[[Reads[R]], Reads[R]]:
     return _declare(request, "reads")
 
 
-def alone(request: type[R]) -> Callable[[Alone[R]], Alone[R]]:
+def alone(request: type[R], *, changes: bool = False) -> Callable[[Alone[R]], Alone[R]]:
     """Declare an operation that runs alone on its connection: `(request, caller)`.
 
     All earlier requests of the connection are answered before the operation runs, and later ones
     run only after it has ended. It returns a `Result`, or is a generator that waits (see `steps`).
+    `changes` says that it changes something: it counts for `person_rate`.
     The asker's identity is noted in `Caller.as_identity`: the session may be signed out meanwhile.
     """
-    return _declare(request, "alone")
+    return _declare(request, "alone", changes=changes)
 
 
-def _declare(request: type[Request], kind: Kind) -> Callable[[P], P]:
+def _declare(request: type[Request], kind: Kind, *, changes: bool = False) -> Callable[[P], P]:
     def declare(run: P) -> P:
-        operation = Operation(request, kind, cast(Callable[..., Any], run))
+        operation = Operation(request, kind, cast(Callable[..., Any], run), changes)
         if request.request_id:
             OPERATIONS[request.request_id] = operation
         else:

@@ -12,15 +12,18 @@ _SHARES: Final = 16
 
 
 class Budget:
-    """Allows `rate` requests a second; after a pause of a second, so many at once."""
+    """Allows `rate` requests a second; after a pause of `burst_s`, all that it has brought."""
 
-    __slots__ = ("_filled_at", "_left", "_now", "_rate")
+    __slots__ = ("_burst_s", "_filled_at", "_left", "_now", "_rate")
 
-    def __init__(self, rate: Callable[[], int | None], now: Callable[[], float]) -> None:
+    def __init__(
+        self, rate: Callable[[], int | None], now: Callable[[], float], burst_s: float = 1.0
+    ) -> None:
         self._rate = rate
         """Gives the requests a second, which may change; None for no limit."""
         self._now = now
-        self._left = float(rate() or 0)
+        self._burst_s = burst_s
+        self._left = float(rate() or 0) * burst_s
         self._filled_at = now()
 
     def draw(self, wanted: int) -> int:
@@ -31,7 +34,7 @@ class Budget:
         now = self._now()
         # Running time goes back when a stall is found and taken out of it: count that as no time.
         passed_s = max(0.0, now - self._filled_at)
-        self._left = min(float(rate), self._left + passed_s * rate)
+        self._left = min(rate * self._burst_s, self._left + passed_s * rate)
         self._filled_at = now
         # Draw a share of the rate at most: the first connection to ask must not take all of it.
         drawn = min(wanted, int(self._left), rate // _SHARES or 1)

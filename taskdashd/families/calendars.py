@@ -43,7 +43,7 @@ def calendars(request: Calendars, caller: Caller) -> Result:
     return {"calendars": [listed[name] for name in sorted(listed)], **told}
 
 
-@alone(SetCalendar)
+@alone(SetCalendar, changes=True)
 def set_calendar(request: SetCalendar, caller: Caller) -> Steps[Result]:
     """Make, change or remove a calendar."""
     identity, core = caller.identity, caller.core

@@ -192,6 +192,13 @@ class Settings:
         "With one token or of one person, on all connections; more are told 1005.",
         live=True,
     )
+    person_rate: int | None = _setting(
+        20,
+        values.whole_or_off(1, 10_000_000),
+        "changes/s|off",
+        "That one person makes, on all connections; five seconds' at once; more are told 1005.",
+        live=True,
+    )
     queue_timeout: float = _setting(
         10.0,
         values.seconds(0.1, 3600),

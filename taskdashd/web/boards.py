@@ -187,7 +187,7 @@ class Boards(Following):
         told.catch_on(self._told_rev)
         # Send the sections whole: the log of tasks holds no news of them.
         beside = self._beside(viewer.identity)
-        viewer.put(text_frame(_message(told.position, [], beside)))
+        viewer.put(text_frame(_message(told.position, [], b',"whole":true' + beside)))
 
     def _read_afresh(self, viewer: Viewer) -> None:
         """Have a board read again what it shows, and tell it of each change from now on."""

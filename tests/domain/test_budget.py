@@ -68,3 +68,14 @@ def test_a_clock_that_is_set_back_takes_nothing_away() -> None:
     assert sum(budget.draw(1) for _ in range(20)) == 16
     now = 90.5
     assert sum(budget.draw(1) for _ in range(20)) == 8
+
+
+def test_a_burst_is_what_its_time_has_brought() -> None:
+    """Five seconds' worth at once, then no more than the rate brings."""
+    now = 0.0
+    budget = Budget(lambda: 20, lambda: now, 5.0)
+    assert sum(budget.draw(1) for _ in range(1000)) == 100
+    now = 1.0
+    assert sum(budget.draw(1) for _ in range(1000)) == 20
+    now = 1000.0
+    assert sum(budget.draw(1) for _ in range(1000)) == 100

@@ -315,6 +315,7 @@ def test_a_service_acts_for_a_person_with_that_persons_rights(world: World) -> N
 def test_claims_that_run_out_together_are_freed_together(world: World) -> None:
     """However many there are: a bound on what one commit frees is none on how fast they go."""
     ann, boss = office(world)["ann"], admin(world)
+    world.live.person_rate = None
     ids = [f"t{number}" for number in range(700)]
     for one in ids:
         boss.send("Register", {"id": one, "name": "Film", "status": FREE, "group_id": "cut"})

@@ -1,6 +1,8 @@
 """The people as boards show them, each encoded once for all boards."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
 
 from taskdash_protocol import strictjson
 from taskdashd.core.commits import Following
@@ -8,7 +10,14 @@ from taskdashd.core.identities import PERSON
 from taskdashd.core.sections import News
 from taskdashd.domain.access import Identity
 from taskdashd.domain.people import Person
-from taskdashd.store.records import Record, Records
+from taskdashd.store.records import Record, Records, Value
+
+
+class _Shown(NamedTuple):
+    """A person as boards show them."""
+
+    groups: frozenset[str]
+    text: bytes
 
 
 class Directory(Following):
@@ -16,16 +25,16 @@ class Directory(Following):
 
     def __init__(self, records: Records) -> None:
         self._records = records
-        self._known = _shown(records)
+        self._known = {one["id"]: _shown(one) for one in records.all(PERSON)}
         self._of_groups: dict[frozenset[str] | None, bytes] = {}
-        self._has_changed = False
-        """Whether an account was written since the accounts were last looked at."""
-        self._is_news = False
-        """Whether anybody's JSON has changed since boards were last told."""
+        self._written: set[str] = set()
+        """Whose account was written since the accounts were last looked at."""
+        self._before: dict[str, _Shown | None] = {}
+        """By employee number: how boards were last told of those who have changed since."""
 
     def kept(self, records: Sequence[Record]) -> None:
         """Take in a commit's records."""
-        self._has_changed |= any(record.kind == PERSON for record in records)
+        self._written |= {record.key for record in records if record.kind == PERSON}
 
     def whole(self, identity: Identity) -> bytes:
         """Give the people whom an identity sees: itself, and those who share a group with it."""
@@ -40,28 +49,50 @@ class Directory(Following):
             ]
             told = self._of_groups[groups] = b",".join(shown)
         mine = self._known.get(identity.person)
-        if mine is not None and groups is not None and groups.isdisjoint(mine[0]):
-            told = b",".join(filter(None, (told, mine[1])))
+        if mine is not None and groups is not None and groups.isdisjoint(mine.groups):
+            told = b",".join(filter(None, (told, mine.text)))
         return b',"people":[%b]' % told
 
     def news(self) -> News | None:
-        """Give the whole list again, where anybody's JSON has changed."""
+        """Give the people who have changed, each once however often they have."""
         self._refresh()
-        is_news, self._is_news = self._is_news, False
-        return self.whole if is_news else None
+        before, self._before = self._before, {}
+        return partial(self._told, before) if before else None
+
+    def _told(self, before: Mapping[str, _Shown | None], identity: Identity) -> bytes:
+        """Encode people for an identity, given how boards last had each.
+
+        An identity that saw somebody then, and does not see them now, is told so by a null name.
+        """
+        told = []
+        for number, then in before.items():
+            now = self._known.get(number)
+            if now is not None and _sees(identity, number, now):
+                told.append(now.text)
+            elif then is not None and _sees(identity, number, then):
+                told.append(strictjson.dumps({"user": number, "name": None}))
+        return b',"people":[%b]' % b",".join(told) if told else b""
 
     def _refresh(self) -> None:
-        if not self._has_changed:
-            return
-        self._has_changed = False
-        known = _shown(self._records)
-        if known != self._known:
-            self._known = known
+        for number in self._written:
+            then, record = self._known.get(number), self._records.committed(PERSON, number)
+            now = None if record is None else _shown(record)
+            if now == then:
+                continue
+            if now is None:
+                del self._known[number]
+            else:
+                self._known[number] = now
+            self._before.setdefault(number, then)
             self._of_groups.clear()
-            self._is_news = True
+        self._written.clear()
 
 
-def _shown(records: Records) -> dict[str, tuple[frozenset[str], bytes]]:
-    """Give by employee number the person's groups, and the JSON that boards get."""
-    everybody = map(Person.from_record, records.all(PERSON))
-    return {one.id: (frozenset(one.groups), strictjson.dumps(one.about())) for one in everybody}
+def _shown(record: Value) -> _Shown:
+    person = Person.from_record(record)
+    return _Shown(frozenset(person.groups), strictjson.dumps(person.about()))
+
+
+def _sees(identity: Identity, number: str, shown: _Shown) -> bool:
+    groups = identity.confined_to
+    return groups is None or number == identity.person or not groups.isdisjoint(shown.groups)

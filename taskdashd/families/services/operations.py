@@ -28,7 +28,7 @@ Told = tuple[Register, Set[str]]
 """A task of a service's answer, and the names of the fields that the answer gives."""
 
 
-@alone(RegisterService)
+@alone(RegisterService, changes=True)
 def register_service(request: RegisterService, caller: Caller) -> Steps[Result]:
     """Register a service, new or come back; fetch its tasks if the request asks for it."""
     core, vigil, me = caller.core, caller.core.part(Vigil), caller.session
@@ -94,7 +94,7 @@ def services(request: Services, caller: Caller) -> Result:
     return caller.core.part(Catalogue).seen_by(caller.identity, default_s)
 
 
-@alone(FetchTasks)
+@alone(FetchTasks, changes=True)
 def fetch_tasks(request: FetchTasks, caller: Caller) -> Steps[Result]:
     """Ask a service for its tasks, and store the tasks of its answer."""
     service = _seen(request.url, caller)

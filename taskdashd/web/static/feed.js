@@ -152,13 +152,17 @@ function take(message) {
     waits = 0;
     known.rev ??= message.rev;
   }
+  // A greeting carries all people and services, as does what a page is told that has caught up; a later message only
+  // those that have changed.
+  const whole = message.me || message.whole;
   if (message.people) {
-    known.people = new Map(message.people.map((one) => [one.user, one]));
+    const byNumber = new Map(whole ? [] : known.people);
+    for (const one of message.people) one.name === null ? byNumber.delete(one.user) : byNumber.set(one.user, one);
+    known.people = byNumber;
     tell('people');
   }
   if (message.services) {
-    // A greeting carries all services, a later message only those that have changed.
-    const byUrl = new Map(message.me ? [] : known.services.map((one) => [one.url, one]));
+    const byUrl = new Map(whole ? [] : known.services.map((one) => [one.url, one]));
     for (const one of message.services) one.state === null ? byUrl.delete(one.url) : byUrl.set(one.url, one);
     known.services = [...byUrl.values()];
     tell('services');

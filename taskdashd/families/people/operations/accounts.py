@@ -131,6 +131,7 @@ def _warn(person: Person, caller: Caller) -> Steps[Result]:
 
 def _enter(person: Person, caller: Caller, *, is_new: bool) -> Steps[Result]:
     me, core = caller.session, caller.core
+    core.identities.check_change(person.identity)
     secret = secrets.token_urlsafe(_SECRET_BYTES)
 
     def decide(transaction: Transaction) -> dict[str, Any]:
@@ -156,7 +157,7 @@ def _enter(person: Person, caller: Caller, *, is_new: bool) -> Steps[Result]:
     return told
 
 
-@alone(Logout)
+@alone(Logout, changes=True)
 def logout(request: Logout, caller: Caller) -> Steps[Result]:
     """End the session's sign-in, or all sign-ins of a person."""
     me, core = caller.session, caller.core
@@ -187,7 +188,7 @@ def people(request: People, caller: Caller) -> Result:
     return caller.core.part(Roster).seen_by(caller.identity)
 
 
-@alone(SetPerson)
+@alone(SetPerson, changes=True)
 def set_person(request: SetPerson, caller: Caller) -> Steps[Result]:
     """Make or change an account."""
     identity, core = caller.identity, caller.core

@@ -24,7 +24,7 @@ _STATUSES: Final = (*claims.HELD, IN_REVIEW, "review")
 _BYTES_MAX: Final = 8 << 20
 
 
-@alone(Handover)
+@alone(Handover, changes=True)
 def handover(request: Handover, caller: Caller) -> Steps[Result]:
     """Move the tasks that a person holds or is to check to others."""
     if request.of in request.to:
