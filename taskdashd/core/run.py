@@ -24,7 +24,7 @@ from taskdash_protocol.errors import (
     unexpected_fault,
 )
 from taskdash_protocol.requests import REQUESTS, Request
-from taskdashd.core.session import TOO_MANY, TOO_MANY_CHANGES, UNREAD, Session
+from taskdashd.core.session import TOO_MANY, UNREAD, Session
 from taskdashd.core.steps import Done, Start, Steps, drive, wait_for
 from taskdashd.core.storing import load
 from taskdashd.core.table import OPERATIONS, Caller, Core, Operation, Result
@@ -64,12 +64,9 @@ class Runner:
     ) -> None:
         """Do a request whose tasks are in the view; `done` gets its outcome, at once or later."""
         try:
-            if operation.changes:
-                changes = caller.session.changes
-                if changes is not None and not changes.draw(1):
-                    done(Busy(TOO_MANY_CHANGES))
-                    return
             if operation.kind == "writes":
+                if caller.session.changes is not None:
+                    caller.session.count_change()
                 self._write(partial(operation.run, request, caller), done)
             elif operation.kind == "reads":
                 if task_id in self._pending:
@@ -165,6 +162,8 @@ class Runner:
 
     @staticmethod
     def _alone(operation: Operation, request: Request, caller: Caller, done: Done[Result]) -> None:
+        if operation.changes:
+            caller.session.count_change()
         identity = caller.as_identity or caller.session.identity
         outcome = operation.run(request, caller._replace(as_identity=identity))
         if isinstance(outcome, Generator):

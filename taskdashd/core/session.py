@@ -109,6 +109,11 @@ class Session:
         self._allowed -= 1
         return self._allowed >= 0 or self._draw()
 
+    def count_change(self) -> None:
+        """Count a change, if a person makes it. Raises `Busy` beyond `person_rate`."""
+        if self.changes is not None and not self.changes.draw(1):
+            raise Busy(TOO_MANY_CHANGES)
+
     def share(self, budget: Budget) -> None:
         """Draw from an identity's budget too, from now on."""
         if budget is not self._shared_budget:

@@ -150,7 +150,8 @@ def _parse_request(
             error.task_id = fields["id"]
         raise
     task_id = None if operation.kind == "alone" else fields["id"]
-    size = 0 if body is None else len(body)
-    if body is not None and size > SHORT_BYTES:
+    if body is None:
+        size = 0
+    elif (size := len(body)) > SHORT_BYTES:
         size = weight(body)
     return Call(head, operation, request, task_id, size, encoded_twice=twice)

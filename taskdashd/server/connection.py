@@ -13,7 +13,6 @@ from taskdashd.core.replies import error_body
 from taskdashd.core.run import Runner
 from taskdashd.core.session import Session
 from taskdashd.domain.access import LOCAL_OPERATOR
-from taskdashd.domain.held import LITTLE_BYTES
 from taskdashd.feed.watches import Event
 from taskdashd.server.calls import Call, parse
 from taskdashd.server.conversation import Touch
@@ -123,7 +122,7 @@ class Connection(Exchange):
         if self._waits or not self.session.sees_all or self._decoder.framing is not TASKDASH:
             return False
         frame = self._ready.get(payload)
-        if frame is None or (len(frame) > LITTLE_BYTES and self._leaves_much):
+        if frame is None:
             return False
         self.outbox.append(frame)
         return True

@@ -275,13 +275,18 @@ class Exchange(Standing):
             if waits_for is None:
                 self.outbox.expect(call)
                 result = self._read_now(operation, request, caller, task_id)
+                if type(result) is not bytes or len(result) > LITTLE_BYTES:
+                    # Never keep a refusal or a fault of the daemon for others; nor a large reply,
+                    # which who leaves much unread must be refused each time.
+                    self._fill_large(call, result)
+                    return
                 self._fill(call, result)
-                # Never keep a refusal or a fault of the daemon for others.
-                if type(result) is bytes and call.payload and self.session.sees_all:
+                if call.payload and self.session.sees_all:
                     self._keep(call, task_id)
                 return
         self.outbox.expect(call, 0 if waits_for is None else len(waits_for.body))
-        self._run(operation, request, caller, task_id, partial(self._fill, call))
+        fill = self._fill if waits_for is None else self._fill_large
+        self._run(operation, request, caller, task_id, partial(fill, call))
 
     def _keep(self, call: Call, task_id: str) -> None:
         """Keep a reply for requests with the very same payload: see `_answer_known`."""
@@ -297,11 +302,20 @@ class Exchange(Standing):
 
         def done(outcome: Outcome[Result]) -> None:
             self._waits, self.inbox.alone_bytes = False, 0
-            self._fill(call, outcome)
+            self._fill_large(call, outcome)
             self._was_alone()
 
         assert call.request is not None
         self._run(operation, call.request, self._caller, "", done)
+
+    def _fill_large(self, call: Call, result: Outcome[Result]) -> None:
+        """Give the reply its place, unless it is large and the peer leaves too much unread.
+
+        What a write replies is a dict, and is always told: it has changed something.
+        """
+        if type(result) is bytes and len(result) > LITTLE_BYTES and self._leaves_much:
+            result = UNREAD
+        self._fill(call, result)
 
     def _fill(self, call: Call, result: Outcome[Result]) -> None:
         if self._gone:
@@ -311,9 +325,6 @@ class Exchange(Standing):
         frame = self._reply(
             call.header, reply_body(call.request, result), encoded_twice=call.encoded_twice
         )
-        if len(frame) > LITTLE_BYTES and type(result) is bytes and self._leaves_much:
-            body, call.payload = reply_body(call.request, UNREAD), None
-            frame = self._reply(call.header, body, encoded_twice=call.encoded_twice)
         if self.outbox.fill(call, frame):
             # Send later in this sweep, in one `send` with the replies that are filled meanwhile.
             self._touched(self)
