@@ -7,7 +7,6 @@ however many requests they carry, and one commit for all writes of a sweep. What
 a step is left for turns, which have a moment behind each sweep: the others go on meanwhile.
 
 Events are level-triggered: a socket that a sweep did not finish is ready in the next.
-
 A round of trio's loop costs as much as some requests, so sweeps follow one another within a round,
 as long as something is ready and for no longer than `TURN_S`.
 """
