@@ -210,14 +210,20 @@ class Tcp(Peer):
         heard = {stable(self.heard()) for _ in range(times)}
         self.tape.note(f"{self.name}: {times} times", " | ".join(sorted(heard)))
 
-    def events(self, what: str, count: int) -> None:
-        """Keep so many events of watches, and that no other comes before the echo of a beat."""
+    def events(self, what: str, count: int, *, known_revs: bool = True) -> None:
+        """Keep so many events of watches, and that no other comes before the echo of a beat.
+
+        Their revs are left out where they depend on how busy the machine is.
+        """
         while len(self._aside) < count:
             self._aside.append(self.heard())
         self.send(self.beat)
         while not (line := self.heard()).startswith("1392 "):
             self._aside.append(line)
-        self.tape.note(f"{self.name}: events: {what}", " | ".join(self._aside))
+        told = " | ".join(self._aside)
+        if not known_revs:
+            told = re.sub(r'"rev":\d+', '"rev":<rev>', told)
+        self.tape.note(f"{self.name}: events: {what}", told)
         self._aside.clear()
 
     @property
