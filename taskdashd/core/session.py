@@ -30,6 +30,7 @@ class Session:
         "author",
         "changes",
         "client",
+        "hears",
         "identity",
         "next_watch",
         "owner",
@@ -57,6 +58,8 @@ class Session:
         self.since = now
         self.client = ""
         self.said_hello = False
+        self.hears = True
+        """Whether replies reach the peer; requests that change something are done all the same."""
         self._budget = budget
         self._shared_budget: Budget | None = None
         """The budget that all connections of the identity share."""

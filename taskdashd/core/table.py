@@ -112,8 +112,12 @@ class Caller(NamedTuple):
     @property
     def asker(self) -> Asker:
         """Give who waits for what takes long to read, from now on."""
-        place = Place.OPERATOR if self.session.is_local else Place.PEOPLE
-        return Asker(self.session.whose, self.is_there, place, self.core.clock.now())
+        session = self.session
+        place = Place.OPERATOR if session.is_local else Place.PEOPLE
+        return Asker(session.whose, self._hears, place, self.core.clock.now())
+
+    def _hears(self) -> bool:
+        return self.session.hears and self.session.owner.is_open
 
 
 Kind = Literal["writes", "reads", "alone"]

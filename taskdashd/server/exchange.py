@@ -113,7 +113,7 @@ class Exchange(Standing):
 
     def hang_up(self) -> None:
         """Note that the peer neither sends nor reads any more; its requests are still done."""
-        self._ended = True
+        self._ended, self.session.hears = True, False
 
     def settle(self) -> None:
         """Go on after a commit, a look-up or an answer that requests waited for."""

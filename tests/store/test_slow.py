@@ -227,6 +227,18 @@ def test_connections_of_one_token_take_turns_as_one(world: World) -> None:
     assert all(peer.replies[0]["errid"] == 0 for peer in many)
 
 
+def test_what_a_peer_that_has_hung_up_asked_is_not_read(world: World) -> None:
+    """Its writes are done all the same: a client may send its last one and exit."""
+    peer = connect(world, "a")
+    for number in range(3):
+        peer.send("Query", {})
+        peer.send("Register", {"id": f"{number}", "name": "n"})
+    peer.connection.hang_up()
+    world.drain()
+    assert [reply["errid"] for reply in peer.replies] == [1005, 0] * 3
+    assert connect(world, "b").ask("Find", id="2")["errid"] == 0
+
+
 def test_a_query_that_waited_too_long_is_told_so_at_its_time(world: World) -> None:
     peer, other = connect(world, "a"), connect(world, "b")
     peer.send("Query", {})

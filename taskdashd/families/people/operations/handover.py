@@ -16,6 +16,7 @@ from taskdashd.domain.people import Person
 from taskdashd.families.people import rules as claims
 from taskdashd.families.people.operations.claims import Actor, act, actor_of, find, receiver, until_
 from taskdashd.families.people.rules import Standing
+from taskdashd.store.slow import Asker
 from taskdashd.store.transaction import Transaction
 
 MOVED_MAX: Final = 1000
@@ -43,7 +44,7 @@ def _look(request: Handover, caller: Caller) -> Steps[list[str]]:
     found: dict[str, None] = {}
     for role in ("user", "checker"):
         query = Query({role: (request.of,), "status": _STATUSES}, "id", MOVED_MAX, None)
-        sight, asker = caller.identity.sight, caller.asker
+        sight, asker = caller.identity.sight, _asker(caller)
         page = yield from wait_for(
             partial(caller.core.reader.query, query, sight, _BYTES_MAX, asker)
         )
@@ -55,10 +56,15 @@ def _look(request: Handover, caller: Caller) -> Steps[list[str]]:
     return list(found)
 
 
+def _asker(caller: Caller) -> Asker:
+    """Give who waits for what is read: also one who does not read any more has its tasks moved."""
+    return caller.asker._replace(is_there=caller.is_there)
+
+
 def _count(request: Handover, caller: Caller) -> Steps[dict[str, int]]:
     """Count the tasks that each receiver holds now."""
     reader = caller.core.reader
-    look = partial(reader.count_by_user, request.to, claims.HELD, caller.asker)
+    look = partial(reader.count_by_user, request.to, claims.HELD, _asker(caller))
     held: dict[str, int] = yield from wait_for(look)
     return dict.fromkeys(request.to, 0) | held
 
