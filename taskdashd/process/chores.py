@@ -11,7 +11,7 @@ from taskdash_protocol.errors import AuthError
 from taskdashd.core.acts import Acts
 from taskdashd.core.table import Core
 from taskdashd.domain.access import ANYONE
-from taskdashd.process import notify
+from taskdashd.process import copier, notify
 from taskdashd.server.poller import Poller
 from taskdashd.settings import logs
 from taskdashd.settings.config import Settings, backup_dir
@@ -85,23 +85,23 @@ async def back_up(settings: Settings, acts: Acts) -> None:
     while True:
         began = time.monotonic()
         try:
-            copy = await trio.to_thread.run_sync(
-                backup.scheduled,
-                settings.data,
-                directory,
-                settings.backup_keep,
-                abandon_on_cancel=True,
+            same = await trio.to_thread.run_sync(backup.up_to_date, settings.data, directory)
+            made = (
+                None if same else await copier.copy(settings.data, directory, settings.backup_keep)
             )
         except (backup.BackupError, OSError) as error:
             log.error("the backup failed", error=str(error), directory=str(directory))
             acts.note("backup failed", "taskdashd", str(error))
         else:
-            took_s = round(time.monotonic() - began, 3)
-            about = {"rev": copy.rev, "tasks": copy.tasks, "took_s": took_s}
-            log.info("backed up", file=str(copy.path), **about)
-            acts.note("backed up", "taskdashd", f"{copy.path}, rev {copy.rev}")
-            if took_s > every_s * _BACKUP_SHARE_MAX:
-                log.warning("a backup takes long", took_s=took_s, every_s=every_s)
+            if made is None:
+                log.info("not backed up: nothing has changed since", file=str(same))
+            else:
+                took_s = round(time.monotonic() - began, 3)
+                about = {"rev": made.rev, "tasks": made.tasks, "took_s": took_s}
+                log.info("backed up", file=str(made.path), **about)
+                acts.note("backed up", "taskdashd", f"{made.path}, rev {made.rev}")
+                if took_s > every_s * _BACKUP_SHARE_MAX:
+                    log.warning("a backup takes long", took_s=took_s, every_s=every_s)
         await trio.sleep(every_s)
 
 

@@ -1,7 +1,7 @@
 """Copies of the database: made while the daemon runs, verified, and restored.
 
-A copy is the file as of one rev. SQLite's backup interface makes it in a single step, which is one
-read transaction: writers go on, and their changes meanwhile are not in the copy.
+A copy is the file as of one rev: SQLite's backup interface makes it in one read transaction, so
+writers go on, and their changes meanwhile are not in it.
 
 A copy gets its final name only once it is whole, verified and synced to the disk.
 """
@@ -10,26 +10,33 @@ import os
 import time
 from calendar import timegm
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import quote
-from zlib import crc32
 
 import apsw
 
 from taskdashd.domain.times import stamp
 from taskdashd.settings import files
 from taskdashd.store import dialect, texts
-from taskdashd.store.database import DATABASE_NAME, MIGRATIONS, RESTORING_NAME
+from taskdashd.store.checks import REBUILD, RESTORE, Fault, faults, plain
+from taskdashd.store.database import DATABASE_NAME, RESTORING_NAME
 from taskdashd.store.lock import StoreUnusable, lock
 
 _FILES: Final = (DATABASE_NAME, f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-shm")
-_TABLES: Final = frozenset({"change", "task", "state", "schema_migration"})
 _PREFIX, _SUFFIX, _PARTIAL = "taskdash-", ".db", ".partial"
 _STAMP: Final = "%Y%m%dT%H%M%SZ"
 _BUSY_MS: Final = 5_000
+_PAGES_AT_ONCE: Final = 256
+"""Copied, and synced, at a time: a megabyte, for which a commit may have to wait."""
+_CUT_BYTES: Final = 32 << 20
+"""Cut off a file at a time: to remove a gigabyte at once holds up every commit on its disk."""
+_OWN_ACTS: Final = ("backed up", "backup failed")
+"""What backups themselves note: no reason for another one."""
+_RESTLESS: Final = "figures"
+"""A kind of records that change by the clock, also in an office where nobody works."""
 
 
 class BackupError(Exception):
@@ -46,50 +53,58 @@ class Copy(NamedTuple):
     size_bytes: int
 
 
-class Fault(NamedTuple):
-    """Something wrong with a database, and what to do about it."""
-
-    what: str
-    cure: str
-
-
-RESTORE: Final = "put a backup in its place: taskdashd restore FILE --force, or --newest"
-REBUILD: Final = "make the table again from the log: taskdashd check --repair"
-
-
-def write(data: Path, target: Path) -> Copy:
+def write(data: Path, target: Path, *, checkpoints: bool = False) -> Copy:
     """Copy the database of a data directory to a new file, and read it back.
 
-    Raises `BackupError`. Safe beside a running daemon, and without one.
+    Raises `BackupError`. Safe beside a running daemon, and without one. For a daemon that commits
+    meanwhile, `checkpoints` does the large checkpoint that is due afterwards in its place.
     """
     if target.exists():
         raise BackupError(f"{target} exists already: choose another name")
     partial = target.with_name(f".{target.name}.{os.getpid()}{_PARTIAL}")
     try:
-        made = _copy(data / DATABASE_NAME, partial)
+        made = _copy(data / DATABASE_NAME, partial, checkpoints=checkpoints)
         partial.replace(target)
         files.sync(target.parent)
     except (OSError, apsw.Error) as error:
-        raise BackupError(f"cannot back up {data} to {target}: {_plain(error)}") from error
+        raise BackupError(f"cannot back up {data} to {target}: {plain(error)}") from error
     finally:
         _remove(partial)
     return made._replace(path=target)
 
 
-def _copy(source: Path, fresh: Path) -> Copy:
+def _copy(source: Path, fresh: Path, *, checkpoints: bool = False) -> Copy:
     """Copy a database with all that its WAL holds, to the disk, and read the copy back."""
     _remove(fresh)
     # SQLite ignores the WAL of a file opened as immutable: open only a lone backup file that way,
     # never a data directory's database, where a daemon may begin a WAL at any moment.
     alone = not source.with_name(f"{source.name}-wal").exists()
-    with _reading(source, immutable=alone and source.name != DATABASE_NAME) as database:
-        # Create the copy for its owner alone: by umask, others could read the whole database in it.
-        os.close(os.open(fresh, os.O_CREAT | os.O_EXCL, 0o600))
-        with closing(apsw.Connection(str(fresh))) as copy:
-            with copy.backup("main", database, "main") as pages:
-                pages.step(-1)
-            # Leave WAL mode: reading the copy must not need a -wal and a -shm file beside it.
-            copy.execute("PRAGMA journal_mode = DELETE")
+    # Create the copy for its owner alone: by umask, others could read the whole database in it.
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with ExitStack() as opened:
+        opened.callback(os.close, descriptor)
+        immutable = alone and source.name != DATABASE_NAME
+        database = opened.enter_context(_reading(source, immutable=immutable))
+        copy = opened.enter_context(closing(apsw.Connection(str(fresh))))
+        if checkpoints:
+            flags = apsw.SQLITE_OPEN_READWRITE
+            beside = opened.enter_context(closing(apsw.Connection(str(source), flags=flags)))
+        # Begin to read before the first step: each step would else see another commit.
+        database.execute("BEGIN")
+        database.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+        with copy.backup("main", database, "main") as pages:
+            while not pages.done:
+                pages.step(_PAGES_AT_ONCE)
+                # Sync as it goes: a gigabyte that is synced at the end holds up every commit on
+                # its disk for as long.
+                os.fdatasync(descriptor)
+        database.execute("COMMIT")
+        if checkpoints:
+            # While something reads, the WAL grows. The daemon's next commit would write all of it
+            # to the file before it is answered; while this does, commits go on.
+            beside.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        # Leave WAL mode: reading the copy must not need a -wal and a -shm file beside it.
+        copy.execute("PRAGMA journal_mode = DELETE")
     files.sync(fresh)
     return verify(fresh, called=source)
 
@@ -103,9 +118,8 @@ def _remove(path: Path) -> None:
 def verify(path: Path, called: Path | None = None) -> Copy:
     """Read a copy from end to end. Raises `BackupError`, naming it `called`, if it is not good."""
     with _reading(path, immutable=True) as copy:
-        faults = list(_faults(copy))
-        if faults:
-            raise BackupError(f"{called or path} is not good: {faults[0].what}")
+        for fault in faults(copy):
+            raise BackupError(f"{called or path} is not good: {fault.what}")
         row = copy.execute("SELECT (SELECT max(rev) FROM change), (SELECT count(*) FROM task)").get
         unfolded = copy.execute(
             "SELECT count(DISTINCT task_id) FROM change WHERE previous_rev = 0"
@@ -137,7 +151,7 @@ def restore(path: Path, data: Path, *, force: bool = False) -> tuple[Copy, Path 
             fresh.replace(data / DATABASE_NAME)
             files.sync(data)
         except (OSError, apsw.Error) as error:
-            raise BackupError(f"cannot restore to {data}: {_plain(error)}") from error
+            raise BackupError(f"cannot restore to {data}: {plain(error)}") from error
         except BackupError:
             _remove(fresh)
             raise
@@ -153,19 +167,60 @@ def newest_good(directory: Path) -> Copy:
     raise BackupError(f"no good backup is among the {len(found)} in {directory}")
 
 
+def up_to_date(data: Path, directory: Path) -> Path | None:
+    """Give the newest copy that `scheduled` made, if nothing has changed since; else None.
+
+    Another copy would be the same, and in time the kept ones would all be.
+    """
+    for newest in kept(directory)[-1:]:
+        with suppress(BackupError):
+            if _content(newest, immutable=True) == _content(data / DATABASE_NAME):
+                return newest
+    return None
+
+
+def _content(path: Path, *, immutable: bool = False) -> object:
+    """Give what differs between two states of a database; a damaged or older one is like none.
+
+    Every commit that stores something moves one of these numbers. After a restore they may come to
+    the same again, but not with the same times and checksums.
+    """
+    with _reading(path, immutable=immutable) as database:
+        return database.execute(_CONTENT, (_RESTLESS, *_OWN_ACTS)).get
+
+
+_CONTENT: Final = """
+SELECT (SELECT max(rev) FROM change), (SELECT at || crc FROM change ORDER BY rev DESC LIMIT 1),
+    (SELECT max(rev) FROM record WHERE kind <> ?),
+    (SELECT id || at FROM act WHERE kind NOT IN (?, ?) ORDER BY id DESC LIMIT 1),
+    pruned_rev, forgotten_rev, (SELECT group_concat(name) FROM schema_migration)
+FROM state
+"""
+
+
 def scheduled(data: Path, directory: Path, keep: int, now: Callable[[], float] = time.time) -> Copy:
     """Make a copy named after its moment, and remove the oldest beyond `keep` once it is good."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for left in directory.glob(f".{_PREFIX}*{_PARTIAL}*"):
-        # A daemon killed while copying left this file; no other daemon can be writing it, since
-        # the data directory's lock admits one.
+        # A process killed while copying left this file. If its daemon was killed and it was not,
+        # it still writes: without a name the file comes to nothing, and this copy takes its place.
         left.unlink(missing_ok=True)
     stamp = time.strftime(_STAMP, time.gmtime(now()))
-    copy = write(data, directory / f"{_PREFIX}{stamp}{_SUFFIX}")
+    copy = write(data, directory / f"{_PREFIX}{stamp}{_SUFFIX}", checkpoints=True)
     others = [path for path in kept(directory) if path != copy.path]
     for path in others[: max(0, len(others) - keep + 1)]:
-        path.unlink(missing_ok=True)
+        _drop(path)
     return copy
+
+
+def _drop(path: Path) -> None:
+    """Remove a copy bit by bit, under a name by which nobody takes the rest of it for a copy."""
+    partial = path.with_name(f".{path.name}{_PARTIAL}")
+    with suppress(FileNotFoundError):
+        path.rename(partial)
+        for size in range(partial.stat().st_size - _CUT_BYTES, 0, -_CUT_BYTES):
+            os.truncate(partial, size)
+        partial.unlink()
 
 
 def due_in_s(directory: Path, every_s: float, now: float) -> float:
@@ -196,7 +251,7 @@ def check(data: Path) -> list[Fault]:
     Raises `BackupError` where it is missing or cannot be opened.
     """
     with _reading(data / DATABASE_NAME) as database:
-        return list(_faults(database))
+        return list(faults(database))
 
 
 def repair(data: Path) -> None:
@@ -218,7 +273,7 @@ def repair(data: Path) -> None:
                 database.execute("UPDATE state SET folded_rev = 0")
                 _act(database, "repaired", "the task table is made anew from the log")
         except apsw.Error as error:
-            raise BackupError(f"cannot repair {data}: {_plain(error)}") from error
+            raise BackupError(f"cannot repair {data}: {plain(error)}") from error
 
 
 def _note(path: Path, kind: str, detail: str) -> None:
@@ -249,123 +304,7 @@ def _reading(path: Path, *, immutable: bool = False) -> Iterator[apsw.Connection
             connection.set_busy_timeout(_BUSY_MS)
             yield connection
     except apsw.Error as error:
-        raise BackupError(f"{path} cannot be read: {_plain(error)}") from error
-
-
-def _faults(database: apsw.Connection) -> Iterator[Fault]:
-    try:
-        told = [text for (text,) in database.execute("PRAGMA integrity_check(10)")]
-    except apsw.Error as error:
-        told = [_plain(error)]
-    if told != ["ok"]:
-        yield Fault(f"SQLite says: {'; '.join(told)}", RESTORE)
-        return
-    names = {name for (name,) in database.execute("SELECT name FROM sqlite_schema")}
-    if not names >= _TABLES:
-        yield Fault("it is not a database of taskdashd", RESTORE)
-        return
-    known = {path.stem for path in MIGRATIONS.glob("[0-9]*.py")}
-    applied = {name for (name,) in database.execute("SELECT name FROM schema_migration")}
-    if not applied:
-        yield Fault("it is not known which schema it has", RESTORE)
-        return
-    if newer := sorted(applied - known):
-        yield Fault(
-            f"it was written by a newer taskdashd (schema {newer[-1]})",
-            "install that version or later",
-        )
-        return
-    database.create_scalar_function("crc32", _crc32)
-    ahead = _AHEAD if "0005_mechanisms" in applied else _AHEAD_BEFORE_FORGETTING
-    checks = (*_CHECKS, ahead, *(() if applied < known else _CHECKS_OF_NEW))
-    for statement, what, cure in checks:
-        if count := database.execute(statement).get:
-            yield Fault(what.format(count=count), cure)
-            if cure == RESTORE:
-                # The checks after this one assume that it passed: they would report consequences.
-                return
-
-
-def _crc32(*values: Any) -> int:
-    return crc32(str(values[0]).encode())
-
-
-# Only for the newest schema: a database of an older version lacks these columns and tables.
-_CHECKS_OF_NEW: Final = (
-    (
-        "SELECT count(*) FROM change WHERE crc != crc32(task)",
-        "{count} changes are not as they were written",
-        RESTORE,
-    ),
-    (
-        "SELECT count(*) FROM record WHERE crc != crc32(value) OR NOT json_valid(value)",
-        "{count} records of people or services are not as they were written",
-        RESTORE,
-    ),
-    (
-        """SELECT count(*) FROM task AS t JOIN change AS c ON c.rev = t.rev
-           WHERE c.task_id = t.id AND (t.checker, t.parent_id, t.url, t.at)
-               IS NOT (c.task->>'checker', c.task->>'parent_id', c.task->>'url', c.at)""",
-        "{count} tasks are found by another checker, parent, service or time than theirs",
-        REBUILD,
-    ),
-    (texts.MISSING, "{count} tasks are not found by their texts", REBUILD),
-    (texts.LEFT, "{count} texts are of no task", REBUILD),
-)
-_NEWEST: Final = "coalesce((SELECT max(rev) FROM change), 0)"
-_IS_AHEAD: Final = "the task table is ahead of the log"
-_AHEAD_BEFORE_FORGETTING: Final = (
-    f"SELECT folded_rev > {_NEWEST} FROM state",  # noqa: S608
-    _IS_AHEAD,
-    REBUILD,
-)
-# The newest change of all may have been forgotten with its task.
-_AHEAD: Final = (
-    f"SELECT folded_rev > max(forgotten_rev, {_NEWEST}) FROM state",  # noqa: S608
-    _IS_AHEAD,
-    REBUILD,
-)
-_CHECKS: Final = (
-    (
-        "SELECT count(*) FROM change WHERE NOT json_valid(task)",
-        "{count} changes hold no JSON",
-        RESTORE,
-    ),
-    (
-        "SELECT (SELECT count(*) FROM state) != 1",
-        "the row about the file itself is missing",
-        RESTORE,
-    ),
-    (
-        """SELECT count(*) FROM change AS c, state
-           WHERE c.previous_rev > state.pruned_rev AND NOT EXISTS (
-               SELECT 1 FROM change AS p WHERE p.rev = c.previous_rev AND p.task_id = c.task_id
-           )""",
-        "{count} changes lead to one before them that is not there",
-        RESTORE,
-    ),
-    (
-        """SELECT count(*) FROM task AS t LEFT JOIN change AS c ON c.rev = t.rev
-           WHERE c.task_id IS NOT t.id AND t.id NOT IN (SELECT task_id FROM change)""",
-        "{count} tasks have no change in the log",
-        RESTORE,
-    ),
-    (
-        """SELECT count(*) FROM task AS t JOIN change AS c ON c.rev = t.rev
-           WHERE c.task_id = t.id AND (t.status, t.user, t.group_id, t.project_id)
-               IS NOT (c.task->>'status', c.task->>'user', c.task->>'group_id',
-                       c.task->>'project_id')""",
-        "{count} tasks are found by what they are not",
-        REBUILD,
-    ),
-    (
-        """SELECT count(*) FROM (SELECT c.task_id AS id, max(c.rev) AS rev FROM change AS c, state
-           WHERE c.rev <= state.folded_rev GROUP BY c.task_id) AS last
-           LEFT JOIN task AS t ON t.id = last.id WHERE t.rev IS NOT last.rev""",
-        "{count} tasks are not as the log says",
-        REBUILD,
-    ),
-)
+        raise BackupError(f"{path} cannot be read: {plain(error)}") from error
 
 
 def _move_aside(paths: list[Path], data: Path) -> Path:
@@ -373,12 +312,6 @@ def _move_aside(paths: list[Path], data: Path) -> Path:
     for path in paths:
         path.rename(aside / path.name)
     return aside
-
-
-def _plain(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 __all__ = [
@@ -395,6 +328,7 @@ __all__ = [
     "repair",
     "restore",
     "scheduled",
+    "up_to_date",
     "verify",
     "write",
 ]

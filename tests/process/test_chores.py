@@ -30,11 +30,12 @@ def test_a_backup_that_takes_a_tenth_of_its_interval_is_told(
     )
     made: list[Path] = []
 
-    def scheduled(*_: Any) -> Copy:
+    async def copy(*_: Any) -> Copy:
         made.append(tmp_path / "copy")
         return Copy(path=made[-1], rev=1, tasks=1, size_bytes=1)
 
-    monkeypatch.setattr(chores.backup, "scheduled", scheduled)
+    monkeypatch.setattr(chores.copier, "copy", copy)
+    monkeypatch.setattr(chores.backup, "up_to_date", lambda *_: None)
     monkeypatch.setattr(chores.backup, "due_in_s", lambda *_: 0.0)
 
     async def run_here(job: Any, *arguments: Any, **_: Any) -> Any:

@@ -1,7 +1,11 @@
 """Backups: consistent, verified, put back; and what `check` finds and mends."""
 
 import json
+import os
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from errno import EIO
 from pathlib import Path
 
 import apsw
@@ -10,11 +14,13 @@ from processes import taskdashd
 
 import taskdash
 from taskdash.testing import running_daemon
+from taskdashd.domain.times import stamp
 from taskdashd.store import backup
 from taskdashd.store.backup import BackupError
 from taskdashd.store.database import DATABASE_NAME, RESTORING_NAME
 from taskdashd.store.lock import StoreUnusable
-from taskdashd.testing import World
+from taskdashd.store.removal import Going, Removal
+from taskdashd.testing import WALL_START, World
 
 
 @pytest.fixture
@@ -102,19 +108,220 @@ def test_a_daemon_keeps_so_many_backups_of_its_own(tmp_path: Path) -> None:
     """`backup_every`, `backup_keep`, and `restore --newest` afterwards."""
     data = tmp_path / "data"
     with running_daemon(data, backup_every="1s", backup_keep=2) as daemon:
-        daemon.wait_for("backed up", count=4)
+        with taskdash.connect(daemon.url) as dash:
+            for number in range(1, 5):
+                dash.register("t", name=f"n{number}", status="finish")
+                daemon.wait_for("backed up", count=number)
+        daemon.wait_for("not backed up: nothing has changed since")
+        backed_up = [line for line in daemon.log if line["event"] == "backed up"]
         refused = taskdashd("restore", "--newest", "--force", "--data", data)
         assert refused.returncode == 1
         assert "another taskdashd" in refused.stderr
         assert daemon.stop() == 0
-    assert len(backup.kept(data / "backups")) == 2
-    newest = backup.kept(data / "backups")[-1]
+    found = backup.kept(data / "backups")
+    assert [str(path) for path in found] == [line["file"] for line in backed_up[-2:]]
+    newest = found[-1]
+    assert newest.stat().st_mode & 0o077 == 0
     newest.write_bytes(newest.read_bytes()[:5000])
     assert backup.newest_good(data / "backups").path == backup.kept(data / "backups")[0]
     done = taskdashd("restore", "--newest", "--force", "--data", data)
     assert done.returncode == 0, done.stderr
     assert "restored" in done.stdout
     assert "what was there is in" in done.stdout
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Iterator[World]:
+    """A daemon with a board, whose data were just backed up."""
+    world = World(tmp_path / "data", with_board=True, audit_keep=10.0)
+    boss = world.connect()
+    assert boss.ask("SetPerson", user="ann", name="Ann")["errid"] == 0
+    for number in range(5):
+        boss.ask("Register", id=f"t{number % 3}", name=f"{number}", status="finish")
+    settle(world)
+    world.time += 100
+    world.core.acts.note("signed in", "ann")
+    settle(world)
+    backup.scheduled(world.directory, tmp_path / "kept", 2, world.core.clock.wall)
+    yield world
+    world.close()
+
+
+def settle(world: World) -> None:
+    """Store what is noted, and fold what is not folded."""
+    world.advance(3)
+    world.core.writer.catch_up(lambda _outcome: None)
+    world.drain()
+
+
+def is_copied(world: World) -> bool:
+    settle(world)
+    found = backup.up_to_date(world.directory, world.directory.parent / "kept")
+    assert found in (None, *backup.kept(world.directory.parent / "kept"))
+    return found is not None
+
+
+def write(world: World, request: str, **body: object) -> None:
+    assert world.connect().ask(request, **body)["errid"] == 0
+
+
+def refuse(world: World) -> None:
+    world.core.acts.note("refused", "10.0.0.66", "no such token")
+
+
+def prune(world: World) -> None:
+    """Prune what is older than the newest act."""
+    world.core.writer.chores.prune(stamp(WALL_START + world.time - 50), stamp(WALL_START + 1e6))
+
+
+def keep(world: World) -> None:
+    """Keep a record and note nothing."""
+    keeping = lambda transaction: transaction.keep("kind", "key", {})  # noqa: E731
+    world.core.writer.write(keeping, lambda _outcome: None)
+    world.core.writer.flush()
+    world.drain()
+
+
+def forget(world: World) -> None:
+    """Remove a task with its only change, which is not the newest."""
+    (going,) = world.database.load(["t2"], []).values()
+    removal = Removal([Going(going, [going.rev])])
+    world.core.writer.write(lambda transaction: transaction.forget(removal), lambda _outcome: None)
+    world.core.writer.flush()
+    world.drain()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda world: write(world, "Register", id="new", name="n", status="finish"),
+        lambda world: write(world, "Update", id="t1", name="other", own=False),
+        lambda world: write(world, "SetPerson", user="ann", name="Anna"),
+        lambda world: write(
+            world, "SetCalendar", name="c", zone="Asia/Shanghai", hours="Mon-Fri 09:00-12:00"
+        ),
+        refuse,
+        keep,
+        prune,
+        forget,
+    ],
+    ids=["new", "changed", "person", "calendar", "act", "record", "pruned", "forgotten"],
+)
+def test_what_has_changed_is_backed_up(copied: World, change: Callable[[World], None]) -> None:
+    assert is_copied(copied)
+    change(copied)
+    assert not is_copied(copied)
+    kept = copied.directory.parent / "kept"
+    backup.scheduled(copied.directory, kept, 2, copied.core.clock.wall)
+    assert is_copied(copied)
+
+
+def test_what_changes_by_itself_is_no_reason_for_a_backup(copied: World) -> None:
+    """Else the kept copies of a weekend would all be the same, and those of Friday gone."""
+    assert copied.web is not None
+    for _ in range(3):
+        copied.time += 900
+        copied.web.figures.tick()
+        copied.web.figures.store()
+        for kind in ("backed up", "backup failed"):
+            copied.core.acts.note(kind, "taskdashd", "of a test")
+        copied.core.writer.chores.give_back(10, lambda _outcome: None)
+        assert is_copied(copied)
+
+
+def test_a_copy_of_another_history_with_the_same_numbers_is_none(copied: World) -> None:
+    """After a restore revs are used again: what stands under them is another change."""
+    kept = copied.directory.parent / "kept"
+    (before,) = backup.kept(kept)
+    write(copied, "Register", id="t1", name="here", status="finish")
+    settle(copied)
+    backup.write(copied.directory, kept / "taskdash-20990101T000000Z.db")
+    assert is_copied(copied)
+    copied.database.close()
+    backup.restore(before, copied.directory, force=True)
+    edit(copied.directory, "DELETE FROM act WHERE kind = 'restored'")
+    other = World(copied.directory, with_board=True, audit_keep=10.0)
+    other.time = copied.time + 60
+    write(other, "Register", id="t1", name="there", status="finish")
+    assert not is_copied(other)
+    other.close()
+
+
+@pytest.mark.parametrize("content", [b"", b"no database at all", None])
+def test_a_copy_that_cannot_be_read_is_no_reason_to_make_none(
+    copied: World, content: bytes | None
+) -> None:
+    """A damaged copy, one of an older daemon, and one that was removed."""
+    (newest,) = backup.kept(copied.directory.parent / "kept")
+    if content is None:
+        database = apsw.Connection(str(newest))
+        database.execute("ALTER TABLE state DROP COLUMN forgotten_rev")
+        database.close()
+    else:
+        newest.write_bytes(content)
+    assert not is_copied(copied)
+    newest.unlink()
+    assert not is_copied(copied)
+
+
+def test_a_copy_is_of_one_moment_however_many_steps_it_takes(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is committed between two steps is not in it, and they begin only once."""
+    world = World(data)
+    steps = []
+
+    def commit(descriptor: int) -> None:
+        steps.append(descriptor)
+        world.connect().ask("Register", id=f"late{len(steps)}", name="n", status="finish")
+
+    monkeypatch.setattr(backup, "_PAGES_AT_ONCE", 1)
+    monkeypatch.setattr(backup.os, "fdatasync", commit)
+    copy = backup.write(data, tmp_path / "copy.db")
+    assert (copy.rev, copy.tasks) == (51, 50)
+    assert len(steps) > 10
+    world.close()
+
+
+def rev_in_file(world: World) -> int:
+    """Read the newest rev in the database file, without its WAL."""
+    uri = f"file:{world.database.path}?immutable=1"
+    flags = apsw.SQLITE_OPEN_URI | apsw.SQLITE_OPEN_READONLY
+    with closing(apsw.Connection(uri, flags=flags)) as database:
+        return int(database.execute("SELECT max(rev) FROM change").get)
+
+
+def test_the_checkpoint_after_a_backup_is_not_the_writers(copied: World, tmp_path: Path) -> None:
+    """The WAL has grown while the copy was read: a commit would have to write it all back."""
+    newest = copied.core.view.committed_rev
+    assert rev_in_file(copied) == newest
+    write(copied, "Register", id="t", name="n", status="finish")
+    backup.write(copied.directory, tmp_path / "by-hand.db")
+    assert rev_in_file(copied) == newest, "only for the daemon, and not by whoever else copies"
+
+
+def test_a_copy_is_removed_bit_by_bit(copied: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whenever the process dies, what is left of it is taken for no copy, and goes next time."""
+    kept, sizes, truncate = copied.directory.parent / "kept", [], os.truncate
+
+    def die_late(path: Path, size: int) -> None:
+        sizes.append(size)
+        truncate(path, size)
+        if len(sizes) == 3:
+            raise OSError(EIO, "the disk is gone")
+
+    monkeypatch.setattr(backup, "_CUT_BYTES", 4096)
+    monkeypatch.setattr(backup.os, "truncate", die_late)
+    (old,) = backup.kept(kept)
+    with pytest.raises(OSError, match="the disk is gone"):
+        backup.scheduled(copied.directory, kept, 1, lambda: copied.core.clock.wall() + 1)
+    assert sizes == sorted(sizes, reverse=True)
+    (new,) = backup.kept(kept)
+    assert new != old
+    assert backup.verify(new)
+    assert len(list(kept.iterdir())) == 2
+    newer = backup.scheduled(copied.directory, kept, 1, lambda: copied.core.clock.wall() + 2)
+    assert list(kept.iterdir()) == [newer.path]
 
 
 def test_a_backup_that_fails_is_logged_and_tried_again(tmp_path: Path) -> None:

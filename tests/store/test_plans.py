@@ -17,7 +17,7 @@ import pytest
 
 from taskdash_protocol.families.tasks import Query
 from taskdashd.domain.access import Sight
-from taskdashd.store import audit, backup, cursors, dialect, forgetting, plans, texts
+from taskdashd.store import audit, checks, cursors, dialect, forgetting, plans, texts
 from taskdashd.store.database import DATABASE_NAME, Database
 
 LARGE = re.compile(r"SCAN (change|task|act|t|c|p|e|x)\b")
@@ -32,7 +32,7 @@ def statements() -> dict[str, str]:
         for name, value in vars(module).items()
         if type(value) is str and re.match(r"\s*(SELECT|WITH|INSERT|UPDATE|DELETE)\b", value)
     }
-    for statement, what, _cure in (*backup._CHECKS, *backup._CHECKS_OF_NEW):
+    for statement, what, _cure in (*checks.CHECKS, *checks.CHECKS_OF_NEW):
         found[f"check: {what}"] = statement
     return found
 

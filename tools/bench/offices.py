@@ -1,11 +1,13 @@
 """What a board, and the people who use it, cost the daemon beside its services."""
 
+import gc
 import json
 import os
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +19,13 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import TextMessage
 
 import taskdash
+from taskdash_protocol import strictjson
+from taskdash_protocol.families.tasks import Register
+from taskdashd.domain import tasks
+from taskdashd.domain.access import Sight
+from taskdashd.domain.tasks import Change
+from taskdashd.families.figures.rules.day import BUCKET_S, QUARTERS
+from taskdashd.families.figures.rules.tally import Tally
 
 BOARDS = ("no board", "nobody looks", "a page is open")
 _REGISTERED = 100_000
@@ -151,3 +160,105 @@ def handovers(dash: taskdash.Client, times: int) -> list[float]:
             raise SystemExit(f"{told} instead of {HANDED} tasks moved")
         of, to = to, of
     return took
+
+
+# Figures
+
+
+class Step(NamedTuple):
+    """The longest step of a kind that the figures take on the event loop."""
+
+    what: str
+    ms: float
+
+
+_PEOPLE, _OWN_GROUPS, _SEEN_GROUPS = 5_000, 10_000, 64
+_NOON = 1_800_000_000.0
+
+
+def _tally() -> Tally:
+    """Give a tally that follows 5,000 people and the groups that one of them may see."""
+    people = [f"{number}" for number in range(_PEOPLE)]
+    tally = Tally({}, _NOON, lambda: people)
+    tally.follow((f"g{number}" for number in range(_SEEN_GROUPS)), people)
+    return tally
+
+
+def _changes(groups: int) -> Iterator[Change]:
+    """Give the changes of a hostile office.
+
+    A service makes a group for each task, one person has tasks in 10,000 groups, and everybody has
+    one in each group that one may see.
+    """
+    moment = tasks.Moment(1, "2026-01-01T00:00:00.000Z")
+    request = Register.parse({"id": "t", "name": "n", "status": "running"})
+    first = tasks.register(None, request, tasks.Author(1, "bench"), moment)
+    one = first.task
+    for number in range(max(groups, _OWN_GROUPS)):
+        task = one._replace(group_id=f"other{number}", user=f"user{number}", status=_WAITS)
+        held = task._replace(status=_HELD, user="0" if number < _OWN_GROUPS else task.user)
+        yield first._replace(task=task)
+        yield first._replace(task=held, previous=task)
+        yield first._replace(task=held._replace(status="finish"), previous=held)
+        yield first._replace(task=held, previous=held._replace(status="finish"))
+    for number in range(_PEOPLE):
+        for seen in range(_SEEN_GROUPS):
+            yield first._replace(
+                task=one._replace(group_id=f"g{seen}", user=f"{number}", status=_HELD)
+            )
+
+
+def figures(groups: int) -> tuple[list[Step], float]:
+    """Measure the steps of the figures in a hostile office, and the MiB that they take."""
+    longest: dict[str, float] = {}
+
+    @contextmanager
+    def timed(what: str) -> Iterator[None]:
+        began = time.thread_time()
+        yield
+        took = (time.thread_time() - began) * 1000
+        longest[what] = max(took, longest.get(what, 0.0))
+
+    tally = _tally()
+    before = _resident_mib()
+    changes = _changes(groups)
+    while batch := list(islice(changes, 1_000)):
+        with timed("a commit of 1,000 changes"):
+            tally.take(batch, _NOON)
+    batch.clear()
+    for number in range(QUARTERS):
+        with timed("a look at all states"):
+            tally.tick(_NOON + number * BUCKET_S)
+        for seen in range(_SEEN_GROUPS):
+            tally._happened(_NOON + number * BUCKET_S, "died", f"g{seen}")
+    late = _NOON + QUARTERS * BUCKET_S
+    seen_groups = frozenset(f"g{number}" for number in range(_SEEN_GROUPS))
+    sights = {"an operator": None, "a lead": Sight(seen_groups, "7"), "0": Sight(seen_groups, "0")}
+    for sight in sights.values():
+        for quarters in (2, QUARTERS):
+            walk = tally.walk(sight, late, quarters)
+            told = None
+            while told is None:
+                with timed("a part of somebody's figures"):
+                    try:
+                        next(walk)
+                    except StopIteration as done:
+                        told = done.value
+            with timed("somebody's figures as JSON"):
+                strictjson.dumps(told)
+        if sight is not None:
+            with timed("has somebody tasks elsewhere?"):
+                tally.has_own(sight)
+    with timed("the records of what has changed"):
+        tally.unsaved()
+        tally.durations()
+    mib = _resident_mib() - before
+    with timed("5,000 people are new"):
+        tally.follow((), (f"new{number}" for number in range(_PEOPLE)))
+    return [Step(what, ms) for what, ms in longest.items()], mib
+
+
+def _resident_mib() -> float:
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
