@@ -35,6 +35,8 @@ VALUES = {
     "link.counted": "what admission counts of a link",
     "link.held_bytes": "what admission counts of a link",
     "link.held_for": "what admission counts of a link",
+    "link.held_unsent": "what admission counts of a link",
+    "link.unsent_for": "what admission counts of a link",
     "link.frames_timed": "what deadlines keep of a link",
     "link.blocked": "what the poller knows of a link's socket",
     "link.hung_up": "what the poller knows of a link's socket",

@@ -106,7 +106,7 @@ class Identities(Following):
         session.signed_in(identity)
         if identity.key:
             session.share(self._budget_of(identity))
-        session.changes = self._changes_of(identity) if identity.person else None
+        session.share_changes(self._changes_of(identity) if identity.person else None)
 
     def share_of_address(self, session: Session) -> None:
         """Have a session that has not signed in share one budget with all others of its address."""
@@ -116,7 +116,7 @@ class Identities(Following):
         """Put a session back to its identity before a person signed in on it."""
         self._sessions.end_watches(session)
         session.signed_out(self._access.at_first)
-        session.changes = None
+        session.share_changes(None)
 
     def refused(self, session: Session, error: AuthError) -> None:
         """Note for the audit that a session was refused."""

@@ -117,6 +117,14 @@ class Session:
         if self.changes is not None and not self.changes.draw(1):
             raise Busy(TOO_MANY_CHANGES)
 
+    def hear_no_more(self) -> None:
+        """Note that the peer reads nothing any more: what it asked need not be read for it."""
+        self.hears = False
+
+    def share_changes(self, budget: Budget | None) -> None:
+        """Draw a person's changes from this budget from now on."""
+        self.changes = budget
+
     def share(self, budget: Budget) -> None:
         """Draw from an identity's budget too, from now on."""
         if budget is not self._shared_budget:

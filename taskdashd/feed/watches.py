@@ -127,6 +127,11 @@ class Watch(CatchUp[EventRow]):
         """Say whose turn the reading takes."""
         return self.subscriber.whose
 
+    def let_go(self) -> int:
+        """Count its bytes no more; returns how many they were."""
+        held_bytes, self.held_bytes = self.held_bytes, 0
+        return held_bytes
+
     def take(self) -> bool:
         """Tell of the rows in `held`, one at a time, while the subscriber has room."""
         while self.held:
@@ -255,8 +260,7 @@ class Feed:
     def unwatch(self, watch: Watch) -> None:
         """End a subscription."""
         watch.close()
-        self._watched.add(watch.held_for, -watch.held_bytes)
-        watch.held_bytes = 0
+        self._watched.add(watch.held_for, -watch.let_go())
         self._live.pop(watch, None)
 
     def kept(self, records: Sequence[Any]) -> None:

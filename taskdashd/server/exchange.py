@@ -113,7 +113,8 @@ class Exchange(Standing):
 
     def hang_up(self) -> None:
         """Note that the peer neither sends nor reads any more; its requests are still done."""
-        self._ended, self.session.hears = True, False
+        self._ended = True
+        self.session.hear_no_more()
 
     def settle(self) -> None:
         """Go on after a commit, a look-up or an answer that requests waited for."""
@@ -298,10 +299,12 @@ class Exchange(Standing):
 
     def _run_alone(self, operation: Operation, call: Call) -> None:
         self.outbox.expect(call)
-        self._waits, self.inbox.alone_bytes = True, call.size
+        self._waits = True
+        self.inbox.run_alone(call.size)
 
         def done(outcome: Outcome[Result]) -> None:
-            self._waits, self.inbox.alone_bytes = False, 0
+            self._waits = False
+            self.inbox.run_alone(0)
             self._fill_large(call, outcome)
             self._was_alone()
 

@@ -96,7 +96,7 @@ class Inbox:
         """Whether all requests are refused, because the backlog has waited for too long."""
         self._calls: deque[Call] = deque()
         self._bytes = 0
-        self.alone_bytes = 0
+        self._alone_bytes = 0
         """About how many bytes the request takes that runs alone."""
         self._ahead = 0
         self.frames_in = 0
@@ -114,7 +114,11 @@ class Inbox:
     @property
     def parsed_bytes(self) -> int:
         """About how many bytes the requests take that are not done, with one that runs alone."""
-        return self._bytes + self.alone_bytes
+        return self._bytes + self._alone_bytes
+
+    def run_alone(self, size: int) -> None:
+        """Count the bytes of a request that runs alone; 0 when it has ended."""
+        self._alone_bytes = size
 
     @property
     def is_full(self) -> bool:

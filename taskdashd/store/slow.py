@@ -104,7 +104,7 @@ class SlowReads:
         self._calls = 0
         """How many calls of `_next` the executor has yet to begin: one for each job, or more."""
         self._by_age: dict[_Waiting, None] = {}
-        """Those of people that wait or run, the oldest first. The loop's alone."""
+        """The jobs of people that wait or run, the oldest first. The loop's alone."""
 
     def run(self, job: Job[T], asker: Asker, then: Then[T]) -> None:
         """Have a job done in its turn; `then` gets `Busy` where too many wait, or for too long."""

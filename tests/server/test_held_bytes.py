@@ -93,7 +93,7 @@ def test_an_unfinished_frame_behind_nothing_is_ended(hall: Hall) -> None:
 
 @pytest.mark.fault(51)
 def test_who_holds_too_much_is_given_little_on_other_connections(hall: Hall) -> None:
-    """Else each connection would take in 64 KiB before it was known that it is too much."""
+    """Each connection would else take in 64 KiB before it was known that it is too much."""
     waits, idle, other = (hall.enter(whose) for whose in "aab")
     assert hall.admission.recv_bytes(idle) == RECV_BYTES
     cast(Any, waits.conversation).parsed_bytes = MIB

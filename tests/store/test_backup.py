@@ -217,7 +217,7 @@ def test_what_has_changed_is_backed_up(copied: World, change: Callable[[World], 
 
 
 def test_what_changes_by_itself_is_no_reason_for_a_backup(copied: World) -> None:
-    """Else the kept copies of a weekend would all be the same, and those of Friday gone."""
+    """The kept copies of a weekend would else all be the same, and those of Friday gone."""
     assert copied.web is not None
     for _ in range(3):
         copied.time += 900

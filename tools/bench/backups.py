@@ -46,7 +46,7 @@ class Took(NamedTuple):
     seconds: float
     cpu_s: float
     mib: float
-    """Its largest resident set."""
+    """The largest resident set of the process."""
 
 
 def command(*words: str | Path) -> Took:
