@@ -228,7 +228,7 @@ def test_connections_of_one_token_take_turns_as_one(world: World) -> None:
 
 
 def test_what_a_peer_that_has_hung_up_asked_is_not_read(world: World) -> None:
-    """Its writes are done all the same: a client may send its last one and exit."""
+    """What a peer that has gone wrote is done: a client may send its last write and exit."""
     peer = connect(world, "a")
     for number in range(3):
         peer.send("Query", {})
