@@ -2,10 +2,11 @@
 
 Candidates are found in the fold, on the thread of slow reads, a page at a time. Whether they still
 may go is decided on the event loop, like a write: since the look nothing of them may have changed,
-and nothing may have become a part of them.
+nothing may have become a part of them, and they must not have become parts of what came: a task may
+name a parent that is registered later.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -60,27 +61,41 @@ class Touched(Following):
     """Ids of the tasks that were written, and of those above them, since a look has begun."""
 
     def __init__(self) -> None:
-        self._ids: set[str] | None = None
+        self._is_on = False
+        self._written: set[str] = set()
+        self._above: set[str] = set()
 
     def begin(self) -> None:
         """Begin to note ids."""
-        self._ids = set()
+        self.end()
+        self._is_on = True
 
     def end(self) -> None:
         """Note no more."""
-        self._ids = None
+        self._is_on = False
+        self._written, self._above = set(), set()
 
     def committed(self, changes: Sequence[Change]) -> None:
         """Take in a commit's changes, in the order of their revs."""
-        if self._ids is not None and len(self._ids) < _TOUCHED_MAX:
-            self._ids.update(_concerned(change.task for change in changes))
+        if self._is_on and not self._is_full:
+            self._written.update(change.task.id for change in changes)
+            self._above.update(change.task.parent_id for change in changes)
 
     def among(self, ids: set[str], waiting: Iterable[Task]) -> set[str]:
-        """Give those of some ids that were written, or are by what waits for its commit."""
-        assert self._ids is not None
-        if len(self._ids) >= _TOUCHED_MAX:
+        """Give those that were written or got a part, or will by what waits for its commit."""
+        parents = (task.parent_id for task in waiting)
+        return self.written(ids, waiting) | ids & self._above | ids.intersection(parents)
+
+    def written(self, ids: set[str], waiting: Iterable[Task]) -> set[str]:
+        """Give those that were written, or will be by what waits for its commit."""
+        assert self._is_on
+        if self._is_full:
             return ids
-        return ids & self._ids | ids.intersection(_concerned(waiting))
+        return ids & self._written | ids.intersection(task.id for task in waiting)
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._written) + len(self._above) >= _TOUCHED_MAX
 
 
 class Forgetting:
@@ -151,36 +166,40 @@ class Forgetting:
         yield from wait_for(self.writer.catch_up)
         look = partial(forgetting.page, self._before, self._place, forgetting.TASKS_MAX)
         page = yield from wait_for(partial(self.reader.look, look))
-        yield from self._forget(page.alone, None)
-        for root in page.trees:
-            yield from self._forget_tree(root)
+        yield from self._forget(list(page.alone), page.alone, whole=False)
+        for root, above in page.trees.items():
+            yield from self._forget_tree(root, above)
         self._place = page.next
         if page.next is None:
             self._next = self._clock.now() + _PASS_EVERY_S
 
-    def _forget_tree(self, root: str) -> Steps[None]:
+    def _forget_tree(self, root: str, above: str) -> Steps[None]:
         tree = Tree(root)
         while not tree.is_whole:
             look = partial(tree.look_on, self._before)
             yield from wait_for(partial(self.reader.look, look))
         if tree.may_go:
             # The last of a tree to go is its root: what is left after a fault is a tree again.
-            yield from self._forget(tree.ids[::-1], set(tree.ids))
+            yield from self._forget(tree.ids[::-1], {root: above}, whole=True)
 
-    def _forget(self, ids: Sequence[str], tree: set[str] | None) -> Steps[None]:
-        """Forget tasks, a slice in a commit; a tree only as long as nothing of it changes."""
+    def _forget(self, ids: Sequence[str], above: Mapping[str, str], *, whole: bool) -> Steps[None]:
+        """Forget tasks, a slice in a commit; a whole tree only as long as nothing of it changes.
+
+        `above` gives what tasks name as their parents, where that is to stay as it is, too.
+        """
+        tree = set(ids) if whole else None
         done = 0
         while done < len(ids):
             some = ids[done : done + forgetting.TASKS_MAX]
             look = partial(forgetting.removal, some, self._rows.now)
             removal = yield from wait_for(partial(self.reader.look, look))
-            if tree is not None and len(removal.going) < removal.seen:
+            if whole and len(removal.going) < removal.seen:
                 log.debug("a tree stays, since a task of it cannot be read", root=ids[-1])
                 return
-            decide = partial(self._decide, removal, tree or set(some), whole=tree is not None)
+            decide = partial(self._decide, removal, tree or set(some), above, whole=whole)
             if (yield from write(self, decide)):
                 self._rows.took(self.writer.commit_s[-1])
-            elif tree is not None:
+            elif whole:
                 log.debug("a tree stays, since it has changed", root=ids[-1])
                 return
             elif removal.cut is not None:
@@ -189,10 +208,21 @@ class Forgetting:
             done += removal.seen
 
     def _decide(
-        self, removal: Removal, ids: set[str], transaction: Transaction, *, whole: bool
+        self,
+        removal: Removal,
+        ids: set[str],
+        above: Mapping[str, str],
+        transaction: Transaction,
+        *,
+        whole: bool,
     ) -> bool:
         """Remove what has not changed since the look; tell whether anything is removed."""
-        changed = self._touched.among(ids, self.view.pending.values())
+        waiting = self.view.pending.values()
+        changed = self._touched.among(ids, waiting)
+        # A write to another part of a parent that is not there must not count: under a load of such
+        # parts, none of them would ever go.
+        came = self._touched.written(set(above.values()), waiting)
+        changed |= {task_id for task_id, parent_id in above.items() if parent_id in came}
         going = [one for one in removal.going if one.task.id not in changed]
         cut = removal.cut if removal.cut and removal.cut.task_id not in changed else None
         if (whole and changed) or not (going or cut):
@@ -218,10 +248,3 @@ class Forgetting:
         ids = yield from wait_for(partial(self.reader.look, look))
         known.refill(ids)
         self._id = ids[-1] if ids else None
-
-
-def _concerned(tasks: Iterable[Task]) -> Iterator[str]:
-    for task in tasks:
-        yield task.id
-        if task.parent_id:
-            yield task.parent_id

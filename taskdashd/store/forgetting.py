@@ -34,7 +34,7 @@ _MAY_GO: Final = f"kind = 0 AND state > 0 AND status IN ({_ENDED}) AND at < ?"
 # A task is only looked at from above: one with a task above it goes with that, or not at all. The
 # index `task_forgettable` is for this statement.
 _OLD: Final = f"""
-SELECT c.at, c.id, c.status IN ({_ENDED}),
+SELECT c.at, c.id, c.parent_id, c.status IN ({_ENDED}),
        c.parent_id NOT IN ('', c.id) AND EXISTS (SELECT 1 FROM task WHERE id = c.parent_id),
        EXISTS (SELECT 1 FROM task AS p
                WHERE p.parent_id = c.id AND p.parent_id <> '' AND p.id <> c.id)
@@ -89,9 +89,10 @@ class Place(NamedTuple):
 class Page(NamedTuple):
     """A page of tasks that have none above them and are old enough."""
 
-    alone: list[str]
-    """Tasks without parts."""
-    trees: list[str]
+    alone: dict[str, str]
+    """Tasks without parts; each with what it names as its parent, and which is no task."""
+    trees: dict[str, str]
+    """Tasks with parts, likewise; the parent of one that stands for a circle is of this."""
     next: Place | None
     """Where the next page begins; None at the end."""
 
@@ -141,13 +142,13 @@ class Tree:
 
 def page(before: str, place: Place, rows_max: int, rows: Rows) -> Page:
     """Find tasks without one above them that were last changed before a time."""
-    alone: list[str] = []
-    trees: list[str] = []
+    alone: dict[str, str] = {}
+    trees: dict[str, str] = {}
     found = list(rows(_OLD, (before, *place, rows_max)))
-    for _, task_id, is_ended, is_part, has_parts in found:
+    for _, task_id, parent_id, is_ended, is_part, has_parts in found:
         if not is_ended or (is_part and not (has_parts and _stands_for_circle(task_id, rows))):
             continue
-        (trees if has_parts else alone).append(task_id)
+        (trees if has_parts else alone)[task_id] = parent_id
     at_end = len(found) < rows_max
     return Page(alone, trees, None if at_end else Place(*found[-1][:2]))
 

@@ -165,6 +165,43 @@ def test_who_registers_in_the_last_moment_decides(make: Callable[..., World]) ->
     assert seen == {True, False}
 
 
+@pytest.mark.parametrize("parts", [0, 1])
+@pytest.mark.parametrize("name", ["late", "other part of late"])
+def test_what_becomes_a_part_in_the_last_moment_stays(
+    make: Callable[..., World], parts: int, name: str
+) -> None:
+    """A parent may come later than its parts; another part alone does not bring it."""
+    seen = set()
+    for jobs in range(12):
+        world = make()
+        run(world.connect(), "top", parent_id="late")
+        for _ in range(parts):
+            run(world.connect(), "leaf", parent_id="top")
+        old = there(world)
+        jump(world, STEADY_S + KEEP_S + HOUR_S)
+        world.supervisor.tick()
+        for _ in range(jobs):
+            executor = world.reading if world.reading.jobs else world.writing
+            if executor.jobs:
+                executor.step()
+                world.core.writer.flush()
+        rows = world.database._writer.execute_sql("SELECT task_id FROM change")
+        has_gone = not old <= {task_id for (task_id,) in rows} - world.core.view.leaving
+        seen.add(has_gone)
+        peer = world.connect()
+        parent = "" if name == "late" else "late"
+        peer.send("Register", {"id": name, "name": "n", "parent_id": parent})
+        world.sweep()
+        settled(world)
+        stays = name == "late" and not has_gone
+        assert there(world) == ({name} | old if stays else {name})
+        assert not backup.check(world.directory)
+        world.close()
+        for path in world.directory.glob("taskdash.db*"):
+            path.unlink()
+    assert seen == {True, False}
+
+
 def test_what_could_not_be_forgotten_is_there_as_it_was(make: Callable[..., World]) -> None:
     """A commit that fails takes back what was decided, and what was registered upon it."""
     world = make()

@@ -168,7 +168,7 @@ dialect.Connection.execute_sql, dialect.Connection.commit = counted(execute), co
 database = Database.open(Path(sys.argv[1]))
 rev = database.start().last_rev
 page = database.look(partial(forgetting.page, "2027", Place(), 10))
-tree = Tree(page.trees[0])
+tree = Tree(next(iter(page.trees)))
 database.look(partial(tree.look_on, "2027"))
 assert tree.may_go and len(tree.ids) == 3
 removal = database.look(partial(forgetting.removal, tree.ids[::-1], int(sys.argv[2])))
