@@ -7,6 +7,7 @@ import random
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from office import CLAIMED, EDITING, FREE, REVIEW, Office, furnish
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from taskdashd.domain.times import stamp
-from taskdashd.families.figures.rules.day import BUCKET_S, DAY_S, EVENTS, STATES
+from taskdashd.families.figures.rules.day import BUCKET_S, DAY_S, EVENTS, ONES, STATES
 from taskdashd.store.database import Database
 from taskdashd.store.records import Record
 
@@ -30,6 +31,11 @@ VIEWS = {
     "day": "day",
 }
 SIZE = {"width": 1280, "height": 720}
+
+
+def in_record(names: Sequence[str], counts: Mapping[str, int]) -> str:
+    """Give counts as the records of the day hold them."""
+    return f"{sum(ONES[names.index(name)] * count for name, count in counts.items()):x}"
 
 
 def a_day(now: float) -> list[Record]:
@@ -52,8 +58,8 @@ def a_day(now: float) -> list[Record]:
             "died": 3 if hour == 12 else int(chance.random() < 0.05),
             "recovered": 3 if hour == 13 else 0,
         }
-        tasks = [states.get(name, 0) for name in STATES]
-        happened = [events.get(name, 0) for name in EVENTS]
+        tasks = in_record(STATES, states)
+        happened = in_record(EVENTS, events)
         about = {"at": number * BUCKET_S, "tasks": tasks, "events": happened}
         about["groups"] = {"cut": [tasks, happened]}
         records.append(Record("figures", f"{number}", about))

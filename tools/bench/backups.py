@@ -24,8 +24,17 @@ _WRITES_PER_S = 200
 _AUTHOR = tasks.Author(1, "bench")
 
 
-def fill(data: Path, count: int) -> None:
-    """Write a database with so many tasks, by the daemon's own statements and without a daemon."""
+@contextmanager
+def filled(count: int, where: Path) -> Iterator[Path]:
+    """Give a data directory with so many tasks; it is removed afterwards."""
+    with servers.anew(where) as data:
+        data.mkdir()
+        _fill(data, count)
+        yield data
+
+
+def _fill(data: Path, count: int) -> None:
+    """Write tasks by the daemon's own statements, without a daemon."""
     database = Database.open(data)
     database.start()
     changes: list[tasks.Change] = []

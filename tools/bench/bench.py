@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import backups
 import crowds
 import due as due_
 import footprint
@@ -243,16 +244,30 @@ def board(run: Run) -> None:
     for _ in range(run.rounds):
         for name, some in found.items():
             some.append(offices.registering(name, run.requests, run.where))
-    alone = found[offices.BOARDS[0]]
-    for name, some in found.items():
-        told = ", ".join(f"{one.told:,} told and {one.afresh} afresh" for one in some)
-        each = statistics.median(one.cpu_us for one in some)
-        run.tell(f"Register, {name}: {each:.1f} µs of processor each; the page: {told}")
-    for name, goal in zip(offices.BOARDS[1:], (0.95, 0.93), strict=True):
-        rounds = [a.cpu_us / b.cpu_us for a, b in zip(alone, found[name], strict=True)]
-        shown = ", ".join(f"{ratio:.3f}" for ratio in rounds)
-        run.tell(f"Register, {name}: × without, by round: {shown}")
-        run.aim(f"× without a board: Register, {name}", statistics.median(rounds), goal)
+    alone, *others = offices.BOARDS
+    for name in offices.BOARDS:
+        each = [one.cpu_us for one in found[name]]
+        ratios = [a.cpu_us / b for a, b in zip(found[alone], each, strict=True)]
+        run.tell(
+            f"Register, {name}: {statistics.median(each):.1f} µs of processor each;"
+            f" × {alone}, by round: {', '.join(f'{ratio:.3f}' for ratio in ratios)}"
+        )
+    for one in found[others[-1]]:
+        run.tell(f"the open page was told of {one.told:,} tasks, and {one.afresh} × to read afresh")
+    for name, goal in zip(others, (0.95, 0.93), strict=True):
+        ratios = [a.cpu_us / b.cpu_us for a, b in zip(found[alone], found[name], strict=True)]
+        run.aim(f"× {alone}: Register, {name}", statistics.median(ratios), goal)
+
+
+def figures(run: Run) -> None:
+    """Count a hostile office: a group for each task, 5,000 people, one with 10,000 groups."""
+    for groups in (100_000, 1_000_000):
+        took, mib = offices.figures(groups)
+        run.tell(f"figures of {groups:,} groups: {mib:.0f} MiB")
+        for what, ms in took.items():
+            middle = statistics.median(ms)
+            run.tell(f"  {what}: {middle:.2f} ms, at most {max(ms):.2f}, {len(ms):,} times")
+            run.aim(f"ms, {what}, of {groups:,} groups", middle, 5, at_most=True)
 
 
 def handover(run: Run) -> None:
@@ -273,6 +288,38 @@ def handover(run: Run) -> None:
     run.aim("× beside 1,000: Handover of ten beside 100,000", ratio, 1.2, at_most=True)
 
 
+def backup(run: Run) -> None:
+    """Back up, check and restore files with few tasks and with a million."""
+    each: dict[str, list[float]] = {}
+    for count in backups.SIZES:
+        with backups.filled(count, run.where) as data:
+            for name, took in backups.commands(data, run.where).items():
+                us = took.cpu_s / count * 1e6
+                each.setdefault(name, []).append(us)
+                run.tell(
+                    f"{name:8}{count:>10,} tasks {took.seconds:>8.2f} s, {took.cpu_s:>7.2f} s of"
+                    f" processor, {us:>6.1f} µs each, {took.mib:>4.0f} MiB"
+                )
+    for name, (*_, before, last) in each.items():
+        what = f"× as much a task: {name} of {backups.SIZES[-1]:,} as of {backups.SIZES[-2]:,}"
+        run.aim(what, last / before, 1.3, at_most=True)
+
+
+def beside_backup(run: Run) -> None:
+    """Register while the daemon backs a large file up by itself."""
+    with backups.filled(backups.SIZES[-1], run.where) as data:
+        found = [backups.beside(data, run.where) for _ in range(run.rounds)]
+    for before, meanwhile, took_s in found:
+        run.tell(
+            f"a backup of {backups.SIZES[-1]:,} tasks, {took_s:.1f} s: Register waits"
+            f" {before.p50:.1f} ms before (p99 {before.p99:.1f}, at most {before.most:.1f}),"
+            f" {meanwhile.p50:.1f} ms meanwhile (p99 {meanwhile.p99:.1f}, at most"
+            f" {meanwhile.most:.1f})"
+        )
+    most = statistics.median(meanwhile.most for _, meanwhile, _ in found)
+    run.aim("ms, the longest Register beside a backup", most, 50, at_most=True)
+
+
 PARTS: dict[str, Callable[[Run], None]] = {
     "ceiling": ceiling,
     "register-new": lambda run: rates(run, "register new"),
@@ -288,7 +335,10 @@ PARTS: dict[str, Callable[[Run], None]] = {
     "latency": latency,
     "tokens": tokens,
     "board": board,
+    "figures": figures,
     "handover": handover,
+    "backup": backup,
+    "beside-backup": beside_backup,
 }
 
 

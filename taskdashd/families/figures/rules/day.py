@@ -3,10 +3,10 @@
 Everything here is bounded by constants. Times are Unix seconds.
 """
 
-from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import chain, islice
+from operator import attrgetter
 from typing import Any, Final, NamedTuple, Self
 
 from taskdash_protocol.statuses import (
@@ -40,9 +40,9 @@ STATES: Final = (
     "failed",
     "cancelled",
 )
-"""What a task is counted as. Records hold the counts in this order: append, and never reorder."""
+"""What a task is counted as, in the order of `Counts`: append, and never reorder."""
 EVENTS: Final = ("claimed", "finished", "failed", "died", "recovered")
-"""What is counted by quarter of an hour, in the order of the records."""
+"""What is counted by quarter of an hour, likewise."""
 PLACES: Final = {name: place for place, name in enumerate(STATES)}
 LIVE: Final = 0
 PLACE_OF_STATUS: Final = {
@@ -52,14 +52,20 @@ PLACE_OF_STATUS: Final = {
     "finished": PLACES[FINISHED],
 }
 """The place in `STATES` of each status that is not counted as live."""
-_DURATIONS_MAX: Final = 2000
+DURATIONS_MAX: Final = 2000
 """Durations kept, of claims and of finished work each; the figure is their median."""
-_DROPPED_MAX: Final = 500
-"""Durations that are dropped at a tick: after a jump of the clock all may be too old at once."""
 _GROUPS_MAX: Final = 1000
 """Groups in a quarter that are followed, and as many others; of further groups it knows nothing."""
 
-Counts = list[int]
+Counts = int
+"""How many there are at each place of `STATES` or `EVENTS`, side by side in one integer.
+
+They are added and subtracted as a whole, and a dict of many holds no containers, through which
+Python's search for cycles would walk for as long as a tenth of a second.
+"""
+_WIDTH_BITS: Final = 40
+ONES: Final = tuple(1 << _WIDTH_BITS * place for place in range(len(STATES)))
+"""One of each place, as `Counts`."""
 
 
 class Took(NamedTuple):
@@ -74,10 +80,12 @@ class Durations:
     """The newest durations, with the median of those in some groups."""
 
     def __init__(self) -> None:
-        self._kept: deque[Took] = deque()
-        self._sorted: list[float] = []
-        self._by_group: dict[str, list[float]] = {}
-        """By group, in order: the median of a few groups must not look at all durations."""
+        self._kept: deque[Took] = deque(maxlen=DURATIONS_MAX)
+        self._by_group: dict[str, list[float]] | None = None
+        """By group, in order; None where it must be made anew.
+
+        Made once for all who ask, and not at each change: thousands may come in a second.
+        """
 
     def __iter__(self) -> Iterator[Took]:
         """Iterate over the durations, the oldest first."""
@@ -85,39 +93,28 @@ class Durations:
 
     def add(self, took: Took) -> None:
         """Add one, in place of the oldest where there are too many."""
-        if len(self._kept) == _DURATIONS_MAX:
-            self._drop_oldest()
         self._kept.append(took)
-        insort(self._sorted, took.seconds)
-        insort(self._by_group.setdefault(took.group, []), took.seconds)
+        self._by_group = None
 
     def forget(self, before: float) -> None:
-        """Drop those from before a time, some at a time."""
-        for _ in range(_DROPPED_MAX):
-            if not self._kept or self._kept[0].at >= before:
-                return
-            self._drop_oldest()
+        """Drop those from before a time."""
+        while self._kept and self._kept[0].at < before:
+            self._kept.popleft()
+            self._by_group = None
 
     def middle(self, groups: Set[str] | None) -> float | None:
         """Give the median, of all or of those in some groups; None where there are none."""
-        if groups is None:
-            seconds = self._sorted
-        else:
-            of = self._by_group.keys() & groups
-            seconds = sorted(chain.from_iterable(self._by_group[group] for group in of))
+        if self._by_group is None:
+            self._by_group = {}
+            for took in sorted(self._kept, key=attrgetter("seconds")):
+                self._by_group.setdefault(took.group, []).append(took.seconds)
+        of = self._by_group.keys() if groups is None else self._by_group.keys() & groups
+        seconds = sorted(chain.from_iterable(self._by_group[group] for group in of))
         return seconds[len(seconds) // 2] if seconds else None
 
-    def _drop_oldest(self) -> None:
-        took = self._kept.popleft()
-        of_group = self._by_group[took.group]
-        for seconds in (self._sorted, of_group):
-            del seconds[bisect_left(seconds, took.seconds)]
-        if not of_group:
-            del self._by_group[took.group]
 
-
-_Pair = tuple[Sequence[int] | None, Sequence[int] | None]
-_NEITHER: Final[_Pair] = (None, None)
+_Pair = tuple[Counts | None, Counts]
+_NEITHER: Final[_Pair] = (None, 0)
 
 
 class Quarter:
@@ -127,58 +124,70 @@ class Quarter:
 
     def __init__(
         self,
-        tasks: Sequence[int] | None = None,
-        events: Sequence[int] = (0,) * len(EVENTS),
+        tasks: Counts | None = None,
+        events: Counts = 0,
         groups: Mapping[str, _Pair] | None = None,
     ) -> None:
         self.tasks = tasks
         """By state, of all tasks; None where the daemon did not look in this quarter."""
-        self.events = [*events]
+        self.events = events
         self.groups = dict(groups or {})
-        """By group, the same two; None for what is not known, or did not happen."""
+        """By group, the same two."""
 
-    def look(self, tasks: Counts, groups: Iterable[tuple[str, Counts]]) -> None:
-        """Note how many tasks are in each state now, in all and in followed groups."""
-        self.tasks = tuple(tasks)
-        known = self.groups
-        for name, states in islice(groups, _GROUPS_MAX):
-            if self._has_room(name, followed=True):
-                known[name] = tuple(states), known.get(name, _NEITHER)[1]
+    def look(self, tasks: Counts, groups: Mapping[str, Counts]) -> bool:
+        """Note how many tasks are in each state now, in all and by followed group.
+
+        Tell whether that is another number than at the last look.
+        """
+        has_changed = tasks != self.tasks
+        self.tasks = tasks
+        for name, states in islice(groups.items(), _GROUPS_MAX):
+            before, events = self.groups.get(name, _NEITHER)
+            if states != before and self._has_room(name, followed=True):
+                self.groups[name] = states, events
+                has_changed = True
+        return has_changed
 
     def happened(self, event: int, group: str, *, followed: bool) -> None:
         """Count an event; of one group too many only for all."""
-        self.events[event] += 1
+        self.events += ONES[event]
         if self._has_room(group, followed=followed):
-            tasks, before = self.groups.get(group, _NEITHER)
-            events = list(before or [0] * len(EVENTS))
-            events[event] += 1
-            # Replace the pair instead of changing it: a record that is being stored shares it.
-            self.groups[group] = tasks, events
+            tasks, events = self.groups.get(group, _NEITHER)
+            self.groups[group] = tasks, events + ONES[event]
 
     def _has_room(self, group: str, *, followed: bool) -> bool:
         # Leave room for the followed: others are whatever services write.
         return group in self.groups or len(self.groups) < _GROUPS_MAX * (1 + followed)
 
-    def to_record(self, number: int) -> dict[str, Any]:
-        """Give the record to store. Another thread may encode it while counting goes on."""
+    def told(self, groups: Iterable[str] | None) -> dict[str, Any]:
+        """Give what somebody is told of it who sees these groups, or all."""
+        tasks, events = self.tasks, self.events
+        if groups is not None:
+            pairs = [pair for one in groups if (pair := self.groups.get(one))]
+            if tasks is not None:
+                tasks = sum(pair[0] for pair in pairs if pair[0] is not None)
+            events = sum(pair[1] for pair in pairs)
         return {
-            "at": number * BUCKET_S,
-            "tasks": self.tasks,
-            "events": [*self.events],
-            "groups": dict(self.groups),
+            "tasks": None if tasks is None else named(STATES, tasks),
+            "events": named(EVENTS, events),
         }
+
+    def to_record(self, number: int) -> dict[str, Any]:
+        """Give the record to store: its own, for another thread encodes it meanwhile."""
+        groups = {
+            group: [_hex(tasks), _hex(events)] for group, (tasks, events) in self.groups.items()
+        }
+        about = {"at": number * BUCKET_S, "tasks": _hex(self.tasks), "events": _hex(self.events)}
+        return {**about, "groups": groups}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
         """Read a stored record."""
-        return cls(
-            _padded(record["tasks"], len(STATES)),
-            _padded(record["events"], len(EVENTS)) or (),
-            {
-                group: (_padded(tasks, len(STATES)), _padded(events, len(EVENTS)))
-                for group, (tasks, events) in record["groups"].items()
-            },
-        )
+        groups = {
+            group: (_read(tasks), _read(events) or 0)
+            for group, (tasks, events) in record["groups"].items()
+        }
+        return cls(_read(record["tasks"]), _read(record["events"]) or 0, groups)
 
 
 def state_of(status: str) -> str:
@@ -186,16 +195,20 @@ def state_of(status: str) -> str:
     return STATES[PLACE_OF_STATUS.get(status, LIVE)]
 
 
-def _padded(counts: Sequence[int] | None, width: int) -> list[int] | None:
-    """Give stored counts as wide as those of today: records may be from before a state was new."""
-    return None if counts is None else [*counts, *[0] * (width - len(counts))]
-
-
-def added(rows: Iterable[Sequence[int]], width: int) -> Counts:
-    """Add counts up, place by place."""
-    return [sum(counts) for counts in zip(*rows, strict=True)] or [0] * width
-
-
-def named(names: Sequence[str], counts: Sequence[int]) -> dict[str, int]:
+def named(names: Sequence[str], counts: Counts) -> dict[str, int]:
     """Give counts by their names, without those that are zero."""
-    return {name: count for name, count in zip(names, counts, strict=True) if count}
+    mask = (1 << _WIDTH_BITS) - 1
+    return {
+        name: count
+        for place, name in enumerate(names)
+        if (count := counts >> _WIDTH_BITS * place & mask)
+    }
+
+
+def _hex(counts: Counts | None) -> str | None:
+    """Write counts for a record: JSON has no integers of that size."""
+    return None if counts is None else f"{counts:x}"
+
+
+def _read(text: str | None) -> Counts | None:
+    return None if text is None else int(text, 16)

@@ -26,6 +26,7 @@ from taskdashd.families.figures.rules.day import (
     DAY_S,
     EVENTS,
     LIVE,
+    ONES,
     PLACE_OF_STATUS,
     PLACES,
     QUARTERS,
@@ -34,15 +35,15 @@ from taskdashd.families.figures.rules.day import (
     Durations,
     Quarter,
     Took,
-    added,
     named,
 )
 
-_SLICE: Final = 2000
+_SLICE: Final = 1000
 """Counters looked at in one go when figures are put together: about a millisecond."""
-_LOAD: Final = (UNCLAIMED, CLAIMED, EDITING, IN_REVIEW)
-"""The states of a task that is a load to its person: side by side in `STATES`."""
-_FIRST_LOAD, _LAST_LOAD = PLACES[_LOAD[0]], PLACES[_LOAD[-1]]
+_IS_LOAD: Final = frozenset(PLACES[name] for name in (UNCLAIMED, CLAIMED, EDITING, IN_REVIEW))
+"""The places of states in which a task is a load to its person."""
+_LOAD_STATES: Final = STATES[: max(_IS_LOAD) + 1]
+_UNKNOWN: Final = Quarter()
 _UNCLAIMED, _CLAIMED = PLACES[UNCLAIMED], PLACES[CLAIMED]
 _FINISHED, _FAILED = PLACES[FINISHED], PLACES["failed"]
 _TOLD: Final = frozenset({_CLAIMED, _FINISHED, _FAILED, PLACES[SHUTDOWN]})
@@ -51,31 +52,6 @@ _TOLD: Final = frozenset({_CLAIMED, _FINISHED, _FAILED, PLACES[SHUTDOWN]})
 Row = tuple[str | None, str, str, str, int]
 """Group, status, user and checker, and how many tasks have them. What is not followed is not told
 apart: the group is None, the person empty, as is a status that counts as live."""
-
-
-class _Group:
-    """A followed group."""
-
-    __slots__ = ("load", "states")
-
-    def __init__(self) -> None:
-        self.states = [0] * len(STATES)
-        self.load: dict[str, Counts] = {}
-        """By followed person: how many of the group's tasks they have to do, by `_LOAD`."""
-
-
-class _Person:
-    """A followed person."""
-
-    __slots__ = ("load", "own", "within")
-
-    def __init__(self) -> None:
-        self.own = [0] * len(STATES)
-        """How many tasks are theirs to do or to check, by state."""
-        self.within: dict[str, Counts] = {}
-        """The same by followed group: those in groups that they see must not be counted twice."""
-        self.load = [0] * len(_LOAD)
-        """How many tasks are theirs to do, in whatever group."""
 
 
 class Tally:
@@ -92,11 +68,20 @@ class Tally:
         """When counting began; of the time before, only the stored day is known."""
         self._people_there = people
         """Gives the employee numbers of all accounts: the load lists nobody else."""
-        self._all = [0] * len(STATES)
-        for status, count in by_status.items():
-            self._all[PLACE_OF_STATUS.get(status, LIVE)] += count
-        self._groups: dict[str, _Group] = {}
-        self._people: dict[str, _Person] = {}
+        self._all: Counts = sum(
+            ONES[PLACE_OF_STATUS.get(status, LIVE)] * count for status, count in by_status.items()
+        )
+        """By state, of all tasks. Likewise for some of them:"""
+        self._states: dict[str, Counts] = {}
+        """By followed group."""
+        self._own: dict[str, Counts] = {}
+        """By followed person: what is theirs to do or to check."""
+        self._within: dict[str, dict[str, Counts]] = {}
+        """By person, and by group those of `_own`: what is in a sight's groups counts only once."""
+        self._load: dict[str, Counts] = {}
+        """By followed person: what waits and is theirs to do, in whatever group."""
+        self._loads: dict[str, dict[str, Counts]] = {}
+        """By followed group, and by person those of `_load`."""
         self._day: dict[int, Quarter] = {}
         """By number of the quarter since 1970."""
         self._unsaved: set[int] = set()
@@ -110,61 +95,61 @@ class Tally:
     @property
     def groups(self) -> Set[str]:
         """The followed groups."""
-        return self._groups.keys()
+        return self._states.keys()
 
     @property
     def people(self) -> Set[str]:
         """The followed people."""
-        return self._people.keys()
+        return self._own.keys()
 
-    def follow(self, groups: Iterable[str], people: Iterable[str]) -> None:
+    def follow(self, groups: Set[str], people: Set[str]) -> None:
         """Follow more groups and people, from zero: `add` brings what there was at this moment.
 
         Their counts are right only then, whatever changes in between: sums come in any order.
         """
-        self._groups |= {group: _Group() for group in groups}
-        self._people |= {person: _Person() for person in people}
+        self._states |= dict.fromkeys(groups, 0)
+        self._loads |= {group: {} for group in groups}
+        self._own |= dict.fromkeys(people, 0)
+        self._load |= dict.fromkeys(people, 0)
+        self._within |= {person: {} for person in people}
 
     def unfollow(self, groups: Set[str], people: Set[str]) -> None:
         """Follow some groups and people no longer: what there was could not be counted."""
         for group in groups:
-            del self._groups[group]
+            del self._states[group], self._loads[group]
         for person in people:
-            del self._people[person]
-        for one in self._people.values():
-            for group in one.within.keys() & groups:
-                del one.within[group]
-        for followed in self._groups.values():
-            for person in followed.load.keys() & people:
-                del followed.load[person]
+            del self._own[person], self._load[person], self._within[person]
+        for within in self._within.values():
+            for group in within.keys() & groups:
+                del within[group]
+        for loads in self._loads.values():
+            for person in loads.keys() & people:
+                del loads[person]
 
     def add(self, rows: Iterable[Row], groups: Set[str], people: Set[str]) -> None:
         """Add tasks that there were when these groups and people began to be followed."""
         for group, status, user, checker, count in rows:
             place = PLACE_OF_STATUS.get(status, LIVE)
+            counts = ONES[place] * count
             if group is not None and group in groups:
-                self._groups[group].states[place] += count
+                self._states[group] += counts
             for person in {user, checker} & people:
-                self._people[person].own[place] += count
-                if person == user and _FIRST_LOAD <= place <= _LAST_LOAD:
-                    self._people[person].load[place - _FIRST_LOAD] += count
-            if group is not None and group in self._groups:
+                self._own[person] += counts
+                if person == user and place in _IS_LOAD:
+                    self._load[person] += counts
+            if group is not None and group in self._states:
                 # Of a person and a group that were both followed before, the pair is counted.
-                new = {user, checker} & (self._people.keys() if group in groups else people)
-                self._pair(group, user, new, place, count)
-
-    def _pair(self, group: str, user: str, people: Iterable[str], place: int, by: int) -> None:
-        for person in people:
-            _add(self._people[person].within, group, place, by, len(STATES))
-            if person == user and _FIRST_LOAD <= place <= _LAST_LOAD:
-                _add(self._groups[group].load, person, place - _FIRST_LOAD, by, len(_LOAD))
+                for person in {user, checker} & (self.people if group in groups else people):
+                    _add(self._within[person], group, counts)
+                    if person == user and place in _IS_LOAD:
+                        _add(self._loads[group], person, counts)
 
     # Changes
 
     def take(self, changes: Iterable[Change], at: float) -> None:
         """Take in the changes of a commit."""
         place_of, everything = PLACE_OF_STATUS.get, self._all
-        groups, people = self._groups, self._people
+        states, people = self._states, self._own
         for change in changes:
             old, new = change.previous, change.task
             was, now = None, place_of(new.status, LIVE)
@@ -176,37 +161,44 @@ class Tally:
                     (now, new.group_id, new.user, new.checker)
                 ):
                     continue
-                everything[was] -= 1
-                if (group := groups.get(old.group_id)) is not None:
-                    group.states[was] -= 1
+                everything -= ONES[was]
+                if (before := states.get(old.group_id)) is not None:
+                    states[old.group_id] = before - ONES[was]
                 if old.user in people or old.checker in people:
-                    self._hold(old, was, -1)
-            everything[now] += 1
-            if (group := groups.get(new.group_id)) is not None:
-                group.states[now] += 1
+                    self._hold(old, was, -ONES[was])
+            everything += ONES[now]
+            if (before := states.get(new.group_id)) is not None:
+                states[new.group_id] = before + ONES[now]
             if new.user in people or new.checker in people:
-                self._hold(new, now, +1)
+                self._hold(new, now, ONES[now])
             if now in _TOLD and now != was:
                 self._begun(change, was, now, at)
+        self._all = everything
 
     def forget(self, task: Task) -> None:
         """Count a task that was removed no more; what happened to it that day stays."""
         place = PLACE_OF_STATUS.get(task.status, LIVE)
-        self._all[place] -= 1
-        if (group := self._groups.get(task.group_id)) is not None:
-            group.states[place] -= 1
-        if task.user in self._people or task.checker in self._people:
-            self._hold(task, place, -1)
+        self._all -= ONES[place]
+        if task.group_id in self._states:
+            self._states[task.group_id] -= ONES[place]
+        self._hold(task, place, -ONES[place])
 
-    def _hold(self, task: Task, place: int, by: int) -> None:
-        user, checker, people = task.user, task.checker, self._people
-        followed = {user, checker} & people.keys()
-        for person in followed:
-            people[person].own[place] += by
-        if user in people and _FIRST_LOAD <= place <= _LAST_LOAD:
-            people[user].load[place - _FIRST_LOAD] += by
-        if task.group_id in self._groups:
-            self._pair(task.group_id, user, followed, place, by)
+    def _hold(self, task: Task, place: int, by: Counts) -> None:
+        """Count a task for those of its user and checker who are followed."""
+        group, user, checker = task.group_id, task.user, task.checker
+        loads = self._loads.get(group)
+        if user in self._own:
+            self._own[user] += by
+            if loads is not None:
+                _add(self._within[user], group, by)
+            if place in _IS_LOAD:
+                self._load[user] += by
+                if loads is not None:
+                    _add(loads, user, by)
+        if checker != user and checker in self._own:
+            self._own[checker] += by
+            if loads is not None:
+                _add(self._within[checker], group, by)
 
     def _begun(self, change: Change, was: int | None, now: int, at: float) -> None:
         """Count a change into a state of `_TOLD`."""
@@ -224,11 +216,12 @@ class Tally:
             self._happened(at, "died", task.group_id)
 
     def _happened(self, at: float, event: str, group: str) -> None:
-        quarter = self._quarter(int(at // BUCKET_S))
-        quarter.happened(EVENTS.index(event), group, followed=group in self._groups)
+        number = int(at // BUCKET_S)
+        self._unsaved.add(number)
+        followed = group in self._states
+        self._quarter(number).happened(EVENTS.index(event), group, followed=followed)
 
     def _quarter(self, number: int) -> Quarter:
-        self._unsaved.add(number)
         if number not in self._day:
             self._day[number] = Quarter()
         return self._day[number]
@@ -245,8 +238,8 @@ class Tally:
     def tick(self, at: float) -> None:
         """Note how many tasks are in each state, and forget figures older than a day."""
         number = int(at // BUCKET_S)
-        groups = ((name, group.states) for name, group in self._groups.items())
-        self._quarter(number).look(self._all, groups)
+        if self._quarter(number).look(self._all, self._states):
+            self._unsaved.add(number)
         for kept in (self.claims, self.finished):
             kept.forget(at - DAY_S)
         for old in [one for one in self._day if one < number - QUARTERS or one > number]:
@@ -257,12 +250,14 @@ class Tally:
 
     def has_own(self, sight: Sight) -> bool:
         """Tell whether a person has tasks outside of a sight's groups, and so their own figures."""
-        person = self._people.get(sight.person)
-        return person is not None and any(self._outside(person, sight))
+        return self._outside(sight) != 0
 
-    def _outside(self, person: _Person, sight: Sight) -> Counts:
-        inside = [counts for group in sight.groups if (counts := person.within.get(group))]
-        return [own - sum(counts) for own, *counts in zip(person.own, *inside, strict=True)]
+    def _outside(self, sight: Sight) -> Counts:
+        """Count the own tasks of a sight's person that are outside of its groups."""
+        within = self._within.get(sight.person)
+        if within is None:
+            return 0
+        return self._own[sight.person] - sum(within.get(group, 0) for group in sight.groups)
 
     def walk(
         self, sight: Sight | None, at: float, quarters: int = QUARTERS
@@ -272,23 +267,21 @@ class Tally:
         Where that takes long, the generator yields now and then. Figures that were put together
         while changes came may not be of one moment; the next ones will be.
         """
-        groups = None if sight is None else [one for one in sight.groups if one in self._groups]
-        followed = [] if groups is None else [self._groups[one] for one in groups]
-        rows: list[Sequence[int]] = [one.states for one in followed]
-        person = self._people.get(sight.person) if sight is not None else None
-        if sight is not None and person is not None:
-            rows.append(self._outside(person, sight))
-        states = self._all if sight is None else added(rows, len(STATES))
+        groups = None if sight is None else [one for one in sight.groups if one in self._states]
+        states = self._all
+        if sight is not None and groups is not None:
+            states = sum(self._states[one] for one in groups) + self._outside(sight)
         told = {"states": named(STATES, states)}
         last, looked = int(at // BUCKET_S), 0
         day = []
         for number in range(last - quarters + 1, last + 1):
-            day.append({"at": number * BUCKET_S, **self._told_of(number, groups)})
-            looked += 1 + len(followed)
+            quarter = self._day.get(number, _UNKNOWN)
+            day.append({"at": number * BUCKET_S, **quarter.told(groups)})
+            looked += 1 + len(groups or ())
             if looked > _SLICE:
                 yield
                 looked = 0
-        loads = yield from self._loads(sight, followed)
+        loads = yield from self._told_loads(sight, groups or ())
         seen = None if sight is None else sight.groups
         return {
             **told,
@@ -300,45 +293,25 @@ class Tally:
             "finish_s": self.finished.middle(seen),
         }
 
-    def _told_of(self, number: int, groups: Sequence[str] | None) -> dict[str, Any]:
-        quarter = self._day.get(number)
-        if quarter is None:
-            return {"tasks": None, "events": {}}
-        tasks, events = quarter.tasks, quarter.events
-        if groups is not None:
-            pairs = [pair for one in groups if (pair := quarter.groups.get(one))]
-            if tasks is not None:
-                tasks = added([pair[0] for pair in pairs if pair[0]], len(STATES))
-            events = added([pair[1] for pair in pairs if pair[1]], len(EVENTS))
-        return {
-            "tasks": None if tasks is None else named(STATES, tasks),
-            "events": named(EVENTS, events),
-        }
-
-    def _loads(
-        self, sight: Sight | None, followed: Iterable[_Group]
+    def _told_loads(
+        self, sight: Sight | None, groups: Sequence[str]
     ) -> Generator[None, None, dict[str, dict[str, int]]]:
         """Give by person how many tasks they have: of others', only those in the sight's groups."""
         seen: dict[str, Counts] = {}
         looked = 0
-        for group in followed:
+        for group in groups:
             # Copy the pairs: changes may come while the generator waits.
-            for person, counts in list(group.load.items()):
-                before = seen.get(person)
-                seen[person] = counts if before is None else added((before, counts), len(_LOAD))
-            looked += len(group.load)
+            for person, counts in list(self._loads.get(group, {}).items()):
+                seen[person] = seen.get(person, 0) + counts
+                looked += 1
             if looked > _SLICE:
                 yield
                 looked = 0
         loads = {}
-        for looked, number in enumerate(list(self._people_there()), 1):
-            if sight is None or number == sight.person:
-                person_ = self._people.get(number)
-                counts_ = None if person_ is None else person_.load
-            else:
-                counts_ = seen.get(number)
-            if counts_ is not None and any(counts_):
-                loads[number] = named(_LOAD, counts_)
+        for looked, person in enumerate(list(self._people_there()), 1):
+            of = self._load if sight is None or person == sight.person else seen
+            if counts := of.get(person, 0):
+                loads[person] = named(_LOAD_STATES, counts)
             if looked % _SLICE == 0:
                 yield
         return loads
@@ -377,14 +350,12 @@ class Tally:
                 kept.add(Took(*one))
 
 
-def _add(kept: dict[str, Counts], key: str, place: int, by: int, width: int) -> None:
-    """Add to one of many counts, and drop counts that are all zero."""
-    counts = kept.get(key)
-    if counts is None:
-        counts = kept[key] = [0] * width
-    counts[place] += by
-    if not counts[place] and not any(counts):
-        del kept[key]
+def _add(kept: dict[str, Counts], key: str, by: Counts) -> None:
+    """Add to one of many counts, and keep none that are zero."""
+    if after := kept.get(key, 0) + by:
+        kept[key] = after
+    else:
+        kept.pop(key, None)
 
 
 def _seconds(text: Any) -> float | None:
