@@ -106,7 +106,7 @@ class _Told(CatchUp[StoredStep]):
         told = [one for step in steps if (one := step.told(sight)) is not None]
         self.position = self.held[-1].rev
         self.held.clear()
-        self.viewer.put(text_frame(_message(self.position, told, b"")))
+        self.viewer.put(_message(self.position, told, b""))
         return True
 
     def failed(self, fault: ServerError) -> None:
@@ -187,7 +187,7 @@ class Boards(Following):
         told.catch_on(self._told_rev)
         # Send the sections whole: the log of tasks holds no news of them.
         beside = self._beside(viewer.identity)
-        viewer.put(text_frame(_message(told.position, [], b',"whole":true' + beside)))
+        viewer.put(_message(told.position, [], b',"whole":true' + beside))
 
     def _read_afresh(self, viewer: Viewer) -> None:
         """Have a board read again what it shows, and tell it of each change from now on."""
@@ -286,7 +286,7 @@ class Boards(Following):
                 key = (one.position, beside, *map(id, mine))
                 frame = frames.get(key)
                 if frame is None:
-                    frame = frames[key] = text_frame(_message(one.position, mine, beside))
+                    frame = frames[key] = _message(one.position, mine, beside)
                 one.viewer.put(frame)
 
 
@@ -348,4 +348,4 @@ def _me(identity: Identity) -> dict[str, Any]:
 
 
 def _message(rev: int, told: Sequence[bytes], beside: bytes) -> bytes:
-    return b'{"rev":%d,"events":[%b]%b}' % (rev, b",".join(told), beside)
+    return text_frame(b'{"rev":%d,"events":[' % rev, b",".join(told), b"]", beside, b"}")

@@ -8,8 +8,6 @@ boards is the same bytes for all.
 from struct import Struct
 from typing import Final, NamedTuple
 
-from wsproto.connection import Connection, ConnectionType
-from wsproto.events import TextMessage
 from wsproto.frame_protocol import CloseReason, FrameProtocol
 
 _TEXT, _BYTES, _CLOSE, _PING, _PONG = 1, 2, 8, 9, 10
@@ -18,8 +16,9 @@ _CONTROL_BYTES_MAX: Final = 125
 _U16: Final = Struct(">H")
 _U64: Final = Struct(">Q")
 
+_TEXT_HEAD: Final = 0x80 | _TEXT
+"""The first byte of a text message in one frame."""
 # Without extensions a frame depends on nothing that was sent before it.
-_ENCODER: Final = Connection(ConnectionType.SERVER)
 _CONTROL: Final = FrameProtocol(client=False, extensions=[])
 
 
@@ -220,9 +219,17 @@ class MessageDecoder:
         return Text(_checked(body))
 
 
-def text_frame(message: bytes) -> bytes:
-    """Encode a text message as a frame."""
-    return _ENCODER.send(TextMessage(message.decode()))
+def text_frame(*message: bytes) -> bytes:
+    """Encode a text message, given in pieces, as a frame."""
+    # Join the pieces once, and read none of them: a burst is told in messages of a megabyte.
+    size = sum(map(len, message))
+    if size <= _CONTROL_BYTES_MAX:
+        head = bytes((_TEXT_HEAD, size))
+    elif size <= 0xFFFF:
+        head = bytes((_TEXT_HEAD, 126)) + _U16.pack(size)
+    else:
+        head = bytes((_TEXT_HEAD, 127)) + _U64.pack(size)
+    return b"".join((head, *message))
 
 
 def ping_frame() -> bytes:
