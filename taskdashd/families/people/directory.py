@@ -27,14 +27,14 @@ class Directory(Following):
         self._records = records
         self._known = {one["id"]: _shown(one) for one in records.all(PERSON)}
         self._of_groups: dict[frozenset[str] | None, bytes] = {}
-        self._written: set[str] = set()
-        """Whose account was written since the accounts were last looked at."""
+        self._written: dict[str, None] = {}
+        """Whose account was written since the accounts were last looked at, in that order."""
         self._before: dict[str, _Shown | None] = {}
         """By employee number: how boards were last told of those who have changed since."""
 
     def kept(self, records: Sequence[Record]) -> None:
         """Take in a commit's records."""
-        self._written |= {record.key for record in records if record.kind == PERSON}
+        self._written |= {record.key: None for record in records if record.kind == PERSON}
 
     def whole(self, identity: Identity) -> bytes:
         """Give the people whom an identity sees: itself, and those who share a group with it."""
