@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from taskdash_protocol import __version__, strictjson
 from taskdash_protocol.errors import AuthError, BadRequest, Busy, Outcome, ServerError
-from taskdash_protocol.families.people import Claim, Logout
+from taskdash_protocol.families.people import Logout
 from taskdash_protocol.request import Request as Parsed
 from taskdash_protocol.requests import Query
 from taskdashd.core.access import Access
@@ -140,12 +140,15 @@ class App:
     def _visit(self, request: Request) -> Visit:
         self._origins.check_host(request)
         path, method = request.path, request.method
-        if path == "/rpost/task" or (path.startswith(API) and path not in _READ_BY_GET):
-            if method != "POST":
-                raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "ask this by POST", ("allow", "POST"))
+        is_original = path in original.PATHS
+        if is_original or (path.startswith(API) and path not in _READ_BY_GET):
+            asked_by = original.PATHS.get(path, "POST")
+            if method != asked_by:
+                why = f"ask this by {asked_by}"
+                raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, why, ("allow", asked_by))
             self._origins.check_origin(request)
             session, held = self._session(request)
-            answer = self._original if path == "/rpost/task" else self._api
+            answer = self._original if is_original else self._api
             signed_in = session.identity is not None
             most = self._body_bytes_max(signed_in)
             return _Asked(self._core.sessions, request, session, held, answer, most)
@@ -222,16 +225,9 @@ class App:
         if session.identity is None and self._limits.rpost_open:
             self._identities.take_for(session, ANYONE)
 
-        def as_whoever(parsed: Parsed) -> Steps[Outcome[Result]]:
-            if isinstance(parsed, Claim) and session.identity is not None:
-                person = session.identity.person
-                if person and parsed.user == "":
-                    parsed = Claim(parsed.id, person)
-            if isinstance(parsed, Query) and session.identity is None:
-                return AuthError("sign in first: userLogin opens a session")
-            return (yield from ask(parsed, session, self._runner))
-
-        response, parsed = yield from original.answer(asked.request, body, as_whoever)
+        asker = _Pages(self._runner, session)
+        answer = original.answer(asked.request, body, asker, self._limits.max_frame)
+        response, parsed = yield from answer
         return self._with_cookie(response, parsed, None, session, asked.held)
 
     def _with_cookie(
@@ -291,6 +287,24 @@ class App:
             self._noted.clear()
         self._noted[key] = now
         self._core.acts.note("signed in", f"{identity.name} ({address})", identity.rights)
+
+
+class _Pages(NamedTuple):
+    """Who asks by the original API: an `original.Asker`."""
+
+    runner: Runner
+    session: Session
+
+    @property
+    def person(self) -> str:
+        """The employee number of who has signed in."""
+        return "" if self.session.identity is None else self.session.identity.person
+
+    def ask(self, asked: Parsed) -> Steps[Outcome[Result]]:
+        """Run a request."""
+        if isinstance(asked, Query) and self.session.identity is None:
+            return AuthError("sign in first: userLogin opens a session")
+        return (yield from ask(asked, self.session, self.runner))
 
 
 def _place(query: str) -> Place | None:

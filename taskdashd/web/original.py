@@ -1,10 +1,14 @@
-"""`POST /rpost/task`: the HTTP API of the original TaskDash, for the pages that exist already."""
+"""The HTTP API of the original TaskDash, for the pages that exist already.
 
-from collections.abc import Callable, Mapping
+`/rpost/task` takes POST, `/rget/task/` GET for what only reads; operation and parameters come in
+the query, a form, a multipart form or a JSON object.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, Final
-from urllib.parse import parse_qsl
+from typing import Any, Final, Protocol
 
 from taskdash_protocol import strictjson
 from taskdash_protocol.errors import BadRequest, NotFound, Outcome, ServerError, StorageError
@@ -12,18 +16,28 @@ from taskdash_protocol.families.people import Claim, Login
 from taskdash_protocol.fields import ORIGINAL_NAMES
 from taskdash_protocol.request import Request as Asked
 from taskdash_protocol.requests import Query
-from taskdash_protocol.statuses import UNCLAIMED
+from taskdash_protocol.statuses import FINISHED, UNCLAIMED
 from taskdashd.core.steps import Steps
+from taskdashd.web.forms import fields_of
 from taskdashd.web.messages import Headers, Request, Response
 
-Ask = Callable[[Asked], Steps[Outcome[Any]]]
-"""Runs a request with the asker's identity; gives a result or a `ServerError`."""
+PATHS: Final = {
+    "/rpost/task": "POST",
+    "/rpost/task/": "POST",
+    "/rget/task": "GET",
+    "/rget/task/": "GET",
+}
+"""The method by which each path is asked."""
 
-FORM_BYTES_MAX: Final = 64 << 10
-_FORM_FIELDS_MAX: Final = 32
-
+ROWS: Final = 50
+"""Tasks in an answer where the page does not say `count`, as the original had it."""
 ROWS_MAX: Final = 1000
-"""Tasks in an answer, at most: the original API cannot ask for a next page."""
+START_MAX: Final = 10_000
+"""The rows before `start` are read as well: a page that wants more of them asks for a narrower
+list."""
+_DONE: Final = "已完成"
+"""What the original calls a finished task."""
+_ENDED: Final = (FINISHED, "finished")
 
 # The errmsg texts of this API alone; over TCP 1002 means that no task has the id.
 _ERRMSG: Final = {1000: "请求格式不正确", 1001: "数据库存储失败", 1002: "数据库查询失败"}
@@ -31,57 +45,126 @@ _NOT_TOLD: Final = ("EditInfo", "Name")
 """Fields that services send, and that the original API never answered with."""
 
 
-def answer(request: Request, body: bytes, ask: Ask) -> Steps[tuple[Response, Asked | None]]:
-    """Answer a request; gives the parsed request too, by which the caller sets a cookie."""
+class Asker(Protocol):
+    """Who asks, and what runs their requests."""
+
+    @property
+    def person(self) -> str:
+        """The employee number of who signs the request; empty where no person does."""
+
+    def ask(self, asked: Asked) -> Steps[Outcome[Any]]:
+        """Run a request; gives a result or a `ServerError`."""
+
+
+def answer(
+    request: Request, body: bytes, asker: Asker, bytes_max: int
+) -> Steps[tuple[Response, Asked | None]]:
+    """Answer a request; gives a parsed sign-in too, by which the caller sets a cookie.
+
+    No list has more than `bytes_max` bytes.
+    """
     try:
-        asked = _understood(request, body)
-    except BadRequest as error:
-        return _failed(error), None
-    result = yield from ask(asked)
-    if isinstance(result, ServerError):
-        return _failed(result), asked
-    if isinstance(asked, Query):
-        return _tasks(result), asked
-    if isinstance(asked, Login) and "confirm" in result:
+        given = fields_of(request.query, request.headers.get("content-type", ""), body)
+        operation = _text(given, "operation")
+        if not operation:
+            raise BadRequest("operation is required")
+        if operation in _SIGNS_IN:
+            return (yield from _sign_in(request, given, asker))
+        if operation == "TaskBind":
+            return (yield from _bind(request, given, asker)), None
+        asked = _lists(operation, given, asker)
+        rows = yield from _rows(asked, *_page(given), asker, bytes_max)
+    except ServerError as error:
+        return _failed(error.with_traceback(None)), None
+    return _response(b"[%b]" % b",".join(rows), "application/json"), None
+
+
+_SIGNS_IN: Final = ("userLogin", "UserLogin")
+
+
+def _sign_in(
+    request: Request, given: Mapping[str, Any], asker: Asker
+) -> Steps[tuple[Response, Asked]]:
+    _check_posted(request)
+    asked = Login.parse({"user": _text(given, "username"), "password": _text(given, "password")})
+    result = _right((yield from asker.ask(asked)))
+    if "confirm" in result:
         # Confirm at once: the original's pages cannot ask the person a second question.
-        result = yield from ask(Login(asked.user, asked.name, asked.password, result["confirm"]))
-        if isinstance(result, ServerError):
-            return _failed(result), asked
-    return _response(b"success", "text/plain; charset=utf-8"), asked
+        again = Login(asked.user, asked.name, asked.password, result["confirm"])
+        _right((yield from asker.ask(again)))
+    return _success(), asked
 
 
-def _understood(request: Request, body: bytes) -> Asked:
-    given = _parameters(request, body)
-    operation = given.get("operation")
-    if operation == "userLogin":
-        user = _text(given, "username")
-        return Login.parse({"user": user, "password": _text(given, "password")})
+def _bind(request: Request, given: Mapping[str, Any], asker: Asker) -> Steps[Response]:
+    _check_posted(request)
+    task_id = _text(given, "ID") or _text(given, "id")
+    user = _text(given, "user") or asker.person
+    _right((yield from asker.ask(Claim.parse({"id": task_id, "user": user}))))
+    return _success()
+
+
+def _check_posted(request: Request) -> None:
+    """Raise `BadRequest` for a GET that changes something: any page can make a browser send it."""
+    if request.method != "POST":
+        raise BadRequest("operation: ask this by POST, at /rpost/task")
+
+
+def _lists(operation: str, given: Mapping[str, Any], asker: Asker) -> Query:
+    status = _text(given, "status")
+    statuses = _ENDED if status == _DONE else (status,)
     if operation == "GetTasksNoUser":
-        return Query({"user": ("",), "status": (UNCLAIMED, "pending")}, "id", ROWS_MAX)
+        free = statuses if status else (UNCLAIMED, "pending")
+        return Query({"user": ("",), "status": free}, "id", ROWS_MAX)
     if operation in ("GetTasksByUser", "GetUserTasks"):
-        return Query({"user": (_text(given, "user"),)}, "id", ROWS_MAX)
+        user = _text(given, "user") or asker.person
+        if not user:
+            raise BadRequest("user: whose tasks?")
+        return Query({"user": (user,)}, "id", ROWS_MAX)
     if operation == "GetTasksByStatus":
-        return Query({"status": (_text(given, "status"),)}, "id", ROWS_MAX)
-    if operation == "TaskBind":
-        return Claim.parse({"id": _text(given, "ID"), "user": _text(given, "user")})
-    raise BadRequest(f"operation: there is no {str(operation)[:64]!r}")
+        return Query({"status": statuses}, "id", ROWS_MAX)
+    raise BadRequest(f"operation: there is no {operation[:64]!r}")
 
 
-def _parameters(request: Request, body: bytes) -> Mapping[str, Any]:
-    if "json" in request.headers.get("content-type", "") or body.lstrip()[:1] == b"{":
-        return strictjson.loads_object(body)
-    if len(body) > FORM_BYTES_MAX:
-        raise BadRequest(f"the form has more than {FORM_BYTES_MAX} bytes")
-    try:
-        fields = parse_qsl(
-            body.decode(),
-            keep_blank_values=True,
-            strict_parsing=True,
-            max_num_fields=_FORM_FIELDS_MAX,
-        )
-        return dict(fields)
-    except ValueError:
-        raise BadRequest("the body must be a form or a JSON object") from None
+def _page(given: Mapping[str, Any]) -> tuple[int, int]:
+    """Give the first row that is wanted, and how many."""
+    start, count = (_count(given.get(name)) for name in ("start", "count"))
+    if start is not None and start > START_MAX:
+        raise BadRequest(f"start: no more than {START_MAX}; ask for a narrower list")
+    return start or 0, min(count or ROWS, ROWS_MAX)
+
+
+def _count(value: object) -> int | None:
+    """Read a number as the original's pages send them; None for anything else."""
+    text = str(value) if type(value) is int else value
+    if type(text) is str and text.isascii() and text.isdigit():
+        return int(text[:18])
+    return None
+
+
+def _rows(query: Query, start: int, count: int, asker: Asker, bytes_max: int) -> Steps[list[bytes]]:
+    """Read a list, page by page; each row is encoded at once, and only what is told of it kept."""
+    rows: list[bytes] = []
+    size, skip, after = 0, start, None
+    while True:
+        limit = min(skip + count - len(rows), ROWS_MAX)
+        result = _right((yield from asker.ask(replace(query, limit=limit, after=after))))
+        page = strictjson.loads(result, depth_max=strictjson.REPLY_DEPTH_MAX)
+        new = [strictjson.dumps(_as_original(task)) for task in page["tasks"][skip:]]
+        skip = max(0, skip - len(page["tasks"]))
+        rows += new
+        size += sum(map(len, new)) + len(new)
+        if size > bytes_max:
+            raise BadRequest(f"the list has more than {bytes_max} bytes: ask for fewer by count")
+        after = page.get("next")
+        if not after or len(rows) >= count:
+            return rows
+
+
+def _right(result: Outcome[Any]) -> Any:
+    """Give a result. Raises the `ServerError` that it is."""
+    if isinstance(result, ServerError):
+        raise result
+    return result
 
 
 def _text(given: Mapping[str, Any], name: str) -> str:
@@ -91,16 +174,16 @@ def _text(given: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def _tasks(result: bytes) -> Response:
-    found = strictjson.loads(result, depth_max=strictjson.REPLY_DEPTH_MAX)["tasks"]
-    return _response(strictjson.dumps([_as_original(task) for task in found]), "application/json")
-
-
 def _as_original(task: Mapping[str, Any]) -> dict[str, Any]:
     names = {name: ours for name, ours in ORIGINAL_NAMES.items() if name not in _NOT_TOLD}
     told = {name: task.get(ours, "") for name, ours in names.items()}
     created = int(datetime.fromisoformat(task["created_at"]).timestamp())
-    return {**told, "CreateTime": created}
+    status = _DONE if told["Status"] in _ENDED else told["Status"]
+    return {**told, "Status": status, "CreateTime": created}
+
+
+def _success() -> Response:
+    return _response(b"success", "text/plain; charset=utf-8")
 
 
 def _failed(error: ServerError) -> Response:

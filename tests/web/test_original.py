@@ -1,0 +1,168 @@
+"""The original API, asked as the original's pages ask: forms of all kinds, lists, and paging."""
+
+import json
+from collections.abc import Iterator, Mapping
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+import pytest
+from office import CLAIMED, EDITING, FREE, Office
+from test_forms import FORM, multipart
+
+
+class Answer(NamedTuple):
+    """An answer, by what a page looks at."""
+
+    status: int
+    text: str
+    cookie: str | None
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def ids(self) -> list[str]:
+        return [task["ID"] for task in self.json]
+
+
+def send(
+    office: Office, method: str, path: str, body: bytes | None = None, **headers: str
+) -> Answer:
+    connection = HTTPConnection("127.0.0.1", office.port, timeout=20)
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request(method, path, body, sent)
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    cookie = answer.headers["set-cookie"]
+    connection.close()
+    return Answer(answer.status, text, cookie and cookie.partition(";")[0])
+
+
+def by_get(office: Office, given: Mapping[str, str], **headers: str) -> Answer:
+    return send(office, "GET", f"/rget/task/?{urlencode(given)}", **headers)
+
+
+def by_form(office: Office, given: Mapping[str, str], **headers: str) -> Answer:
+    body = urlencode(given).encode()
+    return send(office, "POST", "/rpost/task", body, content_type=FORM, **headers)
+
+
+def by_form_data(office: Office, given: Mapping[str, str], **headers: str) -> Answer:
+    kind = "multipart/form-data; boundary=xyz"
+    return send(office, "POST", "/rpost/task", multipart(given), content_type=kind, **headers)
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    with Office(tmp_path_factory.mktemp("original"), rpost_open="on") as office:
+        office.people()
+        for number in range(60):
+            office.task(f"free-{number:02}", "n", FREE)
+        office.task("mine", "n", CLAIMED, user="1001")
+        office.task("begun", "n", EDITING, user="1001")
+        office.task("over", "n", "finish", user="1001")
+        office.task("over-too", "n", "finished", user="1002")
+        yield office
+
+
+@pytest.mark.parametrize("ask", [by_get, by_form, by_form_data])
+def test_lists_are_asked_in_every_way(office: Office, ask: Any) -> None:
+    assert ask(office, {"operation": "GetTasksByUser", "user": "1001"}).ids == [
+        "begun",
+        "mine",
+        "over",
+    ]
+    assert ask(office, {"operation": "GetUserTasks", "user": "1002"}).ids == ["over-too"]
+    assert ask(office, {"operation": "GetTasksByStatus", "status": EDITING}).ids == ["begun"]
+    assert ask(office, {"operation": "GetTasksNoUser", "status": EDITING}).ids == []
+
+
+@pytest.mark.parametrize(
+    ("page", "first", "count"),
+    [
+        ({}, 0, 50),
+        ({"start": "", "count": ""}, 0, 50),
+        ({"start": "undefined", "count": "NaN"}, 0, 50),
+        ({"start": "50"}, 50, 10),
+        ({"count": "7"}, 0, 7),
+        ({"start": "3", "count": "4"}, 3, 4),
+        ({"start": "0", "count": "99999999999999999999"}, 0, 60),
+        ({"start": "60", "count": "5"}, 60, 0),
+        ({"start": "-1", "count": "0"}, 0, 50),
+    ],
+)
+def test_lists_are_paged(office: Office, page: dict[str, str], first: int, count: int) -> None:
+    said = by_get(office, {"operation": "GetTasksNoUser", **page})
+    assert said.ids == [f"free-{number:02}" for number in range(first, first + count)]
+
+
+def test_a_start_too_far_is_refused(office: Office) -> None:
+    said = by_get(office, {"operation": "GetTasksNoUser", "start": "10001"}).json
+    assert (said["errid"], said["detail"][:6]) == (1000, "start:")
+
+
+def test_a_finished_task_is_called_as_the_original_calls_it(office: Office) -> None:
+    said = by_form(office, {"operation": "GetTasksByStatus", "status": "已完成"})
+    assert [(task["ID"], task["Status"]) for task in said.json] == [
+        ("over", "已完成"),
+        ("over-too", "已完成"),
+    ]
+
+
+def test_gbk_that_says_so_is_understood_and_what_does_not_is_no_empty_list(office: Office) -> None:
+    asked = {"operation": "GetTasksByStatus", "status": EDITING}
+    body = urlencode(asked, encoding="gbk").encode()
+    said = send(office, "POST", "/rpost/task", body, content_type=f"{FORM}; charset=gbk")
+    assert said.ids == ["begun"]
+    refused = send(office, "POST", "/rpost/task", body, content_type=FORM).json
+    assert refused["errid"] == 1000
+    assert "GBK" in refused["detail"]
+    refused = send(office, "GET", f"/rget/task/?{body.decode()}").json
+    assert refused["errid"] == 1000
+
+
+def test_a_get_changes_nothing(office: Office) -> None:
+    for asked in (
+        {"operation": "TaskBind", "ID": "free-59", "user": "1001"},
+        {"operation": "userLogin", "username": "1001", "password": ""},
+    ):
+        said = by_get(office, asked)
+        assert (said.json["errid"], said.cookie) == (1000, None)
+    assert office.ask("Find", id="free-59")["user"] == ""
+    assert send(office, "GET", "/rpost/task").status == 405
+    assert send(office, "POST", "/rget/task/", b"").status == 405
+
+
+@pytest.mark.parametrize("name", ["userLogin", "UserLogin"])
+def test_a_page_signs_in_and_binds_by_the_name_of_the_original(office: Office, name: str) -> None:
+    entered = by_form_data(office, {"operation": name, "username": "1002", "password": ""})
+    assert entered.text == "success"
+    assert entered.cookie
+    # The original's page sends all of a task's fields, its id as `id`, and no user.
+    free = "free-58" if name == "userLogin" else "free-57"
+    task = {"id": free, "TaskID": "t", "Status": FREE, "URL": ""}
+    bound = by_form_data(office, {"operation": "TaskBind", **task}, cookie=entered.cookie)
+    assert bound.text == "success"
+    assert office.ask("Find", id=task["id"])["user"] == "1002"
+    mine = by_get(office, {"operation": "GetTasksByUser"}, cookie=entered.cookie)
+    assert task["id"] in mine.ids
+
+
+def test_a_list_of_nobody_is_refused(office: Office) -> None:
+    said = by_get(office, {"operation": "GetTasksByUser"}).json
+    assert (said["errid"], said["detail"]) == (1000, "user: whose tasks?")
+
+
+def test_a_long_list_is_refused_and_not_cut(tmp_path: Path) -> None:
+    with Office(tmp_path, rpost_open="on") as office:
+        for number in range(4):
+            office.task(f"long-{number}", "n", FREE, reserved="x" * 300_000)
+        asked = {"operation": "GetTasksNoUser"}
+        said = by_get(office, asked).json
+        assert said["errid"] == 1000
+        assert "ask for fewer by count" in said["detail"]
+        ids = [by_get(office, {**asked, "start": f"{n}", "count": "1"}).ids for n in range(5)]
+        assert ids == [["long-0"], ["long-1"], ["long-2"], ["long-3"], []]
