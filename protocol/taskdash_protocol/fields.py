@@ -41,10 +41,11 @@ DAEMON_OBJECTS: Final[dict[str, str]] = {
 """Members that the daemon alone writes, each an object; every write of a service keeps them."""
 
 HEARTBEAT_TIMEOUT_MIN_S: Final = 0.5
-HEARTBEAT_TIMEOUT_MAX_S: Final = 86400.0
+HEARTBEAT_TIMEOUT_MAX_S: Final = 2_678_400.0
+"""31 days, so that what runs once a month can be waited for."""
 
 CONTROL_FIELDS: Final[dict[str, str]] = {
-    "heartbeat_timeout": "This task's own timeout in seconds, 0.5-86400; without it the daemon's"
+    "heartbeat_timeout": "This task's own timeout in seconds, 0.5-2678400; without it the daemon's"
     " holds.",
     "epoch": "The epoch that the writer believes in; any other than the current one gets 1004.",
     "fenced": "Other connections need the current epoch to write this task.",

@@ -198,7 +198,7 @@ def number(meaning: str, low: float, high: float, **kwargs: Any) -> Any:
 
     def read(name: str, value: Any) -> float:
         if type(value) not in (int, float) or not low <= value <= high:
-            raise BadRequest(f"field {name} must be a number from {low:g} to {high:g}")
+            raise BadRequest(f"field {name} must be a number from {low:.10g} to {high:.10g}")
         return float(value)
 
     schema = {"type": "number", "minimum": low, "maximum": high}
@@ -210,7 +210,7 @@ def seconds(meaning: str, low: float, high: float, **kwargs: Any) -> Any:
 
     def read(name: str, value: Any) -> float:
         if type(value) not in (int, float) or not low <= value <= high:
-            raise BadRequest(f"field {name} must be a number of seconds from {low:g} to {high:g}")
+            raise BadRequest(f"field {name} must be a number of seconds from {low:.10g} to {high:.10g}")
         given: float = value
         return given
 

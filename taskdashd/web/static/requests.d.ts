@@ -229,7 +229,7 @@ export interface Figures {}
 export interface Register {
   /** The task's key, chosen by the service: 1-128 characters, no control characters. */
   id: string;
-  /** This task's own timeout in seconds, 0.5-86400; without it the daemon's holds. */
+  /** This task's own timeout in seconds, 0.5-2678400; without it the daemon's holds. */
   heartbeat_timeout?: number | null;
   /** The epoch that the writer believes in; any other than the current one gets 1004. */
   epoch?: number | null;
@@ -271,7 +271,7 @@ export interface Register {
 export interface Update {
   /** The task's key, chosen by the service: 1-128 characters, no control characters. */
   id: string;
-  /** This task's own timeout in seconds, 0.5-86400; without it the daemon's holds. */
+  /** This task's own timeout in seconds, 0.5-2678400; without it the daemon's holds. */
   heartbeat_timeout?: number | null;
   /** The epoch that the writer believes in; any other than the current one gets 1004. */
   epoch?: number | null;
