@@ -73,6 +73,7 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
         nursery.start_soon(poller.run)
         nursery.start_soon(supervisor.run)
         nursery.start_soon(fetcher.run)
+        nursery.start_soon(chores.say_joined_lines)
         nursery.start_soon(chores.feed_watchdog, threads.writing)
         nursery.start_soon(chores.back_up, settings, core.acts)
         if web is not None:

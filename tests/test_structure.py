@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from taskdashd.settings.rations import NAMED_BY
+
 ROOT = Path(__file__).parents[1]
 DAEMON = sorted((ROOT / "taskdashd").rglob("*.py"))
 PARTS = [path for path in DAEMON if path != ROOT / "taskdashd/testing.py"]
@@ -53,6 +55,18 @@ ACTS = {
     "mkdir", "unlink", "execute_sql", "fetchall", "connect", "register", "start", "submit",
     "fill", "give_up", "changed", "load", "query", "tally", "load_cert_chain",
 }  # fmt: skip
+
+
+LOGS = r"log\.(debug|info|warning|error|exception|critical)$|level$"
+OWN_LINES = {
+    # Lines that no peer can cause as fast as it likes, each with why.
+    "the daemon stood still; nobody's silence counts it": "comes after a second at the least",
+    "what is old could not be forgotten": "comes once a minute",
+    "a tree stays, since a task of it cannot be read": "debug, at the pace of forgetting",
+    "a tree stays, since it has changed": "debug, at the pace of forgetting",
+    "a stored calendar cannot be used as it is": "operators alone keep calendars",
+    "the figures could not be counted; trying again": "comes at the pace of the figures",
+}
 
 
 PRONOUNS = re.compile(r"(It|Its|They|Them|Their|Theirs|That|Those|These|Else|Neither|He|She)\b")
@@ -123,6 +137,26 @@ def test_no_constructor_acts(path: Path) -> None:
             is_self(one) for one in node.args
         )
         assert not subscribes, f"{where} subscribes by {ast.unparse(node.func)}"
+
+
+def logged(path: Path) -> Iterator[tuple[str, ast.Call, str]]:
+    """Give the calls that log something: where, the call, and the event's name."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and re.match(LOGS, ast.unparse(node.func)):
+            event = node.args[0]
+            name = event.value if isinstance(event, ast.Constant) else ""
+            yield f"{path.relative_to(ROOT)}:{node.lineno}", node, str(name)
+
+
+@pytest.mark.parametrize("room", ["server", "web", "core", "families"])
+def test_what_a_peer_can_have_logged_has_its_ration(room: str) -> None:
+    """Each line says who caused it, or bears a traceback, or is one that no peer can cause."""
+    for path in (ROOT / "taskdashd" / room).rglob("*.py"):
+        for where, call, event in logged(path):
+            named = {keyword.arg for keyword in call.keywords}
+            rationed = named & set(NAMED_BY) or ast.unparse(call.func) == "log.exception"
+            assert event, f"{where}: the event's name is what its ration goes by: a literal"
+            assert rationed or event in OWN_LINES, f"{where} can be caused without end: {event!r}"
 
 
 def is_self(node: ast.AST) -> bool:

@@ -21,6 +21,7 @@ from taskdashd.store.executor import Executor
 from taskdashd.web.viewers import Viewers
 
 _TOKENS_S: Final = 1.0
+_LINES_S: Final = 1.0
 _BACKUP_SHARE_MAX: Final = 0.1
 """Of the interval between backups: one that takes longer keeps a core and the disk busy for it."""
 
@@ -112,6 +113,13 @@ def tell_systemd(state: str) -> None:
     except OSError as error:
         # The socket of systemd is gone or refuses: no reason to stop serving.
         log.warning("cannot notify", state=state, error=str(error))
+
+
+async def say_joined_lines() -> None:
+    """Write the lines of the log that were held back, once each has waited for its time."""
+    while True:
+        await trio.sleep(_LINES_S)
+        logs.RATIONS.say_joined()
 
 
 async def feed_watchdog(writing: Executor) -> None:

@@ -10,6 +10,7 @@ from taskdash_protocol.errors import Busy
 from taskdashd.process.chores import tell_systemd
 from taskdashd.process.threads import Threads
 from taskdashd.server.poller import Poller
+from taskdashd.settings.logs import RATIONS
 from taskdashd.store.database import Database
 from taskdashd.store.writer import Writer
 
@@ -35,6 +36,7 @@ async def finish(poller: Poller, writer: Writer, timeout_s: float) -> None:
 def close(database: Database, threads: Threads) -> None:
     """End the threads and close the database; exit at once where the disk does not answer."""
     database.interrupt()
+    RATIONS.say_joined(at_once=True)
     readers_ended = threads.reading.close(1.0, drop=True) and threads.querying.close(1.0, drop=True)
     if not threads.writing.close(1.0):
         log.error("the disk does not answer: leaving without closing the database")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -21,10 +21,8 @@ from taskdashd.server.inbox import FRAME_BYTES_MAX_UNSIGNED, Inbox
 from taskdashd.server.link import Link
 from taskdashd.server.ready import ReadyReplies
 from taskdashd.server.tls import TlsSocket
-from taskdashd.settings.logs import Rationed
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-cut_off: Final = Rationed(lambda event, **facts: log.warning(event, **facts))
 
 
 class Connection(Exchange):
@@ -96,7 +94,7 @@ class Connection(Exchange):
         bytes_max = self._limits.watch_buffer
         for event in events:
             if outbox.output_bytes >= bytes_max or self._is_behind:
-                cut_off("watcher cut off", peer=self.session.peer, bytes=outbox.output_bytes)
+                log.warning("watcher cut off", peer=self.session.peer, bytes=outbox.output_bytes)
                 self.expire(Busy("the watch was not read fast enough: its buffer is full"))
                 return
             outbox.put(event.frame(framing, watch))

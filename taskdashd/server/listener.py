@@ -60,7 +60,11 @@ class Listener:
                         continue
                     self._pause(error)
                     return
-                log.debug("a connection was gone before it was accepted", error=str(error))
+                log.debug(
+                    "a connection was gone before it was accepted",
+                    peer="unknown",
+                    error=str(error),
+                )
                 continue
             self._take(sock if tls is None else tls.wrap(sock), address, door)
 

@@ -31,7 +31,6 @@ from taskdashd.server.link import Door, Link, Links
 from taskdashd.server.listener import Listener
 from taskdashd.server.mailbox import Mailbox
 from taskdashd.server.tls import TlsContext, TlsSocket
-from taskdashd.settings.logs import Rationed
 
 TURN_S: Final = 0.005
 """Sweeps follow one another for so long; other trio tasks (the tick, signals) wait meanwhile."""
@@ -68,7 +67,6 @@ class Poller:
         self._turns: Rounds[Link] = Rounds()
         self._serves = False  # Whether a sweep is on, which sends what touched links have to say.
         self._reading_stopped = False
-        self._say = Rationed(lambda event, **facts: log.info(event, **facts))
         self._listener = Listener(self._epoll, core.clock.now, self._accepted)
         self.stop_accepting = self._listener.close
         self._deadlines = LinkDeadlines(core.clock.now)
@@ -171,13 +169,13 @@ class Poller:
             self._guarded(self._wake, link)
         for link in deadlines.handshakes.due():
             if link.tls is not None and not link.tls.established:
-                self._say("no TLS handshake came", peer=link.peer)
+                log.info("no TLS handshake came", peer=link.peer)
                 self._close(link)
         for link in deadlines.unsent.due():
             if link.was_read():
                 self._deadlines.unsent.start(link, self.limits.write_timeout)
                 continue
-            self._say("peer does not read", peer=link.peer)
+            log.info("peer does not read", peer=link.peer)
             self._close(link)
         for link in deadlines.lingering.due():
             self._close(link)
@@ -289,7 +287,7 @@ class Poller:
             return
         except OSError as error:
             if isinstance(error, ssl.SSLError):
-                self._say("TLS failed", peer=link.peer, reason=error.reason)
+                log.info("TLS failed", peer=link.peer, reason=error.reason)
             self._hang_up(link)
             return
         if link.lingers:

@@ -12,9 +12,11 @@ from typing import Final, TextIO
 
 import structlog
 
+from taskdashd.settings.rations import Rations
+
 _SILENT_S: Final = 60.0
-_RATION: Final = 2
-_RATION_S: Final = 10.0
+RATIONS: Final = Rations()
+"""What the lines of the process are rationed by."""
 
 
 def configure(log_format: str, level: str) -> None:
@@ -32,6 +34,7 @@ def configure(log_format: str, level: str) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            RATIONS,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.StackInfoRenderer(),
@@ -66,27 +69,6 @@ class Sparing:
         more = {"times_since": self._unsaid} if self._unsaid else {}
         self._say(self._event, **facts, **more)
         self._facts, self._said_at, self._unsaid = facts, now, 0
-
-
-class Rationed:
-    """Logs what peers can cause: an event at most twice in ten seconds, then how often it came."""
-
-    def __init__(self, say: Callable[..., object]) -> None:
-        self._say = say
-        self._events: dict[str, tuple[float, int]] = {}
-        """By event: when its ten seconds began, and how often it has come since."""
-
-    def __call__(self, event: str, **facts: object) -> None:
-        """Log an event, unless that was done twice within the last ten seconds."""
-        now = time.monotonic()
-        began_at, count = self._events.get(event, (-math.inf, 0))
-        if now - began_at >= _RATION_S:
-            if count > _RATION:
-                facts["times_since"] = count - _RATION
-            began_at, count = now, 0
-        self._events[event] = (began_at, count + 1)
-        if count < _RATION:
-            self._say(event, **facts)
 
 
 class _Unbreakable(io.StringIO):

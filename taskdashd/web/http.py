@@ -25,7 +25,6 @@ from taskdashd.server.conversation import Conversation, Touch
 from taskdashd.server.link import Link
 from taskdashd.server.outbox import Outbox
 from taskdashd.server.tls import TlsSocket
-from taskdashd.settings.logs import Rationed
 from taskdashd.web.messages import Headers, Refused, Request, Response, refusal
 from taskdashd.web.reader import Progress, RequestReader, too_long
 
@@ -41,7 +40,6 @@ _TURNED_AWAY: Final = (
 """The answer to a connection over a limit, which has asked nothing that h11 could answer."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-_say: Final = Rationed(lambda event, **facts: log.info(event, **facts))
 
 
 class Visit(Protocol):
@@ -380,7 +378,7 @@ class HttpConnection:
             closes = closes or self._closing
             data, goes_on = self._reader.encode(response, self._site.headers, closes=closes)
         except h11.LocalProtocolError as error:
-            _say("cannot answer", peer=self._peer, reason=str(error))
+            log.info("cannot answer", peer=self._peer, reason=str(error))
             data, goes_on = b"", False
         if data:
             self.outbox.append(data)

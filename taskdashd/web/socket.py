@@ -27,7 +27,6 @@ from taskdashd.server.calls import Call, Lost
 from taskdashd.server.conversation import Touch
 from taskdashd.server.exchange import Exchange, ExchangeLimits
 from taskdashd.server.inbox import ASKED_TOO_MUCH, Inbox
-from taskdashd.settings.logs import Rationed
 from taskdashd.web.boards import Boards
 from taskdashd.web.frames import (
     Closed,
@@ -49,7 +48,6 @@ _BATCH_MAX: Final = 8
 """Messages that are done in one turn, unless one of them runs alone: then it is the last."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-cut_off: Final = Rationed(lambda event, **facts: log.warning(event, **facts))
 
 
 def handshake(request: Request) -> bytes:
@@ -187,7 +185,7 @@ class Socket(Exchange):
             return
         outbox = self.outbox
         if outbox.output_bytes >= self._limits.watch_buffer or self._is_behind:
-            cut_off("board cut off", peer=self.session.peer, bytes=outbox.output_bytes)
+            log.warning("board cut off", peer=self.session.peer, bytes=outbox.output_bytes)
             self.end(CloseReason.TRY_AGAIN_LATER, "the board was not read fast enough")
             return
         if not outbox.output_bytes:

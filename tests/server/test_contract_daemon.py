@@ -242,17 +242,23 @@ def test_garbage(daemon, wire, name):
 
 
 @pytest.mark.fault(26)
-def test_garbage_leaves_one_log_line(start):
-    """One log line for each peer that talks nonsense."""
+def test_garbage_leaves_two_log_lines(start):
+    """The first peer that talks nonsense is named at once; those of the next ten seconds are
+    joined into one line, which names them all, says how often it came, and who was last."""
     daemon = start()
-    ports = []
-    for garbage in GARBAGE.values():
-        stranger = daemon.connect()
-        ports.append(stranger.sock.getsockname()[1])
-        stranger.send(garbage)
-        stranger.reply()
-        stranger.eof()
-    assert one_line_each(daemon, ports) == dict.fromkeys(ports, 1)
+    sources = [f"127.0.0.{number}" for number in range(2, 2 + len(GARBAGE))]
+    for source, garbage in zip(sources, GARBAGE.values(), strict=True):
+        for _ in range(1 if source == sources[0] else 20):
+            stranger = daemon.connect(source=source)
+            stranger.send(garbage)
+            stranger.reply()
+            stranger.eof()
+    daemon.stop()
+    first, joined = (line for line in daemon.log if line["event"] == "closing")
+    assert first["peer"].startswith(f"{sources[0]}:")
+    assert joined["peer"].startswith(f"{sources[-1]}:")
+    assert joined["times"] == 20 * len(sources[1:])
+    assert {f"{source} 20" for source in sources[1:]} == set(joined["most"].split(", "))
 
 
 @pytest.mark.fault(26)

@@ -144,12 +144,16 @@ class Wire:
     reply_id = REQUEST
     beat_bytes = BEAT
 
-    def __init__(self, address: tuple[str, int], *, rcvbuf: int | None = None) -> None:
+    def __init__(
+        self, address: tuple[str, int], *, rcvbuf: int | None = None, source: str = ""
+    ) -> None:
         self.sock = socket.socket()
         _open.append(self)
         if rcvbuf is not None:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
         self.sock.settimeout(10)
+        if source:
+            self.sock.bind((source, 0))
         self.sock.connect(address)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.data = bytearray()

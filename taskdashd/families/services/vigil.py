@@ -253,7 +253,9 @@ class Vigil:
                 ids = [row.id for row in page.rows]
                 yield from wait_for(partial(self._reader.load, ids))
             except ServerError as fault:
-                log.warning("the tasks of a service could not be read", error=str(fault))
+                log.warning(
+                    "the tasks of a service could not be read", service=url, error=str(fault)
+                )
                 self._to_adopt[url] = self._clock.now() + _AGAIN_S, after
                 return
             self._supervise(ids, owner)
