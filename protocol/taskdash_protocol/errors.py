@@ -18,6 +18,7 @@ Cause = Literal[
     "fetch-not-allowed",
     "in-use",
     "lead",
+    "looks-like",
     "meant",
     "name-required",
     "no-answer",

@@ -152,10 +152,19 @@ def text(
 
 
 def texts(
-    meaning: str, *, characters_max: int, many_max: int, many_min: int = 0, **kwargs: Any
+    meaning: str,
+    *,
+    many_max: int,
+    many_min: int = 0,
+    characters_max: int = 0,
+    of: Any = None,
+    **kwargs: Any,
 ) -> Any:
-    """Declare a field that is a list of strings, none of them empty; repeated ones are dropped."""
-    one = reader_of(text(meaning, characters_max=characters_max, empty=False))
+    """Declare a field that is a list of strings, none of them empty; repeated ones are dropped.
+
+    `of` is the declaration of one; without it, one is a text of `characters_max`.
+    """
+    one = reader_of(of or text(meaning, characters_max=characters_max, empty=False))
 
     def read(name: str, value: Any) -> tuple[str, ...]:
         if type(value) is not list:

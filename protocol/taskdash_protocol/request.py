@@ -7,10 +7,11 @@ tables of PROTOCOL.md, the page's types and the vectors are made from these decl
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, fields, replace
 from functools import cache
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
+from taskdash_protocol import typed
 from taskdash_protocol.errors import BadRequest
 
 Read = Callable[[str, Any], Any]
@@ -99,6 +100,17 @@ class AboutTask(Request):
     def task_ids(self) -> tuple[str, ...]:
         """Give the id of the one task."""
         return (self.id,)
+
+
+class AboutTypedTask(AboutTask):
+    """A request about one task whose id people may have typed: if there is none, as it is meant."""
+
+    __slots__ = ()
+
+    def as_meant(self) -> Self | None:
+        """Give the request about the id that is meant; None where that is the id itself."""
+        meant = typed.name(self.id)
+        return replace(self, id=meant) if meant and meant != self.id else None  # type: ignore[type-var]
 
 
 def declared_fields(request: type[Request]) -> "tuple[Field[Any], ...]":

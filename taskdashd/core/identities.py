@@ -10,6 +10,8 @@ from taskdashd.core.acts import Acts
 from taskdashd.core.clock import Clock
 from taskdashd.core.commits import Following
 from taskdashd.core.failures import SIGN_UPS_MAX, Failures
+from taskdashd.core.numbers import PERSON as PERSON
+from taskdashd.core.numbers import Numbers
 from taskdashd.core.session import TOO_MANY_CHANGES, Session
 from taskdashd.core.sessions import Sessions
 from taskdashd.domain.access import Identity
@@ -18,8 +20,6 @@ from taskdashd.domain.people import Person
 from taskdashd.store.records import Record, Records
 from taskdashd.store.transaction import Transaction
 
-PERSON: Final = "person"
-"""The kind of the records that hold accounts."""
 _BUDGETS_MAX: Final = 10_000
 _BURST_S: Final = 5.0
 """A person who was quiet for so long may make all its changes at once: a page may act on many."""
@@ -52,6 +52,7 @@ class Identities(Following):
         self._records = records
         self._budgets: OrderedDict[str, Budget] = OrderedDict()
         """By `Identity.key`: one budget for all connections of an identity."""
+        self.numbers = Numbers(records)
         self.failures = Failures(clock.now)
         """Wrong sign-ins and passwords of people, by address."""
         self.sign_ups = Failures(clock.now, SIGN_UPS_MAX)
@@ -129,6 +130,8 @@ class Identities(Following):
         changed = {record.key for record in records if record.kind == PERSON}
         if not changed:
             return
+        for number in changed:
+            self.numbers.add(number)
         for session in self._sessions:
             identity = session.identity
             if identity is not None and identity.person in changed:

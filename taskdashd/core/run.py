@@ -18,15 +18,17 @@ from taskdash_protocol.errors import (
     AuthError,
     BadRequest,
     Busy,
+    NotFound,
     Outcome,
     ServerError,
     StorageError,
     unexpected_fault,
 )
+from taskdash_protocol.request import AboutTypedTask
 from taskdash_protocol.requests import REQUESTS, Request
 from taskdashd.core.session import TOO_MANY, UNREAD, Session
 from taskdashd.core.steps import Done, Start, Steps, drive, wait_for
-from taskdashd.core.storing import load
+from taskdashd.core.storing import load, load_and_write
 from taskdashd.core.table import OPERATIONS, Caller, Core, Operation, Result
 from taskdashd.domain.held import LITTLE_BYTES
 from taskdashd.domain.tasks import Author
@@ -67,6 +69,8 @@ class Runner:
             if operation.kind == "writes":
                 if caller.session.changes is not None:
                     caller.session.count_change()
+                if isinstance(request, AboutTypedTask):
+                    done = self._or_as_meant(operation, request, caller, done)
                 self._write(partial(operation.run, request, caller), done)
             elif operation.kind == "reads":
                 if task_id in self._pending:
@@ -159,6 +163,23 @@ class Runner:
             return result
 
         self._write(look, answered, looks=True)
+
+    def _or_as_meant(
+        self, operation: Operation, request: AboutTypedTask, caller: Caller, done: Done[Result]
+    ) -> Done[Result]:
+        """Have a write that finds no task of the id as it was typed try the id that is meant."""
+        meant = request.as_meant()
+        if meant is None:
+            return done
+
+        def answered(outcome: Outcome[Result]) -> None:
+            if isinstance(outcome, NotFound):
+                run: Callable[[Transaction], Result] = partial(operation.run, meant, caller)
+                drive(load_and_write(self.core, (meant.id,), run), done)
+            else:
+                done(outcome)
+
+        return answered
 
     @staticmethod
     def _alone(operation: Operation, request: Request, caller: Caller, done: Done[Result]) -> None:

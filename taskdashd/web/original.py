@@ -10,7 +10,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
-from taskdash_protocol import strictjson
+from taskdash_protocol import strictjson, typed
 from taskdash_protocol.errors import BadRequest, NotFound, Outcome, ServerError, StorageError
 from taskdash_protocol.families.people import Claim, Login
 from taskdash_protocol.fields import ORIGINAL_NAMES
@@ -119,7 +119,9 @@ def _lists(operation: str, given: Mapping[str, Any], asker: Asker) -> Query:
         user = _text(given, "user") or asker.person
         if not user:
             raise BadRequest("user: whose tasks?")
-        return Query({"user": (user,)}, "id", ROWS_MAX)
+        # Services write a user to the byte, people type one: either will do.
+        users = dict.fromkeys((user, typed.number(user)))
+        return Query({"user": tuple(users)}, "id", ROWS_MAX)
     if operation == "GetTasksByStatus":
         return Query({"status": statuses}, "id", ROWS_MAX)
     raise BadRequest(f"operation: there is no {operation[:64]!r}")

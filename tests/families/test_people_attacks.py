@@ -141,8 +141,9 @@ def test_a_warning_is_not_made_up_by_who_calls_himself_somebody(world: World) ->
         liar.ask("Hello", protocol=1, client=name)
         liar.ask("Register", id=f"forged {name}", name="x", status=FREE, group_id="cut")
     assert world.connect("10.7.7.7:1").ask("Login", user="ann")["last"]["did"] == []
-    for user in ("Ann (ann)", "ann, 1", " ann ", "a" * 65):
+    for user in ("Ann (ann)", "ann, 1", "a" * 65):
         assert liar.ask("Login", user=user, name="x")["errid"] == 1000
+    assert liar.ask("Login", user=" ann ", name="x")["errid"] == 1003, "it is ann, and not her name"
 
 
 def test_who_is_signed_out_meanwhile_is_answered(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 import click
 
 from taskdash_ctl import show
+from taskdash_protocol import typed
 from taskdash_protocol.fields import CONTROL_FIELDS, DAEMON_FIELDS, TASK_FIELDS, WHERE_FIELDS
 
 _FILTERS: Final = {
@@ -16,6 +17,8 @@ _FILTERS: Final = {
     "--project": "project_id",
     "--parent": "parent_id",
 }
+
+_MEANT: Final = {"user": typed.number, "group_id": typed.name}
 
 _NOT_BY_FIELD: Final = {"id", "name", "timeout_s", *CONTROL_FIELDS, *DAEMON_FIELDS}
 
@@ -59,6 +62,10 @@ output = click.option(
 def where(given: dict[str, Any]) -> dict[str, list[str]]:
     """Read the options of `filters`. Raises `BadParameter`."""
     wanted = {field: list(given[field]) for field in _FILTERS.values() if given[field]}
+    for field, meant in _MEANT.items():
+        if field in wanted:
+            # Programs write these to the byte, people type them: either will do.
+            wanted[field] = list(dict.fromkeys((*wanted[field], *map(meant, wanted[field]))))
     for name, value in map(pair, given["where"]):
         if name not in WHERE_FIELDS:
             raise click.BadParameter(

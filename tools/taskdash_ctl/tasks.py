@@ -1,8 +1,9 @@
 """The commands about tasks: list, show, register, update, finish, fail, cancel."""
 
 import sys
+from collections.abc import Callable
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -10,8 +11,11 @@ import taskdash
 from taskdash import address
 from taskdash_ctl import options, show
 from taskdash_ctl.reach import EXIT_NOT_ALLOWED, attempt, connect, explain, say
+from taskdash_protocol import typed
 from taskdash_protocol.fields import ORDER_FIELDS
 from taskdash_protocol.statuses import is_live
+
+T = TypeVar("T")
 
 
 @click.command("list")
@@ -80,7 +84,7 @@ def show_(where: address.Address, /, id: str, output: str) -> None:
     taskdash-ctl show backup-42
     """
     with connect(where) as dash:
-        task = attempt(lambda: dash.find(id))
+        task = attempt(lambda: _as_meant(dash.find, id))
     if output == "json":
         show.tasks([task], "jsonl", ())
     else:
@@ -131,10 +135,24 @@ def update(where: address.Address, /, id: str, epoch: int | None, **fields: Any)
             sys.exit(code)
 
 
+def _as_meant(ask: Callable[[str], T], task_id: str) -> T:
+    """Ask about a task; where there is none of this id, about the one that is meant by it."""
+    try:
+        return ask(task_id)
+    except taskdash.NotFound:
+        meant = typed.name(task_id)
+        if meant in ("", task_id):
+            raise
+        return ask(meant)
+
+
 def _change(dash: taskdash.Client, task_id: str, epoch: int | None, fields: dict[str, Any]) -> int:
     """Change a task that stays with its service. Says a refusal; gives the exit code."""
     try:
-        dash.update(task_id, own=False, epoch=options.epoch_of(task_id, epoch), **fields)
+        _as_meant(
+            lambda one: dash.update(one, own=False, epoch=options.epoch_of(one, epoch), **fields),
+            task_id,
+        )
     except taskdash.Conflict as error:
         say(f"{error}; `taskdash-ctl show {task_id}` names the epoch to give as --epoch")
         return EXIT_NOT_ALLOWED

@@ -1,13 +1,16 @@
 """Requests about people, and about the tasks that people do."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from taskdash_protocol import typed
+from taskdash_protocol.errors import BadRequest
 from taskdash_protocol.families.calendars import NAME as CALENDAR
 from taskdash_protocol.families.calendars import NAME_CHARACTERS_MAX as CALENDAR_CHARACTERS_MAX
 from taskdash_protocol.fields import TASK_FIELDS
-from taskdash_protocol.readers import boolean, number, text, texts
-from taskdash_protocol.request import AboutTask, Request
+from taskdash_protocol.readers import boolean, check_string, declare, number, text, texts
+from taskdash_protocol.request import AboutTypedTask, Reader, Request, reader_of
 
 PERSON_CHARACTERS_MAX: Final = 64
 NAME_CHARACTERS_MAX: Final = 64
@@ -21,8 +24,44 @@ ROLES: Final = ("worker", "lead", "admin")
 
 
 def _number(meaning: str, *, empty: bool = False, **kwargs: Any) -> Any:
-    limit = PERSON_CHARACTERS_MAX
-    return text(meaning, characters_max=limit, empty=empty, words=_NUMBER, **kwargs)
+    """Declare a person's number that may be a new one."""
+    return _of_person(meaning, _NUMBER, empty=empty, **kwargs)
+
+
+def _of_person(
+    meaning: str, words: tuple[str, str] | None = None, *, empty: bool = True, **kwargs: Any
+) -> Any:
+    one = reader_of(text(meaning, characters_max=PERSON_CHARACTERS_MAX, empty=empty, words=words))
+
+    def read(name: str, value: Any) -> str:
+        try:
+            # Leave it as it is typed: an account from before numbers were folded may be called so.
+            return str(one.read(name, value))
+        except BadRequest:
+            return _folded(name, check_string(name, value), one, typed.number)
+
+    return declare(Reader(meaning, read, one.schema), **kwargs)
+
+
+def check_new_number(number: str) -> None:
+    """Raise `BadRequest` unless an account may have this number, which `typed.number` gave."""
+    reader_of(_number("")).read("user", number)
+
+
+def _name(meaning: str, *, empty: bool = True, **kwargs: Any) -> Any:
+    one = reader_of(text(meaning, characters_max=NAME_CHARACTERS_MAX, empty=empty))
+
+    def read(name: str, value: Any) -> str:
+        return _folded(name, check_string(name, value), one, typed.name)
+
+    return declare(Reader(meaning, read, one.schema), **kwargs)
+
+
+def _folded(name: str, given: str, one: Reader, fold: Callable[[str], str]) -> str:
+    """Read what was typed and what it is folded to: NFKC may make one character into eighteen."""
+    if len(given) > one.schema["maxLength"]:
+        raise BadRequest(f"field {name} has more than {one.schema['maxLength']} characters")
+    return str(one.read(name, fold(given)))
 
 
 def _task() -> Any:
@@ -51,9 +90,7 @@ class Login(Request):
     sets_cookie = True
 
     user: str = _number("Employee number.")
-    name: str = text(
-        "What people call them; the first time.", characters_max=NAME_CHARACTERS_MAX, default=""
-    )
+    name: str = _name("What people call them; the first time.", default="")
     password: str = text(
         "Where passwords are asked for.", characters_max=PASSWORD_CHARACTERS_MAX, default=""
     )
@@ -72,7 +109,7 @@ class Logout(Request):
     sets_cookie = True
 
     everywhere: bool = boolean("Also in every other browser.", default=False)
-    user: str = text("Whom, where an admin asks.", characters_max=PERSON_CHARACTERS_MAX, default="")
+    user: str = _of_person("Whom, where an admin asks.", default="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +129,7 @@ class SetPerson(Request):
     request_id = "SetPerson"
 
     user: str = _number("Employee number.")
-    name: str | None = text(
-        "What people call them.", characters_max=NAME_CHARACTERS_MAX, empty=False, default=None
-    )
+    name: str | None = _name("What people call them.", empty=False, default=None)
     role: str | None = text("worker, lead or admin.", characters_max=6, one_of=ROLES, default=None)
     groups: tuple[str, ...] | None = _groups("The groups that they are in.")
     leads: tuple[str, ...] | None = _groups("Those of their groups that a lead leads.")
@@ -116,7 +151,7 @@ class SetPerson(Request):
 
 
 @dataclass(frozen=True, slots=True)
-class Claim(AboutTask):
+class Claim(AboutTypedTask):
     """Take a task that nobody has."""
 
     request_id = "Claim"
@@ -132,7 +167,7 @@ class Claim(AboutTask):
 
 
 @dataclass(frozen=True, slots=True)
-class Begin(AboutTask):
+class Begin(AboutTypedTask):
     """Say that work on a task that one has claimed has begun."""
 
     request_id = "Begin"
@@ -142,7 +177,7 @@ class Begin(AboutTask):
 
 
 @dataclass(frozen=True, slots=True)
-class Release(AboutTask):
+class Release(AboutTypedTask):
     """Give a task back, for anybody to claim."""
 
     request_id = "Release"
@@ -153,7 +188,7 @@ class Release(AboutTask):
 
 
 @dataclass(frozen=True, slots=True)
-class Assign(AboutTask):
+class Assign(AboutTypedTask):
     """Give a task to somebody, whoever has it now: a lead of its group."""
 
     request_id = "Assign"
@@ -166,23 +201,21 @@ class Assign(AboutTask):
 
 
 @dataclass(frozen=True, slots=True)
-class Submit(AboutTask):
+class Submit(AboutTypedTask):
     """Hand the work in, to be checked."""
 
     request_id = "Submit"
 
     id: str = _task()
     user: str = _as_user()
-    checker: str = text(
-        "Who is to check it; without one who is named, a lead of its group.",
-        characters_max=PERSON_CHARACTERS_MAX,
-        default="",
+    checker: str = _of_person(
+        "Who is to check it; without one who is named, a lead of its group.", default=""
     )
     word: str = _word("A word to them.")
 
 
 @dataclass(frozen=True, slots=True)
-class Approve(AboutTask):
+class Approve(AboutTypedTask):
     """Find submitted work good: the task is finished."""
 
     request_id = "Approve"
@@ -193,7 +226,7 @@ class Approve(AboutTask):
 
 
 @dataclass(frozen=True, slots=True)
-class Reject(AboutTask):
+class Reject(AboutTypedTask):
     """Give submitted work back to who did it, with the reason."""
 
     request_id = "Reject"
@@ -212,7 +245,7 @@ class Handover(Request):
     of: str = _number("Whose tasks.")
     to: tuple[str, ...] = texts(
         "Who gets them: each the next, whoever has the fewest first.",
-        characters_max=PERSON_CHARACTERS_MAX,
+        of=_of_person("", empty=False),
         many_min=1,
         many_max=HANDED_TO_MAX,
     )

@@ -8,17 +8,25 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from taskdash_protocol import strictjson
+from taskdash_protocol import strictjson, typed
 from taskdash_protocol.errors import AuthError, BadRequest, Busy, Conflict, ServerError
-from taskdash_protocol.families.people import GROUPS_MAX, Login, Logout, People, SetPerson
-from taskdash_protocol.requests import Audit
+from taskdash_protocol.families.people import (
+    GROUPS_MAX,
+    Login,
+    Logout,
+    People,
+    SetPerson,
+    check_new_number,
+)
+from taskdash_protocol.requests import Audit, Query
 from taskdashd.core.history import told
 from taskdashd.core.identities import PERSON, check_still, no_person, person_of
+from taskdashd.core.numbers import Numbers
 from taskdashd.core.steps import Start, Steps, wait_for
 from taskdashd.core.storing import write
 from taskdashd.core.table import Caller, Core, Result, alone
 from taskdashd.domain.access import Identity
-from taskdashd.domain.people import Person, SignedIn, key_of
+from taskdashd.domain.people import Person, SignedIn, called, key_of
 from taskdashd.families.people.passwords import Passwords
 from taskdashd.families.people.roster import Roster
 from taskdashd.store.audit import Entry
@@ -43,6 +51,7 @@ def login(request: Login, caller: Caller) -> Steps[Result]:
     me, core = caller.session, caller.core
     if me.is_local:
         raise Conflict("the operator's socket stays the operator's: name the user in each request")
+    request = replace(request, user=core.identities.numbers.meant(request.user))
     failures = core.identities.failures
     failures.check(me.address, "wrong sign-ins")
     person = core.identities.person(request.user)
@@ -76,20 +85,22 @@ def _proves(request: Login, person: Person | None, core: Core) -> Steps[bool]:
         passwords = core.part(Passwords)
         verify: Start[bool] = partial(passwords.verify, password, request.password)
         return (yield from wait_for(verify))
-    same = request.name.strip().casefold()
-    return person is not None and same in ("", person.name.casefold())
+    name = request.name
+    return person is not None and (not name or typed.is_same_name(name, person.name))
 
 
 def _make_account(request: Login, caller: Caller) -> Steps[Result]:
     core, address = caller.core, caller.session.address
-    name = request.name.strip()
+    name = request.name
     if not name:
         raise Conflict("field name is required the first time: what are you called?").because(
             "name-required"
         )
+    check_new_number(request.user)
     _check_room(core)
     core.identities.sign_ups.check(address, "accounts")
     core.identities.sign_ups.add(address)
+    _check_unlike(request.user, name, core.identities.numbers)
     person = Person(request.user, name, made_at=core.clock.stamp())
     if core.limits.passwords:
         _check_password(request.password)
@@ -141,6 +152,7 @@ def _enter(person: Person, caller: Caller, *, is_new: bool) -> Steps[Result]:
         now = found or person
         if is_new:
             _check_room(core)
+            _check_unlike(person.id, person.name, core.identities.numbers)
         elif not now.active or (now.password, now.name) != (person.password, person.name):
             raise _changed()
         one = SignedIn(key_of(secret), me.address, transaction.at)
@@ -161,7 +173,7 @@ def _enter(person: Person, caller: Caller, *, is_new: bool) -> Steps[Result]:
 def logout(request: Logout, caller: Caller) -> Steps[Result]:
     """End the session's sign-in, or all sign-ins of a person."""
     me, core = caller.session, caller.core
-    number = request.user or caller.identity.person
+    number = core.identities.numbers.meant(request.user) or caller.identity.person
     if number != caller.identity.person and not caller.identity.is_operator:
         raise AuthError("field user: only an admin signs others out")
     if not number:
@@ -192,8 +204,10 @@ def people(request: People, caller: Caller) -> Result:
 def set_person(request: SetPerson, caller: Caller) -> Steps[Result]:
     """Make or change an account."""
     identity, core = caller.identity, caller.core
+    request = replace(request, user=core.identities.numbers.meant(request.user))
     if not identity.is_operator:
         _check_own(request, identity)
+    request = yield from _in_known_groups(request, caller)
     encoded = request.password
     if request.password:
         _check_password(request.password)
@@ -253,9 +267,7 @@ def _change(
 ) -> Callable[[Transaction], dict[str, Any]]:
     def decide(transaction: Transaction) -> dict[str, Any]:
         check_still(caller.session, caller.identity, transaction)
-        name = None if request.name is None else request.name.strip()
-        if name == "":
-            raise Conflict("field name must not be blank")
+        name = request.name
         person = person_of(request.user, transaction)
         if not _may(caller.identity, request.user, person):
             raise _only_admins()
@@ -263,7 +275,10 @@ def _change(
             caller.core.calendars.check("calendar", request.calendar, transaction)
         if person is None and name is None:
             raise Conflict(f"field name is required: there is no person {request.user!r} yet")
+        if name is not None and (person is None or not typed.is_same_name(name, person.name)):
+            _check_unlike(request.user, name, caller.core.identities.numbers)
         if person is None:
+            check_new_number(request.user)
             _check_room(caller.core)
             person = Person(request.user, name or "", made_at=transaction.at)
         changed = person.changed(
@@ -287,6 +302,44 @@ def _change(
         return changed.about()
 
     return decide
+
+
+def _in_known_groups(request: SetPerson, caller: Caller) -> Steps[SetPerson]:
+    """Give the request with its groups as they are meant, or as tasks and people have them.
+
+    Services send the groups of their tasks to the byte, so one that is known is that one.
+    """
+    core = caller.core
+    person = core.identities.person(request.user)
+    known = set() if person is None else {*person.groups, *person.leads}
+    meant: dict[str, str] = {}
+    for group in (*(request.groups or ()), *(request.leads or ())):
+        meant[group] = typed.name(group)
+        if group in known or group == meant[group]:
+            meant[group] = group
+            continue
+        look = Query({"group_id": (group,)}, "id", 1)
+        page = yield from wait_for(
+            partial(core.reader.query, look, None, _LAST_BYTES_MAX, caller.asker)
+        )
+        if page.rows:
+            meant[group] = group
+    if not all(meant.values()):
+        raise BadRequest("field groups: the name of a group must not be blank")
+
+    def spelt(groups: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return groups and tuple(dict.fromkeys(meant[group] for group in groups))
+
+    return replace(request, groups=spelt(request.groups), leads=spelt(request.leads))
+
+
+def _check_unlike(number: str, name: str, numbers: Numbers) -> None:
+    """Raise `Conflict` where somebody has the same name and a number that looks like this one."""
+    for other, theirs in numbers.alike(number):
+        if typed.is_same_name(name, theirs):
+            who = called(other, theirs)
+            fault = Conflict(f"field user: {number} looks like the number of {who}: is that you?")
+            raise fault.because("looks-like", user=other)
 
 
 def _may(identity: Identity, number: str, person: Person | None) -> bool:

@@ -83,14 +83,13 @@ def release(request: Release, caller: Caller, transaction: Transaction) -> Resul
 @writes(Assign)
 def assign(request: Assign, caller: Caller, transaction: Transaction) -> Result:
     """Give a task to a person, also where another has it."""
-    to_oneself = request.to == caller.identity.person and not caller.identity.is_operator
+    to = caller.core.identities.numbers.meant(request.to)
+    to_oneself = to == caller.identity.person and not caller.identity.is_operator
     until = until_(caller, transaction.at, request.limit, bounded=to_oneself)
 
     def rule(fields: Mapping[str, Any], standing: Standing) -> dict[str, Any]:
-        receiver(request.to, fields, transaction, "to", caller.identity)
-        return claims.assigned(
-            "assign", fields, request.to, transaction.at, until, request.word, standing
-        )
+        receiver(to, fields, transaction, "to", caller.identity)
+        return claims.assigned("assign", fields, to, transaction.at, until, request.word, standing)
 
     return _do(request, caller, transaction, rule)
 
@@ -98,11 +97,12 @@ def assign(request: Assign, caller: Caller, transaction: Transaction) -> Result:
 @writes(Submit)
 def submit(request: Submit, caller: Caller, transaction: Transaction) -> Result:
     """Hand the work in, to be checked."""
+    checker = caller.core.identities.numbers.meant(request.checker)
 
     def rule(fields: Mapping[str, Any], standing: Standing) -> dict[str, Any]:
-        if request.checker:
-            receiver(request.checker, fields, transaction, "checker", caller.identity)
-        return claims.submitted(fields, request.checker, request.word, standing)
+        if checker:
+            receiver(checker, fields, transaction, "checker", caller.identity)
+        return claims.submitted(fields, checker, request.word, standing)
 
     return _do(request, caller, transaction, rule)
 
@@ -145,6 +145,7 @@ def actor_of(
     A service has that person's rights, an operator all rights. Raises `AuthError`, `Conflict`.
     """
     identity, author = caller.identity, caller.author
+    user = caller.core.identities.numbers.meant(user)
     if identity.person:
         if user not in ("", identity.person):
             raise AuthError("field user: people act for themselves alone")

@@ -1,6 +1,7 @@
 """Handover: all tasks that a person holds or is to check go to others, in one act."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, cast
 
@@ -28,6 +29,9 @@ _BYTES_MAX: Final = 8 << 20
 @alone(Handover, changes=True)
 def handover(request: Handover, caller: Caller) -> Steps[Result]:
     """Move the tasks that a person holds or is to check to others."""
+    meant = caller.core.identities.numbers.meant
+    to = tuple(dict.fromkeys(map(meant, request.to)))
+    request = replace(request, of=meant(request.of), to=to)
     if request.of in request.to:
         raise Conflict("field to names the one whose tasks are to go")
     identity = caller.identity
