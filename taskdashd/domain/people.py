@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Self
@@ -127,6 +128,15 @@ def key_of(secret: str) -> str:
 def called(number: str, name: str) -> str:
     """Write a person's name and number for people."""
     return f"{name} ({number})" if name and name != number else number
+
+
+def done_by(number: str) -> re.Pattern[str]:
+    """Give what the audit's `who` matches where a person did it, whatever they were called then.
+
+    Only the end of `who` counts, which the daemon has added: a client may put anything before it.
+    """
+    whose = re.escape(number)
+    return re.compile(rf"(\({whose}\)|(^|\(){whose}), [^\s(),]+\)*$")
 
 
 def names_seen(

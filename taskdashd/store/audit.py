@@ -84,8 +84,8 @@ class History(NamedTuple):
     """The task whose history was asked for, as it is now; None for the whole log."""
 
 
-def read(request: Audit, bytes_max: int, rows: Rows) -> History:
-    """Read a page. Raises `BadRequest` for a malformed cursor."""
+def read(request: Audit, bytes_max: int, rows: Rows, by: re.Pattern[str] | None = None) -> History:
+    """Read a page; with `by` only what those did whom it matches. Raises `BadRequest`."""
     rev, act_id = _position(request.after)
     task: Task | None = None
     if request.task:
@@ -104,7 +104,7 @@ def read(request: Audit, bytes_max: int, rows: Rows) -> History:
     for scanned, ((its_rev, its_act), entry) in enumerate(entries):
         if oldest and entry.at < oldest:
             break
-        size += _size(entry) if (taken := _is_wanted(request, entry)) else 0
+        size += _size(entry) if (taken := _is_wanted(request, entry, by)) else 0
         if scanned == _SCANNED_MAX or (
             taken and found and (len(found) == request.limit or size > bytes_max)
         ):
@@ -166,10 +166,11 @@ def _size(entry: Entry | Act) -> int:
     return 2 * (len(entry.task) + len(entry.previous)) + 4 * len(entry.who) + _ENTRY_BYTES
 
 
-def _is_wanted(request: Audit, entry: Entry | Act) -> bool:
+def _is_wanted(request: Audit, entry: Entry | Act, by: re.Pattern[str] | None) -> bool:
     return (
         (not request.kinds or entry.kind in request.kinds)
         and request.who in entry.who
+        and (by is None or by.search(entry.who) is not None)
         and (not request.until or entry.at < request.until)
         and entry.at >= request.since
     )

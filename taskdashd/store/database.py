@@ -4,6 +4,7 @@ Every call blocks, so none may be made on the event loop. The daemon calls from 
 through `Writer` and `Reader`: one writes, one looks tasks up, one runs queries that may take long.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -359,10 +360,16 @@ class Database:
         given = dialect.json_list(users), dialect.json_list(statuses)
         return dict(self._read(self._querier, dialect.COUNT_BY_USER, given))
 
-    def audit(self, request: Audit, bytes_max: int, within_s: float | None = None) -> audit.History:
+    def audit(
+        self,
+        request: Audit,
+        bytes_max: int,
+        within_s: float | None = None,
+        by: re.Pattern[str] | None = None,
+    ) -> audit.History:
         """Read a page of the audit. Raises `BadRequest`, `Busy` and `StorageError`."""
         self._deadline.begin(within_s)
-        return audit.read(request, bytes_max, partial(self._read, self._querier))
+        return audit.read(request, bytes_max, partial(self._read, self._querier), by)
 
     def _read(
         self, connection: dialect.Connection, sql: str, parameters: Parameters

@@ -4,6 +4,7 @@ Look-ups have a thread of their own: a Query that takes its time must not hold u
 shutdown of a task that is not in memory.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
@@ -160,11 +161,18 @@ class Reader:
         """Run a look of `forgetting` at what may be forgotten."""
         self._slow_reads.run(lambda _: self._database.look(look), for_itself("forgetting"), then)
 
-    def audit(self, request: Audit, bytes_max: int, asker: Asker, then: Then[History]) -> None:
-        """Read a page of the audit."""
+    def audit(
+        self,
+        request: Audit,
+        bytes_max: int,
+        asker: Asker,
+        then: Then[History],
+        by: re.Pattern[str] | None = None,
+    ) -> None:
+        """Read a page of the audit; with `by` only what those did whom it matches."""
         self._writer.catch_up(
             lambda _fault: self._slow_reads.run(
-                lambda left_s: self._database.audit(request, bytes_max, left_s), asker, then
+                lambda left_s: self._database.audit(request, bytes_max, left_s, by), asker, then
             )
         )
 

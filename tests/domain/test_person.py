@@ -13,6 +13,7 @@ from taskdashd.domain.people import (
     Person,
     SignedIn,
     called,
+    done_by,
     key_of,
     sees_person,
 )
@@ -61,6 +62,33 @@ def test_a_stored_account_is_read_as_it_was() -> None:
 def test_a_new_account_is_active_and_everything_else_is_empty() -> None:
     person = Person("1", "n")
     assert person == Person("1", "n", "worker", (), (), True, "", "", "", "", ())
+
+
+PEER = "10.0.0.1:5"
+
+
+@pytest.mark.parametrize(
+    ("who", "is_theirs"),
+    [
+        (f"Ann (1001), {PEER}", True),
+        (f"1001, {PEER}", True),
+        (f"web (Ann (1001), {PEER})", True),
+        (f"web (1001, {PEER})", True),
+        (f"Cutter (web (Ann (1001), {PEER}))", True),
+        ("Ann (1001), [fe80::1%eth0]:5", True),
+        (f"X (1001) (6666), {PEER}", False),
+        (f"Y (1001), {PEER} (6666), {PEER}", False),
+        (f"web (Ann (1001), {PEER}) ({PEER})", False),
+        (f"(1001), {PEER}) ({PEER})", False),
+        (f"21001, {PEER}", False),
+        (f"Ann (1001) by svc, {PEER}", False),
+        (f"Ann (10011), {PEER}", False),
+    ],
+)
+def test_who_did_something_is_known_by_the_number_that_the_daemon_adds(
+    who: str, is_theirs: bool
+) -> None:
+    assert (done_by("1001").search(who) is not None) is is_theirs
 
 
 GROUPS = st.lists(st.sampled_from("abc"), unique=True).map(tuple)

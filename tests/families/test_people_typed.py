@@ -233,6 +233,26 @@ def test_an_id_as_it_is_meant_is_found_on_disk(world: World) -> None:
     assert admin(world).ask("Claim", id="ｎｏｎｅ", user="ann")["errid"] == 1002
 
 
+# What was done last
+
+
+@pytest.mark.parametrize("name", ["Somebody", "ann", "A (bob)", "10.0.0.1:3", "x, 10.0.0.9:1"])
+def test_what_was_done_last_is_told_whatever_they_were_called_then(world: World, name: str) -> None:
+    """An impostor renames the account, acts, renames it back: the owner is told all the same."""
+    impostor = office(world)["ann"]
+    task(world)
+    for number in range(8):
+        task(world, f"of others {number}", user="ann")
+    assert impostor.ask("SetPerson", user="ann", name=name)["errid"] == OK
+    assert impostor.ask("Claim", id="t")["errid"] == OK
+    assert impostor.ask("SetPerson", user="ann", name="Ann")["errid"] == OK
+    for number in range(8):
+        task(world, f"of others {number}", user="ann", description="ann (ann)")
+    last = world.connect("10.7.7.7:1").ask("Login", user="ann")["last"]
+    assert [did["task"] for did in last["did"]] == ["t"]
+    assert world.connect("10.7.7.7:1").ask("Login", user="bob")["last"]["did"] == []
+
+
 # Whatever is typed
 
 PORTS = itertools.count(1)

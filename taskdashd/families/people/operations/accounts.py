@@ -1,7 +1,6 @@
 """Login, Logout, People, SetPerson: accounts, and who is signed in as whom."""
 
 import hmac
-import re
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,7 +25,7 @@ from taskdashd.core.steps import Start, Steps, wait_for
 from taskdashd.core.storing import write
 from taskdashd.core.table import Caller, Core, Result, alone
 from taskdashd.domain.access import Identity
-from taskdashd.domain.people import Person, SignedIn, called, key_of
+from taskdashd.domain.people import Person, SignedIn, called, done_by, key_of
 from taskdashd.families.people.passwords import Passwords
 from taskdashd.families.people.roster import Roster
 from taskdashd.store.audit import Entry
@@ -39,7 +38,6 @@ _CONFIRM_S: Final = 60
 _TOLD_MAX: Final = 5
 _SECRET_BYTES: Final = 32
 _NOT_TOGETHER: Final = "the number and the name or password do not belong together, or are unknown"
-_PEER: Final = r"[0-9A-Fa-f.:\[\]]+"
 _LAST_BYTES_MAX: Final = 64 << 10
 # The key of this process alone: after a restart a person who was warned is warned again.
 _CONFIRM_KEY: Final = secrets.token_bytes(32)
@@ -113,26 +111,20 @@ def _warn(person: Person, caller: Caller) -> Steps[Result]:
     """Tell the person where they last signed in and what they did last; nothing is stored."""
     me, core = caller.session, caller.core
     kinds = ("registered", "updated", "recovered")
-    request = Audit(who=f"({person.id})", kinds=kinds, limit=_TOLD_MAX)
+    request = Audit(kinds=kinds, limit=_TOLD_MAX)
     try:
-        found = yield from wait_for(
-            partial(core.reader.audit, request, _LAST_BYTES_MAX, caller.asker)
-        )
+        look = partial(core.reader.audit, request, _LAST_BYTES_MAX, caller.asker)
+        found = yield from wait_for(partial(look, by=done_by(person.id)))
         entries = found.entries
     except ServerError:
         # The person has proved who they are: a log that cannot be read must not keep them out.
         entries = []
-    # A client may put another person's name into its own: match only the end of `who`, which the
-    # daemon has added.
-    theirs = rf"(^|\(){re.escape(person.identity.name)}, {_PEER}\)?$"
     did = [
         {name: entry[name] for name in ("at", "kind", "task", "why")}
         for entry in (
             told(one, person.identity)
             for one in entries
-            if isinstance(one, Entry)
-            and re.search(theirs, one.who)
-            and person.identity.sees_task(strictjson.reload(one.task))
+            if isinstance(one, Entry) and person.identity.sees_task(strictjson.reload(one.task))
         )
     ]
     last = {"address": person.address, "at": person.signed_in_at, "did": did}
