@@ -1,7 +1,5 @@
 """taskdash-ctl: ending and waiting for tasks, moving many, asking after the daemon."""
 
-import csv
-import io
 import json
 import os
 import subprocess
@@ -73,7 +71,7 @@ def test_wait_knows_what_will_never_be(daemon: RunningDaemon) -> None:
 @pytest.mark.parametrize("form", ["jsonl", "csv"])
 def test_what_is_exported_can_be_imported(daemon: RunningDaemon, tmp_path: Path, form: str) -> None:
     """Another daemon then has the same tasks, unknown fields and odd characters too."""
-    odd = 'a,"b"\n\t\\ 审核 =1+1'
+    odd = "=a,\"b\"\r\n-1\r+\t\\ 审核;=1+1 '=\n'@x"
     with taskdash.connect(daemon.url) as dash:
         for number in range(3):
             dash.register(
@@ -126,7 +124,22 @@ def test_a_list_as_csv_is_safe_in_a_spreadsheet(daemon: RunningDaemon) -> None:
     """A cell that a spreadsheet would take for a formula begins with an apostrophe."""
     ctl(daemon, "register", "formula", "--name", "=HYPERLINK(1)", "--group", "sheet")
     text = ctl(daemon, "list", "--group", "sheet", "-o", "csv", "--columns", "id,name").stdout
-    assert list(csv.reader(io.StringIO(text))) == [["id", "name"], ["formula", "'=HYPERLINK(1)"]]
+    assert text == '"id","name"\n"formula","\'=HYPERLINK(1)"\n'
+    for words in (("export", "--format", "csv"), ("list", "-o", "csv")):
+        ctl(daemon, "register", "split", "--name", "x;=HYPERLINK(1)\n＝1+1", "--group", "split")
+        text = ctl(daemon, *words, "--group", "split").stdout
+        assert "\"x;'=HYPERLINK(1)\n'＝1+1\"" in text
+
+
+@pytest.mark.fault(40)
+def test_people_and_audit_as_csv_are_safe_in_a_spreadsheet(daemon: RunningDaemon) -> None:
+    ctl(daemon, "person", "7001", "--name", "x;=HYPERLINK(1)", "--group", "＝1+1")
+    people = ctl(daemon, "people", "-o", "csv").stdout
+    assert '"x;\'=HYPERLINK(1)"' in people
+    assert '"\'=1+1"' in people, "a group is kept as it is meant, in half width"
+    said = ctl(daemon, "audit", "-o", "csv").stdout
+    assert "x;'=HYPERLINK(1)" in said
+    assert "x;=HYPERLINK(1)" not in said
 
 
 def test_list_goes_on_with_what_changes(daemon: RunningDaemon) -> None:

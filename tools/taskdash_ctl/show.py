@@ -3,7 +3,6 @@
 Everything from the network is escaped: no control character of a task reaches the terminal.
 """
 
-import csv
 import json
 import os
 import shutil
@@ -15,6 +14,7 @@ from typing import Any, Final
 
 import click
 
+from taskdash_ctl.cells import Lines
 from taskdash_protocol.statuses import SHUTDOWN, status_class
 
 COLUMNS: Final = (
@@ -36,12 +36,17 @@ _GAP: Final = 2
 _CELL_MIN: Final = 8
 
 
+def text(value: Any) -> str:
+    """Write a value as it is: a string, or anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def clean(value: Any) -> str:
     """Write a value as one line without control characters."""
-    text = _text(value)
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() else _escaped(one) for one in text)
+    plain = text(value)
+    if plain.isprintable():
+        return plain
+    return "".join(one if one.isprintable() else _escaped(one) for one in plain)
 
 
 def as_json(value: Any, indent: int | None = None) -> str:
@@ -101,10 +106,11 @@ def tasks(rows: Iterable[Mapping[str, Any]], output: str, columns: Sequence[str]
         for row in rows:
             click.echo(as_json(row))
     elif output == "csv":
-        lines = csv.writer(sys.stdout, lineterminator="\n")
-        lines.writerow(columns)
+        lines = Lines(sys.stdout)
+        lines.write(columns)
+        told = clean if sys.stdout.isatty() else text
         for row in rows:
-            lines.writerow([_cell(row.get(column, "")) for column in columns])
+            lines.write(told(row.get(column, "")) for column in columns)
     elif output == "name":
         for row in rows:
             click.echo(clean(row["id"]))
@@ -246,16 +252,6 @@ def _cut(text: str, room: int) -> str:
 
 def _pad(text: str, plain: str | None, room: int) -> str:
     return text + " " * (room - width(text if plain is None else plain))
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _cell(value: Any) -> str:
-    # A spreadsheet runs a cell that begins with one of these as a formula: put ' before it.
-    text = clean(value) if sys.stdout.isatty() else _text(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def _escaped(one: str) -> str:

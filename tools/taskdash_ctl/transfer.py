@@ -16,7 +16,7 @@ import click
 
 import taskdash
 from taskdash import address
-from taskdash_ctl import options, show
+from taskdash_ctl import cells, options, show
 from taskdash_ctl.reach import EXIT_FAILURE, attempt, connect, fail, say
 from taskdash_protocol.errors import BadRequest, Busy, Conflict, TaskDashError
 from taskdash_protocol.families.operators import Status
@@ -191,6 +191,8 @@ def _no_number(text: str) -> None:
 def _read_csv(file: IO[str]) -> Iterator[dict[str, Any]]:
     # A field may be as large as a frame: the csv module's own limit, 128 KiB, would refuse it.
     csv.field_size_limit(_CELL_CHARACTERS_MAX)
+    # A line break within quotes is the cell's own: Python would make `\n` of every one.
+    file.reconfigure(newline="")  # type: ignore[attr-defined]
     reader = csv.DictReader(file)
     try:
         for row in reader:
@@ -202,7 +204,7 @@ def _read_csv(file: IO[str]) -> Iterator[dict[str, Any]]:
 def _from_cells(row: dict[str, Any], line: int) -> dict[str, Any]:
     if None in row:
         raise ValueError(f"line {line} has more cells than the heading")
-    fields = {name: value or "" for name, value in row.items()}
+    fields = {name: cells.unguarded(value or "") for name, value in row.items()}
     more = fields.pop(_MORE, "")
     try:
         return {**fields, **(_loads(more) if more else {})}
@@ -215,15 +217,15 @@ def _jsonl_writer(output: IO[str]) -> Callable[[dict[str, Any]], object]:
 
 
 def _csv_writer(output: IO[str]) -> Callable[[dict[str, Any]], object]:
-    writer = csv.writer(output, lineterminator="\n")
-    writer.writerow((*_COLUMNS, _MORE))
+    lines = cells.Lines(output)
+    lines.write((*_COLUMNS, _MORE))
 
     def write(row: dict[str, Any]) -> None:
         more = {name: value for name, value in row.items() if name not in _COLUMNS}
-        cells = [row.get(name, "") for name in _COLUMNS]
-        cells.append(show.as_json(more) if more else "")
+        told = [row.get(name, "") for name in _COLUMNS]
+        told.append(show.as_json(more) if more else "")
         # Escape only for a terminal: from a file `import` must get the same text back.
-        writer.writerow(map(show.clean, cells) if output.isatty() else cells)
+        lines.write(map(show.clean if output.isatty() else show.text, told))
 
     return write
 
