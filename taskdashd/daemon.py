@@ -78,8 +78,8 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
         nursery.start_soon(chores.back_up, settings, core.acts)
         if web is not None:
             nursery.start_soon(web.boards.run)
-        if required or web is not None:
-            nursery.start_soon(chores.watch_tokens, tokens, core, poller, web and web.viewers, live)
+        # Also where no token is asked for: commands wait until the daemon has taken up a change.
+        nursery.start_soon(chores.watch_tokens, tokens, core, poller, web and web.viewers, live)
         start.settle_memory()
         start.say_ready(settings, core, listening)
         core.acts.note("started", "taskdashd", f"{__version__}, with {len(tokens.tokens)} tokens")
@@ -94,6 +94,7 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
         await stop.finish(poller, core.writer, settings.shutdown_timeout)
         nursery.cancel_scope.cancel()
     poller.close()
+    tokens.let_go()
     doors.remove_operators_socket(settings.data)
     mailbox.close()
     stop.close(database, threads)

@@ -15,6 +15,7 @@ from taskdash_protocol import PROTOCOL_VERSION, __version__
 from taskdashd.cli.options import (
     EXIT_FAILURE,
     EXIT_USAGE,
+    acting_in,
     config_option,
     data_options,
     fail,
@@ -22,7 +23,7 @@ from taskdashd.cli.options import (
 )
 from taskdashd.cli.options import load as load_settings
 from taskdashd.cli.tokens import cert, token
-from taskdashd.settings import config, logs
+from taskdashd.settings import config, logs, owner
 from taskdashd.settings import kept as keeping
 
 _FLAGS = (
@@ -56,6 +57,8 @@ def _settings_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.version_option(__version__, message=f"taskdashd %(version)s (protocol {PROTOCOL_VERSION})")
 def main() -> None:
     """TaskDash's daemon: who runs what, who has died, who waits for whom."""
+    # SQLite, too, makes files by the umask.
+    os.umask(0o077)
 
 
 main.add_command(token)
@@ -83,7 +86,6 @@ def run(config_file: Path | None, **flags: Any) -> None:
     except config.ConfigError as error:
         fail(str(error), EXIT_USAGE)
     logs.configure(settings.log_format, settings.log_level)
-    os.umask(0o077)
     # Write no core dump: one would hold tokens and tasks.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _raise_descriptor_limit(settings.max_connections)
@@ -133,9 +135,10 @@ def backup(file: Path, data: str | None, config_file: Path | None) -> None:
     from taskdashd.store import backup as backups
 
     settings = settings_of(data, config_file)
-    os.umask(0o077)
     try:
-        _say_copy("backed up", backups.write(settings.data, file))
+        with acting_in(settings.data, writes=False):
+            copy = backups.write(settings.data, file)
+        _say_copy("backed up", copy)
     except backups.BackupError as error:
         fail(str(error), EXIT_FAILURE)
 
@@ -159,15 +162,26 @@ def restore(
     if (file is None) != newest:
         fail("name a FILE or say --newest", EXIT_USAGE)
     settings = settings_of(data, config_file)
-    os.umask(0o077)
     try:
-        chosen = file or backups.newest_good(config.backup_dir(settings)).path
-        copy, aside = backups.restore(chosen, settings.data, force=force)
+        with acting_in(settings.data):
+            chosen = file or backups.newest_good(config.backup_dir(settings)).path
+            done = backups.restore(chosen, settings.data, force=force)
     except (backups.BackupError, backups.StoreUnusable) as error:
         fail(str(error), EXIT_FAILURE)
-    _say_copy("restored", copy)
-    if aside is not None:
-        click.echo(f"what was there is in {aside}; remove it when it is no longer wanted")
+    _say_copy("restored", done.copy)
+    if done.aside is not None:
+        click.echo(f"what was there is in {done.aside}; remove it when it is no longer wanted")
+    _say_people(done)
+
+
+def _say_people(done: Any) -> None:
+    """Say who may come in again that could not before."""
+    day = f"of {done.as_of[:10]}" if done.as_of else "of the backup"
+    click.echo(f"everybody is signed out; passwords, roles and who is active are those {day}")
+    if done.revived is None:
+        click.echo("what was there cannot be read: whose password was changed since is not known")
+    for account in done.revived or ():
+        click.echo(f"  {account.who}: {account.what}")
 
 
 @main.command()
@@ -184,11 +198,13 @@ def compact(data: str | None, config_file: Path | None) -> None:
     from taskdashd.store.backup import BackupError, StoreUnusable
 
     settings = settings_of(data, config_file)
-    os.umask(0o077)
+
+    def say(needed: int) -> None:
+        click.echo(f"needs {_size(needed)} beside the database")
+
     try:
-        done = compacting.compact(
-            settings.data, lambda needed: click.echo(f"needs {_size(needed)} beside the database")
-        )
+        with acting_in(settings.data):
+            done = compacting.compact(settings.data, say)
     except (BackupError, StoreUnusable) as error:
         fail(str(error), EXIT_FAILURE)
     before, after = done.bytes_before, done.bytes_after
@@ -211,19 +227,26 @@ def check(repair: bool, data: str | None, config_file: Path | None) -> None:
     from taskdashd.store import backup as backups
 
     settings = settings_of(data, config_file)
+    strangers = ""
     try:
-        faults = backups.check(settings.data)
-        if repair and faults and all(fault.cure == backups.REBUILD for fault in faults):
-            backups.repair(settings.data)
+        with acting_in(settings.data, writes=repair):
+            strangers = owner.told_of_strangers(settings.data)
+            faults = backups.check(settings.data)
+            mends = repair and faults and all(fault.cure == backups.REBUILD for fault in faults)
+            if mends:
+                backups.repair(settings.data)
+        if mends:
             for fault in faults:
                 click.echo(f"mended: {fault.what}")
             click.echo("the next start makes the task table again from the log")
             return
     except (backups.BackupError, backups.StoreUnusable) as error:
-        fail(str(error), EXIT_FAILURE)
+        fail(f"{error}{strangers}", EXIT_FAILURE)
     for fault in faults:
         click.echo(f"fault: {fault.what}\n  to do: {fault.cure}")
-    if faults:
+    if strangers:
+        click.echo(f"fault: the daemon cannot use all that is there{strangers}")
+    if faults or strangers:
         sys.exit(EXIT_FAILURE)
     click.echo(f"{settings.data}: no fault found")
 

@@ -2,13 +2,14 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
-from taskdashd.settings import config
+from taskdashd.settings import config, owner
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
@@ -37,6 +38,21 @@ def settings_of(data: str | None, config_file: Path | None) -> config.Settings:
         return load({"data": data}, config_file)[0]
     except config.ConfigError as error:
         fail(str(error), EXIT_USAGE)
+
+
+@contextmanager
+def acting_in(directory: Path, *, writes: bool = True) -> Iterator[None]:
+    """Act in a directory as its owner, if root types the command; a refusal ends the program.
+
+    Who `writes` there must be the owner or root: the daemon could not read it otherwise.
+    """
+    try:
+        if writes:
+            owner.check_writer(directory)
+        with owner.acting(owner.of(directory)):
+            yield
+    except owner.OwnerError as error:
+        fail(str(error), EXIT_FAILURE)
 
 
 def load(flags: dict[str, Any], config_file: Path | None) -> tuple[config.Settings, dict[str, str]]:

@@ -2,19 +2,22 @@
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import Final, get_args
 
 import click
 
 from taskdash_protocol import DEFAULT_PORT
-from taskdashd.cli.options import EXIT_FAILURE, data_options, fail, settings_of
+from taskdashd.cli.options import EXIT_FAILURE, acting_in, data_options, fail, settings_of
 from taskdashd.domain.access import ROLES, Role
-from taskdashd.settings import certificates, config
+from taskdashd.settings import certificates, config, files
 from taskdashd.settings.tokens import Token, TokenError, TokenFile, shown
+from taskdashd.store import lock
 
-T = TypeVar("T")
+_TAKEN_UP_S: Final = 10.0
+_LOOK_S: Final = 0.05
 
 
 @click.group()
@@ -55,19 +58,22 @@ def create(
         expires_s = None if expires is None else config.duration(expires)
     except ValueError as error:
         raise click.UsageError(f"--expires {error}") from None
-    made, text = _on(
-        settings_of(data, config_file),
-        lambda tokens: tokens.create(name, role, list(groups), expires_s),
-    )
-    click.echo(_line(made), err=True)
-    click.echo(text)
+
+    def make(tokens: TokenFile) -> None:
+        made, text = tokens.create(name, role, list(groups), expires_s)
+        click.echo(_line(made), err=True)
+        # Before the daemon is waited for: what is not said now is kept nowhere.
+        click.echo(text)
+
+    _change(settings_of(data, config_file), make)
 
 
 @token.command("list")
 @data_options
 def list_(data: str | None, config_file: Path | None) -> None:
     """Show whom tokens were made for."""
-    tokens = _on(settings_of(data, config_file), lambda tokens: list(tokens.tokens.values()))
+    with _tokens(settings_of(data, config_file), writes=False) as file:
+        tokens = list(file.tokens.values())
     for one in sorted(tokens, key=lambda one: one.name):
         click.echo(_line(one))
     if not tokens:
@@ -78,8 +84,11 @@ def list_(data: str | None, config_file: Path | None) -> None:
 @click.argument("name")
 @data_options
 def revoke(name: str, data: str | None, config_file: Path | None) -> None:
-    """Make NAME's token worth nothing, and close the connections that signed in with it."""
-    _on(settings_of(data, config_file), lambda tokens: tokens.revoke(name))
+    """Make NAME's token worth nothing, and close the connections that signed in with it.
+
+    Done once the daemon has taken it up; else it exits with 1 and says so.
+    """
+    _change(settings_of(data, config_file), lambda tokens: tokens.revoke(name))
     click.echo(f"revoked {name}")
 
 
@@ -108,21 +117,52 @@ def init(
     chosen = list(names) or [socket.gethostname(), "localhost", "127.0.0.1"]
     try:
         where = directory or settings_of(data, config_file).data / "tls"
-        made = certificates.init(where, chosen)
+        with acting_in(where):
+            made = certificates.init(where, chosen)
     except certificates.CertificateError as error:
         fail(str(error), EXIT_FAILURE)
     click.echo(f"made for {', '.join(chosen)}. In the daemon's settings:\n")
     click.echo(f'listen_tls = "0.0.0.0:{DEFAULT_PORT + 1}"')
     click.echo(f'tls_cert = "{made.certificate}"\ntls_key = "{made.key}"\n')
     click.echo(f"Copy {made.authority} to each client, which then connects with:\n")
-    click.echo(f"TASKDASH_URL='taskdashs://{chosen[0]}:{DEFAULT_PORT + 1}?ca=/path/to/ca.pem'")
+    click.echo(f"TASKDASH_URL='taskdashs://{chosen[0]}:{DEFAULT_PORT + 1}?ca=/path/to/ca.pem'\n")
+    click.echo(f"The authority may sign for {made.may}. The daemon does not need its key. Who has")
+    click.echo("it can be any of these to your clients, so keep it away from this machine, on a")
+    click.echo(
+        f"stick in a drawer, and bring it back for the next certificate: {made.authority_key}"
+    )
 
 
-def _on(settings: config.Settings, action: Callable[[TokenFile], T]) -> T:
+@contextmanager
+def _tokens(settings: config.Settings, *, writes: bool) -> Iterator[TokenFile]:
     try:
-        return action(TokenFile.read(settings.data, time.time))
+        with acting_in(settings.data, writes=writes):
+            yield TokenFile.read(settings.data, time.time)
     except TokenError as error:
         fail(str(error), EXIT_FAILURE)
+
+
+def _change(settings: config.Settings, change: Callable[[TokenFile], None]) -> None:
+    """Change the tokens, and wait until a daemon that runs has taken it up."""
+    with _tokens(settings, writes=True) as tokens:
+        change(tokens)
+        try:
+            process = lock.holder(settings.data)
+        except OSError as error:
+            fail(f"it is not known whether a daemon runs: {files.plain(error)}", EXIT_FAILURE)
+        if process is None:
+            click.echo(f"no daemon runs on {settings.data}: the next start counts", err=True)
+            return
+        ends = time.monotonic() + _TAKEN_UP_S
+        while not tokens.is_in_force():
+            if time.monotonic() > ends:
+                fail(
+                    f"written, but the daemon (process {process}) has not taken it up within"
+                    f" {_TAKEN_UP_S:g} s, and goes by what it knew before; its log says why, and"
+                    f" to restart it helps where it can read {tokens.path}",
+                    EXIT_FAILURE,
+                )
+            time.sleep(_LOOK_S)
 
 
 def _line(one: Token) -> str:

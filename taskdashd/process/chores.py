@@ -66,6 +66,8 @@ async def watch_tokens(
                 over = AuthError("the token was revoked or has expired")
                 core.identities.refused(session, over)
                 poller.expire(session.owner.serial, over)
+        # Only now nobody is in any more whose token was revoked.
+        tokens.hold()
 
 
 def _note_tokens(acts: Acts, old: Mapping[str, Token], new: Mapping[str, Token]) -> None:

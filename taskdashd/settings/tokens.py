@@ -1,24 +1,29 @@
 """Tokens: made and revoked by the operator, kept as hashes in a file of the data directory.
 
-The daemon rereads the file when it has changed, so nothing needs a restart. A token has 256 random
-bits, too many to guess, so one round of SHA-256 protects it as well as a slow hash would.
+The daemon rereads the file when it has changed, so nothing needs a restart. Once what it says is in
+force, the daemon holds a lock on the very file that it has read, and commands wait for that: a lock
+ends with its process, so none is ever out of date.
+
+A token has 256 random bits, too many to guess, so one round of SHA-256 protects it as well as a
+slow hash would.
 """
 
 import fcntl
 import hashlib
 import hmac
 import json
+import os
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Self, get_args
+from typing import Any, BinaryIO, Final, Self, get_args
 
 from taskdashd.domain.access import Identity, Role
-from taskdashd.settings import files
+from taskdashd.settings import files, owner
 
 FILE_NAME: Final = "tokens.json"
 _PREFIX: Final = "td"
@@ -62,6 +67,8 @@ class TokenFile:
         self.path = data / FILE_NAME
         self._wall = wall
         self._seen: tuple[int, int, int] | None = None
+        self._held: BinaryIO | None = None
+        """The file that was read last, in the daemon, for as long as it is in force."""
         self.tokens: dict[str, Token] = {}
 
     @classmethod
@@ -77,21 +84,63 @@ class TokenFile:
         Raises `TokenError`; the tokens known so far stay.
         """
         try:
-            about = self.path.stat()
-            seen = (about.st_ino, about.st_mtime_ns, about.st_size)
-            if seen == self._seen:
+            if self._is_seen(self.path.lstat()):
                 return False
-            text = self.path.read_text()
+            descriptor = files.open_regular(self.path, os.O_RDONLY)
+            with os.fdopen(descriptor) as file:
+                # Of the file that is read: another may have its name by now.
+                about = os.fstat(descriptor)
+                text = file.read()
         except FileNotFoundError:
             was, self.tokens, self._seen = bool(self.tokens), {}, None
             return was
         except OSError as error:
-            raise TokenError(f"cannot read {self.path}: {error.strerror}") from error
+            raise TokenError(f"cannot read {self.path}: {self._plain(error)}") from error
         except UnicodeDecodeError as error:
             raise TokenError(_damaged(self.path, error)) from None
         self.tokens = _parse(text, self.path)
-        self._seen = seen
+        self._seen = _state(about)
         return True
+
+    def hold(self) -> None:
+        """Tell commands that the file which was read last is in force, by a lock on it."""
+        if self._held is not None and _state(os.fstat(self._held.fileno())) == self._seen:
+            return
+        self.let_go()
+        # Where the file has been replaced again, or a command looks just now, the next look holds.
+        with suppress(OSError):
+            file = os.fdopen(files.open_regular(self.path, os.O_RDONLY), "rb")
+            with ExitStack() as opened:
+                opened.enter_context(file)
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                if self._is_seen(os.fstat(file.fileno())):
+                    self._held = file
+                    opened.pop_all()
+
+    def let_go(self) -> None:
+        """End the lock of `hold`."""
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+
+    def is_in_force(self) -> bool:
+        """Tell a command whether a daemon holds the file as it is. Raises `TokenError`."""
+        try:
+            # One command at a time, or each would take the other's look for the daemon's lock.
+            with self._alone(), os.fdopen(files.open_regular(self.path, os.O_RDONLY)) as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return True
+        except OSError as error:
+            raise TokenError(f"cannot read {self.path}: {self._plain(error)}") from error
+        return False
+
+    def _is_seen(self, about: os.stat_result) -> bool:
+        return _state(about) == self._seen
+
+    def _plain(self, error: OSError) -> str:
+        return f"{files.plain(error)}{owner.told_of_strangers(self.path.parent)}"
 
     def identify(self, given: str) -> Identity | None:
         """Give the identity of a token; None where the token is wrong, revoked or expired.
@@ -149,18 +198,31 @@ class TokenFile:
     def _locked(self) -> Iterator[None]:
         """Lock the file against other processes' changes, and reread it first."""
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with self.path.with_name(f".{FILE_NAME}.lock").open("w") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
+            files.make_directory(self.path.parent)
+            with self._alone():
                 self.changed()
                 yield
         except OSError as error:
-            raise TokenError(f"cannot write {self.path}: {error.strerror}") from error
+            raise TokenError(f"cannot write {self.path}: {self._plain(error)}") from error
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        # Lock the directory: a file for it would be one more whose place a link can take.
+        directory = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(directory)
 
     def _write(self, tokens: dict[str, Token]) -> None:
         text = json.dumps({"tokens": [asdict(token) for token in tokens.values()]}, indent=1)
         files.write(self.path, text.encode() + b"\n", 0o600)
         self.changed()
+
+
+def _state(about: os.stat_result) -> tuple[int, int, int]:
+    return about.st_ino, about.st_mtime_ns, about.st_size
 
 
 def shown(seconds: float) -> str:

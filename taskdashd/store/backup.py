@@ -19,10 +19,12 @@ from urllib.parse import quote
 import apsw
 
 from taskdashd.domain.times import stamp
-from taskdashd.settings import files
-from taskdashd.store import dialect, texts
+from taskdashd.settings import files, owner
+from taskdashd.settings.owner import Owner, OwnerError
+from taskdashd.store import accounts, dialect, texts
+from taskdashd.store.accounts import Revived
 from taskdashd.store.checks import REBUILD, RESTORE, Fault, faults, plain
-from taskdashd.store.database import DATABASE_NAME, RESTORING_NAME
+from taskdashd.store.database import DATABASE_NAME, NONSENSE, RESTORING_NAME
 from taskdashd.store.lock import StoreUnusable, lock
 
 _FILES: Final = (DATABASE_NAME, f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-shm")
@@ -53,45 +55,66 @@ class Copy(NamedTuple):
     size_bytes: int
 
 
+class Restored(NamedTuple):
+    """A copy that was put in place."""
+
+    copy: Copy
+    aside: Path | None
+    """Where the files are that were there before."""
+    as_of: str
+    """When the newest change in the copy was made; empty where there is none."""
+    revived: list[Revived] | None
+    """The accounts that are again what they were; None if what was replaced cannot be read."""
+
+
 def write(data: Path, target: Path, *, checkpoints: bool = False) -> Copy:
     """Copy the database of a data directory to a new file, and read it back.
 
     Raises `BackupError`. Safe beside a running daemon, and without one. For a daemon that commits
     meanwhile, `checkpoints` does the large checkpoint that is due afterwards in its place.
     """
-    if target.exists():
-        raise BackupError(f"{target} exists already: choose another name")
     partial = target.with_name(f".{target.name}.{os.getpid()}{_PARTIAL}")
     try:
-        made = _copy(data / DATABASE_NAME, partial, checkpoints=checkpoints)
-        partial.replace(target)
-        files.sync(target.parent)
-    except (OSError, apsw.Error) as error:
+        whose = owner.of(data)
+        # Root writes where it says as root, but for where the daemon's user could put a link.
+        with owner.acting_at(target.parent, whose):
+            if os.path.lexists(target):
+                raise BackupError(f"{target} exists already: choose another name")
+            try:
+                made = _copy(data / DATABASE_NAME, partial, whose, checkpoints=checkpoints)
+                partial.replace(target)
+                files.sync(target.parent)
+            finally:
+                _remove(partial)
+    except (OSError, apsw.Error, OwnerError) as error:
         raise BackupError(f"cannot back up {data} to {target}: {plain(error)}") from error
-    finally:
-        _remove(partial)
     return made._replace(path=target)
 
 
-def _copy(source: Path, fresh: Path, *, checkpoints: bool = False) -> Copy:
-    """Copy a database with all that its WAL holds, to the disk, and read the copy back."""
+def _copy(source: Path, fresh: Path, whose: Owner, *, checkpoints: bool = False) -> Copy:
+    """Copy a database with all that its WAL holds, to the disk, and read the copy back.
+
+    `whose` is the data directory that one of the two is in. Root acts as its owner at that one.
+    """
     _remove(fresh)
     # SQLite ignores the WAL of a file opened as immutable: open only a lone backup file that way,
     # never a data directory's database, where a daemon may begin a WAL at any moment.
     alone = not source.with_name(f"{source.name}-wal").exists()
     # Create the copy for its owner alone: by umask, others could read the whole database in it.
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = files.create(fresh, given=False)
     with ExitStack() as opened:
         opened.callback(os.close, descriptor)
         immutable = alone and source.name != DATABASE_NAME
-        database = opened.enter_context(_reading(source, immutable=immutable))
+        with owner.acting_at(source, whose):
+            database = opened.enter_context(_reading(source, immutable=immutable))
+            # Begin to read before the first step: each step would else see another commit. SQLite
+            # opens the last of the source's files by this.
+            database.execute("BEGIN")
+            database.execute("SELECT count(*) FROM sqlite_schema").fetchall()
         copy = opened.enter_context(closing(apsw.Connection(str(fresh))))
         if checkpoints:
             flags = apsw.SQLITE_OPEN_READWRITE
             beside = opened.enter_context(closing(apsw.Connection(str(source), flags=flags)))
-        # Begin to read before the first step: each step would else see another commit.
-        database.execute("BEGIN")
-        database.execute("SELECT count(*) FROM sqlite_schema").fetchall()
         with copy.backup("main", database, "main") as pages:
             while not pages.done:
                 pages.step(_PAGES_AT_ONCE)
@@ -128,34 +151,52 @@ def verify(path: Path, called: Path | None = None) -> Copy:
     return Copy(path, row[0] or 0, row[1] + unfolded, path.stat().st_size)
 
 
-def restore(path: Path, data: Path, *, force: bool = False) -> tuple[Copy, Path | None]:
-    """Put a copy in the place of a data directory's database.
+def restore(path: Path, data: Path, *, force: bool = False) -> Restored:
+    """Put a copy in the place of a data directory's database, and end all sign-ins.
 
-    The old files are moved aside, never overwritten; their new place is returned with the copy.
-    Raises `BackupError`, and `StoreUnusable` where a daemon uses the directory.
+    The old files are moved aside, never overwritten. Raises `BackupError`, and `StoreUnusable`
+    where a daemon uses the directory.
     """
     if not path.is_file():
         raise BackupError(f"there is no database at {path}")
     with closing(lock(data)):
-        there = [data / name for name in _FILES if (data / name).exists()]
-        if there and not force:
+        if _there(data) and not force:
             raise BackupError(
                 f"{data} holds a database already: --force moves it aside and restores {path}"
             )
         fresh = data / RESTORING_NAME
         try:
-            copy = _copy(path, fresh)._replace(path=path)
+            copy = _copy(path, fresh, owner.of(data))._replace(path=path)
+            as_of, revived = _compare(data / DATABASE_NAME, fresh)
             _note(fresh, "restored", f"{path.absolute()}, rev {copy.rev}")
+            # Before the copy is there: a crash must not leave it with the key of what it replaces.
+            # That would let in again whoever was signed out since.
+            (data / files.COOKIE_KEY_NAME).unlink(missing_ok=True)
+            there = _there(data)
             aside = _move_aside(there, data) if there else None
             # Rename only after the old files are gone: SQLite would apply an old WAL to the copy.
             fresh.replace(data / DATABASE_NAME)
             files.sync(data)
-        except (OSError, apsw.Error) as error:
+        except (OSError, apsw.Error, OwnerError) as error:
             raise BackupError(f"cannot restore to {data}: {plain(error)}") from error
         except BackupError:
             _remove(fresh)
             raise
-    return copy, aside
+    return Restored(copy, aside, as_of, revived)
+
+
+def _compare(replaced: Path, copy: Path) -> tuple[str, list[Revived] | None]:
+    """Say of when a copy is, and which accounts it brings back; None if nobody can know."""
+    with _reading(copy, immutable=True) as new:
+        as_of, then = accounts.as_of(new), accounts.read(new)
+    if not os.path.lexists(replaced):
+        return as_of, []
+    try:
+        with _reading(replaced) as old:
+            return as_of, accounts.revived(accounts.read(old), then)
+    except (BackupError, apsw.Error, *NONSENSE):
+        # A damaged database may be the very reason for the restore.
+        return as_of, None
 
 
 def newest_good(directory: Path) -> Copy:
@@ -200,7 +241,7 @@ FROM state
 
 def scheduled(data: Path, directory: Path, keep: int, now: Callable[[], float] = time.time) -> Copy:
     """Make a copy named after its moment, and remove the oldest beyond `keep` once it is good."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    files.make_directory(directory)
     for left in directory.glob(f".{_PREFIX}*{_PARTIAL}*"):
         # A process killed while copying left this file. If its daemon was killed and it was not,
         # it still writes: without a name the file comes to nothing, and this copy takes its place.
@@ -242,7 +283,8 @@ def _is_ours(path: Path) -> bool:
         time.strptime(path.name, f"{_PREFIX}{_STAMP}{_SUFFIX}")
     except ValueError:
         return False
-    return path.is_file()
+    # Leave links alone: none of ours is one.
+    return path.is_file() and not path.is_symlink()
 
 
 def check(data: Path) -> list[Fault]:
@@ -295,6 +337,8 @@ def _reading(path: Path, *, immutable: bool = False) -> Iterator[apsw.Connection
     # copy, wrong for a database that a daemon may hold open.
     if not path.is_file():
         raise BackupError(f"there is no database at {path}")
+    if path.name == DATABASE_NAME and path.is_symlink():
+        raise BackupError(f"{path} is a link")
     # Two slashes at the start would name a host (RFC 3986 section 3.2).
     absolute = "/" + str(path.absolute()).lstrip("/")
     uri = f"file:{quote(os.fsencode(absolute))}?mode=ro{'&immutable=1' if immutable else ''}"
@@ -305,6 +349,10 @@ def _reading(path: Path, *, immutable: bool = False) -> Iterator[apsw.Connection
             yield connection
     except apsw.Error as error:
         raise BackupError(f"{path} cannot be read: {plain(error)}") from error
+
+
+def _there(data: Path) -> list[Path]:
+    return [data / name for name in _FILES if os.path.lexists(data / name)]
 
 
 def _move_aside(paths: list[Path], data: Path) -> Path:
@@ -320,6 +368,7 @@ __all__ = [
     "BackupError",
     "Copy",
     "Fault",
+    "Restored",
     "StoreUnusable",
     "check",
     "due_in_s",

@@ -6,6 +6,7 @@ from zlib import crc32
 
 import apsw
 
+from taskdashd.settings import files
 from taskdashd.store import texts
 from taskdashd.store.database import MIGRATIONS
 
@@ -143,5 +144,5 @@ CHECKS: Final = (
 def plain(error: Exception) -> str:
     """Say in one line what went wrong."""
     if isinstance(error, OSError):
-        return error.strerror or str(error)
+        return files.plain(error)
     return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -66,7 +66,7 @@ def _vacuum(path: Path, fresh: Path, say: Callable[[int], None]) -> int:
         if (free := room.f_bavail * room.f_frsize) < needed:
             raise BackupError(f"{free} bytes are free, and {needed} are needed")
         # Create it for its owner alone: by umask, others could read the whole database in it.
-        os.close(os.open(fresh, os.O_CREAT | os.O_EXCL, 0o600))
+        os.close(files.create(fresh))
         database.execute(f"PRAGMA auto_vacuum = {dialect.VACUUMS_BIT_BY_BIT}")
         database.execute("VACUUM INTO ?", (str(fresh),))
         return path.stat().st_size

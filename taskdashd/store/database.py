@@ -23,6 +23,7 @@ from taskdashd.domain import search, tasks
 from taskdashd.domain.access import Sight
 from taskdashd.domain.acts import Act
 from taskdashd.domain.search import Sought
+from taskdashd.settings import files, owner
 from taskdashd.store import audit, dialect, health, query, texts
 from taskdashd.store.audit import Parameters
 from taskdashd.store.deadline import Deadline
@@ -45,7 +46,7 @@ _PROGRESS_STEPS: Final = 10_000
 _UNUSED_PAGES_MIN: Final = 1_000
 _UNUSED_SHARE_MIN: Final = 0.02
 """Of a file, or in pages of it: less stays for the rows to come, and is not given back."""
-_NONSENSE: Final = (TypeError, ValueError, LookupError)
+NONSENSE: Final = (TypeError, ValueError, LookupError)
 """Errors of reading a damaged file whose columns hold values of another type, or invalid text."""
 
 
@@ -105,9 +106,10 @@ class Database:
                 raise StoreUnusable(
                     f"a restore to {directory} was interrupted: run taskdashd restore again"
                 )
-            # A `taskdashd compact` that was killed left it; the lock says that none runs now.
-            (directory / COMPACTING_NAME).unlink(missing_ok=True)
             try:
+                # A `taskdashd compact` that was killed left it; the lock says that none runs now.
+                (directory / COMPACTING_NAME).unlink(missing_ok=True)
+                files.make(path)
                 connections = []
                 for number in range(3):
                     connections.append(dialect.connect(str(path), read_only=number > 0))
@@ -116,8 +118,9 @@ class Database:
                         _migrate(connections[0], path)
                 writer, reader, querier = connections
                 database = cls(path, writer, reader, querier, opened.pop_all(), query_timeout_s)
-            except (PeeweeException, apsw.Error, MigrationError, *_NONSENSE) as error:
-                raise StoreUnusable(f"cannot open {path}: {dialect.plain(error)}") from error
+            except (PeeweeException, apsw.Error, MigrationError, OSError, *NONSENSE) as error:
+                why = f"{dialect.plain(error)}{owner.told_of_strangers(directory)}"
+                raise StoreUnusable(f"cannot open {path}: {why}") from error
             # SQLite calls `is_over` as it runs and interrupts the statement once it returns True.
             querier.connection().set_progress_handler(database._deadline.is_over, _PROGRESS_STEPS)
         return database
@@ -150,7 +153,7 @@ class Database:
                 ),
                 records,
             )
-        except (PeeweeException, apsw.Error, StorageError, *_NONSENSE) as error:
+        except (PeeweeException, apsw.Error, StorageError, *NONSENSE) as error:
             raise StoreUnusable(f"cannot read {self.path}: {dialect.plain(error)}") from error
 
     def interrupt(self) -> None:
@@ -379,7 +382,7 @@ class Database:
                 # A Query may be many statements, each too short for SQLite to look at the clock.
                 raise self._deadline.refusal()
             yield from connection.execute_sql(sql, parameters)
-        except (PeeweeException, apsw.Error, MemoryError, *_NONSENSE) as error:
+        except (PeeweeException, apsw.Error, MemoryError, *NONSENSE) as error:
             if connection is self._querier and self._deadline.is_over():
                 raise self._deadline.refusal() from error
             raise StorageError(f"the database could not be read: {dialect.plain(error)}") from error

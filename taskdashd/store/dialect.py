@@ -14,6 +14,7 @@ from taskdash_protocol.errors import StorageError
 from taskdash_protocol.statuses import OF_PEOPLE
 from taskdashd.domain.acts import Act
 from taskdashd.domain.tasks import Change, Task, TaskKind, restore
+from taskdashd.settings import files
 from taskdashd.store.records import Record
 from taskdashd.store.removal import Removal
 
@@ -221,9 +222,9 @@ def connect(path: str, *, read_only: bool = False) -> Connection:
     pragmas: dict[str, Any] = dict(PRAGMAS)
     if read_only:
         pragmas["query_only"] = 1
-    elif not Path(path).exists():
+    elif not Path(path).exists() or not Path(path).stat().st_size:
         # Before all others: only a file without any page can be made one that gives room back. In
-        # one that is there the statement would change a byte, also of a newer version's file.
+        # one with pages the statement would change a byte, also of a newer version's file.
         pragmas = {"auto_vacuum": "incremental", **pragmas}
     database = Connection(path, pragmas=pragmas, thread_safe=False, timeout=5)
     database.connect()
@@ -340,6 +341,8 @@ def durable(database: Connection, *, durable: bool) -> None:
 
 def plain(error: Exception) -> str:
     """Say in one line what went wrong, and what to do where that is known."""
+    if isinstance(error, OSError):
+        return files.plain(error)
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
     if isinstance(error, DatabaseError) and "not a database" in text:
         text += "; it is damaged or belongs to another program"

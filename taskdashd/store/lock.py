@@ -2,11 +2,16 @@
 
 import fcntl
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from taskdashd.settings import files, owner
+
 LOCK_NAME: Final = "taskdashd.lock"
+_TRIES: Final = 5
+_BETWEEN_TRIES_S: Final = 0.05
 
 
 class StoreUnusable(Exception):
@@ -19,23 +24,22 @@ def lock(directory: Path) -> Any:
     Raises `StoreUnusable` where another daemon uses it, or where it cannot be written.
     """
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = (directory / LOCK_NAME).open("a+")
+        files.make_directory(directory)
+        descriptor = files.open_or_create(directory / LOCK_NAME)
+        file = os.fdopen(descriptor, "r+")
     except OSError as error:
-        raise StoreUnusable(
-            f"cannot use the data directory {directory}: {error.strerror}"
-        ) from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.seek(0)
+        why = f"{files.plain(error)}{owner.told_of_strangers(directory)}"
+        raise StoreUnusable(f"cannot use the data directory {directory}: {why}") from error
+    if not _hold(descriptor):
         holder = file.read().strip() or "unknown"
         file.close()
         raise StoreUnusable(
             f"another taskdashd (process {holder}) uses the data directory {directory}: stop it, or"
             " give this one another with --data"
-        ) from None
+        )
     try:
+        # By its descriptor: older versions made it by umask, and whoever can open it can lock it.
+        os.fchmod(descriptor, 0o600)
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
@@ -45,3 +49,34 @@ def lock(directory: Path) -> Any:
             file.close()
         raise StoreUnusable(f"cannot write to {directory}: {error.strerror}") from error
     return file
+
+
+def holder(directory: Path) -> str | None:
+    """Give the process that uses a data directory, as it has named itself; None if there is none.
+
+    Raises `OSError`.
+    """
+    try:
+        descriptor = files.open_regular(directory / LOCK_NAME, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    with os.fdopen(descriptor) as file:
+        try:
+            # Shared, so that commands which ask at the same time do not take each other for it.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return file.read().strip() or "unknown"
+    return None
+
+
+def _hold(descriptor: int) -> bool:
+    """Take the lock, or tell that somebody has it; `holder` has it for an instant only."""
+    for left in reversed(range(_TRIES)):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if left:
+                time.sleep(_BETWEEN_TRIES_S)
+        else:
+            return True
+    return False

@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 
+from taskdashd.settings import files
 from taskdashd.settings.logs import Sparing
 from taskdashd.store.database import DiskFull
 
@@ -78,20 +79,20 @@ class Reserve:
         """Grow the reserve file to its size, or to the part of the free bytes that it may take."""
         free, _ = _room(self._path.parent)
         try:
-            has = self._path.stat().st_size
+            has = self._path.lstat().st_size
         except OSError:
             has = 0
         size = min(self._size_bytes, (free + has) // _SHARE)
         if size <= has:
             return
         try:
-            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            file = files.open_or_create(self._path)
             try:
                 os.posix_fallocate(file, 0, size)
             finally:
                 os.close(file)
         except OSError as error:
-            self._cannot_keep(error=error.strerror)
+            self._cannot_keep(error=files.plain(error))
 
 
 def give_up_to_start(directory: Path) -> bool:

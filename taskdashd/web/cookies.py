@@ -4,13 +4,13 @@ import base64
 import hashlib
 import hmac
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from taskdashd.settings import files
 
 NAME: Final = "taskdash"
-FILE_NAME: Final = "web.key"
 _KEY_BYTES: Final = 32
 _AGE_S: Final = 400 * 86400
 """The longest that browsers keep a cookie (RFC 6265bis, 5.5): sign-ins end at the daemon."""
@@ -26,9 +26,11 @@ class Held(NamedTuple):
 
 def read_key(data: Path) -> bytes:
     """Read the key that cookies are signed with, or make it. Raises `OSError`."""
-    path = data / FILE_NAME
-    if path.exists() and path.stat().st_size == _KEY_BYTES:
-        return path.read_bytes()
+    path = data / files.COOKIE_KEY_NAME
+    with suppress(FileNotFoundError):
+        kept = files.read(path)
+        if len(kept) == _KEY_BYTES:
+            return kept
     key = secrets.token_bytes(_KEY_BYTES)
     files.write(path, key, 0o600)
     return key

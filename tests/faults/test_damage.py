@@ -127,7 +127,7 @@ def test_the_way_back_from_a_spoilt_file(start: Start, spoilable: Path, tmp_path
     assert "Traceback" not in refused.stderr
     assert "taskdashd restore" in refused.stderr
     assert backup.check(spoilable)
-    _, aside = backup.restore(copy, spoilable, force=True)
+    _, aside, *_ = backup.restore(copy, spoilable, force=True)
     assert aside is not None
     assert b"\xff" * 5000 in (aside / DATABASE_NAME).read_bytes()
     with start(spoilable).connect() as client:

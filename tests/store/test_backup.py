@@ -52,7 +52,7 @@ def test_a_copy_put_back_is_the_same(data: Path, tmp_path: Path) -> None:
     assert (copy.rev, copy.tasks) == (51, 50)
     assert copy.path.stat().st_mode & 0o077 == 0
     before = tasks(data)
-    restored, aside = backup.restore(copy.path, tmp_path / "other")
+    restored, aside, *_ = backup.restore(copy.path, tmp_path / "other")
     assert (restored.rev, aside) == (51, None)
     assert tasks(tmp_path / "other") == before
     world = World(data)
@@ -61,7 +61,7 @@ def test_a_copy_put_back_is_the_same(data: Path, tmp_path: Path) -> None:
     with pytest.raises(BackupError, match="holds a database already: --force"):
         backup.restore(copy.path, data)
     assert "later" in tasks(data)
-    _, aside = backup.restore(copy.path, data, force=True)
+    _, aside, *_ = backup.restore(copy.path, data, force=True)
     assert tasks(data) == before
     assert aside is not None
     assert "later" in tasks(aside)
