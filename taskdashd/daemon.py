@@ -22,7 +22,6 @@ from taskdashd.server.poller import Poller
 from taskdashd.server.supervisor import Supervisor
 from taskdashd.settings.config import Settings
 from taskdashd.settings.live import Live
-from taskdashd.settings.tokens import TokenFile
 from taskdashd.web.app import App
 from taskdashd.web.files import Files, read_description
 from taskdashd.web.origins import Origins
@@ -60,7 +59,7 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
         wire.forget_replies,
     )
     if web is not None:
-        app = _app(settings, live, parts.runner, web, tokens)
+        app = _app(settings, live, parts.runner, web, access)
         poller.listen(listening.web, app, certificates.web)
     poller.listen([*listening.plain, *doors.bind_operators_socket(settings.data)], wire)
     poller.listen(listening.secure, wire, certificates.services)
@@ -112,7 +111,7 @@ def _environment(threads: Threads, links: Links, fetch: Fetch | None) -> Environ
     )
 
 
-def _app(settings: Settings, live: Live, runner: Runner, web: Web, tokens: TokenFile) -> App:
+def _app(settings: Settings, live: Live, runner: Runner, web: Web, access: Access) -> App:
     """Give the web face. Raises `StartError`."""
     return App(
         runner=runner,
@@ -120,7 +119,7 @@ def _app(settings: Settings, live: Live, runner: Runner, web: Web, tokens: Token
         boards=web.boards,
         viewers=web.viewers,
         # Whoever reaches the board is not let in just because services may come in without a token.
-        tokens=Access(tokens.identify, runner.core.clock.now, required=True),
+        tokens=access.of_board(),
         files=Files.read(),
         description=read_description(),
         key=start.read_cookie_key(settings),

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from taskdash_protocol.errors import AuthError
-from taskdashd.core.failures import Failures
+from taskdashd.core.failures import WrongTokens
 from taskdashd.domain.access import ANYONE, Identity
 from taskdashd.domain.tasks import Task
 
@@ -18,12 +18,22 @@ class Access:
         *,
         required: bool,
         named: Callable[[str], Identity | None] = lambda _name: None,
+        wrong: WrongTokens | None = None,
     ) -> None:
         self._identify = identify
+        self._now = now
         self.named = named
         """Gives the identity for the name in a verified certificate; None where no token has it."""
         self.required = required
-        self._failures = Failures(now)
+        self._wrong = WrongTokens(now) if wrong is None else wrong
+
+    def of_board(self) -> "Access":
+        """Give the same for the web board, where a token is asked for whatever TCP does.
+
+        Wrong tokens are counted together: who tries at one door is known at the other.
+        """
+        identify, named = self._identify, self.named
+        return Access(identify, self._now, required=True, named=named, wrong=self._wrong)
 
     @property
     def at_first(self) -> Identity | None:
@@ -31,15 +41,18 @@ class Access:
         return None if self.required else ANYONE
 
     def sign_in(self, given: str, address: str) -> Identity:
-        """Give a token's identity. Raises `AuthError`, or `Busy` after too many wrong tokens."""
+        """Give a token's identity. Raises `AuthError`, or `Busy` after too many wrong tokens.
+
+        A good token always gets in, whatever came from its address before: nobody guesses 256 bits,
+        and whoever shares an address could keep the others out.
+        """
         if not self.required:
             return ANYONE
-        self._failures.check(address, "wrong tokens")
         if not given:
             raise AuthError("this daemon asks for a token: say it in Hello")
         identity = self._identify(given)
         if identity is None:
-            self._failures.add(address)
+            self._wrong.add(address, given)
             raise AuthError("the token is wrong, was revoked or has expired")
         return identity
 

@@ -9,7 +9,7 @@ from taskdashd.core.access import Access
 from taskdashd.core.acts import Acts
 from taskdashd.core.clock import Clock
 from taskdashd.core.commits import Following
-from taskdashd.core.failures import SIGN_UPS_MAX, Failures
+from taskdashd.core.failures import SIGN_UPS_MAX, Attempts, Failures
 from taskdashd.core.numbers import PERSON as PERSON
 from taskdashd.core.numbers import Numbers
 from taskdashd.core.session import TOO_MANY_CHANGES, Session
@@ -53,8 +53,8 @@ class Identities(Following):
         self._budgets: OrderedDict[str, Budget] = OrderedDict()
         """By `Identity.key`: one budget for all connections of an identity."""
         self.numbers = Numbers(records)
-        self.failures = Failures(clock.now)
-        """Wrong sign-ins and passwords of people, by address."""
+        self.attempts = Attempts(clock.now)
+        """Wrong sign-ins and passwords of people, by account and by address."""
         self.sign_ups = Failures(clock.now, SIGN_UPS_MAX)
         """Accounts that people make for themselves, by address."""
 

@@ -214,19 +214,44 @@ def test_watches_tell_what_is_seen(world: World) -> None:
     assert not narrow.events
 
 
+def hello(world: World, address: str, token: str) -> Any:
+    return world.connect(address).ask("Hello", protocol=1, token=token)["errid"]
+
+
 @pytest.mark.fault(35)
 def test_wrong_tokens_are_slowed_by_address(world: World) -> None:
-    """After wrong tokens even a good one must wait; another address need not."""
-    guesser = world.connect("10.0.0.9:1")
-    for _ in range(5):
-        assert guesser.ask("Hello", protocol=1, token="guess")["errid"] == 1003
-    for port in range(2, 5):
-        told = world.connect(f"10.0.0.9:{port}").ask("Hello", protocol=1, token="alpha")
-        assert told["errid"] == 1005
-        assert "wait" in told["detail"]
-    signed_in(world, "alpha", "10.0.0.8:1")
+    """After five different ones no further is answered, for a minute; elsewhere they are."""
+    for guess in "12345":
+        assert hello(world, "10.0.0.9:1", f"guess {guess}") == 1003
+    told = world.connect("10.0.0.9:2").ask("Hello", protocol=1, token="guess 6")
+    assert (told["errid"], told["cause"]) == (1005, "too-many-tries")
+    assert "wait" in told["detail"]
+    assert hello(world, "10.0.0.8:1", "guess 6") == 1003
     world.time += 61
-    signed_in(world, "alpha", "10.0.0.9:9")
+    assert hello(world, "10.0.0.9:9", "guess 6") == 1003
+
+
+@pytest.mark.fault(35)
+def test_a_good_token_is_always_looked_at(world: World) -> None:
+    """Whoever shares an address with a guesser gets in, by Hello and by a request's header."""
+    for guess in range(20):
+        hello(world, "10.0.0.9:1", f"guess {guess}")
+    signed_in(world, "alpha", "10.0.0.9:2")
+    peer = world.connect("10.0.0.9:3")
+    peer.send_bytes(TASKDASH.request({"RequestID": "Query", "Token": "alpha"}, b"{}"))
+    world.drain()
+    assert peer.replies.pop()["errid"] == 0
+
+
+@pytest.mark.fault(35)
+def test_the_same_wrong_token_counts_once(world: World) -> None:
+    """A service whose token was revoked is told so each time, and is in nobody's way."""
+    for port in range(50):
+        assert hello(world, f"10.0.0.9:{port}", "revoked") == 1003
+    for guess in "1234":
+        assert hello(world, "10.0.0.9:1", guess) == 1003
+    assert hello(world, "10.0.0.9:1", "5") == 1005
+    assert hello(world, "10.0.0.9:1", "revoked") == 1003
 
 
 def test_an_operator_may_change_a_fenced_task_from_outside(world: World) -> None:

@@ -125,6 +125,62 @@ def test_many_guesses_at_once_are_no_more_than_many(tmp_path: Path) -> None:
     world.close()
 
 
+def guesses(world: World, user: str, address: str, count: int) -> list[int]:
+    """Try wrong names for an account, and give what was said to each."""
+    peers = [world.connect(f"{address}:{port}") for port in range(count)]
+    return [peer.ask("Login", user=user, name="wrong")["errid"] for peer in peers]
+
+
+def test_whoever_mistypes_waits_alone(world: World) -> None:
+    """Two people of one address who mistype keep no third one out, nor themselves elsewhere."""
+    office(world)
+    for user in ("ann", "bob"):
+        assert guesses(world, user, "10.0.0.1", 7) == [1003] * 5 + [1005] * 2
+        right = world.connect("10.0.0.1:99").ask("Login", user=user, name=user)
+        assert (right["errid"], right["cause"]) == (1005, "too-many-tries")
+    assert world.connect("10.0.0.1:99").ask("Login", user="eve", name="eve")["errid"] == OK
+    assert world.connect("10.0.0.2:1").ask("Login", user="ann", name="ann")["errid"] == OK
+    world.time += 61
+    assert world.connect("10.0.0.1:99").ask("Login", user="bob", name="bob")["errid"] == OK
+
+
+def test_an_address_that_tries_many_accounts_is_stopped(world: World) -> None:
+    """One wrong name for each of many accounts is what a guesser does, not an office."""
+    boss = admin(world)
+    for number in range(40):
+        boss.ask("SetPerson", user=f"p{number}", name="Somebody")
+    said = [guesses(world, f"p{number}", "10.0.0.66", 1)[0] for number in range(40)]
+    assert said == [1003] * 30 + [1005] * 10
+    assert guesses(world, "p39", "10.0.0.67", 1) == [1003]
+
+
+def test_many_addresses_that_try_one_account_are_stopped_and_its_owner_is_not(
+    world: World,
+) -> None:
+    """Who was last signed in here gets in here, whatever others try elsewhere."""
+    office(world)
+    said = [guesses(world, "ann", f"10.6.6.{host}", 1)[0] for host in range(40)]
+    assert said == [1003] * 30 + [1005] * 10
+    assert world.connect("10.0.0.1:99").ask("Login", user="ann", name="ann")["errid"] == OK
+    # At home the owner may mistype as often as ever, and no more often.
+    assert guesses(world, "ann", "10.0.0.1", 6) == [1003] * 5 + [1005]
+
+
+def test_wrong_old_passwords_are_counted_by_account_and_address(tmp_path: Path) -> None:
+    world = World(tmp_path, passwords=True)
+    boss, peers = admin(world), {}
+    for user in ("ann", "bob"):
+        boss.ask("SetPerson", user=user, name=user, password="correct horse")
+        peers[user] = world.connect("10.0.0.1:1")
+        assert peers[user].ask("Login", user=user, password="correct horse")["errid"] == OK
+    change = {"password": "another horse", "old_password": "wrong horses"}
+    said = [peers["ann"].ask("SetPerson", user="ann", **change)["errid"] for _ in range(6)]
+    assert said == [1003] * 5 + [1005]
+    change["old_password"] = "correct horse"
+    assert peers["bob"].ask("SetPerson", user="bob", **change)["errid"] == OK
+    world.close()
+
+
 def test_an_account_that_is_not_there_looks_like_any_other(tmp_path: Path) -> None:
     world = World(tmp_path, passwords=True, sign_up=False)
     admin(world).ask("SetPerson", user="ann", name="Ann", password="correct horse")

@@ -341,7 +341,7 @@ def play_accounts(stage: Stage, boss: Tcp, ann: Tcp, bob: Tcp, lea: Tcp, root: T
     one.ask("Logout", {"everywhere": True})
     one.ask("Query")
     ann.ask("Query")
-    for _ in range(5):
+    for _ in range(6):
         one.ask("Login", {"user": "lea", "name": "x"})
     root.ask("SetPerson", {"user": "bob", "active": False})
     bob.ask("Find", {"id": "a"})

@@ -1,5 +1,6 @@
 """TLS: the same protocol over it, and what is refused."""
 
+import json
 import os
 import signal
 import socket
@@ -13,6 +14,9 @@ from pathlib import Path
 
 import pytest
 import trustme
+from processes import taskdashd
+from web.office import post
+from wire_client import REQUEST, TOKEN, tcpx
 
 import taskdash
 from taskdash.testing import RunningDaemon, running_daemon
@@ -254,6 +258,52 @@ def test_a_client_certificate_is_an_identity(office: Office, tmp_path: Path) -> 
                 body = b'{"id":"c","name":"n","group_id":"a","status":"finish"}'
                 sock.sendall(TASKDASH.request({"RequestID": "Register"}, body))
                 assert f'"errid":{errid}'.encode() in sock.recv(65536)
+
+
+@pytest.mark.fault(35)
+def test_no_door_is_shut_to_a_good_token(office: Office, tmp_path: Path) -> None:
+    """Wrong tokens from an address, on TCP and the web, keep nobody out who has a good one."""
+    made = taskdashd("token", "create", "backup", "--data", tmp_path, "--role", "reader")
+    good, env = made.stdout.strip(), {**office.env, "TASKDASHD_WEB": "127.0.0.1:0"}
+    with running_daemon(tmp_path, auth="tokens", env=env) as daemon:
+        web = daemon.wait_for("the board is at")["address"]
+
+        def by_frame(*frames: bytes, cert: str = "") -> bytes:
+            context = office.context()
+            if cert:
+                office.ca.issue_cert(common_name=cert).configure_cert(context)
+            raw = socket.create_connection(("127.0.0.1", tls_port(daemon)), 5)
+            with context.wrap_socket(raw, server_hostname="127.0.0.1") as sock:
+                for frame in frames:
+                    sock.sendall(frame)
+                    said = sock.recv(65536)
+                return said
+
+        def by_http(token: str) -> int:
+            where = f"http://{web}/api/v1/Query"
+            return post(where, b"{}", authorization=f"Bearer {token}")[0]
+
+        def hello(token: str) -> bytes:
+            said = json.dumps({"protocol": 1, "token": token}).encode()
+            return TASKDASH.request({"RequestID": "Hello"}, said)
+
+        query = TASKDASH.request({"RequestID": "Query"}, b"{}")
+        for guess in range(4):
+            assert b'"errid":1003' in by_frame(hello(f"td_backup_{guess}"))
+        assert by_http("td_backup_4") == 401
+        # Both doors count together, and each says so.
+        assert b'"errid":1005' in by_frame(hello("td_backup_5"))
+        assert by_http("td_backup_6") == 429
+        header = TASKDASH.request({"RequestID": "Query", "Token": good}, b"{}")
+        old = tcpx(REQUEST, {"RequestID": "Query"}, b"{}")
+        for said in (
+            by_frame(hello(good), query),
+            by_frame(header),
+            by_frame(tcpx(TOKEN, None, good.encode()), old),
+            by_frame(query, cert="backup"),
+        ):
+            assert b'"errid":0' in said, said
+        assert by_http(good) == 200
 
 
 def test_cert_init_makes_all_that_an_office_needs(tmp_path: Path) -> None:

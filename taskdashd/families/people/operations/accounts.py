@@ -50,29 +50,30 @@ def login(request: Login, caller: Caller) -> Steps[Result]:
     if me.is_local:
         raise Conflict("the operator's socket stays the operator's: name the user in each request")
     request = replace(request, user=core.identities.numbers.meant(request.user))
-    failures = core.identities.failures
-    failures.check(me.address, "wrong sign-ins")
+    attempts, address = core.identities.attempts, me.address
     person = core.identities.person(request.user)
+    at_home = person is not None and person.address == address
+    attempts.check(request.user, address, "wrong sign-ins", at_home=at_home)
     if person is None and core.limits.sign_up:
         return (yield from _make_account(request, caller))
     # Count the attempt before verifying it; otherwise any number of attempts at once would all
     # pass the limit while the first hash is computed.
-    failures.add(me.address)
+    attempts.add(request.user, address)
     try:
         is_right = yield from _proves(request, person, core)
     except ServerError:
         # Take the count back: the attempt was not verified.
-        failures.take_back(me.address)
+        attempts.take_back(request.user, address)
         raise
     if not is_right or person is None:
-        who = f"{request.user} ({me.address})"
+        who = f"{request.user} ({address})"
         core.acts.note("refused", who, "no account, or a wrong name or password")
         raise AuthError(_NOT_TOGETHER).because("wrong-sign-in")
-    failures.take_back(me.address)
+    attempts.take_back(request.user, address)
     if not person.active:
         fault = AuthError("this account is not active: ask an administrator")
         raise fault.because("not-active", user=person.id)
-    if person.address in ("", me.address) or _confirms(request.confirm, person.id, caller):
+    if person.address in ("", address) or _confirms(request.confirm, person.id, caller):
         return (yield from _enter(person, caller, is_new=False))
     return (yield from _warn(person, caller))
 
@@ -96,7 +97,7 @@ def _make_account(request: Login, caller: Caller) -> Steps[Result]:
         )
     check_new_number(request.user)
     _check_room(core)
-    core.identities.sign_ups.check(address, "accounts")
+    core.identities.sign_ups.check(address, "accounts came from this address")
     core.identities.sign_ups.add(address)
     _check_unlike(request.user, name, core.identities.numbers)
     person = Person(request.user, name, made_at=core.clock.stamp())
@@ -215,19 +216,20 @@ def set_person(request: SetPerson, caller: Caller) -> Steps[Result]:
 def _prove(known: Person, old_password: str, caller: Caller) -> Steps[None]:
     """Raise `AuthError` unless `old_password` is the password that is about to be changed."""
     core, address = caller.core, caller.session.address
-    failures = core.identities.failures
-    failures.check(address, "wrong passwords")
-    failures.add(address)
+    attempts = core.identities.attempts
+    at_home = known.address == address
+    attempts.check(known.id, address, "wrong passwords", at_home=at_home)
+    attempts.add(known.id, address)
     try:
         verify = partial(core.part(Passwords).verify, known.password, old_password)
         is_right = yield from wait_for(verify)
     except ServerError:
-        failures.take_back(address)
+        attempts.take_back(known.id, address)
         raise
     if not is_right:
         fault = AuthError("field old_password is not the password")
         raise fault.because("wrong-password")
-    failures.take_back(address)
+    attempts.take_back(known.id, address)
 
 
 def _check_own(request: SetPerson, identity: Identity) -> None:
