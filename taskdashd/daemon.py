@@ -24,6 +24,7 @@ from taskdashd.settings.config import Settings
 from taskdashd.settings.live import Live
 from taskdashd.web.app import App
 from taskdashd.web.files import Files, read_description
+from taskdashd.web.forwarded import Proxies
 from taskdashd.web.origins import Origins
 
 
@@ -124,5 +125,6 @@ def _app(settings: Settings, live: Live, runner: Runner, web: Web, access: Acces
         description=read_description(),
         key=start.read_cookie_key(settings),
         origins=Origins(settings.web_origins),
+        proxies=Proxies(settings.trusted_proxies),
         secure=settings.web_tls,
     )

@@ -33,6 +33,8 @@ VALUES = {
     "link.conversation": "a link is accepted before its conversation can begin",
     "link.address": "what admission counts a link by",
     "link.peer": "what people call a link by",
+    "link.count_for": "how what is spoken on a link says for whom it asks",
+    "seat.address": "the address that admission counts a link for",
     "link.admitted": "what admission counts of a link",
     "link.counted": "what admission counts of a link",
     "link.held_bytes": "what admission counts of a link",

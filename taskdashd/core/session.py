@@ -93,8 +93,9 @@ class Session:
 
     @property
     def address(self) -> str:
-        """Give the peer's address without the port."""
-        return self.peer.rpartition(":")[0]
+        """Give the peer's address without the port, which a proxy need not tell."""
+        address, _, port = self.peer.rpartition(":")
+        return address if self.is_local or port.isdecimal() else self.peer
 
     @property
     def whose(self) -> str:

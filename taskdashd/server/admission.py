@@ -3,11 +3,12 @@
 import socket
 import struct
 from collections import Counter
+from functools import partial
 from typing import Any, Final, Protocol
 
 from taskdash_protocol.errors import Busy
 from taskdashd.domain.held import LITTLE_BYTES, Held
-from taskdashd.server.link import RECV_BYTES, Door, Link
+from taskdashd.server.link import RECV_BYTES, Door, Link, Seat
 
 _TURNED_AWAY_MAX: Final = 64
 """Connections over a limit that may wait at one time to be told so; more are just closed."""
@@ -44,13 +45,16 @@ class Admission:
 
     def enter(self, link: Link) -> Busy | None:
         """Count a new connection; returns the refusal to send if it is one too many."""
-        refusal = self._refusal(link) if link.address else None
+        is_proxy = link.door.is_proxy(link.address)
+        refusal = self._refusal(link, is_proxy=is_proxy) if link.address else None
         link.admitted = refusal is None
         link.counted = True
         link.held_for = link.unsent_for = link.address
+        link.count_for = partial(self.count_for, link.seat)
         if refusal is None:
             self._admitted += 1
-            self._of_address[link.address] += 1
+            if not is_proxy:
+                self._sit(link.seat, link.address)
             self._of_door[link.door] += 1
         else:
             self._turned_away += 1
@@ -69,9 +73,26 @@ class Admission:
             return
         self._admitted -= 1
         self._of_door[link.door] -= 1
-        self._of_address[link.address] -= 1
-        if not self._of_address[link.address]:
-            del self._of_address[link.address]
+        self._sit(link.seat, "")
+
+    def count_for(self, seat: Seat, address: str) -> Busy | None:
+        """Count a trusted proxy's connection for the address that asks by it now.
+
+        Returns the refusal to send if the address has one connection too many.
+        """
+        refusal = None if address == seat.address else self._refusal_of_address(address)
+        if refusal is None:
+            self._sit(seat, address)
+        return refusal
+
+    def _sit(self, seat: Seat, address: str) -> None:
+        if seat.address:
+            self._of_address[seat.address] -= 1
+            if not self._of_address[seat.address]:
+                del self._of_address[seat.address]
+        seat.address = address
+        if address:
+            self._of_address[address] += 1
 
     @property
     def may_tell_more(self) -> bool:
@@ -132,16 +153,23 @@ class Admission:
             return False
         return self._input.is_full(link.held_for, link.held_bytes)
 
-    def _refusal(self, link: Link) -> Busy | None:
-        limits, door, address = self._limits, link.door, link.address
+    def _refusal(self, link: Link, *, is_proxy: bool) -> Busy | None:
+        limits, door = self._limits, link.door
         if self._admitted >= limits.max_connections:
             much = f"{limits.max_connections} connections are open"
         elif self._of_door[door] >= door.connections_max:
             much = f"{door.connections_max} connections are open"
-        elif self._of_address[address] >= limits.max_connections_per_address:
-            much = f"{limits.max_connections_per_address} connections from {address} are open"
+        elif not is_proxy:
+            return self._refusal_of_address(link.address)
         else:
             return None
+        return Busy(f"{much}, and no more are allowed: try later")
+
+    def _refusal_of_address(self, address: str) -> Busy | None:
+        most = self._limits.max_connections_per_address
+        if self._of_address[address] < most:
+            return None
+        much = f"{most} connections from {address} are open"
         return Busy(f"{much}, and no more are allowed: try later")
 
 

@@ -171,6 +171,10 @@ class WireDoor:
         """How many connections may be open: no fewer than are allowed in all."""
         return self._limits.max_connections
 
+    def is_proxy(self, address: str) -> bool:
+        """Tell that nobody asks for others: a connection of the wire protocol is its peer's."""
+        return False
+
     def begin(self, link: Link, touch: Touch) -> Connection:
         """Begin the connection of a socket; on the operator's own it has signed in already."""
         connection = Connection.begin(self._runner, self._limits, link.peer, touch, self._ready)

@@ -4,10 +4,12 @@ import fcntl
 import socket
 import struct
 import termios
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
+from taskdash_protocol.errors import Busy
 from taskdashd.server.conversation import Conversation, Touch
 from taskdashd.server.tls import TlsSocket
 
@@ -24,12 +26,30 @@ class Unread(NamedTuple):
     """Whether a whole frame was read from the kernel and not parsed."""
 
 
+CountFor = Callable[[str], Busy | None]
+"""Counts a trusted proxy's connection for an address that asks by it, or gives the refusal."""
+
+
+@dataclass(eq=False, slots=True)
+class Seat:
+    """The address that a connection counts for, in turns and against limits.
+
+    Apart from `Link`, so that what is spoken on a link can move the seat without a cycle.
+    """
+
+    address: str = ""
+    """Empty where the connection counts for nobody yet, or is the operator's own."""
+
+
 class Door(Protocol):
     """What listens: how many may be in by it, and how a conversation begins."""
 
     @property
     def connections_max(self) -> int:
         """How many connections by this door may be open at once."""
+
+    def is_proxy(self, address: str) -> bool:
+        """Tell whether who connects from an address asks for others, and says for whom."""
 
     def begin(self, link: "Link", touch: Touch) -> Conversation:
         """Begin a conversation on a link that was just accepted."""
@@ -53,9 +73,11 @@ class Link:
     unsent_bytes: int = 0
     """Length of the kernel's send queue when `was_read` last looked."""
     address: str = ""
-    """The peer's address, by which admission counts; empty for the operator's own socket."""
+    """The peer's address; empty for the operator's own socket."""
     peer: str = ""
     """The peer's name for people."""
+    seat: Seat = field(default_factory=Seat)
+    count_for: CountFor = field(init=False)
     admitted: bool = True
     """False for a connection over a limit, kept open only to be told so."""
     counted: bool = False
@@ -71,6 +93,11 @@ class Link:
     blocked: bool = False
     hung_up: bool = False
     lingers: bool = False
+
+    @property
+    def turns_of(self) -> str:
+        """Say whose turns the link takes: those of who asks, as far as that is known."""
+        return self.seat.address or self.address
 
     @property
     def has_unsent(self) -> bool:

@@ -277,7 +277,7 @@ class Poller:
         if link.conversation.finished:
             self._close(link)
         elif link.conversation.wants_turn:
-            self._turns.add(link.address, link)
+            self._turns.add(link.turns_of, link)
 
     def _receive(self, link: Link) -> None:
         size = self._admission.recv_bytes(link)
@@ -331,7 +331,7 @@ class Poller:
             self._finish(link)
             return
         if conversation.wants_turn:
-            self._turns.add(link.address, link)
+            self._turns.add(link.turns_of, link)
         if unsent and link not in self._deadlines.unsent:
             link.was_read()
             self._deadlines.unsent.start(link, self.limits.write_timeout)
@@ -379,10 +379,10 @@ class Poller:
             return
         del self._links[link.fd]
         self._by_serial.remove(link)
+        self._turns.drop(link.turns_of, link)
         self._admission.leave(link)
         self._deadlines.stop(link)
         self._touched.pop(link, None)
-        self._turns.drop(link.address, link)
         with suppress(OSError):
             # Not registered, if the peer hung up or the registration itself failed.
             self._epoll.unregister(link.fd)

@@ -15,7 +15,7 @@ from taskdash_protocol import DEFAULT_PORT
 from taskdash_protocol.fields import HEARTBEAT_TIMEOUT_MAX_S, HEARTBEAT_TIMEOUT_MIN_S
 from taskdashd.settings import values
 from taskdashd.settings.values import Address as Address
-from taskdashd.settings.values import Network
+from taskdashd.settings.values import IpNetwork, Network
 from taskdashd.settings.values import duration as duration
 
 ENVIRONMENT_PREFIX: Final = "TASKDASHD_"
@@ -48,10 +48,7 @@ class Settings:
         Address("127.0.0.1", DEFAULT_PORT), values.address, "HOST:PORT", "Where services connect."
     )
     web: Address | None = _setting(
-        None,
-        values.address_or_off,
-        "HOST:PORT|off",
-        "Where the web board is served.",
+        None, values.address_or_off, "HOST:PORT|off", "Where the web board is served."
     )
     web_tls: bool = _setting(
         False, values.on_or_off, "on|off", "Serve it with TLS, by tls_cert and tls_key (https://)."
@@ -68,6 +65,12 @@ class Settings:
         values.origins,
         "origins",
         "From where else pages may ask, as in https://a.example, separated by spaces.",
+    )
+    trusted_proxies: tuple[IpNetwork, ...] = _setting(
+        (),
+        values.proxies,
+        "NETWORKS|off",
+        "Proxies before the board, as in 10.0.0.2, ::1: what they say of who asks is believed.",
     )
     rpost_open: bool = _setting(
         False, values.on_or_off, "on|off", "Whether /rpost/task asks for no sign-in.", live=True
@@ -116,11 +119,7 @@ class Settings:
         live=True,
     )
     office_calendar: str = _setting(
-        "office",
-        values.calendar,
-        "name",
-        "The calendar of whoever names none.",
-        live=True,
+        "office", values.calendar, "name", "The calendar of whoever names none.", live=True
     )
     fetch_allow: tuple[Network, ...] = _setting(
         (),

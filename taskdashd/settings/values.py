@@ -171,10 +171,32 @@ def origins(value: Any) -> str:
     return text
 
 
+IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def proxies(value: Any) -> tuple[IpNetwork, ...]:
+    """Read networks, as in 10.0.0.2, 10.1.0.0/24 or ::1, separated by commas; or off."""
+    if str(value) == "off":
+        return ()
+    return tuple(_proxy(one.strip()) for one in str(value).split(","))
+
+
+def _proxy(text: str) -> IpNetwork:
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"must be networks, as in 10.0.0.2 or ::1, or off: {error}") from None
+    if not network.prefixlen:
+        raise ValueError(
+            f"must name proxies, and {text!r} is everybody: all could say who they are"
+        )
+    return network
+
+
 class Network(NamedTuple):
     """Addresses and ports that the daemon may connect to."""
 
-    addresses: ipaddress.IPv4Network | ipaddress.IPv6Network
+    addresses: IpNetwork
     ports: range
 
     def __str__(self) -> str:

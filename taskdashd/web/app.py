@@ -28,7 +28,8 @@ from taskdashd.web.api import STATUSES, ask, status_of
 from taskdashd.web.boards import Boards, Place
 from taskdashd.web.cookies import Held
 from taskdashd.web.files import Files
-from taskdashd.web.http import HttpConnection, HttpLimits, Visit
+from taskdashd.web.forwarded import ProxiedSite, Proxies
+from taskdashd.web.http import HttpConnection, HttpLimits, Site, Visit
 from taskdashd.web.messages import Headers, Refused, Request, Response, refusal
 from taskdashd.web.origins import Origins
 from taskdashd.web.socket import Socket, handshake
@@ -44,6 +45,7 @@ _KINDS: Final[dict[HTTPStatus, type[ServerError]]] = {
     HTTPStatus.UNAUTHORIZED: AuthError,
     HTTPStatus.FORBIDDEN: AuthError,
     HTTPStatus.TOO_MANY_REQUESTS: Busy,
+    HTTPStatus.SERVICE_UNAVAILABLE: Busy,
 }
 SAFE: Final[Headers] = [
     # Only the daemon's own files run and are shown, and no page may frame the board.
@@ -72,8 +74,6 @@ class Limits(HttpLimits, ExchangeLimits, Protocol):
 class App:
     """See the module; a `Door` for the poller, and the `Site` of each HTTP connection."""
 
-    headers = SAFE
-
     def __init__(
         self,
         runner: Runner,
@@ -85,6 +85,7 @@ class App:
         description: bytes,
         key: bytes,
         origins: Origins,
+        proxies: Proxies,
         *,
         secure: bool,
     ) -> None:
@@ -97,6 +98,8 @@ class App:
         self._tokens = tokens
         self._key = key
         self._origins = origins
+        self.is_proxy = proxies.trusts
+        self._proxies = proxies
         self._secure = secure
         self._files = files
         self._description = description
@@ -113,23 +116,30 @@ class App:
     def begin(self, link: Link, touch: Touch) -> HttpConnection:
         """Begin with HTTP on a socket that was just accepted."""
         now, budget = self._core.clock.now, self._core.sessions.budget()
-        return HttpConnection(self, self._limits, now, budget, link, touch)
+        site: Site = self
+        if self.is_proxy(link.address):
+            site = ProxiedSite(self, self._proxies, link.count_for)
+        return HttpConnection(site, self._limits, now, budget, link, touch)
 
     # The site
+
+    def headers_for(self, request: Request | None) -> Headers:
+        """Give the headers that every answer carries, and what a page of elsewhere may read."""
+        return SAFE if request is None else [*SAFE, *self._origins.headers_for(request)]
 
     def visit(self, request: Request) -> Visit | Response:
         """Look at the head of a request: its host, origin, path and method, and who asks."""
         try:
             return self._visit(request)
         except Refused as error:
-            return self._refused(request, error)
+            return self.refused(request, error)
 
     def too_late(self, request: Request, limit_s: float) -> Response:
         """Give the answer of a request that takes too long to be answered."""
         late = Busy(f"no answer came within {limit_s:g} s")
         return _json(STATUSES[late.errid], error_body(late))
 
-    def _refused(self, request: Request, error: Refused) -> Response:
+    def refused(self, request: Request, error: Refused) -> Response:
         """Answer with an error: in JSON under the API's paths."""
         if not request.path.startswith(API):
             return refusal(error)
@@ -140,6 +150,9 @@ class App:
     def _visit(self, request: Request) -> Visit:
         self._origins.check_host(request)
         path, method = request.path, request.method
+        if self._origins.is_preflight(request):
+            allowed = Response(HTTPStatus.OK)
+            return _Found(allowed, self._body_bytes_max(False), request.address)
         is_original = path in original.PATHS
         if is_original or (path.startswith(API) and path not in _READ_BY_GET):
             asked_by = original.PATHS.get(path, "POST")
@@ -211,14 +224,14 @@ class App:
             if kind != "application/json":
                 # A foreign page's form can send other types without a preflight (CORS).
                 unsupported = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
-                return self._refused(request, Refused(unsupported, "send application/json"))
+                return self.refused(request, Refused(unsupported, "send application/json"))
             fields = strictjson.loads_object(body)
             parsed = self._runner.parse(request.path.removeprefix(API), fields)
         except BadRequest as error:
             return _json(HTTPStatus.BAD_REQUEST, error_body(error))
         result = yield from ask(parsed, session, self._runner)
         response = _json(status_of(result, session), reply_body(parsed, result))
-        return self._with_cookie(response, parsed, result, session, asked.held)
+        return self._with_cookie(response, parsed, result, asked)
 
     def _original(self, asked: "_Asked", body: bytes) -> Steps[Response]:
         session = asked.session
@@ -228,26 +241,26 @@ class App:
         asker = _Pages(self._runner, session)
         answer = original.answer(asked.request, body, asker, self._limits.max_frame)
         response, parsed = yield from answer
-        return self._with_cookie(response, parsed, None, session, asked.held)
+        return self._with_cookie(response, parsed, None, asked)
 
     def _with_cookie(
         self,
         response: Response,
-        asked: Parsed | None,
+        parsed: Parsed | None,
         result: Outcome[Result] | None,
-        session: Session,
-        held: Held | None,
+        asked: "_Asked",
     ) -> Response:
         if isinstance(result, ServerError):
             return response
-        value = ""
-        signs_in = asked is not None and asked.signs_in == "person"
+        session, held, value = asked.session, asked.held, ""
+        secure = self._secure or asked.request.is_https
+        signs_in = parsed is not None and parsed.signs_in == "person"
         if signs_in and session.secret and session.identity is not None:
             fresh = Held(session.identity.person, session.secret)
             if held != fresh:
-                value = cookies.write(fresh, self._key, secure=self._secure)
-        elif isinstance(asked, Logout) and not asked.user and held is not None:
-            value = cookies.write(Held(held.person, ""), self._key, secure=self._secure)
+                value = cookies.write(fresh, self._key, secure=secure)
+        elif isinstance(parsed, Logout) and not parsed.user and held is not None:
+            value = cookies.write(Held(held.person, ""), self._key, secure=secure)
         if not value:
             return response
         return replace(response, headers=[*response.headers, ("set-cookie", value)])

@@ -63,8 +63,8 @@ class Visit(Protocol):
 class Site(Protocol):
     """What answers the requests of all HTTP connections."""
 
-    headers: Headers
-    """Headers of every response."""
+    def headers_for(self, request: Request | None) -> Headers:
+        """Give headers for the response to a request, or to what is none."""
 
     def visit(self, request: Request) -> Visit | Response:
         """Look at the head of a request; a response refuses it."""
@@ -131,7 +131,7 @@ class HttpConnection:
         self._state = _State.HEAD
         self._since = self._now()
         self._reader = RequestReader()
-        self._is_upgrade = False
+        self._is_upgrade = self._waits_for_turn = False
         self._request: Request | None = None
         self._visit: Visit | None = None
         self.parsed_bytes = 0
@@ -216,8 +216,8 @@ class HttpConnection:
 
     def _look_for_work(self) -> None:
         ready = self._state is not _State.ANSWER and not self.outbox.output_bytes
-        has_input = bool(self._input) or (self._ended and self._state is _State.BODY)
-        self._has_turn = ready and has_input and not self._closing
+        goes_on = self._waits_for_turn or (self._ended and self._state is _State.BODY)
+        self._has_turn = ready and (goes_on or bool(self._input)) and not self._closing
 
     def wake(self) -> None:
         """End a connection on which nothing is asked, and an answer that does not come."""
@@ -246,9 +246,7 @@ class HttpConnection:
         self._end()
         self._touch(self)
 
-    def end_after_this(self, error: ServerError, *, reply: bool = False) -> None:
-        """End the connection for a reason, after the answer that is under way."""
-        self.expire(error, reply=reply)
+    end_after_this = expire
 
     def lost(self) -> None:
         """Note that the socket is gone."""
@@ -271,10 +269,12 @@ class HttpConnection:
         self._look_for_work()
         if not self._has_turn:
             return
+        self._waits_for_turn = False
         try:
             if self._state is _State.HEAD:
                 self._take_head()
-            if self._state is _State.BODY:
+            # What is asked is done in a turn of whoever asks: up to here a proxy's peers share one.
+            if self._state is _State.BODY and not self._waits_for_turn:
                 self._take_body()
         except Refused as error:
             self._end_by(self._refusal or refusal(error))
@@ -295,8 +295,8 @@ class HttpConnection:
             if isinstance(visit, Response):
                 self._refusal = visit
             else:
-                self._visit = visit
-                self.whose = visit.whose
+                self._waits_for_turn = visit.whose != self.whose
+                self._visit, self.whose = visit, visit.whose
         announced = request.headers.get("content-length", "")
         if announced.isdigit() and int(announced) > self._body_bytes_max:
             raise too_long(self._body_bytes_max)
@@ -375,8 +375,8 @@ class HttpConnection:
         self._leave(is_gone=False)
         self.frames_in += 1
         try:
-            closes = closes or self._closing
-            data, goes_on = self._reader.encode(response, self._site.headers, closes=closes)
+            more = self._site.headers_for(self._request)
+            data, goes_on = self._reader.encode(response, more, closes=closes or self._closing)
         except h11.LocalProtocolError as error:
             log.info("cannot answer", peer=self._peer, reason=str(error))
             data, goes_on = b"", False

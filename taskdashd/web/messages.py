@@ -26,12 +26,14 @@ class Request:
     path: str
     query: str
     headers: dict[str, str]
-    """By name in lower case; of a repeated header the last, of Cookie all, joined."""
+    """By name in lower case; of a repeated header the last, of Cookie and what proxies say all."""
     address: str
-    """The peer's IP address, without the port."""
+    """The asker's IP address, without the port: the peer's, or what a trusted proxy says."""
     peer: str
     budget: Budget
     """The budget that all requests of the connection draw from."""
+    is_https: bool = False
+    """Whether a trusted proxy says that it was asked by https."""
 
 
 @dataclass(frozen=True, slots=True)

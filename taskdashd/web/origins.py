@@ -1,4 +1,4 @@
-"""Checks of Origin and Host: only the board's pages, and those that the operator names, may ask.
+"""Origin and Host: only the board's pages, and those of origins that the operator names, may ask.
 
 Host is checked too: otherwise a foreign page could point its own name at the daemon's address (DNS
 rebinding), and its Origin would equal its Host.
@@ -7,9 +7,18 @@ rebinding), and its Origin would equal its Host.
 import ipaddress
 import socket
 from http import HTTPStatus
+from typing import Final
 from urllib.parse import urlsplit
 
-from taskdashd.web.messages import Refused, Request
+from taskdashd.web.messages import Headers, Refused, Request
+
+_SHARED: Final = ("/api/v1/", "/rpost/")
+"""Paths that pages of named origins may ask; the board's own files are for the board."""
+_PREFLIGHT: Final[Headers] = [
+    ("access-control-allow-methods", "GET, POST"),
+    ("access-control-allow-headers", "authorization, content-type"),
+    ("access-control-max-age", "600"),
+]
 
 
 class Origins:
@@ -20,6 +29,33 @@ class Origins:
         own = socket.gethostname().lower()
         self._hosts = {"localhost", own, own.partition(".")[0], f"{own.partition('.')[0]}.local"}
         self._hosts |= {urlsplit(origin).hostname or "" for origin in self._allowed}
+
+    def headers_for(self, request: Request) -> Headers:
+        """Give the headers by which a page of a named origin may read an answer (CORS)."""
+        if not self._allowed or not _is_shared(request.path):
+            return []
+        # Say it to everybody: what a cache keeps of one origin must not be given to another.
+        vary: Headers = [("vary", "Origin")]
+        origin = request.headers.get("origin", "")
+        if origin.lower() not in self._allowed:
+            return vary
+        allowed: Headers = [
+            *vary,
+            ("access-control-allow-origin", origin),
+            ("access-control-allow-credentials", "true"),
+        ]
+        if not self.is_preflight(request):
+            return allowed
+        return [*allowed, *_PREFLIGHT]
+
+    def is_preflight(self, request: Request) -> bool:
+        """Tell whether a browser asks if a page of a named origin may ask (Fetch, 4.8)."""
+        return (
+            request.method == "OPTIONS"
+            and "access-control-request-method" in request.headers
+            and request.headers.get("origin", "").lower() in self._allowed
+            and _is_shared(request.path)
+        )
 
     def check_host(self, request: Request) -> None:
         """Raise `Refused` where Host is neither an address nor a name of this daemon."""
@@ -40,6 +76,11 @@ class Origins:
         host = request.headers.get("host", "").lower()
         if origin.lower() not in (f"http://{host}", f"https://{host}"):
             raise Refused(HTTPStatus.FORBIDDEN, f"pages of {origin[:200]} may not ask here")
+
+
+def _is_shared(path: str) -> bool:
+    """Tell whether a path is one that pages of other origins ask."""
+    return path.startswith(_SHARED)
 
 
 def _is_address(name: str) -> bool:

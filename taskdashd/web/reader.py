@@ -26,6 +26,10 @@ _CHUNKED_PIECE_BYTES: Final = 1 << 10
 # As h11 finds the end of a head (RFC 9112, 2.2: a bare LF may end a line).
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
 _NO_HTTP: Final = "this is no HTTP/1.1 request"
+# A browser may split Cookie (RFC 9113, 8.2.3), and a proxy may write a line of its own.
+_JOINED: Final = dict.fromkeys(("forwarded", "x-forwarded-for", "x-forwarded-proto"), ", ") | {
+    "cookie": "; "
+}
 _HEAD_TOO_LONG: Final = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
 
 
@@ -36,7 +40,7 @@ class Head(NamedTuple):
     path: str
     query: str
     headers: dict[str, str]
-    """By name in lower case; of a repeated header the last, of Cookie all, joined."""
+    """By name in lower case; of a repeated header the last, of those in `_JOINED` all, joined."""
 
 
 class Progress(Enum):
@@ -78,10 +82,8 @@ class RequestReader:
         headers: dict[str, str] = {}
         for raw_name, raw_value in head.headers:
             name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-            # Join Cookie headers, which may be split (RFC 9113, 8.2.3); of any other the last
-            # counts.
-            both = name == "cookie" and name in headers
-            headers[name] = f"{headers[name]}; {value}" if both else value
+            joint = _JOINED.get(name) if name in headers else None
+            headers[name] = value if joint is None else f"{headers[name]}{joint}{value}"
         self._is_head = head.method == b"HEAD"
         self._is_chunked = "transfer-encoding" in headers
         path, _, query = head.target.decode("latin-1").partition("?")

@@ -19,11 +19,20 @@ from taskdash_protocol.families.tasks import Register
 class Board:
     """A browser's end of a board's websocket."""
 
-    def __init__(self, office: Office, cookie: str = "", query: str = "", token: str = "") -> None:
-        self.sock = socket.create_connection(("127.0.0.1", office.port), timeout=20)
+    def __init__(
+        self,
+        office: Office,
+        cookie: str = "",
+        query: str = "",
+        token: str = "",
+        *,
+        sock: socket.socket | None = None,
+        host: str = "",
+    ) -> None:
+        self.sock = sock or socket.create_connection(("127.0.0.1", office.port), timeout=20)
         signs = f"Authorization: Bearer {token}" if token else f"Cookie: {cookie}"
         self.sock.sendall(
-            f"GET /ws{query} HTTP/1.1\r\nHost: {office.address}\r\nConnection: Upgrade\r\n"
+            f"GET /ws{query} HTTP/1.1\r\nHost: {host or office.address}\r\nConnection: Upgrade\r\n"
             "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
             f"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{signs}\r\n\r\n".encode()
         )

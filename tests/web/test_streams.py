@@ -16,6 +16,7 @@ from taskdashd.server.conversation import Conversation
 from taskdashd.testing import World
 from taskdashd.web.app import App
 from taskdashd.web.files import Files, read_description
+from taskdashd.web.forwarded import Proxies
 from taskdashd.web.origins import Origins
 
 pytestmark = pytest.mark.fault(46)
@@ -104,6 +105,7 @@ def app_of(world: World) -> App:
         description=read_description(),
         key=bytes(32),
         origins=Origins(""),
+        proxies=Proxies(()),
         secure=False,
     )
 
