@@ -217,7 +217,7 @@ def test_who_may_know(make: Make) -> None:
     world.advance(2)
     whole = boss.ask("Audit")["entries"]
     refused = [one for one in whole if one["kind"] == "refused"]
-    assert [(one["who"], one["count"]) for one in refused] == [("a ()", 1)]
+    assert [(one["who"], one["count"]) for one in refused] == [("a (y)", 1)]
     assert sorted(one["who"] for one in whole if one["kind"] == "signed in") == [
         "a (y)",
         "b (z)",
