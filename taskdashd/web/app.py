@@ -147,6 +147,11 @@ class App:
         refused = _json(error.status, error_body(kind(error.why)))
         return replace(refused, headers=[*refused.headers, *error.headers])
 
+    def turn_away(self, request: Request, why: Busy) -> Refused:
+        """Note for the audit that an address has too many connections; gives what to answer."""
+        self._core.acts.note("turned away", request.address, why.detail)
+        return Refused(HTTPStatus.SERVICE_UNAVAILABLE, why.detail, ("retry-after", "5"))
+
     def _visit(self, request: Request) -> Visit:
         self._origins.check_host(request)
         path, method = request.path, request.method
@@ -271,7 +276,8 @@ class App:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             try:
-                identity = self._tokens.sign_in(token.strip(), request.address)
+                # By the session's spelling of the address, in which TCP counts too.
+                identity = self._tokens.sign_in(token.strip(), session.address)
             except Busy as error:
                 raise Refused(HTTPStatus.TOO_MANY_REQUESTS, error.detail) from None
             except AuthError as error:

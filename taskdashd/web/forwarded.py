@@ -9,9 +9,9 @@ import ipaddress
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from http import HTTPStatus
 from typing import Final, NamedTuple, Protocol
 
+from taskdash_protocol.errors import Busy
 from taskdashd.server.conversation import Conversation, Touch
 from taskdashd.server.link import CountFor
 from taskdashd.settings.values import IpNetwork
@@ -19,6 +19,7 @@ from taskdashd.web.http import Site, Visit
 from taskdashd.web.messages import Refused, Request, Response
 
 _HOPS_MAX: Final = 32
+_PAIRS_MAX: Final = 16
 _WORD: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PAIR: Final = re.compile(rf'({_WORD})=(?:({_WORD})|"((?:[^"\\]|\\.)*)")')
 _NODE: Final = re.compile(
@@ -98,7 +99,7 @@ def _of_list(part: str) -> Hop:
 def _of_element(part: str) -> Hop:
     """Read an element of Forwarded. A comma within quotes is none: no address and name has one."""
     pairs: dict[str, str] = {}
-    for pair in part.split(";"):
+    for pair in part.split(";", _PAIRS_MAX):
         found = _PAIR.fullmatch(pair.strip(" \t"))
         if found is None or found[1].lower() in pairs:
             return _UNKNOWN
@@ -129,6 +130,9 @@ class Front(Site, Protocol):
     def refused(self, request: Request, error: Refused) -> Response:
         """Give the answer that refuses a request."""
 
+    def turn_away(self, request: Request, why: Busy) -> Refused:
+        """Note that an asker has too many connections, and give what to answer."""
+
 
 class ProxiedSite:
     """The `Site` of a connection that a trusted proxy has opened: each request is its asker's."""
@@ -156,5 +160,5 @@ class ProxiedSite:
         seen = self._proxies.seen(request)
         busy = self._count_for(seen.address)
         if busy is not None:
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, busy.detail, ("retry-after", "5"))
+            raise self._site.turn_away(seen, busy)
         return seen

@@ -19,18 +19,22 @@ from taskdashd.server.outbox import Outbox
 from taskdashd.testing import Peer, World
 
 MIB = 1 << 20
+PROXY = "10.0.0.2"
 
 
 @dataclass
 class Limits:
     max_connections: int = 100
-    max_connections_per_address: int = 100
+    max_connections_per_address: int = 5
     input_buffer: int = 4 * MIB
     max_frame: int = MIB
 
 
 class Door:
     connections_max = 100
+
+    def is_proxy(self, address: str) -> bool:
+        return address == PROXY
 
 
 @dataclass
@@ -52,8 +56,8 @@ class Hall:
         self.unsent = Held(lambda: 32 * MIB, lambda: MIB)
         self.admission = Admission(Limits(), self.unsent)
 
-    def enter(self, whose: str, **how: Any) -> Link:
-        link = Link(cast(socket.socket, None), 0, cast(Any, Door()), address="10.0.0.1")
+    def enter(self, whose: str, address: str = "10.0.0.1", **how: Any) -> Link:
+        link = Link(cast(socket.socket, None), 0, cast(Any, Door()), address=address)
         link.conversation = cast(Any, Spoken(whose, **how))
         assert self.admission.enter(link) is None
         return link
@@ -62,6 +66,31 @@ class Hall:
 @pytest.fixture
 def hall() -> Hall:
     return Hall()
+
+
+def test_a_proxys_connection_counts_for_who_asks_by_it(hall: Hall) -> None:
+    """No number of them is too many for the proxy; each takes the turns of its last asker."""
+    links = [hall.enter("", PROXY) for _ in range(90)]
+    assert {link.turns_of for link in links} == {PROXY}
+    own = [hall.enter("a") for _ in range(5)]
+    for link in links[:5]:
+        assert link.count_for("10.0.0.7") is None
+    refusal = links[5].count_for("10.0.0.7")
+    assert refusal is not None
+    assert "5 connections from 10.0.0.7" in refusal.detail
+    assert (links[4].turns_of, links[5].turns_of) == ("10.0.0.7", PROXY)
+    # On a connection that counts for it already an asker asks on; another may take it over.
+    assert links[4].count_for("10.0.0.7") is None
+    assert links[4].count_for("10.0.0.8") is None
+    assert links[5].count_for("10.0.0.7") is None
+    # A peer of its own and one behind the proxy share the count of their address.
+    assert links[6].count_for("10.0.0.1") is not None
+    hall.admission.leave(own[0])
+    assert links[6].count_for("10.0.0.1") is None
+    for link in links:
+        hall.admission.leave(link)
+    for link in [hall.enter("", PROXY) for _ in range(5)]:
+        assert link.count_for("10.0.0.7") is None
 
 
 @pytest.mark.fault(51)

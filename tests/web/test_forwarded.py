@@ -84,6 +84,7 @@ def test_the_rightmost_address_that_is_no_proxys_asks(
         ("for=6.6.6.6, for=192.0.2.7;host=a b", None),
         ("for=6.6.6.6, for=[2001:db8::7]", None),
         ("for=6.6.6.6, for=192.0.2.7;", None),
+        ("for=192.0.2.7;" + ";".join(f"x{n}=y" for n in range(30)), None),
         ("192.0.2.7", None),
     ],
 )

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import structlog
 
+from taskdash_protocol.errors import Busy
 from taskdashd.core.access import Access
 from taskdashd.domain.access import Identity
 from taskdashd.server.conversation import Conversation
+from taskdashd.settings import values
 from taskdashd.testing import World
 from taskdashd.web.app import App
 from taskdashd.web.files import Files, read_description
@@ -63,6 +65,7 @@ class Line:
 
     address, peer = "10.0.0.1", "10.0.0.1:5"
     conversation: Conversation
+    count_for: Any = None
 
     def hand_over(self, conversation: Conversation) -> None:
         self.conversation = conversation
@@ -92,7 +95,7 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     structlog.reset_defaults()
 
 
-def app_of(world: World) -> App:
+def app_of(world: World, proxies: str = "off") -> App:
     known = {"t": Identity("t", "operator", key="1")}
     assert world.web is not None
     return App(
@@ -105,7 +108,7 @@ def app_of(world: World) -> App:
         description=read_description(),
         key=bytes(32),
         origins=Origins(""),
-        proxies=Proxies(()),
+        proxies=Proxies(values.proxies(proxies)),
         secure=False,
     )
 
@@ -141,6 +144,40 @@ def go_on(world: World, line: Line, random: Random) -> None:
             line.conversation.room_was_made()
         if not line.conversation.wants_turn and not line.conversation.outbox.output_bytes:
             return
+
+
+def test_a_request_by_a_proxy_is_done_in_its_askers_turn(world: World) -> None:
+    """Up to its head it is the proxy's, and in the turns of all whom that asks for."""
+    app, line, counted = app_of(world, "10.0.0.1"), Line(), list[str]()
+    line.count_for = counted.append
+    app.begin(line, lambda _one: None)  # type: ignore[arg-type]
+    for asker in ("10.1.1.1", "10.1.1.2"):
+        conversation = app.begin(line, lambda _one: None)  # type: ignore[arg-type]
+        conversation.receive(request("GET /healthz", f"X-Forwarded-For: 6.6.6.6, {asker}"))
+        conversation.take_turn()
+        assert (counted.pop(), conversation.whose) == (asker, asker)
+        assert conversation.wants_turn
+        assert not conversation.outbox.output_bytes
+        conversation.take_turn()
+        assert conversation.outbox.take().startswith(b"HTTP/1.1 200")
+
+
+def test_who_has_too_many_connections_is_turned_away(world: World) -> None:
+    """The answer says so, in JSON under the API's paths, and the audit too."""
+    line = Line()
+    line.count_for = lambda address: Busy(f"5 connections from {address} are open")
+    conversation = app_of(world, "10.0.0.1").begin(line, lambda _one: None)  # type: ignore[arg-type]
+    for path in ("/", "/api/v1/about", "/ws"):
+        more = ("Upgrade: websocket",) if path == "/ws" else ()
+        conversation.receive(request(f"GET {path}", "X-Forwarded-For: 10.1.1.1", *more))
+        conversation.take_turn()
+        said = bytes(conversation.outbox.take())
+        conversation.room_was_made()
+        assert said.startswith(b"HTTP/1.1 503"), said
+        assert b"5 connections from 10.1.1.1" in said
+        assert (b'"errid":1005' in said) is path.startswith("/api")
+    acts = [act for act in world.core.acts.take() if act.kind == "turned away"]
+    assert [(act.who, act.times) for act in acts] == [("10.1.1.1", 3)]
 
 
 def test_any_stream_comes_to_an_end(world: World, faults: list[Any]) -> None:
