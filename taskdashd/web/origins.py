@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from taskdashd.web.messages import Headers, Refused, Request
 
-_SHARED: Final = ("/api/v1/", "/rpost/")
+_SHARED: Final = ("/api/v1/", "/rpost/", "/rget/")
 """Paths that pages of named origins may ask; the board's own files are for the board."""
 _PREFLIGHT: Final[Headers] = [
     ("access-control-allow-methods", "GET, POST"),

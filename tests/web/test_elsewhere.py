@@ -15,7 +15,7 @@ from test_board import browser as browser
 from test_http import Answer, send
 
 NAMED = "http://pages.example"
-PATHS = ("/api/v1/Query", "/api/v1/about", "/rpost/task", "/api/v1/nothing")
+PATHS = ("/api/v1/Query", "/api/v1/about", "/rpost/task", "/rget/task/", "/api/v1/nothing")
 OF_CORS = "access-control-"
 
 
@@ -60,7 +60,7 @@ def told(answer: Answer) -> dict[str, str]:
 @pytest.mark.parametrize("path", PATHS)
 def test_a_named_origin_reads_answers_and_refusals(office: Office, path: str) -> None:
     """Of the paths that pages ask, each answer may be read, errors too, by exactly that origin."""
-    method = "GET" if path.endswith("about") else "POST"
+    method = "GET" if path in ("/api/v1/about", "/rget/task/") else "POST"
     wanted = {
         "access-control-allow-origin": NAMED,
         "access-control-allow-credentials": "true",
