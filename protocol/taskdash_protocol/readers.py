@@ -219,7 +219,9 @@ def seconds(meaning: str, low: float, high: float, **kwargs: Any) -> Any:
 
     def read(name: str, value: Any) -> float:
         if type(value) not in (int, float) or not low <= value <= high:
-            raise BadRequest(f"field {name} must be a number of seconds from {low:.10g} to {high:.10g}")
+            raise BadRequest(
+                f"field {name} must be a number of seconds from {low:.10g} to {high:.10g}"
+            )
         given: float = value
         return given
 

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from taskdash_protocol.errors import Busy
-from taskdashd.core.steps import Done, Steps, wait_for
+from taskdashd.core.steps import Done, Start, Steps, wait_for
 from taskdashd.store.reader import Reader
 from taskdashd.store.transaction import Transaction, View
 from taskdashd.store.writer import Writer
@@ -40,12 +40,13 @@ def load(store: Store, ids: Iterable[str]) -> Steps[None]:
 
 def write(store: Store, decide: Callable[[Transaction], T]) -> Steps[T]:
     """Run `decide` and commit; returns once the commit is on disk. Raises what `decide` raises."""
+    begin: Start[T] = partial(_begin_write, store, decide)
+    return (yield from wait_for(begin))
 
-    def start(done: Done[T]) -> None:
-        store.writer.write(decide, done)
-        store.writer.flush()
 
-    return (yield from wait_for(start))
+def _begin_write(store: Store, decide: Callable[[Transaction], T], done: Done[T]) -> None:
+    store.writer.write(decide, done)
+    store.writer.flush()
 
 
 def load_and_write(

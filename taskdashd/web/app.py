@@ -32,6 +32,7 @@ from taskdashd.web.forwarded import ProxiedSite, Proxies
 from taskdashd.web.http import HttpConnection, HttpLimits, Site, Visit
 from taskdashd.web.messages import Headers, Refused, Request, Response, refusal
 from taskdashd.web.origins import Origins
+from taskdashd.web.reader import encoded
 from taskdashd.web.socket import Socket, handshake
 from taskdashd.web.viewers import Viewers
 
@@ -60,6 +61,7 @@ SAFE: Final[Headers] = [
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
 ]
+_SAFE_ENCODED: Final = encoded(SAFE)
 
 
 class Limits(HttpLimits, ExchangeLimits, Protocol):
@@ -123,9 +125,10 @@ class App:
 
     # The site
 
-    def headers_for(self, request: Request | None) -> Headers:
+    def headers_for(self, request: Request | None) -> bytes:
         """Give the headers that every answer carries, and what a page of elsewhere may read."""
-        return SAFE if request is None else [*SAFE, *self._origins.headers_for(request)]
+        more = [] if request is None else self._origins.headers_for(request)
+        return _SAFE_ENCODED + encoded(more) if more else _SAFE_ENCODED
 
     def visit(self, request: Request) -> Visit | Response:
         """Look at the head of a request: its host, origin, path and method, and who asks."""
@@ -355,7 +358,7 @@ class _Asked:
         self.request = request
         self.session = session
         self.held = held
-        self.body_bytes_max = body_bytes_max
+        self.body_bytes_max = self.body_bytes_kept = body_bytes_max
         self.whose = session.whose
 
     def answer(self, body: bytes) -> Steps[Response]:
@@ -375,6 +378,7 @@ class _Found(NamedTuple):
     response: Response
     body_bytes_max: int
     whose: str
+    body_bytes_kept: int = 0
 
     def answer(self, _body: bytes) -> Steps[Response]:
         """Give the answer."""

@@ -14,7 +14,6 @@ from functools import partial
 from http import HTTPStatus
 from typing import Final, Protocol
 
-import h11
 import structlog
 
 from taskdash_protocol.errors import Outcome, ServerError
@@ -25,7 +24,7 @@ from taskdashd.server.conversation import Conversation, Touch
 from taskdashd.server.link import Link
 from taskdashd.server.outbox import Outbox
 from taskdashd.server.tls import TlsSocket
-from taskdashd.web.messages import Headers, Refused, Request, Response, refusal
+from taskdashd.web.messages import Refused, Request, Response, refusal
 from taskdashd.web.reader import Progress, RequestReader, too_long
 
 KEEP_ALIVE_S: Final = 75.0
@@ -50,6 +49,10 @@ class Visit(Protocol):
         """How long the request's body may be."""
 
     @property
+    def body_bytes_kept(self) -> int:
+        """How many bytes of the body's end are kept, and given to `answer`."""
+
+    @property
     def whose(self) -> str:
         """Whose bytes the request's are: an identity's; before a sign-in, an address's."""
 
@@ -63,8 +66,8 @@ class Visit(Protocol):
 class Site(Protocol):
     """What answers the requests of all HTTP connections."""
 
-    def headers_for(self, request: Request | None) -> Headers:
-        """Give headers for the response to a request, or to what is none."""
+    def headers_for(self, request: Request | None) -> bytes:
+        """Give headers for the response to a request, or to what is none, encoded."""
 
     def visit(self, request: Request) -> Visit | Response:
         """Look at the head of a request; a response refuses it."""
@@ -310,7 +313,7 @@ class HttpConnection:
             self._input,
             ended=self._ended,
             bytes_max=self._body_bytes_max,
-            keep=self._refusal is None,
+            keep=self._visit.body_bytes_kept if self._visit is not None else 0,
         )
         if progress is Progress.WHOLE:
             self._is_whole()
@@ -374,14 +377,9 @@ class HttpConnection:
         """Send an answer, and begin with the next request unless the connection is to end."""
         self._leave(is_gone=False)
         self.frames_in += 1
-        try:
-            more = self._site.headers_for(self._request)
-            data, goes_on = self._reader.encode(response, more, closes=closes or self._closing)
-        except h11.LocalProtocolError as error:
-            log.info("cannot answer", peer=self._peer, reason=str(error))
-            data, goes_on = b"", False
-        if data:
-            self.outbox.append(data)
+        more = self._site.headers_for(self._request)
+        data, goes_on = self._reader.encode(response, more, closes=closes or self._closing)
+        self.outbox.append(data)
         self._begin_request()
         if not goes_on:
             self._end()

@@ -1,7 +1,10 @@
-"""One request as its bytes come, and the bytes of its response: all that is h11's.
+"""One request as its bytes come, and the bytes of its response; h11 reads what is not plain.
 
 A head is fed to h11 whole and a body in pieces, so that no bytes of a peer take long at once. Each
 request has an h11 of its own: one that has met an error cannot be brought back.
+
+A plain head (`_PLAIN`: a GET or HEAD that can have no body) is read without h11, and what is sent
+is written without it: h11 takes 90 us of the processor for a request, and these ways 10.
 """
 
 import re
@@ -25,6 +28,14 @@ _CHUNKED_PIECE_BYTES: Final = 1 << 10
 """h11 takes some 6 us for a chunk: so much of the smallest is a millisecond."""
 # As h11 finds the end of a head (RFC 9112, 2.2: a bare LF may end a line).
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
+_PLAIN: Final = re.compile(
+    rb"(GET|HEAD) ([!-~]+) HTTP/1\.1\r\n((?:[-0-9A-Za-z]+: [!-~](?:[ -~]*[!-~])?\r\n)+)\r\n"
+)
+"""A head that h11 would read the same, if it has none of the headers of `_NOT_PLAIN`."""
+_NOT_PLAIN: Final = frozenset(
+    ("connection", "content-length", "expect", "transfer-encoding", "upgrade")
+)
+"""Headers that change what follows a head."""
 _NO_HTTP: Final = "this is no HTTP/1.1 request"
 # A browser may split Cookie (RFC 9113, 8.2.3), and a proxy may write a line of its own.
 _JOINED: Final = dict.fromkeys(("forwarded", "x-forwarded-for", "x-forwarded-proto"), ", ") | {
@@ -55,7 +66,8 @@ class RequestReader:
     """See the module. All of its methods raise `Refused` for what is no request, or too much."""
 
     def __init__(self) -> None:
-        self._wire = h11.Connection(h11.SERVER, max_incomplete_event_size=_LINE_BYTES_MAX)
+        self._wire: h11.Connection | None = None
+        """None before a head came, and for a plain one."""
         self._is_chunked = self._is_head = False
         self._chunks = self._body_bytes = 0
         self._body = bytearray()
@@ -72,11 +84,16 @@ class RequestReader:
         end = len(data) if found is None else found.end()
         if data.count(b"\n", 0, end) > HEADERS_MAX:
             raise Refused(_HEAD_TOO_LONG, _NO_HTTP)
-        self._wire.receive_data(bytes(data[:end]))
+        if found is not None and (plain := _plain(data, end)) is not None:
+            del data[:end]
+            self._is_head = plain.method == "HEAD"
+            return plain
+        wire = self._wire = h11.Connection(h11.SERVER, max_incomplete_event_size=_LINE_BYTES_MAX)
+        wire.receive_data(bytes(data[:end]))
         if found is None and ended:
-            self._wire.receive_data(b"")
+            wire.receive_data(b"")
         del data[:end]
-        head = self._next()
+        head = _next(wire)
         if not isinstance(head, h11.Request):
             raise Refused(HTTPStatus.BAD_REQUEST, _NO_HTTP)
         headers: dict[str, str] = {}
@@ -89,26 +106,29 @@ class RequestReader:
         path, _, query = head.target.decode("latin-1").partition("?")
         return Head(head.method.decode(), path, query, headers)
 
-    def take_body(self, data: bytearray, *, ended: bool, bytes_max: int, keep: bool) -> Progress:
-        """Take a piece of the body out of the input; without `keep` it is only read past."""
+    def take_body(self, data: bytearray, *, ended: bool, bytes_max: int, keep: int) -> Progress:
+        """Take a piece of the body out of the input, and keep the last `keep` bytes of it all."""
+        wire = self._wire
+        if wire is None:
+            return Progress.WHOLE
         piece_bytes = _CHUNKED_PIECE_BYTES if self._is_chunked else _PIECE_BYTES
         has_fed = False
         while True:
-            event = self._next()
+            event = _next(wire)
             if isinstance(event, h11.Data):
-                self._take_data(event, bytes_max, keep=keep)
+                self._take_data(event, bytes_max, keep)
             elif event is not h11.NEED_DATA:
                 # h11 may have been given the beginning of the next request, behind the last chunk.
-                data[:0] = self._wire.trailing_data[0]
+                data[:0] = wire.trailing_data[0]
                 return Progress.WHOLE
             elif data and has_fed:
                 return Progress.PIECE
             elif data:
-                self._wire.receive_data(bytes(data[:piece_bytes]))
+                wire.receive_data(bytes(data[:piece_bytes]))
                 del data[:piece_bytes]
                 has_fed = True
             elif ended:
-                self._wire.receive_data(b"")
+                wire.receive_data(b"")
             else:
                 return Progress.WAITS
 
@@ -124,45 +144,31 @@ class RequestReader:
 
     def go_on(self) -> bytes:
         """Give the response that a peer waits for before it sends a body; mostly none."""
-        if not self._wire.they_are_waiting_for_100_continue:
+        if self._wire is None or not self.waits_to_go_on:
             return b""
         return self._wire.send(h11.InformationalResponse(status_code=100, headers=[])) or b""
 
     @property
     def waits_to_go_on(self) -> bool:
         """Whether the peer waits to be asked for the body."""
-        return self._wire.they_are_waiting_for_100_continue
+        return self._wire is not None and self._wire.they_are_waiting_for_100_continue
 
-    def encode(self, response: Response, more: Headers, *, closes: bool) -> tuple[bytes, bool]:
-        """Encode a response with more headers; also tell whether another request may follow.
-
-        Raises `h11.LocalProtocolError` where nothing can be answered.
-        """
+    def encode(self, response: Response, more: bytes, *, closes: bool) -> tuple[bytes, bool]:
+        """Encode a response with more headers; also tell whether another request may follow."""
         wire = self._wire
-        if wire.our_state not in (h11.SEND_RESPONSE, h11.IDLE):
-            return b"", False
-        headers = [*response.headers, *more]
-        if response.status is not HTTPStatus.NOT_MODIFIED:
-            headers.append(("content-length", str(len(response.body))))
-        if closes or wire.their_state is not h11.DONE:
-            # Close: the unread rest of a body that was too large is no next request.
-            headers.append(("connection", "close"))
+        # Close where h11 is not done: an unread rest of a body that was too large is no request.
+        goes_on = not closes and (wire is None or wire.their_state is h11.DONE)
         status = response.status
-        head = h11.Response(status_code=status.value, headers=headers, reason=status.phrase)
-        data = wire.send(head) or b""
-        if not self._is_head:
-            data += wire.send(h11.Data(data=response.body)) or b""
-        data += wire.send(h11.EndOfMessage()) or b""
-        return data, not closes and all(state is h11.DONE for state in wire.states.values())
+        last = []
+        if status is not HTTPStatus.NOT_MODIFIED:
+            last.append(("content-length", str(len(response.body))))
+        if not goes_on:
+            last.append(("connection", "close"))
+        first = b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode())
+        head = b"".join((first, encoded(response.headers), more, encoded(last), b"\r\n"))
+        return (head if self._is_head else head + response.body), goes_on
 
-    def _next(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        try:
-            return self._wire.next_event()
-        except h11.RemoteProtocolError as error:
-            # Never forward the library's words to a peer.
-            raise Refused(HTTPStatus(error.error_status_hint), _NO_HTTP) from None
-
-    def _take_data(self, event: h11.Data, bytes_max: int, *, keep: bool) -> None:
+    def _take_data(self, event: h11.Data, bytes_max: int, keep: int) -> None:
         self._body_bytes += len(event.data)
         if self._is_chunked and event.chunk_start:
             self._chunks += 1
@@ -172,6 +178,42 @@ class RequestReader:
             raise Refused(HTTPStatus.BAD_REQUEST, "the body comes in too many too small chunks")
         if keep:
             self._body += event.data
+            if len(self._body) > keep:
+                del self._body[:-keep]
+
+
+def encoded(headers: Headers) -> bytes:
+    """Encode headers of ours. Raises `ValueError` for one that would end before its value does."""
+    text = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    if text.count("\n") != len(headers) or text.count("\r") != len(headers):
+        raise ValueError("a header of a response holds the end of a line")
+    return text.encode("latin-1")
+
+
+def _plain(data: bytearray, end: int) -> Head | None:
+    found = _PLAIN.fullmatch(data, 0, end)
+    if found is None:
+        return None
+    headers: dict[str, str] = {}
+    for line in found[3].decode()[:-2].split("\r\n"):
+        name, _, value = line.partition(": ")
+        name = name.lower()
+        # Leave a header that comes twice to h11 too, which knows those that must not.
+        if name in _NOT_PLAIN or name in headers:
+            return None
+        headers[name] = value.lstrip()
+    if "host" not in headers:
+        return None
+    path, _, query = found[2].decode().partition("?")
+    return Head(found[1].decode(), path, query, headers)
+
+
+def _next(wire: h11.Connection) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+    try:
+        return wire.next_event()
+    except h11.RemoteProtocolError as error:
+        # Never forward the library's words to a peer.
+        raise Refused(HTTPStatus(error.error_status_hint), _NO_HTTP) from None
 
 
 def too_long(bytes_max: int) -> Refused:
