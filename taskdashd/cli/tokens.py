@@ -35,7 +35,7 @@ def token() -> None:
     type=click.Choice(get_args(Role)),
     default="service",
     show_default=True,
-    help="; ".join(f"{role}: {about}" for role, about in ROLES.items()) + ".",
+    help="; ".join(f"{role}: {rights.about}" for role, rights in ROLES.items()) + ".",
 )
 @click.option("--group", "groups", multiple=True, help="Confine it to this group; may be repeated.")
 @click.option("--expires", metavar="DURATION", help="After this time, as in 90d or 12h.")

@@ -48,6 +48,13 @@ class Access:
         """
         if not self.required:
             return ANYONE
+        identity = self.pinger(given, address)
+        if not identity.signs_in:
+            raise AuthError("this token may only ping: it signs nobody in")
+        return identity
+
+    def pinger(self, given: str, address: str) -> Identity:
+        """Give the identity of the token in a ping's path, of any role. Raises as `sign_in`."""
         if not given:
             raise AuthError("this daemon asks for a token: say it in Hello")
         identity = self._identify(given)

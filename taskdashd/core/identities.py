@@ -76,7 +76,7 @@ class Identities(Following):
     def recognise(self, session: Session, name: str | None) -> None:
         """Sign a session in by the name in its verified certificate, if a token has that name."""
         identity = None if name is None else self._access.named(name)
-        if identity is not None:
+        if identity is not None and identity.signs_in:
             self.become(session, identity)
 
     def refusal(self, session: Session, token: object) -> ServerError | None:

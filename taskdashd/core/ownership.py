@@ -13,6 +13,8 @@ from taskdashd.store.transaction import Transaction
 
 NOBODY: Final = 0
 """Serial of the owner that stands for all connections that are gone."""
+PINGS: Final = 1
+"""Serial of the owners of tasks that pings keep alive: each such task has an owner of its own."""
 
 
 class Ownership(Following):
@@ -37,7 +39,7 @@ class Ownership(Following):
 
     def adopt(self, live: Iterable[tuple[str, float | None]]) -> None:
         """Supervise tasks that were live before this start; each gets one full timeout from now."""
-        before = self._orphaned()
+        before = self._alone(NOBODY)
         for task_id, timeout_s in live:
             self._liveness.supervise(task_id, before, timeout_s)
 
@@ -64,11 +66,20 @@ class Ownership(Following):
         owner = session.owner if session is not None else self._liveness.owner_of(task.id)
         return None if owner is None or owner.serial == NOBODY else owner
 
+    def pinged(self, task: Task) -> None:
+        """Take a sign of life of a live task that pings keep alive, as it was last committed."""
+        owner = self._liveness.owner_of(task.id)
+        if owner is None or owner.serial != PINGS:
+            # After a restart it shares an owner with all others: the ping is the life of this one.
+            owner = self._alone(PINGS)
+            self._liveness.supervise(task.id, owner, task.timeout_s)
+        owner.last_seen = self._clock.now()
+
     def after_stall(self) -> None:
         """Correct signs of life that were stamped between the end of a stall and its discovery."""
         now = self._clock.now()
-        for session in self._sessions:
-            session.owner.last_seen = min(session.owner.last_seen, now)
+        for owner in (*(one.owner for one in self._sessions), *self._liveness.owners()):
+            owner.last_seen = min(owner.last_seen, now)
         self._liveness.refresh()
 
     def committed(self, changes: Sequence[Change]) -> None:
@@ -100,11 +111,12 @@ class Ownership(Following):
             same = old is not None and old.owner == new.owner
             # Keep the present owner on a write from outside: a new one would move the deadline of
             # a task whose service is gone.
-            owner = present if present is not None and same else self._orphaned()
-            liveness.supervise(new.id, owner, new.timeout_s)
+            if present is None or not same:
+                present = self._alone(PINGS if new.owner == PINGS else NOBODY)
+            liveness.supervise(new.id, present, new.timeout_s)
 
-    def _orphaned(self) -> Owner:
-        return Owner(NOBODY, self._clock.now(), is_open=False)
+    def _alone(self, serial: int) -> Owner:
+        return Owner(serial, self._clock.now(), is_open=False)
 
     def _is_gone(self, task: Task) -> bool:
         session = self._find(task.owner)

@@ -7,12 +7,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
-Role = Literal["service", "reader", "operator"]
+Role = Literal["service", "reader", "operator", "ping"]
 
-ROLES: Final[dict[Role, str]] = {
-    "service": "registers and writes tasks of its groups, and reads them",
-    "reader": "reads tasks of its groups",
-    "operator": "may do everything",
+
+class Rights(NamedTuple):
+    """What a token of a role may do."""
+
+    about: str
+    signs_in: bool
+    """Whether it signs in, on any door, and from then on reads the tasks of its groups."""
+    writes: bool
+    """Whether it may write the fields of tasks."""
+    pings: Literal["none", "own", "any"]
+    """Which tasks it may ping: only those whose ids begin with its name, or all of its groups."""
+
+
+ROLES: Final[dict[Role, Rights]] = {
+    "service": Rights("registers, writes, pings and reads tasks of its groups", True, True, "any"),
+    "reader": Rights("reads tasks of its groups", True, False, "none"),
+    "operator": Rights("may do everything but ping", True, True, "none"),
+    "ping": Rights(
+        "pings tasks of its groups whose ids begin with its name, and nothing else",
+        False,
+        False,
+        "own",
+    ),
 }
 """The roles of tokens, and what each may do."""
 
@@ -52,6 +71,8 @@ class Identity:
     """The employee number of a person, who sees no more than `groups` unless admin; else empty."""
     leads: frozenset[str] = frozenset()
     """The groups that a person leads."""
+    home: str = ""
+    """The first group of a token, which what it makes by a ping gets; empty where it has none."""
 
     @property
     def is_operator(self) -> bool:
@@ -74,7 +95,32 @@ class Identity:
     @property
     def may_write(self) -> bool:
         """Tell whether the identity may write the fields of any task at all."""
-        return self.role in ("service", "operator", "admin")
+        rights = self._rights
+        return self.role == "admin" if rights is None else rights.writes
+
+    @property
+    def signs_in(self) -> bool:
+        """Tell whether the identity may be a session's: a token that only pings may not."""
+        rights = self._rights
+        return rights is None or rights.signs_in
+
+    def may_ping(self, task_id: str) -> bool:
+        """Tell whether the identity may ping a task of this id, if it is in its groups.
+
+        An id begins with a token's name if it is the name, or goes on with what is neither a letter
+        nor a digit: `backup` pings `backup-db` and `backup/1`, and not `backup2` of another token.
+        """
+        pings = "none" if self._rights is None else self._rights.pings
+        if pings != "own":
+            return pings == "any"
+        if not task_id.startswith(self.name):
+            return False
+        return not task_id[len(self.name) :][:1].isalnum()
+
+    @property
+    def _rights(self) -> Rights | None:
+        """Give what a token's role may do; None for a person's."""
+        return ROLES.get(self.role)  # type: ignore[arg-type]  # a person's role is no key
 
     @property
     def is_known_operator(self) -> bool:

@@ -129,6 +129,10 @@ class Liveness:
         lease = self._leases.get(task_id)
         return None if lease is None else lease.owner
 
+    def owners(self) -> Iterator[Owner]:
+        """Give the owners on whose signs of life supervised tasks depend."""
+        return (lease.owner for lease in set(self._leases.values()))
+
     def silence_s(self, owner: Owner) -> float:
         """How long an open connection may be silent before it is closed."""
         default = self.default_timeout_s

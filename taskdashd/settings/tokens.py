@@ -53,7 +53,8 @@ class Token:
     @property
     def identity(self) -> Identity:
         """Give the identity that the token stands for."""
-        return Identity(self.name, self.role, frozenset(self.groups), self.hash)
+        home = self.groups[0] if self.groups else ""
+        return Identity(self.name, self.role, frozenset(self.groups), self.hash, home=home)
 
     def is_over(self, now: float) -> bool:
         """Tell whether the token has expired by `now`, in Unix seconds."""
@@ -178,7 +179,8 @@ class TokenFile:
         now = self._wall()
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         expires_at = None if expires_s is None else now + expires_s
-        token = Token(name, role, _hash(secret), now, sorted(set(groups)), expires_at)
+        # Keep the order: what the token makes by a ping gets the first.
+        token = Token(name, role, _hash(secret), now, list(dict.fromkeys(groups)), expires_at)
         with self._locked():
             if name in self.tokens:
                 raise TokenError(

@@ -75,6 +75,8 @@ def seconds(low: float, high: float) -> Callable[[Any], float]:
 
 
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_PART: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?[smhd]")
+_SEVERAL: Final = re.compile(rf"(?:{_PART.pattern}){{2,4}}")
 
 
 def on_or_off(value: Any) -> bool:
@@ -107,15 +109,18 @@ def duration_or_off_from(least_s: float) -> Callable[[Any], float | None]:
 
 
 def duration(value: Any) -> float:
-    """Read a time such as 90s, 30m, 1h or 7d, in seconds. Raises `ValueError`."""
+    """Read a time such as 90s, 30m, 1h30m or 7d, in seconds. Raises `ValueError`."""
     text = str(value)
-    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS_S else (text, "s")
-    try:
-        seconds = float(number) * _UNITS_S[unit]
-    except ValueError:
-        seconds = float("nan")
+    if _SEVERAL.fullmatch(text):
+        seconds = sum(float(part[:-1]) * _UNITS_S[part[-1]] for part in _PART.findall(text))
+    else:
+        number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS_S else (text, "s")
+        try:
+            seconds = float(number) * _UNITS_S[unit]
+        except ValueError:
+            seconds = float("nan")
     if isinstance(value, bool) or not 1 <= seconds <= 366 * 86400:
-        raise ValueError("must be a time from 1s to 366d, as in 90s, 30m, 1h or 7d")
+        raise ValueError("must be a time from 1s to 366d, as in 90s, 30m, 1h30m or 7d")
     return seconds
 
 

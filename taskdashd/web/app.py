@@ -32,6 +32,7 @@ from taskdashd.web.forwarded import ProxiedSite, Proxies
 from taskdashd.web.http import HttpConnection, HttpLimits, Site, Visit
 from taskdashd.web.messages import Headers, Refused, Request, Response, refusal
 from taskdashd.web.origins import Origins
+from taskdashd.web.pings import PREFIX, Pings
 from taskdashd.web.reader import encoded
 from taskdashd.web.socket import Socket, handshake
 from taskdashd.web.viewers import Viewers
@@ -107,6 +108,7 @@ class App:
         self._description = description
         self._noted: dict[tuple[str, str], float] = {}
         """By token name and address: when the last sign-in was noted, in seconds of the clock."""
+        self._pings = Pings(runner.core, tokens, self._note)
 
     # The door
 
@@ -155,9 +157,11 @@ class App:
         self._core.acts.note("turned away", request.address, why.detail)
         return Refused(HTTPStatus.SERVICE_UNAVAILABLE, why.detail, ("retry-after", "5"))
 
-    def _visit(self, request: Request) -> Visit:
+    def _visit(self, request: Request) -> Visit | Response:
         self._origins.check_host(request)
         path, method = request.path, request.method
+        if path.startswith(PREFIX):
+            return self._pings.visit(request)
         if self._origins.is_preflight(request):
             allowed = Response(HTTPStatus.OK)
             return _Found(allowed, self._body_bytes_max(False), request.address)

@@ -115,4 +115,37 @@ def test_a_token_s_hash_is_told_by_no_log() -> None:
 
 
 def test_each_role_of_tokens_is_explained() -> None:
-    assert set(ROLES) == {"service", "reader", "operator"}
+    assert set(ROLES) == {"service", "reader", "operator", "ping"}
+
+
+def test_one_table_says_what_each_role_may() -> None:
+    for role in ROLES:
+        one = Identity("n", role)
+        assert (one.signs_in, one.may_write) == (role != "ping", role in ("service", "operator"))
+    assert Identity("Root", "admin", person="1").may_write
+    assert not Identity("Bo", "lead", person="2").may_write
+    assert Identity("Bo", "worker", person="2").signs_in
+
+
+@pytest.mark.parametrize(
+    ("task_id", "may"),
+    [
+        *(
+            ("db", True),
+            ("db-1", True),
+            ("db/1", True),
+            ("db.x", True),
+            ("db_", True),
+            ("db 2", True),
+        ),
+        *(("db1", False), ("dbs-1", False), ("dbé", False), ("db三", False), ("db²", False)),
+        *(("d", False), ("", False), ("DB", False), ("x/db", False)),
+    ],
+)
+def test_an_id_begins_with_a_token_s_name_at_a_boundary(task_id: str, may: bool) -> None:
+    """The token of `db` must not ping what another of the name `db1` pings."""
+    assert Identity("db", "ping").may_ping(task_id) is may
+    assert Identity("db", "service").may_ping(task_id)
+    for role in ("reader", "operator"):
+        assert not Identity("db", role).may_ping(task_id)
+    assert not Identity("db", "admin", person="1").may_ping(task_id)
