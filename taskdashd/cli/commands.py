@@ -22,7 +22,7 @@ from taskdashd.cli.options import (
     settings_of,
 )
 from taskdashd.cli.options import load as load_settings
-from taskdashd.cli.tokens import cert, token
+from taskdashd.cli.tokens import cert, token, wall
 from taskdashd.settings import config, logs, owner
 from taskdashd.settings import kept as keeping
 
@@ -62,6 +62,7 @@ def main() -> None:
 
 
 main.add_command(token)
+main.add_command(wall)
 main.add_command(cert)
 
 

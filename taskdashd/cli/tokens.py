@@ -1,5 +1,6 @@
-"""`taskdashd token` and `taskdashd cert`: tokens to sign in with, and certificates for TLS."""
+"""`taskdashd token`, `wall` and `cert`: tokens, addresses of screens, certificates for TLS."""
 
+import ipaddress
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from taskdashd.cli.options import EXIT_FAILURE, acting_in, data_options, fail, s
 from taskdashd.domain.access import ROLES, Role
 from taskdashd.settings import certificates, config, files
 from taskdashd.settings.tokens import Token, TokenError, TokenFile, shown
+from taskdashd.settings.values import Address
 from taskdashd.store import lock
 
 _TAKEN_UP_S: Final = 10.0
@@ -90,6 +92,49 @@ def revoke(name: str, data: str | None, config_file: Path | None) -> None:
     """
     _change(settings_of(data, config_file), lambda tokens: tokens.revoke(name))
     click.echo(f"revoked {name}")
+
+
+@click.group()
+def wall() -> None:
+    """Screens on a wall, which show what is now without anybody signing in."""
+
+
+@wall.command("create")
+@click.argument("name")
+@click.option(
+    "--group", "--groups", "groups", multiple=True, help="Show this group; may be repeated."
+)
+@data_options
+def create_wall(
+    name: str, groups: tuple[str, ...], data: str | None, config_file: Path | None
+) -> None:
+    """Make a reader's token for the screen NAME, and print the address to open there.
+
+    Whoever has the address reads what the screen shows; "taskdashd token revoke NAME" ends that.
+    """
+    settings = settings_of(data, config_file)
+    if settings.web is None:
+        fail('no board is served: set web, as in web = "0.0.0.0:8080"', EXIT_FAILURE)
+    board = _board_url(settings, settings.web)
+
+    def make(tokens: TokenFile) -> None:
+        made, text = tokens.create(name, "reader", list(groups), None)
+        click.echo(_line(made), err=True)
+        click.echo(f"{board}/wall#{text}")
+
+    _change(settings, make)
+
+
+def _board_url(settings: config.Settings, web: Address) -> str:
+    """Give the address at which other machines find the board, as far as the settings tell."""
+    if settings.web_origins:
+        return settings.web_origins.split()[0].rstrip("/")
+    try:
+        is_any = ipaddress.ip_address(web.host).is_unspecified
+    except ValueError:
+        is_any = False
+    here = Address(socket.gethostname(), web.port) if is_any else web
+    return f"{'https' if settings.web_tls else 'http'}://{here}"
 
 
 @click.group()

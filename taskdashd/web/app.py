@@ -34,7 +34,7 @@ from taskdashd.web.messages import Headers, Refused, Request, Response, refusal
 from taskdashd.web.origins import Origins
 from taskdashd.web.pings import PREFIX, Pings
 from taskdashd.web.reader import encoded
-from taskdashd.web.socket import Socket, handshake
+from taskdashd.web.socket import Socket, bearer_of, handshake
 from taskdashd.web.viewers import Viewers
 
 API: Final = "/api/v1/"
@@ -217,7 +217,7 @@ class App:
         self._origins.check_origin(request)
         if request.path != "/ws":
             raise Refused(HTTPStatus.NOT_FOUND, "the websocket is at /ws")
-        session, held = self._session(request)
+        session, held = self._session(request, bearer_of(request))
         if session.identity is None:
             raise Refused(HTTPStatus.UNAUTHORIZED, "sign in first", _BEARER)
         place = _place(request.query)
@@ -277,10 +277,12 @@ class App:
             return response
         return replace(response, headers=[*response.headers, ("set-cookie", value)])
 
-    def _session(self, request: Request) -> tuple[Session, Held | None]:
+    def _session(self, request: Request, bearer: str = "") -> tuple[Session, Held | None]:
         """Open a request's session, with the identity of its token or cookie, or with none yet."""
         session = self._core.sessions.visit(request.peer, budget=request.budget)
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if bearer:
+            scheme, token = "bearer", bearer
         if scheme.lower() == "bearer":
             try:
                 # By the session's spelling of the address, in which TCP counts too.

@@ -44,7 +44,8 @@ class Files:
             kind = _TYPES.get(entry.name.rpartition(".")[2])
             if kind is not None:
                 known[f"/static/{entry.name}"] = _file(entry.read_bytes(), kind)
-        known["/"] = known.pop("/static/index.html")
+        # The page itself tells the screen on a wall from the board, by its path.
+        known["/"] = known["/wall"] = known.pop("/static/index.html")
         return cls(known)
 
     def find(self, request: Request) -> Response | None:

@@ -41,6 +41,9 @@ from taskdashd.web.frames import (
 )
 from taskdashd.web.messages import Refused, Request
 
+PROTOCOL: Final = "taskdash"
+"""The subprotocol of boards; only a page that brings a token need offer it."""
+_BEARER: Final = "bearer."
 PING_S: Final = 25.0
 _SILENCE_S: Final = 60.0
 _WAKE_S: Final = 1.0
@@ -61,10 +64,28 @@ def handshake(request: Request) -> bytes:
         why = "only version 13 of websockets is spoken here"
         raise Refused(HTTPStatus.UPGRADE_REQUIRED, why, ("sec-websocket-version", "13"))
     accept = generate_accept_token(key.encode()).decode()
+    # A browser ends a websocket for which it named protocols, unless one of them is taken.
+    taken = f"Sec-WebSocket-Protocol: {PROTOCOL}\r\n" if PROTOCOL in offered(request) else ""
     return (
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Accept: {accept}\r\n\r\n"
+        f"Sec-WebSocket-Accept: {accept}\r\n{taken}\r\n"
     ).encode()
+
+
+def offered(request: Request) -> list[str]:
+    """Give the protocols that a handshake offers."""
+    return [one.strip() for one in request.headers.get("sec-websocket-protocol", "").split(",")]
+
+
+def bearer_of(request: Request) -> str:
+    """Give the token that a page sends beside `PROTOCOL`, as `bearer.TOKEN`; empty where none is.
+
+    A browser lets a page set no other header of a handshake, and a query is logged by proxies.
+    """
+    if PROTOCOL not in offered(request):
+        return ""
+    tokens = [one for one in offered(request) if one.startswith(_BEARER)]
+    return tokens[0].removeprefix(_BEARER) if tokens else ""
 
 
 class Closing(Busy):

@@ -1,7 +1,7 @@
 // The page: who looks, which view, and what the keys do.
 
 import { closeDialogs, dialog, fill, h, isForPage, toast } from './dom.js';
-import { about, connect, disconnect, known, nameOf, on, post } from './feed.js';
+import { about, carry, connect, disconnect, known, nameOf, on, post } from './feed.js';
 import { KEYS, reason } from './acts.js';
 import { face, stateOf } from './tasks.js';
 import { LANGUAGES, chosen, language, load, ready, t } from './words.js';
@@ -17,8 +17,12 @@ let shown = '';
 let seen = 0;
 let typed = JSON.parse(localStorage.getItem('who') ?? '{}');
 
+// A screen on a wall: one view, no person, and in the place of the hash a token.
+const wall = location.pathname === '/wall';
+
 /** Where the page is: its view, what that is about, and the filters, all in the URL. */
 export function place() {
+  if (wall) return { view: 'now', about: '', filters: new URLSearchParams() };
   const [path, query = ''] = location.hash.replace(/^#\/?/, '').split('?');
   const [view = '', ...rest] = path.split('/');
   let what = rest.join('/');
@@ -27,6 +31,7 @@ export function place() {
 }
 
 export function link(view, about = '', filters = place().filters) {
+  if (wall) return null;
   const kept = new URLSearchParams(filters);
   if (view !== 'list') for (const name of OF_LIST) kept.delete(name);
   const query = kept.toString();
@@ -67,6 +72,7 @@ async function show() {
 }
 
 function paintBar(view) {
+  if (wall) return;
   bar.hidden = false;
   fill(bar,
     h('a.brand', { href: link('board'), 'aria-label': 'TaskDash' }, h('img', { src: '/static/icon.svg', alt: '', width: 24, height: 24 }), h('span', null, 'TaskDash')),
@@ -105,7 +111,7 @@ function help() {
 }
 
 addEventListener('keydown', (event) => {
-  if (!known.me || event.isComposing) return;
+  if (wall || !known.me || event.isComposing) return;
   if (event.key === 'Escape' && !document.querySelector('dialog[open]')) {
     if (event.target.closest?.('input, textarea, select')) event.target.blur();
     // Where this is the first view, history.back() would leave the page for the site before it: go to the list.
@@ -216,7 +222,7 @@ async function signOut() {
 function out() {
   if (document.body.dataset.view === 'signin') return;
   disconnect();
-  signIn();
+  wall ? dark() : signIn();
 }
 
 on('state', (state) => {
@@ -245,7 +251,24 @@ const skip = document.getElementById('skip');
 skip.addEventListener('click', (event) => { event.preventDefault(); main.focus(); });
 function paintSkip() { skip.textContent = t('skip'); }
 
-addEventListener('hashchange', () => { closeDialogs(); if (known.me) show(); });
+addEventListener('hashchange', () => { if (wall) location.reload(); closeDialogs(); if (known.me) show(); });
+
+/** Say that the screen's token is worth nothing. */
+function dark() {
+  shown = '';
+  leave();
+  leave = () => {};
+  offline.hidden = true;
+  document.body.dataset.view = 'dark';
+  fill(main, h('div.welcome', { role: 'status' }, h('h1', null, 'TaskDash'), h('p', null, t('wall.over'))));
+}
+
+async function beginWall() {
+  skip.hidden = bar.hidden = true;
+  carry(location.hash.slice(1));
+  await load(chosen());
+  location.hash.length > 1 ? connect() : dark();
+}
 
 async function begin() {
   const asked = about();
@@ -261,4 +284,4 @@ async function begin() {
 }
 
 if (localStorage.getItem('theme')) document.documentElement.dataset.theme = localStorage.getItem('theme');
-begin();
+wall ? beginWall() : begin();

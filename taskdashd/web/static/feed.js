@@ -10,6 +10,7 @@ let seq = 0;
 let waits = 0;
 let timer = 0;
 let closed = true;
+let bearer = '';
 const asked = new Map();
 
 /** Call a function at each event of a kind, a key of `listeners`. Returns the function that ends this. */
@@ -21,6 +22,11 @@ export function on(kind, call) {
 function tell(kind, value) {
   for (const call of [...listeners[kind]]) call(value);
 }
+
+/** Ask by a token from now on, as nobody in particular: cookies are left out. */
+export function carry(token) { bearer = token; }
+
+const signed = () => (bearer ? { headers: { authorization: `Bearer ${bearer}` }, credentials: 'omit' } : {});
 
 const AWAY = { errid: -1, detail: null };
 
@@ -85,7 +91,7 @@ export function connect() {
 }
 
 /** Ask what the sign-in form must know, and who the cookie says has signed in; null if nobody answers. */
-export const about = () => fetch('/api/v1/about').then((answer) => answer.json()).catch(() => null);
+export const about = () => fetch('/api/v1/about', signed()).then((answer) => answer.json()).catch(() => null);
 
 export function disconnect() {
   closed = true;
@@ -103,7 +109,8 @@ function open() {
   clearTimeout(timer);
   const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
   const since = known.rev === null ? '' : `?since=${known.rev}&sight=${known.sight}`;
-  const mine = socket = new WebSocket(`${scheme}://${location.host}/ws${since}`);
+  // A page can set no header of a websocket but its protocols: the token is one of them.
+  const mine = socket = new WebSocket(`${scheme}://${location.host}/ws${since}`, bearer ? ['taskdash', `bearer.${bearer}`] : []);
   mine.onmessage = (message) => { if (mine === socket) take(JSON.parse(message.data)); };
   mine.onclose = (event) => { if (mine === socket) lost(event); };
 }
@@ -119,13 +126,15 @@ async function lost(event) {
     else if (one.sent) { asked.delete(number); one.reject(new Refused(AWAY)); }
   }
   // The browser hides why a websocket was refused. The person may have been signed out meanwhile: ask over HTTP.
-  const isOut = event.code === 1008 || (!greeted && !closed && (await about())?.user === '');
+  const isOut = event.code === 1008 || (!greeted && !closed && isNobody(await about()));
   if (closed) return;
   tell('state', isOut ? 'out' : 'lost');
   if (isOut || socket) return;
   const pause = Math.min(10000, 250 * 2 ** waits++) * (0.5 + Math.random());
   timer = setTimeout(open, pause);
 }
+
+const isNobody = (asks) => (bearer ? asks?.errid === 1003 : asks?.user === '');
 
 // A laptop that wakes, or a network that is back, need not wait for the next try.
 for (const kind of ['online', 'focus', 'pageshow']) addEventListener(kind, hurry);
