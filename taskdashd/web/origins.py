@@ -6,6 +6,7 @@ rebinding), and its Origin would equal its Host.
 
 import ipaddress
 import socket
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
@@ -61,10 +62,10 @@ class Origins:
         """Raise `Refused` where Host is neither an address nor a name of this daemon."""
         host = request.headers.get("host", "")
         try:
-            name = urlsplit(f"//{host}").hostname or ""
+            name, is_address = _name_of(host)
         except ValueError:
             raise Refused(HTTPStatus.BAD_REQUEST, "the header Host names no host") from None
-        if name not in self._hosts and not _is_address(name):
+        if name not in self._hosts and not is_address:
             why = f"this board is not called {name[:100]!r}: web_origins can name it"
             raise Refused(HTTPStatus.MISDIRECTED_REQUEST, why)
 
@@ -81,6 +82,14 @@ class Origins:
 def _is_shared(path: str) -> bool:
     """Tell whether a path is one that pages of other origins ask."""
     return path.startswith(_SHARED)
+
+
+# Keep the last few: every request names its host, and to take one apart costs as much as a beat.
+@lru_cache(64)
+def _name_of(host: str) -> tuple[str, bool]:
+    """Give the name in a header Host, and whether it is an address. Raises `ValueError`."""
+    name = urlsplit(f"//{host}").hostname or ""
+    return name, _is_address(name)
 
 
 def _is_address(name: str) -> bool:
