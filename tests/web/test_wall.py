@@ -87,7 +87,7 @@ def test_a_screen_of_a_group_shows_that_group(office: Office, page: Page) -> Non
 
 
 def test_who_has_signed_in_here_is_not_on_the_screen(office: Office, browser: Browser) -> None:
-    """The screen's token counts, and not the cookie of somebody who used the board in this browser."""
+    """The screen's token counts, not the cookie of who used the board in this browser."""
     context = browser.new_context(locale="en-GB")
     page = context.new_page()
     page.goto(office.url)
