@@ -9,7 +9,7 @@ from taskdashd.core.access import sees
 from taskdashd.core.clock import Clock
 from taskdashd.core.ownership import PINGS
 from taskdashd.core.steps import Steps
-from taskdashd.core.storing import load_and_write
+from taskdashd.core.storing import load, write
 from taskdashd.core.table import Caller
 from taskdashd.domain import pings, tasks
 from taskdashd.domain.pings import Ping
@@ -20,7 +20,10 @@ from taskdashd.store.transaction import Transaction
 
 def ping(asked: Ping, caller: Caller) -> Steps[None]:
     """Do a ping. Raises `AuthError`, `Conflict`, and what any write may raise."""
-    yield from load_and_write(caller.core, (asked.id,), partial(_decide, asked, caller))
+    core = caller.core
+    if not core.view.knows(asked.id):
+        yield from load(core, (asked.id,))
+    yield from write(core, partial(_decide, asked, caller))
 
 
 def _decide(asked: Ping, caller: Caller, transaction: Transaction) -> None:

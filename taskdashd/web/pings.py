@@ -29,6 +29,7 @@ BODY_BYTES_MAX: Final = 1 << 20
 REASON_BYTES_MAX: Final = 10 << 10
 """So much of a body's end is the reason: the end of a program's output says what went wrong."""
 _METHODS: Final = ("GET", "HEAD", "POST")
+_PURPOSES: Final = ("sec-purpose", "purpose", "x-moz")
 _QUERY_FIELDS_MAX: Final = 8
 _EXIT: Final = re.compile(r"0|[1-9][0-9]{0,2}")
 _EXIT_MAX: Final = 255
@@ -122,8 +123,11 @@ class _Ping:
 
 def _check_is_meant(headers: dict[str, str]) -> None:
     """Refuse what a browser asks because somebody opens, or may open, a link: that is no ping."""
-    purposes = (headers.get(name, "") for name in ("sec-purpose", "purpose", "x-moz"))
-    fetched_ahead = any("prefetch" in one.lower() or one == "preview" for one in purposes)
+    fetched_ahead = False
+    for name in _PURPOSES:
+        if name in headers:
+            purpose = headers[name].lower()
+            fetched_ahead |= "prefetch" in purpose or purpose == "preview"
     if fetched_ahead or headers.get("sec-fetch-mode", "").lower() == "navigate":
         why = "a browser that opens this address pings nothing: ask it by a program"
         raise Refused(HTTPStatus.FORBIDDEN, why)
