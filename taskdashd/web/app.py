@@ -30,7 +30,7 @@ from taskdashd.web.cookies import Held
 from taskdashd.web.files import Files
 from taskdashd.web.forwarded import ProxiedSite, Proxies
 from taskdashd.web.http import HttpConnection, HttpLimits, Site, Visit
-from taskdashd.web.messages import Headers, Refused, Request, Response, refusal
+from taskdashd.web.messages import SAFE, Refused, Request, Response, refusal
 from taskdashd.web.origins import Origins
 from taskdashd.web.pings import PREFIX, Pings
 from taskdashd.web.reader import encoded
@@ -49,19 +49,6 @@ _KINDS: Final[dict[HTTPStatus, type[ServerError]]] = {
     HTTPStatus.TOO_MANY_REQUESTS: Busy,
     HTTPStatus.SERVICE_UNAVAILABLE: Busy,
 }
-SAFE: Final[Headers] = [
-    # Only the daemon's own files run and are shown, and no page may frame the board.
-    (
-        "content-security-policy",
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
-        " connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self';"
-        " frame-ancestors 'none'",
-    ),
-    ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "no-referrer"),
-    ("cross-origin-opener-policy", "same-origin"),
-    ("cross-origin-resource-policy", "same-origin"),
-]
 _SAFE_ENCODED: Final = encoded(SAFE)
 
 

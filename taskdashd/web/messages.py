@@ -2,10 +2,26 @@
 
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Final
 
 from taskdashd.domain.budget import Budget
 
 Headers = list[tuple[str, str]]
+
+SAFE: Final[Headers] = [
+    # Only the daemon's own files run and are shown, and no page may frame the board.
+    (
+        "content-security-policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+        " connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self';"
+        " frame-ancestors 'none'",
+    ),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+]
+"""Headers of every response."""
 
 
 class Refused(Exception):
