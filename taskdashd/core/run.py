@@ -7,7 +7,7 @@ protocol. `run` may only queue a write: the commit starts with `Writer.flush`, w
 calls at the end of each sweep, and `visit` at its own.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -133,11 +133,26 @@ class Runner:
         ids = request.task_ids()
         yield from load(self.core, ids)
         if operation.kind == "writes":
+            yield from self._wait_to_write(session, ids)
             caller = self.as_service(request, caller)
         task_id = ids[0] if ids else ""
         run: Start[Any] = partial(self.run, operation, request, caller, task_id)
         result: Result = yield from wait_for(run)
         return result
+
+    def _wait_to_write(self, session: Session, ids: Sequence[str]) -> Steps[None]:
+        """Wait until there is room for a write, in turns by whose it is."""
+        writer = self.core.writer
+        waits = writer.must_wait
+        while waits:
+
+            def room(done: Done[None]) -> None:
+                writer.when_roomy(lambda: done(None), session.whose)
+
+            yield from wait_for(room)
+            # A small cache may have dropped the tasks meanwhile.
+            yield from load(self.core, ids)
+            waits = writer.is_crowded
 
     def _read_in_turn(
         self,

@@ -118,8 +118,7 @@ class Admission:
 
     def hold_unsent(self, link: Link) -> None:
         """Note how much waits to be sent on a connection now."""
-        outbox = link.conversation.outbox
-        unsent = max(outbox.output_bytes, outbox.held_bytes)
+        unsent = link.unsent_bytes
         if unsent != link.held_unsent:
             whose = link.conversation.whose
             self._unsent.add(link.unsent_for, -link.held_unsent)

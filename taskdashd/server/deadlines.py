@@ -110,6 +110,14 @@ class LinkDeadlines:
             self._all.append(alarms)
         alarms.start(link, every_s)
 
+    def not_read(self, timeout_s: float) -> Iterator[Link]:
+        """Take out the links whose peer has read nothing in time; a peer that reads has more."""
+        for link in self.unsent.due():
+            if link.was_read():
+                self.unsent.start(link, timeout_s)
+            else:
+                yield link
+
     def alarms_due(self) -> Iterator[Link]:
         """Take out the links whose conversation is to look at the clock."""
         for alarms in self._alarms.values():

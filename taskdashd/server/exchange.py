@@ -10,9 +10,9 @@
 - A write that finds the writer crowded stops the inbox too, until a commit has made room.
 - An operation of kind "alone" waits until everything before it is answered, and stops the inbox
   until it is done.
-- Everything is bounded: `wants_input` is false while too much waits, a batch of frames is done
-  before others have their turn, and a request that has waited longer than `queue_timeout` for its
-  own is refused.
+- Everything is bounded: `wants_input` is false while too much waits, a batch (so many frames, for
+  no longer than `BATCH_S`) is done before others have their turn, and a request that has waited
+  longer than `queue_timeout` for its own is refused.
 
 The driver (`poller`) calls what `Conversation` names, and sends the outbox. A protocol is a
 subclass: it gives the inbox its decoder, encodes replies, and says goodbye in its own way.
@@ -68,7 +68,7 @@ class Exchange(Standing):
         self._limits = limits
         self._touched = touched
         self.outbox = Outbox()
-        self._waits = False
+        self._waits = self._is_let_in = False
         self._look_ahead = LOOK_AHEAD_MAX
         self._ended = self._closing = self._gone = False
         self._goodbye: tuple[ServerError, bool] | None = None
@@ -179,7 +179,7 @@ class Exchange(Standing):
             return False
         inbox = self.inbox
         while not self.peer_is_slow and inbox.parse_one(self._answer_known):
-            if inbox and (self._core.writer.is_crowded or self.session.identity is None):
+            if inbox and (self._must_wait_to_write or self.session.identity is None):
                 # Parse no further: the request may have to wait, and those behind it take less room
                 # as bytes. After a sign-in they may also be larger frames than before it.
                 break
@@ -193,11 +193,7 @@ class Exchange(Standing):
         """Run the requests in the inbox, in order; False if the first has to wait."""
         inbox, outbox, limits, view = self.inbox, self.outbox, self._limits, self._view
         while inbox:
-            if (
-                self._waits
-                or outbox.held_bytes >= limits.reply_buffer
-                or len(outbox) >= limits.max_pending
-            ):
+            if self._waits or self.peer_is_slow or len(outbox) >= limits.max_pending:
                 return False
             call = inbox.first()
             if call.answer is None and (call.token is not None or self.session.identity is None):
@@ -217,9 +213,9 @@ class Exchange(Standing):
                     return False
                 inbox.pop()
                 self._run_alone(operation, call)
-            elif operation.kind == "writes" and self._core.writer.is_crowded:
+            elif operation.kind == "writes" and self._must_wait_to_write:
                 self._waits = True
-                self._core.writer.when_roomy(self._room_for_writes)
+                self._core.writer.when_roomy(self._room_for_writes, self.session.whose)
                 return False
             elif view.knows(task_id):
                 inbox.pop()
@@ -227,11 +223,21 @@ class Exchange(Standing):
             else:
                 self._look_up()
                 return False
+            if inbox.batch_is_over:
+                return False
         return True
+
+    @property
+    def _must_wait_to_write(self) -> bool:
+        writer = self._core.writer
+        return writer.is_crowded if self._is_let_in else writer.must_wait
 
     def _room_for_writes(self) -> None:
         if not self._gone:
-            self._waits = False
+            # Write now, in whatever turn: who comes later must not be first.
+            self._waits, self._is_let_in = False, True
+            Exchange._work(self)
+            self._is_let_in = False
             self._touched(self)
 
     def _look_up(self) -> None:

@@ -5,6 +5,7 @@ the wire's frames and a websocket's messages stand in the same inbox. The inbox 
 parses no more while a batch waits, and the driver must read no more from the peer while `is_full`.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
@@ -17,10 +18,14 @@ FRAME_BYTES_MAX_UNSIGNED: Final = 64 << 10
 """The longest frame of a peer that has yet to sign in."""
 REQUESTS_MAX: Final = 256
 """Frames in a batch: so many are parsed and done before other connections have their turn."""
+BATCH_S: Final = 0.002
+"""A batch takes no longer, but for its last request: a few bytes can ask for a large task."""
 BYTES_MAX: Final = 64 << 10
 BUFFERED_BYTES_MAX: Final = 128 << 10
 """With so many unparsed bytes no more are read, while requests or a whole frame wait."""
 
+_CALL_BYTES: Final = 700
+"""About what a request takes in memory beside its text, however short it is."""
 _BEHIND_BYTES: Final = 32 << 10
 _LATE: Final = Busy("more is asked of the daemon than it can do: try again later")
 ASKED_TOO_MUCH: Final = Busy(TOO_MANY)
@@ -89,6 +94,7 @@ class Inbox:
         self._batch_max = batch_max
         self._batch_end = 0
         """The number of `frames_in` at which the batch is over."""
+        self._batch_until = 0.0
         self._behind_since: float | None = None
         """Since when a backlog has waited, on the clock of `now`; None while there is none."""
         self._more = False
@@ -114,7 +120,7 @@ class Inbox:
     @property
     def parsed_bytes(self) -> int:
         """About how many bytes the requests take that are not done, with one that runs alone."""
-        return self._bytes + self._alone_bytes
+        return self._bytes + len(self._calls) * _CALL_BYTES + self._alone_bytes
 
     def run_alone(self, size: int) -> None:
         """Count the bytes of a request that runs alone; 0 when it has ended."""
@@ -187,10 +193,18 @@ class Inbox:
     def begin_batch(self) -> None:
         """Allow another batch of frames to be parsed."""
         self._batch_end = self.frames_in + self._batch_max
+        self._batch_until = time.perf_counter() + BATCH_S
+
+    @property
+    def batch_is_over(self) -> bool:
+        """Whether the requests of the batch have taken as long as they may."""
+        return time.perf_counter() >= self._batch_until
 
     @property
     def was_cut_short(self) -> bool:
-        """Whether the batch ended before the whole frames that are here did."""
+        """Whether the batch ended before the requests and whole frames that are here did."""
+        if self.batch_is_over:
+            return self.has_work
         return self.frames_in >= self._batch_end and not self._calls and self._decoder.has_frame
 
     def parse_one(self, known: Callable[[Any], bool]) -> bool:

@@ -1,6 +1,7 @@
 """A socket with its conversation, and the lengths of its send and receive queues in the kernel."""
 
 import fcntl
+import select
 import socket
 import struct
 import termios
@@ -70,7 +71,7 @@ class Link:
     bytes_in: int = 0
     frames_timed: int | None = None
     """Frames taken before the unfinished one whose deadline runs; None while no deadline runs."""
-    unsent_bytes: int = 0
+    queued_bytes: int = 0
     """Length of the kernel's send queue when `was_read` last looked."""
     address: str = ""
     """The peer's address; empty for the operator's own socket."""
@@ -102,9 +103,26 @@ class Link:
     @property
     def has_unsent(self) -> bool:
         """Whether bytes wait for the kernel to take them."""
-        if self.conversation.outbox.output_bytes:
+        if self.conversation.outbox.output_bytes and not self.shakes_hands:
             return True
         return self.tls is not None and self.tls.has_unsent
+
+    @property
+    def shakes_hands(self) -> bool:
+        """Whether nothing can be said yet, for want of the TLS handshake."""
+        return self.tls is not None and not self.tls.established
+
+    @property
+    def unsent_bytes(self) -> int:
+        """How many bytes wait to be sent, or how many replies take, and what TLS holds of them."""
+        outbox = self.conversation.outbox
+        held = max(outbox.output_bytes, outbox.held_bytes)
+        return held if self.tls is None else held + self.tls.unsent_bytes
+
+    def wanted_events(self, *, may_read: bool) -> int:
+        """Give what epoll is to tell of the socket."""
+        events = select.EPOLLIN if may_read or self.lingers or self.shakes_hands else 0
+        return events | select.EPOLLOUT if self.has_unsent else events
 
     def send(self) -> bool:
         """Send ready output, or a piece of it; tell whether the kernel took any. Raises `OSError`.
@@ -179,8 +197,8 @@ class Link:
 
         EPOLLOUT does not tell: the kernel reports it only once much of its buffer is free.
         """
-        before, self.unsent_bytes = self.unsent_bytes, _count(self.sock, termios.TIOCOUTQ)
-        return self.unsent_bytes < before
+        before, self.queued_bytes = self.queued_bytes, _count(self.sock, termios.TIOCOUTQ)
+        return self.queued_bytes < before
 
 
 class Links:

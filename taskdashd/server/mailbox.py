@@ -6,6 +6,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import structlog
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
 Letter = tuple[Callable[[Any], None], Any]
 """A callable for the event loop, and its argument."""
 
@@ -39,6 +43,14 @@ class Mailbox:
         """Make the descriptor readable, without a result. Call on the event loop alone."""
         if self._is_open:
             os.eventfd_write(self._fd, 1)
+
+    def deliver(self) -> None:
+        """Call each callable with its result. Call when the descriptor is readable."""
+        for then, result in self.take():
+            try:
+                then(result)
+            except Exception:
+                log.exception("unexpected fault after a job")
 
     def take(self) -> Iterator[Letter]:
         """Take out the results posted before this call. Call when the descriptor is readable."""

@@ -4,13 +4,15 @@ A trio task for each connection costs a task switch for each request and some ki
 idle peer. Here a sweep takes the sockets that are ready, lets what is spoken on each (its
 `Conversation`) run its requests, and then sends: one `recv` and one `send` for each in a sweep,
 however many requests they carry, and one commit for all writes of a sweep. What takes longer than
-a step is left for turns, which have a moment behind each sweep: the others go on meanwhile.
+a step is left for turns, which have a moment behind each sweep: the others go on meanwhile. So is
+what a sweep has no time for: however many sockets one address makes ready, the others' are next.
 
 Events are level-triggered: a socket that a sweep did not finish is ready in the next.
 A round of trio's loop costs as much as some requests, so sweeps follow one another within a round,
 as long as something is ready and for no longer than `TURN_S`.
 """
 
+import math
 import select
 import socket
 import ssl
@@ -24,18 +26,16 @@ import trio
 
 from taskdash_protocol.errors import ServerError
 from taskdashd.core.table import Core
-from taskdashd.domain.rounds import Rounds
 from taskdashd.server.admission import Admission, AdmissionLimits, peer_of
 from taskdashd.server.deadlines import LinkDeadlines
 from taskdashd.server.link import Door, Link, Links
 from taskdashd.server.listener import Listener
 from taskdashd.server.mailbox import Mailbox
 from taskdashd.server.tls import TlsContext, TlsSocket
+from taskdashd.server.turns import Turns
 
 TURN_S: Final = 0.005
 """Sweeps follow one another for so long; other trio tasks (the tick, signals) wait meanwhile."""
-_TURNS_S: Final = 0.001
-"""Behind each sweep, for turns: who needs none waits no longer for those who do."""
 _READY_MAX: Final = 256
 _AFTER_FAULT_S: Final = 0.1
 LINGER_S: Final = 1.0
@@ -64,7 +64,7 @@ class Poller:
         self._by_serial = links
         self._admission = Admission(limits, core.unsent)
         self._touched: dict[Link, None] = {}
-        self._turns: Rounds[Link] = Rounds()
+        self._turns = Turns()
         self._serves = False  # Whether a sweep is on, which sends what touched links have to say.
         self._reading_stopped = False
         self._listener = Listener(self._epoll, core.clock.now, self._accepted)
@@ -103,28 +103,31 @@ class Poller:
             self._serves = True
             for fd, events in ready:
                 if (link := self._links.get(fd)) is not None:
-                    self._guarded(self._ready, link, events)
+                    if not self._turns.put_off(link, events, is_late=time.monotonic() >= until):
+                        self._guarded(self._ready, link, events)
                 elif fd == self._mailbox.fileno():
-                    self._take_results()
+                    self._mailbox.deliver()
                 else:
                     self._listener.ready(fd)
-            self._sweep()
+            self._sweep(until)
             if self._turns:
                 self._take_turns()
             if time.monotonic() >= until:
                 break
 
     def _take_turns(self) -> None:
-        self._serves, until = True, time.monotonic() + _TURNS_S
-        while (link := self._turns.take()) is not None:
-            self._guarded(self._turn, link)
-            if time.monotonic() >= until:
-                break
+        self._serves = True
+        for link, events in self._turns.take():
+            self._guarded(self._turn, link, events)
         self._flush()
 
-    def _turn(self, link: Link) -> None:
-        link.conversation.take_turn()
-        (self._settle_unheard if link.hung_up else self._go_on)(link)
+    def _turn(self, link: Link, events: int) -> None:
+        if events:
+            self._ready(link, events)
+        elif link.conversation.wants_turn:
+            link.conversation.take_turn()
+        if self._links.get(link.fd) is link:
+            self._settle(link)
 
     def _touch(self, link: Link) -> None:
         self._touched[link] = None
@@ -133,18 +136,15 @@ class Poller:
             self._serves = True
             self._mailbox.wake()
 
-    def _take_results(self) -> None:
-        for then, result in self._mailbox.take():
-            try:
-                then(result)
-            except Exception:
-                log.exception("unexpected fault after a job")
-
-    def _sweep(self) -> None:
+    def _sweep(self, until: float = math.inf) -> None:
         self._serves = True
         touched, self._touched = self._touched, {}
         for link in touched:
-            if self._links.get(link.fd) is link:
+            if self._links.get(link.fd) is not link:
+                continue
+            if time.monotonic() >= until:
+                self._turns.add(link)
+            else:
                 self._guarded(self._settle, link)
         self._flush()
 
@@ -168,18 +168,17 @@ class Poller:
         for link in deadlines.alarms_due():
             self._guarded(self._wake, link)
         for link in deadlines.handshakes.due():
-            if link.tls is not None and not link.tls.established:
+            if link.shakes_hands:
                 log.info("no TLS handshake came", peer=link.peer)
                 self._close(link)
-        for link in deadlines.unsent.due():
-            if link.was_read():
-                self._deadlines.unsent.start(link, self.limits.write_timeout)
-                continue
+        for link in deadlines.not_read(self.limits.write_timeout):
             log.info("peer does not read", peer=link.peer)
             self._close(link)
         for link in deadlines.lingering.due():
             self._close(link)
-        self._sweep()
+        self._sweep(time.monotonic() + TURN_S)
+        if self._turns:
+            self._mailbox.wake()
         waits = deadlines.next_s(), self._listener.resume()
         return min((wait for wait in waits if wait is not None), default=None)
 
@@ -251,6 +250,8 @@ class Poller:
         if events & (select.EPOLLERR | select.EPOLLHUP):
             self._hang_up(link)
             return
+        # What was put off may be wanted no more.
+        events &= link.events
         if events & select.EPOLLIN:
             self._receive(link)
         if events & select.EPOLLOUT and link.fd in self._links:
@@ -277,13 +278,15 @@ class Poller:
         if link.conversation.finished:
             self._close(link)
         elif link.conversation.wants_turn:
-            self._turns.add(link.turns_of, link)
+            self._turns.add(link)
 
     def _receive(self, link: Link) -> None:
         size = self._admission.recv_bytes(link)
         try:
             data = link.sock.recv(size)
         except BlockingIOError:
+            if link.has_unsent:
+                self._touched.setdefault(link)  # What waited for the TLS handshake may go now.
             return
         except OSError as error:
             if isinstance(error, ssl.SSLError):
@@ -331,7 +334,7 @@ class Poller:
             self._finish(link)
             return
         if conversation.wants_turn:
-            self._turns.add(link.turns_of, link)
+            self._turns.add(link)
         if unsent and link not in self._deadlines.unsent:
             link.was_read()
             self._deadlines.unsent.start(link, self.limits.write_timeout)
@@ -356,10 +359,7 @@ class Poller:
         if link.hung_up:
             return
         wanted = self._admission.may_read(link) and not self._reading_stopped
-        events = select.EPOLLIN if wanted or link.lingers else 0
-        if link.has_unsent:
-            events |= select.EPOLLOUT
-        if events != link.events:
+        if (events := link.wanted_events(may_read=wanted)) != link.events:
             self._epoll.modify(link.fd, events)
             link.events = events
 
@@ -379,10 +379,10 @@ class Poller:
             return
         del self._links[link.fd]
         self._by_serial.remove(link)
-        self._turns.drop(link.turns_of, link)
         self._admission.leave(link)
         self._deadlines.stop(link)
         self._touched.pop(link, None)
+        self._turns.drop(link)
         with suppress(OSError):
             # Not registered, if the peer hung up or the registration itself failed.
             self._epoll.unregister(link.fd)

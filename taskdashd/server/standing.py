@@ -4,7 +4,7 @@ from typing import Protocol
 
 from taskdashd.core.session import Session
 from taskdashd.core.table import Core
-from taskdashd.domain.held import LITTLE_BYTES
+from taskdashd.domain.held import LITTLE_BYTES, SHORT_BYTES
 from taskdashd.server.inbox import Inbox
 from taskdashd.server.outbox import Outbox
 
@@ -64,8 +64,15 @@ class Standing:
 
     @property
     def peer_is_slow(self) -> bool:
-        """Whether the peer leaves so many reply bytes unread that its requests must wait."""
-        return self.outbox.held_bytes >= self._limits.reply_buffer
+        """Whether the peer leaves so many reply bytes unread that its requests must wait.
+
+        Few are too many where all connections of the same leave much unread together.
+        """
+        outbox = self.outbox
+        if outbox.held_bytes >= self._limits.reply_buffer:
+            return True
+        mine = max(outbox.held_bytes, outbox.output_bytes)
+        return mine > SHORT_BYTES and self._core.unsent.is_full(self.session.whose, mine)
 
     @property
     def has_partial_frame(self) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 _RAW_BYTES: Final = 64 << 10
+_PIECE_BYTES: Final = 64 << 10
 
 
 class TlsError(Exception):
@@ -72,6 +73,11 @@ class TlsSocket:
         return bool(self._unsent)
 
     @property
+    def unsent_bytes(self) -> int:
+        """How many bytes those are."""
+        return len(self._unsent)
+
+    @property
     def peer_name(self) -> str | None:
         """Give the common name of the client's certificate; None where it showed none."""
         certificate: dict[str, Any] = self._tls.getpeercert() or {}
@@ -115,17 +121,20 @@ class TlsSocket:
         return b"".join(pieces)
 
     def send(self, data: bytes) -> int:
-        """Encrypt all of the data and send what the kernel takes; `has_unsent` tells of the rest.
+        """Encrypt and send as much as the kernel takes, a piece at a time; tell how much that was.
 
+        `has_unsent` tells whether some of the last piece is left. A large reply is never encrypted
+        as a whole: OpenSSL keeps the room that its bytes once took, on each connection.
         Raises `BlockingIOError`, with nothing taken, while bytes of an earlier call are unsent.
         """
         self._flush()
         if self._unsent:
             raise BlockingIOError
-        if data:
-            self._tls.write(data)
+        taken = 0
+        while taken < len(data) and not self._unsent:
+            taken += self._tls.write(data[taken : taken + _PIECE_BYTES])
             self._flush()
-        return len(data)
+        return taken
 
     def _flush(self) -> None:
         self._unsent += self._outgoing.read()

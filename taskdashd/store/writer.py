@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from taskdash_protocol.errors import Busy, Outcome, ServerError, StorageError
 from taskdashd.domain.acts import Act
+from taskdashd.domain.rounds import Rounds
 from taskdashd.domain.tasks import Change, Task
 from taskdashd.store.chores import Chores
 from taskdashd.store.database import Database
@@ -37,6 +38,8 @@ _COMMITS_REMEMBERED: Final = 1_000
 _CROWD_COMMITS: Final = 2
 """So many full commits in the queue keep the disk busy; more only take memory."""
 _CROWD_BYTES: Final = 16 << 20
+_LET_IN_S: Final = 0.005
+"""For so long those who wait for room are let in one after another; the rest, a sweep later."""
 
 
 class Follower(Protocol):
@@ -98,7 +101,8 @@ class Writer:
         self._rev_at_last_look = 0
         """The next rev at the last `fold_some`: while it stands, nothing was decided since."""
         self._catching_up: list[tuple[int, Then[None]]] = []
-        self._want_room: list[Callable[[], None]] = []
+        self._want_room: Rounds[Callable[[], None]] = Rounds()
+        self._lets_in = False
         self._acts: list[Act] = []
         self._acts_in_flight: list[Act] = []
         self._acts_held: list[Act] = []
@@ -142,9 +146,21 @@ class Writer:
             or self._waiting_bytes >= _CROWD_BYTES
         )
 
-    def when_roomy(self, then: Callable[[], None]) -> None:
-        """Call `then` once, after the next commit that leaves the queue uncrowded."""
-        self._want_room.append(then)
+    @property
+    def must_wait(self) -> bool:
+        """Whether a write must wait for its turn: the queue is crowded, or others wait already.
+
+        Otherwise those whose writes come when a commit has just made room would fill it again and
+        again, and who waits would wait for ever.
+        """
+        return bool(self._want_room) or self.is_crowded
+
+    def when_roomy(self, then: Callable[[], None], whose: str = "") -> None:
+        """Call `then` once, when the queue is uncrowded and it is the turn of `whose`.
+
+        `then` writes at once: whoever is let in next finds the queue as it has left it.
+        """
+        self._want_room.add(whose, then)
 
     @property
     def fold_lag(self) -> int:
@@ -208,6 +224,7 @@ class Writer:
         Called once for many writes, so that they share a commit: by the poller after each sweep,
         and by whoever writes outside of one.
         """
+        self._let_in()
         if self._busy:
             return
         if self.chores:
@@ -303,10 +320,15 @@ class Writer:
             self._follower.pruned(removal.last_rev)
 
     def _let_in(self) -> None:
-        if self._want_room and not self.is_crowded:
-            waiting, self._want_room = self._want_room, []
-            for then in waiting:
-                then()
+        if self._lets_in:
+            # Whoever is let in may flush: let nobody in from within.
+            return
+        self._lets_in, until = True, time.monotonic() + _LET_IN_S
+        while not self.is_crowded and (then := self._want_room.take()) is not None:
+            then()
+            if time.monotonic() >= until:
+                break
+        self._lets_in = False
 
     def _finish(self, entry: _Entry, result: Outcome[Any]) -> None:
         try:

@@ -9,12 +9,13 @@ import socket
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 
 import pytest
 from processes import memory_kib, stretch
 
 from .conftest import Start
-from .wire import WiredDaemon, request
+from .wire import Gone, WiredDaemon, request
 
 _PEERS = 8
 _LASTS_S = 6.0
@@ -120,3 +121,42 @@ def test_a_rate_is_kept(start: Start) -> None:
     assert errids[:200] == [1002] * 200
     assert 200 <= errids.count(1002) < 1_000
     assert errids.count(1005) == 2_000 - errids.count(1002)
+
+
+@pytest.mark.fault(33)
+@pytest.mark.alone
+def test_many_connections_of_one_address_hold_up_no_other(start: Start) -> None:
+    """Hundreds are ready at once and each asks for much: another address has its turn between."""
+    daemon = start()
+    text = "x" * 60_000
+    finds = b"".join(request("Find", {"id": f"t{number}"}) for number in range(64))
+    with daemon.connect(source="127.0.0.3") as other:
+        for number in range(64):
+            other.good("Register", id=f"t{number}", name="n", status="finish", description=text)
+        many = [daemon.connect(source="127.0.0.2", receive_buffer=4096) for _ in range(300)]
+        for client in many:
+            client.send(finds)
+        delays: list[float] = []
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            began = time.monotonic()
+            other.good("Find", id="t1")
+            delays.append(time.monotonic() - began)
+    print(f"\n{len(delays)} Finds, the longest took {max(delays) * 1000:.0f} ms")
+    # Where a sweep answers all of the hundreds first, these are five.
+    assert len(delays) >= 40
+    daemon.no_traceback()
+
+
+@pytest.mark.fault(26)
+def test_frames_that_are_none_fill_no_log(start: Start) -> None:
+    """At most two lines in ten seconds, however many peers send them."""
+    daemon = start()
+    for _ in range(100):
+        with daemon.connect() as client:
+            client.send(b"\xff\xff\xff\xff\xff")
+            with suppress(Gone):
+                while True:
+                    client.receive()
+    lines = [line for line in daemon.log if line["event"] == "closing"]
+    assert 1 <= len(lines) <= 2

@@ -246,6 +246,52 @@ def test_what_is_parsed_is_counted_until_it_is_done(world: World) -> None:
     assert peer.connection.parsed_bytes == 0
 
 
+@pytest.mark.fault(51)
+def test_short_requests_are_counted_by_what_they_take_too(world: World) -> None:
+    """A request of forty bytes takes some hundreds once it is parsed and waits behind a Query."""
+    peer = connect(world, "a")
+    finds = [ask("Find", {"id": f"{number}"}) for number in range(200)]
+    peer.send_bytes(ask("Query", {}) + b"".join(finds))
+    assert peer.connection.parsed_bytes >= 200 * 500
+    world.drain()
+    assert peer.connection.parsed_bytes == 0
+
+
+@pytest.mark.fault(52)
+def test_small_replies_wait_where_all_connections_leave_much_unread(world: World) -> None:
+    """Each has its `reply_buffer`, but hundreds of them together no more than their share."""
+    peer, other = connect(world, "a"), connect(world, "b")
+    peer.ask("Register", id="small", name="n", description="x" * 3_000)
+    world.core.unsent.add("key of a", 16 * MIB + 1)
+    for one in (peer, other):
+        for _ in range(50):
+            one.connection.receive(ask("Find", {"id": "small"}, Seq=1))
+    assert peer.connection.peer_is_slow
+    assert peer.connection.outbox.held_bytes < 3 * 4_096
+    assert other.connection.outbox.held_bytes > 50 * 3_000
+    world.touched(peer.connection)
+    world.touched(other.connection)
+    world.drain()
+    assert (len(peer.replies), len(other.replies)) == (50, 50)
+
+
+@pytest.mark.fault(33)
+def test_a_batch_ends_when_it_has_taken_its_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few bytes may ask for much: the others have their turn, and nothing is lost."""
+    monkeypatch.setattr("taskdashd.server.inbox.BATCH_S", 0.0)
+    peer = connect(world, "a")
+    peer.ask("Register", id="one", name="n")
+    finds = b"".join(ask("Find", {"id": "one"}, Seq=seq) for seq in range(100))
+    peer.send_bytes(finds)
+    assert peer.connection.wants_turn
+    assert peer.connection.outbox.held_bytes < 1_000
+    world.drain()
+    assert len(peer.replies) == 100
+    assert not peer.connection.wants_turn
+
+
 # With sockets
 
 

@@ -2,13 +2,16 @@
 
 import json
 import os
+import select
 import signal
 import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +25,7 @@ import taskdash
 from taskdash.testing import RunningDaemon, running_daemon
 from taskdash_protocol.families.tasks import Register
 from taskdash_protocol.frames import TASKDASH
+from taskdashd.server.tls import TlsSocket
 
 
 class Office:
@@ -171,6 +175,43 @@ def test_a_handshake_that_does_not_come_is_not_waited_for(daemon: RunningDaemon)
 
 
 @pytest.mark.fault(36)
+def test_one_connection_too_many_is_told_so(office: Office, tmp_path: Path) -> None:
+    """What is said to whoever is turned away waits for the handshake."""
+    with running_daemon(tmp_path, env=office.env, max_connections_per_address=1) as daemon:
+        first = socket.create_connection(("127.0.0.1", tls_port(daemon)), timeout=10)
+        plain = socket.create_connection(("127.0.0.1", tls_port(daemon)), timeout=10)
+        with first, office.context().wrap_socket(plain, server_hostname="127.0.0.1") as second:
+            second.sendall(TASKDASH.heartbeat)
+            assert b'"errid":1005' in second.recv(65536)
+            assert closed(second)
+
+
+def test_a_large_reply_is_not_encrypted_as_a_whole(office: Office) -> None:
+    """What the kernel does not take stays in the outbox, where it is counted."""
+    near, far = socket.socketpair()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(office.directory / "server.pem", office.directory / "server.key")
+    with near, far:
+        far.settimeout(10)
+        near.setblocking(False)
+        peer = office.context().wrap_socket(
+            far, server_hostname="127.0.0.1", do_handshake_on_connect=False
+        )
+        sock = TlsSocket(near, context)
+        shaking = threading.Thread(target=peer.do_handshake)
+        shaking.start()
+        while not sock.established:
+            select.select([near], [], [], 10)
+            with suppress(BlockingIOError):
+                sock.recv(65536)
+        shaking.join()
+        data = bytes(4 << 20)
+        taken = sock.send(data)
+        assert 0 < taken < len(data) // 2
+        assert 0 < sock.unsent_bytes <= 80_000
+        peer.close()
+
+
 def test_old_versions_are_refused(daemon: RunningDaemon, office: Office) -> None:
     """TLS 1.1 and below are refused (RFC 8996)."""
     context = office.context()

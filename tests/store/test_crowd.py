@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from taskdash_protocol.families.tasks import Register
 from taskdashd.testing import World
 
 
@@ -78,6 +79,37 @@ def test_a_closed_connection_is_not_called_when_there_is_room(world: World) -> N
     peer.connection._touched = called.append
     world.drain()
     assert not called
+
+
+def test_who_writes_much_keeps_no_other_waiting(world: World) -> None:
+    """Room is given in rounds: an address that fills it again at once has its turn like others."""
+    many = [world.connect(f"10.0.0.1:{number}") for number in range(3)]
+    other, visit = world.connect("10.0.0.2:1"), world.core.sessions.visit("10.0.0.3:1")
+    world.core.identities.take_for(visit, world.core.sessions.connect("10.0.0.3:2").identity)
+
+    def flood() -> None:
+        for peer in many:
+            for _ in range(4):
+                peer.send("Update", {"id": "big", "description": "x"})
+
+    many[0].ask("Register", id="big", name="n", status="finish")
+    flood()
+    other.send("Register", {"id": "other", "name": "n"})
+    told: list[object] = []
+    register = Register.parse({"id": "visit", "name": "n"})
+    world.runner.visit(register, visit, told.append)
+    for _ in range(4):
+        flood()
+        world.sweep()
+        while world.reading.jobs:
+            world.reading.step()
+        world.writing.step()
+        world.sweep()
+        assert world.core.writer.waiting_rows <= 4
+    assert [reply["id"] for reply in other.replies] == ["other"]
+    assert told
+    world.drain()
+    assert {len(peer.replies) for peer in many} == {20}
 
 
 def test_since_when_a_task_is_held_is_told_after_a_restart(tmp_path: Path) -> None:
