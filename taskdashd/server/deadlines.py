@@ -7,6 +7,9 @@ from taskdashd.server.link import Link
 
 T = TypeVar("T")
 
+LINGER_S: Final = 1.0
+"""How long a peer that reads nothing may take to read the last replies after the daemon has closed
+its side."""
 _LATE_S: Final = 0.1
 
 
@@ -115,6 +118,19 @@ class LinkDeadlines:
         for link in self.unsent.due():
             if link.was_read():
                 self.unsent.start(link, timeout_s)
+            else:
+                yield link
+
+    def linger(self, link: Link) -> None:
+        """Give a peer the time to read the last replies."""
+        link.was_read()
+        self.lingering.start(link, LINGER_S)
+
+    def lingered(self, timeout_s: float) -> Iterator[Link]:
+        """Take out the links whose peer has had the last replies, or has read nothing in time."""
+        for link in self.lingering.due():
+            if link.may_read_on(LINGER_S, timeout_s):
+                self.lingering.start(link, LINGER_S)
             else:
                 yield link
 

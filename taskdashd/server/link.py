@@ -73,6 +73,8 @@ class Link:
     """Frames taken before the unfinished one whose deadline runs; None while no deadline runs."""
     queued_bytes: int = 0
     """Length of the kernel's send queue when `was_read` last looked."""
+    unread_s: float = 0.0
+    """For how long the peer has read nothing of the last replies."""
     address: str = ""
     """The peer's address; empty for the operator's own socket."""
     peer: str = ""
@@ -199,6 +201,11 @@ class Link:
         """
         before, self.queued_bytes = self.queued_bytes, _count(self.sock, termios.TIOCOUTQ)
         return self.queued_bytes < before
+
+    def may_read_on(self, waited_s: float, timeout_s: float) -> bool:
+        """Tell, after another wait, whether the peer has replies to read, and reads them."""
+        self.unread_s = 0.0 if self.was_read() else self.unread_s + waited_s
+        return self.queued_bytes > 0 and self.unread_s < timeout_s
 
 
 class Links:

@@ -38,8 +38,6 @@ TURN_S: Final = 0.005
 """Sweeps follow one another for so long; other trio tasks (the tick, signals) wait meanwhile."""
 _READY_MAX: Final = 256
 _AFTER_FAULT_S: Final = 0.1
-LINGER_S: Final = 1.0
-"""How long a peer may take to read the last replies after the daemon has closed its side."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -174,7 +172,7 @@ class Poller:
         for link in deadlines.not_read(self.limits.write_timeout):
             log.info("peer does not read", peer=link.peer)
             self._close(link)
-        for link in deadlines.lingering.due():
+        for link in deadlines.lingered(self.limits.write_timeout):
             self._close(link)
         self._sweep(time.monotonic() + TURN_S)
         if self._turns:
@@ -370,7 +368,7 @@ class Poller:
             # The peer is gone, or has closed its side and has all its replies.
             self._close(link)
             return
-        self._deadlines.lingering.start(link, LINGER_S)
+        self._deadlines.linger(link)
         self._update(link)
 
     def _close(self, link: Link) -> None:

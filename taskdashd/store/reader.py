@@ -6,7 +6,7 @@ shutdown of a task that is not in memory.
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from taskdash_protocol.errors import Outcome, ServerError
 from taskdash_protocol.requests import Audit, Query
@@ -166,15 +166,21 @@ class Reader:
         request: Audit,
         bytes_max: int,
         asker: Asker,
-        then: Then[History],
+        then: Then[Any],
         by: re.Pattern[str] | None = None,
+        *,
+        shown: Callable[[History], Any] | None = None,
     ) -> None:
-        """Read a page of the audit; with `by` only what those did whom it matches."""
-        self._writer.catch_up(
-            lambda _fault: self._slow_reads.run(
-                lambda left_s: self._database.audit(request, bytes_max, left_s, by), asker, then
-            )
-        )
+        """Read a page of the audit; with `by` only what those did whom it matches.
+
+        `shown` makes of the page what is told, on the thread as well.
+        """
+
+        def read(left_s: float | None) -> Any:
+            found = self._database.audit(request, bytes_max, left_s, by)
+            return found if shown is None else shown(found)
+
+        self._writer.catch_up(lambda _fault: self._slow_reads.run(read, asker, then))
 
     def _look_up(self) -> None:
         if self._loading or not self._wanted:

@@ -314,3 +314,18 @@ def test_acts_of_the_daemon_itself(tmp_path: Path) -> None:
         told = dash.call(Audit())["entries"]
     assert told[0]["kind"] == "restored"
     assert "registered" in [one["kind"] for one in told]
+
+
+def test_entries_are_made_on_the_thread_that_reads(make: Make) -> None:
+    """A page of a thousand, each compared with what was before, would be a step of tenths."""
+    world = make()
+    peer = world.connect("p")
+    for number in range(3):
+        peer.ask("Register", id="t", name=str(number), status="finish")
+    peer.send("Audit", {"task": "t"})
+    world.sweep()
+    while world.writing.jobs:
+        world.writing.step()
+    job, _then = world.reading.jobs.popleft()
+    _waiting, outcome = job()
+    assert [entry["changes"]["name"][1] for entry in outcome["entries"]] == ["2", "1", "0"]

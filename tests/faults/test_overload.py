@@ -160,3 +160,19 @@ def test_frames_that_are_none_fill_no_log(start: Start) -> None:
                     client.receive()
     lines = [line for line in daemon.log if line["event"] == "closing"]
     assert 1 <= len(lines) <= 2
+
+
+@pytest.mark.fault(48)
+def test_the_last_replies_reach_who_reads_slowly_and_goes_on_sending(start: Start) -> None:
+    """A reset, which answers what comes after a close, would destroy what is not read yet."""
+    daemon = start()
+    with daemon.connect(receive_buffer=4096) as client:
+        client.good("Register", id="big", name="n", description="x" * 900_000)
+        client.send(request("Find", {"id": "big"}) + b"\xff\xff\xff\xff\xff")
+        came = 0
+        while data := client.sock.recv(8192):
+            came += len(data)
+            time.sleep(0.02)
+            with suppress(OSError):
+                client.send(b"\0")
+    assert came > 900_000
