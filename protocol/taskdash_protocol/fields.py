@@ -40,6 +40,16 @@ DAEMON_OBJECTS: Final[dict[str, str]] = {
 }
 """Members that the daemon alone writes, each an object; every write of a service keeps them."""
 
+PEOPLE_FIELDS: Final[dict[str, str]] = {
+    "claimed_at": "When who has it got it.",
+    "claim_until": "When it is free again unless it was submitted; empty: never.",
+    "free_since": "When it was last given back or taken away.",
+    "freed_from": "Who had it until then.",
+    "submitted_by": "Who did the work that was handed in.",
+    "checked_at": "When that was last found good or not.",
+}
+"""Members that the daemon writes where people do a task; what a client sends there is ignored."""
+
 HEARTBEAT_TIMEOUT_MIN_S: Final = 0.5
 HEARTBEAT_TIMEOUT_MAX_S: Final = 2_678_400.0
 """31 days, so that what runs once a month can be waited for."""

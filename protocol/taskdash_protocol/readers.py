@@ -39,6 +39,8 @@ _WORD: Final = r"\w"
 _LETTERS: Final = r"\p{L}\p{N}_"
 """The same as `_WORD` in ECMA-262, whose own class of words knows ASCII alone."""
 _DATE: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_CREDENTIALS: Final = re.compile(r"((?:^|:)[/\\]{2,})(?:[^/?#\s]*@[/\\]*)+")
+"""A URL's user and password, with what stands before them."""
 _CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -49,6 +51,11 @@ def check_string(name: str, value: object) -> str:
     if "\0" in value:
         raise BadRequest(f"field {name} must not hold the character NUL")
     return value
+
+
+def without_credentials(url: str) -> str:
+    """Give a URL without the `user:secret@` before its host: whoever sees the task would see it."""
+    return _CREDENTIALS.sub(r"\1", url) if "@" in url else url
 
 
 def check_id(name: str, value: object) -> str:
@@ -307,7 +314,7 @@ def _wanted(name: str, one: str, value: Any) -> tuple[str, ...]:
         check_string(f"{name}.{one}", wanted)
         if one == CLASS and wanted not in CLASSES:
             raise BadRequest(f"field {name}.{one} must be of {', '.join(CLASSES)}")
-    return tuple(values)
+    return tuple(map(without_credentials, values) if one == "url" else values)
 
 
 def time(meaning: str) -> Any:

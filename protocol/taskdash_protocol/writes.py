@@ -15,6 +15,7 @@ from taskdash_protocol.fields import (
     DAEMON_OBJECTS,
     HEARTBEAT_TIMEOUT_MAX_S,
     HEARTBEAT_TIMEOUT_MIN_S,
+    PEOPLE_FIELDS,
     TASK_FIELDS,
 )
 from taskdash_protocol.readers import (
@@ -26,11 +27,14 @@ from taskdash_protocol.readers import (
     declare,
     integer,
     seconds,
+    without_credentials,
 )
 from taskdash_protocol.request import Reader, reader_of
 
 _REPLY_FIELDS: Final = ("errid", "errmsg")
-NOT_KEPT: Final = frozenset((*DAEMON_FIELDS, *DAEMON_OBJECTS, *CONTROL_FIELDS, *_REPLY_FIELDS))
+NOT_KEPT: Final = frozenset(
+    (*DAEMON_FIELDS, *DAEMON_OBJECTS, *PEOPLE_FIELDS, *CONTROL_FIELDS, *_REPLY_FIELDS)
+)
 """Members of a Register or Update that are no part of the task."""
 
 _DEFAULTS: Final = dict.fromkeys(TASK_FIELDS, "")
@@ -51,6 +55,8 @@ def of_register(body: Mapping[str, Any]) -> dict[str, Any]:
     if not plain:
         for name in TASK_FIELDS:
             check_string(name, fields[name])
+    if "@" in fields["url"]:
+        fields["url"] = without_credentials(fields["url"])
     return fields
 
 
@@ -58,7 +64,10 @@ def of_update(body: Mapping[str, Any]) -> dict[str, Any]:
     """Give the members of an Update, its strings checked. Raises `BadRequest`."""
     for name in body.keys() & TASK_FIELDS.keys():
         check_string(name, body[name])
-    return dict(body)
+    fields = dict(body)
+    if "url" in fields:
+        fields["url"] = without_credentials(fields["url"])
+    return fields
 
 
 def kept(fields: dict[str, Any]) -> dict[str, Any]:

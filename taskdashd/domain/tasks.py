@@ -12,8 +12,16 @@ from typing import Any, Final, Literal, NamedTuple
 from taskdash_protocol import strictjson
 from taskdash_protocol.errors import Conflict
 from taskdash_protocol.families.tasks import Register, Update
-from taskdash_protocol.fields import CLASS, DAEMON_FIELDS, DAEMON_OBJECTS
-from taskdash_protocol.statuses import OF_PEOPLE, SHUTDOWN, is_live, status_class
+from taskdash_protocol.fields import CLASS, DAEMON_FIELDS, DAEMON_OBJECTS, PEOPLE_FIELDS
+from taskdash_protocol.statuses import (
+    DRAFT,
+    FREE,
+    OF_PEOPLE,
+    SHUTDOWN,
+    TO_PERMIT,
+    is_live,
+    status_class,
+)
 
 Kind = Literal["registered", "updated", "shutdown", "recovered"]
 
@@ -21,6 +29,7 @@ TaskKind = Literal["service", "people", "job"]
 """A job is one that has a daemon's `job`. Else a task is people's from the moment that it is in a
 people's status, and stays so. Else it is a service's."""
 
+_WITH_PEOPLE: Final = OF_PEOPLE - FREE - {DRAFT, TO_PERMIT}
 _STAMP_CHARACTERS: Final = len("2026-01-01T00:00:00.000Z")
 _ADDED: Final = ("heartbeat_timeout", "fenced", *DAEMON_FIELDS)
 _OBJECTS: Final = tuple(f'"{name}":'.encode() for name in DAEMON_OBJECTS)
@@ -128,7 +137,7 @@ def register(old: Task | None, request: Register, author: Author, moment: Moment
     at = moment.at
     timeout_s, fenced = request.heartbeat_timeout, bool(request.fenced)
     stamps = (moment.rev, epoch, created_at, at, shutdown_at, before, at)
-    kept = dict(fields) if old is None else {**fields, **_objects(old)}
+    kept = dict(fields) if old is None else {**fields, **_objects(old), **_of_people(old, fields)}
     body = _body(kept, timeout_s, stamps, fenced=fenced)
     task = Task(
         request.id,
@@ -317,6 +326,14 @@ def _objects(old: Task) -> dict[str, Any]:
     if not any(name in body for name in _OBJECTS):
         return {}
     return {name: value for name, value in _fields(old).items() if name in DAEMON_OBJECTS}
+
+
+def _of_people(old: Task, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what the daemon wrote of people's work, where they have the task and go on with it."""
+    goes_on = (old.status, old.user) == (fields["status"], fields["user"])
+    if not goes_on or old.status not in _WITH_PEOPLE:
+        return {}
+    return {name: value for name, value in _fields(old).items() if name in PEOPLE_FIELDS}
 
 
 def _holder(task: Task) -> tuple[str, str, int]:

@@ -1,13 +1,23 @@
 """Register and Update, read by hand: what is kept, what steers, and what is refused."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from taskdash_protocol import writes
 from taskdash_protocol.errors import BadRequest
-from taskdash_protocol.families.tasks import Find, Register, Update
-from taskdash_protocol.fields import CONTROL_FIELDS, DAEMON_FIELDS, DAEMON_OBJECTS, TASK_FIELDS
+from taskdash_protocol.families.tasks import Find, Query, Register, Update
+from taskdash_protocol.fields import (
+    CONTROL_FIELDS,
+    DAEMON_FIELDS,
+    DAEMON_OBJECTS,
+    PEOPLE_FIELDS,
+    TASK_FIELDS,
+)
+from taskdash_protocol.readers import without_credentials
 
 NAMED = {"id": "a", "name": "n"}
 
@@ -39,14 +49,50 @@ def test_what_steers_the_write_or_is_the_daemon_s_is_no_part_of_the_task(
     kind: type[Register | Update],
 ) -> None:
     steering = {"heartbeat_timeout": 5, "epoch": 3, "fenced": True, "own": True}
-    theirs = dict.fromkeys((*DAEMON_FIELDS, *DAEMON_OBJECTS), "forged")
+    theirs = dict.fromkeys((*DAEMON_FIELDS, *DAEMON_OBJECTS, *PEOPLE_FIELDS), "forged")
     strangers = {**theirs, "errid": 0, "errmsg": "x", **steering}
     request = kind.parse({**NAMED, "extra": 1, **strangers, "epoch": 3})
     assert not request.fields.keys() & strangers.keys()
     assert request.fields["extra"] == 1
     assert (request.heartbeat_timeout, request.epoch, request.fenced) == (5, 3, True)
     steers = {*CONTROL_FIELDS, "errid", "errmsg"}
-    assert set(strangers) == writes.NOT_KEPT == {*DAEMON_FIELDS, *DAEMON_OBJECTS, *steers}
+    assert set(strangers) == writes.NOT_KEPT == {*theirs, *steers}
+
+
+URLS = [
+    ("http://me:secret@pi:80/x?y=a@b#c@d", "http://pi:80/x?y=a@b#c@d"),
+    ("https://td_token@pi", "https://pi"),
+    ("http://a@b:c@d@pi/", "http://pi/"),
+    ("http://me:sec\\ret@pi/", "http://pi/"),
+    ("http://me:secret@//me:secret@pi/", "http://pi/"),
+    ("HTTP:\\\\me:secret@pi", "HTTP:\\\\pi"),
+    ("http:///me:secret@pi", "http:///pi"),
+    ("redis://:secret@pi/0", "redis://pi/0"),
+    ("//me:secret@pi", "//pi"),
+    ("http://a:b@c, http://d:e@f", "http://c, http://f"),
+    ("http://proxy/http://me:secret@pi", "http://proxy/http://pi"),
+]
+
+
+@pytest.mark.parametrize(("url", "kept"), URLS)
+def test_no_user_and_no_secret_of_a_url_is_kept(url: str, kept: str) -> None:
+    """Whoever sees the task would see it, in its log and for ever."""
+    for kind in (Register, Update):
+        assert kind.parse({**NAMED, "url": url}).fields["url"] == kept
+        assert kind.parse({**NAMED, "url": kept}).fields["url"] == kept
+    assert Query.parse({"where": {"url": [url, "x"]}}).where["url"] == (kept, "x")
+
+
+@pytest.mark.parametrize("url", ["http://pi/a@b", "http://pi?a@b", "me@pi", "a://", "@", "http://"])
+def test_a_url_without_credentials_stays_to_the_byte(url: str) -> None:
+    assert Register.parse({**NAMED, "url": url}).fields["url"] == url
+
+
+@given(st.text(st.sampled_from("ab:/@?#\\"), max_size=15))
+def test_what_is_kept_of_a_url_has_no_credentials(url: str) -> None:
+    kept = without_credentials(f"http://{url}")
+    assert without_credentials(kept) == kept
+    assert "@" not in urlsplit(kept.replace("\\", "/")).netloc
 
 
 @pytest.mark.parametrize("name", [name for name in TASK_FIELDS if name != "id"])

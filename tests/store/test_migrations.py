@@ -11,9 +11,11 @@ from playhouse.migrations import Runner
 from taskdash_protocol import strictjson
 from taskdash_protocol.families.tasks import Register, Update
 from taskdashd.domain import tasks
+from taskdashd.domain.acts import Act
 from taskdashd.domain.tasks import Author, Change, Moment
 from taskdashd.store import backup, dialect
 from taskdashd.store.database import DATABASE_NAME, MIGRATIONS, Database
+from taskdashd.store.records import Record
 
 FOLDED = """
 id, rev, state, heartbeat_timeout, status, user, group_id, project_id, checker, parent_id, url,
@@ -112,3 +114,53 @@ def test_an_older_file_is_as_if_it_had_always_been_new(tmp_path: Path) -> None:
         again.start()
         again.close()
         assert folded(path) == folded(fresh / DATABASE_NAME)
+
+
+def test_no_secret_of_a_url_is_left_in_an_older_file(tmp_path: Path) -> None:
+    """Nothing else of a row changes by a byte, and a damaged one stays for whoever mends it."""
+    secret = "http://me:s3cret@10.0.0.7:8080"
+    sent = {
+        "plain": {"url": "http://10.0.0.8", "description": f"{secret} is text"},
+        "secret": {"url": secret, "more": {"url": "http://a:b@c"}, "odd": '"url":"', "n": 1.50},
+        "damaged": {"url": secret},
+    }
+    data = tmp_path / "data"
+    data.mkdir()
+    database = Database.open(data)
+    database.start()
+    changes: list[Change] = []
+    for rev, (task_id, fields) in enumerate(sent.items(), 1):
+        whole = {**Register.parse({"id": task_id, "name": "n"}).fields, **fields}
+        moment = Moment(rev, AT.format(rev))
+        changes.append(tasks.register(None, Register(task_id, whole), Author(1, secret), moment))
+    records = [
+        Record("service", url, {"url": url, "name": name}, rev=4, at=AT.format(4))
+        for url, name in ((secret, "old"), ("http://x@pi", "other"), ("http://pi", "kept"))
+    ]
+    acts = [Act(3, AT.format(5), "service died", f"Cutter ({secret})", "", 1)]
+    database.append(changes, acts, records)
+    database.fold(len(changes))
+    database.close()
+    path = data / DATABASE_NAME
+    with closing(apsw.Connection(str(path))) as raw, raw:
+        raw.execute("UPDATE change SET crc = crc + 1 WHERE task_id = 'damaged'")
+        raw.execute("DELETE FROM schema_migration WHERE name LIKE '0006%'")
+        before = dict(raw.execute("SELECT task_id, task FROM change"))
+    opened = Database.open(data)
+    started = opened.start()
+    assert {one.key: one.value["name"] for one in started.records} == {
+        "http://10.0.0.7:8080": "old",
+        "http://pi": "kept",
+    }
+    assert all(one.value["url"] == one.key for one in started.records)
+    opened.close()
+    with closing(apsw.Connection(str(path))) as raw:
+        after = dict(raw.execute("SELECT task_id, task FROM change"))
+        shown = str(raw.execute("SELECT url FROM task").fetchall())
+        shown += str(raw.execute("SELECT actor, holder FROM change").fetchall())
+        shown += str(raw.execute("SELECT * FROM act").fetchall())
+    assert "s3cret" not in shown
+    assert after["plain"] == before["plain"]
+    assert after["damaged"] == before["damaged"]
+    assert after["secret"] == before["secret"].replace("me:s3cret@", "", 1)
+    assert len(backup.check(data)) == 1, "only what was damaged before"

@@ -41,7 +41,7 @@ def claim_times(ownership: Ownership) -> TaskTime:
 def _claim_until(fields: Mapping[str, Any]) -> str:
     until = fields.get("claim_until")
     held = claims.state_of(fields["status"]) in claims.HELD
-    # Clients may write any text as `claim_until`: ignore one that is no time.
+    # A client may have written any text there before the daemon kept it: ignore what is no time.
     return until if held and type(until) is str and is_stamp(until) else ""
 
 

@@ -9,6 +9,7 @@ from taskdash_protocol import strictjson
 from taskdash_protocol.errors import AuthError, BadRequest, Busy, Conflict
 from taskdash_protocol.families.services import FetchTasks, RegisterService, ServiceBeat, Services
 from taskdash_protocol.fields import ORIGINAL_NAMES
+from taskdash_protocol.readers import without_credentials
 from taskdash_protocol.requests import Register, Update
 from taskdash_protocol.statuses import FREE, is_live
 from taskdashd.core.access import check_write, sees
@@ -32,6 +33,7 @@ Told = tuple[Register, Set[str]]
 def register_service(request: RegisterService, caller: Caller) -> Steps[Result]:
     """Register a service, new or come back; fetch its tasks if the request asks for it."""
     core, vigil, me = caller.core, caller.core.part(Vigil), caller.session
+    given, request = request.url, replace(request, url=without_credentials(request.url))
     check_write(caller.identity, None, request.group_id)
     connected = core.sessions.is_connected(me) and not me.is_local
     before = vigil.find(request.url)
@@ -51,7 +53,7 @@ def register_service(request: RegisterService, caller: Caller) -> Steps[Result]:
         vigil.bind(service.url, me.owner)
     else:
         vigil.beat(service)
-    return (yield from _fetch(service, "", caller)) if request.fetch else done
+    return (yield from _fetch(service, given, "", caller)) if request.fetch else done
 
 
 def _registered(
@@ -99,21 +101,27 @@ def fetch_tasks(request: FetchTasks, caller: Caller) -> Steps[Result]:
     """Ask a service for its tasks, and store the tasks of its answer."""
     service = _seen(request.url, caller)
     check_write(caller.identity, None, service.group_id)
-    return (yield from _fetch(service, request.id, caller))
+    return (yield from _fetch(service, request.url, request.id, caller))
 
 
-def _seen(url: str, caller: Caller) -> Service:
+def _seen(given: str, caller: Caller) -> Service:
+    url = without_credentials(given)
     service = caller.core.part(Vigil).find(url)
     if service is None or not caller.identity.sees(service.group_id):
         raise Conflict(f"field url: there is no service {url[:200]!r}: RegisterService first")
     return service
 
 
-def _fetch(service: Service, task_id: str, caller: Caller) -> Steps[Result]:
+def _fetch(service: Service, given: str, task_id: str, caller: Caller) -> Steps[Result]:
     core, vigil = caller.core, caller.core.part(Vigil)
     if vigil.fetch is None:
         fault = AuthError("this daemon asks no service: fetch_allow names no address")
         raise fault.because("fetch-not-allowed")
+    if given != service.url:
+        raise BadRequest(
+            f"field url: with a user or a password before it, {service.url[:200]!r} names no host"
+            " that can be asked"
+        )
     said = yield from wait_for(partial(vigil.fetch, service.url, task_id))
     wanted = [_registration(one, service.url) for one in said]
     yield from load(core, [one.id for one, _ in wanted])
@@ -146,12 +154,12 @@ def _keep(
 def _news(old: tasks.Task, request: Register, said: Set[str]) -> dict[str, Any]:
     """Give the fields of a known task that a service's answer names, and no defaults for others.
 
-    Once people have or had the task, its status, user and checker stay: the service does not know
-    their work and would undo it.
+    Once people have or had the task, its status, user and checker stay, and the word with them: the
+    service does not know their work and would undo it.
     """
     status = strictjson.reload(old.body)["status"]
     is_peoples = not is_live(status) and status not in FREE
-    theirs = {"status", "user", "checker"} if is_peoples else set()
+    theirs = {"status", "user", "checker", "reason"} if is_peoples else set()
     return {name: request.fields[name] for name in said - theirs if name in request.fields}
 
 
