@@ -187,7 +187,8 @@ def test_of_two_that_look_alike_at_once_one_is_made(world: World) -> None:
 
 def test_a_name_is_kept_as_it_is_meant(world: World) -> None:
     assert make(world, "1", "\u2067玛丽・安\u3000 李\u2069 ")["name"] == "玛丽·安 李"
-    assert make(world, "1", "\u200b")["errid"] == 1000
+    for blank in (" ", "\u200b"):
+        assert make(world, "1", blank)["detail"] == "field name must not be blank"
     assert make(world, "1", "\ufdfa" * 60)["errid"] == 1000, "NFKC makes a thousand of it"
     assert world.connect("10.0.0.1:1").ask("Login", user="2", name=" \u200d")["errid"] == 1004
 

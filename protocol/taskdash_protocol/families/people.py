@@ -38,7 +38,8 @@ def _of_person(
             # Leave it as it is typed: an account from before numbers were folded may be called so.
             return str(one.read(name, value))
         except BadRequest:
-            return _folded(name, check_string(name, value), one, typed.number)
+            given = _folded(name, value, PERSON_CHARACTERS_MAX, typed.number)
+            return str(one.read(name, given))
 
     return declare(Reader(meaning, read, one.schema), **kwargs)
 
@@ -52,16 +53,19 @@ def _name(meaning: str, *, empty: bool = True, **kwargs: Any) -> Any:
     one = reader_of(text(meaning, characters_max=NAME_CHARACTERS_MAX, empty=empty))
 
     def read(name: str, value: Any) -> str:
-        return _folded(name, check_string(name, value), one, typed.name)
+        given = _folded(name, value, NAME_CHARACTERS_MAX, typed.name)
+        # Nothing but blanks is for the operation to refuse, which knows whether it needs a name.
+        return "" if value and not given else str(one.read(name, given))
 
     return declare(Reader(meaning, read, one.schema), **kwargs)
 
 
-def _folded(name: str, given: str, one: Reader, fold: Callable[[str], str]) -> str:
-    """Read what was typed and what it is folded to: NFKC may make one character into eighteen."""
-    if len(given) > one.schema["maxLength"]:
-        raise BadRequest(f"field {name} has more than {one.schema['maxLength']} characters")
-    return str(one.read(name, fold(given)))
+def _folded(name: str, value: Any, characters_max: int, fold: Callable[[str], str]) -> str:
+    """Fold what was typed, if it is short; NFKC may still make one character into eighteen."""
+    given = check_string(name, value)
+    if len(given) > characters_max:
+        raise BadRequest(f"field {name} has more than {characters_max} characters")
+    return fold(given)
 
 
 def _task() -> Any:

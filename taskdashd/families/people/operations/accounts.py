@@ -262,6 +262,8 @@ def _change(
     def decide(transaction: Transaction) -> dict[str, Any]:
         check_still(caller.session, caller.identity, transaction)
         name = request.name
+        if name == "":
+            raise Conflict("field name must not be blank")
         person = person_of(request.user, transaction)
         if not _may(caller.identity, request.user, person):
             raise _only_admins()
