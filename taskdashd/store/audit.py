@@ -59,6 +59,9 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 Rows = Callable[[str, Parameters], Iterator[Any]]
 """Runs a statement with its parameters and gives the rows."""
 
+By = re.Pattern[str] | None
+"""Matches `who` of those whose doings are wanted; None: everybody's."""
+
 Place = tuple[int, int]
 """Order of an entry: (rev, 0) for a change, (rev, id) for an act, so acts follow their change."""
 
@@ -84,7 +87,7 @@ class History(NamedTuple):
     """The task whose history was asked for, as it is now; None for the whole log."""
 
 
-def read(request: Audit, bytes_max: int, rows: Rows, by: re.Pattern[str] | None = None) -> History:
+def read(request: Audit, bytes_max: int, rows: Rows, by: By = None) -> History:
     """Read a page; with `by` only what those did whom it matches. Raises `BadRequest`."""
     rev, act_id = _position(request.after)
     task: Task | None = None
@@ -166,7 +169,7 @@ def _size(entry: Entry | Act) -> int:
     return 2 * (len(entry.task) + len(entry.previous)) + 4 * len(entry.who) + _ENTRY_BYTES
 
 
-def _is_wanted(request: Audit, entry: Entry | Act, by: re.Pattern[str] | None) -> bool:
+def _is_wanted(request: Audit, entry: Entry | Act, by: By) -> bool:
     return (
         (not request.kinds or entry.kind in request.kinds)
         and request.who in entry.who

@@ -4,7 +4,6 @@ Every call blocks, so none may be made on the event loop. The daemon calls from 
 through `Writer` and `Reader`: one writes, one looks tasks up, one runs queries that may take long.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -364,11 +363,7 @@ class Database:
         return dict(self._read(self._querier, dialect.COUNT_BY_USER, given))
 
     def audit(
-        self,
-        request: Audit,
-        bytes_max: int,
-        within_s: float | None = None,
-        by: re.Pattern[str] | None = None,
+        self, request: Audit, bytes_max: int, within_s: float | None = None, by: audit.By = None
     ) -> audit.History:
         """Read a page of the audit. Raises `BadRequest`, `Busy` and `StorageError`."""
         self._deadline.begin(within_s)

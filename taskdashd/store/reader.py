@@ -4,7 +4,6 @@ Look-ups have a thread of their own: a Query that takes its time must not hold u
 shutdown of a task that is not in memory.
 """
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -13,7 +12,7 @@ from taskdash_protocol.requests import Audit, Query
 from taskdashd.domain.access import Sight
 from taskdashd.domain.search import Sought
 from taskdashd.domain.tasks import Task
-from taskdashd.store.audit import History, Rows
+from taskdashd.store.audit import By, History, Rows
 from taskdashd.store.database import Database
 from taskdashd.store.executor import Executor, Then
 from taskdashd.store.health import Health
@@ -167,7 +166,7 @@ class Reader:
         bytes_max: int,
         asker: Asker,
         then: Then[Any],
-        by: re.Pattern[str] | None = None,
+        by: By = None,
         *,
         shown: Callable[[History], Any] | None = None,
     ) -> None:
