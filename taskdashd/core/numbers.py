@@ -32,7 +32,8 @@ class Numbers:
         self._known.add(number)
         self._by_look.setdefault(typed.look(number), []).append(number)
         folded = typed.number(number)
-        if folded != number:
+        # Of a number that nobody sees nothing is left: it must not be meant where none is given.
+        if folded not in ("", number):
             self._of_before[folded] = number
 
     def meant(self, given: str) -> str:

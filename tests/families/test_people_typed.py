@@ -146,6 +146,22 @@ def test_of_two_accounts_from_before_each_is_the_one_that_is_typed_to_the_byte(
     assert boss.ask("SetPerson", user="10０7", role="worker")["user"] == "1007"
 
 
+def test_an_account_whose_number_nobody_sees_is_not_meant_where_none_is_given(
+    world: World,
+) -> None:
+    """A Hangul filler was a letter of a number once; where nobody is named, it is not meant."""
+    keep_as_before(world, Person("\u3164", "Eve", role="admin"), Person("ann", "Ann"))
+    task(world, group_id="")
+    ann = world.connect("10.0.0.1:1")
+    assert ann.ask("Login", user="ann")["errid"] == OK
+    assert ann.ask("Claim", id="t")["user"] == "ann"
+    assert ann.ask("Submit", id="t")["errid"] == OK
+    assert found(world)["checker"] == ""
+    assert ann.ask("Logout")["errid"] == OK
+    assert admin(world).ask("Claim", id="t")["detail"].startswith("field user is required")
+    assert admin(world).ask("SetPerson", user="\u3164", active=False)["active"] is False
+
+
 # Numbers that look alike
 
 
