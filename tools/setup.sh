@@ -58,3 +58,14 @@ taskdash_setup() {
     taskdash_pip "$extra" || taskdash_fail "pip could not install what TaskDash needs: is there a network?"
     echo "$wanted" >".venv/.taskdash-$extra"
 }
+
+taskdash_node() { # Debian's node, and what tools/page names, in tools/page/node_modules
+    local wanted
+    command -v node >/dev/null && command -v npm >/dev/null || taskdash_apt nodejs npm
+    wanted=$(cat tools/page/package.json tools/page/package-lock.json | cksum)
+    [ "$(cat tools/page/node_modules/.taskdash 2>/dev/null)" = "$wanted" ] && return
+    echo "setting up tools/page/node_modules (once, about half a minute) ..." >&2
+    npm ci --prefix tools/page --no-audit --no-fund --silent ||
+        taskdash_fail "npm could not install what the page is checked with: is there a network?"
+    echo "$wanted" >tools/page/node_modules/.taskdash
+}

@@ -210,6 +210,7 @@ class App:
         place = _place(request.query)
         sock = Socket(self._runner, self._limits, session, touch, self._boards, self._viewers.leave)
         sock.outbox.put(shaken)
+        sock.beat()
         self._viewers.enter(sock, held)
         self._boards.join(sock, place)
         if rest:

@@ -2,12 +2,14 @@
 
 import gzip
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Final, NamedTuple, Self
 
 from taskdash_protocol import strictjson
+from taskdashd.web.joined import joined
 from taskdashd.web.messages import Request, Response
 
 _TYPES: Final = {
@@ -19,6 +21,7 @@ _TYPES: Final = {
     "webmanifest": "application/manifest+json",
 }
 _PACKED_FROM_BYTES: Final = 512
+_KEPT_S: Final = 365 * 86400
 
 
 class File(NamedTuple):
@@ -28,6 +31,8 @@ class File(NamedTuple):
     packed: bytes | None
     kind: str
     etag: str
+    caching: str
+    """Whether a browser asks each time (and mostly gets a 304), or keeps the file for good."""
 
 
 class Files:
@@ -38,12 +43,12 @@ class Files:
 
     @classmethod
     def read(cls) -> Self:
-        """Read all static files, and gzip those that are large enough."""
+        """Read all static files, join them as they are served, and gzip those that are large."""
+        static = resources.files("taskdashd.web") / "static"
         known: dict[str, File] = {}
-        for entry in (resources.files("taskdashd.web") / "static").iterdir():
-            kind = _TYPES.get(entry.name.rpartition(".")[2])
-            if kind is not None:
-                known[f"/static/{entry.name}"] = _file(entry.read_bytes(), kind)
+        for path, content in joined(dict(_read(static, ""))).items():
+            kind = _TYPES[path.rpartition(".")[2]]
+            known[f"/static/{path}"] = _file(content, kind, is_kept=path != "index.html")
         # The page itself tells the screen on a wall from the board, by its path.
         known["/"] = known["/wall"] = known.pop("/static/index.html")
         return cls(known)
@@ -53,9 +58,8 @@ class Files:
         file = self._known.get(request.path)
         if file is None:
             return None
-        # no-cache: a browser asks each time and mostly gets a 304, so that it never runs a mix of
-        # old and new files after an upgrade. The tag is weak: it names gzipped and plain bytes.
-        headers = [("etag", f"W/{file.etag}"), ("cache-control", "no-cache")]
+        # The tag is weak: it names gzipped and plain bytes.
+        headers = [("etag", f"W/{file.etag}"), ("cache-control", file.caching)]
         headers += [("content-type", file.kind), ("vary", "accept-encoding")]
         known = request.headers.get("if-none-match", "").split(",")
         if any(tag.strip().removeprefix("W/") in (file.etag, "*") for tag in known):
@@ -79,6 +83,16 @@ def _takes_gzip(accepted: str) -> bool:
     return False
 
 
-def _file(content: bytes, kind: str) -> File:
+def _file(content: bytes, kind: str, *, is_kept: bool) -> File:
     packed = gzip.compress(content, 9, mtime=0) if len(content) >= _PACKED_FROM_BYTES else None
-    return File(content, packed, kind, f'"{hashlib.sha256(content).hexdigest()[:20]}"')
+    caching = f"max-age={_KEPT_S}, immutable" if is_kept else "no-cache"
+    return File(content, packed, kind, f'"{hashlib.sha256(content).hexdigest()[:20]}"', caching)
+
+
+def _read(folder: Traversable, under: str) -> Iterator[tuple[str, bytes]]:
+    for entry in folder.iterdir():
+        path = f"{under}{entry.name}"
+        if entry.is_dir():
+            yield from _read(entry, f"{path}/")
+        elif path.rpartition(".")[2] in _TYPES:
+            yield path, entry.read_bytes()

@@ -45,6 +45,8 @@ PROTOCOL: Final = "taskdash"
 """The subprotocol of boards; only a page that brings a token need offer it."""
 _BEARER: Final = "bearer."
 PING_S: Final = 25.0
+BEAT_S: Final = 5.0
+"""A page is told something so often: no script sees a ping, and so whether anybody is there."""
 _SILENCE_S: Final = 60.0
 _WAKE_S: Final = 1.0
 _BATCH_MAX: Final = 8
@@ -126,7 +128,7 @@ class Socket(Exchange):
         self._boards = boards
         self._tell_left = leave
         self._now = now = runner.core.clock.now
-        self._heard_at = self._pinged_at = now()
+        self._heard_at = self._pinged_at = self._beaten_at = now()
         self._decoder = MessageDecoder(limits.max_frame)
         inbox = Inbox(
             limits,
@@ -184,14 +186,30 @@ class Socket(Exchange):
         self.end(CloseReason.TRY_AGAIN_LATER, f"a message was not completed in {timeout_s:g} s")
 
     def wake(self) -> None:
-        """Ask a browser that says nothing for a sign of life, and end it where none comes."""
+        """Give the page and its browser signs of life, and end it where none comes from there.
+
+        Neither is put behind what the browser has yet to read.
+        """
         now = self._now()
         if now - self._heard_at > _SILENCE_S:
             self.expire(Closing(CloseReason.GOING_AWAY, "no frame came"))
-        elif now - self._pinged_at >= PING_S and not self._closing:
-            self._pinged_at = now
-            self.outbox.put(ping_frame())
-            self._touched(self)
+        elif not self._closing and not self.outbox.output_bytes:
+            if now - self._pinged_at >= PING_S:
+                self._pinged_at = now
+                self.outbox.put(ping_frame())
+            if now - self._beaten_at >= BEAT_S:
+                self.beat()
+            if self.outbox.output_bytes:
+                self._touched(self)
+
+    def beat(self) -> None:
+        """Say that the daemon is there, and its time: a request may say `by` when it must be done.
+
+        That time is no clock's: one that somebody sets would make all requests too late.
+        """
+        self._beaten_at = self._now()
+        at_ms = int(self._core.clock.elapsed() * 1000)
+        self.outbox.put(text_frame(b'{"beat":%d}' % at_ms))
 
     def expire(self, error: ServerError, *, reply: bool = False) -> None:
         """Say goodbye, and send no reply any more: a board asks again."""
@@ -279,6 +297,7 @@ def _parse_text(runner: Runner, message: bytes) -> Call:
         seq, name, body = fields.get("seq"), fields.get("op"), fields.get("body", {})
         if type(seq) is not int or type(name) is not str or type(body) is not dict:
             raise BadRequest("a message must hold seq (integer), op (string), body (object)")
+        _check_by(fields.get("by"), runner)
         operation = OPERATIONS.get(name)
         if operation is not None and operation.request.sets_cookie:
             raise BadRequest(f"ask POST /api/v1/{name}: a websocket cannot set a cookie")
@@ -288,6 +307,20 @@ def _parse_text(runner: Runner, message: bytes) -> Call:
     assert operation is not None
     ids = () if operation.kind == "alone" else request.task_ids()
     return Call({"seq": seq}, operation, request, ids[0] if ids else None, weight(message))
+
+
+def _check_by(by: object, runner: Runner) -> None:
+    """Raise `Busy` for a request that is older than its sender was willing to wait.
+
+    A network that was away delivers what was sent long ago, after the page has said that nothing
+    is known of it: done then, it would be done unseen.
+    """
+    if by is None:
+        return
+    if type(by) is not int:
+        raise BadRequest("by must be an integer: as the daemon counts in beat")
+    if runner.core.clock.elapsed() * 1000 > by:
+        raise Busy("the request came too late, and nothing was done")
 
 
 def _run_as_service(

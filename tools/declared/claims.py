@@ -27,7 +27,7 @@ def files(root: Path) -> dict[Path, str]:
     """Give each file that is made from the table of claims, whole."""
     return {
         PAGE: between(root, PAGE, BEGIN, END, f"```\n{drawing()}```\n"),
-        Path("taskdashd/web/static/claims.js"): module(),
+        Path("taskdashd/web/static/rules/claims.js"): module(),
     }
 
 

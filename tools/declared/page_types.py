@@ -1,10 +1,11 @@
-"""The TypeScript types of the requests that the board's page may ask; no browser is sent them."""
+"""The TypeScript types of tasks, and of the requests that the page may ask; no browser is sent them."""
 
 from dataclasses import Field
 from inspect import getdoc
 from pathlib import Path
 from typing import Any, Final
 
+from taskdash_protocol.fields import DAEMON_FIELDS, DAEMON_OBJECTS, TASK_FIELDS
 from taskdash_protocol.request import Request, declared_fields, is_required, member_of, reader_of
 from taskdash_protocol.requests import REQUESTS
 
@@ -25,11 +26,12 @@ def files(_root: Path) -> dict[Path, str]:
     asked = [request for request in REQUESTS.values() if request.over_http]
     parts = ["// Made by tools/declare from the requests' declarations.\n"]
     parts += [_interface(request) for request in asked]
+    parts.append("/** The fields of every task. */\n" + _block("TaskFields", _fields()))
     by_name = "".join(f"  {one.request_id}: {one.request_id};\n" for one in asked)
     parts.append(
         "/** Each request by the name of its operation. */\n" + _block("Requests", by_name)
     )
-    return {Path("taskdashd/web/static/requests.d.ts"): "\n".join(parts)}
+    return {Path("taskdashd/web/static/wire/requests.d.ts"): "\n".join(parts)}
 
 
 def _interface(request: type[Request]) -> str:
@@ -39,6 +41,16 @@ def _interface(request: type[Request]) -> str:
     lines += "".join(_task(one, known) for one in declared if reader_of(one).of_body)
     summary = (getdoc(request) or "").partition("\n")[0]
     return f"/** {summary} */\n{_block(request.request_id, lines)}"
+
+
+def _fields() -> str:
+    kinds = {**dict.fromkeys(TASK_FIELDS, "string"), **dict.fromkeys(DAEMON_FIELDS, "string")}
+    kinds |= {"rev": "number", "epoch": "number"}
+    objects = dict.fromkeys(DAEMON_OBJECTS, "Record<string, unknown>")
+    about = {**TASK_FIELDS, **DAEMON_FIELDS, **DAEMON_OBJECTS}
+    told = [(f"{name}?" if name in objects else name, name) for name in about]
+    kinds |= objects
+    return "".join(f"  /** {about[name]} */\n  {shown}: {kinds[name]};\n" for shown, name in told)
 
 
 def _block(name: str, lines: str) -> str:

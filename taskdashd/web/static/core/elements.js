@@ -1,0 +1,306 @@
+// Elements, and painting them in place. Text is always text, never markup: all names are escaped.
+//
+// A painter makes new elements; `fill` changes those on the page until they are like them. What
+// differs between two paintings is changed, nothing else: text in a field, a selection, an unfolded
+// `details`, scroll, focus and a pressed button belong to whoever looks, and stay.
+
+/**
+ * @typedef {import('./types').Children} Children
+ * @typedef {import('./types').Lazy} Lazy
+ * @typedef {import('./types').Props} Props
+ * @typedef {(event: any) => unknown} Handler
+ */
+
+/**
+ * What an element was painted with.
+ * @typedef {{
+ *   attributes: Map<string, string>,
+ *   properties: Map<string, unknown>,
+ *   handlers: Map<string, Handler>,
+ *   key: string | null,
+ *   deps: readonly unknown[] | null,
+ * }} Painted
+ */
+
+/** @type {WeakMap<Element, Painted>} */
+const painted = new WeakMap();
+
+const SVG = 'http://www.w3.org/2000/svg';
+/** Set as properties: as attributes they would only say how a field begins. */
+const PROPERTIES = new Set(['value', 'checked', 'selected', 'indeterminate']);
+
+/**
+ * Make an element: h('a.card', { href, onclick }, child, …). Its `key` finds it again in a list.
+ * @param {string} spec tag and classes
+ * @param {Props | null} [props]
+ * @param {Children[]} children
+ * @returns {HTMLElement}
+ */
+export function h(spec, props, ...children) {
+  const [tag, ...classes] = spec.split('.');
+  const node = document.createElement(tag || 'div');
+  return dress(
+    node,
+    classes.length ? { class: classes.join(' '), ...props } : (props ?? {}),
+    children,
+  );
+}
+
+/**
+ * Make an element of SVG.
+ * @param {string} tag
+ * @param {Props | null} [props]
+ * @param {Children[]} children
+ * @returns {SVGElement}
+ */
+export function s(tag, props, ...children) {
+  return dress(
+    /** @type {SVGElement} */ (document.createElementNS(SVG, tag)),
+    props ?? {},
+    children,
+  );
+}
+
+/**
+ * Leave an element of a list as it is while `deps` are the same.
+ * @param {string} key
+ * @param {readonly unknown[]} deps
+ * @param {() => Element} make
+ * @returns {Lazy}
+ */
+export const lazy = (key, deps, make) => ({ key, deps, make });
+
+/**
+ * @template {Element} E
+ * @param {E} node
+ * @param {Props} props
+ * @param {Children[]} children
+ * @returns {E}
+ */
+function dress(node, props, children) {
+  /** @type {Painted} */
+  const one = {
+    attributes: new Map(),
+    properties: new Map(),
+    handlers: new Map(),
+    key: null,
+    deps: null,
+  };
+  for (const [name, value] of Object.entries(props)) {
+    if (value === undefined || value === null || value === false) {
+      if (PROPERTIES.has(name)) {
+        one.properties.set(name, value ?? '');
+      }
+    } else if (name === 'key') {
+      one.key = String(value);
+    } else if (name.startsWith('on')) {
+      one.handlers.set(name.slice(2), /** @type {Handler} */ (value));
+    } else if (PROPERTIES.has(name)) {
+      one.properties.set(name, value);
+    } else if (name === 'dataset' || name === 'style') {
+      each(/** @type {Record<string, unknown>} */ (value), (key, text) => {
+        one.attributes.set(name === 'style' ? `style ${key}` : `data-${key}`, text);
+      });
+    } else {
+      one.attributes.set(name, value === true ? '' : String(value));
+    }
+  }
+  painted.set(node, one);
+  for (const [name, value] of one.attributes) {
+    setAttribute(node, name, value);
+  }
+  for (const kind of one.handlers.keys()) {
+    node.addEventListener(kind, handle);
+  }
+  place(node, parts(children));
+  // A select's value can be chosen only once its options are there.
+  for (const [name, value] of one.properties) {
+    Reflect.set(node, name, value);
+  }
+  return node;
+}
+
+/**
+ * @param {Record<string, unknown>} values
+ * @param {(key: string, text: string) => void} call
+ */
+function each(values, call) {
+  for (const [key, value] of Object.entries(values)) {
+    if (value !== undefined && value !== null) {
+      call(
+        key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
+        String(value),
+      );
+    }
+  }
+}
+
+/**
+ * @param {Element} node
+ * @param {string} name
+ * @param {string | null} value
+ */
+function setAttribute(node, name, value) {
+  if (name.startsWith('style ')) {
+    // A style attribute would be refused by the Content-Security-Policy; a property is not.
+    /** @type {HTMLElement} */ (node).style.setProperty(name.slice(6), value);
+  } else if (value === null) {
+    node.removeAttribute(name);
+  } else {
+    node.setAttribute(name, value);
+  }
+}
+
+/** @param {Event} event */
+function handle(event) {
+  const node = /** @type {Element} */ (event.currentTarget);
+  painted.get(node)?.handlers.get(event.type)?.(event);
+}
+
+/**
+ * Give what is there of children, flat, each text as a node.
+ * @param {Children[]} children
+ * @returns {(Node | Lazy)[]}
+ */
+function parts(children) {
+  return /** @type {any[]} */ (children)
+    .flat(Infinity)
+    .filter((one) => one !== undefined && one !== null && one !== false && one !== '')
+    .map((one) => (typeof one === 'object' ? one : new Text(String(one))));
+}
+
+/**
+ * Paint an element's children anew, in place.
+ * @template {Element} E
+ * @param {E} node
+ * @param {Children[]} children
+ * @returns {E}
+ */
+export function fill(node, ...children) {
+  place(node, parts(children));
+  return node;
+}
+
+/**
+ * Bring children to what is wanted: each of them takes the place of the old one of the same key,
+ * or else of the next old one of its kind that has none.
+ * @param {Element} parent
+ * @param {(Node | Lazy)[]} wanted
+ */
+function place(parent, wanted) {
+  /** @type {Map<string, ChildNode[]>} */
+  const old = new Map();
+  for (const child of parent.childNodes) {
+    const name = nameOf(child);
+    const same = old.get(name);
+    same ? same.push(child) : old.set(name, [child]);
+  }
+  const nodes = wanted.map((one) => {
+    const before = old.get('make' in one ? `key ${one.key}` : nameOf(one))?.shift();
+    return before ? renewed(before, one) : fresh(one);
+  });
+  for (const left of old.values()) {
+    for (const child of left) {
+      child.remove();
+    }
+  }
+  arrange(parent, nodes);
+}
+
+/** @param {Node} node */
+function nameOf(node) {
+  const key = node instanceof Element ? painted.get(node)?.key : null;
+  return typeof key === 'string' ? `key ${key}` : node.nodeName;
+}
+
+/** @param {Node | Lazy} one @returns {Node} */
+function fresh(one) {
+  if (!('make' in one)) {
+    return one;
+  }
+  const node = one.make();
+  const about = painted.get(node);
+  if (about) {
+    Object.assign(about, { key: one.key, deps: one.deps });
+  }
+  return node;
+}
+
+/** @param {ChildNode} old @param {Node | Lazy} one @returns {Node} */
+function renewed(old, one) {
+  if ('make' in one) {
+    const deps = old instanceof Element ? painted.get(old)?.deps : null;
+    const same = deps?.length === one.deps.length && one.deps.every((dep, n) => dep === deps[n]);
+    return same ? old : renewed(old, fresh(one));
+  }
+  if (old instanceof Text && one instanceof Text) {
+    if (old.data !== one.data) {
+      old.data = one.data;
+    }
+    return old;
+  }
+  if (old instanceof Element && one instanceof Element && old.nodeName === one.nodeName) {
+    return old === one || !painted.has(old) || !painted.has(one) ? one : become(old, one);
+  }
+  return one;
+}
+
+/**
+ * Make an element on the page like one that was just painted.
+ * @param {Element} old
+ * @param {Element} next
+ */
+function become(old, next) {
+  const was = /** @type {Painted} */ (painted.get(old));
+  const is = /** @type {Painted} */ (painted.get(next));
+  painted.set(old, is);
+  for (const name of was.attributes.keys()) {
+    if (!is.attributes.has(name)) {
+      setAttribute(old, name, null);
+    }
+  }
+  for (const [name, value] of is.attributes) {
+    if (was.attributes.get(name) !== value) {
+      setAttribute(old, name, value);
+    }
+  }
+  for (const kind of is.handlers.keys()) {
+    // The same listener twice is one listener.
+    old.addEventListener(kind, handle);
+  }
+  place(old, [...next.childNodes]);
+  for (const [name, value] of is.properties) {
+    if (was.properties.get(name) !== value) {
+      Reflect.set(old, name, value);
+    }
+  }
+  return old;
+}
+
+/**
+ * Put nodes in order, moving only those out of place. A node that is moved loses focus, and a press
+ * on it comes to nothing, so where somebody is at one, the others move around it.
+ * @param {Element} list
+ * @param {Node[]} nodes
+ */
+function arrange(list, nodes) {
+  const pin = nodes.findIndex((one) => one.parentNode === list && isHeld(one));
+  for (let n = pin - 1; n >= 0; n--) {
+    if (nodes[n].nextSibling !== nodes[n + 1] || nodes[n].parentNode !== list) {
+      list.insertBefore(nodes[n], nodes[n + 1]);
+    }
+  }
+  for (let n = pin + 1; n < nodes.length; n++) {
+    const next = n ? nodes[n - 1].nextSibling : list.firstChild;
+    if (next !== nodes[n]) {
+      list.insertBefore(nodes[n], next);
+    }
+  }
+}
+
+/** @param {Node} node */
+function isHeld(node) {
+  return (
+    node instanceof Element && (node.contains(document.activeElement) || node.matches(':active'))
+  );
+}

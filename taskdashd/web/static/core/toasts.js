@@ -1,0 +1,48 @@
+// Short messages that go by themselves; one may carry a button.
+
+import { h } from './elements.js';
+
+const SHOWN_MAX = 4;
+
+/**
+ * Show a message; the same text takes the place of the one before.
+ * @param {string} text
+ * @param {{ kind?: '' | 'bad' | 'note', ms?: number, label?: string, onpress?: () => void }} [more]
+ *   `label` and `onpress` make a button; `ms` is how long the message stays, in milliseconds
+ * @returns {() => void} what takes it away
+ */
+export function toast(text, { kind = '', ms = 6000, label = '', onpress } = {}) {
+  const box = /** @type {HTMLElement} */ (document.getElementById('toasts'));
+  for (const old of [...box.children]) {
+    if (old.firstChild?.textContent === text) {
+      old.remove();
+    }
+  }
+  const node = h(kind ? `div.toast.${kind}` : 'div.toast', {
+    role: kind === 'bad' ? 'alert' : null,
+  });
+  const remove = () => node.remove();
+  node.append(h('span', null, text));
+  if (onpress) {
+    const press = () => {
+      remove();
+      onpress();
+    };
+    node.append(h('button', { type: 'button', onclick: press }, label));
+  }
+  box.append(node);
+  raise(box);
+  while (box.children.length > SHOWN_MAX) {
+    box.firstElementChild?.remove();
+  }
+  setTimeout(remove, ms);
+  return remove;
+}
+
+/** Show the popover once more: a later dialog covers it. @param {HTMLElement} box */
+function raise(box) {
+  if (box.matches(':popover-open')) {
+    box.hidePopover();
+  }
+  box.showPopover();
+}

@@ -1,0 +1,115 @@
+// Acts of people on tasks: what each asks for, and doing it.
+
+import { dialog } from '../core/dialogs.js';
+import { h } from '../core/elements.js';
+import { toast } from '../core/toasts.js';
+import { OPERATIONS } from '../rules/acts.js';
+import { nameOf } from '../wire/known.js';
+import { reason } from './reasons.js';
+import { t } from './words.js';
+
+/**
+ * @typedef {import('../wire/types').Task} Task
+ * @typedef {import('../wire/types').Person} Person
+ * @typedef {import('../wire/types').Known} Known
+ * @typedef {import('../rules/acts').Act} Act
+ * @typedef {import('../core/dialogs').Given} Given
+ * @typedef {(op: any, body: object) => Promise<unknown>} Ask
+ */
+
+/** What an act asks for before it is done; without one it is done at once. */
+/** @type {Partial<Record<Act, (task: Task, known: Known) => HTMLElement>>} */
+const FORMS = {
+  reject: () => textField('reason', t('act.reject.reason'), true),
+  assign: (task, known) =>
+    h(
+      'div',
+      null,
+      personField('to', t('act.assign.to'), activePeople(known, inGroup(task)), { required: true }),
+      textField('word', t('act.assign.word'), false),
+    ),
+  submit: (task, known) =>
+    h(
+      'div',
+      null,
+      personField(
+        'checker',
+        t('act.submit.checker'),
+        activePeople(known, (one) => one.user !== task.user && inGroup(task)(one)),
+        { empty: task.checker ? nameOf(known, task.checker) : t('act.submit.lead') },
+      ),
+      textField('word', t('act.submit.word'), false),
+    ),
+};
+
+/**
+ * Do an act with a task, after asking for what it needs; the outcome is told.
+ * @param {Act} act
+ * @param {Task} task
+ * @param {{ known: () => Known, ask: Ask }} wire
+ * @returns {Promise<boolean>} whether it was done
+ */
+export async function perform(act, task, { known, ask }) {
+  const name = task.name || task.id;
+  /** @param {Given} given */
+  const attempt = async (given) => {
+    const more = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
+    try {
+      await ask(OPERATIONS[act], { id: task.id, ...more });
+    } catch (error) {
+      return reason(error, known());
+    }
+    toast(t(`act.${act}.done`, { name, to: nameOf(known(), given.to ?? '') }));
+    return null;
+  };
+  const form = FORMS[act];
+  if (form) {
+    const how = { confirm: t(`act.${act}`), cancel: t('cancel'), submit: attempt };
+    return (await dialog(t(`act.${act}.title`, { name }), form(task, known()), how)) !== null;
+  }
+  const why = await attempt({});
+  if (why !== null) {
+    toast(why, { kind: 'bad' });
+  }
+  return why === null;
+}
+
+/**
+ * Make a field for some lines of text.
+ * @param {string} name
+ * @param {string} label
+ * @param {boolean} required
+ */
+export const textField = (name, label, required) =>
+  h('label.field', null, label, h('textarea', { name, rows: 3, maxlength: 500, required }));
+
+/**
+ * Make a field in which one of some people is chosen.
+ * @param {string} name
+ * @param {string} label
+ * @param {Person[]} from
+ * @param {{ required?: boolean, empty?: string }} [how] `empty` is what nobody chosen means
+ */
+export const personField = (name, label, from, { required = false, empty = '' } = {}) =>
+  h(
+    'label.field',
+    null,
+    label,
+    h(
+      'select',
+      { name, required },
+      h('option', { value: '' }, empty),
+      from.map((one) => h('option', { value: one.user }, `${one.name} (${one.user})`)),
+    ),
+  );
+
+/**
+ * Give the people with an account that is active, as far as they fit.
+ * @param {Known} known
+ * @param {(one: Person) => boolean} fits
+ */
+export const activePeople = (known, fits) =>
+  [...known.people.values()].filter((one) => one.active && fits(one));
+
+/** @param {Task} task @returns {(one: Person) => boolean} */
+const inGroup = (task) => (one) => !task.group_id || one.groups.includes(task.group_id);

@@ -1,0 +1,72 @@
+// A task as a card: what it is called, how it stands, who has it, and what may be done with it.
+
+import { h } from '../core/elements.js';
+import { KEYS, actsFor } from '../rules/acts.js';
+import { stateOf } from '../rules/states.js';
+import { daemonTime } from '../wire/known.js';
+import { badge, progress } from './badge.js';
+import { who } from './face.js';
+import { since } from './time.js';
+import { t } from './words.js';
+
+/**
+ * @typedef {import('../wire/types').Task} Task
+ * @typedef {import('./page').Page<any>} Page
+ */
+
+/**
+ * Make the buttons of the acts that one may try with a task.
+ * @param {Task} task
+ * @param {Page} page
+ */
+export function actButtons(task, page) {
+  const acts = actsFor(task, page.known.me);
+  const isPending = page.pending.has(task.id);
+  const button = (/** @type {import('../rules/acts').Act} */ act) => {
+    const press = () => page.act(act, task);
+    return h(
+      'button',
+      { key: act, title: KEYS[act], disabled: isPending, onclick: press },
+      t(`act.${act}`),
+    );
+  };
+  return acts.length > 0 && h('span.acts', null, acts.map(button));
+}
+
+/**
+ * Make a card, the item of a list.
+ * @param {Task} task
+ * @param {Page} page
+ * @param {import('../core/types').Props} [more] what else its element has
+ */
+export function card(task, page, more = {}) {
+  const where = page.link('task', task.id, {});
+  const isPending = page.pending.has(task.id);
+  /** @param {MouseEvent} event */
+  const open = (event) => {
+    const target = /** @type {Element} */ (event.target);
+    if (!target.closest('a, button') && !String(getSelection())) {
+      page.go(where);
+    }
+  };
+  const says = ['live', 'waits'].includes(stateOf(task.status));
+  return h(
+    isPending ? 'li.card.pending' : 'li.card',
+    { 'aria-busy': isPending ? 'true' : null, onclick: open, ...more, dataset: { id: task.id } },
+    h('a.name', { href: where, draggable: 'false' }, task.name || task.id),
+    h(
+      'span.meta',
+      null,
+      says && badge(task.status),
+      task.group_id && h('span.group', null, task.group_id),
+      h('span.id', null, task.id),
+      since(task.updated_at, daemonTime(page.known)),
+    ),
+    task.reason && h('span.reason', null, task.reason),
+    progress(task),
+    task.progress && h('span.share', null, task.progress),
+    task.user && h('span.foot', null, who(page.known, task.user)),
+    isPending && h('span.onway', { role: 'status' }, t('act.onway')),
+    actButtons(task, page),
+  );
+}

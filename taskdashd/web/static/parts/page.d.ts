@@ -1,0 +1,43 @@
+import type { Children } from '../core/types';
+import type { Act } from '../rules/acts';
+import type { Place } from '../rules/places';
+import type { Known, News, Reply, Requests, Task } from '../wire/types';
+
+/** What the shell gives a view that is open; with the view it ends. */
+export interface Page<Model> {
+  readonly known: Known;
+  readonly place: Place;
+  readonly model: Model;
+  /** Aborted when the view is left. */
+  readonly signal: AbortSignal;
+  /** The ids of the tasks of which an act is on its way. */
+  readonly pending: ReadonlySet<string>;
+  /** Give the URL of a view; without filters it keeps the present ones, where it has the same. */
+  link(view: string, about?: string, filters?: Record<string, string> | URLSearchParams): string;
+  /** Open a URL that `link` gave. */
+  go(href: string): void;
+  /** Change filters in the URL: the empty value takes one away. With `typing`, Back undoes all of it at once. */
+  refine(changes: Record<string, string>, how?: { typing: boolean }): void;
+  /** Follow the model by another, and paint it. */
+  update(change: (model: Model) => Model): void;
+  /** Ask the daemon; what is asked is forgotten when the view is left. */
+  ask<Op extends keyof Requests>(op: Op, body: Requests[Op]): Promise<Reply>;
+  /** Do an act with a task, after asking for what it needs. Gives whether it was done. */
+  act(act: Act, task: Task): Promise<boolean>;
+  /** Say why something was refused. */
+  explain(error: unknown): void;
+}
+
+/** A view: a pure model, a thin painter, and a pure *take* of news. */
+export interface View<Model> {
+  /** Give the model with which the view opens, and begins anew when the filters change. */
+  start(place: Place, known: Known): Model;
+  /** Read what the model needs: when the view opens, with other filters, and when all is afresh. */
+  read?(page: Page<Model>): Promise<void>;
+  /** Give the model after news. */
+  take?(model: Model, news: News, known: Known, place: Place): Model;
+  /** Give what is shown. Called before a frame, whenever something may have changed. */
+  paint(page: Page<Model>): Children;
+  /** Do what a key means here; gives whether it means anything. */
+  key?(event: KeyboardEvent, page: Page<Model>): boolean;
+}

@@ -1,0 +1,47 @@
+// Why something was refused, in the reader's language.
+
+import { AWAY, Refused, UNKNOWN } from '../wire/refused.js';
+import { nameOf } from '../wire/known.js';
+import { has, t, when } from './words.js';
+
+/** @typedef {import('../wire/types').Known} Known */
+
+/**
+ * Say why something came to nothing: a cause in the reader's language; what has no translation, in
+ * the daemon's words.
+ * @param {unknown} error
+ * @param {Known} known
+ */
+export function reason(error, known) {
+  if (!(error instanceof Refused)) {
+    return t('error.fault');
+  }
+  if (error.errid === AWAY || error.errid === UNKNOWN) {
+    return t(error.errid === AWAY ? 'error.away' : 'error.unknown');
+  }
+  const because = cause(error.cause, error.values, known);
+  return because ?? `${t(`errid.${error.errid}`)} ${error.message}`;
+}
+
+/**
+ * Say a cause; null where it has no translation.
+ * @param {string | undefined} name
+ * @param {Record<string, string>} values
+ * @param {Known} known
+ */
+export function cause(name, values, known) {
+  if (!name || !has(`cause.${name}`)) {
+    return null;
+  }
+  const text = t(`cause.${name}`, {
+    ...values,
+    user: values.user ? called(values.user, known) : '',
+  });
+  return values.since ? `${text} ${t('cause.since', { when: when(values.since) })}` : text;
+}
+
+/** Give a person's name and number, the number once. @param {string} user @param {Known} known */
+export function called(user, known) {
+  const name = nameOf(known, user);
+  return name === user ? user : `${name} (${user})`;
+}

@@ -1,0 +1,93 @@
+// What people may do with a task, by the daemon's own table of steps; the daemon has the last word.
+
+import { STATES, STEPS } from './claims.js';
+import { stateOf } from './states.js';
+
+/**
+ * @typedef {import('../wire/types').Task} Task
+ * @typedef {import('../wire/types').Me} Me
+ * @typedef {'claim' | 'begin' | 'submit' | 'approve' | 'reject' | 'release' | 'assign'} Act
+ * @typedef {{ act: string, at: string, to: string, who: string, had?: boolean }} Step
+ */
+
+/** @type {Record<Act, keyof import('../wire/types').Requests>} */
+export const OPERATIONS = {
+  claim: 'Claim',
+  begin: 'Begin',
+  submit: 'Submit',
+  approve: 'Approve',
+  reject: 'Reject',
+  release: 'Release',
+  assign: 'Assign',
+};
+
+/** @type {Record<Act, string>} */
+export const KEYS = {
+  claim: 'c',
+  begin: 'b',
+  submit: 's',
+  release: 'r',
+  approve: 'a',
+  reject: 'x',
+  assign: 'g',
+};
+
+/** Whether somebody may do everything. @param {Me | null} me */
+export const isAdmin = (me) => me !== null && ['admin', 'operator'].includes(me.role);
+
+/**
+ * Give the steps that a person may try with a task, in the order in which they are shown.
+ * @param {Task} task
+ * @param {Me | null} me
+ * @returns {Step[]}
+ */
+export function stepsFrom(task, me) {
+  const state = /** @type {Record<string, string>} */ (STATES)[task.status];
+  if (!me || !state) {
+    return [];
+  }
+  const admin = isAdmin(me);
+  const mine = task.user === me.user && me.user !== '';
+  const lead = admin || me.leads.includes(task.group_id);
+  const own = mine || (me.user !== '' && task.submitted_by === me.user);
+  // Left out are the daemon's own steps, and handing over, which is done with a person, not a task.
+  /** @type {Record<string, boolean>} */
+  const may = {
+    'anybody it is meant for': me.user !== '' && (!task.user || mine),
+    holder: mine,
+    'holder or lead': mine || lead,
+    lead,
+    checker: !own && (admin || (task.checker ? task.checker === me.user : lead)),
+  };
+  const had = Boolean(task.user);
+  return /** @type {Step[]} */ (STEPS).filter(
+    (step) => step.at === state && may[step.who] && (step.had ?? had) === had,
+  );
+}
+
+/** Give the acts that a person may try with a task. @param {Task} task @param {Me | null} me */
+export const actsFor = (task, me) => stepsFrom(task, me).map((one) => /** @type {Act} */ (one.act));
+
+/**
+ * Give the act that dropping a task in a column means; null where it means none.
+ * @param {Task} task
+ * @param {string} column
+ * @param {Me | null} me
+ */
+export function actOfDrop(task, column, me) {
+  // Assigning needs a name, which a drop does not give.
+  const step = stepsFrom(task, me).find(
+    ({ act, at, to }) => act !== 'assign' && at !== to && stateOf(to) === column,
+  );
+  return /** @type {Act | null} */ (step?.act ?? null);
+}
+
+/**
+ * Tell whether a person is to check a task: by name, or as a lead of its group.
+ * @param {Task} task
+ * @param {Me | null} me
+ */
+export const isToCheck = (task, me) =>
+  Boolean(me?.user) &&
+  (task.checker ? task.checker === me?.user : Boolean(me?.leads.includes(task.group_id))) &&
+  stepsFrom(task, me).some((step) => step.act === 'approve');

@@ -1,0 +1,59 @@
+// Where one is: the five places, their views, and the URL of each.
+
+/**
+ * @typedef {{ view: string, about: string, filters: URLSearchParams }} Place
+ *   `about` is what the view is about, such as a task's id
+ */
+
+/**
+ * The views of each place; the first is what its link opens.
+ * @type {Record<string, readonly string[]>}
+ */
+export const PLACES = {
+  mine: ['mine'],
+  work: ['board', 'list', 'task'],
+  people: ['people', 'groups'],
+  house: ['services', 'now', 'day'],
+};
+
+const VIEWS = Object.values(PLACES).flat();
+/** Filters that only the list understands. */
+const OF_LIST = ['state', 'by', 'sort'];
+/** The views whose filters are one: going from one to the other keeps them. */
+const FILTERED = ['board', 'list'];
+
+/** Give the place that a view belongs to. @param {string} view */
+export const placeOf = (view) =>
+  Object.keys(PLACES).find((place) => PLACES[place].includes(view)) ?? 'mine';
+
+/** Read the part of a URL that begins with `#`. @param {string} hash @returns {Place} */
+export function parsePlace(hash) {
+  const [path, query = ''] = hash.replace(/^#\/?/, '').split('?');
+  const [view = '', ...rest] = path.split('/');
+  let about = rest.join('/');
+  try {
+    about = decodeURIComponent(about);
+  } catch {
+    // A stray % in a URL that somebody typed: take the text as it is.
+  }
+  const isKnown = VIEWS.includes(view);
+  return { view: isKnown ? view : 'mine', about, filters: new URLSearchParams(query) };
+}
+
+/**
+ * Write the part of a URL that begins with `#`.
+ * @param {string} view
+ * @param {string} [about]
+ * @param {URLSearchParams | Record<string, string>} [filters]
+ */
+export function linkTo(view, about = '', filters = {}) {
+  const kept = new URLSearchParams(filters);
+  if (!FILTERED.includes(view)) {
+    kept.delete('q');
+  }
+  for (const name of view === 'list' ? [] : OF_LIST) {
+    kept.delete(name);
+  }
+  const query = kept.toString();
+  return `#/${view}${about && `/${encodeURIComponent(about)}`}${query && `?${query}`}`;
+}

@@ -1,0 +1,65 @@
+// What keys do everywhere; a view is asked first.
+
+import { PLACES, linkTo } from '../rules/places.js';
+import { help } from './bar.js';
+
+/** @typedef {import('./shell').Shell} Shell */
+
+const FIELDS = 'input, textarea, select';
+
+/**
+ * Whether a key was meant for the page, and not for a field, a dialog, a menu or an input method.
+ * @param {KeyboardEvent} event
+ * @param {Shell} shell
+ */
+function isForPage(event, shell) {
+  const isChord = event.ctrlKey || event.metaKey || event.altKey;
+  const target = /** @type {Element} */ (event.target);
+  const isTyped = event.isComposing || Boolean(target.closest?.(FIELDS));
+  return !isChord && !isTyped && !event.defaultPrevented && !shell.isAsking;
+}
+
+/** @param {Shell} shell */
+export function followKeys(shell) {
+  addEventListener('keydown', (event) => {
+    if (!shell.wire.known.me || event.isComposing) {
+      return;
+    }
+    if (event.key === 'Escape' && !shell.isAsking) {
+      goBack(event, shell);
+    } else if (isForPage(event, shell) && (shell.opened?.key(event) || general(event))) {
+      event.preventDefault();
+    }
+  });
+}
+
+/** @param {KeyboardEvent} event @param {Shell} shell */
+function goBack(event, shell) {
+  const target = /** @type {HTMLElement} */ (event.target);
+  if (target.closest?.(FIELDS)) {
+    target.blur();
+  } else if (shell.place.view === 'task') {
+    // Where this is the first view, history.back() would leave the page for the site before it.
+    history.length > 1 ? history.back() : (location.hash = linkTo('list'));
+  }
+}
+
+/** @param {KeyboardEvent} event @returns {boolean} whether the key means something */
+function general(event) {
+  const place = Object.values(PLACES)[Number(event.key) - 1];
+  if (place) {
+    location.hash = linkTo(place[0]);
+  } else if (event.key === '?') {
+    help();
+  } else if (event.key === '/') {
+    const field = /** @type {HTMLInputElement | null} */ (
+      document.querySelector('input[type=search]')
+    );
+    field?.focus();
+    field?.select();
+    return field !== null;
+  } else {
+    return false;
+  }
+  return true;
+}

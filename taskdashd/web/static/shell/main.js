@@ -1,0 +1,15 @@
+// Where the page begins.
+
+import { Shell } from './shell.js';
+
+const theme = localStorage.getItem('theme');
+if (theme) {
+  document.documentElement.dataset.theme = theme;
+}
+const skip = /** @type {HTMLElement} */ (document.getElementById('skip'));
+skip.addEventListener('click', (event) => {
+  // The hash says which view is open: following the link would close it, so move only the focus.
+  event.preventDefault();
+  document.getElementById('main')?.focus();
+});
+new Shell().begin();

@@ -1,0 +1,153 @@
+// A view that is open: its model, its place, and its lifetime, which ends with one abort.
+
+import { fill } from '../core/elements.js';
+import { onFrame } from '../core/timing.js';
+import { linkTo } from '../rules/places.js';
+import { isLeft } from '../wire/refused.js';
+
+/**
+ * @typedef {import('../parts/page').View<any>} View
+ * @typedef {import('../rules/places').Place} Place
+ * @typedef {import('../rules/acts').Act} Act
+ * @typedef {import('../wire/types').News} News
+ * @typedef {import('../wire/types').Task} Task
+ * @typedef {import('./shell').Shell} Shell
+ * @typedef {import('../parts/page').Page<any>} Page
+ */
+
+/** @implements {Page} */
+export class Opened {
+  /**
+   * @param {View} view
+   * @param {Place} place
+   * @param {Shell} shell
+   * @param {Element} node where the view is painted
+   */
+  constructor(view, place, shell, node) {
+    this.place = place;
+    this.#view = view;
+    this.#shell = shell;
+    this.#node = node;
+    this.model = view.start(place, shell.wire.known);
+    this.repaint = onFrame(() => this.#paint(), this.signal);
+    this.#paint();
+    this.#read();
+  }
+
+  #view;
+  #shell;
+  #node;
+  #life = new AbortController();
+  #isReading = false;
+  #isStale = false;
+
+  /** @type {any} */
+  model;
+  signal = this.#life.signal;
+
+  get known() {
+    return this.#shell.wire.known;
+  }
+
+  get pending() {
+    return this.#shell.pending;
+  }
+
+  /** Leave the view: all that it has begun ends. */
+  leave() {
+    this.#life.abort(new DOMException('the view was left', 'AbortError'));
+  }
+
+  /** Show the same view with other filters. @param {Place} place */
+  move(place) {
+    this.place = place;
+    this.model = this.#view.start(place, this.known);
+    this.repaint();
+    this.#read();
+  }
+
+  /** Take in news. @param {News} news */
+  take(news) {
+    if (this.#view.take) {
+      this.model = this.#view.take(this.model, news, this.known, this.place);
+    }
+    if (news.afresh) {
+      this.#read();
+    }
+    this.repaint();
+  }
+
+  /** Give what a key means here a chance. @param {KeyboardEvent} event */
+  key(event) {
+    return this.#view.key?.(event, this) ?? false;
+  }
+
+  /** @type {import('../parts/page').Page<any>['link']} */
+  link(view, about = '', filters = this.place.filters) {
+    return linkTo(view, about, filters);
+  }
+
+  /** @param {string} href */
+  go(href) {
+    location.hash = href;
+  }
+
+  /** @type {import('../parts/page').Page<any>['refine']} */
+  refine(changes, how) {
+    this.#shell.refine(changes, how);
+  }
+
+  /** @param {(model: any) => any} change */
+  update(change) {
+    if (!this.signal.aborted) {
+      this.model = change(this.model);
+      this.repaint();
+    }
+  }
+
+  /** @type {import('../parts/page').Page<any>['ask']} */
+  ask(op, body) {
+    return this.#shell.wire.ask(op, body, this.signal);
+  }
+
+  /** @param {Act} act @param {Task} task */
+  act(act, task) {
+    return this.#shell.act(act, task);
+  }
+
+  /** @param {unknown} error */
+  explain(error) {
+    if (!isLeft(error)) {
+      this.#shell.explain(error);
+    }
+  }
+
+  #paint() {
+    fill(this.#node, this.#view.paint(this));
+  }
+
+  /** Read once at a time: what is asked for meanwhile is read once more, at the end. */
+  #read() {
+    if (!this.#view.read) {
+      return;
+    }
+    this.#isStale = true;
+    if (!this.#isReading) {
+      this.#isReading = true;
+      this.#readOn().finally(() => {
+        this.#isReading = false;
+      });
+    }
+  }
+
+  async #readOn() {
+    while (this.#isStale && !this.signal.aborted) {
+      this.#isStale = false;
+      try {
+        await this.#view.read?.(this);
+      } catch (error) {
+        this.explain(error);
+      }
+    }
+  }
+}

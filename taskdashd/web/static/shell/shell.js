@@ -1,0 +1,224 @@
+// The page as a whole: it owns the connection, the view that is open, and all lifetimes.
+
+import { closeDialogs, isDialogOpen } from '../core/dialogs.js';
+import { onFrame } from '../core/timing.js';
+import { toast } from '../core/toasts.js';
+import { perform } from '../parts/acting.js';
+import { reason } from '../parts/reasons.js';
+import { tick } from '../parts/time.js';
+import { chosenLanguage, isReady, language, speak, t } from '../parts/words.js';
+import { linkTo, parsePlace, placeOf } from '../rules/places.js';
+import { daemonTime, nameOf } from '../wire/known.js';
+import { Refused } from '../wire/refused.js';
+import { Wire } from '../wire/wire.js';
+import { paintBar } from './bar.js';
+import { followKeys } from './keys.js';
+import { Opened } from './opened.js';
+import { SignIn } from './signin.js';
+import { paintState } from './state.js';
+import { fetchAhead, fetchView } from './views.js';
+
+/**
+ * @typedef {import('../rules/acts').Act} Act
+ * @typedef {import('../wire/types').Task} Task
+ * @typedef {import('../wire/wire').State} State
+ */
+
+const AHEAD_MS = 1500;
+const TYPING_MS = 2000;
+
+export class Shell {
+  constructor() {
+    const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
+    this.wire = new Wire(`${scheme}://${location.host}/ws`);
+    this.wire.watch((state) => this.#stateChanged(state));
+    this.wire.follow((news) => {
+      this.opened?.take(news);
+      if (news.people) {
+        this.repaintBar();
+      }
+    });
+    this.#signIn = new SignIn(this);
+    this.repaintBar = onFrame(() => paintBar(this));
+    addEventListener('hashchange', () => this.show());
+    followKeys(this);
+    setInterval(() => {
+      tick(daemonTime(this.wire.known));
+      paintState(this);
+    }, 1000);
+  }
+
+  /** @type {Opened | null} */
+  opened = null;
+  /** The ids of the tasks of which an act is on its way. @type {Set<string>} */
+  pending = new Set();
+  place = parsePlace(location.hash);
+
+  #signIn;
+  #main = /** @type {HTMLElement} */ (document.getElementById('main'));
+  /** Who was signed in when the session ended; what they see and type stays until they are back. */
+  #was = '';
+  #shown = '';
+  #typedAt = 0;
+
+  /** Begin: fetch the words, and connect as whoever the cookie says has signed in. */
+  async begin() {
+    this.wire.connect();
+    await this.speak(chosenLanguage());
+    setTimeout(fetchAhead, AHEAD_MS);
+  }
+
+  /** Speak a language from now on. @param {string} name */
+  async speak(name) {
+    try {
+      await speak(name);
+    } catch {
+      // Without its words the page cannot say so: try again until they are there.
+      setTimeout(() => this.speak(name), AHEAD_MS);
+      return;
+    }
+    this.#stateChanged(this.wire.state);
+    this.#signIn.repaint();
+  }
+
+  /** Show the view that the URL names. */
+  async show() {
+    if (!this.wire.known.me || !isReady()) {
+      return;
+    }
+    const place = parsePlace(location.hash);
+    const wanted = `${place.view}/${place.about}/${language()}`;
+    this.place = place;
+    this.repaintBar();
+    if (wanted === this.#shown && this.opened) {
+      if (String(place.filters) !== String(this.opened.place.filters)) {
+        this.opened.move(place);
+      }
+      return;
+    }
+    this.#shown = wanted;
+    let view;
+    try {
+      view = await fetchView(place.view);
+    } catch (error) {
+      // Forget that it is shown: the next connection tries once more.
+      this.#shown = '';
+      this.explain(error);
+      return;
+    }
+    if (this.#shown !== wanted) {
+      return;
+    }
+    this.leave();
+    document.body.dataset.view = place.view;
+    document.body.dataset.place = placeOf(place.view);
+    this.#main.scrollTop = 0;
+    this.opened = new Opened(view, place, this, this.#main);
+    this.#shown = wanted;
+  }
+
+  /** Leave the view that is open. */
+  leave() {
+    closeDialogs();
+    this.opened?.leave();
+    this.opened = null;
+    this.#shown = '';
+    this.#main.replaceChildren();
+  }
+
+  /**
+   * Change the filters in the URL. Each change is one that Back undoes; typing is one in all.
+   * @param {Record<string, string>} changes
+   * @param {{ typing: boolean }} [how]
+   */
+  refine(changes, { typing } = { typing: false }) {
+    const { view, about, filters } = this.place;
+    const changed = new URLSearchParams(filters);
+    for (const [name, value] of Object.entries(changes)) {
+      value ? changed.set(name, value) : changed.delete(name);
+    }
+    const goesOn = typing && Date.now() - this.#typedAt < TYPING_MS;
+    this.#typedAt = typing ? Date.now() : 0;
+    const href = linkTo(view, about, changed);
+    goesOn ? history.replaceState(null, '', href) : history.pushState(null, '', href);
+    this.show();
+  }
+
+  /**
+   * Do an act with a task, after asking for what it needs.
+   * @param {Act} act
+   * @param {Task} task
+   * @returns {Promise<boolean>} whether it was done
+   */
+  act(act, task) {
+    const ask = async (/** @type {any} */ op, /** @type {any} */ body) => {
+      this.#setPending(task.id, true);
+      try {
+        return await this.wire.ask(op, body);
+      } finally {
+        this.#setPending(task.id, false);
+      }
+    };
+    return perform(act, task, { known: () => this.wire.known, ask });
+  }
+
+  /** @param {string} id @param {boolean} isPending */
+  #setPending(id, isPending) {
+    // Another set each time: a view sees by it that something has changed.
+    this.pending = new Set(this.pending);
+    isPending ? this.pending.add(id) : this.pending.delete(id);
+    this.opened?.repaint();
+  }
+
+  /** Say why something was refused. @param {unknown} error */
+  explain(error) {
+    if (!(error instanceof Refused)) {
+      // A fault of the page's own: whoever looks into the console finds it whole.
+      console.error(error);
+    }
+    toast(reason(error, this.wire.known), { kind: 'bad' });
+  }
+
+  /** End the sign-in of whoever is signed in here. @param {boolean} everywhere */
+  async signOut(everywhere) {
+    try {
+      await this.wire.post('Logout', { everywhere });
+    } catch (error) {
+      this.explain(error);
+      return;
+    }
+    this.#was = '';
+    this.leave();
+    this.wire.disconnect();
+    this.#signIn.ask();
+  }
+
+  /** @param {State} state */
+  #stateChanged(state) {
+    if (!isReady()) {
+      return;
+    }
+    paintState(this);
+    const { me } = this.wire.known;
+    if (state === 'out') {
+      // Another person must not find what this one has seen; the same one finds all as it was.
+      this.#was = me?.user ?? this.#was;
+      this.#signIn.ask(
+        this.#was ? t('signin.ended', { name: nameOf(this.wire.known, this.#was) }) : '',
+      );
+    } else if (state === 'open' && me) {
+      this.#signIn.done();
+      if (this.#was && this.#was !== me.user) {
+        this.leave();
+      }
+      this.#was = me.user;
+      this.repaintBar();
+      this.show();
+    }
+  }
+
+  /** Whether keys are meant for a dialog. */
+  get isAsking() {
+    return isDialogOpen();
+  }
+}

@@ -1,0 +1,111 @@
+// People: who has how much, who has too much, who waits for work.
+
+import { h, lazy } from '../../core/elements.js';
+import { dot } from '../../parts/badge.js';
+import { face } from '../../parts/face.js';
+import { collate, number, t } from '../../parts/words.js';
+import { isAdmin } from '../../rules/acts.js';
+import { editPerson } from './edit.js';
+import { handOver } from './handover.js';
+import { LOADS, rowsOf } from './model.js';
+
+/**
+ * @typedef {import('../../parts/page').Page<null>} Page
+ * @typedef {import('../../parts/page').View<null>} View
+ * @typedef {import('./model').Row} Row
+ */
+
+/** @type {View} */
+export const view = {
+  start: () => null,
+
+  async read(page) {
+    await page.ask('Figures', {});
+  },
+
+  paint(page) {
+    const { rows, most, free } = rowsOf(page.known, collate);
+    const admin = isAdmin(page.known.me);
+    return [
+      h(
+        'div.viewhead',
+        null,
+        h('h1', null, t('view.people')),
+        h('p', null, t('people.about', { free: number(free) })),
+        admin && h('button', { onclick: () => editPerson(page, null) }, t('person.add')),
+      ),
+      h(
+        'ul.people',
+        null,
+        rows.map((row) =>
+          lazy(row.person.user, [JSON.stringify(row), most, page.known.me], () =>
+            line(row, most, page),
+          ),
+        ),
+      ),
+      h(
+        'p.legend',
+        null,
+        LOADS.map(([, state]) => h('span', null, dot(state), t(`state.${state}`))),
+      ),
+    ];
+  },
+};
+
+/** @param {Row} row @param {number} most @param {Page} page */
+function line({ person, load, held, isFull, isFree }, most, page) {
+  const { me } = page.known;
+  const admin = isAdmin(me);
+  const leads = me?.leads.some((group) => person.groups.includes(group));
+  const mayGive = (admin || person.user === me?.user || leads) && held > 0;
+  const about = [person.user, t(`role.${person.role}`), person.groups.join(', ')];
+  const where = page.link('list', '', { user: person.user });
+  return h(
+    person.active ? 'li' : 'li.inactive',
+    null,
+    h(
+      'a.who',
+      { href: where },
+      face(page.known, person.user),
+      h(
+        'span',
+        null,
+        h('strong', null, person.name),
+        h('small', null, about.filter(Boolean).join(' · ')),
+      ),
+    ),
+    bars(load, most),
+    h('span.tag', null, tag(person.active, isFull, isFree)),
+    h(
+      'span.row',
+      null,
+      mayGive && h('button', { onclick: () => handOver(page, person) }, t('handover')),
+      admin && h('button', { onclick: () => editPerson(page, person) }, t('edit')),
+    ),
+  );
+}
+
+/** @param {Row['load']} load @param {number} most */
+function bars(load, most) {
+  const there = load.filter(([, count]) => count > 0);
+  const said = there.map(([state, count]) => `${t(`state.${state}`)}: ${count}`).join(', ');
+  const label = said || t('people.nothing');
+  return h(
+    'span.load',
+    { role: 'img', 'aria-label': label, title: label },
+    there.map(([state, count]) =>
+      h(`span.${state}`, { style: { '--share': count / most } }, number(count)),
+    ),
+  );
+}
+
+/** @param {boolean} isActive @param {boolean} isFull @param {boolean} isFree */
+function tag(isActive, isFull, isFree) {
+  if (!isActive) {
+    return t('people.inactive');
+  }
+  if (isFull) {
+    return h('span.badge.dead', null, t('people.full'));
+  }
+  return isFree && h('span.badge.free', null, t('people.waits'));
+}

@@ -1,0 +1,93 @@
+// What the page knows, message by message: pure.
+
+/**
+ * @typedef {import('./types').Known} Known
+ * @typedef {import('./types').Message} Message
+ * @typedef {import('./types').News} News
+ * @typedef {import('./types').Figures} Figures
+ */
+
+const DAY_S = 86400;
+
+/** @type {Known} */
+export const NOBODY = {
+  me: null,
+  people: new Map(),
+  services: [],
+  figures: null,
+  rev: null,
+  sight: '',
+  skew_ms: 0,
+};
+
+/**
+ * Take in a message.
+ * @param {Known} known
+ * @param {Message} message
+ * @param {number} at the browser's clock as it came, in milliseconds
+ * @returns {[Known, News]}
+ */
+export function took(known, message, at) {
+  /** @type {{ -readonly [K in keyof Known]: Known[K] }} */
+  const next = { ...known };
+  /** @type {News} */
+  const news = {};
+  if (message.me) {
+    next.me = message.me;
+    next.sight = message.me.sight;
+    next.skew_ms = Date.parse(message.now ?? '') - at || 0;
+    next.rev ??= message.rev ?? null;
+  }
+  // A greeting carries all people and services, as does what a page is told that has caught up; a
+  // later message only those that have changed.
+  const whole = Boolean(message.me || message.whole);
+  if (message.people) {
+    const people = new Map(whole ? [] : known.people);
+    for (const one of message.people) {
+      one.name === null ? people.delete(one.user) : people.set(one.user, one);
+    }
+    next.people = people;
+    news.people = true;
+  }
+  if (message.services || message.me) {
+    const services = new Map(whole ? [] : known.services.map((one) => [one.url, one]));
+    for (const one of message.services ?? []) {
+      one.state === null ? services.delete(one.url) : services.set(one.url, one);
+    }
+    next.services = [...services.values()];
+    news.services = true;
+  }
+  if (message.figures) {
+    next.figures = merged(known.figures, message.figures);
+    news.figures = true;
+  }
+  if (message.events?.length) {
+    news.events = message.events;
+  }
+  if (message.afresh) {
+    news.afresh = true;
+  }
+  if ((message.events || message.afresh) && message.rev !== undefined) {
+    next.rev = message.rev;
+  }
+  return [next, news];
+}
+
+/**
+ * Join the newest figures to those of the day before them.
+ * @param {Figures | null} old
+ * @param {Figures} news
+ * @returns {Figures}
+ */
+function merged(old, news) {
+  const first = news.day[0]?.at ?? 0;
+  const day = old?.day ?? [];
+  const kept = day.filter((one) => one.at < first && one.at > first - DAY_S - news.bucket);
+  return { ...news, day: [...kept, ...news.day] };
+}
+
+/** Give the name of a person's number. @param {Known} known @param {string} user */
+export const nameOf = (known, user) => known.people.get(user)?.name ?? user;
+
+/** Give the daemon's time, in milliseconds. @param {Known} known */
+export const daemonTime = (known) => Date.now() + known.skew_ms;

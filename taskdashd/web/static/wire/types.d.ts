@@ -1,0 +1,106 @@
+import type { TaskFields } from './requests';
+
+export type { Requests } from './requests';
+
+/** A task, as boards are told of it: besides the fields of every task, those that people's acts set. */
+export interface Task extends TaskFields {
+  reason?: string;
+  progress?: string;
+  claimed_at?: string;
+  claim_until?: string;
+  free_since?: string;
+  freed_from?: string;
+  submitted_by?: string;
+  checked_at?: string;
+  [member: string]: unknown;
+}
+
+export type Role = 'worker' | 'lead' | 'admin';
+
+export interface Person {
+  user: string;
+  name: string;
+  role: Role;
+  groups: string[];
+  leads: string[];
+  active: boolean;
+  calendar: string;
+}
+
+/** Who looks at the page: a person, or what a token is. */
+export interface Me {
+  user: string;
+  name: string;
+  role: Role | 'reader' | 'service' | 'operator' | 'anyone';
+  groups: string[];
+  leads: string[];
+  sight: string;
+}
+
+export interface Service {
+  url: string;
+  name: string;
+  group_id: string;
+  state: 'alive' | 'late' | 'dead';
+  since: string;
+}
+
+export interface Bucket {
+  at: number;
+  tasks: Record<string, number> | null;
+  events: Record<string, number>;
+}
+
+export interface Figures {
+  states: Record<string, number>;
+  load: Record<string, Record<string, number>>;
+  day: Bucket[];
+  bucket: number;
+  claim_s: number | null;
+  finish_s: number | null;
+}
+
+export interface TaskEvent {
+  rev: number;
+  kind: string;
+  task: Task;
+}
+
+/** A message of the daemon that answers no request. */
+export interface Message {
+  me?: Me;
+  now?: string;
+  rev?: number;
+  whole?: boolean;
+  people?: (Person | { user: string; name: null })[];
+  services?: (Service | { url: string; state: null })[];
+  figures?: Figures;
+  events?: TaskEvent[];
+  afresh?: boolean;
+}
+
+/** All that the page knows beside the tasks of its view. Never changed, only followed by another. */
+export interface Known {
+  readonly me: Me | null;
+  readonly people: ReadonlyMap<string, Person>;
+  readonly services: readonly Service[];
+  readonly figures: Figures | null;
+  /** The last rev that the page was told of; null before the first greeting. */
+  readonly rev: number | null;
+  readonly sight: string;
+  /** By how many milliseconds the daemon's clock is ahead of the browser's. */
+  readonly skew_ms: number;
+}
+
+/** What a message has changed. */
+export interface News {
+  events?: readonly TaskEvent[];
+  people?: true;
+  services?: true;
+  figures?: true;
+  /** What the view shows must be read again. */
+  afresh?: true;
+}
+
+/** The reply to a request. */
+export type Reply = Record<string, any>;
