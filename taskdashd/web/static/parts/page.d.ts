@@ -36,6 +36,8 @@ export interface View<Model> {
   read?(page: Page<Model>): Promise<void>;
   /** Give the model after news. */
   take?(model: Model, news: News, known: Known, place: Place): Model;
+  /** Whether news make it necessary to read again; what is afresh always does. Reads wait for one another. */
+  reads?(news: News, known: Known, model: Model): boolean;
   /** Give what is shown. Called before a frame, whenever something may have changed. */
   paint(page: Page<Model>): Children;
   /** Do what a key means here; gives whether it means anything. */

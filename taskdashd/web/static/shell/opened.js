@@ -71,7 +71,7 @@ export class Opened {
     if (this.#view.take) {
       this.model = this.#view.take(this.model, news, this.known, this.place);
     }
-    if (news.afresh) {
+    if (news.afresh || this.#view.reads?.(news, this.known, this.model)) {
       this.#read();
     }
     this.repaint();

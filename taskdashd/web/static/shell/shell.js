@@ -45,6 +45,7 @@ export class Shell {
     setInterval(() => {
       tick(daemonTime(this.wire.known));
       paintState(this);
+      this.opened?.repaint();
     }, 1000);
   }
 

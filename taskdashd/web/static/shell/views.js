@@ -4,6 +4,9 @@
 
 /** @type {Record<string, () => Promise<{ view: View }>>} */
 const VIEWS = {
+  now: () => import('../views/now/view.js'),
+  day: () => import('../views/day/view.js'),
+  services: () => import('../views/services/view.js'),
   people: () => import('../views/people/view.js'),
 };
 

@@ -1,0 +1,46 @@
+// The last day in numbers: pure.
+
+/**
+ * @typedef {import('../../wire/types').Figures} Figures
+ * @typedef {import('../../wire/types').Bucket} Bucket
+ */
+
+/** @type {readonly (readonly [status: string, state: string])[]} */
+export const LEVELS = [
+  ['live', 'live'],
+  ['待领取', 'free'],
+  ['已领取', 'claimed'],
+  ['编辑中', 'editing'],
+  ['待审核', 'review'],
+];
+const LOADS_MAX = 12;
+
+/** How often something has happened. @param {readonly Bucket[]} day @param {string} kind */
+export const total = (day, kind) => day.reduce((all, one) => all + (one.events[kind] ?? 0), 0);
+
+/**
+ * Give who has most to do, and how much.
+ * @param {Figures} figures
+ * @returns {[user: string, held: number][]}
+ */
+export function loads(figures) {
+  /** @type {[string, number][]} */
+  const held = Object.entries(figures.load).map(([user, counts]) => [
+    user,
+    (counts['已领取'] ?? 0) + (counts['编辑中'] ?? 0),
+  ]);
+  return held
+    .filter(([, count]) => count > 0)
+    .sort(([, one], [, other]) => other - one)
+    .slice(0, LOADS_MAX);
+}
+
+/** The tasks of a time by state, one upon another. @param {Bucket} one */
+export const height = (one) =>
+  LEVELS.reduce((all, [status]) => all + (one.tasks?.[status] ?? 0), 0);
+
+/** Give a round number that is no less. @param {number} value */
+export function nice(value) {
+  const size = 10 ** Math.floor(Math.log10(value));
+  return [1, 2, 4, 5, 10].map((one) => one * size).find((one) => one >= value) ?? value;
+}

@@ -1,0 +1,120 @@
+// The wall screen: what has just died, what is stuck, and the few numbers that matter.
+
+import { h } from '../../core/elements.js';
+import { badge } from '../../parts/badge.js';
+import { since } from '../../parts/time.js';
+import { number, t } from '../../parts/words.js';
+import { daemonTime, nameOf } from '../../wire/known.js';
+import { LINES, READ, byId, deaths, oldest, taken } from './model.js';
+
+/**
+ * @typedef {import('./model').Model} Model
+ * @typedef {import('./model').Line} Line
+ * @typedef {import('../../wire/types').Task} Task
+ * @typedef {import('../../parts/page').Page<Model>} Page
+ */
+
+const BUCKETS_OF_AN_HOUR = 4;
+
+/** @type {import('../../parts/page').View<Model>} */
+export const view = {
+  start: () => ({ died: new Map(), stuck: new Map(), isShort: false }),
+
+  async read(page) {
+    const [dead, waits] = await Promise.all([
+      page.ask('Query', { where: { status: ['shutdown', 'failed'] }, order: '-rev', limit: READ }),
+      page.ask('Query', { where: { class: 'waiting' }, order: 'rev', limit: READ }),
+      page.ask('Figures', {}),
+    ]);
+    page.update(() => ({ died: byId(dead.tasks), stuck: byId(waits.tasks), isShort: false }));
+  },
+
+  // Fewer tasks are left here than there are lines, and the daemon has more.
+  reads: (news, known, model) =>
+    Boolean(news.events) && model.isShort && (known.figures?.states['待领取'] ?? 0) > LINES,
+
+  take: (model, news) => (news.events ? taken(model, news.events) : model),
+
+  paint(page) {
+    const { died, stuck } = page.model;
+    const lines = deaths(died, page.known.services);
+    const waits = oldest(stuck);
+    return h(
+      'div.wall',
+      null,
+      h('h1.hidden', null, t('view.now')),
+      h('header', null, clock(page)),
+      h('div.tiles', null, tiles(page)),
+      h(
+        'div.two',
+        null,
+        half(
+          'died',
+          lines.map((one) => line(one, page)),
+        ),
+        half(
+          'stuck',
+          waits.map((task) => line({ at: task.updated_at, task }, page)),
+        ),
+      ),
+    );
+  },
+};
+
+/** @param {Page} page */
+function clock({ known }) {
+  const how = /** @type {const} */ ({ hour: '2-digit', minute: '2-digit' });
+  const at = new Date(daemonTime(known));
+  return h('time.clock', null, at.toLocaleTimeString(document.documentElement.lang, how));
+}
+
+/** @param {Page} page */
+function tiles(page) {
+  const { figures, services } = page.known;
+  const states = figures?.states ?? {};
+  const hour = (figures?.day ?? []).slice(-BUCKETS_OF_AN_HOUR);
+  const deathsInHour = hour.reduce((sum, one) => sum + (one.events.died ?? 0), 0);
+  const dead = services.filter((one) => one.state === 'dead').length;
+  const count = (/** @type {string[]} */ ...names) =>
+    number(names.reduce((sum, name) => sum + (states[name] ?? 0), 0));
+  /** @type {(name: string, said: string, kind: string, href: string) => Element} */
+  const tile = (name, said, kind, href) => {
+    const label = h('span', null, t(`now.${name}`));
+    return h(`a.tile.${kind}`, { key: name, href }, h('strong', null, said), label);
+  };
+  const list = (/** @type {string} */ state) => page.link('list', '', { state });
+  return [
+    tile('running', count('live'), 'live', list('live')),
+    tile('free', count('待领取'), 'free', list('free')),
+    tile('work', count('已领取', '编辑中'), 'editing', list('work')),
+    tile('review', count('待审核'), 'review', list('review')),
+    tile('hour', number(deathsInHour), deathsInHour ? 'dead' : 'calm', list('dead')),
+    tile(
+      'services',
+      `${number(services.length - dead)}/${number(services.length)}`,
+      dead ? 'dead' : 'calm',
+      page.link('services', '', {}),
+    ),
+  ];
+}
+
+/** @param {string} name @param {Element[]} lines */
+function half(name, lines) {
+  const shown = lines.length > 0 ? lines : h('li.nothing', null, t(`now.${name}.none`));
+  return h('section', null, h('h2', null, t(`now.${name}`)), h('ul.lines', null, shown));
+}
+
+/** @param {Line} one @param {Page} page */
+function line({ at, service, task }, page) {
+  const now = daemonTime(page.known);
+  if (service) {
+    const href = page.link('services', '', {});
+    const name = h('a', { href }, service.name || service.url);
+    const word = h('span.badge.dead', null, t('service.dead'));
+    return h('li.service', { key: service.url }, word, name, since(at, now));
+  }
+  const { id, name, status, user, group_id } = /** @type {Task} */ (task);
+  const who = user ? nameOf(page.known, user) : group_id;
+  const link = h('a', { href: page.link('task', id, {}) }, name || id);
+  return h('li', { key: id }, badge(status), link, h('span.who', null, who), since(at, now));
+}

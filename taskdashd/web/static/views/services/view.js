@@ -1,0 +1,115 @@
+// Services: alive, late or dead, since when, and how the last day was.
+
+import { h, lazy, s } from '../../core/elements.js';
+import { dot } from '../../parts/badge.js';
+import { since } from '../../parts/time.js';
+import { ago, collate, t, when } from '../../parts/words.js';
+import { daemonTime } from '../../wire/known.js';
+import { DAY_MS, partsOf, sorted } from './model.js';
+
+/**
+ * @typedef {import('./model').Changes} Changes
+ * @typedef {import('../../wire/types').Service} Service
+ * @typedef {{ days: ReadonlyMap<string, Changes> }} Model
+ * @typedef {import('../../parts/page').Page<Model>} Page
+ */
+
+/** How wide a drawing of a day is, in units of its own. */
+const WIDTH = 480;
+/** A drawing moves on so often. */
+const STEP_MS = 60_000;
+
+/** @type {import('../../parts/page').View<Model>} */
+export const view = {
+  start: () => ({ days: new Map() }),
+
+  async read(page) {
+    const { services } = await page.ask('Services', {});
+    /** @type {Map<string, Changes>} */
+    const days = new Map(services.map((/** @type {any} */ one) => [one.url, one.changes]));
+    page.update(() => ({ days }));
+  },
+
+  // News tell only the present state of a service: what it was over the last day must be read.
+  reads: (news) => news.services === true,
+
+  paint(page) {
+    const rows = sorted(page.known.services, collate);
+    const at = Math.floor(daemonTime(page.known) / STEP_MS);
+    return [
+      h('div.viewhead', null, h('h1', null, t('view.services')), h('p', null, t('services.about'))),
+      rows.length === 0
+        ? none()
+        : h(
+            'ul.services',
+            null,
+            rows.map((one) => {
+              const changes = page.model.days.get(one.url) ?? [];
+              return lazy(one.url, [one, changes, at], () => line(one, changes, page));
+            }),
+          ),
+    ];
+  },
+};
+
+/** @param {Service} one @param {Changes} changes @param {Page} page */
+function line(one, changes, page) {
+  const about = [one.url, one.group_id].filter(Boolean).join(' · ');
+  const now = daemonTime(page.known);
+  return h(
+    'li',
+    null,
+    h(`span.state.${one.state}`, null, dot(one.state), t(`service.${one.state}`)),
+    h('span.who', null, h('strong', null, one.name || one.url), h('small', null, about)),
+    h('span', null, t('services.since'), ' ', since(one.since, now)),
+    strip(one, changes, now),
+    h('a', { href: page.link('list', '', { url: one.url }) }, t('services.tasks')),
+  );
+}
+
+/**
+ * Draw the states of a service over the last day; before it was first seen nothing is known.
+ * @param {Service} one
+ * @param {Changes} changes
+ * @param {number} now
+ */
+function strip(one, changes, now) {
+  const x = (/** @type {number} */ ms) => (ms / DAY_MS) * WIDTH;
+  const said = changes.map(([at, state]) => `${when(at)} ${t(`service.${state}`)}`).join('\n');
+  const rects = partsOf(changes, now).map(({ from, to, state }) =>
+    s('rect', { x: x(from), width: Math.max(1, x(to - from)), y: 0, height: 20, class: state }),
+  );
+  const about = {
+    name: one.name || one.url,
+    state: t(`service.${one.state}`),
+    ago: ago(one.since, now),
+  };
+  return s(
+    'svg',
+    {
+      class: 'strip',
+      viewBox: `0 0 ${WIDTH} 20`,
+      preserveAspectRatio: 'none',
+      role: 'img',
+      'aria-label': t('services.strip', about),
+    },
+    s('title', null, said),
+    s('rect', { x: 0, y: 0, width: WIDTH, height: 20, class: 'unknown' }),
+    rects,
+  );
+}
+
+function none() {
+  const lines = `import taskdash
+
+with taskdash.connect("taskdash://${location.hostname}:13920") as dash:
+    dash.ask("RegisterService", url="http://10.0.0.7:8080", name="Cutter")
+    ...`;
+  return h(
+    'div.welcome',
+    null,
+    h('h2', null, t('services.none')),
+    h('p', null, t('services.none.about')),
+    h('pre', { tabindex: 0 }, h('code', null, lines)),
+  );
+}
