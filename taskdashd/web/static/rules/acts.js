@@ -69,17 +69,29 @@ export function stepsFrom(task, me) {
 export const actsFor = (task, me) => stepsFrom(task, me).map((one) => /** @type {Act} */ (one.act));
 
 /**
- * Give the act that dropping a task in a column means; null where it means none.
+ * Give the acts that dropping a task in a column means, one after another; none where it means
+ * nothing.
  * @param {Task} task
  * @param {string} column
  * @param {Me | null} me
+ * @returns {Act[]}
  */
-export function actOfDrop(task, column, me) {
+export function actsOfDrop(task, column, me) {
   // Assigning needs a name, which a drop does not give.
-  const step = stepsFrom(task, me).find(
-    ({ act, at, to }) => act !== 'assign' && at !== to && stateOf(to) === column,
+  const steps = stepsFrom(task, me).filter(({ act, at, to }) => act !== 'assign' && at !== to);
+  const one = steps.find(({ to }) => stateOf(to) === column);
+  if (one) {
+    return [/** @type {Act} */ (one.act)];
+  }
+  const claim = steps.find(({ act }) => act === 'claim');
+  if (!claim || !me) {
+    return [];
+  }
+  const claimed = { ...task, status: claim.to, user: me.user };
+  const next = stepsFrom(claimed, me).find(
+    ({ act, to }) => act === 'begin' && stateOf(to) === column,
   );
-  return /** @type {Act | null} */ (step?.act ?? null);
+  return next ? ['claim', 'begin'] : [];
 }
 
 /**

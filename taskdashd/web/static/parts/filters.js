@@ -1,0 +1,127 @@
+// The row of filters of board and list. It is painted in place: whoever types in it goes on typing.
+
+import { h } from '../core/elements.js';
+import { FIELDS } from '../rules/filters.js';
+import { nameOf } from '../wire/known.js';
+import { collate, t } from './words.js';
+
+/**
+ * @typedef {import('./page').Page<any>} Page
+ * @typedef {import('../core/types').Children} Children
+ */
+
+const PAUSE_MS = 150;
+const SHORT = ['me', 'nobody'];
+
+/** @type {{ timer: number }} what waits for a pause in typing */
+const typing = { timer: 0 };
+
+/**
+ * Make the row of filters.
+ * @param {Page} page
+ * @param {Children} [more] what a view has besides
+ */
+export function filterRow(page, more = null) {
+  const { filters } = page.place;
+  const { me } = page.known;
+  const toggle = (/** @type {string} */ value, /** @type {string} */ label) => {
+    const isOn = filters.get('user') === value;
+    const press = () => page.refine({ user: isOn ? '' : value });
+    const props = { key: value, 'aria-pressed': String(isOn), onclick: press };
+    return h('button.chip', props, label);
+  };
+  const clear = () => page.refine(Object.fromEntries([...filters.keys()].map((one) => [one, ''])));
+  return h(
+    'div.filters',
+    { key: 'filters', role: 'search' },
+    search(page),
+    me?.user && toggle('me', t('filter.mine')),
+    toggle('nobody', t('filter.nobodys')),
+    groups(page),
+    more,
+    others(page),
+    [...filters.keys()].length > 0 &&
+      h('button.link', { key: 'clear', onclick: clear }, t('filter.clear')),
+  );
+}
+
+/** @param {Page} page */
+function search(page) {
+  const seek = (/** @type {any} */ { target, isComposing }) => {
+    clearTimeout(typing.timer);
+    // While an input method composes, what stands there is not yet what is meant.
+    if (!isComposing) {
+      typing.timer = setTimeout(() => page.refine({ q: target.value }, { typing: true }), PAUSE_MS);
+    }
+  };
+  return h('input', {
+    key: 'search',
+    type: 'search',
+    placeholder: `${t('search')}  /`,
+    'aria-label': t('search'),
+    value: page.place.filters.get('q') ?? '',
+    oninput: seek,
+    oncompositionend: seek,
+  });
+}
+
+/** @param {Page} page */
+function groups(page) {
+  const { me, people } = page.known;
+  const chosen = page.place.filters.get('group') ?? '';
+  const names = new Set([
+    ...(me?.groups ?? []),
+    ...[...people.values()].flatMap((one) => one.groups),
+  ]);
+  if (chosen) {
+    names.add(chosen);
+  }
+  const change = (/** @type {any} */ event) => page.refine({ group: event.target.value });
+  return (
+    names.size > 0 &&
+    choose(
+      'groups',
+      t('field.group_id'),
+      t('filter.groups'),
+      chosen,
+      change,
+      [...names].sort(collate).map((one) => [one, one]),
+    )
+  );
+}
+
+/**
+ * Make a filter that is chosen from some values.
+ * @param {string} key
+ * @param {string} label
+ * @param {string} none what stands there while nothing is chosen
+ * @param {string} chosen
+ * @param {(event: Event) => void} onchange
+ * @param {[value: string, text: string][]} options
+ */
+export const choose = (key, label, none, chosen, onchange, options) =>
+  h(
+    'select',
+    { key, 'aria-label': label, value: chosen, onchange },
+    h('option', { value: '' }, none),
+    options.map(([value, text]) => h('option', { key: value, value }, text)),
+  );
+
+/** Filters that a link has set, such as a parent, have no control: each is a chip that ends it. */
+function others(/** @type {Page} */ page) {
+  const { filters } = page.place;
+  const names = Object.keys(FIELDS).filter((name) => {
+    const value = filters.get(name) ?? '';
+    return name !== 'group' && value && !SHORT.includes(value);
+  });
+  return names.map((name) => {
+    const value = filters.get(name) ?? '';
+    const said = ['user', 'checker'].includes(name) ? nameOf(page.known, value) : value;
+    const press = () => page.refine({ [name]: '' });
+    return h(
+      'button.chip',
+      { key: name, 'aria-pressed': 'true', title: t('filter.clear'), onclick: press },
+      `${t(`field.${FIELDS[name]}`)}: ${said} ×`,
+    );
+  });
+}

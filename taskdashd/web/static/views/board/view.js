@@ -1,0 +1,258 @@
+// The board: a column for each state; cards move by themselves, and by hand.
+
+import { h, lazy } from '../../core/elements.js';
+import { toast } from '../../core/toasts.js';
+import { dot } from '../../parts/badge.js';
+import { card } from '../../parts/card.js';
+import { filterRow } from '../../parts/filters.js';
+import { welcome } from '../../parts/welcome.js';
+import { number, t } from '../../parts/words.js';
+import { KEYS, actsFor, actsOfDrop } from '../../rules/acts.js';
+import { filterOf, isAll } from '../../rules/filters.js';
+import { COLUMNS } from '../../rules/states.js';
+import { nameOf } from '../../wire/known.js';
+import { SHOWN, counted, empty, read, short, taken } from './model.js';
+
+/**
+ * @typedef {import('./model').Model} Model
+ * @typedef {import('../../parts/page').Page<Model>} Page
+ * @typedef {import('../../rules/states').Column} Column
+ * @typedef {import('../../rules/acts').Act} Act
+ * @typedef {import('../../wire/types').Task} Task
+ */
+
+const COUNTED_AT_ONCE = 1000;
+const COUNTED_MAX = 5000;
+
+/** The task that is dragged, on this page. @type {{ task: Task | null }} */
+const dragged = { task: null };
+
+/** @type {import('../../parts/page').View<Model>} */
+export const view = {
+  start: (place, known) => empty(filterOf(place.filters, known.me)),
+
+  async read(page) {
+    await Promise.all(COLUMNS.map((column) => readColumn(column, page)));
+    for (const column of COLUMNS) {
+      await count(column, page);
+    }
+  },
+
+  // Cards that others have moved on leave a column short, while the daemon has more for it.
+  reads: (news, _known, model) => Boolean(news.events) && short(model).length > 0,
+
+  take: (model, news, known) =>
+    news.events ? taken(model, news.events, (user) => nameOf(known, user)) : model,
+
+  paint(page) {
+    const { columns, filter } = page.model;
+    const isEmpty = Object.values(columns).every((one) => one.isRead && one.tasks.size === 0);
+    return [
+      h('h1.hidden', null, t('view.board')),
+      filterRow(page),
+      isEmpty && isAll(filter)
+        ? welcome()
+        : h(
+            'div.board',
+            null,
+            COLUMNS.map((one) => section(one, page)),
+          ),
+    ];
+  },
+
+  key(event, page) {
+    const target = /** @type {HTMLElement} */ (event.target);
+    const node = /** @type {HTMLElement | null} */ (target.closest?.('.card'));
+    const task = node && taskOf(page, node.dataset.id ?? '');
+    if (!node || !task) {
+      return false;
+    }
+    const act = actsFor(task, page.known.me).find((one) => KEYS[one] === event.key);
+    if (act && !event.repeat) {
+      page.act(act, task);
+      return true;
+    }
+    return move(node, event.key);
+  },
+};
+
+/** @param {Column} one @param {Page} page */
+async function readColumn({ key, where }, page) {
+  const { filter } = page.model;
+  const found = await page.ask('Query', {
+    where: { ...where, ...filter.where },
+    order: '-rev',
+    limit: SHOWN,
+    ...(filter.text && { contains: filter.text }),
+  });
+  page.update((model) =>
+    model.filter === filter ? read(model, key, found.tasks, found.next !== null) : model,
+  );
+}
+
+/**
+ * Count what a filter finds beyond the cards that are shown. The daemon has counted what no filter
+ * chooses.
+ * @param {Column} one
+ * @param {Page} page
+ */
+async function count({ key, where }, page) {
+  const { filter, columns } = page.model;
+  if (isAll(filter) || !columns[key].hasMore) {
+    return;
+  }
+  let sum = 0;
+  let after = null;
+  do {
+    /** @type {import('../../wire/types').Reply} */
+    const found = await page.ask('Query', {
+      where: { ...where, ...filter.where },
+      order: 'id',
+      limit: COUNTED_AT_ONCE,
+      ...(filter.text && { contains: filter.text }),
+      ...(after && { after }),
+    });
+    sum += found.tasks.length;
+    after = found.next;
+  } while (after && sum < COUNTED_MAX && page.model.filter === filter);
+  page.update((model) => (model.filter === filter ? counted(model, key, sum, !after) : model));
+}
+
+/** @param {Column} one @param {Page} page */
+function section({ key, isRare, counts }, page) {
+  const { tasks, hasMore, isRead } = page.model.columns[key];
+  const shown = [...tasks.values()].slice(0, SHOWN);
+  const over = (/** @type {any} */ event) => {
+    if (dragged.task && actsOfDrop(dragged.task, key, page.known.me).length > 0) {
+      event.preventDefault();
+      event.currentTarget.classList.add('over');
+    }
+  };
+  const out = (/** @type {any} */ event) => event.currentTarget.classList.remove('over');
+  const drop = (/** @type {any} */ event) => {
+    out(event);
+    event.preventDefault();
+    dropped(key, page);
+  };
+  // Where nothing would happen, the drop itself must say so: let it come.
+  const ondragover = (/** @type {any} */ event) => (over(event), event.preventDefault());
+  return h(
+    `section.column.${key}`,
+    { key, hidden: isRare && tasks.size === 0, ondragover, ondragleave: out, ondrop: drop },
+    h(
+      'header',
+      null,
+      dot(key),
+      h('h2', null, t(`state.${key}`)),
+      h('span.count', null, total(key, counts, page)),
+    ),
+    h(
+      'ul.cards',
+      { 'aria-label': t(`state.${key}`) },
+      shown.length > 0
+        ? shown.map((task) => item(task, page))
+        : h(
+            'li.nothing',
+            { key: ' none' },
+            t(isRead && !hasMore ? `empty.${key}` : 'list.reading'),
+          ),
+    ),
+    (hasMore || tasks.size > SHOWN) &&
+      h('div.end', null, h('a', { href: all(key, page) }, t('board.more'))),
+  );
+}
+
+/** @param {Task} task @param {Page} page */
+function item(task, page) {
+  const { me, people } = page.known;
+  const isPending = page.pending.has(task.id);
+  return lazy(task.id, [task, me, people, isPending], () =>
+    card(task, page, {
+      draggable: actsFor(task, me).length > 0 ? 'true' : null,
+      ondragstart: (/** @type {DragEvent} */ event) => {
+        dragged.task = task;
+        event.dataTransfer?.setData('text/plain', task.id);
+      },
+      ondragend: () => {
+        dragged.task = null;
+      },
+    }),
+  );
+}
+
+/** @param {string} key @param {readonly string[]} counts @param {Page} page */
+function total(key, counts, page) {
+  const { tasks, hasMore, rest } = page.model.columns[key];
+  const states = page.known.figures?.states;
+  if (!hasMore) {
+    return number(tasks.size);
+  }
+  if (isAll(page.model.filter) && states) {
+    const there = counts.reduce((sum, one) => sum + (states[one] ?? 0), 0);
+    return number(Math.max(there, tasks.size));
+  }
+  return rest === null ? `${number(tasks.size)} …` : number(tasks.size + rest);
+}
+
+/** @param {string} key @param {Page} page */
+function all(key, page) {
+  const filters = new URLSearchParams(page.place.filters);
+  filters.set('state', key);
+  return page.link('list', '', filters);
+}
+
+/** @param {string} key @param {Page} page */
+async function dropped(key, page) {
+  const { task } = dragged;
+  dragged.task = null;
+  if (!task) {
+    return;
+  }
+  const acts = actsOfDrop(task, key, page.known.me);
+  if (acts.length === 0 && page.model.columns[key].tasks.has(task.id)) {
+    return;
+  }
+  if (acts.length === 0) {
+    const to = t(`state.${key}`);
+    toast(t('board.nodrop', { name: task.name || task.id, to }), { kind: 'bad' });
+  }
+  for (const act of acts) {
+    if (!(await page.act(act, task))) {
+      return;
+    }
+  }
+}
+
+/** @param {Page} page @param {string} id */
+function taskOf(page, id) {
+  const columns = Object.values(page.model.columns);
+  return columns.find((one) => one.tasks.has(id))?.tasks.get(id) ?? null;
+}
+
+/** @type {Record<string, readonly [across: number, down: number]>} */
+const STEPS = { ArrowDown: [0, 1], ArrowUp: [0, -1], ArrowRight: [1, 0], ArrowLeft: [-1, 0] };
+
+/**
+ * Move the focus to another card.
+ * @param {HTMLElement} from
+ * @param {string} key
+ */
+function move(from, key) {
+  if (!(key in STEPS)) {
+    return false;
+  }
+  const [across, down] = STEPS[key];
+  const lists = [...document.querySelectorAll('.board .cards')].map((one) => [
+    ...one.querySelectorAll('.card'),
+  ]);
+  let list = lists.findIndex((one) => one.includes(from));
+  const row = lists[list].indexOf(from) + down;
+  do {
+    list += across;
+  } while (across && lists[list]?.length === 0);
+  const next = lists[list]?.[Math.min(row, lists[list].length - 1)];
+  if (row >= 0 && next) {
+    /** @type {HTMLElement | null} */ (next.querySelector('a'))?.focus();
+  }
+  return true;
+}
