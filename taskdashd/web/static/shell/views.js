@@ -4,6 +4,7 @@
 
 /** @type {Record<string, () => Promise<{ view: View }>>} */
 const VIEWS = {
+  list: () => import('../views/list/view.js'),
   board: () => import('../views/board/view.js'),
   now: () => import('../views/now/view.js'),
   day: () => import('../views/day/view.js'),

@@ -1,0 +1,174 @@
+// The rows of the list: pure.
+
+import { filterOf, matches } from '../../rules/filters.js';
+import { COLUMNS, columnOf } from '../../rules/states.js';
+
+/**
+ * @typedef {import('../../wire/types').Task} Task
+ * @typedef {import('../../wire/types').TaskEvent} TaskEvent
+ * @typedef {import('../../wire/types').Me} Me
+ * @typedef {import('../../rules/filters').Filter} Filter
+ * @typedef {{ head: string, value: string }} Head a heading, where rows are grouped
+ * @typedef {Task | Head} Row
+ * @typedef {{
+ *   filter: Filter,
+ *   state: string,
+ *   by: string,
+ *   order: string,
+ *   rows: readonly Row[],
+ *   places: ReadonlyMap<string, number>,
+ *   fresh: ReadonlySet<string>,
+ *   next: string | null,
+ *   isRead: boolean,
+ * }} Model `places` are the rows' numbers by task id; `fresh` are tasks that have come and are not
+ *   among the rows; `next` asks for the next page, null where there is none
+ */
+
+/** The task's field for each way of grouping. @type {Record<string, string>} */
+export const GROUPS = { status: 'status', user: 'user', group: 'group_id' };
+
+/** The order for each column that sorts. @type {Record<string, string>} */
+export const SORTS = {
+  name: 'name',
+  status: 'status',
+  user: 'user',
+  group: 'group_id',
+  changed: '-rev',
+};
+
+const NEWEST_FIRST = '-rev';
+
+/**
+ * What `state` in the URL chooses.
+ * @type {readonly { key: string, where: Record<string, string[]> }[]}
+ */
+export const STATES = [
+  ...COLUMNS,
+  {
+    key: 'work',
+    where: {
+      status: COLUMNS.filter(({ key }) => ['claimed', 'editing'].includes(key)).flatMap(
+        ({ where }) => where.status,
+      ),
+    },
+  },
+];
+
+/**
+ * Begin a list.
+ * @param {URLSearchParams} filters
+ * @param {Me | null} me
+ * @returns {Model}
+ */
+export function begun(filters, me) {
+  const by = GROUPS[filters.get('by') ?? ''] ?? '';
+  return {
+    filter: filterOf(filters, me),
+    state: filters.get('state') ?? '',
+    by,
+    order: by || filters.get('sort') || NEWEST_FIRST,
+    rows: [],
+    places: new Map(),
+    fresh: new Set(),
+    next: null,
+    isRead: false,
+  };
+}
+
+/** Give the `where` that the daemon is asked. @param {Model} model */
+export const whereOf = ({ filter, state }) => ({
+  ...STATES.find(({ key }) => key === state)?.where,
+  ...filter.where,
+});
+
+/** @param {Row} row @returns {row is Head} */
+export const isHead = (row) => 'head' in row;
+
+/**
+ * Give the model with another page of tasks.
+ * @param {Model} model
+ * @param {readonly Task[]} tasks
+ * @param {string | null} next
+ * @returns {Model}
+ */
+export function added(model, tasks, next) {
+  const rows = [...model.rows];
+  const places = new Map(model.places);
+  for (const task of tasks) {
+    if (places.has(task.id)) {
+      continue;
+    }
+    const last = rows.at(-1);
+    const value = String(task[model.by] ?? '');
+    const lastValue = last && (isHead(last) ? last.value : String(last[model.by] ?? ''));
+    if (model.by && lastValue !== value) {
+      rows.push({ head: model.by, value });
+    }
+    places.set(task.id, rows.length);
+    rows.push(task);
+  }
+  return { ...model, rows, places, next, isRead: true };
+}
+
+/**
+ * Whether a task belongs in the list.
+ * @param {Task} task
+ * @param {Model} model
+ * @param {(user: string) => string} nameOf
+ */
+function fits(task, model, nameOf) {
+  const { state } = model;
+  const where = STATES.find(({ key }) => key === state)?.where;
+  const isOfState = !where || columnOf(task) === state || where.status?.includes(task.status);
+  return Boolean(isOfState) && matches(task, model.filter, nameOf);
+}
+
+/**
+ * Take in events. In a list that shows the last changes first, a changed task goes to the top; in
+ * any other it is changed where it stands, and what is new waits until it is asked for.
+ * @param {Model} model
+ * @param {readonly TaskEvent[]} events
+ * @param {(user: string) => string} nameOf
+ * @returns {Model}
+ */
+export function taken(model, events, nameOf) {
+  const isNewest = !model.by && model.order === NEWEST_FIRST;
+  const rows = [...model.rows];
+  const fresh = new Set(model.fresh);
+  /** @type {Map<string, Task>} */
+  const top = new Map();
+  const gone = new Set();
+  for (const { kind, task } of events) {
+    const place = model.places.get(task.id);
+    top.delete(task.id);
+    if (kind === 'gone') {
+      gone.add(task.id);
+      fresh.delete(task.id);
+    } else if (isNewest && fits(task, model, nameOf)) {
+      gone.delete(task.id);
+      top.set(task.id, task);
+    } else if (place !== undefined) {
+      rows[place] = task;
+    } else if (kind === 'registered' && fits(task, model, nameOf)) {
+      fresh.add(task.id);
+    }
+  }
+  if (top.size === 0 && gone.size === 0) {
+    return { ...model, rows, fresh };
+  }
+  const changed = [...top.values()].sort((one, other) => other.rev - one.rev);
+  const stay = rows.filter((row) => isHead(row) || !(top.has(row.id) || gone.has(row.id)));
+  return { ...model, fresh, ...placed([...changed, ...stay]) };
+}
+
+/** @param {readonly Row[]} rows */
+function placed(rows) {
+  /** @type {Map<string, number>} */
+  const places = new Map();
+  rows.forEach((row, n) => {
+    if (!isHead(row)) {
+      places.set(row.id, n);
+    }
+  });
+  return { rows, places };
+}
