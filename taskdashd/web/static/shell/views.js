@@ -4,6 +4,7 @@
 
 /** @type {Record<string, () => Promise<{ view: View }>>} */
 const VIEWS = {
+  task: () => import('../views/task/view.js'),
   list: () => import('../views/list/view.js'),
   board: () => import('../views/board/view.js'),
   now: () => import('../views/now/view.js'),
