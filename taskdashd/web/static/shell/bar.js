@@ -5,7 +5,7 @@ import { fill, h } from '../core/elements.js';
 import { face } from '../parts/face.js';
 import { LANGUAGES, language, t } from '../parts/words.js';
 import { KEYS } from '../rules/acts.js';
-import { PLACES, linkTo, placeOf } from '../rules/places.js';
+import { PLACES, isWall, linkTo, placeOf } from '../rules/places.js';
 import { nameOf } from '../wire/known.js';
 
 /** @typedef {import('./shell').Shell} Shell */
@@ -16,7 +16,7 @@ export function paintBar(shell) {
   const { known } = shell.wire;
   const { view, filters } = shell.place;
   const here = placeOf(view);
-  bar.hidden = known.me === null;
+  bar.hidden = known.me === null || isWall();
   const place = (/** @type {string} */ name, /** @type {number} */ n) => {
     const isHere = name === here ? 'true' : null;
     const title = `${t(`place.${name}`)} (${n + 1})`;

@@ -1,6 +1,6 @@
 // What keys do everywhere; a view is asked first.
 
-import { PLACES, linkTo } from '../rules/places.js';
+import { PLACES, isWall, linkTo } from '../rules/places.js';
 import { help } from './bar.js';
 
 /** @typedef {import('./shell').Shell} Shell */
@@ -22,7 +22,7 @@ function isForPage(event, shell) {
 /** @param {Shell} shell */
 export function followKeys(shell) {
   addEventListener('keydown', (event) => {
-    if (!shell.wire.known.me || event.isComposing) {
+    if (!shell.wire.known.me || event.isComposing || isWall()) {
       return;
     }
     if (event.key === 'Escape' && !shell.isAsking) {

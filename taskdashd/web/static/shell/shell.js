@@ -1,13 +1,14 @@
 // The page as a whole: it owns the connection, the view that is open, and all lifetimes.
 
 import { closeDialogs, isDialogOpen } from '../core/dialogs.js';
+import { fill, h } from '../core/elements.js';
 import { onFrame } from '../core/timing.js';
 import { toast } from '../core/toasts.js';
 import { perform } from '../parts/acting.js';
 import { reason } from '../parts/reasons.js';
 import { tick } from '../parts/time.js';
 import { chosenLanguage, isReady, language, speak, t } from '../parts/words.js';
-import { linkTo, parsePlace, placeOf } from '../rules/places.js';
+import { isWall, linkTo, parsePlace, placeOf } from '../rules/places.js';
 import { daemonTime, nameOf } from '../wire/known.js';
 import { Refused } from '../wire/refused.js';
 import { Wire } from '../wire/wire.js';
@@ -27,10 +28,13 @@ import { fetchAhead, fetchView } from './views.js';
 const AHEAD_MS = 1500;
 const TYPING_MS = 2000;
 
+const herePlace = () => parsePlace(isWall() ? '#/now' : location.hash);
+
 export class Shell {
   constructor() {
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
-    this.wire = new Wire(`${scheme}://${location.host}/ws`);
+    const bearer = isWall() ? location.hash.slice(1) : '';
+    this.wire = new Wire(`${scheme}://${location.host}/ws`, bearer);
     this.wire.watch((state) => this.#stateChanged(state));
     this.wire.follow((news) => {
       this.opened?.take(news);
@@ -40,7 +44,7 @@ export class Shell {
     });
     this.#signIn = new SignIn(this);
     this.repaintBar = onFrame(() => paintBar(this));
-    addEventListener('hashchange', () => this.show());
+    addEventListener('hashchange', () => (isWall() ? location.reload() : this.show()));
     followKeys(this);
     setInterval(() => {
       tick(daemonTime(this.wire.known));
@@ -53,7 +57,7 @@ export class Shell {
   opened = null;
   /** The ids of the tasks of which an act is on its way. @type {Set<string>} */
   pending = new Set();
-  place = parsePlace(location.hash);
+  place = herePlace();
 
   #signIn;
   #main = /** @type {HTMLElement} */ (document.getElementById('main'));
@@ -87,7 +91,7 @@ export class Shell {
     if (!this.wire.known.me || !isReady()) {
       return;
     }
-    const place = parsePlace(location.hash);
+    const place = herePlace();
     const wanted = `${place.view}/${place.about}/${language()}`;
     this.place = place;
     this.repaintBar();
@@ -201,7 +205,11 @@ export class Shell {
     }
     paintState(this);
     const { me } = this.wire.known;
-    if (state === 'out') {
+    if (state === 'out' && isWall()) {
+      this.leave();
+      this.wire.disconnect();
+      fill(this.#main, h('div.welcome', { role: 'status' }, h('p', null, t('wall.over'))));
+    } else if (state === 'out') {
       // Another person must not find what this one has seen; the same one finds all as it was.
       this.#was = me?.user ?? this.#was;
       this.#signIn.ask(

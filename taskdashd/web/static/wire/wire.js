@@ -31,6 +31,7 @@ export const SILENT_MS = 15_000;
 /** After this long without an answer it is not known whether an act was done. */
 export const ACT_MS = 5_000;
 const READ_MS = 30_000;
+const NOT_ALLOWED = 1003;
 const OPENING_MS = 5_000;
 const RETRY_MS_MAX = 4_000;
 const POST_MS = 15_000;
@@ -41,9 +42,13 @@ const READS = new Set([
 ]);
 
 export class Wire {
-  /** @param {string} url where the websocket is */
-  constructor(url) {
+  /**
+   * @param {string} url where the websocket is
+   * @param {string} [bearer] the token to ask by, as nobody in particular: cookies are left out
+   */
+  constructor(url, bearer = '') {
     this.#url = url;
+    this.#bearer = bearer;
     setInterval(() => this.#listen(), 1000);
     // A laptop that wakes, or a network that is back, need not wait for the next try.
     for (const kind of ['online', 'focus', 'pageshow']) {
@@ -60,6 +65,7 @@ export class Wire {
   heardAt = 0;
 
   #url;
+  #bearer;
   /** @type {WebSocket | null} */
   #socket = null;
   #openedAt = 0;
@@ -155,7 +161,10 @@ export class Wire {
     clearTimeout(this.#timer);
     this.#drop();
     const { rev, sight } = this.known;
-    const mine = new WebSocket(`${this.#url}${rev === null ? '' : `?since=${rev}&sight=${sight}`}`);
+    const since = rev === null ? '' : `?since=${rev}&sight=${sight}`;
+    // A page can set no header of a websocket but its protocols: the token is one of them.
+    const protocols = this.#bearer ? ['taskdash', `bearer.${this.#bearer}`] : [];
+    const mine = new WebSocket(`${this.#url}${since}`, protocols);
     this.#socket = mine;
     this.#openedAt = Date.now();
     if (this.state !== 'lost') {
@@ -187,7 +196,7 @@ export class Wire {
       }
     }
     // A browser hides why a websocket was refused: ask whether the person is still signed in.
-    const nobody = isOut || (!wasOpen && (await this.about())?.user === '');
+    const nobody = isOut || (!wasOpen && this.#isNobody(await this.about()));
     if (this.state === 'closed' || this.#socket) {
       return;
     }
@@ -206,9 +215,17 @@ export class Wire {
    */
   about() {
     const signal = AbortSignal.timeout(OPENING_MS);
-    return fetch('/api/v1/about', { signal })
+    const headers = { authorization: `Bearer ${this.#bearer}` };
+    /** @type {RequestInit} */
+    const how = this.#bearer ? { signal, headers, credentials: 'omit' } : { signal };
+    return fetch('/api/v1/about', how)
       .then((answer) => answer.json())
       .catch(() => null);
+  }
+
+  /** Whether an answer says that nobody is signed in. @param {Reply | null} asks */
+  #isNobody(asks) {
+    return this.#bearer ? asks?.errid === NOT_ALLOWED : asks?.user === '';
   }
 
   /** Give up a connection on which nothing is heard. */
