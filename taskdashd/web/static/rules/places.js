@@ -26,7 +26,7 @@ const FILTERED = ['board', 'list'];
 export const placeOf = (view) =>
   Object.keys(PLACES).find((place) => PLACES[place].includes(view)) ?? 'mine';
 
-/** Whether this is a screen on a wall: one view, no person, and in the place of the hash a token. */
+/** Whether this is a screen on a wall: one view, no person, and for the hash a token. */
 export const isWall = () => location.pathname === '/wall';
 
 /** Read the part of a URL that begins with `#`. @param {string} hash @returns {Place} */
