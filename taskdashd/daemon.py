@@ -22,6 +22,7 @@ from taskdashd.server.poller import Poller
 from taskdashd.server.supervisor import Supervisor
 from taskdashd.settings.config import Settings
 from taskdashd.settings.live import Live
+from taskdashd.settings.tokens import TokenFile
 from taskdashd.web.app import App
 from taskdashd.web.files import Files, read_description
 from taskdashd.web.forwarded import Proxies
@@ -42,7 +43,7 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
     threads = Threads.start(mailbox.post)
     fetcher = Fetcher(settings.fetch_allow)
     clock = Clock.of_machine()
-    access = Access(tokens.identify, clock.now, required=required, named=tokens.named)
+    access = _access(tokens, clock, required=required)
     environment = _environment(threads, links, fetcher.ask if settings.fetch_allow else None)
     with_board = bool(listening.web)
     parts = build(
@@ -98,6 +99,12 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
     doors.remove_operators_socket(settings.data)
     mailbox.close()
     stop.close(database, threads)
+
+
+def _access(tokens: TokenFile, clock: Clock, *, required: bool) -> Access:
+    return Access(
+        tokens.identify, clock.now, required=required, named=tokens.named, stands=tokens.stands
+    )
 
 
 def _environment(threads: Threads, links: Links, fetch: Fetch | None) -> Environment:

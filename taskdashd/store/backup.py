@@ -296,6 +296,15 @@ def check(data: Path) -> list[Fault]:
         return list(faults(database))
 
 
+def admins_without_password(data: Path) -> list[str]:
+    """Give the numbers of the administrators in a data directory who have no password.
+
+    Raises `BackupError`.
+    """
+    with _reading(data / DATABASE_NAME) as database:
+        return accounts.admins_without_password(database)
+
+
 def repair(data: Path) -> None:
     """Make the next start build the task table anew from the log.
 

@@ -59,6 +59,7 @@ class Limits(HttpLimits, ExchangeLimits, Protocol):
     rpost_open: bool
     sign_up: bool
     passwords: bool
+    passwordless: str
 
 
 class App:
@@ -192,7 +193,7 @@ class App:
             raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "too many requests a second: slow down")
         return {
             "version": __version__,
-            "passwords": self._limits.passwords,
+            "passwords": self._limits.passwords or self._limits.passwordless == "off",
             "sign_up": self._limits.sign_up,
             "user": session.identity.person if session.identity is not None else "",
         }
@@ -284,10 +285,7 @@ class App:
             return session, None
         held = cookies.read(request.headers.get("cookie", ""), self._key)
         if held is not None:
-            person = self._identities.person(held.person)
-            if person is not None and person.knows(held.secret):
-                self._identities.take_for(session, person.identity)
-                session.come_back(held.secret)
+            self._identities.come_back(session, held.person, held.secret)
         if session.identity is None:
             self._identities.share_of_address(session)
         session.introduce("web")

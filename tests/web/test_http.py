@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from office import FREE, Office, furnish
+from office import FREE, PASSWORD, Office, furnish
 from processes import last_lines
 
 import taskdash
@@ -78,7 +78,8 @@ def raw(office: Office, data: bytes) -> bytes:
 
 def sign_in(office: Office, user: str, name: str) -> str:
     """Give the cookie of somebody who has signed in."""
-    answer = send(office, "POST", "/api/v1/Login", {"user": user, "name": name})
+    body = {"user": user, "name": name, "password": PASSWORD}
+    answer = send(office, "POST", "/api/v1/Login", body)
     assert answer.status == 200, answer.body
     match = COOKIE.match(answer.headers["set-cookie"])
     assert match, answer.headers
