@@ -145,7 +145,10 @@ def _keep(
             change = tasks.register(None, request, author, moment)
         else:
             change = tasks.update(
-                old, Update(request.id, _news(old, request, said)), author, moment
+                old,
+                Update(request.id, _news(old, request, said), epoch=request.epoch),
+                author,
+                moment,
             )
         core.room.put(change, caller.identity, transaction)
     return {"tasks": [request.id for request, _ in wanted]}
