@@ -109,7 +109,13 @@ ACTS: Final = ("Claim", "Begin", "Release", "Assign", "Submit", "Approve", "Reje
 WRITES: Final = ("Register", "Update", "Update aside", "Update by epoch", "Register by epoch")
 ON_TASKS: Final = (*WRITES, "Find", "Audit", *ACTS)
 READS: Final = ("Query", "Watch", "People", "Services", "Figures", "Calendars")
-LOGINS: Final = {"ann": "worker", "pat": "worker", "bare": "admin", "root": "admin"}
+LOGINS: Final = {
+    "newcomer": "worker",
+    "ann": "worker",
+    "pat": "worker",
+    "bare": "admin",
+    "root": "admin",
+}
 ROWS: Final = (
     *(f"{operation} {target}" for operation in ON_TASKS for target in TARGETS),
     *("Hello", "SignIn", *READS, "Unwatch", "Status", "Audit", "SetCalendar", "Handover"),
