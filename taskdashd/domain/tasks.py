@@ -19,15 +19,7 @@ from taskdash_protocol.fields import (
     PEOPLE_FIELDS,
     TASK_FIELDS,
 )
-from taskdash_protocol.statuses import (
-    CLAIMED,
-    EDITING,
-    IN_REVIEW,
-    OF_PEOPLE,
-    SHUTDOWN,
-    is_live,
-    status_class,
-)
+from taskdash_protocol.statuses import HAD, OF_PEOPLE, SHUTDOWN, is_live, status_class
 
 Kind = Literal["registered", "updated", "shutdown", "recovered"]
 
@@ -35,8 +27,6 @@ TaskKind = Literal["service", "people", "job"]
 """A job is one that has a daemon's `job`. Else a task is people's from the moment that it is in a
 people's status, and stays so. Else it is a service's."""
 
-HAD: Final = frozenset({CLAIMED, EDITING, IN_REVIEW, "review"})
-"""The statuses of a task that people have: a Register keeps what they have."""
 _TAKEN: Final = ("failed", "cancelled")
 _OF_WORK: Final = frozenset(("status", "user", "checker", "reason", *PEOPLE_FIELDS))
 """The members of people's work, which its acts write (`families/people/rules.py`)."""
