@@ -9,7 +9,9 @@ import trio
 from taskdash_protocol import __version__
 from taskdashd.core.access import Access
 from taskdashd.core.clock import Clock
+from taskdashd.core.proofs import Proofs
 from taskdashd.core.run import Runner
+from taskdashd.families.people.operations.sign_in import prove
 from taskdashd.families.services.fetcher import Fetcher
 from taskdashd.families.services.vigil import Fetch
 from taskdashd.parts import Environment, Web, build
@@ -121,6 +123,7 @@ def _environment(threads: Threads, links: Links, fetch: Fetch | None) -> Environ
 
 def _app(settings: Settings, live: Live, runner: Runner, web: Web, access: Access) -> App:
     """Give the web face. Raises `StartError`."""
+    identities, now = runner.core.identities, runner.core.clock.now
     return App(
         runner=runner,
         limits=live,
@@ -132,6 +135,7 @@ def _app(settings: Settings, live: Live, runner: Runner, web: Web, access: Acces
         description=read_description(),
         key=start.read_cookie_key(settings),
         origins=Origins(settings.web_origins),
+        proofs=Proofs(identities, now, prove),
         proxies=Proxies(settings.trusted_proxies),
         secure=settings.web_tls,
     )

@@ -52,6 +52,12 @@ class Asker(Protocol):
     def person(self) -> str:
         """The employee number of who signs the request; empty where no person does."""
 
+    def check_way(self, number: str) -> None:
+        """Raise `AuthError` where somebody may not sign in by this API."""
+
+    def sign(self, number: str, password: str) -> Steps[None]:
+        """Have this request, and no other, count as a person's. Raises `AuthError`, `Busy`."""
+
     def ask(self, asked: Asked) -> Steps[Outcome[Any]]:
         """Run a request; gives a result or a `ServerError`."""
 
@@ -70,6 +76,7 @@ def answer(
             raise BadRequest("operation is required")
         if operation in _SIGNS_IN:
             return (yield from _sign_in(request, given, asker))
+        yield from _sign(given, asker)
         if operation == "TaskBind":
             return (yield from _bind(request, given, asker)), None
         asked = _lists(operation, given, asker)
@@ -87,12 +94,23 @@ def _sign_in(
 ) -> Steps[tuple[Response, Asked]]:
     _check_posted(request)
     asked = Login.parse({"user": _text(given, "username"), "password": _text(given, "password")})
+    asker.check_way(asked.user)
     result = _right((yield from asker.ask(asked)))
     if "confirm" in result:
         # Confirm at once: the original's pages cannot ask the person a second question.
         again = Login(asked.user, asked.name, asked.password, result["confirm"])
         _right((yield from asker.ask(again)))
     return _success(), asked
+
+
+def _sign(given: Mapping[str, Any], asker: Asker) -> Steps[None]:
+    """Take the credentials that the original's pages send with every request.
+
+    The session of a cookie goes on where only its own number comes along.
+    """
+    number = _text(given, "username")
+    if number and ("password" in given or typed.number(number) != asker.person):
+        yield from asker.sign(number, _text(given, "password"))
 
 
 def _bind(request: Request, given: Mapping[str, Any], asker: Asker) -> Steps[Response]:

@@ -12,8 +12,10 @@ from wsproto.frame_protocol import FrameProtocol, Opcode
 from taskdash_protocol import strictjson
 from taskdash_protocol.frames import TASKDASH, TCPX, TCPX_TOKEN, Decoder
 from taskdashd.core.access import Access
+from taskdashd.core.proofs import Proofs
 from taskdashd.core.steps import drive
 from taskdashd.domain.access import LOCAL_OPERATOR
+from taskdashd.families.people.operations.sign_in import prove
 from taskdashd.testing import World
 from taskdashd.web.app import App
 from taskdashd.web.files import Files
@@ -132,6 +134,7 @@ def site(world: World) -> App:
         b"{}",
         b"k" * 32,
         Origins(""),
+        Proofs(world.core.identities, world.core.clock.now, prove),
         Proxies(()),
         secure=False,
     )
