@@ -32,6 +32,8 @@ PATHS: Final = {
 ROWS: Final = 50
 """Tasks in an answer where the page does not say `count`, as the original had it."""
 ROWS_MAX: Final = 1000
+_PAGE_ROWS: Final = 100
+"""Tasks that are made rows of at once: a thousand would hold up everybody for 5 ms and more."""
 START_MAX: Final = 10_000
 """The rows before `start` are read as well: a page that wants more of them asks for a narrower
 list."""
@@ -166,7 +168,7 @@ def _rows(query: Query, start: int, count: int, asker: Asker, bytes_max: int) ->
     rows: list[bytes] = []
     size, skip, after = 0, start, None
     while True:
-        limit = min(skip + count - len(rows), ROWS_MAX)
+        limit = min(skip + count - len(rows), _PAGE_ROWS)
         result = _right((yield from asker.ask(replace(query, limit=limit, after=after))))
         page = strictjson.loads(result, depth_max=strictjson.REPLY_DEPTH_MAX)
         new = [strictjson.dumps(_as_original(task)) for task in page["tasks"][skip:]]

@@ -30,9 +30,10 @@ _LAST_BYTES_MAX: Final = 64 << 10
 
 
 @alone(People)
-def people(request: People, caller: Caller) -> Result:
+def people(request: People, caller: Caller) -> Steps[Result]:
     """Give the people whom the caller sees."""
-    return caller.core.part(Roster).seen_by(caller.identity)
+    core = caller.core
+    return (yield from core.part(Roster).seen_by(caller.identity, core.reader.turn))
 
 
 @alone(SetPerson, changes=True)
