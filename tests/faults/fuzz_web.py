@@ -163,7 +163,9 @@ class Faces:
     """A daemon with its web face, asked input after input."""
 
     def __init__(self) -> None:
-        self._directory = TemporaryDirectory()
+        # Keep the file in memory where that is easy: the disk's syncs take most of the time.
+        memory = Path("/dev/shm")
+        self._directory = TemporaryDirectory(dir=memory if memory.is_dir() else None)
         self.world = World(Path(self._directory.name), with_board=True, **LIMITS)
         self._files, self._description = Files.read(), read_description()
         self._runs = 0
@@ -720,7 +722,9 @@ def conversations() -> list[bytes]:
     for opens in sockets[:3]:
         seeds += [encode([opens, Step(GO), one, Step(GO), frames[0]]) for one in frames]
         seeds.append(encode([opens, *frames[:12], Step(WAIT, 120), frames[0]]))
-    return seeds
+    large = Step(SEND, 0, request("GET /api/v1/openapi.json"))
+    unread = [Step(DEAF, 1), large, Step(AGAIN, 30), Step(GO)]
+    return [*seeds, *(encode([*unread, end]) for end in (Step(CLOSE), Step(WAIT, 60), Step(DEAF)))]
 
 
 def mutate(data: bytes, max_size: int, seed: int, by_bytes: Callable[[bytes, int], bytes]) -> bytes:
