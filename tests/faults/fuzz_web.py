@@ -30,9 +30,11 @@ from taskdashd.domain.access import Identity
 from taskdashd.server.link import Links
 from taskdashd.server.mailbox import Mailbox
 from taskdashd.server.poller import Poller
+from taskdashd.settings import values
 from taskdashd.testing import World
 from taskdashd.web.app import App
 from taskdashd.web.files import Files, read_description
+from taskdashd.web.forwarded import Proxies
 from taskdashd.web.origins import Origins
 
 SEND, FRAME, GO, WAIT, USE, END, CLOSE, DEAF, AGAIN = range(9)
@@ -57,7 +59,28 @@ LIMITS: Final[dict[str, Any]] = {
 """Small, so that inputs of a few kilobytes reach them."""
 _FRAME_S: Final = 10.0
 _STATUSES: Final = frozenset(
-    (100, 101, 200, 304, 400, 401, 403, 404, 405, 408, 409, 413, 415, 421, 426, 429, 431, 501, 503)
+    (
+        100,
+        101,
+        200,
+        204,
+        304,
+        400,
+        401,
+        403,
+        404,
+        405,
+        408,
+        409,
+        413,
+        415,
+        421,
+        426,
+        429,
+        431,
+        501,
+        503,
+    )
 )
 _ADDRESS, _OTHER, _BYSTANDER = "10.0.0.1", "10.0.0.2", "10.0.0.9"
 
@@ -178,6 +201,7 @@ class Faces:
         known = {
             "operator": Identity("t", "operator", key="1"),
             "reader": Identity("r", "reader", frozenset({"g"}), key="2"),
+            "ping": Identity("p", "ping", key="3"),
         }
         self._app = App(
             runner=world.runner,
@@ -188,7 +212,8 @@ class Faces:
             files=self._files,
             description=self._description,
             key=bytes(32),
-            origins=Origins(""),
+            origins=Origins("https://a.example"),
+            proxies=Proxies(values.proxies(_OTHER)),
             secure=False,
         )
         self._mailbox = Mailbox()
@@ -586,6 +611,20 @@ _PARTS: Final = [
     Step(SEND, 0, request("GET /board.css", "Accept-Encoding: gzip", 'If-None-Match: "x"')),
     Step(SEND, 0, request("GET /api/v1/openapi.json", "Connection: close")),
     Step(SEND, 0, request("OPTIONS *", "Origin: http://10.0.0.1")),
+    Step(
+        SEND,
+        0,
+        request(
+            "OPTIONS /api/v1/Find",
+            "Origin: https://a.example",
+            "Access-Control-Request-Method: POST",
+        ),
+    ),
+    Step(SEND, 0, request("GET /healthz", "X-Forwarded-For: 1.2.3.4, [::1]:5")),
+    Step(SEND, 0, request("GET /", "Forwarded: for=1.2.3.4;proto=https", "Origin: null")),
+    Step(SEND, 0, request("GET /rget/task/?operation=GetTasksByStatus&status=a&start=1&count=2")),
+    Step(SEND, 0, request("GET /ping/ping/job?status=finish")),
+    Step(SEND, 0, request("POST /ping/ping/job", body=b"it went well")),
     _post("Find", {"id": "a"}),
     _post("Find", {"id": "a"}, "Authorization: Bearer wrong", _JSON),
     _post("Find", {"id": "a"}, *_PERSON),
