@@ -13,6 +13,7 @@ from taskdashd.core.table import Core
 from taskdashd.domain.people import Person
 from taskdashd.process.chores import tell_systemd
 from taskdashd.process.doors import Doors, StartError, is_loopback
+from taskdashd.settings import files, owner
 from taskdashd.settings.config import Address, Settings
 from taskdashd.store.database import Database
 from taskdashd.store.lock import StoreUnusable
@@ -43,7 +44,8 @@ def read_cookie_key(settings: Settings) -> bytes:
     try:
         return cookies.read_key(settings.data)
     except OSError as error:
-        raise StartError(f"cannot keep the board's key: {error}") from None
+        why = f"{files.plain(error)}{owner.told_of_strangers(settings.data)}"
+        raise StartError(f"cannot keep the board's key: {why}") from None
 
 
 def settle_memory() -> None:
