@@ -9,7 +9,9 @@ import trio
 from taskdash_protocol import __version__
 from taskdashd.core.access import Access
 from taskdashd.core.clock import Clock
+from taskdashd.core.proofs import Proofs
 from taskdashd.core.run import Runner
+from taskdashd.families.people.operations.sign_in import prove
 from taskdashd.families.services.fetcher import Fetcher
 from taskdashd.families.services.vigil import Fetch
 from taskdashd.parts import Environment, Web, build
@@ -22,6 +24,7 @@ from taskdashd.server.poller import Poller
 from taskdashd.server.supervisor import Supervisor
 from taskdashd.settings.config import Settings
 from taskdashd.settings.live import Live
+from taskdashd.settings.tokens import TokenFile
 from taskdashd.web.app import App
 from taskdashd.web.files import Files, read_description
 from taskdashd.web.forwarded import Proxies
@@ -42,7 +45,7 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
     threads = Threads.start(mailbox.post)
     fetcher = Fetcher(settings.fetch_allow)
     clock = Clock.of_machine()
-    access = Access(tokens.identify, clock.now, required=required, named=tokens.named)
+    access = _access(tokens, clock, required=required)
     environment = _environment(threads, links, fetcher.ask if settings.fetch_allow else None)
     with_board = bool(listening.web)
     parts = build(
@@ -100,6 +103,12 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
     stop.close(database, threads)
 
 
+def _access(tokens: TokenFile, clock: Clock, *, required: bool) -> Access:
+    return Access(
+        tokens.identify, clock.now, required=required, named=tokens.named, stands=tokens.stands
+    )
+
+
 def _environment(threads: Threads, links: Links, fetch: Fetch | None) -> Environment:
     return Environment(
         writing=threads.writing,
@@ -114,6 +123,7 @@ def _environment(threads: Threads, links: Links, fetch: Fetch | None) -> Environ
 
 def _app(settings: Settings, live: Live, runner: Runner, web: Web, access: Access) -> App:
     """Give the web face. Raises `StartError`."""
+    identities, now = runner.core.identities, runner.core.clock.now
     return App(
         runner=runner,
         limits=live,
@@ -125,6 +135,7 @@ def _app(settings: Settings, live: Live, runner: Runner, web: Web, access: Acces
         description=read_description(),
         key=start.read_cookie_key(settings),
         origins=Origins(settings.web_origins),
+        proofs=Proofs(identities, now, prove),
         proxies=Proxies(settings.trusted_proxies),
         secure=settings.web_tls,
     )

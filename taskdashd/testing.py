@@ -165,6 +165,8 @@ class World:
         self.fetch = fetch
         self.identities: dict[str, Identity] = {}
         """The identity that each token stands for."""
+        self.revoked: set[str] = set()
+        """The `Identity.key` of tokens that were revoked."""
         self.peers: dict[Connection, Peer] = {}
         self._touched: dict[Connection, None] = {}
         self._start()
@@ -183,9 +185,11 @@ class World:
                 lambda: self.time,
             ),
             Access(
-                lambda text: self.identities.get(text),
+                self._token,
                 lambda: self.time,
                 required=self.asks_for_tokens,
+                named=self._token_named,
+                stands=lambda identity: identity.key not in self.revoked,
             ),
             Environment(
                 self.writing,
@@ -290,6 +294,14 @@ class World:
     def check_deadlines(self) -> None:
         """Let the connections go on: no deadlines of sockets run here."""
         self.sweep()
+
+    def _token(self, text: str) -> Identity | None:
+        found = self.identities.get(text)
+        return None if found is None or found.key in self.revoked else found
+
+    def _token_named(self, name: str) -> Identity | None:
+        there = [one for one in self.identities.values() if one.key not in self.revoked]
+        return next((one for one in there if one.name == name), None)
 
     def _has_unread(self, serial: int) -> bool:
         unread = self.unread(serial)

@@ -31,6 +31,7 @@ Cause = Literal[
     "not-in-group",
     "not-yours",
     "own-work",
+    "password-required",
     "short-password",
     "taken",
     "too-late",

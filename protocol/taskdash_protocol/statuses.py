@@ -39,6 +39,9 @@ OF_PEOPLE: Final = frozenset(
 begun; of the English words, `pending` means the first and `review` the fourth. A task that was once
 in one of them is people's for good."""
 
+HAD: Final = frozenset({CLAIMED, EDITING, IN_REVIEW, "review"})
+"""Statuses of a task that people have: a Register keeps what they have."""
+
 WAITING: Final = OF_PEOPLE | {CONDITIONAL, QUEUED}
 """Statuses of a task that waits for a person, a condition or an executor."""
 

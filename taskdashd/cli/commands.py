@@ -249,6 +249,11 @@ def check(repair: bool, data: str | None, config_file: Path | None) -> None:
         click.echo(f"fault: the daemon cannot use all that is there{strangers}")
     if faults or strangers:
         sys.exit(EXIT_FAILURE)
+    if admins := backups.admins_without_password(settings.data):
+        click.echo(
+            f"note: administrators without a password, who sign in nowhere: {len(admins)}\n"
+            f"  to do: taskdash-ctl person {admins[0]} --password"
+        )
     click.echo(f"{settings.data}: no fault found")
 
 

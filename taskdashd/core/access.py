@@ -18,12 +18,14 @@ class Access:
         *,
         required: bool,
         named: Callable[[str], Identity | None] = lambda _name: None,
+        stands: Callable[[Identity], bool] = lambda _identity: True,
         wrong: WrongTokens | None = None,
     ) -> None:
         self._identify = identify
         self._now = now
         self.named = named
         """Gives the identity for the name in a verified certificate; None where no token has it."""
+        self._stands = stands
         self.required = required
         self._wrong = WrongTokens(now) if wrong is None else wrong
 
@@ -32,13 +34,30 @@ class Access:
 
         Wrong tokens are counted together: who tries at one door is known at the other.
         """
-        identify, named = self._identify, self.named
-        return Access(identify, self._now, required=True, named=named, wrong=self._wrong)
+        return Access(
+            self._identify,
+            self._now,
+            required=True,
+            named=self.named,
+            stands=self._stands,
+            wrong=self._wrong,
+        )
 
     @property
     def at_first(self) -> Identity | None:
         """Give a connection's identity before it signs in; None where it must sign in first."""
         return None if self.required else ANYONE
+
+    def stands(self, token: Identity | None) -> bool:
+        """Tell whether what a session came with still counts: a token's, `ANYONE`, or nothing."""
+        if token is None or not token.key:
+            return True
+        return self._stands(token)
+
+    def behind(self, name: str, key: str) -> Identity | None:
+        """Give the identity of the very token of a name and key; None where it is over."""
+        found = self.named(name)
+        return found if found is not None and found.key == key else None
 
     def sign_in(self, given: str, address: str) -> Identity:
         """Give a token's identity. Raises `AuthError`, or `Busy` after too many wrong tokens.

@@ -1,7 +1,8 @@
 """Signing sessions in and out, the request budget of each identity, and failed attempts."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, Protocol
 
 from taskdash_protocol.errors import AuthError, Busy, Conflict, ServerError
@@ -30,6 +31,8 @@ class IdentityLimits(Protocol):
 
     identity_rate: int | None
     person_rate: int | None
+    passwords: bool
+    passwordless: str
 
 
 class Identities(Following):
@@ -90,6 +93,66 @@ class Identities(Following):
             return refusal
         return None
 
+    def identity_of(self, session: Session, number: str) -> Identity | None:
+        """Give a person's identity in a session, as of the last commit; None if not signed in."""
+        return session.identity_as(self.person(number))
+
+    def come_back(self, session: Session, number: str, secret: str) -> None:
+        """Sign a session over HTTP in by its cookie, if the sign-in and the token behind it stand.
+
+        Where nobody signs in without a password, who has none does not come back either.
+        """
+        person = self.person(number)
+        one = None if person is None else person.sign_in_of(secret)
+        if person is None or one is None:
+            return
+        if not person.password and self._limits.passwordless == "off":
+            return
+        token = self._access.behind(one.token_name, one.token) if one.token else None
+        identity = person.identity.within_token(token)
+        if identity is not None and (token is not None or not one.token):
+            self.take_for(session, identity)
+            session.come_back(secret, token)
+
+    def sign_request(self, session: Session, person: Person) -> bool:
+        """Have the requests of a session over HTTP count as a person's, and keep no sign-in.
+
+        Call it once the person has proved who they are; False where the session's token forbids.
+        """
+        identity = person.identity.within_token(session.token)
+        if identity is None or not person.may_be_in:
+            return False
+        session.remember_admission(identity)
+        session.take_proof("", person.outs)
+        self.take_for(session, identity)
+        return True
+
+    def needs_password(self, session: Session) -> bool:
+        """Tell whether nobody may sign in here without a password.
+
+        An operator's token vouches for anybody. A service's vouches too, unless it is forbidden
+        everywhere: the service may act for the person anyway, within the groups of both. Without a
+        token, signing in by the number alone is for browsers, unless a setting says otherwise.
+        """
+        token, may = session.token, self._limits.passwordless
+        if self._limits.passwords:
+            return True
+        if token is not None and token.key:
+            return may == "off" and not token.is_operator
+        return may == "off" or (may == "board" and self._sessions.is_connected(session))
+
+    def check_still(self, session: Session, asked: Identity) -> None:
+        """Raise `AuthError` where a session may no longer be told what it asked as `asked`.
+
+        Of a session over HTTP nobody tells when its person is signed out, or its token revoked.
+        """
+        if asked.person and not self._sessions.is_connected(session):
+            same = self.identity_of(session, asked.person) == asked
+        else:
+            same = session.identity == asked
+        if not same or not self._access.stands(session.token):
+            raise changed_meanwhile()
+
     def become(self, session: Session, identity: Identity) -> None:
         """Sign a session in as an identity; watches that it began as another identity end."""
         if session.is_local:
@@ -134,20 +197,56 @@ class Identities(Following):
             self.numbers.add(number)
         for session in self._sessions:
             identity = session.identity
-            if identity is not None and identity.person in changed:
-                self._person_changed(session, identity)
+            if identity is not None and identity.person in changed and not session.is_changing:
+                self.check_person(session)
 
-    def _person_changed(self, session: Session, identity: Identity) -> None:
-        person = self.person(identity.person)
-        if person is None or not person.knows(session.secret):
-            self.sign_out(session)
-        elif person.identity.sight == identity.sight:
-            session.signed_in(person.identity)
+    def check_person(self, session: Session) -> None:
+        """Give a connection signed in as a person that person's present rights, or end it."""
+        identity = session.identity
+        if identity is None or not identity.person:
+            return
+        now = self.identity_of(session, identity.person)
+        if now is None:
+            self.end(session, AuthError("you were signed out: sign in again").because("changed"))
+        elif now.sight == identity.sight:
+            session.signed_in(now)
         else:
             fault = Conflict("what you may see has changed: connect and watch again")
             for watch in list(session.watches):
                 session.subscriber.on_fault(watch, fault)
-            self.become(session, person.identity)
+            self.become(session, now)
+
+    @contextmanager
+    def changing(self, session: Session) -> Iterator[None]:
+        """Have what a session does to its own account not put the session itself out meanwhile."""
+        session.changes_account(is_on=True)
+        try:
+            yield
+        finally:
+            session.changes_account(is_on=False)
+            if self._sessions.is_connected(session):
+                self.check_person(session)
+
+    def end(self, session: Session, error: ServerError) -> None:
+        """End a connection whose sign-in or token is over; it is nobody's from now on.
+
+        What it asked and is not begun must not be done as whom it was before: who has sent a
+        person's requests would send them as an operator. So it does not go back to its token.
+        """
+        self._sessions.end_watches(session)
+        session.signed_in(None)
+        session.subscriber.expire(error)
+
+    def check_tokens(self, stands: Callable[[Identity], bool]) -> None:
+        """End the connections of tokens that were revoked or have expired."""
+        for session in self._sessions:
+            token = session.token
+            if session.stands_in or session.is_local or token is None or not token.key:
+                continue
+            if not stands(token):
+                over = AuthError("the token was revoked or has expired")
+                self.refused(session, over)
+                self.end(session, over)
 
     def check_change(self, identity: Identity) -> None:
         """Count a change by a person who has yet to sign in. Raises `Busy` beyond `person_rate`."""
@@ -190,7 +289,11 @@ def check_still(session: Session, asked: Identity, transaction: Transaction) -> 
     else:
         # A session over HTTP is not told that its person was signed out, so look at the account:
         # as committed, or as a write that waits for its commit leaves it.
-        person = person_of(asked.person, transaction)
-        same = person is not None and person.identity == asked and person.knows(session.secret)
+        same = session.identity_as(person_of(asked.person, transaction)) == asked
     if not same:
-        raise AuthError("who you are has changed meanwhile: ask again").because("changed")
+        raise changed_meanwhile()
+
+
+def changed_meanwhile() -> AuthError:
+    """Make the refusal of what was asked with rights that are not the asker's any more."""
+    return AuthError("who you are has changed meanwhile: ask again").because("changed")

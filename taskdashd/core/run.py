@@ -30,12 +30,13 @@ from taskdashd.core.session import TOO_MANY, UNREAD, Session
 from taskdashd.core.steps import Done, Start, Steps, drive, wait_for
 from taskdashd.core.storing import load, load_and_write
 from taskdashd.core.table import OPERATIONS, Caller, Core, Operation, Result
+from taskdashd.domain.access import Identity
 from taskdashd.domain.held import LITTLE_BYTES
 from taskdashd.domain.tasks import Author
 from taskdashd.store.transaction import Transaction
 
 AuthorFor = Callable[[str, Caller], Author | None]
-"""Gives the author for a write to the task of the service at a URL; None: the asker is it."""
+"""Gives the asker as author of a write that the service at a URL owns; None: the asker owns it."""
 
 NOBODY_SIGNED_IN: Final = "nobody has signed in here"
 
@@ -136,6 +137,9 @@ class Runner:
             yield from self._wait_to_write(session, ids)
             caller = self.as_service(request, caller)
         task_id = ids[0] if ids else ""
+        if session.identity is not None:
+            # A body may come long after its head, by which the session was signed in.
+            self.core.identities.check_still(session, session.identity)
         run: Start[Any] = partial(self.run, operation, request, caller, task_id)
         result: Result = yield from wait_for(run)
         return result
@@ -202,15 +206,18 @@ class Runner:
             caller.session.count_change()
         identity = caller.as_identity or caller.session.identity
         outcome = operation.run(request, caller._replace(as_identity=identity))
-        if isinstance(outcome, Generator):
+        if not isinstance(outcome, Generator):
+            done(outcome)
+        elif operation.changes or identity is None or request.signs_in is not None:
             drive(outcome, done)
         else:
-            done(outcome)
+            drive(_told_still(outcome, caller, identity), done)
 
     def as_service(self, request: Request, caller: Caller) -> Caller:
-        """Have a write to the task of a registered service count as that service's.
+        """Have the task of a registered service be owned by it, whoever else asks for the write.
 
         Otherwise the asker would own the task: it has no connection, so the task would soon die.
+        The asker stays who asks: a fenced task is written with its epoch only.
         """
         if not request.counts_as_service():
             return caller
@@ -220,3 +227,10 @@ class Runner:
             url = None if task is None else strictjson.reload(task.body)["url"]
         author = self._author_for(url, caller) if type(url) is str and url else None
         return caller if author is None else caller._replace(as_author=author)
+
+
+def _told_still(steps: Steps[Result], caller: Caller, identity: Identity) -> Steps[Result]:
+    """Do the steps of a read; refuse to tell what was read for rights that have ended meanwhile."""
+    result = yield from steps
+    caller.core.identities.check_still(caller.session, identity)
+    return result

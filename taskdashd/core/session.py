@@ -6,6 +6,7 @@ from taskdash_protocol.errors import Busy
 from taskdashd.domain.access import LOCAL_OPERATOR, Identity
 from taskdashd.domain.budget import Budget
 from taskdashd.domain.liveness import Owner
+from taskdashd.domain.people import Person
 from taskdashd.domain.tasks import Author
 from taskdashd.feed.watches import Subscriber, Watch
 
@@ -32,7 +33,9 @@ class Session:
         "client",
         "hears",
         "identity",
+        "is_changing",
         "next_watch",
+        "outs",
         "owner",
         "peer",
         "said_hello",
@@ -71,6 +74,10 @@ class Session:
         """Whether the session stands for a service without a connection."""
         self.secret = ""
         """The secret of the browser's cookie, set or about to be: proof of the person's sign-in."""
+        self.outs: int | None = None
+        """On a connection: `Person.outs` when the person signed in, which proves it instead."""
+        self.is_changing = False
+        """Whether its own Logout or new password is under way: it does not put the session out."""
         self._allowed = 0
         self.author = Author(serial, peer)
         self.signed_in(identity)
@@ -159,6 +166,44 @@ class Session:
         self.client = client
         self._name_author()
 
+    @property
+    def token(self) -> Identity | None:
+        """The identity that the session came with: a token's, `ANYONE`, or None where none yet."""
+        identity = self.identity
+        if self.admitted is not None or identity is None or identity.person:
+            return self.admitted
+        return identity
+
+    def is_in_as(self, person: Person | None) -> bool:
+        """Tell whether the session's sign-in as a person still stands."""
+        if person is None:
+            return False
+        if self.outs is None:
+            return person.knows(self.secret)
+        return person.may_be_in and person.outs == self.outs
+
+    def identity_as(self, person: Person | None) -> Identity | None:
+        """Give a person's identity in this session; None where it is not signed in as them.
+
+        The session's token bounds it, and may allow none.
+        """
+        if person is None or not self.is_in_as(person):
+            return None
+        return person.identity.within_token(self.token)
+
+    def take_proof(self, secret: str, outs: int | None) -> tuple[str, int | None]:
+        """Take what proves the person's sign-in: a cookie's secret, or `Person.outs`.
+
+        Returns what has proved one so far.
+        """
+        before = self.secret, self.outs
+        self.secret, self.outs = secret, outs
+        return before
+
+    def changes_account(self, *, is_on: bool) -> None:
+        """Note that the session's own Logout or new password is under way, or done."""
+        self.is_changing = is_on
+
     def remember_admission(self, identity: Identity) -> None:
         """Keep the token's identity, where a person is about to sign in over it."""
         if not identity.person:
@@ -166,13 +211,14 @@ class Session:
         elif self.identity is not None and not self.identity.person:
             self.admitted = self.identity
 
-    def come_back(self, secret: str) -> None:
-        """Take the secret in the browser's cookie, which proves the person's sign-in."""
-        self.secret = secret
+    def come_back(self, secret: str, token: Identity | None = None) -> None:
+        """Take the secret in the browser's cookie, and the identity of the token behind it."""
+        self.secret, self.outs = secret, None
+        self.admitted = token
 
     def signed_out(self, at_first: Identity | None) -> None:
         """Go back to the identity before a person signed in: the token's, or `at_first`."""
-        self.secret = ""
+        self.secret, self.outs = "", None
         self.signed_in(self.admitted or at_first)
         self.admitted = None
 

@@ -7,14 +7,15 @@ later, with a value or a `ServerError`. `drive` calls the start, and sends the v
 generator or throws the refusal into it. No event loop is involved: a start calls back when it can.
 """
 
-from collections.abc import Callable, Generator
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Generator, Iterable
+from typing import Any, Final, Generic, TypeVar
 
 import structlog
 
 from taskdash_protocol.errors import Outcome, ServerError, unexpected_fault
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 Done = Callable[[Outcome[T]], None]
 """Called once with an operation's outcome: its value, or a `ServerError`."""
@@ -25,6 +26,11 @@ Start = Callable[[Done[T]], None]
 Steps = Generator[Start[Any], Any, T]
 """An operation that waits: a generator that at its end returns a T, or raises a `ServerError`."""
 
+_SLICE_BYTES: Final = 32 << 10
+"""About a millisecond of JSON that is read, changed and written again."""
+_ITEM_BYTES: Final = 256
+"""What an item costs beside its bytes."""
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
@@ -32,6 +38,24 @@ def wait_for(start: Start[T]) -> Steps[T]:
     """Begin some work and wait for its value. Raises the `ServerError` that is its outcome."""
     value: T = yield start
     return value
+
+
+def in_slices(
+    items: Iterable[Item], make: Callable[[Item], T], size: Callable[[Item], int], turn: Start[None]
+) -> Steps[list[T]]:
+    """Make something of each item; others have their turn whenever `size` adds up to a slice.
+
+    Long replies are made so: a thousand rows at once would hold up everybody's requests.
+    """
+    made: list[T] = []
+    left = _SLICE_BYTES
+    for item in items:
+        if left <= 0:
+            yield from wait_for(turn)
+            left = _SLICE_BYTES
+        made.append(make(item))
+        left -= size(item) + _ITEM_BYTES
+    return made
 
 
 def drive(steps: Steps[T], done: Done[T]) -> None:

@@ -90,7 +90,7 @@ class Caller(NamedTuple):
     as_identity: Identity | None = None
     """The identity when the request came; None where the session's present one counts."""
     as_author: Author | None = None
-    """The author to write as, where it is not the session's, such as a service's."""
+    """The author to write as, where another owns what is written, such as a service."""
 
     @property
     def identity(self) -> Identity:

@@ -4,7 +4,7 @@ A task that an identity may not see does not exist for it: no error may tell the
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, NamedTuple
 
 Role = Literal["service", "reader", "operator", "ping"]
@@ -47,6 +47,8 @@ class Sight(NamedTuple):
     groups: frozenset[str]
     person: str
     """The employee number of the person; empty where the identity is a token's."""
+    within: frozenset[str] | None = None
+    """The only groups whose tasks exist, one's own tasks included; None where there is no bound."""
 
     def sees(self, fields: Mapping[str, Any]) -> bool:
         """Tell whether a task with these fields may be seen."""
@@ -54,6 +56,8 @@ class Sight(NamedTuple):
 
     def covers(self, group: str, user: str, checker: str) -> bool:
         """Tell whether a task of this group, user and checker may be seen."""
+        if self.within is not None and group not in self.within:
+            return False
         return group in self.groups or (self.person != "" and self.person in (user, checker))
 
 
@@ -73,6 +77,8 @@ class Identity:
     """The groups that a person leads."""
     home: str = ""
     """The first group of a token, which what it makes by a ping gets; empty where it has none."""
+    within: frozenset[str] | None = None
+    """The groups of the service's token that a person signed in over; None where nothing bounds."""
 
     @property
     def is_operator(self) -> bool:
@@ -90,7 +96,7 @@ class Identity:
     def sight(self) -> Sight | None:
         """Give the tasks that the identity sees; None where it sees all tasks."""
         groups = self.confined_to
-        return None if groups is None else Sight(groups, self.person)
+        return None if groups is None else Sight(groups, self.person, self.within)
 
     @property
     def may_write(self) -> bool:
@@ -132,6 +138,21 @@ class Identity:
         """Give the role and the groups, in words for people."""
         groups = ", ".join(sorted(self.groups - {EVERYBODYS}))
         return f"{self.role}, {groups or ('no group' if self.person else 'all groups')}"
+
+    def within_token(self, token: "Identity | None") -> "Identity | None":
+        """Give a person's identity as the token that it came with allows; None where it does not.
+
+        An operator's token vouches for anybody, and so does a connection without one. Over a
+        service's a person sees and does what both may, and is no admin. Others vouch for nobody.
+        """
+        if token is None or token.role == "operator":
+            return self
+        if token.role != "service" or self.is_operator:
+            return None
+        both = token.confined_to
+        if both is None:
+            return self
+        return replace(self, groups=self.groups & both, leads=self.leads & both, within=both)
 
     def sees(self, group: str) -> bool:
         """Tell whether tasks of a group exist for the identity."""

@@ -22,6 +22,9 @@ class SignedIn:
     address: str
     since: str
     """RFC 3339."""
+    token: str = ""
+    """`Identity.key` of the token that vouched for the sign-in, which ends with it; or empty."""
+    token_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ class Person:
     signed_in: tuple[SignedIn, ...] = ()
     calendar: str = ""
     """The name of their own calendar; empty where the office's holds for them."""
+    outs: int = 0
+    """How often all sign-ins were ended: one on a connection stands while this stays the same."""
 
     @property
     def identity(self) -> Identity:
@@ -98,26 +103,44 @@ class Person:
         groups = tuple(dict.fromkeys((*new.groups, *leads)))
         return replace(new, leads=leads, groups=groups)
 
+    @property
+    def lacks_password(self) -> bool:
+        """Whether the person is an admin without a password, who signs in nowhere."""
+        return self.role == "admin" and not self.password
+
+    @property
+    def may_be_in(self) -> bool:
+        """Whether sign-ins of the person count."""
+        return self.active and not self.lacks_password
+
+    def sign_in_of(self, secret: str) -> SignedIn | None:
+        """Give the sign-in that a secret from a cookie proves; None where none stands."""
+        key = key_of(secret)
+        same = [one for one in self.signed_in if hmac.compare_digest(one.key, key)]
+        return same[0] if same and self.may_be_in else None
+
     def knows(self, secret: str) -> bool:
         """Tell whether a secret from a cookie proves a sign-in of this person that still stands."""
-        key = key_of(secret)
-        same = [hmac.compare_digest(one.key, key) for one in self.signed_in]
-        return self.active and any(same)
+        return self.sign_in_of(secret) is not None
 
     def with_sign_in(self, one: SignedIn) -> "Person":
-        """Give the person after another sign-in."""
+        """Give the person after another sign-in with a browser."""
         kept = [other for other in self.signed_in if other.key != one.key]
-        return replace(
-            self,
-            address=one.address,
-            signed_in_at=one.since,
-            signed_in=(*kept, one)[-SIGNED_IN_MAX:],
-        )
+        seen = self.seen_at(one.address, one.since)
+        return replace(seen, signed_in=(*kept, one)[-SIGNED_IN_MAX:])
 
-    def without_sign_in(self, key: str | None) -> "Person":
-        """Give the person after the end of a sign-in; None ends all."""
-        kept = tuple(one for one in self.signed_in if key is not None and one.key != key)
-        return replace(self, signed_in=kept)
+    def seen_at(self, address: str, at: str) -> "Person":
+        """Give the person after a sign-in that lasts no longer than its connection."""
+        return replace(self, address=address, signed_in_at=at)
+
+    def without_sign_in(self, key: str) -> "Person":
+        """Give the person after the end of a browser's sign-in."""
+        return replace(self, signed_in=tuple(one for one in self.signed_in if one.key != key))
+
+    def signed_out(self, but: str = "") -> "Person":
+        """Give the person after the end of all sign-ins but one, by its key."""
+        kept = tuple(one for one in self.signed_in if one.key == but)
+        return replace(self, signed_in=kept, outs=self.outs + 1)
 
 
 def key_of(secret: str) -> str:

@@ -12,16 +12,14 @@ from typing import Any, Final, Literal, NamedTuple
 from taskdash_protocol import strictjson
 from taskdash_protocol.errors import Conflict
 from taskdash_protocol.families.tasks import Register, Update
-from taskdash_protocol.fields import CLASS, DAEMON_FIELDS, DAEMON_OBJECTS, PEOPLE_FIELDS
-from taskdash_protocol.statuses import (
-    DRAFT,
-    FREE,
-    OF_PEOPLE,
-    SHUTDOWN,
-    TO_PERMIT,
-    is_live,
-    status_class,
+from taskdash_protocol.fields import (
+    CLASS,
+    DAEMON_FIELDS,
+    DAEMON_OBJECTS,
+    PEOPLE_FIELDS,
+    TASK_FIELDS,
 )
+from taskdash_protocol.statuses import HAD, OF_PEOPLE, SHUTDOWN, is_live, status_class
 
 Kind = Literal["registered", "updated", "shutdown", "recovered"]
 
@@ -29,7 +27,10 @@ TaskKind = Literal["service", "people", "job"]
 """A job is one that has a daemon's `job`. Else a task is people's from the moment that it is in a
 people's status, and stays so. Else it is a service's."""
 
-_WITH_PEOPLE: Final = OF_PEOPLE - FREE - {DRAFT, TO_PERMIT}
+_TAKEN: Final = ("failed", "cancelled")
+_OF_WORK: Final = frozenset(("status", "user", "checker", "reason", *PEOPLE_FIELDS))
+"""The members of people's work, which its acts write (`families/people/rules.py`)."""
+
 _STAMP_CHARACTERS: Final = len("2026-01-01T00:00:00.000Z")
 _ADDED: Final = ("heartbeat_timeout", "fenced", *DAEMON_FIELDS)
 _OBJECTS: Final = tuple(f'"{name}":'.encode() for name in DAEMON_OBJECTS)
@@ -89,12 +90,22 @@ class Change(NamedTuple):
 
 
 class Author(NamedTuple):
-    """The author of a write: a connection's serial number, and its name for people."""
+    """The author of a write: who asks, by the serial of its session, and its name for people.
+
+    Fences and the audit go by who asks; liveness goes by the owner, who may be another.
+    """
 
     serial: int
     name: str
     overrides: bool = False
     """Whether a write with `own` false may change a fenced task without its epoch."""
+    for_owner: int | None = None
+    """Serial of the owner that the write is made for, such as a service; None: for who asks."""
+
+    @property
+    def owner(self) -> int:
+        """The serial of whoever owns what is written, unless the write leaves it to its owner."""
+        return self.serial if self.for_owner is None else self.for_owner
 
 
 class Moment(NamedTuple):
@@ -109,7 +120,12 @@ class Moment(NamedTuple):
 
 
 def register(old: Task | None, request: Register, author: Author, moment: Moment) -> Change:
-    """Create a task or replace its client fields. Raises `Conflict`."""
+    """Create a task or replace its client fields. Raises `Conflict`.
+
+    Where people have the task, what they have stays; only that it has failed or is cancelled
+    changes its status.
+    """
+    owner = author.owner
     if old is None:
         # An absent task counts as epoch 0, so `"epoch": 0` means: only if it does not exist.
         if request.epoch:
@@ -120,15 +136,17 @@ def register(old: Task | None, request: Register, author: Author, moment: Moment
         epoch, created_at = 1, moment.at
     else:
         _admit(old, request, author, may_replace_gone=moment.owner_gone)
-        epoch, created_at = old.epoch + (old.owner != author.serial), old.created_at
+        epoch, created_at = old.epoch + (old.owner != owner), old.created_at
     fields = request.fields
+    if old is not None and old.status in HAD:
+        fields = _with_what_people_have(fields, old)
     status = fields["status"]
     kind: Kind = "registered"
     holder, held_since = author.name, moment.at
     shutdown_at = before = ""
     if old is not None:
         kind = "updated"
-        if old.owner == author.serial:
+        if old.owner == owner:
             holder, held_since = old.holder, old.held_since
         if old.shutdown_at and is_live(status):
             kind = "recovered"
@@ -137,7 +155,7 @@ def register(old: Task | None, request: Register, author: Author, moment: Moment
     at = moment.at
     timeout_s, fenced = request.heartbeat_timeout, bool(request.fenced)
     stamps = (moment.rev, epoch, created_at, at, shutdown_at, before, at)
-    kept = dict(fields) if old is None else {**fields, **_objects(old), **_of_people(old, fields)}
+    kept = dict(fields) if old is None else {**fields, **_objects(old)}
     body = _body(kept, timeout_s, stamps, fenced=fenced)
     task = Task(
         request.id,
@@ -148,7 +166,7 @@ def register(old: Task | None, request: Register, author: Author, moment: Moment
         fenced,
         created_at,
         shutdown_at,
-        author.serial,
+        owner,
         intern(fields["user"]),
         intern(fields["group_id"]),
         intern(fields["checker"]),
@@ -175,9 +193,9 @@ def update(old: Task, request: Update, author: Author, moment: Moment) -> Change
         kind = "recovered" if is_live(fields["status"]) else "updated"
     owner, holder, held_since = old.owner, old.holder, old.held_since
     last_seen = moment.at
-    if request.own and owner != author.serial:
-        owner, holder, held_since = author.serial, author.name, moment.at
-    elif owner != author.serial:
+    if request.own and owner != author.owner:
+        owner, holder, held_since = author.owner, author.name, moment.at
+    elif owner != author.owner:
         # Keep the owner's last sign of life: a write from outside is none.
         last_seen = moment.owner_seen or old.last_seen
     epoch = old.epoch + (owner != old.owner)
@@ -302,6 +320,20 @@ def matches(where: Mapping[str, frozenset[str]], fields: Mapping[str, Any]) -> b
     )
 
 
+def is_kept(old: Task | None, change: Change) -> bool:
+    """Tell whether a Register has left a task its status, because people have the task."""
+    return old is not None and old.status in HAD and change.task.status == old.status
+
+
+def _with_what_people_have(fields: Mapping[str, Any], old: Task) -> dict[str, Any]:
+    """Give a Register's fields with those of people's work as they are, present or absent."""
+    before = _fields(old)
+    of_work = _OF_WORK if fields["status"] not in _TAKEN else _OF_WORK - {"status", "reason"}
+    # Replace the known fields in their places: bodies have them first, in their order.
+    kept = {name: fields[name] for name in fields if name in TASK_FIELDS or name not in of_work}
+    return kept | {name: before[name] for name in before if name in of_work}
+
+
 def _admit(
     old: Task, request: Register | Update, author: Author, *, may_replace_gone: bool
 ) -> None:
@@ -326,14 +358,6 @@ def _objects(old: Task) -> dict[str, Any]:
     if not any(name in body for name in _OBJECTS):
         return {}
     return {name: value for name, value in _fields(old).items() if name in DAEMON_OBJECTS}
-
-
-def _of_people(old: Task, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what the daemon wrote of people's work, where they have the task and go on with it."""
-    goes_on = (old.status, old.user) == (fields["status"], fields["user"])
-    if not goes_on or old.status not in _WITH_PEOPLE:
-        return {}
-    return {name: value for name, value in _fields(old).items() if name in PEOPLE_FIELDS}
 
 
 def _holder(task: Task) -> tuple[str, str, int]:

@@ -91,6 +91,9 @@ class Subscriber(Protocol):
     def resume_watches(self) -> None:
         """Call `Feed.resume` for the watches that are behind, until one cannot go on."""
 
+    def expire(self, error: ServerError) -> None:
+        """End the connection for a reason; nothing that it has asked is begun any more."""
+
     def on_fault(self, watch: int, error: ServerError) -> None:
         """Take the fault for which a watch that is behind cannot go on."""
 

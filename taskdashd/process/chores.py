@@ -10,7 +10,6 @@ import trio
 from taskdash_protocol.errors import AuthError
 from taskdashd.core.acts import Acts
 from taskdashd.core.table import Core
-from taskdashd.domain.access import ANYONE
 from taskdashd.process import copier, notify
 from taskdashd.server.poller import Poller
 from taskdashd.settings import logs
@@ -50,22 +49,12 @@ async def watch_tokens(
             refused(error=str(error))
         if viewers is not None:
             viewers.check_tokens(tokens.stands)
+        core.identities.check_tokens(tokens.stands)
         since = core.clock.now() - live.sign_in_timeout
         for session in core.sessions:
-            if session.stands_in:
-                continue
-            identity = session.admitted or session.identity
-            if identity is ANYONE:
-                continue
-            if identity is None or session.identity is None:
-                if session.since < since:
-                    limit = f"{live.sign_in_timeout:g} s"
-                    late = AuthError(f"no good token came within {limit}")
-                    poller.expire(session.owner.serial, late)
-            elif not session.is_local and not tokens.stands(identity):
-                over = AuthError("the token was revoked or has expired")
-                core.identities.refused(session, over)
-                poller.expire(session.owner.serial, over)
+            if not session.stands_in and session.identity is None and session.since < since:
+                late = AuthError(f"no good token came within {live.sign_in_timeout:g} s")
+                poller.expire(session.owner.serial, late)
         # Only now nobody is in any more whose token was revoked.
         tokens.hold()
 

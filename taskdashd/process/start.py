@@ -8,9 +8,12 @@ from typing import Final
 import structlog
 
 from taskdash_protocol import __version__
+from taskdashd.core.identities import PERSON
 from taskdashd.core.table import Core
+from taskdashd.domain.people import Person
 from taskdashd.process.chores import tell_systemd
 from taskdashd.process.doors import Doors, StartError, is_loopback
+from taskdashd.settings import files, owner
 from taskdashd.settings.config import Address, Settings
 from taskdashd.store.database import Database
 from taskdashd.store.lock import StoreUnusable
@@ -41,7 +44,8 @@ def read_cookie_key(settings: Settings) -> bytes:
     try:
         return cookies.read_key(settings.data)
     except OSError as error:
-        raise StartError(f"cannot keep the board's key: {error}") from None
+        why = f"{files.plain(error)}{owner.told_of_strangers(settings.data)}"
+        raise StartError(f"cannot keep the board's key: {why}") from None
 
 
 def settle_memory() -> None:
@@ -66,10 +70,20 @@ def say_ready(settings: Settings, core: Core, doors: Doors) -> None:
             "what goes over the network can be read on its way: listen_tls would prevent it"
         )
     if any(not is_loopback(listener) for listener in doors.web):
-        if settings.sign_up and not settings.passwords:
-            log.warning("whoever reaches the board may sign in as anybody: passwords are off")
+        if not settings.passwords and settings.passwordless != "off":
+            log.warning(
+                "whoever reaches the board may sign in as anybody who has no password:"
+                " passwords are off"
+            )
         if not settings.web_tls:
             log.warning("what goes to the board can be read on its way: web_tls would prevent it")
+    people = map(Person.from_record, core.view.records.all(PERSON))
+    if admins := sorted(one.id for one in people if one.active and one.lacks_password):
+        log.warning(
+            "administrators without a password sign in nowhere:"
+            f" `taskdash-ctl person {admins[0]} --password` sets one",
+            administrators=len(admins),
+        )
     log.info(
         "ready",
         version=__version__,

@@ -111,6 +111,12 @@ class Settings:
     passwords: bool = _setting(
         False, values.on_or_off, "on|off", "Whether people sign in with a password.", live=True
     )
+    passwordless: str = _setting(
+        "board",
+        values.choice("board", "everywhere", "off"),
+        "board|everywhere|off",
+        "Where people who have no password sign in, where none is asked for.",
+    )
     claim_limit: float | None = _setting(
         None,
         values.duration_or_off,
@@ -335,8 +341,7 @@ def load(
     """Read the settings. Returns them and where each came from; raises `ConfigError`."""
     given = {name: Origin(setting.default, "default") for name, setting in TABLE.items()}
     given["data"] = Origin(_default_data(), "default")
-    given.update(_from_file(file))
-    given.update(_from_environment(environment))
+    given |= _from_file(file) | _from_environment(environment)
     given.update(
         {name: Origin(value, f"--{name.replace('_', '-')}") for name, value in flags.items()}
     )

@@ -7,6 +7,7 @@ more rights that opens the name would write where the link leads, or wait for ev
 import errno
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -78,6 +79,15 @@ def make(path: Path) -> None:
         os.close(create(path))
     except FileExistsError:
         check_regular(path.lstat(), path)
+    check_beside(path)
+
+
+def check_beside(path: Path) -> None:
+    """Raise `OSError` where a link or a pipe is in the place of a file that SQLite would open."""
+    for suffix in ("-journal", "-wal", "-shm"):
+        beside = path.with_name(f"{path.name}{suffix}")
+        with suppress(FileNotFoundError):
+            check_regular(beside.lstat(), beside)
 
 
 def check_regular(about: os.stat_result, path: Path) -> None:

@@ -70,3 +70,9 @@ def _said(since: Account | None, then: Account) -> list[str]:
     if since.role != then.role:
         said.append(f"was made {since.role} since, is {then.role} again")
     return said
+
+
+def admins_without_password(database: apsw.Connection) -> list[str]:
+    """Give the numbers of the administrators who sign in nowhere: they have no password."""
+    known = sorted(read(database).items())
+    return [key for key, one in known if one.active and one.role == "admin" and not one.password]

@@ -296,6 +296,15 @@ def check(data: Path) -> list[Fault]:
         return list(faults(database))
 
 
+def admins_without_password(data: Path) -> list[str]:
+    """Give the numbers of the administrators in a data directory who have no password.
+
+    Raises `BackupError`.
+    """
+    with _reading(data / DATABASE_NAME) as database:
+        return accounts.admins_without_password(database)
+
+
 def repair(data: Path) -> None:
     """Make the next start build the task table anew from the log.
 
@@ -303,6 +312,7 @@ def repair(data: Path) -> None:
     """
     with closing(lock(data)):
         try:
+            files.make(data / DATABASE_NAME)
             with closing(apsw.Connection(str(data / DATABASE_NAME))) as database, database:
                 # Rows from before there was a kind have it in the table alone.
                 database.execute(
@@ -314,7 +324,7 @@ def repair(data: Path) -> None:
                 database.execute("DELETE FROM task")
                 database.execute("UPDATE state SET folded_rev = 0")
                 _act(database, "repaired", "the task table is made anew from the log")
-        except apsw.Error as error:
+        except (OSError, apsw.Error) as error:
             raise BackupError(f"cannot repair {data}: {plain(error)}") from error
 
 
@@ -337,8 +347,12 @@ def _reading(path: Path, *, immutable: bool = False) -> Iterator[apsw.Connection
     # copy, wrong for a database that a daemon may hold open.
     if not path.is_file():
         raise BackupError(f"there is no database at {path}")
-    if path.name == DATABASE_NAME and path.is_symlink():
-        raise BackupError(f"{path} is a link")
+    try:
+        if path.name == DATABASE_NAME:
+            files.check_regular(path.lstat(), path)
+        files.check_beside(path)
+    except OSError as error:
+        raise BackupError(f"{path} cannot be read: {files.plain(error)}") from error
     # Two slashes at the start would name a host (RFC 3986 section 3.2).
     absolute = "/" + str(path.absolute()).lstrip("/")
     uri = f"file:{quote(os.fsencode(absolute))}?mode=ro{'&immutable=1' if immutable else ''}"

@@ -41,6 +41,7 @@ def compact(data: Path, say: Callable[[int], None]) -> Compacted:
     with closing(lock(data)):
         try:
             _remove(fresh)
+            files.make(path)
             before = _vacuum(path, fresh, say)
             files.sync(fresh)
             verify(fresh, called=path)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from taskdash_protocol import strictjson
@@ -39,6 +40,7 @@ def read(
 ) -> Page:
     """Read a page. Raises `BadRequest` for a malformed cursor."""
     field, descending = request.order.removeprefix("-"), request.order.startswith("-")
+    request = _within(request, sight)
     selection = Selection(request, sight, sought)
     after = None
     if request.after is not None:
@@ -55,6 +57,14 @@ def read(
     revs = dialect.json_list(rev for _, rev, _ in found[: request.limit])
     # Fetch bodies row by row, and none behind the page's end: bodies can be large.
     return _page(found, rows(dialect.BODIES, (revs,)), request.order, bytes_max)
+
+
+def _within(request: Query, sight: Sight | None) -> Query:
+    """Give a request with the bound of the sight's groups, if it has one, as a condition."""
+    if sight is None or sight.within is None:
+        return request
+    bound = sight.within.intersection(request.where.get("group_id", sight.within))
+    return replace(request, where={**request.where, "group_id": tuple(sorted(bound))})
 
 
 class Selection(NamedTuple):

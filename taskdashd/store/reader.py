@@ -108,6 +108,10 @@ class Reader:
             self._wanted.setdefault(task_id, []).append(one_arrived)
         self._look_up()
 
+    def turn(self, then: Then[None]) -> None:
+        """Call `then` in a later turn of the event loop: others are served in between."""
+        self._executor.submit(lambda: None, then)
+
     def query(
         self,
         request: Query,

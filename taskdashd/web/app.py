@@ -10,8 +10,8 @@ from taskdash_protocol import __version__, strictjson
 from taskdash_protocol.errors import AuthError, BadRequest, Busy, Outcome, ServerError
 from taskdash_protocol.families.people import Logout
 from taskdash_protocol.request import Request as Parsed
-from taskdash_protocol.requests import Query
 from taskdashd.core.access import Access
+from taskdashd.core.proofs import Proofs
 from taskdashd.core.replies import error_body, reply_body
 from taskdashd.core.run import Runner
 from taskdashd.core.session import Session
@@ -32,6 +32,7 @@ from taskdashd.web.forwarded import ProxiedSite, Proxies
 from taskdashd.web.http import HttpConnection, HttpLimits, Site, Visit
 from taskdashd.web.messages import SAFE, Refused, Request, Response, refusal
 from taskdashd.web.origins import Origins
+from taskdashd.web.pages import Pages
 from taskdashd.web.pings import PREFIX, Pings
 from taskdashd.web.reader import encoded
 from taskdashd.web.socket import Socket, bearer_of, handshake
@@ -59,6 +60,7 @@ class Limits(HttpLimits, ExchangeLimits, Protocol):
     rpost_open: bool
     sign_up: bool
     passwords: bool
+    passwordless: str
 
 
 class App:
@@ -75,6 +77,7 @@ class App:
         description: bytes,
         key: bytes,
         origins: Origins,
+        proofs: Proofs,
         proxies: Proxies,
         *,
         secure: bool,
@@ -88,6 +91,7 @@ class App:
         self._tokens = tokens
         self._key = key
         self._origins = origins
+        self._proofs = proofs
         self.is_proxy = proxies.trusts
         self._proxies = proxies
         self._secure = secure
@@ -192,7 +196,7 @@ class App:
             raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "too many requests a second: slow down")
         return {
             "version": __version__,
-            "passwords": self._limits.passwords,
+            "passwords": self._limits.passwords or self._limits.passwordless == "off",
             "sign_up": self._limits.sign_up,
             "user": session.identity.person if session.identity is not None else "",
         }
@@ -238,7 +242,7 @@ class App:
         if session.identity is None and self._limits.rpost_open:
             self._identities.take_for(session, ANYONE)
 
-        asker = _Pages(self._runner, session)
+        asker = Pages(self._runner, self._proofs, session, self._note)
         answer = original.answer(asked.request, body, asker, self._limits.max_frame)
         response, parsed = yield from answer
         return self._with_cookie(response, parsed, None, asked)
@@ -285,10 +289,7 @@ class App:
             return session, None
         held = cookies.read(request.headers.get("cookie", ""), self._key)
         if held is not None:
-            person = self._identities.person(held.person)
-            if person is not None and person.knows(held.secret):
-                self._identities.take_for(session, person.identity)
-                session.come_back(held.secret)
+            self._identities.come_back(session, held.person, held.secret)
         if session.identity is None:
             self._identities.share_of_address(session)
         session.introduce("web")
@@ -303,24 +304,6 @@ class App:
             self._noted.clear()
         self._noted[key] = now
         self._core.acts.note("signed in", f"{identity.name} ({address})", identity.rights)
-
-
-class _Pages(NamedTuple):
-    """Who asks by the original API: an `original.Asker`."""
-
-    runner: Runner
-    session: Session
-
-    @property
-    def person(self) -> str:
-        """The employee number of who has signed in."""
-        return "" if self.session.identity is None else self.session.identity.person
-
-    def ask(self, asked: Parsed) -> Steps[Outcome[Result]]:
-        """Run a request."""
-        if isinstance(asked, Query) and self.session.identity is None:
-            return AuthError("sign in first: userLogin opens a session")
-        return (yield from ask(asked, self.session, self.runner))
 
 
 def _place(query: str) -> Place | None:

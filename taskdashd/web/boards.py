@@ -334,7 +334,8 @@ def tag_of(identity: Identity) -> str:
     """Give a short tag of an identity's sight: another tag later means that it sees other tasks."""
     sight = identity.sight
     groups = ["all"] if sight is None else sorted(sight.groups)
-    return f"{crc32(strictjson.dumps([identity.person, groups])):08x}"
+    bound = [] if sight is None or sight.within is None else [sorted(sight.within)]
+    return f"{crc32(strictjson.dumps([identity.person, groups, *bound])):08x}"
 
 
 def _me(identity: Identity) -> dict[str, Any]:

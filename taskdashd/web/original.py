@@ -32,6 +32,8 @@ PATHS: Final = {
 ROWS: Final = 50
 """Tasks in an answer where the page does not say `count`, as the original had it."""
 ROWS_MAX: Final = 1000
+_PAGE_ROWS: Final = 100
+"""Tasks that are made rows of at once: a thousand would hold up everybody for 5 ms and more."""
 START_MAX: Final = 10_000
 """The rows before `start` are read as well: a page that wants more of them asks for a narrower
 list."""
@@ -52,6 +54,12 @@ class Asker(Protocol):
     def person(self) -> str:
         """The employee number of who signs the request; empty where no person does."""
 
+    def check_way(self, number: str) -> None:
+        """Raise `AuthError` where somebody may not sign in by this API."""
+
+    def sign(self, number: str, password: str) -> Steps[None]:
+        """Have this request, and no other, count as a person's. Raises `AuthError`, `Busy`."""
+
     def ask(self, asked: Asked) -> Steps[Outcome[Any]]:
         """Run a request; gives a result or a `ServerError`."""
 
@@ -70,6 +78,7 @@ def answer(
             raise BadRequest("operation is required")
         if operation in _SIGNS_IN:
             return (yield from _sign_in(request, given, asker))
+        yield from _sign(given, asker)
         if operation == "TaskBind":
             return (yield from _bind(request, given, asker)), None
         asked = _lists(operation, given, asker)
@@ -87,12 +96,23 @@ def _sign_in(
 ) -> Steps[tuple[Response, Asked]]:
     _check_posted(request)
     asked = Login.parse({"user": _text(given, "username"), "password": _text(given, "password")})
+    asker.check_way(asked.user)
     result = _right((yield from asker.ask(asked)))
     if "confirm" in result:
         # Confirm at once: the original's pages cannot ask the person a second question.
         again = Login(asked.user, asked.name, asked.password, result["confirm"])
         _right((yield from asker.ask(again)))
     return _success(), asked
+
+
+def _sign(given: Mapping[str, Any], asker: Asker) -> Steps[None]:
+    """Take the credentials that the original's pages send with every request.
+
+    The session of a cookie goes on where only its own number comes along.
+    """
+    number = _text(given, "username")
+    if number and ("password" in given or typed.number(number) != asker.person):
+        yield from asker.sign(number, _text(given, "password"))
 
 
 def _bind(request: Request, given: Mapping[str, Any], asker: Asker) -> Steps[Response]:
@@ -148,7 +168,7 @@ def _rows(query: Query, start: int, count: int, asker: Asker, bytes_max: int) ->
     rows: list[bytes] = []
     size, skip, after = 0, start, None
     while True:
-        limit = min(skip + count - len(rows), ROWS_MAX)
+        limit = min(skip + count - len(rows), _PAGE_ROWS)
         result = _right((yield from asker.ask(replace(query, limit=limit, after=after))))
         page = strictjson.loads(result, depth_max=strictjson.REPLY_DEPTH_MAX)
         new = [strictjson.dumps(_as_original(task)) for task in page["tasks"][skip:]]

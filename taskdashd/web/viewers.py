@@ -32,8 +32,9 @@ class Viewers(Following):
 
     def check_tokens(self, stands: Callable[[Identity], bool]) -> None:
         """End the boards of tokens that were revoked or have expired."""
-        for sock, held in list(self._sockets.items()):
-            if held is None and not stands(sock.identity):
+        for sock in list(self._sockets):
+            token = sock.session.token
+            if token is not None and token.key and not stands(token):
                 sock.end(CloseReason.POLICY_VIOLATION, "the token was revoked or has expired")
 
     def close_all(self) -> None:
@@ -47,8 +48,8 @@ class Viewers(Following):
         for sock, held in list(self._sockets.items()):
             if held is None or held.person not in changed:
                 continue
-            person = self._identities.person(held.person)
-            if person is None or not person.knows(held.secret):
+            now = self._identities.identity_of(sock.session, held.person)
+            if now is None:
                 sock.end(CloseReason.POLICY_VIOLATION, "signed out")
-            elif person.identity != sock.identity:
-                self._boards.identity_changed(sock, person.identity)
+            elif now != sock.identity:
+                self._boards.identity_changed(sock, now)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskdash_protocol.errors import Busy, NotFound, StorageError
-from taskdashd.core.steps import Done, Steps, drive, wait_for
+from taskdashd.core.steps import Done, Steps, drive, in_slices, wait_for
 
 Later = list[Callable[[], None]]
 
@@ -154,3 +154,27 @@ def test_a_fault_of_the_callback_is_the_callers_and_ends_nothing_twice() -> None
     with pytest.raises(ZeroDivisionError):
         drive(run(), failing)
     assert ends == [1]
+
+
+def test_a_long_reply_is_made_in_slices() -> None:
+    """Others have their turn after 32 KiB, or after as many small items as take as long."""
+    later: Later = []
+    said: list[Any] = []
+    made: list[int] = []
+
+    def make(item: int) -> int:
+        made.append(item)
+        return -item
+
+    drive(in_slices([10_000] * 9, make, lambda item: item, giving(None, later)), said.append)
+    counts = [len(made)]
+    while later:
+        later.pop()()
+        counts.append(len(made))
+    assert counts == [4, 8, 9]
+    assert said == [[-10_000] * 9]
+    made.clear()
+    drive(in_slices(range(300), make, lambda _: 0, giving(None, later)), said.append)
+    assert len(made) == 128
+    drive(in_slices([], make, lambda item: item, giving(None, later)), said.append)
+    assert said[-1] == []

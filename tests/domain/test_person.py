@@ -145,7 +145,9 @@ def test_a_secret_is_known_while_its_sign_in_stands() -> None:
     without = person.without_sign_in(key_of("one"))
     assert not without.knows("one")
     assert without.knows("two")
-    assert not person.without_sign_in(None).signed_in
+    assert not person.signed_out().signed_in
+    assert person.signed_out(but=key_of("two")).knows("two")
+    assert not person.changed(role="admin").knows("two"), "an admin has a password"
 
 
 def test_the_browser_unused_for_longest_is_signed_out() -> None:

@@ -32,7 +32,7 @@ TODAY = "2027-01-15"
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path)
+    world = World(tmp_path, passwordless="everywhere")
     yield world
     world.close()
 
@@ -263,7 +263,7 @@ def test_the_calendar_of_a_person_and_that_of_all_others(world: World) -> None:
 
 
 def test_another_calendar_may_be_the_offices(tmp_path: Path) -> None:
-    world = World(tmp_path, office_calendar="berlin")
+    world = World(tmp_path, passwordless="everywhere", office_calendar="berlin")
     assert http(world, BOSS, "Calendars")["calendars"][0]["name"] == "berlin"
     assert http(world, BOSS, "Calendars", name="office").cause == "no-calendar"
     set_calendar(world, "berlin", zone="Europe/Berlin")

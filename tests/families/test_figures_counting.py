@@ -27,7 +27,7 @@ PAINTERS = Identity("p", "reader", frozenset({"paint"}), key="p")
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path, with_board=True)
+    world = World(tmp_path, passwordless="everywhere", with_board=True)
     yield world
     world.close()
 
@@ -84,7 +84,9 @@ def test_what_is_written_while_it_is_counted_counts_once(
     """Commits, folds in slices and counts meet in any order."""
     chance = random.Random(seed)
     monkeypatch.setattr(writer, "_FOLD_ROWS_MAX", chance.choice([2, 10_000]))
-    world = World(tmp_path, with_board=True, fold_lag=chance.choice([1, 3, 1000]))
+    world = World(
+        tmp_path, passwordless="everywhere", with_board=True, fold_lag=chance.choice([1, 3, 1000])
+    )
     peers = [admin(world) for _ in range(3)]
     asked = []
 
@@ -173,7 +175,7 @@ def test_of_what_is_not_followed_one_row_is_read(world: World) -> None:
 
 
 def test_the_day_is_stored_by_quarters_and_forgotten_after_a_day(tmp_path: Path) -> None:
-    world = World(tmp_path, with_board=True)
+    world = World(tmp_path, passwordless="everywhere", with_board=True)
     office(world)
     task(world, "t")
 

@@ -9,7 +9,7 @@ import pytest
 from taskdash_protocol import strictjson
 from taskdashd.core.replies import reply_body
 from taskdashd.domain.access import ANYONE
-from taskdashd.families.people.operations.accounts import BACK_OUT_S
+from taskdashd.families.people.operations.warning import BACK_OUT_S
 from taskdashd.testing import Peer, World
 
 
@@ -24,7 +24,7 @@ OK = 0
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path)
+    world = World(tmp_path, passwordless="everywhere")
     yield world
     world.close()
 
@@ -53,6 +53,15 @@ def office(world: World) -> dict[str, Peer]:
         lea={"groups": ["cut"], "role": "lead"},
         eve={"groups": ["paint"]},
     )
+
+
+def browser(world: World, user: str) -> str:
+    """Sign a person in as a browser does, and give the secret of its cookie."""
+    session, got = world.core.sessions.visit("10.0.0.1:1"), []
+    world.runner.visit(world.runner.parse("Login", {"user": user}), session, got.append)
+    world.drain()
+    assert got[0]["user"] == user
+    return session.secret
 
 
 def task(world: World, task_id: str = "t", **fields: Any) -> None:
@@ -106,7 +115,7 @@ def test_from_another_address_one_is_warned_and_may_back_out_without_a_trace(wor
 
 
 def test_accounts_may_be_the_administrators_to_make(tmp_path: Path) -> None:
-    world = World(tmp_path, sign_up=False)
+    world = World(tmp_path, passwordless="everywhere", sign_up=False)
     assert world.connect().ask("Login", user="1", name="A")["errid"] == 1003
     assert admin(world).ask("SetPerson", user="1", name="A")["errid"] == OK
     assert world.connect().ask("Login", user="1", name="A")["errid"] == OK
@@ -117,7 +126,7 @@ def test_accounts_may_be_the_administrators_to_make(tmp_path: Path) -> None:
 
 def test_passwords_may_be_demanded(tmp_path: Path) -> None:
     """Passwords are kept by Argon2id; a wrong one is slowed, and does not tell who exists."""
-    world = World(tmp_path, passwords=True)
+    world = World(tmp_path, passwordless="everywhere", passwords=True)
     peer = world.connect("10.0.0.1:1")
     assert peer.ask("Login", user="1", name="A")["errid"] == 1000
     assert peer.ask("Login", user="1", name="A", password="correct horse")["welcome"]
@@ -136,7 +145,7 @@ def test_passwords_may_be_demanded(tmp_path: Path) -> None:
     assert wrong["errid"] == 1003
     done = peer.ask("SetPerson", user="1", password="another horse", old_password="correct horse")
     assert done["errid"] == OK
-    assert recognised("1", peer.connection.session.secret, world)
+    assert peer.ask("SetPerson", user="1", name="Al")["name"] == "Al", "their own goes on"
     assert world.connect("10.0.0.1:3").ask("Login", user="1", password="another horse")["name"]
     # Without a password nobody is let in, until an administrator sets the first.
     assert admin(world).ask("SetPerson", user="2", name="B")["errid"] == OK
@@ -148,8 +157,7 @@ def test_passwords_may_be_demanded(tmp_path: Path) -> None:
 
 def test_a_sign_in_ends_when_it_is_ended(world: World) -> None:
     peers = office(world)
-    ann = peers["ann"]
-    secret = ann.connection.session.secret
+    ann, secret = peers["ann"], browser(world, "ann")
     assert recognised("ann", secret, world)
     assert not recognised("ann", secret + "x", world)
     assert not recognised("bob", secret, world)
@@ -157,10 +165,24 @@ def test_a_sign_in_ends_when_it_is_ended(world: World) -> None:
     assert other.ask("Login", user="ann")["errid"] == OK
     assert peers["bob"].ask("Logout", user="ann")["errid"] == 1003
     assert ann.ask("Logout")["errid"] == OK
-    assert not recognised("ann", secret, world)
-    assert recognised("ann", other.connection.session.secret, world)
+    assert recognised("ann", secret, world)
+    assert ann.connection.session.identity is ANYONE
+    assert other.ask("SetPerson", user="ann", name="Anna")["name"] == "Anna"
     assert admin(world).ask("Logout", user="ann")["errid"] == OK
-    assert not recognised("ann", other.connection.session.secret, world)
+    assert not recognised("ann", secret, world)
+    assert not other.open
+
+
+def test_what_signs_in_over_tcp_leaves_nothing_behind(world: World) -> None:
+    """A sign-in over TCP ends with its connection; twenty must not put the browsers out."""
+    office(world)
+    secret = browser(world, "ann")
+    for port in range(25):
+        assert world.connect(f"10.0.0.1:{port}").ask("Login", user="ann")["errid"] == OK
+    assert recognised("ann", secret, world)
+    person = world.core.identities.person("ann")
+    assert person is not None
+    assert len(person.signed_in) == 1
 
 
 def test_only_an_admin_changes_roles_and_others(world: World) -> None:
@@ -168,8 +190,10 @@ def test_only_an_admin_changes_roles_and_others(world: World) -> None:
     assert peers["ann"].ask("SetPerson", user="ann", role="admin")["errid"] == 1003
     assert peers["ann"].ask("SetPerson", user="bob", name="Robert")["errid"] == 1003
     assert peers["ann"].ask("SetPerson", user="ann", name="Anna")["name"] == "Anna"
+    own = {"user": "ann", "password": "correct horse"}
+    assert peers["ann"].ask("SetPerson", **own)["errid"] == OK
     assert admin(world).ask("SetPerson", user="ann", role="admin")["role"] == "admin"
-    # Ann is an admin at once, also where she is connected already.
+    # Ann is an admin at once, also where she is connected already: she has a password.
     assert peers["ann"].ask("SetPerson", user="bob", name="Robert")["name"] == "Robert"
     assert {one["user"] for one in peers["eve"].ask("People")["people"]} == {"eve"}
     assert {one["user"] for one in peers["bob"].ask("People")["people"]} >= {"ann", "bob", "lea"}
@@ -500,7 +524,7 @@ def test_a_service_without_a_connection_beats_by_its_url(world: World) -> None:
 
 
 def test_services_are_bounded_and_seen_by_their_group(tmp_path: Path) -> None:
-    world = World(tmp_path, max_services=2)
+    world = World(tmp_path, passwordless="everywhere", max_services=2)
     peers = office(world)
     boss = admin(world)
     assert boss.ask("RegisterService", url=f"{URL}/1", group_id="cut")["errid"] == OK

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.fault(53)
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path, with_board=True, person_rate=20)
+    world = World(tmp_path, passwordless="everywhere", with_board=True, person_rate=20)
     boss = world.connect()
     for user, groups in (("1001", ["cut"]), ("1002", ["cut"]), ("1003", ["paint"])):
         boss.ask("SetPerson", user=user, name=f"Name {user}", groups=groups)
@@ -34,8 +34,10 @@ def visit(world: World, user: str, secret: str = "") -> Session:
     person = world.core.identities.person(user)
     assert person is not None
     session = world.core.sessions.visit("10.0.0.1:5000")
-    world.core.identities.take_for(session, person.identity)
-    session.come_back(secret)
+    if secret:
+        world.core.identities.come_back(session, user, secret)
+    else:
+        assert world.core.identities.sign_request(session, person)
     return session
 
 
@@ -95,7 +97,7 @@ def test_signing_in_again_and_again_is_counted(world: World) -> None:
 
 
 def test_a_rate_that_is_off_is_off(tmp_path: Path) -> None:
-    world = World(tmp_path, person_rate=None)
+    world = World(tmp_path, passwordless="everywhere", person_rate=None)
     world.connect().ask("SetPerson", user="1001", name="Ann")
     secret = sign_in(world, "1001")
     done = {

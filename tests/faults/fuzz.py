@@ -1,11 +1,12 @@
-"""Fault 25: coverage-guided fuzzing of the decoder and of every operation (atheris, libFuzzer).
+"""Fault 25: coverage-guided fuzzing of every way in (atheris, libFuzzer).
 
-    tools/fuzz decoder 900      for 900 seconds; likewise `operations`
-    tools/fuzz                  both, a minute each
+    tools/fuzz web 900          for 900 seconds; likewise `decoder`, `operations`
+    tools/fuzz web crash-…      that input again
+    tools/fuzz                  all three, a minute each
 
 Inputs worth keeping go to tests/faults/corpus (a line of base64 for each), which `test_corpus` runs
 again in every suite. The daemon under the fuzzer is the whole one without sockets, threads or a
-real clock (`taskdash.testing.World`).
+real clock (`taskdash.testing.World`); for `web` with the real poller on pairs of sockets.
 """
 
 import struct
@@ -172,9 +173,20 @@ def _decoder() -> Callable[[bytes], None]:
     return run_decoder
 
 
+def _web() -> Callable[[bytes], None]:
+    """Give what drives the web face, with its faults as the log tells them."""
+    import fuzz_web
+    import structlog
+
+    faces = fuzz_web.Faces()
+    structlog.configure(processors=[structlog.processors.add_log_level, faces.note])
+    return faces.run
+
+
 TARGETS: Final[dict[str, Callable[[], Callable[[bytes], None]]]] = {
     "decoder": _decoder,
     "operations": lambda: Operations().run,
+    "web": _web,
 }
 
 
@@ -183,6 +195,9 @@ def main() -> None:
     if sys.argv[1] in ("pack", "unpack"):
         move = pack if sys.argv[1] == "pack" else unpack
         move(sys.argv[2], Path(sys.argv[3]))
+        return
+    if Path(sys.argv[-1]).is_file():
+        TARGETS[sys.argv[1]]()(Path(sys.argv[-1]).read_bytes())
         return
     import atheris
 
@@ -198,7 +213,15 @@ def main() -> None:
 
     structlog.configure(processors=[loud])
     run = TARGETS[target]()
-    atheris.Setup(sys.argv, run)
+    if target == "web":
+        from fuzz_web import mutate
+
+        def mutated(data: bytes, max_size: int, seed: int) -> bytes:
+            return mutate(data, max_size, seed, atheris.Mutate)
+
+        atheris.Setup(sys.argv, run, custom_mutator=mutated)
+    else:
+        atheris.Setup(sys.argv, run)
     atheris.Fuzz()
 
 

@@ -15,6 +15,7 @@ from taskdash_protocol import strictjson
 from taskdash_protocol.fields import CONTROL_FIELDS, DAEMON_FIELDS, TASK_FIELDS
 
 from .fuzz import NAMES, TARGETS, Operations, seeds, step
+from .fuzz_web import Faces
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(),
@@ -81,6 +82,19 @@ def test_operations_that_were_found(operations: Operations) -> None:
         for seed in seeds("operations"):
             operations.run(seed)
     assert not _faults(logs)
+
+
+@pytest.mark.fault(25)
+def test_conversations_that_were_found() -> None:
+    """Each seed of the web face: what must hold whatever is sent, see `Faces.run`."""
+    faces = Faces()
+    structlog.configure(processors=[structlog.processors.add_log_level, faces.note])
+    try:
+        for seed in seeds("web"):
+            faces.run(seed)
+    finally:
+        structlog.reset_defaults()
+        faces.close()
 
 
 @pytest.mark.fault(25)

@@ -1,8 +1,11 @@
 """JSON as the contract wants it, against the standard library as a second opinion."""
 
 import json
+import time
+from collections.abc import Callable
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -181,3 +184,32 @@ def test_the_text_that_is_wrong_is_named() -> None:
 def test_what_was_written_here_is_read_without_checks() -> None:
     assert strictjson.reload(strictjson.dumps({"a": [1, "界"]})) == {"a": [1, "界"]}
     assert strictjson.dumps({"a": [1, "界"]}) == '{"a":[1,"界"]}'.encode()
+
+
+def _seconds(load: Callable[[bytes], Any], text: bytes) -> float:
+    """Give the processor time that loading takes, at best."""
+    taken = []
+    for _ in range(3):
+        began = time.process_time()
+        load(text)
+        taken.append(time.process_time() - began)
+    return min(taken)
+
+
+@pytest.mark.fault(23)
+@pytest.mark.parametrize("pair", [b'"[","]"', b'"","]"', b"[" * 30 + b"]" * 30])
+def test_our_own_checks_cost_no_more_than_the_parse(pair: bytes) -> None:
+    """A mebibyte of strings with brackets took eight times as long as orjson, of nesting thrice."""
+    text = b'{"a":[' + b",".join([pair] * ((1 << 20) // (len(pair) + 1))) + b"]}"
+    assert _seconds(strictjson.loads, text) < 2.5 * _seconds(orjson.loads, text) + 0.01
+
+
+def test_digits_in_strings_are_no_integers_whatever_stands_before_them() -> None:
+    for text in (
+        rb'["\\", " 99999999999999999999 ", "\"", 1]',
+        rb'["\\\" 99999999999999999999, ", -9223372036854775808]',
+        rb'{" 99999999999999999999 ":" 99999999999999999999 "}',
+    ):
+        assert strictjson.loads(text) == json.loads(text)
+    with pytest.raises(BadRequest, match="64 bits"):
+        strictjson.loads(rb'["\\\"", " 99999999999999999999 ", "\\", 99999999999999999999]')

@@ -20,11 +20,13 @@ def walk(stage: Stage, asker: Tcp | Http | Board) -> None:
 
 @chapter
 def tour_tcp(stage: Stage) -> None:
+    stage.start(passwordless="everywhere")
     walk(stage, stage.tcp(""))
 
 
 @chapter
 def tour_tcpx(stage: Stage) -> None:
+    stage.start(passwordless="everywhere")
     walk(stage, stage.tcpx(""))
 
 
@@ -208,7 +210,7 @@ def watches(stage: Stage) -> None:
 
 @chapter
 def deaths(stage: Stage) -> None:
-    stage.start(heartbeat_timeout=600, claim_limit="1s")
+    stage.start(heartbeat_timeout=600, claim_limit="1s", passwordless="everywhere")
     tool, owner = stage.tcp("tool"), stage.tcp("owner")
     tool.ask("Watch", {})
     owner.ask("Hello", {"protocol": 1, "client": "owner/1"})
@@ -236,12 +238,15 @@ def deaths(stage: Stage) -> None:
 
 @chapter
 def people(stage: Stage) -> None:
+    stage.start(passwordless="everywhere")
     boss = stage.tcp("boss")
     boss.ask("SetPerson", {"user": "ann", "name": "Ann", "groups": ["cut"]})
     boss.ask("SetPerson", {"user": "bob", "name": "Bob", "groups": ["cut"]})
     boss.ask("SetPerson", {"user": "lea", "name": "Lea", "groups": ["cut"], "role": "lead"})
     boss.ask("SetPerson", {"user": "eve", "name": "Eve", "groups": ["paint"]})
     boss.ask("SetPerson", {"user": "root", "name": "Root", "role": "admin"})
+    stage.tcp("root").ask("Login", {"user": "root"})
+    boss.ask("SetPerson", {"user": "root", "password": "correct horse"})
     boss.ask("SetPerson", {"user": "off", "name": "Off", "active": False})
     for task, group in (("a", "cut"), ("b", "cut"), ("c", "paint"), ("d", "")):
         boss.ask("Register", {"id": task, "name": task, "status": FREE, "group_id": group})
@@ -249,7 +254,7 @@ def people(stage: Stage) -> None:
     boss.ask("Register", {"id": "run", "name": "run", "status": "running", "group_id": "cut"})
     ann, bob, lea, eve, root = (stage.tcp(name) for name in ("ann", "bob", "lea", "eve", "root"))
     for one in (ann, bob, lea, eve, root):
-        one.ask("Login", {"user": one.name})
+        one.ask("Login", {"user": one.name, "password": "correct horse"})
     off = stage.tcp("off", source="127.0.0.3")
     off.ask("Login", {"user": "off", "name": "Off"})
     off.ask("Login", {"user": "ann", "name": "Bob"})

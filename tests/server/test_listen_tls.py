@@ -1,5 +1,6 @@
 """TLS: the same protocol over it, and what is refused."""
 
+import ipaddress
 import json
 import os
 import select
@@ -17,6 +18,10 @@ from pathlib import Path
 
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from processes import taskdashd
 from web.office import post
 from wire_client import REQUEST, TOKEN, tcpx
@@ -368,6 +373,93 @@ def test_cert_init_makes_all_that_an_office_needs(tmp_path: Path) -> None:
         where = f"taskdashs://localhost:{tls_port(daemon)}?ca={tmp_path / 'tls' / 'ca.pem'}"
         with taskdash.connect(where) as dash:
             dash.register("t", name="n", status="finish")
+
+
+def cert_init(directory: Path, *names: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "taskdashd", "cert", "init", *names, "--dir", str(directory)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def test_the_authority_is_one_for_the_office_alone(tmp_path: Path) -> None:
+    """By OpenSSL's own judgement: what its key signs for another name, no client believes."""
+    tls = tmp_path / "tls"
+    told = cert_init(tls, "pi.office.lan", "203.0.113.7").stdout
+    assert "may sign for pi.office.lan, 203.0.113.7/32, .local, localhost, private addre" in told
+    assert f"bring it back for the next certificate: {tls / 'ca.key'}" in told
+    beyond = cert_init(tls, "bank.example")
+    assert beyond.returncode == 1
+    assert "the authority may not sign for bank.example" in beyond.stderr
+    for names in (("pi.local", "192.168.3.4", "fd00::7"), ("pi.office.lan", "sub.pi.office.lan")):
+        assert cert_init(tls, *names).returncode == 0
+    authority = x509.load_pem_x509_certificate((tls / "ca.pem").read_bytes())
+    constraints = authority.extensions.get_extension_for_class(x509.NameConstraints)
+    assert constraints.critical
+    for name, is_good in {
+        "pi.office.lan": True,
+        "x.local": True,
+        "localhost": True,
+        "203.0.113.7": True,
+        "10.255.0.1": True,
+        "172.31.0.1": True,
+        "fe80::1": True,
+        "office.lan": False,
+        "evil-pi.office.lan": False,
+        "notlocal": False,
+        "bank.example": False,
+        "203.0.113.8": False,
+        "172.32.0.1": False,
+        "2001:db8::1": False,
+    }.items():
+        forge(tls, name)
+        judged = subprocess.run(
+            ["openssl", "verify", "-CAfile", tls / "ca.pem", tls / "forged.pem"],
+            capture_output=True,
+            text=True,
+        )
+        assert (judged.returncode == 0) == is_good, f"{name}: {judged.stdout}{judged.stderr}"
+    key = tls / "ca.key"
+    key.rename(tmp_path / "drawer.key")
+    away = cert_init(tls, "pi.local")
+    assert away.returncode == 1
+    assert f"{key} is not there: put the authority's key back" in away.stderr
+    (tmp_path / "drawer.key").rename(key)
+    assert cert_init(tls, "pi.local").returncode == 0
+
+
+def test_an_authority_of_before_is_told_of(tmp_path: Path) -> None:
+    """An authority without constraints goes on, and the command says that it may sign for all."""
+    tls = tmp_path / "tls"
+    assert cert_init(tls, "pi.local").returncode == 0
+    forge(tls, "", "ca.pem")
+    told = cert_init(tls, "bank.example")
+    assert told.returncode == 0
+    assert "may sign for any name in the world" in told.stdout
+
+
+def forge(tls: Path, name: str, into: str = "forged.pem") -> None:
+    """Sign for a name with the authority's key; without one, make an authority for any."""
+    signer = serialization.load_pem_private_key((tls / "ca.key").read_bytes(), None)
+    assert isinstance(signer, ec.EllipticCurvePrivateKey)
+    authority = x509.load_pem_x509_certificate((tls / "ca.pem").read_bytes())
+    key = ec.generate_private_key(ec.SECP256R1()) if name else signer
+    own = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "forged")])
+    general: x509.GeneralName = x509.DNSName(name)
+    with suppress(ValueError):
+        general = x509.IPAddress(ipaddress.ip_address(name))
+    begun = (
+        x509.CertificateBuilder()
+        .subject_name(own if name else authority.subject)
+        .issuer_name(authority.subject)
+        .public_key(key.public_key())
+        .serial_number(7)
+        .not_valid_before(authority.not_valid_before_utc)
+        .not_valid_after(authority.not_valid_after_utc)
+        .add_extension(x509.BasicConstraints(ca=not name, path_length=None), critical=True)
+    )
+    if name:
+        begun = begun.add_extension(x509.SubjectAlternativeName([general]), critical=False)
+    made = begun.sign(signer, hashes.SHA256())
+    (tls / into).write_bytes(made.public_bytes(serialization.Encoding.PEM))
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:

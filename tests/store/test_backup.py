@@ -15,6 +15,7 @@ from processes import taskdashd
 import taskdash
 from taskdash.testing import running_daemon
 from taskdashd.domain.times import stamp
+from taskdashd.settings import files
 from taskdashd.store import backup
 from taskdashd.store.backup import BackupError
 from taskdashd.store.database import DATABASE_NAME, RESTORING_NAME
@@ -472,3 +473,51 @@ def test_a_daemon_that_runs_is_not_repaired(data: Path) -> None:
     with pytest.raises(StoreUnusable, match="another taskdashd"):
         backup.restore(backup.write(data, data / "copy.db").path, data, force=True)
     world.close()
+
+
+def test_a_restore_says_whose_passwords_and_rights_come_back(tmp_path: Path) -> None:
+    """Who was locked out since the backup may come in again: the operator must hear of it."""
+    world = World(tmp_path / "data", with_board=True)
+    boss = world.connect()
+    for user, about in {
+        "1001": {"name": "Ann", "password": "then, all is well"},
+        "1002": {"name": "Bob", "password": "then, all is well"},
+        "1003": {"name": "Cid"},
+        "1004": {"name": "Dan", "role": "lead"},
+        "1005": {"name": "Eve"},
+    }.items():
+        assert boss.ask("SetPerson", user=user, **about)["errid"] == 0
+    assert boss.ask("Register", id="t", name="n", status="finish")["errid"] == 0
+    copy = backup.write(world.directory, tmp_path / "copy.db").path
+    for user, about in {
+        "1001": {"password": "stolen, so another"},
+        "1002": {"active": False},
+        "1003": {"password": "the first of all"},
+        "1004": {"role": "worker"},
+        "1006": {"name": "Fay"},
+    }.items():
+        assert boss.ask("SetPerson", user=user, **about)["errid"] == 0
+    world.close()
+    key = world.directory / files.COOKIE_KEY_NAME
+    key.write_bytes(bytes(32))
+    done = taskdashd("restore", copy, "--force", "--data", world.directory)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    day = stamp(WALL_START)[:10]
+    (said,) = (place for place, line in enumerate(lines) if "everybody is signed out" in line)
+    assert lines[said].endswith(f"passwords, roles and who is active are those of {day}")
+    assert lines[said + 1 :] == [
+        "  Ann (1001): another password since",
+        "  Bob (1002): was made inactive since",
+        "  Cid (1003): had no password then",
+        "  Dan (1004): was made worker since, is lead again",
+    ]
+    assert not key.exists()
+
+
+def test_a_restore_over_what_cannot_be_read_says_so(data: Path, tmp_path: Path) -> None:
+    copy = backup.write(data, tmp_path / "copy.db").path
+    (data / DATABASE_NAME).write_bytes(b"no database" * 1000)
+    done = taskdashd("restore", copy, "--force", "--data", data)
+    assert done.returncode == 0, done.stderr
+    assert "whose password was changed since is not known" in done.stdout

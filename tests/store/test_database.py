@@ -1,5 +1,6 @@
 """The file: what it refuses, what it remembers, and Query against a plain list."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,8 +16,8 @@ from taskdash_protocol.families.tasks import Query, Register
 from taskdashd.domain import tasks
 from taskdashd.domain.tasks import Author, Change, Moment
 from taskdashd.store import dialect
-from taskdashd.store.database import Database
-from taskdashd.store.lock import StoreUnusable
+from taskdashd.store.database import DATABASE_NAME, Database
+from taskdashd.store.lock import LOCK_NAME, StoreUnusable
 
 AT = "2026-01-01T00:00:00.000Z"
 
@@ -221,3 +222,26 @@ def test_a_cursor_that_is_none_is_refused(database: Database, cursor: str) -> No
     """A malformed cursor is refused, whatever it decodes to."""
     with pytest.raises(BadRequest, match="cursor"):
         database.query(Query.parse({"after": cursor}), 1000)
+
+
+def test_no_umask_opens_the_data_to_others(tmp_path: Path) -> None:
+    """Each file has a mode of its own; of directories that are missing, others may pass the upper.
+
+    A lock that others could open, they could hold: no daemon would start.
+    """
+    before = os.umask(0)
+    try:
+        Database.open(tmp_path / "one" / "data").close()
+        os.umask(0o777)
+        Database.open(tmp_path / "two" / "data").close()
+    finally:
+        os.umask(before)
+    for place in ("one", "two"):
+        found = {path: path.stat().st_mode & 0o777 for path in (tmp_path / place).rglob("*")}
+        assert found.pop(tmp_path / place / "data") == 0o700
+        assert set(found.values()) == {0o600}, found
+        assert {path.name for path in found} >= {LOCK_NAME, DATABASE_NAME}
+        assert (tmp_path / place).stat().st_mode & 0o777 == 0o755
+    (tmp_path / "one" / "data" / LOCK_NAME).chmod(0o666)
+    Database.open(tmp_path / "one" / "data").close()
+    assert (tmp_path / "one" / "data" / LOCK_NAME).stat().st_mode & 0o777 == 0o600

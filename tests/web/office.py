@@ -13,12 +13,14 @@ import taskdash
 from taskdash.testing import RunningDaemon
 from taskdash_protocol.families.tasks import Register
 
+PASSWORD = "root horses"
+"""The administrator's, who signs in nowhere without one."""
 PEOPLE: dict[str, dict[str, Any]] = {
     "1001": {"name": "Ann Li", "groups": ["cut"]},
     "1002": {"name": "王小明", "groups": ["cut"]},
     "1003": {"name": "Eve Stone", "groups": ["paint"]},
     "1004": {"name": "赵组长", "groups": ["cut", "paint"], "role": "lead"},
-    "1005": {"name": "Root", "role": "admin"},
+    "1005": {"name": "Root", "role": "admin", "password": PASSWORD},
 }
 FREE, CLAIMED, EDITING, REVIEW = "待领取", "已领取", "编辑中", "待审核"
 

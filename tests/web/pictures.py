@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
-from office import CLAIMED, EDITING, FREE, REVIEW, Office, furnish
+from office import CLAIMED, EDITING, FREE, PASSWORD, REVIEW, Office, furnish
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from taskdashd.domain.times import stamp
@@ -116,6 +116,8 @@ def photograph(browser: Browser, office: Office) -> None:
         page.fill("[name=name]", "Root")
         if (theme, language) == ("light", "en"):
             take(page, "signin")
+        page.click("form summary")
+        page.fill("[name=password]", PASSWORD)
         page.click("form button.primary")
         page.locator(".card .name").first.wait_for()
         for view, where in VIEWS.items():

@@ -4,14 +4,16 @@ import json
 import os
 import re
 import socket
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 from office import Office
 from processes import memory_kib
+from server.wire_client import Wire
 from test_socket import Board, sign_in
 from wsproto.events import Ping, TextMessage
 
@@ -293,6 +295,52 @@ def test_frames_that_ask_nothing_are_counted(tmp_path: Path, opcode: int) -> Non
             assert board.ask("Find", {"id": "none"})["errid"] == 1002 if opcode else True
             board.sock.sendall(empty * 500)
             assert board.end() == 1013
+
+
+@pytest.mark.alone
+@pytest.mark.fault(46)
+@pytest.mark.parametrize("opcode", [0, 9])
+def test_frames_that_ask_nothing_hide_no_death(tmp_path: Path, opcode: int) -> None:
+    """Time that the daemon spends on somebody's frames is no stall: who is silent dies in time.
+
+    Without a rate: what bounds them here is that they wait for turns.
+    """
+    frame = bytes([0x80 * (opcode > 0) | opcode, 0x80]) + bytes(4)
+    with Office(tmp_path, request_rate="off", identity_rate="off") as office:
+        office.people()
+        host, port = office.daemon.url.removeprefix("taskdash://").split(":")
+        with Board(office, sign_in(office, "1001")) as board, ExitStack() as stack:
+            board.until(lambda said: "me" in said)
+            if not opcode:
+                board.sock.sendall(bytes([1, 0x80]) + bytes(4))
+
+            def flood() -> None:
+                with suppress(OSError):
+                    while True:
+                        board.sock.sendall(frame * 5000)
+
+            def read() -> None:
+                with suppress(OSError):
+                    while board.sock.recv(1 << 16):
+                        pass
+
+            board.sock.settimeout(None)
+            threads = [threading.Thread(target=one) for one in (flood, read)]
+            stack.callback(lambda: [one.join() for one in threads])
+            stack.callback(board.sock.shutdown, socket.SHUT_RDWR)
+            for one in threads:
+                one.start()
+            silent, other = Wire((host, int(port))), Wire((host, int(port)))
+            stack.callback(silent.close)
+            stack.callback(other.close)
+            task = {"id": "a", "name": "n", "status": "running", "heartbeat_timeout": 2}
+            silent.call("Register", task)
+            began = time.monotonic()
+            while other.call("Find", {"id": "a"})["status"] != "shutdown":
+                assert time.monotonic() - began < 3, "the death comes too late"
+                time.sleep(0.05)
+            assert time.monotonic() - began > 1.5
+            assert all(one.is_alive() for one in threads), "it was no flood"
 
 
 @pytest.mark.fault(44)

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 import trustme
-from office import Office
+from office import PASSWORD, Office
 from processes import last_lines
 from test_http import send
 from test_socket import Board
@@ -251,15 +251,17 @@ def test_the_warning_of_another_address_comes(front: Front) -> None:
 def test_cookies_are_secure(front: Front) -> None:
     """Behind https the cookie is `Secure`, and only where a trusted proxy says so."""
     for spoofed in ({}, {"X-Forwarded-Proto": "http", "Forwarded": "proto=http"}):
-        cookie = front.ask("127.0.1.12", "Login", {"user": "1005"}, **spoofed)[2]
+        cookie = front.ask(
+            "127.0.1.12", "Login", {"user": "1005", "password": PASSWORD}, **spoofed
+        )[2]
         assert cookie.endswith("; HttpOnly; SameSite=Strict; Secure"), cookie
     signed_in = cookie.partition(";")[0]
     assert "; Secure" in front.ask("127.0.1.12", "Logout", {}, Cookie=signed_in)[2]
     claimed = {"x_forwarded_proto": "https", "forwarded": "for=127.0.1.12;proto=https"}
-    login = {"user": "1005"}
+    login = {"user": "1005", "password": PASSWORD}
     direct = send(front.office, "POST", "/api/v1/Login", login, source="127.0.1.13", **claimed)
     told = direct.json["confirm"]
-    login = {"user": "1005", "confirm": told}
+    login = {"user": "1005", "password": PASSWORD, "confirm": told}
     direct = send(front.office, "POST", "/api/v1/Login", login, source="127.0.1.13", **claimed)
     assert direct.headers["set-cookie"].endswith("; SameSite=Strict")
 

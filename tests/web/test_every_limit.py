@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from office import Office
+from office import PASSWORD, Office
 from processes import taskdashd
 from server.wire_client import REQUEST, TcpxWire, Wire
 from test_attacks_web import post
@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.limits, pytest.mark.fault(54)]
 ROOT = Path(__file__).parents[2]
 NO_NUMBERS = {
     *("HOST:PORT", "HOST:PORT|off", "on|off", "origins", "file", "directory", "name"),
-    *("auto|tokens|open", "NETWORKS|off", "auto|human|json", "level"),
+    *("auto|tokens|open", "NETWORKS|off", "auto|human|json", "level", "board|everywhere|off"),
 }
 """Units of settings that are no numbers, and so no limits."""
 ELSEWHERE = {
@@ -250,9 +250,11 @@ class House:
 
     def root(self) -> str:
         """Make an administrator, and give the cookie of its sign-in, whose connection is gone."""
-        self.office.ask("SetPerson", user="root", name="Root", role="admin")
+        root = {"user": "root", "password": PASSWORD}
+        self.office.ask("SetPerson", **root, name="Root", role="admin")
         http = Http(self.office)
-        http.sock.sendall(post("/api/v1/Login", "Connection: close", body=b'{"user":"root"}'))
+        body = json.dumps(root).encode()
+        http.sock.sendall(post("/api/v1/Login", "Connection: close", body=body))
         said = b"".join(iter(lambda: http.sock.recv(65536), b""))
         cookie = re.search(rb"set-cookie: ([^;]+)", said)
         assert cookie, said
@@ -415,7 +417,7 @@ def test_person_rate__by_all_doors_together(start: Start) -> None:
     cookie = house.root()
     frames = [house.tcp(), house.tcpx()]
     for one in frames:
-        assert one.ask("Login", user="root") == 0
+        assert one.ask("Login", user="root", password=PASSWORD) == 0
     began, done = time.monotonic(), 3
     doors = [*frames, Http(house.office, f"Cookie: {cookie}"), Page(house.office, cookie)]
     while doors:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from office import FREE, Office, furnish
-from processes import last_lines
+from office import FREE, PASSWORD, Office, furnish
+from processes import last_lines, taskdashd
 
 import taskdash
 from taskdash_protocol.requests import REQUESTS
@@ -78,7 +78,8 @@ def raw(office: Office, data: bytes) -> bytes:
 
 def sign_in(office: Office, user: str, name: str) -> str:
     """Give the cookie of somebody who has signed in."""
-    answer = send(office, "POST", "/api/v1/Login", {"user": user, "name": name})
+    body = {"user": user, "name": name, "password": PASSWORD}
+    answer = send(office, "POST", "/api/v1/Login", body)
     assert answer.status == 200, answer.body
     match = COOKIE.match(answer.headers["set-cookie"])
     assert match, answer.headers
@@ -86,6 +87,21 @@ def sign_in(office: Office, user: str, name: str) -> str:
 
 
 # Sign-ins and origins
+
+
+def test_a_restore_ends_every_sign_in(tmp_path: Path) -> None:
+    """Who was signed out after the backup must not be in again by it."""
+    with Office(tmp_path / "data") as office:
+        cookie = sign_in(office, "1001", "Ann Li")
+        done = taskdashd("backup", tmp_path / "copy.db", "--data", office.data)
+        assert done.returncode == 0, done.stderr
+        assert send(office, "POST", "/api/v1/Query", {}, cookie=cookie).status == 200
+        assert send(office, "POST", "/api/v1/Logout", {}, cookie=cookie).status == 200
+    done = taskdashd("restore", tmp_path / "copy.db", "--force", "--data", tmp_path / "data")
+    assert "everybody is signed out" in done.stdout
+    with Office(tmp_path / "data") as office:
+        assert send(office, "POST", "/api/v1/Query", {}, cookie=cookie).status == 401
+        assert sign_in(office, "1001", "Ann Li")
 
 
 def test_a_sign_in_lasts_until_it_is_ended(office: Office) -> None:

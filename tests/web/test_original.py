@@ -166,3 +166,95 @@ def test_a_long_list_is_refused_and_not_cut(tmp_path: Path) -> None:
         assert "ask for fewer by count" in said["detail"]
         ids = [by_get(office, {**asked, "start": f"{n}", "count": "1"}).ids for n in range(5)]
         assert ids == [["long-0"], ["long-1"], ["long-2"], ["long-3"], []]
+
+
+# Credentials in each request
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Iterator[Office]:
+    """An office where the original API asks who asks: 1001 has a password, 1002 none."""
+    with Office(tmp_path) as office:
+        office.people()
+        office.ask("SetPerson", user="1001", password="correct horse")
+        for number in range(3):
+            office.task(f"free-{number}", "n", FREE, group_id="cut")
+        yield office
+
+
+RIGHT = {"username": "1001", "password": "correct horse"}
+BY_NUMBER = {"username": "1002", "password": ""}
+
+
+@pytest.mark.parametrize("ask", [by_get, by_form, by_form_data])
+def test_credentials_sign_the_request_that_brings_them_and_no_other(
+    closed: Office, ask: Any
+) -> None:
+    listed = ask(closed, {"operation": "GetTasksNoUser", **RIGHT})
+    assert listed.ids == ["free-0", "free-1", "free-2"]
+    assert listed.cookie is None
+    assert ask(closed, {"operation": "GetTasksNoUser"}).json["errid"] == 1003
+    person = closed.ask("People")["people"][0]
+    assert person["user"] == "1001"
+    assert person.get("signed_in") is None
+
+
+def test_who_signs_a_request_is_who_binds(closed: Office) -> None:
+    task = {"id": "free-0", "TaskID": "t", "Status": FREE}
+    assert by_form_data(closed, {"operation": "TaskBind", **task, **RIGHT}).text == "success"
+    assert closed.ask("Find", id="free-0")["user"] == "1001"
+    assert by_get(closed, {"operation": "GetTasksByUser", **RIGHT}).ids == ["free-0"]
+    other = by_form(closed, {"operation": "TaskBind", "ID": "free-1", "user": "1001", **BY_NUMBER})
+    assert other.json["errid"] == 1003
+    assert by_form(closed, {"operation": "TaskBind", "ID": "free-1", **BY_NUMBER}).text == "success"
+    assert closed.ask("Find", id="free-1")["user"] == "1002"
+
+
+def test_wrong_credentials_are_counted_and_right_ones_that_are_remembered_are_not(
+    closed: Office,
+) -> None:
+    asked = {"operation": "GetTasksNoUser"}
+    assert by_form(closed, {**asked, **RIGHT}).ids
+    wrong = {**asked, "username": "1001", "password": "battery staple"}
+    errids = [by_form(closed, wrong).json["errid"] for _ in range(7)]
+    assert errids == [1003] * 5 + [1005] * 2
+    assert by_form(closed, {**asked, **RIGHT}).ids
+    assert by_form(closed, {**asked, "username": "nobody", "password": "x"}).json["errid"] == 1003
+
+
+def test_a_new_password_ends_what_was_remembered(closed: Office) -> None:
+    asked = {"operation": "GetTasksNoUser", **RIGHT}
+    assert by_form(closed, asked).ids
+    closed.ask("SetPerson", user="1001", password="battery staple")
+    assert by_form(closed, asked).json["errid"] == 1003
+    assert by_form(closed, {**asked, "password": "battery staple"}).ids
+    closed.ask("SetPerson", user="1001", active=False)
+    assert by_form(closed, {**asked, "password": "battery staple"}).json["errid"] == 1003
+
+
+@pytest.mark.parametrize("name", ["userLogin", "GetTasksNoUser", "TaskBind"])
+def test_an_admin_signs_nothing_here(closed: Office, name: str) -> None:
+    closed.ask("SetPerson", user="1005", password="correct horse")
+    asked = {"operation": name, "username": "1005", "password": "correct horse", "ID": "free-0"}
+    answer = by_form(closed, asked)
+    assert (answer.json["errid"], answer.cookie) == (1003, None)
+    assert "admin" in answer.json["detail"]
+
+
+def test_a_number_alone_signs_only_where_a_setting_allows_it(tmp_path: Path) -> None:
+    with Office(tmp_path, passwordless="off") as office:
+        office.people()
+        office.task("free-0", "n", FREE, group_id="cut")
+        answer = by_form(office, {"operation": "GetTasksNoUser", **BY_NUMBER})
+        assert answer.json["errid"] == 1003
+
+
+def test_the_cookie_goes_on_where_its_own_number_comes_along(closed: Office) -> None:
+    cookie = by_form(closed, {"operation": "userLogin", **RIGHT}).cookie
+    assert cookie
+    asked = {"operation": "GetTasksByUser", "username": "1001"}
+    assert by_get(closed, asked, cookie=cookie).ids == []
+    # Another's number is a claim to be somebody else, which must be proved.
+    closed.ask("SetPerson", user="1003", password="correct horse")
+    other = {"operation": "GetTasksByUser", "username": "1003"}
+    assert by_get(closed, other, cookie=cookie).json["errid"] == 1003

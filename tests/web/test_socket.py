@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
-from office import FREE, Office, furnish, post
+from office import FREE, PASSWORD, Office, furnish, post
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
@@ -113,7 +113,8 @@ class Board:
 def sign_in(office: Office, user: str) -> str:
     connection = HTTPConnection("127.0.0.1", office.port, timeout=20)
     kind = {"content-type": "application/json"}
-    connection.request("POST", "/api/v1/Login", json.dumps({"user": user}), kind)
+    body = json.dumps({"user": user, "password": PASSWORD})
+    connection.request("POST", "/api/v1/Login", body, kind)
     answer = connection.getresponse()
     assert answer.status == 200, answer.read()
     cookie = answer.headers["set-cookie"].partition(";")[0]

@@ -12,7 +12,9 @@ import structlog
 
 from taskdash_protocol.errors import Busy
 from taskdashd.core.access import Access
+from taskdashd.core.proofs import Proofs
 from taskdashd.domain.access import Identity
+from taskdashd.families.people.operations.sign_in import prove
 from taskdashd.server.conversation import Conversation
 from taskdashd.settings import values
 from taskdashd.testing import World
@@ -108,6 +110,7 @@ def app_of(world: World, proxies: str = "off") -> App:
         description=read_description(),
         key=bytes(32),
         origins=Origins(""),
+        proofs=Proofs(world.core.identities, world.core.clock.now, prove),
         proxies=Proxies(values.proxies(proxies)),
         secure=False,
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import servers
-from pages import cookie, open_board
+from pages import PASSWORD, cookie, open_board
 from servers import Server
 from throughput import Requests, load
 from wsproto.connection import Connection, ConnectionType
@@ -91,7 +91,7 @@ def registering(board: str, requests: Requests, where: Path) -> Beside:
         page = None
         if board == BOARDS[2]:
             with taskdash.connect(daemon.url) as dash:
-                dash.ask("SetPerson", user="1001", name="1001", role="admin")
+                dash.ask("SetPerson", user="1001", name="1001", role="admin", password=PASSWORD)
             web = daemon.wait_for("the board is at")["address"]
             page = Page(web, cookie(web, "1001"))
         _quiet(server)

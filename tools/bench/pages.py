@@ -6,10 +6,13 @@ import json
 import os
 import socket
 
+PASSWORD = "correct horse"
+"""An administrator's, who signs in nowhere without one; of no account for others."""
+
 
 def cookie(web: str, user: str) -> str:
     connection = http.client.HTTPConnection(web)
-    body = json.dumps({"user": user, "name": user})
+    body = json.dumps({"user": user, "name": user, "password": PASSWORD})
     connection.request("POST", "/api/v1/Login", body, {"content-type": "application/json"})
     answer = connection.getresponse()
     assert answer.status == 200, answer.read()

@@ -64,8 +64,9 @@ class Audience(Following):
     def is_ready(self, sight: Sight | None) -> bool:
         """Tell whether all is counted that a sight may be told; if not, it is wanted."""
         if sight is not None:
-            self._want(sight.groups, sight.person)
-            if not sight.groups <= self._counted_groups:
+            groups = sight.groups | (sight.within or frozenset())
+            self._want(groups, sight.person)
+            if not groups <= self._counted_groups:
                 return False
         # Everybody is told of the load of all people.
         return not self._wanted_people and self._tally.people <= self._counted_people

@@ -31,7 +31,8 @@ _AT_ONCE_S: Final = 0.002
 """Figures are put together for boards for so long at a time; the rest is put off."""
 
 _Walk = Generator[None, None, dict[str, Any]]
-_Key = tuple[frozenset[str] | None, str]
+_Key = Sight | None
+"""Whose figures: of all who see the same groups and have nothing outside of them, the same."""
 
 
 class FiguresSection(Following):
@@ -97,7 +98,7 @@ class FiguresSection(Following):
             self._has_changed = True
             return b""
         has_own = sight is not None and self._tally.has_own(sight)
-        key = (None, "") if sight is None else (sight.groups, sight.person if has_own else "")
+        key = sight if sight is None or has_own else sight._replace(person="")
         if key not in self._made and not self._make(key, sight):
             self._goes_on = True
             return None

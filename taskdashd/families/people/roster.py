@@ -5,6 +5,7 @@ from operator import itemgetter
 from taskdash_protocol import strictjson
 from taskdashd.core.identities import PERSON
 from taskdashd.core.made import Made
+from taskdashd.core.steps import Start, Steps
 from taskdashd.domain.access import Identity
 from taskdashd.domain.people import Person, sees_person
 from taskdashd.store.records import Records, Value
@@ -16,9 +17,10 @@ class Roster:
     def __init__(self, records: Records) -> None:
         self._made = Made(records, PERSON, _encoded)
 
-    def seen_by(self, identity: Identity) -> bytes:
+    def seen_by(self, identity: Identity, turn: Start[None]) -> Steps[bytes]:
         """Give the reply's members: the people whom an identity sees, by their number."""
-        seen = [(one.id, text) for one, text in self._made.all() if sees_person(identity, one)]
+        everybody = yield from self._made.all(turn)
+        seen = [(one.id, text) for one, text in everybody if sees_person(identity, one)]
         seen.sort(key=itemgetter(0))
         return b'{"people":[%b]}' % b",".join(text for _, text in seen)
 

@@ -1,9 +1,11 @@
 """The services as the operation Services gives them: what is stored of each is encoded once."""
 
+from functools import partial
 from typing import NamedTuple
 
 from taskdash_protocol import strictjson
 from taskdashd.core.made import Made
+from taskdashd.core.steps import Start, Steps, in_slices
 from taskdashd.domain.access import Identity
 from taskdashd.families.services.rules import Service
 from taskdashd.families.services.vigil import SERVICE, Vigil
@@ -26,14 +28,18 @@ class Catalogue:
         self._vigil = vigil
         self._made = Made(records, SERVICE, _encoded)
 
-    def seen_by(self, identity: Identity, default_timeout_s: float) -> bytes:
+    def seen_by(
+        self, identity: Identity, default_timeout_s: float, turn: Start[None]
+    ) -> Steps[bytes]:
         """Give the reply's members: the services that an identity sees, by their URL."""
-        seen = [one for one in self._made.all() if identity.sees(one.service.group_id)]
+        all_of_them = yield from self._made.all(turn)
+        seen = [one for one in all_of_them if identity.sees(one.service.group_id)]
         seen.sort(key=lambda one: one.service.url)
-        told = b",".join([self._told(one, default_timeout_s) for one in seen])
-        return b'{"services":[%b]}' % told
+        tell = partial(self._told, default_timeout_s)
+        told = yield from in_slices(seen, tell, lambda one: len(one.history), turn)
+        return b'{"services":[%b]}' % b",".join(told)
 
-    def _told(self, one: _Encoded, default_timeout_s: float) -> bytes:
+    def _told(self, default_timeout_s: float, one: _Encoded) -> bytes:
         service, dumps = one.service, strictjson.dumps
         silence_s = self._vigil.silence_s(service.url)
         time, reserved = self._vigil.said(service)

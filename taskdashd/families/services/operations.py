@@ -90,10 +90,10 @@ def service_beat(request: ServiceBeat, caller: Caller) -> Result:
 
 
 @alone(Services)
-def services(request: Services, caller: Caller) -> Result:
+def services(request: Services, caller: Caller) -> Steps[Result]:
     """Give the services that the caller sees."""
-    default_s = caller.core.limits.heartbeat_timeout
-    return caller.core.part(Catalogue).seen_by(caller.identity, default_s)
+    core, default_s = caller.core, caller.core.limits.heartbeat_timeout
+    return (yield from core.part(Catalogue).seen_by(caller.identity, default_s, core.reader.turn))
 
 
 @alone(FetchTasks, changes=True)
@@ -145,7 +145,10 @@ def _keep(
             change = tasks.register(None, request, author, moment)
         else:
             change = tasks.update(
-                old, Update(request.id, _news(old, request, said)), author, moment
+                old,
+                Update(request.id, _news(old, request, said), epoch=request.epoch),
+                author,
+                moment,
             )
         core.room.put(change, caller.identity, transaction)
     return {"tasks": [request.id for request, _ in wanted]}

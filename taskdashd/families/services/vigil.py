@@ -121,7 +121,7 @@ class Vigil:
         return time, reserved or service.reserved
 
     def author_for(self, url: str, caller: Caller) -> Author | None:
-        """Give the author by which the service at a URL owns a task: its beats keep that alive.
+        """Give the caller as author of a task that the service at a URL owns, and keeps alive.
 
         None where there is no such service, or the caller may not write for it.
         """
@@ -140,9 +140,8 @@ class Vigil:
         if session is None:
             return None
         asker = caller.author
-        return Author(
-            session.owner.serial, f"{service.name or url} ({asker.name})", asker.overrides
-        )
+        name = f"{service.name or url} ({asker.name})"
+        return asker._replace(name=name, for_owner=session.owner.serial)
 
     def silence_s(self, url: str) -> float | None:
         """Give the seconds since a service's last sign of life; None where it gave none."""

@@ -32,7 +32,8 @@ def register(request: Register, caller: Caller, transaction: Transaction) -> Res
     else:
         moment = Moment(transaction.rev, transaction.at)
     change = tasks.register(old, request, caller.author, moment)
-    return core.room.put(change, identity, transaction)
+    told = core.room.put(change, identity, transaction)
+    return {**told, "status": change.task.status} if tasks.is_kept(old, change) else told
 
 
 @writes(Update)

@@ -257,6 +257,8 @@ class Tally:
         within = self._within.get(sight.person)
         if within is None:
             return 0
+        if sight.within is not None:
+            return sum(within.get(group, 0) for group in sight.within - sight.groups)
         return self._own[sight.person] - sum(within.get(group, 0) for group in sight.groups)
 
     def walk(
@@ -309,7 +311,8 @@ class Tally:
                 looked = 0
         loads = {}
         for looked, person in enumerate(list(self._people_there()), 1):
-            of = self._load if sight is None or person == sight.person else seen
+            whole = sight is None or (person == sight.person and sight.within is None)
+            of = self._load if whole else seen
             if counts := of.get(person, 0):
                 loads[person] = named(_LOAD_STATES, counts)
             if looked % _SLICE == 0:

@@ -1,5 +1,5 @@
-"""The operations of people: `accounts` signs them in, `claims` and `handover` move their tasks."""
+"""The operations of people: signing in, their accounts, and how their tasks move."""
 
-from taskdashd.families.people.operations import accounts, claims, handover
+from taskdashd.families.people.operations import accounts, claims, handover, sign_in
 
-__all__ = ["accounts", "claims", "handover"]
+__all__ = ["accounts", "claims", "handover", "sign_in"]

@@ -15,7 +15,7 @@ from taskdash_protocol.families.people import (
     Submit,
 )
 from taskdash_protocol.requests import Update
-from taskdashd.core.identities import no_person, person_of
+from taskdashd.core.identities import changed_meanwhile, no_person, person_of
 from taskdashd.core.table import Caller, Result, writes
 from taskdashd.domain import tasks
 from taskdashd.domain.access import Identity
@@ -150,7 +150,11 @@ def actor_of(
         if user not in ("", identity.person):
             raise AuthError("field user: people act for themselves alone")
         # Read the account through the transaction: a pending write may have taken rights away.
-        return Actor(_active(identity.person, transaction).identity, identity.person, author)
+        person = _active(identity.person, transaction)
+        now = person.identity.within_token(caller.session.token)
+        if now is None or not person.may_be_in:
+            raise changed_meanwhile()
+        return Actor(now, identity.person, author)
     if not identity.may_write:
         raise AuthError("this token may only read")
     if not user:
