@@ -23,6 +23,7 @@ from taskdashd.core.run import Runner
 from taskdashd.core.sessions import Sessions
 from taskdashd.core.table import Core
 from taskdashd.core.task_times import TaskTimes
+from taskdashd.core.waiting import Waiting
 from taskdashd.domain.held import Held
 from taskdashd.domain.liveness import Liveness
 from taskdashd.families import load_operations
@@ -33,6 +34,8 @@ from taskdashd.families.people.directory import Directory
 from taskdashd.families.people.expiry import claim_times
 from taskdashd.families.people.passwords import Passwords
 from taskdashd.families.people.roster import Roster
+from taskdashd.families.people.told import Told
+from taskdashd.families.people.waiting import IN_WORK, TO_BEGIN, TO_CHECK, returned
 from taskdashd.families.services.catalogue import Catalogue
 from taskdashd.families.services.section import ServiceSection
 from taskdashd.families.services.vigil import SERVICE, Fetch, Vigil
@@ -114,19 +117,19 @@ def build(
     room = Room(live, liveness, sessions, view, reserve)
     leading, task_times, touched = Leading(), TaskTimes(clock), Touched()
     tally = _tally(database, clock, records) if with_board else None
-    shown = None if tally is None else _Shown.on(tally, clock, feed, log, identities, records)
+    told = Told(records)
+    shown = None if tally is None else _Shown.on(tally, clock, feed, log, identities, records, told)
     # The order in which followers see a commit: owners of tasks and rights of sessions are updated
     # first, or the feed would tell people who may no longer see the change.
-    followers = ownership, identities, feed, task_times, touched, *(shown or ())
+    followers = ownership, identities, feed, task_times, touched, told, *(shown or ())
     writer = _writer(database, environment.writing, view, clock, followers, reserve, live)
     reader = Reader(database, environment.reading, slow_reads, view, writer)
     vigil = Vigil(live, clock, leading, acts, sessions, liveness, view, reader, writer, fetch)
     agenda = Agenda(clock, leading, view, reader, writer)
-    task_times.begin(agenda, reader, [claim_times(ownership)])
+    task_times.begin(agenda, reader, [claim_times(ownership, told)])
     ticks = [slow_reads.tick, task_times.tick, vigil.tick]
-    families: dict[type, object] = {Vigil: vigil, Roster: Roster(records)}
-    families[Passwords] = Passwords(environment.start_hashing)
-    families[Catalogue] = Catalogue(records, vigil)
+    families: dict[type, object] = {Vigil: vigil, Catalogue: Catalogue(records, vigil)}
+    families |= _of_people(records, told, environment)
     web = None
     if tally is not None and shown is not None:
         web = Web(shown.boards, shown.viewers, DayFigures(clock, tally, writer))
@@ -158,6 +161,13 @@ def build(
     leading.begin()
     deaths, housekeeping = _by_itself(core, live, touched, reserve, ticks)
     return Parts(Runner(core, vigil.author_for), deaths, agenda, housekeeping, web)
+
+
+def _of_people(records: Records, told: Told, environment: Environment) -> dict[type, object]:
+    """Give the parts of the family `people`, and what waits for people, of all families."""
+    waiting = Waiting([IN_WORK, TO_BEGIN, TO_CHECK, returned(told)])
+    passwords = Passwords(environment.start_hashing)
+    return {Roster: Roster(records), Told: told, Waiting: waiting, Passwords: passwords}
 
 
 def _counting(
@@ -221,11 +231,12 @@ class _Shown(NamedTuple):
         log: ChangeLog,
         identities: Identities,
         records: Records,
+        told: Told,
     ) -> "_Shown":
         people, services, audience = Directory(records), ServiceSection(records), Audience(tally)
         audience.admit(records.all(PERSON))
         day = FiguresSection(clock, tally, audience)
-        boards = Boards(clock, feed, log, (people, services, day))
+        boards = Boards(clock, feed, log, (people, services, day, told))
         return cls(people, services, audience, day, boards, Viewers(identities, boards))
 
 

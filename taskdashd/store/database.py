@@ -23,9 +23,10 @@ from taskdashd.domain.access import Sight
 from taskdashd.domain.acts import Act
 from taskdashd.domain.search import Sought
 from taskdashd.settings import files, owner
-from taskdashd.store import audit, dialect, health, query, texts
+from taskdashd.store import audit, dialect, health, texts
 from taskdashd.store.audit import Parameters
 from taskdashd.store.deadline import Deadline
+from taskdashd.store.desk import Desk, Unfolded
 from taskdashd.store.health import Health
 from taskdashd.store.known import KnownIds
 from taskdashd.store.lock import StoreUnusable, lock
@@ -278,19 +279,21 @@ class Database:
     ) -> Page:
         """Read a page: at most `request.limit` tasks and about `bytes_max` bytes of them.
 
-        `sought` is what `contains` means; without it, no names of people are searched. `unfolded`
-        gives the revs of tasks that the fold could not take in because the disk is full;
-        these are read from the log one by one.
+        `sought` is what `contains` means; without it, no names of people are searched. Tasks that
+        the fold could not take in (`unfolded`) are read from the log one by one.
 
         Raises `BadRequest` for a malformed cursor, `Busy` when it takes too long, and
         `StorageError`.
         """
+        sought = search.sought(request.contains) if sought is None else sought
+        look = partial(Desk.query, request=request, sight=sight, sought=sought, bytes_max=bytes_max)
+        return self.at_desk(look, unfolded, within_s)
+
+    def at_desk(self, look: Callable[[Desk], T], unfolded: Unfolded, within_s: float | None) -> T:
+        """Have one look read as often as it must, all of one state. Raises as `query` does."""
         self._deadline.begin(within_s)
-        rows = partial(self._read, self._querier)
-        if sought is None:
-            sought = search.sought(request.contains)
         with self._snapshot():
-            return query.read(request, sight, sought, bytes_max, unfolded, self._querier, rows)
+            return look(Desk(self._querier, partial(self._read, self._querier), unfolded))
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:

@@ -159,7 +159,11 @@ class Finder:
 
     def _fewest(self, ways: Sequence[Sequence[Pick]], most: int) -> tuple[Sequence[Pick], int]:
         """Choose the way with the fewest tasks; of those with `most` or more, the first."""
-        counts = [self._count(self._scanned(picks), most) for picks in ways]
+        counts: list[int] = []
+        for picks in ways:
+            # Count no further than the best way so far: behind one that finds three tasks, the
+            # index of a state would else be counted to the end.
+            counts.append(self._count(self._scanned(picks), min((most, *counts))))
         best = min(range(len(ways)), key=counts.__getitem__)
         return ways[best], counts[best]
 

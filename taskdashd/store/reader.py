@@ -14,6 +14,7 @@ from taskdashd.domain.search import Sought
 from taskdashd.domain.tasks import Task
 from taskdashd.store.audit import By, History, Rows
 from taskdashd.store.database import Database
+from taskdashd.store.desk import Desk
 from taskdashd.store.executor import Executor, Then
 from taskdashd.store.health import Health
 from taskdashd.store.query import Page
@@ -136,6 +137,17 @@ class Reader:
                 ),
                 asker,
                 then,
+            )
+
+        self._writer.catch_up(caught_up)
+
+    def at_desk(self, look: Callable[[Desk], T], asker: Asker, then: Then[T]) -> None:
+        """Run a look that reads as often as it must, on the query thread, as of all committed."""
+
+        def caught_up(fault: ServerError | None) -> None:
+            unfolded = dict(self._view.unfolded) if fault is not None else None
+            self._slow_reads.run(
+                lambda left_s: self._database.at_desk(look, unfolded, left_s), asker, then
             )
 
         self._writer.catch_up(caught_up)

@@ -30,7 +30,13 @@ def test_a_task_from_hand_to_hand(daemon: RunningDaemon) -> None:
     assert "1001 has it since" in lost.stderr
     assert did(daemon, "begin", "desk", "--user", "1001") == "desk is 编辑中, 1001's\n"
     assert did(daemon, "submit", "desk", "--user", "1001", "--checker", "1002")
+    waits = did(daemon, "next", "--user", "1002").splitlines()
+    assert [line.split("\t")[:2] for line in waits] == [["to_answer", "desk"]]
     did(daemon, "reject", "desk", "--user", "1002", "--reason", "too dark")
+    waits = did(daemon, "next", "--user", "1001").splitlines()
+    assert [line.split("\t")[0] for line in waits] == ["now", "returned"]
+    assert waits[1].split("\t")[4:7] == ["sent-back", "1002", "too dark"]
+    assert "nothing waits for them" in ctl(daemon, "next", "--user", "1002").stderr
     handed = ctl(daemon, "handover", "1001", "--to", "1002", "--word", "leave")
     assert handed.stdout == ""
     assert "cannot take it" not in handed.stdout

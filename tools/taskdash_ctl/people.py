@@ -14,6 +14,8 @@ _FORMATS: Final = ("table", "json", "jsonl", "csv")
 _PEOPLE: Final = ("user", "name", "role", "groups", "leads", "calendar", "active")
 _SERVICES: Final = ("state", "name", "url", "group_id", "since", "silent_s")
 
+_WAITING: Final = ("section", "id", "name", "status", "why", "by", "word", "since")
+
 _output = click.option(
     "--output", "-o", type=click.Choice(_FORMATS), default="table", help="How to print."
 )
@@ -63,6 +65,28 @@ def person(where: address.Address, /, user: str, password: bool, **given: Any) -
     with connect(where) as dash:
         reply = attempt(lambda: dash.ask("SetPerson", user=user, **fields))
     show.pairs((name, _plain(reply[name])) for name in _PEOPLE)
+
+
+@click.command("next")
+@click.option("--user", metavar="NUMBER", help="Whose; without it one's own.")
+@_output
+@click.pass_obj
+def next_(where: address.Address, /, user: str | None, output: str) -> None:
+    """List what waits for somebody: what they have, are to check, and what came to them.
+
+    \b
+    taskdash-ctl next --user 1001
+    taskdash-ctl next --user 1001 -o json
+    """
+    with connect(where) as dash:
+        found = attempt(lambda: dash.ask("Next", user=user or ""))
+    counts = found["counts"]
+    sections = {name: found[name] for name in counts if name in found}
+    rows = [{"section": name, **one} for name, entries in sections.items() for one in entries]
+    _show(rows, output, _WAITING, "nothing waits for them")
+    left = sum(counts[name] for name in sections) - len(rows)
+    if left or counts["more"]:
+        click.echo(f"and {left}{' or more' if counts['more'] else ''} others", err=True)
 
 
 @click.command()
@@ -133,6 +157,7 @@ _reason = click.option("--reason", required=True, metavar="TEXT", help="What is 
 COMMANDS: Final = (
     people,
     person,
+    next_,
     _act("Claim", "Take a task for somebody.", "taskdash-ctl claim desk-7 --user 1001", _limit),
     _act("Begin", "Say that work on it has begun.", "taskdash-ctl begin desk-7 --user 1001"),
     _act("Release", "Set a claimed task free.", "taskdash-ctl release desk-7", _word),
@@ -168,7 +193,7 @@ def _show(rows: list[dict[str, Any]], output: str, columns: tuple[str, ...], non
         click.echo(none, err=True)
         return
     flat = output in ("table", "csv")
-    shown = [{name: _plain(row[name]) for name in columns} for row in rows] if flat else rows
+    shown = [{name: _plain(row.get(name)) for name in columns} for row in rows] if flat else rows
     attempt(lambda: show.tasks(shown, output, columns))
 
 

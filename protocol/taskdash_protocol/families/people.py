@@ -9,7 +9,15 @@ from taskdash_protocol.errors import BadRequest
 from taskdash_protocol.families.calendars import NAME as CALENDAR
 from taskdash_protocol.families.calendars import NAME_CHARACTERS_MAX as CALENDAR_CHARACTERS_MAX
 from taskdash_protocol.fields import TASK_FIELDS
-from taskdash_protocol.readers import boolean, check_string, declare, number, text, texts
+from taskdash_protocol.readers import (
+    boolean,
+    check_string,
+    declare,
+    integer,
+    number,
+    text,
+    texts,
+)
 from taskdash_protocol.request import AboutTypedTask, Reader, Request, reader_of
 
 PERSON_CHARACTERS_MAX: Final = 64
@@ -152,6 +160,21 @@ class SetPerson(Request):
         characters_max=PASSWORD_CHARACTERS_MAX,
         default="",
     )
+    read_to: int | None = integer(
+        "A rev: what came to them up to it counts as seen, and leaves `returned` of Next.",
+        low=0,
+        must="be a rev: an integer of at least 0",
+        default=None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Next(Request):
+    """Ask for what waits for a person: what they have, are to check, and what came to them."""
+
+    request_id = "Next"
+
+    user: str = _number("Whose; one's own where it is left out.", empty=True, default="")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,14 @@ from taskdashd.domain import tasks
 from taskdashd.domain.tasks import Author, Task
 from taskdashd.domain.times import is_stamp
 from taskdashd.families.people import rules as claims
+from taskdashd.families.people.told import Told
 from taskdashd.store.transaction import Transaction
 
 ACTOR: Final = "taskdashd"
 REASON: Final = "the time for it ran out"
 
 
-def claim_times(ownership: Ownership) -> TaskTime:
+def claim_times(ownership: Ownership, told: Told) -> TaskTime:
     """Give the times at which claims run out, for the agenda."""
 
     def free(task: Task, fields: Mapping[str, Any], transaction: Transaction) -> None:
@@ -25,7 +26,9 @@ def claim_times(ownership: Ownership) -> TaskTime:
         author = Author(NOBODY, ACTOR, overrides=True)
         moment = ownership.moment(transaction, task)
         update = Update(task.id, changes, own=False)
-        transaction.put(tasks.update(task, update, author, moment))
+        change = tasks.update(task, update, author, moment)
+        transaction.put(change)
+        told.tell(transaction, change.task, fields, {**fields, **changes}, "", ACTOR)
 
     return TaskTime(
         "claims",

@@ -87,6 +87,11 @@ class Standing(NamedTuple):
     """Whether the task to hand over is the actor's, to do or to check."""
 
 
+Why = Literal["given", "sent-back", "freed", "passed-on"]
+"""What an act of somebody else did with a person: it gave them a task, or sent one back to them;
+it took one from them, for anybody to claim or for another."""
+
+
 def state_of(status: str) -> str | None:
     """Give the state that a status stands for; None for a task that people do not take."""
     return STATES.get(status)
@@ -202,6 +207,23 @@ def rejected(
     """Give the fields that a rejection changes. Raises `Conflict`, `AuthError`."""
     change = {**moved("reject", fields, reason, standing), "checked_at": at}
     return {**change, "claim_until": until if change["status"] in HELD else ""}
+
+
+def told(before: Mapping[str, Any], after: Mapping[str, Any], actor: str) -> dict[str, Why]:
+    """Give who must be told of an act, by employee number; nobody is told of their own acts."""
+    was, now = state_of(before["status"]), state_of(after["status"])
+    told: dict[str, Why] = {}
+    for role in ("user", "checker"):
+        had, has = before[role], after[role]
+        # Whoever is to check a task finds it among those that wait for it: only a change of hands
+        # while it waits would be silent.
+        if role == "checker" and not (was == now == IN_REVIEW and had != has):
+            continue
+        if now in HELD or (now == IN_REVIEW and had != has):
+            told[has] = "sent-back" if was == IN_REVIEW != now else "given"
+        if had != has:
+            told[had] = "passed-on" if has else "freed"
+    return {person: why for person, why in told.items() if person not in ("", actor)}
 
 
 def _held(status: str, person: str, at: str, until: str, word: str) -> dict[str, Any]:

@@ -1,5 +1,5 @@
-"""The operations of people: signing in, their accounts, and how their tasks move."""
+"""The operations of people: signing in, their accounts, how their tasks move, what waits."""
 
-from taskdashd.families.people.operations import accounts, claims, handover, sign_in
+from taskdashd.families.people.operations import accounts, claims, handover, sign_in, waiting
 
-__all__ = ["accounts", "claims", "handover", "sign_in"]
+__all__ = ["accounts", "claims", "handover", "sign_in", "waiting"]

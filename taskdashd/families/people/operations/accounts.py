@@ -23,6 +23,7 @@ from taskdashd.domain.access import Identity
 from taskdashd.domain.people import Person, called, key_of
 from taskdashd.families.people.passwords import Passwords
 from taskdashd.families.people.roster import Roster
+from taskdashd.families.people.told import Told
 from taskdashd.store.transaction import Transaction
 
 PASSWORD_CHARACTERS_MIN: Final = 8
@@ -44,6 +45,8 @@ def set_person(request: SetPerson, caller: Caller) -> Steps[Result]:
     request = replace(request, user=core.identities.numbers.meant(request.user))
     if not identity.is_operator:
         _check_own(request, identity)
+    if request.read_to is not None and request.user != identity.person:
+        raise AuthError("field read_to: what somebody has seen, they alone say")
     request = yield from _in_known_groups(request, caller)
     encoded = request.password
     if request.password:
@@ -60,7 +63,9 @@ def set_person(request: SetPerson, caller: Caller) -> Steps[Result]:
         with core.identities.changing(me):
             changed = yield from write(core, change)
             me.take_proof("", changed.outs)
-    core.acts.note("person set", identity.name or me.peer, _said(request))
+    if request != SetPerson(request.user, read_to=request.read_to):
+        # Having looked is no change of an account, for which the audit is kept.
+        core.acts.note("person set", identity.name or me.peer, _said(request))
     return changed.about()
 
 
@@ -115,7 +120,7 @@ def _change(
         name = request.name
         if name == "":
             raise Conflict("field name must not be blank")
-        person = person_of(request.user, transaction)
+        person = known = person_of(request.user, transaction)
         if not _may(caller.identity, request.user, person):
             raise _only_admins()
         if request.calendar:
@@ -144,7 +149,10 @@ def _change(
             # without a password end too: whoever gave the number has them.
             mine = caller.identity.person == request.user and changed.may_be_in
             changed = changed.signed_out(but=key_of(caller.session.secret) if mine else "")
-        transaction.keep(PERSON, changed.id, changed.to_record())
+        if changed != known:
+            transaction.keep(PERSON, changed.id, changed.to_record())
+        if request.read_to is not None:
+            caller.core.part(Told).read(transaction, changed.id, request.read_to)
         return changed
 
     return decide

@@ -24,6 +24,7 @@ from taskdashd.domain.tasks import Author, Task
 from taskdashd.domain.times import seconds, stamp
 from taskdashd.families.people import rules as claims
 from taskdashd.families.people.rules import Standing
+from taskdashd.families.people.told import Told
 from taskdashd.store.transaction import Transaction
 
 Rule = Callable[[Mapping[str, Any], Standing], dict[str, Any]]
@@ -195,7 +196,9 @@ def act(
     core = caller.core
     change = tasks.update(task, update, author, core.ownership.moment(transaction, task))
     core.room.put(change, caller.identity, transaction)
-    return _told(change.task, {**fields, **changes})
+    after, by = {**fields, **changes}, actor.person or caller.identity.name
+    core.part(Told).tell(transaction, change.task, fields, after, actor.person, by)
+    return _told(change.task, after)
 
 
 def receiver(

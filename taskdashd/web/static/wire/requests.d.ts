@@ -97,6 +97,14 @@ export interface SetPerson {
   password?: string | null;
   /** Theirs so far, where it is not an admin who changes it. */
   old_password?: string | null;
+  /** A rev: what came to them up to it counts as seen, and leaves `returned` of Next. */
+  read_to?: number | null;
+}
+
+/** Ask for what waits for a person: what they have, are to check, and what came to them. */
+export interface Next {
+  /** Whose; one's own where it is left out. */
+  user?: string | null;
 }
 
 /** Take a task that nobody has. */
@@ -397,6 +405,7 @@ export interface Requests {
   Logout: Logout;
   People: People;
   SetPerson: SetPerson;
+  Next: Next;
   Claim: Claim;
   Begin: Begin;
   Release: Release;

@@ -1,0 +1,41 @@
+"""Where one look reads as often as it must, on the query thread: all that it reads is one state."""
+
+from collections.abc import Iterable, Mapping
+
+from taskdash_protocol.families.tasks import Query
+from taskdashd.domain.access import Sight
+from taskdashd.domain.search import Sought
+from taskdashd.store import dialect, query
+from taskdashd.store.audit import Rows
+from taskdashd.store.query import Page
+
+Unfolded = Mapping[str, int] | None
+"""By task: the revs of changes that the fold could not take in, as on a full disk; mostly None."""
+
+
+class Desk:
+    """Reads for a look that is under way; of no use once the look has ended."""
+
+    def __init__(self, database: dialect.Connection, rows: Rows, unfolded: Unfolded) -> None:
+        self._database = database
+        self._rows = rows
+        self._unfolded = unfolded
+
+    def query(
+        self, request: Query, sight: Sight | None, sought: Sought | None, bytes_max: int
+    ) -> Page:
+        """Read a page, as `Database.query` does; `sought` is what `contains` means."""
+        given = self._unfolded, self._database, self._rows
+        return query.read(request, sight, sought, bytes_max, *given)
+
+    def bodies(self, ids: Iterable[str]) -> dict[str, bytes]:
+        """Read tasks by id; those that are not there are left out."""
+        wanted, late = [], []
+        for task_id in ids:
+            rev = (self._unfolded or {}).get(task_id)
+            wanted.append(task_id) if rev is None else late.append(rev)
+        found = {}
+        for statement, of in ((dialect.LOAD_BY_ID, wanted), (dialect.LOAD_BY_REV, late)):
+            for row in self._rows(statement, (dialect.json_list(of),)):
+                found[row[1]] = dialect.text(*row[-2:])
+        return found
