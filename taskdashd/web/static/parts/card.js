@@ -38,8 +38,9 @@ export function actButtons(task, page) {
  * @param {Task} task
  * @param {Page} page
  * @param {import('../core/types').Props} [more] what else its element has
+ * @param {import('../core/types').Children} [about] what else is said of it
  */
-export function card(task, page, more = {}) {
+export function card(task, page, more = {}, about = null) {
   const where = page.link('task', task.id, {});
   const isPending = page.pending.has(task.id);
   /** @param {MouseEvent} event */
@@ -62,7 +63,7 @@ export function card(task, page, more = {}) {
       h('span.id', null, task.id),
       since(task.updated_at, daemonTime(page.known)),
     ),
-    task.reason && h('span.reason', null, task.reason),
+    about ?? (task.reason && h('span.reason', null, task.reason)),
     progress(task),
     task.progress && h('span.share', null, task.progress),
     task.user && h('span.foot', null, who(page.known, task.user)),

@@ -40,6 +40,8 @@ export interface View<Model> {
   reads?(news: News, known: Known, model: Model): boolean;
   /** Give what is shown. Called before a frame, whenever something may have changed. */
   paint(page: Page<Model>): Children;
+  /** What the page is called while the view is open; else it is called as its place. */
+  title?(page: Page<Model>): string;
   /** Do what a key means here; gives whether it means anything. */
   key?(event: KeyboardEvent, page: Page<Model>): boolean;
 }

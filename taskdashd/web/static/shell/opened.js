@@ -77,6 +77,11 @@ export class Opened {
     this.repaint();
   }
 
+  /** What the page is called while the view is open; empty where its place says it. */
+  get title() {
+    return this.#view.title?.(this) ?? '';
+  }
+
   /** Give what a key means here a chance. @param {KeyboardEvent} event */
   key(event) {
     return this.#view.key?.(event, this) ?? false;
@@ -124,6 +129,7 @@ export class Opened {
 
   #paint() {
     fill(this.#node, this.#view.paint(this));
+    this.#shell.attention.paint();
   }
 
   /** Read once at a time: what is asked for meanwhile is read once more, at the end. */

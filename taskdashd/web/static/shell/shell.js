@@ -12,6 +12,7 @@ import { isWall, linkTo, parsePlace, placeOf } from '../rules/places.js';
 import { daemonTime, nameOf } from '../wire/known.js';
 import { Refused } from '../wire/refused.js';
 import { Wire } from '../wire/wire.js';
+import { Attention } from './attention.js';
 import { paintBar } from './bar.js';
 import { followKeys } from './keys.js';
 import { Opened } from './opened.js';
@@ -36,7 +37,9 @@ export class Shell {
     const bearer = isWall() ? location.hash.slice(1) : '';
     this.wire = new Wire(`${scheme}://${location.host}/ws`, bearer);
     this.wire.watch((state) => this.#stateChanged(state));
+    this.attention = new Attention(this);
     this.wire.follow((news) => {
+      this.attention.take(news);
       this.opened?.take(news);
       if (news.people) {
         this.repaintBar();
@@ -195,6 +198,7 @@ export class Shell {
     this.#was = '';
     this.leave();
     this.wire.disconnect();
+    this.attention.paint();
     this.#signIn.ask();
   }
 
@@ -222,6 +226,7 @@ export class Shell {
       }
       this.#was = me.user;
       this.repaintBar();
+      this.attention.read();
       this.show();
     }
   }

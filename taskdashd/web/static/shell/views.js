@@ -4,6 +4,7 @@
 
 /** @type {Record<string, () => Promise<{ view: View }>>} */
 const VIEWS = {
+  mine: () => import('../views/mine/view.js'),
   task: () => import('../views/task/view.js'),
   list: () => import('../views/list/view.js'),
   board: () => import('../views/board/view.js'),

@@ -15,6 +15,7 @@ export const NOBODY = {
   people: new Map(),
   services: [],
   figures: null,
+  waiting: null,
   rev: null,
   sight: '',
   skew_ms: 0,
@@ -33,6 +34,8 @@ export function took(known, message, at) {
   /** @type {News} */
   const news = {};
   if (message.me) {
+    // What waits for one person is nothing to the next.
+    next.waiting = message.me.user === known.me?.user ? known.waiting : null;
     next.me = message.me;
     next.sight = message.me.sight;
     next.skew_ms = Date.parse(message.now ?? '') - at || 0;
@@ -60,6 +63,9 @@ export function took(known, message, at) {
   if (message.figures) {
     next.figures = merged(known.figures, message.figures);
     news.figures = true;
+  }
+  if (message.unseen !== undefined) {
+    news.unseen = true;
   }
   if (message.events?.length) {
     news.events = message.events;

@@ -60,6 +60,24 @@ export interface Figures {
   finish_s: number | null;
 }
 
+/** A task that waits for somebody, as Next gives it: what a card shows of it, and why it is there. */
+export interface Entry extends Task {
+  why: string[];
+  since: string;
+  /** Who gave, sent back or took it: an employee number, or what a token is called. */
+  by?: string;
+  word?: string;
+}
+
+/** The reply to Next: what waits for whoever looks. */
+export interface Waiting {
+  now: Entry[];
+  queue: Entry[];
+  to_answer: Entry[];
+  returned: Entry[];
+  counts: { all: number; more: boolean; [section: string]: number | boolean };
+}
+
 export interface TaskEvent {
   rev: number;
   kind: string;
@@ -77,6 +95,8 @@ export interface Message {
   figures?: Figures;
   events?: TaskEvent[];
   afresh?: boolean;
+  /** How much of what others did is unseen; a greeting has it only where there is any. */
+  unseen?: number;
 }
 
 /** All that the page knows beside the tasks of its view. Never changed, only followed by another. */
@@ -85,6 +105,8 @@ export interface Known {
   readonly people: ReadonlyMap<string, Person>;
   readonly services: readonly Service[];
   readonly figures: Figures | null;
+  /** What waits for whoever looks, as it was last read. */
+  readonly waiting: Waiting | null;
   /** The last rev that the page was told of; null before the first greeting. */
   readonly rev: number | null;
   readonly sight: string;
@@ -98,6 +120,10 @@ export interface News {
   people?: true;
   services?: true;
   figures?: true;
+  /** What waits for whoever looks was read anew. */
+  waiting?: true;
+  /** What is unseen has changed, here or in another browser. */
+  unseen?: true;
   /** What the view shows must be read again. */
   afresh?: true;
 }

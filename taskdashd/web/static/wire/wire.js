@@ -287,6 +287,10 @@ export class Wire {
           // The whole day: what is told from now on continues it.
           this.known = { ...this.known, figures: message };
           this.#tell({ figures: true });
+        } else if (one.op === 'Next') {
+          const waiting = /** @type {import('./types').Waiting} */ (/** @type {any} */ (message));
+          this.known = { ...this.known, waiting };
+          this.#tell({ waiting: true });
         }
         one.resolve(message);
       }

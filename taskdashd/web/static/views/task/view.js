@@ -52,6 +52,8 @@ export const view = {
   take: (model, news) => (news.events ? taken(model, news.events) : model),
   reads: (_news, _known, model) => model.isStale,
 
+  title: ({ model }) => model.task?.name || model.id,
+
   paint(page) {
     const { task, id, isMissing } = page.model;
     if (isMissing) {
