@@ -20,7 +20,7 @@ from taskdash_protocol import strictjson
 ENTRY: Final = "shell/main.js"
 LANGUAGES: Final = ("en", "zh")
 FIRST_STYLES: Final = ("core/palette.css", "core/base.css")
-"""They name the layers and the colours that the others use."""
+"""The files that name the layers and the colours, which the others use."""
 
 _IMPORT: Final = re.compile(r"^import (?:\{([^}]*)\} from )?'(\.[^']+)';\n", re.MULTILINE)
 _EXPORT: Final = re.compile(

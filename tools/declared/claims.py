@@ -72,16 +72,21 @@ def _lane(state: str) -> int:
 
 
 def module() -> str:
-    """Write the page's JavaScript module with the table."""
-    rows = (
-        {name: word for name, word in one._asdict().items() if word is not None} for one in STEPS
+    """Write the page's JavaScript module with the table, formatted as prettier leaves it."""
+    states = "".join(f"  {status}: {_written(state)},\n" for status, state in STATES.items())
+    steps = "".join(
+        f"  {{ {', '.join(f'{name}: {_written(word)}' for name, word in row.items())} }},\n"
+        for row in (
+            {name: word for name, word in one._asdict().items() if word is not None}
+            for one in STEPS
+        )
     )
-    steps = "".join(f"  {json.dumps(row, ensure_ascii=False)},\n" for row in rows)
     return f"""\
 // The way of a task: made by tools/declare from taskdashd/families/people/rules.py.
 
 /** The state that a status stands for; people do not take a task of any other status. */
-export const STATES = {json.dumps(STATES, ensure_ascii=False, indent=2)};
+export const STATES = {{
+{states}}};
 
 /**
  * From which state (`at`) an act leads to which, and who may do it. With `had`, only where somebody
@@ -90,3 +95,7 @@ export const STATES = {json.dumps(STATES, ensure_ascii=False, indent=2)};
 export const STEPS = [
 {steps}];
 """
+
+
+def _written(word: str | bool) -> str:
+    return f"'{word}'" if isinstance(word, str) else json.dumps(word)

@@ -1,4 +1,4 @@
-"""The TypeScript types of tasks, and of the requests that the page may ask; no browser is sent them."""
+"""The TypeScript types of tasks and of what the page may ask; no browser is sent them."""
 
 from dataclasses import Field
 from inspect import getdoc
