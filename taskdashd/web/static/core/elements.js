@@ -270,12 +270,24 @@ function become(old, next) {
   }
   place(old, [...next.childNodes]);
   for (const [name, value] of is.properties) {
-    if (was.properties.get(name) !== value) {
+    if (was.properties.get(name) !== value && !isAhead(old, name, was)) {
       Reflect.set(old, name, value);
     }
   }
   return old;
 }
+
+/**
+ * Whether somebody has typed on in a field since it was last painted: what they see there is newer
+ * than any painting, and an input method that composes would be thrown out by another text.
+ * @param {Element} node
+ * @param {string} name
+ * @param {Painted} was
+ */
+const isAhead = (node, name, was) =>
+  name === 'value' &&
+  node === document.activeElement &&
+  Reflect.get(node, name) !== was.properties.get(name);
 
 /**
  * Put nodes in order, moving only those out of place. A node that is moved loses focus, and a press

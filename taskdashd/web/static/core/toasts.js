@@ -39,6 +39,11 @@ export function toast(text, { kind = '', ms = 6000, label = '', onpress } = {}) 
   return remove;
 }
 
+/** Take all messages away: the next to look may be somebody else. */
+export function clearToasts() {
+  document.getElementById('toasts')?.replaceChildren();
+}
+
 /** Show the popover once more: a later dialog covers it. @param {HTMLElement} box */
 function raise(box) {
   if (box.matches(':popover-open')) {

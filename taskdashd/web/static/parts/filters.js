@@ -30,7 +30,8 @@ export function filterRow(page, more = null) {
     const props = { key: value, 'aria-pressed': String(isOn), onclick: press };
     return h('button.chip', props, label);
   };
-  const clear = () => page.refine(Object.fromEntries([...filters.keys()].map((one) => [one, ''])));
+  const clear = () =>
+    page.refine(Object.fromEntries([...page.place.filters.keys()].map((one) => [one, ''])));
   return h(
     'div.filters',
     { key: 'filters', role: 'search' },
@@ -47,11 +48,17 @@ export function filterRow(page, more = null) {
 
 /** @param {Page} page */
 function search(page) {
-  const seek = (/** @type {any} */ { target, isComposing }) => {
+  const seek = (/** @type {string} */ text) => {
+    clearTimeout(typing.timer);
+    if (text !== (page.place.filters.get('q') ?? '')) {
+      page.refine({ q: text }, { typing: true });
+    }
+  };
+  const typed = (/** @type {any} */ { target, isComposing }) => {
     clearTimeout(typing.timer);
     // While an input method composes, what stands there is not yet what is meant.
     if (!isComposing) {
-      typing.timer = setTimeout(() => page.refine({ q: target.value }, { typing: true }), PAUSE_MS);
+      typing.timer = setTimeout(() => seek(target.value), PAUSE_MS);
     }
   };
   return h('input', {
@@ -60,8 +67,10 @@ function search(page) {
     placeholder: `${t('search')}  /`,
     'aria-label': t('search'),
     value: page.place.filters.get('q') ?? '',
-    oninput: seek,
-    oncompositionend: seek,
+    oninput: typed,
+    oncompositionend: typed,
+    // Whoever goes on to something else must not leave the last letters behind.
+    onchange: (/** @type {any} */ { target }) => seek(target.value),
   });
 }
 

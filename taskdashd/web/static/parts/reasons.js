@@ -1,8 +1,8 @@
 // Why something was refused, in the reader's language.
 
-import { AWAY, Refused, UNKNOWN } from '../wire/refused.js';
+import { AWAY, LATE, Refused, UNKNOWN } from '../wire/refused.js';
 import { nameOf } from '../wire/known.js';
-import { has, t, when } from './words.js';
+import { clock, has, t, when } from './words.js';
 
 /** @typedef {import('../wire/types').Known} Known */
 
@@ -16,8 +16,12 @@ export function reason(error, known) {
   if (!(error instanceof Refused)) {
     return t('error.fault');
   }
-  if (error.errid === AWAY || error.errid === UNKNOWN) {
-    return t(error.errid === AWAY ? 'error.away' : 'error.unknown');
+  if (error.errid === UNKNOWN) {
+    return t('error.unknown');
+  }
+  if (error.errid === AWAY || error.errid === LATE) {
+    const { since } = error.values;
+    return since ? t('error.away', { at: clock(since) }) : t('error.late');
   }
   const because = cause(error.cause, error.values, known);
   return because ?? `${t(`errid.${error.errid}`)} ${error.message}`;

@@ -104,6 +104,13 @@ export function when(stamp) {
   return Number.isNaN(at.getTime()) ? '' : at.toLocaleString(document.documentElement.lang, how);
 }
 
+/** Say a time of day, to the second. @param {string | number} stamp */
+export function clock(stamp) {
+  const two = /** @type {const} */ ('2-digit');
+  const how = /** @type {const} */ ({ hour: two, minute: two, second: two, hourCycle: 'h23' });
+  return new Date(stamp).toLocaleTimeString(document.documentElement.lang, how);
+}
+
 /** Say a number. @param {number} n */
 export const number = (n) => n.toLocaleString(document.documentElement.lang);
 

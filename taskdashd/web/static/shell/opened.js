@@ -1,9 +1,10 @@
 // A view that is open: its model, its place, and its lifetime, which ends with one abort.
 
 import { fill } from '../core/elements.js';
-import { onFrame } from '../core/timing.js';
+import { afterPress } from '../core/presses.js';
+import { later, onFrame } from '../core/timing.js';
 import { linkTo } from '../rules/places.js';
-import { isLeft } from '../wire/refused.js';
+import { isLeft, isPassing } from '../wire/refused.js';
 
 /**
  * @typedef {import('../parts/page').View<any>} View
@@ -14,6 +15,8 @@ import { isLeft } from '../wire/refused.js';
  * @typedef {import('./shell').Shell} Shell
  * @typedef {import('../parts/page').Page<any>} Page
  */
+
+const AGAIN_MS = 5_000;
 
 /** @implements {Page} */
 export class Opened {
@@ -29,7 +32,9 @@ export class Opened {
     this.#shell = shell;
     this.#node = node;
     this.model = view.start(place, shell.wire.known);
-    this.repaint = onFrame(() => this.#paint(), this.signal);
+    this.#readLater = later(AGAIN_MS, () => this.#read(), this.signal);
+    const paint = () => this.signal.aborted || this.#paint();
+    this.repaint = onFrame(() => afterPress(paint), this.signal);
     this.#paint();
     this.#read();
   }
@@ -40,6 +45,7 @@ export class Opened {
   #life = new AbortController();
   #isReading = false;
   #isStale = false;
+  #readLater;
 
   /** @type {any} */
   model;
@@ -99,7 +105,9 @@ export class Opened {
 
   /** @type {import('../parts/page').Page<any>['refine']} */
   refine(changes, how) {
-    this.#shell.refine(changes, how);
+    if (!this.signal.aborted) {
+      this.#shell.refine(changes, how);
+    }
   }
 
   /** @param {(model: any) => any} change */
@@ -125,6 +133,12 @@ export class Opened {
     if (!isLeft(error)) {
       this.#shell.explain(error);
     }
+  }
+
+  /** Paint all anew, in another language. */
+  renew() {
+    this.#node.replaceChildren();
+    this.#paint();
   }
 
   #paint() {
@@ -153,6 +167,9 @@ export class Opened {
         await this.#view.read?.(this);
       } catch (error) {
         this.explain(error);
+        if (isPassing(error)) {
+          this.#readLater();
+        }
       }
     }
   }

@@ -2,12 +2,13 @@
 
 import { closeDialogs, isDialogOpen } from '../core/dialogs.js';
 import { fill, h } from '../core/elements.js';
+import { followPresses } from '../core/presses.js';
 import { onFrame } from '../core/timing.js';
-import { toast } from '../core/toasts.js';
+import { clearToasts, toast } from '../core/toasts.js';
 import { perform } from '../parts/acting.js';
 import { reason } from '../parts/reasons.js';
 import { tick } from '../parts/time.js';
-import { chosenLanguage, isReady, language, speak, t } from '../parts/words.js';
+import { chosenLanguage, isReady, speak, t } from '../parts/words.js';
 import { isWall, linkTo, parsePlace, placeOf } from '../rules/places.js';
 import { daemonTime, nameOf } from '../wire/known.js';
 import { Refused } from '../wire/refused.js';
@@ -49,6 +50,7 @@ export class Shell {
     this.repaintBar = onFrame(() => paintBar(this));
     addEventListener('hashchange', () => (isWall() ? location.reload() : this.show()));
     followKeys(this);
+    followPresses();
     setInterval(() => {
       tick(daemonTime(this.wire.known));
       paintState(this);
@@ -85,6 +87,7 @@ export class Shell {
       setTimeout(() => this.speak(name), AHEAD_MS);
       return;
     }
+    this.opened?.renew();
     this.#stateChanged(this.wire.state);
     this.#signIn.repaint();
   }
@@ -94,8 +97,8 @@ export class Shell {
     if (!this.wire.known.me || !isReady()) {
       return;
     }
-    const place = herePlace();
-    const wanted = `${place.view}/${place.about}/${language()}`;
+    const place = this.#myPlace(this.wire.known.me.user);
+    const wanted = `${place.view}/${place.about}`;
     this.place = place;
     this.repaintBar();
     if (wanted === this.#shown && this.opened) {
@@ -125,6 +128,28 @@ export class Shell {
     this.#shown = wanted;
   }
 
+  /**
+   * Read the URL. Each one in the browser's history belongs to whoever was there: of another
+   * person's only the view counts, not what they have searched for.
+   * @param {string} user
+   */
+  #myPlace(user) {
+    const whose = history.state?.user ?? user;
+    const place = herePlace();
+    const href = whose === user ? location.hash : linkTo(place.view, place.about);
+    if (!isWall() && (whose !== user || history.state === null)) {
+      history.replaceState({ user }, '', href || null);
+    }
+    return herePlace();
+  }
+
+  /** Leave nothing of a person to the next one. */
+  #forget() {
+    this.#was = '';
+    this.leave();
+    clearToasts();
+  }
+
   /** Leave the view that is open. */
   leave() {
     closeDialogs();
@@ -148,7 +173,8 @@ export class Shell {
     const goesOn = typing && Date.now() - this.#typedAt < TYPING_MS;
     this.#typedAt = typing ? Date.now() : 0;
     const href = linkTo(view, about, changed);
-    goesOn ? history.replaceState(null, '', href) : history.pushState(null, '', href);
+    const { state } = history;
+    goesOn ? history.replaceState(state, '', href) : history.pushState(state, '', href);
     this.show();
   }
 
@@ -195,8 +221,7 @@ export class Shell {
       this.explain(error);
       return;
     }
-    this.#was = '';
-    this.leave();
+    this.#forget();
     this.wire.disconnect();
     this.attention.paint();
     this.#signIn.ask();
@@ -222,7 +247,7 @@ export class Shell {
     } else if (state === 'open' && me) {
       this.#signIn.done();
       if (this.#was && this.#was !== me.user) {
-        this.leave();
+        this.#forget();
       }
       this.#was = me.user;
       this.repaintBar();

@@ -13,13 +13,16 @@ import { languages } from './bar.js';
  * @typedef {import('../core/types').Children} Children
  */
 
-const RETRY_MS = 3000;
+const RETRY_MS = 1000;
 
 export class SignIn {
   /** @param {Shell} shell */
   constructor(shell) {
     this.#shell = shell;
     this.#box.addEventListener('cancel', (event) => event.preventDefault());
+    // A browser closes on a second Escape whatever was said to the first: what somebody else has
+    // seen and typed lies under this dialog.
+    this.#box.addEventListener('close', () => this.#isAsking && this.#open());
   }
 
   #shell;
@@ -32,6 +35,7 @@ export class SignIn {
   #warned = null;
   #left_s = 0;
   #isBusy = false;
+  #isAsking = false;
   /** Who has signed in last in this browser. @type {Record<string, string>} */
   #last = JSON.parse(localStorage.getItem('who') ?? '{}');
 
@@ -40,18 +44,33 @@ export class SignIn {
     this.#about = about;
     this.#error = '';
     this.#warned = null;
+    this.#isBusy = false;
+    this.#isAsking = true;
+    const isNew = !this.#box.open;
     this.#open();
-    this.#asks = await this.#shell.wire.about();
-    if (this.#asks === null && this.#box.open) {
-      setTimeout(() => this.#box.open && this.#asks === null && this.ask(about), RETRY_MS);
+    const wasKnown = this.#asks !== null;
+    if (isNew) {
+      this.#begin();
+    }
+    this.#asks = (await this.#shell.wire.about()) ?? this.#asks;
+    if (this.#asks === null) {
+      setTimeout(() => this.#isAsking && this.#asks === null && this.ask(about), RETRY_MS);
     }
     this.repaint();
+    // Whoever types already stays where they are.
+    if (!wasKnown) {
+      this.#begin();
+    }
+  }
+
+  #begin() {
     this.#focus(this.#last.user ? 'button.primary' : 'input');
   }
 
   /** Somebody is there. */
   done() {
     this.#isBusy = false;
+    this.#isAsking = false;
     this.#box.close();
     this.#box.remove();
     fill(this.#box);

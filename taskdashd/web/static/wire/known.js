@@ -30,7 +30,7 @@ export const NOBODY = {
  */
 export function took(known, message, at) {
   /** @type {{ -readonly [K in keyof Known]: Known[K] }} */
-  const next = { ...known };
+  const next = { ...(isOther(known, message) ? NOBODY : known) };
   /** @type {News} */
   const news = {};
   if (message.me) {
@@ -78,6 +78,13 @@ export function took(known, message, at) {
   }
   return [next, news];
 }
+
+/**
+ * Whether a greeting is for somebody else than who was there.
+ * @param {Known} known
+ * @param {Message} message
+ */
+const isOther = ({ me }, message) => Boolean(me && message.me && me.user !== message.me.user);
 
 /**
  * Join the newest figures to those of the day before them.

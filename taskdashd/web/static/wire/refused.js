@@ -4,6 +4,10 @@
 export const AWAY = -1;
 /** The request was sent, and no answer came: it may have been done. */
 export const UNKNOWN = -2;
+/** A read was sent, and no answer came. */
+export const LATE = -3;
+
+const BUSY = 1005;
 
 /** A request that was refused, or of which no answer came. */
 export class Refused extends Error {
@@ -14,7 +18,7 @@ export class Refused extends Error {
    *   detail?: string | null,
    *   cause?: string,
    *   values?: Record<string, string>,
-   * }} reply the daemon's refusal, or AWAY or UNKNOWN as `errid`
+   * }} reply the daemon's refusal, or AWAY, UNKNOWN or LATE as `errid`
    */
   constructor(reply) {
     super(reply.detail ?? reply.errmsg ?? '');
@@ -26,3 +30,7 @@ export class Refused extends Error {
 
 /** Whether the page was left before the answer came. @param {unknown} error */
 export const isLeft = (error) => error instanceof DOMException && error.name === 'AbortError';
+
+/** Whether the same read may be answered in a moment. @param {unknown} error */
+export const isPassing = (error) =>
+  error instanceof Refused && [AWAY, LATE, BUSY].includes(error.errid);

@@ -5,7 +5,8 @@
 // opened, on which the daemon tells what was missed since the last rev that the page knows.
 
 import { NOBODY, took } from './known.js';
-import { AWAY, Refused, UNKNOWN } from './refused.js';
+import { ACT_MS, OPENING_MS, READ_MS, SILENT_MS, between, pauseAfter, present } from './pace.js';
+import { AWAY, LATE, Refused, UNKNOWN } from './refused.js';
 
 /**
  * @typedef {import('./types').Known} Known
@@ -24,16 +25,13 @@ import { AWAY, Refused, UNKNOWN } from './refused.js';
  *   reject: (why: unknown) => void,
  *   isSent: boolean,
  *   timer: number,
- * }} Asked
+ *   end: () => void,
+ * }} Asked `end` ends what else waits for its answer
  */
 
-export const SILENT_MS = 15_000;
-/** After this long without an answer it is not known whether an act was done. */
-export const ACT_MS = 5_000;
-const READ_MS = 30_000;
 const NOT_ALLOWED = 1003;
-const OPENING_MS = 5_000;
-const RETRY_MS_MAX = 4_000;
+const LISTEN_MS = 1_000;
+/** A sign-in may wait for others': passwords are slow to look at. */
 const POST_MS = 15_000;
 
 /** What may be asked again on another connection: nothing is changed by it. */
@@ -49,7 +47,7 @@ export class Wire {
   constructor(url, bearer = '') {
     this.#url = url;
     this.#bearer = bearer;
-    setInterval(() => this.#listen(), 1000);
+    setInterval(() => this.#listen(), LISTEN_MS);
     // A laptop that wakes, or a network that is back, need not wait for the next try.
     for (const kind of ['online', 'focus', 'pageshow']) {
       addEventListener(kind, () => this.#hurry());
@@ -68,11 +66,13 @@ export class Wire {
   #bearer;
   /** @type {WebSocket | null} */
   #socket = null;
-  #openedAt = 0;
-  #beat = 0;
-  #beatenAt = 0;
+  #openedAt = present();
+  #heard = present();
+  /** What the daemon last counted, and when that was. @type {{ ms: number, at: number } | null} */
+  #beat = null;
   #seq = 0;
   #tries = 0;
+  /** The end of the present try, or the pause before the next. */
   #timer = 0;
   /** @type {Map<number, Asked>} */
   #asked = new Map();
@@ -102,18 +102,35 @@ export class Wire {
    */
   ask(op, body, signal) {
     return new Promise((resolve, reject) => {
-      const isRead = READS.has(op);
-      if (signal?.aborted || this.state === 'closed' || (!isRead && this.state !== 'open')) {
-        reject(signal?.aborted ? signal.reason : new Refused({ errid: AWAY }));
+      // A machine that has just woken believes in a connection that has long been dead.
+      this.#listen();
+      if (signal?.aborted) {
+        reject(signal.reason);
+        return;
+      }
+      if (READS.has(op) ? this.state === 'closed' : !this.#isAlive()) {
+        reject(this.#away());
         return;
       }
       const seq = ++this.#seq;
-      const late = () => this.#fail(seq, new Refused({ errid: isRead ? AWAY : UNKNOWN }));
-      const timer = setTimeout(late, isRead ? READ_MS : ACT_MS);
-      this.#asked.set(seq, { op, body, resolve, reject, isSent: false, timer });
-      signal?.addEventListener('abort', () => this.#fail(seq, signal.reason));
+      const left = () => this.#fail(seq, signal?.reason);
+      signal?.addEventListener('abort', left);
+      const end = () => signal?.removeEventListener('abort', left);
+      this.#asked.set(seq, { op, body, resolve, reject, isSent: false, timer: 0, end });
       this.#send();
     });
+  }
+
+  /** Whether an act can be sent at once, and the daemon be told until when to do it. */
+  #isAlive() {
+    const isOpen = this.state === 'open' && this.#socket?.readyState === WebSocket.OPEN;
+    return isOpen && this.#beat !== null;
+  }
+
+  /** Give the refusal of what was not sent. */
+  #away() {
+    const since = this.heardAt && new Date(this.heardAt).toISOString();
+    return new Refused({ errid: AWAY, ...(since && { values: { since } }) });
   }
 
   /**
@@ -121,9 +138,13 @@ export class Wire {
    * @template {keyof Requests} Op
    * @param {Op} op
    * @param {Requests[Op]} body
-   * @returns {Promise<Reply>} Rejects with `Refused`
+   * @returns {Promise<Reply>} Rejects with `Refused`; at once while nothing is heard
    */
   async post(op, body) {
+    this.#listen();
+    if (this.state === 'lost' && this.known.me) {
+      throw this.#away();
+    }
     const headers = { 'content-type': 'application/json' };
     const signal = AbortSignal.timeout(POST_MS);
     let reply;
@@ -131,7 +152,7 @@ export class Wire {
       const sent = { method: 'POST', headers, body: JSON.stringify(body), signal };
       reply = await (await fetch(`/api/v1/${op}`, sent)).json();
     } catch {
-      throw new Refused({ errid: AWAY });
+      throw signal.aborted ? new Refused({ errid: UNKNOWN }) : this.#away();
     }
     if (reply.errid) {
       throw new Refused(reply);
@@ -150,8 +171,8 @@ export class Wire {
   disconnect() {
     this.#drop();
     clearTimeout(this.#timer);
-    for (const seq of [...this.#asked.keys()]) {
-      this.#fail(seq, new Refused({ errid: AWAY }));
+    for (const [seq, { isSent }] of [...this.#asked]) {
+      this.#fail(seq, isSent ? new Refused({ errid: UNKNOWN }) : this.#away());
     }
     this.known = NOBODY;
     this.#become('closed');
@@ -166,18 +187,20 @@ export class Wire {
     const protocols = this.#bearer ? ['taskdash', `bearer.${this.#bearer}`] : [];
     const mine = new WebSocket(`${this.#url}${since}`, protocols);
     this.#socket = mine;
-    this.#openedAt = Date.now();
+    this.#openedAt = present();
+    this.#timer = setTimeout(() => this.#lost(), OPENING_MS);
     if (this.state !== 'lost') {
       this.#become('opening');
     }
     mine.onmessage = ({ data }) => this.#take(JSON.parse(data));
-    mine.onclose = ({ code }) => this.#lost(code === 1008);
+    mine.onclose = ({ code }) => this.#closed(code === 1008);
   }
 
   /** Give a connection up: nothing that still comes over it counts. */
   #drop() {
     const socket = this.#socket;
     this.#socket = null;
+    this.#beat = null;
     if (socket) {
       socket.onmessage = socket.onclose = null;
       socket.close();
@@ -185,36 +208,51 @@ export class Wire {
   }
 
   /** @param {boolean} isOut whether the daemon has ended the sign-in */
-  async #lost(isOut) {
-    const wasOpen = this.state === 'open';
+  async #closed(isOut) {
+    if (this.state !== 'open' && !isOut) {
+      // A browser hides why a websocket was refused: ask whether the person is still signed in.
+      this.#drop();
+      clearTimeout(this.#timer);
+      const left_ms = OPENING_MS - between(this.#openedAt, present());
+      const asks = await this.about(Math.max(LISTEN_MS, left_ms));
+      if (this.state === 'closed' || this.#socket) {
+        return;
+      }
+      this.#lost(this.#isNobody(asks));
+    } else {
+      this.#lost(isOut);
+    }
+  }
+
+  /**
+   * Give the connection up, and try another one, unless nobody is signed in any more.
+   * @param {boolean} [isOut]
+   */
+  #lost(isOut = false) {
     this.#drop();
-    for (const [seq, one] of this.#asked) {
-      if (READS.has(one.op)) {
-        one.isSent = false;
-      } else if (one.isSent) {
+    clearTimeout(this.#timer);
+    for (const [seq, one] of [...this.#asked]) {
+      clearTimeout(one.timer);
+      one.isSent = false;
+      if (!READS.has(one.op)) {
         this.#fail(seq, new Refused({ errid: UNKNOWN }));
       }
     }
-    // A browser hides why a websocket was refused: ask whether the person is still signed in.
-    const nobody = isOut || (!wasOpen && this.#isNobody(await this.about()));
-    if (this.state === 'closed' || this.#socket) {
-      return;
+    if (!isOut) {
+      const spent_ms = between(this.#openedAt, present());
+      const pause_ms = pauseAfter(this.#tries++, spent_ms, Math.random());
+      this.#timer = setTimeout(() => this.#open(), pause_ms);
     }
-    if (nobody) {
-      this.#become('out');
-      return;
-    }
-    this.#become('lost');
-    const pause = Math.min(RETRY_MS_MAX, 250 * 2 ** this.#tries++) * (0.5 + Math.random() / 2);
-    this.#timer = setTimeout(() => this.#open(), pause);
+    this.#become(isOut ? 'out' : 'lost');
   }
 
   /**
    * Ask what the sign-in must know, and who the cookie says has signed in.
+   * @param {number} [ms] how long to wait for the answer
    * @returns {Promise<Reply | null>} null where nobody answers
    */
-  about() {
-    const signal = AbortSignal.timeout(OPENING_MS);
+  about(ms = OPENING_MS) {
+    const signal = AbortSignal.timeout(ms);
     const headers = { authorization: `Bearer ${this.#bearer}` };
     /** @type {RequestInit} */
     const how = this.#bearer ? { signal, headers, credentials: 'omit' } : { signal };
@@ -230,10 +268,8 @@ export class Wire {
 
   /** Give up a connection on which nothing is heard. */
   #listen() {
-    const since = this.state === 'open' ? this.heardAt : this.#openedAt;
-    const patience_ms = this.state === 'open' ? SILENT_MS : OPENING_MS;
-    if (this.#socket && Date.now() - since > patience_ms) {
-      this.#lost(false);
+    if (this.state === 'open' && between(this.#heard, present()) > SILENT_MS) {
+      this.#lost();
     }
   }
 
@@ -250,9 +286,12 @@ export class Wire {
     }
     for (const [seq, one] of this.#asked) {
       if (!one.isSent) {
+        const isRead = READS.has(one.op);
+        const late = () => this.#fail(seq, new Refused({ errid: isRead ? LATE : UNKNOWN }));
         one.isSent = true;
+        one.timer = setTimeout(late, isRead ? READ_MS : ACT_MS);
         // An act that lies in a dead network's buffer until it lives again must not be done then.
-        const by = READS.has(one.op) ? {} : { by: this.#daemonTime() + ACT_MS };
+        const by = isRead ? {} : { by: this.#daemonTime() + ACT_MS };
         this.#socket.send(JSON.stringify({ seq, op: one.op, body: one.body, ...by }));
       }
     }
@@ -260,57 +299,66 @@ export class Wire {
 
   /** Give the daemon's time, in the milliseconds that it counts in its beats. */
   #daemonTime() {
-    return Math.round(this.#beat + performance.now() - this.#beatenAt);
+    const { ms, at } = this.#beat ?? { ms: 0, at: 0 };
+    return Math.round(ms + performance.now() - at);
+  }
+
+  /** @param {number} seq @returns {Asked | undefined} what was asked, for which nobody waits now */
+  #settled(seq) {
+    const one = this.#asked.get(seq);
+    this.#asked.delete(seq);
+    clearTimeout(one?.timer);
+    one?.end();
+    return one;
   }
 
   /** @param {number} seq @param {unknown} why */
   #fail(seq, why) {
-    const one = this.#asked.get(seq);
-    if (one) {
-      this.#asked.delete(seq);
-      clearTimeout(one.timer);
-      one.reject(why);
-    }
+    this.#settled(seq)?.reject(why);
   }
 
   /** @param {any} message */
   #take(message) {
-    this.heardAt = Date.now();
+    this.#heard = present();
+    this.heardAt = this.#heard.wall;
     if (message.seq !== undefined) {
-      const one = this.#asked.get(message.seq);
-      if (message.errid) {
-        this.#fail(message.seq, new Refused(message));
-      } else if (one) {
-        this.#asked.delete(message.seq);
-        clearTimeout(one.timer);
-        if (one.op === 'Figures') {
-          // The whole day: what is told from now on continues it.
-          this.known = { ...this.known, figures: message };
-          this.#tell({ figures: true });
-        } else if (one.op === 'Next') {
-          const waiting = /** @type {import('./types').Waiting} */ (/** @type {any} */ (message));
-          this.known = { ...this.known, waiting };
-          this.#tell({ waiting: true });
-        }
-        one.resolve(message);
-      }
+      this.#answered(message);
       return;
     }
     if (message.beat !== undefined) {
-      this.#beat = message.beat;
-      this.#beatenAt = performance.now();
+      this.#beat = { ms: message.beat, at: performance.now() };
       return;
     }
     const [known, news] = took(this.known, message, this.heardAt);
     this.known = known;
     if (message.me) {
       this.#tries = 0;
+      clearTimeout(this.#timer);
       this.#become('open');
       this.#send();
     }
     if (Object.keys(news).length) {
       this.#tell(news);
     }
+  }
+
+  /** @param {Reply} reply */
+  #answered(reply) {
+    if (reply.errid) {
+      this.#fail(reply.seq, new Refused(/** @type {any} */ (reply)));
+      return;
+    }
+    const one = this.#settled(reply.seq);
+    if (one?.op === 'Figures') {
+      // The whole day: what is told from now on continues it.
+      this.known = { ...this.known, figures: /** @type {any} */ (reply) };
+      this.#tell({ figures: true });
+    } else if (one?.op === 'Next') {
+      const waiting = /** @type {import('./types').Waiting} */ (/** @type {any} */ (reply));
+      this.known = { ...this.known, waiting };
+      this.#tell({ waiting: true });
+    }
+    one?.resolve(reply);
   }
 
   /** @param {News} news */
