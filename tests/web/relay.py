@@ -27,6 +27,11 @@ class Relay:
         self._asleep = True
         self._wake.send(b"x")
 
+    def go_on(self) -> None:
+        """Pass bytes on again, first of all those that were held back: as a network that was away."""
+        self._asleep = False
+        self._wake.send(b"x")
+
     def wake(self) -> None:
         """Pass bytes on again. Earlier connections are closed, as they are after a night."""
         with self._lock:

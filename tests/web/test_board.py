@@ -249,70 +249,6 @@ def test_a_day_in_the_office(open_office: Callable[..., Office], seat: Callable[
     expect(ann.page.locator("form.signin")).to_be_visible()
 
 
-def test_a_laptop_that_sleeps_catches_up_without_a_reload(
-    open_office: Callable[..., Office], seat: Callable[..., Desk]
-) -> None:
-    """The page asks for the changes that it has missed, and for nothing else."""
-    office = open_office()
-    furnish(office)
-    relay = Relay(int(office.address.rpartition(":")[2]))
-    desk = seat(f"http://{relay.address}", "1001", "Ann Li")
-    expect(desk.card("Poster", "free")).to_be_visible()
-    desk.page.evaluate("window.mark = 'the same page'")
-    sent: list[str] = []
-
-    def opened(socket: Any) -> None:
-        sent.append(socket.url)
-        socket.on("framesent", lambda frame: sent.append(str(frame)))
-
-    desk.page.on("websocket", opened)
-    relay.sleep()
-    office.ask("Claim", id="cut-5", user="1002")
-    office.task("new", "Came in the night", group_id="cut")
-    office.ask("Update", id="cut-6", group_id="paint", own=False)
-    relay.wake()
-    expect(desk.card("Came in the night", "free")).to_be_visible()
-    expect(desk.card("Poster", "claimed")).to_contain_text("王小明")
-    expect(desk.card("Mix, reel 2")).to_have_count(0)
-    assert desk.page.evaluate("window.mark") == "the same page"
-    assert re.search(r"/ws\?since=\d+&sight=", sent[0])
-    assert not [frame for frame in sent if "Query" in frame]
-    relay.sleep()
-    # New groups change what she sees: the page must read everything afresh.
-    office.ask("SetPerson", user="1001", groups=["paint"])
-    relay.wake()
-    expect(desk.card("Mix, reel 2", "free")).to_be_visible()
-    expect(desk.card("Poster")).to_have_count(0)
-    desk.complaints = [said for said in desk.complaints if "WebSocket" not in said]
-    relay.close()
-
-
-def test_what_one_person_began_is_not_done_by_the_next(
-    open_office: Callable[..., Office], seat: Callable[..., Desk]
-) -> None:
-    """People who are signed out, also while they sleep, leave nothing open behind them."""
-    office = open_office()
-    furnish(office)
-    relay = Relay(office.port)
-    desk = seat(f"http://{relay.address}", "1001", "Ann Li")
-    desk.does("Submit", "开场剪辑")
-    expect(desk.page.get_by_role("dialog")).to_be_visible()
-    office.ask("Logout", user="1001")
-    expect(desk.page.locator("form.signin")).to_be_visible()
-    expect(desk.page.get_by_role("dialog")).to_have_count(0)
-    desk.page.fill("[name=user]", "1002")
-    desk.page.fill("[name=name]", "王小明")
-    desk.page.click("form button.primary")
-    expect(desk.card("开场剪辑", "editing")).to_be_visible()
-    relay.sleep()
-    office.ask("Logout", user="1002", everywhere=True)
-    relay.wake()
-    expect(desk.page.locator("form.signin")).to_be_visible()
-    expect(desk.card("开场剪辑")).to_have_count(0)
-    desk.complaints = [said for said in desk.complaints if "WebSocket" not in said]
-    relay.close()
-
-
 def test_a_column_shows_what_was_behind_those_that_moved_on(
     open_office: Callable[..., Office], seat: Callable[..., Desk]
 ) -> None:
@@ -327,41 +263,6 @@ def test_a_column_shows_what_was_behind_those_that_moved_on(
         office.ask("Claim", id=f"many-{number:05}", user="1002")
     expect(free.locator(".card").first).to_contain_text("Task 69")
     expect(free.locator(".count")).to_have_text("70")
-
-
-def test_what_cannot_be_done_now_is_not_done_later(
-    open_office: Callable[..., Office], seat: Callable[..., Desk]
-) -> None:
-    """Without a connection a claim is refused at once, and nobody is surprised by it."""
-    office = open_office()
-    furnish(office)
-    desk = seat(office.url, "1001", "Ann Li")
-    expect(desk.card("Poster", "free")).to_be_visible()
-    office.daemon.stop()
-    expect(desk.page.locator("#offline")).to_be_visible()
-    desk.does("Claim", "Poster")
-    desk.told("The daemon does not answer")
-    again = open_office(port=office.port)
-    expect(desk.page.locator("#offline")).to_be_hidden()
-    assert again.dash.find("cut-5")["status"] == FREE
-    desk.complaints.clear()
-
-
-def test_a_daemon_that_restarts_is_found_again(
-    open_office: Callable[..., Office], seat: Callable[..., Desk]
-) -> None:
-    """The page says so while the daemon is away."""
-    office = open_office()
-    furnish(office)
-    desk = seat(office.url, "1001", "Ann Li")
-    expect(desk.card("Poster", "free")).to_be_visible()
-    office.daemon.stop()
-    expect(desk.page.locator("#offline")).to_be_visible()
-    again = open_office(port=office.port)
-    again.ask("Claim", id="cut-5", user="1002")
-    expect(desk.card("Poster", "claimed")).to_be_visible()
-    expect(desk.page.locator("#offline")).to_be_hidden()
-    desk.complaints.clear()
 
 
 def test_a_sign_in_from_elsewhere_can_be_backed_out(

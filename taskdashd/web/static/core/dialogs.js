@@ -49,10 +49,17 @@ export function dialog(title, body, { confirm, cancel, submit }) {
         return;
       }
       const given = read(form);
+      const where = /** @type {HTMLElement | null} */ (document.activeElement);
       button.disabled = true;
+      button.setAttribute('aria-busy', 'true');
       const why = submit ? await submit(given) : null;
       button.disabled = false;
+      button.removeAttribute('aria-busy');
       fill(refused, why);
+      // A button that is not to be pressed has lost the focus.
+      if (document.activeElement === document.body || document.activeElement === box) {
+        where?.focus();
+      }
       if (why === null) {
         done = given;
         box.close();

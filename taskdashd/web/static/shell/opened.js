@@ -105,9 +105,7 @@ export class Opened {
 
   /** @type {import('../parts/page').Page<any>['refine']} */
   refine(changes, how) {
-    if (!this.signal.aborted) {
-      this.#shell.refine(changes, how);
-    }
+    this.#shell.refine(changes, how);
   }
 
   /** @param {(model: any) => any} change */

@@ -100,7 +100,8 @@ export class Shell {
     const place = this.#myPlace(this.wire.known.me.user);
     const wanted = `${place.view}/${place.about}`;
     this.place = place;
-    this.repaintBar();
+    // At once: a click that has begun must not follow a link without the last letters of a search.
+    paintBar(this);
     if (wanted === this.#shown && this.opened) {
       if (String(place.filters) !== String(this.opened.place.filters)) {
         this.opened.move(place);
@@ -160,7 +161,8 @@ export class Shell {
   }
 
   /**
-   * Change the filters in the URL. Each change is one that Back undoes; typing is one in all.
+   * Change the filters in the URL. Each change is one that Back undoes; typing is one in all. The
+   * same filters are read again.
    * @param {Record<string, string>} changes
    * @param {{ typing: boolean }} [how]
    */
@@ -173,6 +175,10 @@ export class Shell {
     const goesOn = typing && Date.now() - this.#typedAt < TYPING_MS;
     this.#typedAt = typing ? Date.now() : 0;
     const href = linkTo(view, about, changed);
+    if (href === linkTo(view, about, filters)) {
+      this.opened?.move(this.place);
+      return;
+    }
     const { state } = history;
     goesOn ? history.replaceState(state, '', href) : history.pushState(state, '', href);
     this.show();

@@ -124,8 +124,9 @@ function fits(task, model, nameOf) {
 }
 
 /**
- * Take in events. In a list that shows the last changes first, a changed task goes to the top; in
- * any other it is changed where it stands, and what is new waits until it is asked for.
+ * Take in events. In a list that shows the last changes first, a changed task goes to the top,
+ * unless it only goes on running: rows that moved with each beat could not be aimed at. In any other
+ * it is changed where it stands, and what is new waits until it is asked for.
  * @param {Model} model
  * @param {readonly TaskEvent[]} events
  * @param {(user: string) => string} nameOf
@@ -140,11 +141,12 @@ export function taken(model, events, nameOf) {
   const gone = new Set();
   for (const { kind, task } of events) {
     const place = model.places.get(task.id);
-    top.delete(task.id);
+    const wasTop = top.delete(task.id);
+    const goesOn = place !== undefined && !wasTop && isSame(rows[place], task);
     if (kind === 'gone') {
       gone.add(task.id);
       fresh.delete(task.id);
-    } else if (isNewest && fits(task, model, nameOf)) {
+    } else if (isNewest && !goesOn && fits(task, model, nameOf)) {
       gone.delete(task.id);
       top.set(task.id, task);
     } else if (place !== undefined) {
@@ -160,6 +162,23 @@ export function taken(model, events, nameOf) {
   const stay = rows.filter((row) => isHead(row) || !(top.has(row.id) || gone.has(row.id)));
   return { ...model, fresh, ...placed([...changed, ...stay]) };
 }
+
+/**
+ * Give by how many rows most of those that were in sight have moved.
+ * @param {readonly (readonly [id: string, n: number])[]} seen the tasks that were, and their rows
+ * @param {ReadonlyMap<string, number>} places
+ */
+export function shiftOf(seen, places) {
+  const shifts = seen
+    .filter(([id]) => places.has(id))
+    .map(([id, n]) => /** @type {number} */ (places.get(id)) - n)
+    .sort((one, other) => one - other);
+  return shifts[Math.floor(shifts.length / 2)] ?? 0;
+}
+
+/** Whether a running task only goes on. @param {Row} row @param {Task} task */
+const isSame = (row, task) =>
+  !isHead(row) && row.status === task.status && columnOf(task) === 'live';
 
 /** @param {readonly Row[]} rows */
 function placed(rows) {

@@ -2,7 +2,7 @@
 
 import { h } from '../../core/elements.js';
 import { t } from '../../parts/words.js';
-import { isHead } from './model.js';
+import { isHead, shiftOf } from './model.js';
 
 /**
  * @typedef {import('./model').Model} Model
@@ -18,16 +18,31 @@ const HEIGHT = 600;
 
 const scroller = () => /** @type {HTMLElement | null} */ (document.querySelector('.scroll'));
 
+/** The tasks in sight as the list was last painted. @type {{ rows: [id: string, n: number][] }} */
+const seen = { rows: [] };
+
 /**
- * Give the first row that is painted, and the one after the last.
- * @param {number} count
+ * Give the first row that is painted, and the one after the last. What somebody has scrolled to
+ * stays in sight: the list is scrolled by as many rows as have come or gone above.
+ * @param {Model} model
  */
-export function sight(count) {
+export function sight({ rows, places }) {
   const box = scroller();
+  const shift = shiftOf(seen.rows, places);
+  if (box?.scrollTop && shift) {
+    // The table is as high as it will be only once it was painted.
+    const table = /** @type {HTMLElement | null} */ (box.querySelector('.rows'));
+    table?.style.setProperty('--height', `${rows.length * ROW}px`);
+    box.scrollTop += shift * ROW;
+  }
   const top = box?.scrollTop ?? 0;
   const height = box?.clientHeight || HEIGHT;
-  const first = Math.max(0, Math.floor(top / ROW) - AROUND);
-  return [first, Math.min(count, Math.ceil((top + height) / ROW) + AROUND)];
+  const first = Math.floor(top / ROW);
+  const last = Math.min(rows.length, Math.ceil((top + height) / ROW));
+  seen.rows = rows
+    .slice(first, last)
+    .flatMap((row, n) => (isHead(row) ? [] : [[row.id, first + n]]));
+  return [Math.max(0, first - AROUND), Math.min(rows.length, last + AROUND)];
 }
 
 /** Scroll the list. @param {number} top in pixels */

@@ -55,7 +55,7 @@ export const view = {
 
   paint(page) {
     const { model } = page;
-    const [first, last] = sight(model.rows.length);
+    const [first, last] = sight(model);
     if (model.next !== null && last > model.rows.length - AHEAD) {
       readMore(page);
     }
