@@ -28,7 +28,7 @@ class Relay:
         self._wake.send(b"x")
 
     def go_on(self) -> None:
-        """Pass bytes on again, first of all those that were held back: as a network that was away."""
+        """Pass bytes on again, first of all those that were held back."""
         self._asleep = False
         self._wake.send(b"x")
 

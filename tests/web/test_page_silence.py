@@ -1,4 +1,4 @@
-"""The page while the network is silent: it says so, does nothing unseen, and finds back by itself."""
+"""The page in a silent network: it says so, does nothing unseen, and finds back by itself."""
 
 import re
 from collections.abc import Callable

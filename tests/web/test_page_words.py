@@ -114,9 +114,7 @@ def test_a_language_chosen_at_the_sign_in_costs_no_words(office: Office, ann: De
     ann.forgives("WebSocket", "401")
 
 
-def test_what_is_typed_at_the_sign_in_stays_where_it_is_refused(
-    office: Office, ann: Desk
-) -> None:
+def test_what_is_typed_at_the_sign_in_stays_where_it_is_refused(office: Office, ann: Desk) -> None:
     by_password(office)
     asked = ann.page.locator("dialog.signin")
     expect(asked).to_be_visible()

@@ -19,9 +19,12 @@ export class SignIn {
   /** @param {Shell} shell */
   constructor(shell) {
     this.#shell = shell;
+    // What somebody else has seen and typed lies under this dialog. A browser closes on a second
+    // Escape whatever was said to the first, and on a third what is under it.
+    const stay = (/** @type {KeyboardEvent} */ event) =>
+      this.#isAsking && event.key === 'Escape' && event.preventDefault();
+    addEventListener('keydown', stay, { capture: true });
     this.#box.addEventListener('cancel', (event) => event.preventDefault());
-    // A browser closes on a second Escape whatever was said to the first: what somebody else has
-    // seen and typed lies under this dialog.
     this.#box.addEventListener('close', () => this.#isAsking && this.#open());
   }
 

@@ -125,8 +125,8 @@ function fits(task, model, nameOf) {
 
 /**
  * Take in events. In a list that shows the last changes first, a changed task goes to the top,
- * unless it only goes on running: rows that moved with each beat could not be aimed at. In any other
- * it is changed where it stands, and what is new waits until it is asked for.
+ * unless it only goes on running: rows that moved with each beat could not be aimed at. In any
+ * other it is changed where it stands, and what is new waits until it is asked for.
  * @param {Model} model
  * @param {readonly TaskEvent[]} events
  * @param {(user: string) => string} nameOf
