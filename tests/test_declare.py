@@ -26,7 +26,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("made")
     shutil.copytree(ROOT / "protocol", path / "protocol")
     shutil.copy(ROOT / "setup.cfg", path)
-    (path / "taskdashd/web/static").mkdir(parents=True)
+    for room in ("rules", "wire"):
+        (path / "taskdashd/web/static" / room).mkdir(parents=True)
     (path / "docs").mkdir()
     for page in ("people.md", "architecture.md"):
         shutil.copy(ROOT / "docs" / page, path / "docs")

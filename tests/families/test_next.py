@@ -15,8 +15,10 @@ from taskdashd.testing import Peer, World
 
 FREE, CLAIMED, EDITING, REVIEW = "待领取", "已领取", "编辑中", "待审核"
 QUIET: dict[str, Any] = {
-    **{"passwordless": "everywhere", "person_rate": None},
-    **{"request_rate": None, "identity_rate": None},
+    "passwordless": "everywhere",
+    "person_rate": None,
+    "request_rate": None,
+    "identity_rate": None,
 }
 SECTIONS = ("now", "queue", "to_answer", "returned")
 OFFICE: dict[str, dict[str, Any]] = {
