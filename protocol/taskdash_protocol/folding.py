@@ -1,7 +1,8 @@
 """The one folding of texts that are searched: daemon and page find the same by it.
 
-The page's twin is `taskdashd/web/static/folding.js`; `protocol/vectors/folding.json` binds both.
-The rule uses what both languages have: Python's `casefold` would do, but JavaScript has none.
+The page's twin is `taskdashd/web/static/rules/folding.js`; both are bound by
+`protocol/vectors/folding.json`. The rule uses what both languages have: Python's `casefold` would
+do, but JavaScript has none.
 """
 
 import re

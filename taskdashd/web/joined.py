@@ -74,49 +74,68 @@ def _words(texts: Mapping[str, str], language: str) -> str:
 
 def _page(sources: Mapping[str, str]) -> str:
     """Join all modules but the views; the entry, which begins to run, comes last."""
-    exported: dict[str, str] = {}
+    given: dict[str, str] = {}
     parts = []
     rooms = (path for path in sorted(sources) if not path.startswith("views/") and path != ENTRY)
-    seen: set[str] = set()
-    for path in [one for start in (*rooms, ENTRY) for one in _needed(sources, start, seen)]:
+    seen: dict[str, bool] = {}
+    order = [
+        path
+        for start in (*rooms, ENTRY)
+        if start not in seen
+        for path in _needed(sources, start, seen)
+    ]
+    for path in order:
         if path.startswith("views/"):
             raise Fault(f"{path}: the first page must not import a view")
-        part, names = _wrapped(path, sources[path])
-        for name in names:
-            if name in exported:
-                raise Fault(f"{path}: {name} is exported by {exported[name]} already")
-            exported[name] = path
-        parts.append(part)
+        parts.append(_wrapped(path, sources[path], given))
+        for name in _OPENED.findall(sources[path]):
+            if f"views/{name}/view.js" not in sources:
+                raise Fault(f"{path}: there is no views/{name}/view.js")
     page = _OPENED.sub(r"import('./views/\1.js')", "".join(parts))
-    return f"{page}export {{ {', '.join(sorted(exported))} }};\n"
+    return f"{page}export {{ {', '.join(sorted(given))} }};\n"
 
 
 def _view(sources: Mapping[str, str], entry: str) -> str:
     """Join the modules of a view; what it has of the first page is imported from there."""
     folder = f"{dirname(entry)}/"
-    parts, wanted = [], set()
-    for path in _needed(sources, entry, set()):
-        if path.startswith(folder):
-            part, _ = _wrapped(path, sources[path])
-            parts.append(part)
-            for names, source in _imports(path, sources[path]):
-                if not source.startswith(folder):
-                    wanted.update(names)
-        elif path.startswith("views/"):
+    needed = list(_needed(sources, entry, {}))
+    mine = [path for path in needed if path.startswith(folder)]
+    for path in needed:
+        if path.startswith("views/") and path not in mine:
             raise Fault(f"{path}: another view is imported by {entry}")
-    have = f"import {{ {', '.join(sorted(wanted))} }} from '../page.js';\n"
+    given = {
+        name: source
+        for path in mine
+        for names, source in _imports(path, sources[path])
+        if source not in mine
+        for name in names
+    }
+    have = f"import {{ {', '.join(sorted(given))} }} from '../page.js';\n" if given else ""
+    parts = [_wrapped(path, sources[path], given) for path in mine]
+    if given.get("view") != entry:
+        raise Fault(f"{entry}: it exports no view")
     return f"{have}{''.join(parts)}export {{ view }};\n"
 
 
-def _needed(sources: Mapping[str, str], path: str, seen: set[str]) -> Iterator[str]:
-    """Give what a module imports, each once and before who imports it, and last the module."""
-    if path in seen:
-        return
-    seen.add(path)
-    for _, source in _imports(path, sources[path]):
+def _needed(sources: Mapping[str, str], path: str, seen: dict[str, bool]) -> Iterator[str]:
+    """Give what a module imports, each once and before who imports it, and last the module.
+
+    `seen` tells of each module that was met whether all that it imports has been given.
+    """
+    seen[path] = False
+    for names, source in _imports(path, sources[path]):
         if source not in sources:
             raise Fault(f"{path}: there is no {source}")
-        yield from _needed(sources, source, seen)
+        there = _EXPORT.findall(sources[source])
+        for name in names:
+            if name not in there:
+                raise Fault(f"{path}: {source} exports no {name}")
+        if source not in seen:
+            yield from _needed(sources, source, seen)
+        elif not seen[source]:
+            # One of the two would run before what it needs is there.
+            raise Fault(f"{path}: {source} imports it too, by itself or by others")
+    seen[path] = True
     yield path
 
 
@@ -126,12 +145,16 @@ def _imports(path: str, text: str) -> Iterator[tuple[list[str], str]]:
         yield names, normpath(join(dirname(path), found[2]))
 
 
-def _wrapped(path: str, text: str) -> tuple[str, list[str]]:
-    """Give a module as a function that gives its exports, and their names."""
+def _wrapped(path: str, text: str, given: dict[str, str]) -> str:
+    """Give a module as a function that gives its exports, and note them in `given`."""
     names = _EXPORT.findall(text)
+    for name in names:
+        if name in given:
+            raise Fault(f"{path}: {name} is exported by {given[name]} already")
+        given[name] = path
     inside = _EXPORT.sub("", _IMPORT.sub("", text))
     if re.search(r"^(?:import|export)\b", inside, re.MULTILINE):
         raise Fault(f"{path}: import and export by name, one declaration each")
-    given = f"{{ {', '.join(names)} }}"
-    bound = f"const {given} = " if names else ""
-    return f"// {path}\n{bound}(() => {{\n{inside}return {given};\n}})();\n", names
+    exports = f"{{ {', '.join(names)} }}"
+    bound = f"const {exports} = " if names else ""
+    return f"// {path}\n{bound}(() => {{\n{inside}return {exports};\n}})();\n"

@@ -21,7 +21,7 @@ NASTY = st.text(
 )
 SCRIPT = """
 import { readFileSync } from 'node:fs';
-const source = readFileSync('taskdashd/web/static/download.js', 'utf8').replace(/^import .*$/m, '');
+const source = readFileSync('taskdashd/web/static/rules/cells.js', 'utf8');
 const { cell } = await import('data:text/javascript,' + encodeURIComponent(source));
 console.log(JSON.stringify(JSON.parse(readFileSync(0, 'utf8')).map(cell)));
 """

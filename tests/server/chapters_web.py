@@ -33,7 +33,7 @@ def http(stage: Stage) -> None:
     furnish(stage.tcp("boss"))
     ann = stage.browser("ann")
     for method, path in (
-        *(("GET", "/"), ("HEAD", "/static/app.js"), ("POST", "/"), ("GET", "/nowhere")),
+        *(("GET", "/"), ("HEAD", "/wall"), ("POST", "/"), ("GET", "/nowhere")),
         *(("GET", "/static/../app.py"), ("GET", "/healthz"), ("HEAD", "/healthz")),
         *(("GET", "/api/v1/about"), ("POST", "/api/v1/about"), ("GET", "/api/v1/Find")),
         *(("GET", "/api/v1/"), ("DELETE", "/api/v1/Find"), ("PUT", "/rpost/task")),

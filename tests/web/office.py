@@ -2,6 +2,7 @@
 for the pictures in the docs."""
 
 import json
+import re
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -47,6 +48,12 @@ class Office:
     def post(self, operation: str, body: dict[str, Any], **headers: str) -> tuple[int, Any]:
         """Ask over HTTP; gives the status and the reply."""
         return post(f"{self.url}/api/v1/{operation}", json.dumps(body).encode(), **headers)
+
+    def static(self, name: str) -> str:
+        """Give the path at which a file of the page is served."""
+        with urllib.request.urlopen(self.url, timeout=20) as answer:
+            (version,) = set(re.findall(r"/static/(\w+)/", answer.read().decode()))
+        return f"/static/{version}/{name}"
 
     def token(self, name: str, *words: str) -> str:
         """Make a token, and wait until the daemon knows it."""

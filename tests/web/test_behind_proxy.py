@@ -269,7 +269,7 @@ def test_cookies_are_secure(front: Front) -> None:
 def test_the_board_is_live_and_its_files_are_whole(front: Front) -> None:
     """The page, its files and its websocket pass through as they are."""
     office = front.office
-    for path in ("/", "/static/app.js", "/static/style/board.css", "/healthz"):
+    for path in ("/", office.static("page.js"), office.static("style.css"), "/healthz"):
         direct = send(office, "GET", path)
         status, headers, body = front.fetch("127.0.1.14", "GET", path)
         assert (status, headers["content-type"]) == (

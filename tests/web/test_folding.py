@@ -1,6 +1,8 @@
 """Page and daemon fold what is searched alike: vectors that both must meet."""
 
+import ast
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -23,7 +25,7 @@ SOUGHT = ("strasse T-1", "FINE 小明", "1001", "\U0001f600y", "yz", "nobody", "
 SCRIPT = """
 import { readFileSync } from 'node:fs';
 const { fold, words, finds } = await import('data:text/javascript,' + encodeURIComponent(
-    readFileSync('taskdashd/web/static/folding.js', 'utf8')));
+    readFileSync('taskdashd/web/static/rules/folding.js', 'utf8')));
 const { vectors, task, sought, people } = JSON.parse(readFileSync(0, 'utf8'));
 console.log(JSON.stringify({
     folded: vectors.map((one) => [fold(one.text), words(one.text)]),
@@ -59,8 +61,8 @@ def test_the_page_folds_as_the_vectors_say_and_finds_what_the_daemon_finds() -> 
 
 @pytest.mark.parametrize("name", ["CHARACTERS_MAX", "SEARCHED"])
 def test_page_and_daemon_search_the_same_of_a_task(name: str) -> None:
-    script = (ROOT / "taskdashd/web/static/folding.js").read_text()
-    (line,) = [line for line in script.splitlines() if line.startswith(f"const {name} = ")]
-    said = json.loads(line.partition(" = ")[2].rstrip(";").replace("'", '"'))
+    script = (ROOT / "taskdashd/web/static/rules/folding.js").read_text()
+    (value_written,) = re.findall(rf"^const {name} = (.*?);$", script, re.MULTILINE | re.DOTALL)
+    said = ast.literal_eval(value_written)
     value = getattr(search, name)
     assert said == (list(value) if isinstance(value, tuple) else value)

@@ -154,7 +154,8 @@ def test_a_token_gets_in_where_tcp_is_open_to_all(office: Office) -> None:
 
 def test_every_answer_says_what_browsers_may_do_with_it(office: Office) -> None:
     for asked in (
-        *("GET /", "GET /nowhere", "POST /", "GET /static/app.js", "POST /api/v1/Nothing"),
+        *("GET /", "GET /nowhere", "POST /", "POST /api/v1/Nothing"),
+        f"GET {office.static('page.js')}",
         *("GET /api/v1/about", "PUT /rpost/task"),
     ):
         method, _, path = asked.partition(" ")
@@ -189,19 +190,30 @@ def test_each_error_has_its_status(office: Office) -> None:
 
 
 def test_files_are_sent_once(office: Office) -> None:
-    plain = send(office, "GET", "/static/app.js")
-    packed = send(office, "GET", "/static/app.js", accept_encoding="br, gzip;q=0.5")
+    path = office.static("page.js")
+    plain = send(office, "GET", path)
+    packed = send(office, "GET", path, accept_encoding="br, gzip;q=0.5")
     assert len(packed.body) < len(plain.body) / 2
     assert packed.headers["content-encoding"] == "gzip"
-    assert send(office, "GET", "/static/app.js", accept_encoding="gzip;q=0").body == plain.body
+    assert send(office, "GET", path, accept_encoding="gzip;q=0").body == plain.body
     for tags in (plain.headers["etag"], f'"x", {plain.headers["etag"]}', "*"):
-        again = send(office, "GET", "/static/app.js", if_none_match=tags)
+        again = send(office, "GET", path, if_none_match=tags)
         assert (again.status, again.body) == (304, b"")
-    head = send(office, "HEAD", "/static/app.js")
+    head = send(office, "HEAD", path)
     assert (head.body, head.headers["content-length"]) == (b"", str(len(plain.body)))
     assert send(office, "HEAD", "/nowhere").status == 404
-    for path in ("/static/../app.py", "/static/%2e%2e/app.py", "//etc/passwd", "/static/"):
-        assert send(office, "GET", path).status == 404
+    sources = ("/static/page.js", "/static/shell/main.js", "/static/README", "/index.html")
+    outside = ("/static/../app.py", "/static/%2e%2e/app.py", "//etc/passwd", "/static/")
+    for nothing in (*sources, *outside):
+        assert send(office, "GET", nothing).status == 404
+
+
+def test_files_are_kept_for_good_and_the_page_is_asked_for_each_time(office: Office) -> None:
+    for path in ("/", "/wall"):
+        assert send(office, "GET", path).headers["cache-control"] == "no-cache"
+    for name in ("page.js", "views/board.js", "style.css", "words/zh.json", "icon.svg"):
+        kept = send(office, "GET", office.static(name)).headers["cache-control"]
+        assert kept == "max-age=31536000, immutable", name
 
 
 HANDSHAKE = {

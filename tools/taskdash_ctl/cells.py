@@ -1,6 +1,6 @@
 """Cells of CSV: whatever program opens the file, and wherever it splits a line, none is a formula.
 
-The page's twin is `taskdashd/web/static/download.js`; `protocol/vectors/cells.json` binds both.
+The page's twin is `taskdashd/web/static/rules/cells.js`; `protocol/vectors/cells.json` binds both.
 """
 
 import csv

@@ -1,5 +1,5 @@
 // The one folding of texts that are searched, as in taskdash_protocol/folding.py: page and daemon
-// find the same. // protocol/vectors/folding.json binds both.
+// find the same. Both are bound by protocol/vectors/folding.json.
 
 // What parts words, after NFKC, which makes blanks of all others. Written out: \s means something
 // else in Python.
