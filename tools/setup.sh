@@ -1,4 +1,4 @@
-# Sourced by tools/run and tools/test, with the checkout as working directory: makes .venv as it is
+# Sourced by tools/run, tools/test and tools/page/check, with the checkout as working directory: makes .venv as it is
 # needed, and leaves it alone if setup.cfg has not changed since. Usage: taskdash_setup EXTRA
 # With TASKDASH_LOCKED it has what tools/locked.txt names, each file checked by its hash, as in CI.
 
@@ -59,9 +59,11 @@ taskdash_setup() {
     echo "$wanted" >".venv/.taskdash-$extra"
 }
 
-taskdash_node() { # Debian's node, and what tools/page names, in tools/page/node_modules
+taskdash_node() { # Node, and in tools/page/node_modules what tools/page names: with it the page is checked
     local wanted
     command -v node >/dev/null && command -v npm >/dev/null || taskdash_apt nodejs npm
+    node -e 'const [n, m] = process.versions.node.split("."); process.exit(n > 18 || (n == 18 && m >= 18) ? 0 : 1)' ||
+        taskdash_fail "Node 18.18 or later is needed, as in Debian 12; this is $(node --version)"
     wanted=$(cat tools/page/package.json tools/page/package-lock.json | cksum)
     [ "$(cat tools/page/node_modules/.taskdash 2>/dev/null)" = "$wanted" ] && return
     echo "setting up tools/page/node_modules (once, about half a minute) ..." >&2

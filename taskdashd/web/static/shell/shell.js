@@ -19,7 +19,7 @@ import { followKeys } from './keys.js';
 import { Opened } from './opened.js';
 import { SignIn } from './signin.js';
 import { paintState } from './state.js';
-import { fetchAhead, fetchView } from './views.js';
+import { beginAnew, fetchView } from './views.js';
 
 /**
  * @typedef {import('../rules/acts').Act} Act
@@ -27,7 +27,7 @@ import { fetchAhead, fetchView } from './views.js';
  * @typedef {import('../wire/wire').State} State
  */
 
-const AHEAD_MS = 1500;
+const RETRY_MS = 1500;
 const TYPING_MS = 2000;
 
 const herePlace = () => parsePlace(isWall() ? '#/now' : location.hash);
@@ -75,7 +75,6 @@ export class Shell {
   async begin() {
     this.wire.connect();
     await this.speak(chosenLanguage());
-    setTimeout(fetchAhead, AHEAD_MS);
   }
 
   /** Speak a language from now on. @param {string} name */
@@ -84,7 +83,8 @@ export class Shell {
       await speak(name);
     } catch {
       // Without its words the page cannot say so: try again until they are there.
-      setTimeout(() => this.speak(name), AHEAD_MS);
+      setTimeout(() => this.speak(name), RETRY_MS);
+      await beginAnew();
       return;
     }
     this.opened?.renew();

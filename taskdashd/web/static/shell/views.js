@@ -14,12 +14,32 @@ const VIEWS = {
   people: () => import('../views/people/view.js'),
 };
 
+/** A page that has just begun does not begin anew: what has failed would fail again. */
+const YOUNG_MS = 5_000;
+
 /**
  * Fetch a view. Rejects where its file cannot be had.
  * @param {string} name
  * @returns {Promise<View>}
  */
-export const fetchView = async (name) => (await VIEWS[name]()).view;
+export async function fetchView(name) {
+  try {
+    return (await VIEWS[name]()).view;
+  } catch (error) {
+    await beginAnew();
+    throw error;
+  }
+}
 
-/** Fetch all views ahead: without the network they could not be opened. */
-export const fetchAhead = () => Promise.allSettled(Object.values(VIEWS).map((fetch) => fetch()));
+/**
+ * Begin the page anew, at the URL that is wanted, where a file of it cannot be had and yet the
+ * daemon answers: after an upgrade the files of the page before are gone, and some browsers
+ * remember of a module that it could not be had.
+ */
+export async function beginAnew() {
+  const asked = { method: 'HEAD', signal: AbortSignal.timeout(YOUNG_MS) };
+  const answer = await fetch('/', asked).catch(() => null);
+  if (answer?.ok && performance.now() > YOUNG_MS) {
+    location.reload();
+  }
+}
