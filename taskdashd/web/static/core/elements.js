@@ -17,9 +17,11 @@
  *   attributes: Map<string, string>,
  *   properties: Map<string, unknown>,
  *   handlers: Map<string, Handler>,
- *   key: string | null,
+ *   name: string,
  *   deps: readonly unknown[] | null,
- * }} Painted
+ *   wanted: (Node | Lazy)[] | null,
+ * }} Painted `name` finds it again among its siblings; `wanted` are children that are still to be
+ *   placed, because there are lazy ones in them
  */
 
 /** @type {WeakMap<Element, Painted>} */
@@ -62,13 +64,17 @@ export function s(tag, props, ...children) {
 }
 
 /**
- * Leave an element of a list as it is while `deps` are the same.
+ * Leave an element of a list as it is while `deps` are the same: `make` is not even called. Until
+ * what it stands in has been painted by `fill`, there is nothing of it.
  * @param {string} key
  * @param {readonly unknown[]} deps
  * @param {() => Element} make
  * @returns {Lazy}
  */
-export const lazy = (key, deps, make) => ({ key, deps, make });
+export const lazy = (key, deps, make) => ({ name: named(key), deps, make });
+
+/** A name that no tag has. @param {unknown} key */
+const named = (key) => `key ${key}`;
 
 /**
  * @template {Element} E
@@ -83,8 +89,9 @@ function dress(node, props, children) {
     attributes: new Map(),
     properties: new Map(),
     handlers: new Map(),
-    key: null,
+    name: node.nodeName,
     deps: null,
+    wanted: null,
   };
   for (const [name, value] of Object.entries(props)) {
     if (value === undefined || value === null || value === false) {
@@ -92,7 +99,7 @@ function dress(node, props, children) {
         one.properties.set(name, value ?? '');
       }
     } else if (name === 'key') {
-      one.key = String(value);
+      one.name = named(value);
     } else if (name.startsWith('on')) {
       one.handlers.set(name.slice(2), /** @type {Handler} */ (value));
     } else if (PROPERTIES.has(name)) {
@@ -112,12 +119,31 @@ function dress(node, props, children) {
   for (const kind of one.handlers.keys()) {
     node.addEventListener(kind, handle);
   }
-  place(node, parts(children));
-  // A select's value can be chosen only once its options are there.
-  for (const [name, value] of one.properties) {
-    Reflect.set(node, name, value);
+  const wanted = parts(children);
+  if (wanted.some(isUnmade)) {
+    one.wanted = wanted;
+  } else {
+    place(node, wanted);
+    setProperties(node, one);
   }
   return node;
+}
+
+/** Whether there are lazy ones in a child. @param {Node | Lazy} one */
+const isUnmade = (one) => 'make' in one || Boolean(painted.get(/** @type {any} */ (one))?.wanted);
+
+/**
+ * Set properties, once the children are there: a select's value is that of one of its options.
+ * @param {Element} node
+ * @param {Painted} about
+ * @param {Painted} [was] what it was painted with before
+ */
+function setProperties(node, about, was) {
+  for (const [name, value] of about.properties) {
+    if (!was || (was.properties.get(name) !== value && !isAhead(node, name, was))) {
+      Reflect.set(node, name, value);
+    }
+  }
 }
 
 /**
@@ -188,40 +214,81 @@ export function fill(node, ...children) {
  * @param {(Node | Lazy)[]} wanted
  */
 function place(parent, wanted) {
+  let n = 0;
+  let child = parent.firstChild;
+  // Mostly they are those of before, in the same order: go along both.
+  while (child && n < wanted.length && nameOf(child) === nameOf(wanted[n])) {
+    const next = child.nextSibling;
+    const node = renewed(child, wanted[n]);
+    if (node !== child) {
+      child.replaceWith(node);
+    }
+    child = next;
+    n += 1;
+  }
+  if (child) {
+    placeRest(parent, child, wanted.slice(n));
+  } else {
+    for (; n < wanted.length; n++) {
+      parent.append(fresh(wanted[n]));
+    }
+  }
+}
+
+/**
+ * Bring the children from one on to what is wanted.
+ * @param {Element} parent
+ * @param {ChildNode} first
+ * @param {(Node | Lazy)[]} wanted
+ */
+function placeRest(parent, first, wanted) {
+  const before = first.previousSibling;
   /** @type {Map<string, ChildNode[]>} */
   const old = new Map();
-  for (const child of parent.childNodes) {
+  for (let child = /** @type {ChildNode | null} */ (first); child; child = child.nextSibling) {
     const name = nameOf(child);
     const same = old.get(name);
     same ? same.push(child) : old.set(name, [child]);
   }
   const nodes = wanted.map((one) => {
-    const before = old.get('make' in one ? `key ${one.key}` : nameOf(one))?.shift();
-    return before ? renewed(before, one) : fresh(one);
+    const was = old.get(nameOf(one))?.shift();
+    const node = was ? renewed(was, one) : fresh(one);
+    if (was && node !== was) {
+      was.remove();
+    }
+    return node;
   });
   for (const left of old.values()) {
     for (const child of left) {
       child.remove();
     }
   }
-  arrange(parent, nodes);
+  arrange(parent, before, nodes);
 }
 
-/** @param {Node} node */
-function nameOf(node) {
-  const key = node instanceof Element ? painted.get(node)?.key : null;
-  return typeof key === 'string' ? `key ${key}` : node.nodeName;
-}
+/** @param {Node | Lazy} one */
+const nameOf = (one) =>
+  'make' in one ? one.name : (painted.get(/** @type {any} */ (one))?.name ?? one.nodeName);
 
-/** @param {Node | Lazy} one @returns {Node} */
+/** Give a node with all that is in it. @param {Node | Lazy} one @returns {Node} */
 function fresh(one) {
-  if (!('make' in one)) {
-    return one;
+  const node = 'make' in one ? made(one) : one;
+  const about = node instanceof Element ? painted.get(node) : null;
+  if (node instanceof Element && about?.wanted) {
+    const { wanted } = about;
+    about.wanted = null;
+    place(node, wanted);
+    setProperties(node, about);
   }
+  return node;
+}
+
+/** @param {Lazy} one */
+function made(one) {
   const node = one.make();
   const about = painted.get(node);
   if (about) {
-    Object.assign(about, { key: one.key, deps: one.deps });
+    Object.assign(about, { name: one.name, deps: one.deps });
   }
   return node;
 }
@@ -231,7 +298,7 @@ function renewed(old, one) {
   if ('make' in one) {
     const deps = old instanceof Element ? painted.get(old)?.deps : null;
     const same = deps?.length === one.deps.length && one.deps.every((dep, n) => dep === deps[n]);
-    return same ? old : renewed(old, fresh(one));
+    return same ? old : renewed(old, made(one));
   }
   if (old instanceof Text && one instanceof Text) {
     if (old.data !== one.data) {
@@ -240,9 +307,9 @@ function renewed(old, one) {
     return old;
   }
   if (old instanceof Element && one instanceof Element && old.nodeName === one.nodeName) {
-    return old === one || !painted.has(old) || !painted.has(one) ? one : become(old, one);
+    return old === one || !painted.has(old) || !painted.has(one) ? fresh(one) : become(old, one);
   }
-  return one;
+  return fresh(one);
 }
 
 /**
@@ -268,12 +335,10 @@ function become(old, next) {
     // The same listener twice is one listener.
     old.addEventListener(kind, handle);
   }
-  place(old, [...next.childNodes]);
-  for (const [name, value] of is.properties) {
-    if (was.properties.get(name) !== value && !isAhead(old, name, was)) {
-      Reflect.set(old, name, value);
-    }
-  }
+  const { wanted } = is;
+  is.wanted = null;
+  place(old, wanted ?? [...next.childNodes]);
+  setProperties(old, is, was);
   return old;
 }
 
@@ -293,26 +358,31 @@ const isAhead = (node, name, was) =>
  * Put nodes in order, moving only those out of place. A node that is moved loses focus, and a press
  * on it comes to nothing, so where somebody is at one, the others move around it.
  * @param {Element} list
+ * @param {Node | null} before the child behind which they begin
  * @param {Node[]} nodes
  */
-function arrange(list, nodes) {
-  const pin = nodes.findIndex((one) => one.parentNode === list && isHeld(one));
+function arrange(list, before, nodes) {
+  const held = heldIn(list);
+  const pin = held ? nodes.indexOf(held) : -1;
   for (let n = pin - 1; n >= 0; n--) {
     if (nodes[n].nextSibling !== nodes[n + 1] || nodes[n].parentNode !== list) {
       list.insertBefore(nodes[n], nodes[n + 1]);
     }
   }
   for (let n = pin + 1; n < nodes.length; n++) {
-    const next = n ? nodes[n - 1].nextSibling : list.firstChild;
+    const last = n ? nodes[n - 1] : before;
+    const next = last ? last.nextSibling : list.firstChild;
     if (next !== nodes[n]) {
       list.insertBefore(nodes[n], next);
     }
   }
 }
 
-/** @param {Node} node */
-function isHeld(node) {
-  return (
-    node instanceof Element && (node.contains(document.activeElement) || node.matches(':active'))
-  );
+/** Give the child at which somebody is. @param {Element} list */
+function heldIn(list) {
+  let one = document.activeElement;
+  while (one && one.parentNode !== list) {
+    one = one.parentElement;
+  }
+  return one ?? list.querySelector(':scope > :active');
 }

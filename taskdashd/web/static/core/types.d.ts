@@ -1,6 +1,6 @@
 /** An element that is made only where what it shows has changed. */
 export interface Lazy {
-  key: string;
+  name: string;
   deps: readonly unknown[];
   make: () => Element;
 }
