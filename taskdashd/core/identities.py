@@ -90,7 +90,7 @@ class Identities(Following):
         try:
             self.sign_in(session, token if type(token) is str else "")
         except ServerError as refusal:
-            return refusal
+            return refusal.with_traceback(None)
         return None
 
     def identity_of(self, session: Session, number: str) -> Identity | None:

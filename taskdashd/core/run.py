@@ -81,7 +81,7 @@ class Runner:
             else:
                 self._alone(operation, request, caller, done)
         except ServerError as refusal:
-            done(refusal)
+            done(refusal.with_traceback(None))
         except Exception:
             log.exception("unexpected fault in an operation", operation=request.request_id)
             done(unexpected_fault())
@@ -93,7 +93,8 @@ class Runner:
         try:
             outcome: Outcome[Result] = operation.run(request, caller, self._committed(task_id))
         except ServerError as refusal:
-            return refusal
+            # Without its traceback, which holds who asked, with the request, in a cycle.
+            return refusal.with_traceback(None)
         except Exception:
             log.exception("unexpected fault in an operation", operation=request.request_id)
             return unexpected_fault()
