@@ -130,7 +130,7 @@ def test_work_stays_whose_it_is_and_ends_when_it_ends_whatever_a_service_says(
     peers["ann"].ask("Submit", id="t")
     boss.ask("Update", id="t", submitted_by="lea", user="bob")
     assert found(world)["submitted_by"] == "ann"
-    boss.ask("SetPerson", user="ann", role="admin")
+    boss.ask("SetPerson", user="ann", role="lead")
     assert peers["ann"].ask("Approve", id="t")["cause"] == "own-work"
 
 
