@@ -192,10 +192,15 @@ class Runner:
         if meant is None:
             return done
 
+        def again(transaction: Transaction) -> Result:
+            # To load the task took its time: the asker may have been signed out meanwhile.
+            self.core.identities.check_still(caller.session, caller.identity, transaction)
+            result: Result = operation.run(meant, caller, transaction)
+            return result
+
         def answered(outcome: Outcome[Result]) -> None:
             if isinstance(outcome, NotFound):
-                run: Callable[[Transaction], Result] = partial(operation.run, meant, caller)
-                drive(load_and_write(self.core, (meant.id,), run), done)
+                drive(load_and_write(self.core, (meant.id,), again), done)
             else:
                 done(outcome)
 

@@ -14,7 +14,7 @@ from taskdash_protocol.families.people import (
     check_new_number,
 )
 from taskdash_protocol.requests import Query
-from taskdashd.core.identities import PERSON, check_still, person_of
+from taskdashd.core.identities import PERSON, person_of
 from taskdashd.core.numbers import Numbers
 from taskdashd.core.steps import Steps, wait_for
 from taskdashd.core.storing import write
@@ -111,7 +111,7 @@ def _change(
     request: SetPerson, caller: Caller, encoded: str | None
 ) -> Callable[[Transaction], Person]:
     def decide(transaction: Transaction) -> Person:
-        check_still(caller.session, caller.identity, transaction)
+        caller.core.identities.check_still(caller.session, caller.identity, transaction)
         name = request.name
         if name == "":
             raise Conflict("field name must not be blank")

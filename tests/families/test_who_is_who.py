@@ -1,0 +1,96 @@
+"""Nobody is more than they are: revoked while it is under way, and who is taken for whom."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from argon2 import PasswordHasher
+from test_sign_in import HORSE, OK, TOKENS, browse, connect, people
+
+from taskdash_protocol.errors import AuthError
+from taskdashd.core.session import Session
+from taskdashd.families.people import passwords
+from taskdashd.testing import World
+
+URL = "http://10.0.0.7:8080"
+
+
+@pytest.fixture(autouse=True)
+def _quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "_HASHER", cheap)
+
+
+@pytest.fixture
+def fetched() -> list[Callable[[Any], None]]:
+    """What waits for the answers of services."""
+    return []
+
+
+@pytest.fixture
+def world(tmp_path: Path, fetched: list[Any]) -> Iterator[World]:
+    """A daemon that asks for tokens, with people; services answer when a test says so."""
+    world = World(
+        tmp_path,
+        asks_for_tokens=True,
+        fetch=lambda _url, _id, done: fetched.append(done),
+    )
+    world.identities = dict(TOKENS)
+    people(world)
+    yield world
+    world.close()
+
+
+# Revoked while it is under way
+
+
+def by_token(world: World, name: str) -> Session:
+    return world.core.sessions.visit("10.0.0.1:5", TOKENS[name])
+
+
+def by_cookie_over(world: World, name: str) -> Session:
+    """Give a session of an admin's cookie, for whose sign-in a token has vouched."""
+    _, session = browse(world, "Login", token=name, user="root", password=HORSE)
+    visitor = world.core.sessions.visit("10.0.0.1:6")
+    world.core.identities.come_back(visitor, "root", session.secret)
+    assert visitor.identity is not None
+    return visitor
+
+
+@pytest.mark.parametrize("come", [by_token, by_cookie_over])
+@pytest.mark.parametrize(
+    ("operation", "body"),
+    [
+        ("SetPerson", {"user": "eve", "name": "Eve", "role": "admin", "password": HORSE}),
+        ("Handover", {"of": "ann", "to": ["lea"]}),
+        ("FetchTasks", {"url": URL}),
+        ("Assign", {"id": "ｃｕｔ", "to": "ann"}),
+    ],
+)
+def test_what_is_under_way_over_http_is_not_done_once_its_token_is_revoked(
+    world: World,
+    fetched: list[Any],
+    come: Callable[[World, str], Session],
+    operation: str,
+    body: dict[str, Any],
+) -> None:
+    """A password is hashed, a service asked, a task loaded: a second after the revocation it was
+    written all the same, also an administrator who outlived the token."""
+    assert connect(world, "boss").ask("RegisterService", url=URL)["errid"] == OK
+    session, got = come(world, "boss"), []
+    world.core.view._cache.clear()
+    world.core.view._cache_bytes = 0
+    world.runner.visit(world.runner.parse(operation, body), session, got.append)
+    world.revoked.add("k-boss")
+    world.drain()
+    for done in fetched:
+        done([{"id": "fetched", "name": "n", "status": "running"}])
+    world.drain()
+    assert isinstance(got[0], AuthError), got
+    world.revoked.clear()
+    assert world.core.identities.person("eve") is None
+    boss = connect(world, "boss")
+    assert boss.ask("Find", id="fetched")["errid"] == 1002
+    assert boss.ask("Find", id="cut")["user"] == ""
+    assert boss.ask("Find", id="own sound")["user"] == "ann"
