@@ -94,3 +94,22 @@ def test_what_is_under_way_over_http_is_not_done_once_its_token_is_revoked(
     assert boss.ask("Find", id="fetched")["errid"] == 1002
     assert boss.ask("Find", id="cut")["user"] == ""
     assert boss.ask("Find", id="own sound")["user"] == "ann"
+
+
+# Who has an account, and which
+
+
+def test_who_is_an_admin_is_told_to_who_proves_to_be_one(world: World) -> None:
+    """Over a service's token, and by the original's pages, the refusal told of any number whether
+    it was an administrator's, and was counted nowhere."""
+    world.live.sign_up = False
+    told = [
+        connect(world, "service", f"10.0.1.{n}:1").ask("Login", user=user, password="wrong horse")
+        for n, user in enumerate(("root", "pat", "nobody"))
+    ]
+    assert {(one["errid"], one["cause"]) for one in told} == {(1003, "wrong-sign-in")}
+    errids = [
+        connect(world, "service").ask("Login", user="root", password="wrong horse")["errid"]
+        for _ in range(7)
+    ]
+    assert errids == [1003] * 5 + [1005] * 2

@@ -59,15 +59,18 @@ def check_way(me: Session) -> None:
 def prove(request: Login, person: Person | None, caller: Caller) -> Steps[Person]:
     """Give the person whose number and name or password a request has. Signs nobody in.
 
-    A refusal for the token's or the role's sake, or for want of a password, is no wrong sign-in: it
-    comes before the attempt is counted. Raises `AuthError`, `Busy`.
+    A refusal for the role's sake, or for want of a password, is no wrong sign-in. Whoever has a
+    password is told of their role once it was right: who is an admin is told to nobody else. Raises
+    `AuthError`, `Busy`.
     """
     me, core = caller.session, caller.core
     attempts, address = core.identities.attempts, me.address
     at_home = person is not None and person.address == address
     attempts.check(request.user, address, "wrong sign-ins", at_home=at_home)
-    if person is not None:
-        _check_person(person, caller)
+    if person is not None and not person.password:
+        _check_role(person, caller)
+        if person.lacks_password or core.identities.needs_password(me):
+            raise password_required(person.id)
     # Count the attempt before verifying it; otherwise any number of attempts at once would all
     # pass the limit while the first hash is computed.
     attempts.add(request.user, address)
@@ -85,16 +88,14 @@ def prove(request: Login, person: Person | None, caller: Caller) -> Steps[Person
     if not person.active:
         fault = AuthError("this account is not active: ask an administrator")
         raise fault.because("not-active", user=person.id)
+    _check_role(person, caller)
     return person
 
 
-def _check_person(person: Person, caller: Caller) -> None:
-    """Raise `AuthError` where a person does not sign in this way, whatever they prove."""
-    me, identities = caller.session, caller.core.identities
-    if person.identity.within_token(me.token) is None:
+def _check_role(person: Person, caller: Caller) -> None:
+    """Raise `AuthError` where a person does not sign in over the token that the session has."""
+    if person.identity.within_token(caller.session.token) is None:
         raise AuthError("over a service's token nobody signs in as an admin").because("admin")
-    if not person.password and (person.lacks_password or identities.needs_password(me)):
-        raise password_required(person.id)
 
 
 def _proves(request: Login, person: Person | None, core: Core) -> Steps[bool]:
