@@ -113,3 +113,83 @@ def test_who_is_an_admin_is_told_to_who_proves_to_be_one(world: World) -> None:
         for _ in range(7)
     ]
     assert errids == [1003] * 5 + [1005] * 2
+
+
+@pytest.mark.parametrize(
+    ("operation", "body"),
+    [
+        ("Claim", {"id": "cut"}),
+        ("Claim", {"id": "nothing"}),
+        ("Release", {"id": "cut"}),
+        ("Handover", {"of": "ann", "to": ["lea"]}),
+        ("Handover", {"of": "nobody", "to": ["lea"]}),
+    ],
+)
+def test_a_service_learns_nothing_of_people_out_of_sight(
+    world: World, operation: str, body: dict[str, Any]
+) -> None:
+    """Whom it could name told it which numbers have an account, and what those are called."""
+    boss = connect(world, "boss")
+    for user, active in (("zed", True), ("zoe", False)):
+        about = {"name": "Secret", "groups": ["paint"], "active": active}
+        assert boss.ask("SetPerson", user=user, **about)["errid"] == OK
+    told = []
+    for user in ("zed", "zoe", "nobody-else"):
+        reply = connect(world, "cutter").ask(operation, **body, user=user)
+        told.append((reply["errid"], reply["detail"].replace(user, "…"), reply["cause"]))
+    assert set(told) == {(1004, "field user: there is no person '…'", "no-person")}
+
+
+def test_a_service_acts_for_who_has_its_task_though_out_of_sight(world: World) -> None:
+    boss = connect(world, "boss")
+    assert boss.ask("SetPerson", user="zed", name="Zed", groups=["paint"])["errid"] == OK
+    service = connect(world, "cutter")
+    body = {"name": "n", "group_id": "cut", "status": "已领取", "user": "zed"}
+    assert service.ask("Register", id="his", **body)["errid"] == OK
+    assert service.ask("Release", id="his", user="zed")["status"] == "待领取"
+
+
+# Taken for somebody else
+
+
+def test_an_account_is_not_taken_for_a_token_of_its_name(world: World) -> None:
+    """Whoever called themselves like a service, or `operator`, stood in the audit as it did."""
+    world.live.sign_up = True
+    who = {}
+    for name in ("boss", "operator"):
+        assert browse(world, "Login", user=name, name=name)[0]["welcome"]
+        person = world.core.identities.person(name)
+        assert person is not None
+        session = world.core.sessions.visit("10.0.0.9:1")
+        assert world.core.identities.sign_request(session, person)
+        session.introduce("web")
+        who[name] = session.author.name
+    as_token = world.core.sessions.visit("10.0.0.9:1", TOKENS["boss"])
+    as_token.introduce("web")
+    assert as_token.author.name == "web (boss, 10.0.0.9:1)"
+    assert who == {name: f"web ({name} ({name}), 10.0.0.9:1)" for name in ("boss", "operator")}
+
+
+@pytest.mark.parametrize("name", ["Ann", "ANN", "Аnn", "A n n"])
+def test_a_number_and_a_name_that_look_like_anothers_get_no_account(
+    world: World, name: str
+) -> None:
+    """A borrowed letter in the name was enough to be `аnn`, called Ann, beside `ann`."""
+    refused, _ = browse(world, "Login", user="аnn", name=name)
+    assert refused.cause == "looks-like"
+    assert browse(world, "Login", user="аnn", name="Bob")[0]["welcome"]
+    boss = connect(world, "boss")
+    assert boss.ask("SetPerson", user="аnn", name=name)["cause"] == "looks-like"
+
+
+def test_a_service_that_signs_in_again_and_again_ends_nobodys_browsers(world: World) -> None:
+    """Without a password it may sign people in, but not out: twenty sign-ins ended all others."""
+    _, own = browse(world, "Login", user="ann")
+    for _ in range(25):
+        done, _ = browse(world, "Login", token="service", user="ann")
+        if "confirm" in done:
+            browse(world, "Login", token="service", user="ann", confirm=done["confirm"])
+        world.advance(1)
+    back = world.core.sessions.visit("10.0.0.1:7")
+    world.core.identities.come_back(back, "ann", own.secret)
+    assert back.identity is not None

@@ -180,9 +180,9 @@ def _in_known_groups(request: SetPerson, caller: Caller) -> Steps[SetPerson]:
 
 
 def check_unlike(number: str, name: str, numbers: Numbers) -> None:
-    """Raise `Conflict` where somebody has the same name and a number that looks like this one."""
+    """Raise `Conflict` where somebody's number and name both look like these."""
     for other, theirs in numbers.alike(number):
-        if typed.is_same_name(name, theirs):
+        if typed.look(name) == typed.look(theirs):
             who = called(other, theirs)
             fault = Conflict(f"field user: {number} looks like the number of {who}: is that you?")
             raise fault.because("looks-like", user=other)

@@ -14,7 +14,15 @@ from taskdashd.core.storing import load_and_write
 from taskdashd.core.table import Caller, Result, alone
 from taskdashd.domain.people import Person
 from taskdashd.families.people import rules as claims
-from taskdashd.families.people.operations.claims import Actor, act, actor_of, find, receiver, until_
+from taskdashd.families.people.operations.claims import (
+    Actor,
+    act,
+    actor_of,
+    check_known,
+    find,
+    receiver,
+    until_,
+)
 from taskdashd.families.people.rules import Standing
 from taskdashd.store.slow import Asker
 from taskdashd.store.transaction import Transaction
@@ -88,7 +96,9 @@ class _Handover:
         """Move the tasks that can be moved. Raises the first refusal where none can."""
         caller = self._caller
         caller.core.identities.check_still(caller.session, caller.identity, transaction)
-        actor = actor_of(self._caller, self._request.user, transaction)
+        actor = actor_of(caller, self._request.user, transaction)
+        if not self._ids:
+            check_known(caller, actor, transaction)
         people = {
             number: receiver(number, None, transaction, "to", self._caller.identity)
             for number in self._request.to
