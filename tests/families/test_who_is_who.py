@@ -193,3 +193,28 @@ def test_a_service_that_signs_in_again_and_again_ends_nobodys_browsers(world: Wo
     back = world.core.sessions.visit("10.0.0.1:7")
     world.core.identities.come_back(back, "ann", own.secret)
     assert back.identity is not None
+
+
+# Guessing
+
+
+def test_tries_of_numbers_that_nobody_has_do_not_hide_those_of_an_account(world: World) -> None:
+    """Somebody with many addresses tried ten thousand names, and had an account's count of thirty
+    forgotten in as many requests."""
+    world.live.sign_up = False
+    attempts = world.core.identities.attempts
+
+    def guess(n: int, user: str) -> int:
+        peer = connect(world, "service", f"10.1.0.{n}:1")
+        errid: int = peer.ask("Login", user=user, password="wrong horse")["errid"]
+        peer.close()
+        return errid
+
+    assert {guess(n, "pat") for n in range(30)} == {1003}
+    assert guess(99, "pat") == 1005
+    for n in range(12_000):
+        attempts.add(f"nobody{n}", f"10.2.{n // 200}.{n % 200}", is_there=False)
+    assert guess(100, "pat") == 1005
+    # One that is not there is told of alike.
+    assert {guess(n, "nobody") for n in range(30)} == {1003}
+    assert guess(101, "nobody") == 1005

@@ -41,7 +41,8 @@ def login(request: Login, caller: Caller) -> Steps[Result]:
     request = replace(request, user=core.identities.numbers.meant(request.user))
     known = core.identities.person(request.user)
     if known is None and core.limits.sign_up:
-        core.identities.attempts.check(request.user, me.address, "wrong sign-ins", at_home=False)
+        attempts = core.identities.attempts
+        attempts.check(request.user, me.address, "wrong sign-ins", at_home=False, is_there=False)
         return (yield from _make_account(request, caller))
     person = yield from prove(request, known, caller)
     if person.address in ("", me.address) or confirms(request.confirm, person.id, caller):
@@ -65,20 +66,21 @@ def prove(request: Login, person: Person | None, caller: Caller) -> Steps[Person
     """
     me, core = caller.session, caller.core
     attempts, address = core.identities.attempts, me.address
+    is_there = person is not None
     at_home = person is not None and person.address == address
-    attempts.check(request.user, address, "wrong sign-ins", at_home=at_home)
+    attempts.check(request.user, address, "wrong sign-ins", at_home=at_home, is_there=is_there)
     if person is not None and not person.password:
         _check_role(person, caller)
         if person.lacks_password or core.identities.needs_password(me):
             raise password_required(person.id)
     # Count the attempt before verifying it; otherwise any number of attempts at once would all
     # pass the limit while the first hash is computed.
-    attempts.add(request.user, address)
+    attempts.add(request.user, address, is_there=is_there)
     try:
         is_right = yield from _proves(request, person, core)
     except ServerError:
         # Take the count back: the attempt was not verified.
-        attempts.take_back(request.user, address)
+        attempts.take_back(request.user, address, is_there=is_there)
         raise
     if not is_right or person is None:
         who = f"{request.user} ({address})"
