@@ -218,3 +218,29 @@ def test_tries_of_numbers_that_nobody_has_do_not_hide_those_of_an_account(world:
     # One that is not there is told of alike.
     assert {guess(n, "nobody") for n in range(30)} == {1003}
     assert guess(101, "nobody") == 1005
+
+
+@pytest.mark.parametrize("user", ["pat", "new"])
+@pytest.mark.parametrize("is_hashed", [False, True])
+def test_nobody_signs_in_over_a_token_that_is_revoked_meanwhile(
+    world: World, user: str, is_hashed: bool
+) -> None:
+    """The password was right, so a connection whose token had gone was the person's, unbounded."""
+    login = {"user": user, "name": user.title(), "password": HORSE}
+    by_http = login if user == "pat" else {**login, "user": "another"}
+    world.live.passwords = True
+    peer = connect(world, "cutter")
+    session, got = world.core.sessions.visit("10.0.0.1:5", TOKENS["cutter"]), []
+    peer.send("Login", login)
+    world.runner.visit(world.runner.parse("Login", by_http), session, got.append)
+    while is_hashed and world.reading.jobs:
+        # What remains is the commit.
+        world.reading.step()
+    assert not peer.replies
+    world.revoked.add("k-cutter")
+    world.core.identities.check_tokens(lambda token: token.key not in world.revoked)
+    world.drain()
+    assert [reply["errid"] for reply in peer.replies] == [1003]
+    assert peer.connection.session.identity is None
+    assert isinstance(got[0], AuthError)
+    assert not session.secret

@@ -140,8 +140,11 @@ def _enter(person: Person, caller: Caller, *, is_new: bool) -> Steps[Result]:
     secret = "" if core.sessions.is_connected(me) else secrets.token_urlsafe(_SECRET_BYTES)
     token = me.token if me.token is not None and me.token.key else ANYONE
     outs: list[int] = []
+    came_as = caller.as_identity
 
     def decide(transaction: Transaction) -> dict[str, Any]:
+        if came_as is not None:
+            core.identities.check_still(me, came_as, transaction)
         found = person_of(person.id, transaction)
         if is_new and found is not None:
             raise _changed()
@@ -161,6 +164,9 @@ def _enter(person: Person, caller: Caller, *, is_new: bool) -> Steps[Result]:
         return {**entered.about(), "welcome": is_new}
 
     told = yield from write(core, decide)
+    if came_as is not None:
+        # A session whose token was revoked has none any more, and nothing would bound the person.
+        core.identities.check_still(me, came_as)
     before = me.take_proof(secret, None if secret else outs[0])
     identity = core.identities.identity_of(me, person.id)
     if identity is None:
