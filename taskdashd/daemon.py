@@ -134,7 +134,7 @@ def _app(settings: Settings, live: Live, runner: Runner, web: Web, access: Acces
         files=Files.read(),
         description=read_description(),
         key=start.read_cookie_key(settings),
-        origins=Origins(settings.web_origins),
+        origins=Origins(settings.web_origins, secure=settings.web_tls),
         proofs=Proofs(identities, now, prove),
         proxies=Proxies(settings.trusted_proxies),
         secure=settings.web_tls,

@@ -47,6 +47,7 @@ VALUES = {
     "link.events": "what the poller knows of a link's socket",
     "decoder.frame_bytes_max": "the decoder takes larger frames once its peer has signed in",
     "context.minimum_version": "the standard library's own: ssl.SSLContext",
+    "context.options": "the standard library's own: ssl.SSLContext",
     "context.verify_mode": "the standard library's own: ssl.SSLContext",
     "conn.convert_binding": "apsw's own: a connection's hook",
 }

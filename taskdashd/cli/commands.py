@@ -236,6 +236,7 @@ def check(repair: bool, data: str | None, config_file: Path | None) -> None:
             mends = repair and faults and all(fault.cure == backups.REBUILD for fault in faults)
             if mends:
                 backups.repair(settings.data)
+            admins = [] if faults else backups.admins_without_password(settings.data)
         if mends:
             for fault in faults:
                 click.echo(f"mended: {fault.what}")
@@ -249,7 +250,7 @@ def check(repair: bool, data: str | None, config_file: Path | None) -> None:
         click.echo(f"fault: the daemon cannot use all that is there{strangers}")
     if faults or strangers:
         sys.exit(EXIT_FAILURE)
-    if admins := backups.admins_without_password(settings.data):
+    if admins:
         click.echo(
             f"note: administrators without a password, who sign in nowhere: {len(admins)}\n"
             f"  to do: taskdash-ctl person {admins[0]} --password"

@@ -19,9 +19,16 @@ _KNOWN_MAX: Final = 10_000
 class Failures:
     """Counts failures by whose they are, for a bounded number of them."""
 
-    def __init__(self, now: Callable[[], float], most: int = FAILURES_MAX) -> None:
+    def __init__(
+        self,
+        now: Callable[[], float],
+        most: int = FAILURES_MAX,
+        known_max: int | None = _KNOWN_MAX,
+    ) -> None:
         self._now = now
         self._most = most
+        self._known_max = known_max
+        """None where the caller bounds whose failures are counted."""
         self._known: OrderedDict[str, tuple[int, float]] = OrderedDict()
         """By whose they are: the number of failures, and when the first of them came."""
 
@@ -59,7 +66,7 @@ class Failures:
         count, first = self._known.get(whose, (0, self._now()))
         self._known[whose] = (count + 1, first)
         self._known.move_to_end(whose)
-        if len(self._known) > _KNOWN_MAX:
+        if self._known_max is not None and len(self._known) > self._known_max:
             self._known.popitem(last=False)
 
 
@@ -74,30 +81,39 @@ class Attempts:
     def __init__(self, now: Callable[[], float]) -> None:
         self._of_both = Failures(now)
         self._of_address = Failures(now, SPREAD_MAX)
-        self._of_account = Failures(now, SPREAD_MAX)
+        # Numbers that nobody has are without end: among those of accounts, tries of ten thousand of
+        # them would have the count of an account forgotten.
+        self._of_account = Failures(now, SPREAD_MAX, None)
+        self._of_nobody = Failures(now, SPREAD_MAX)
 
-    def check(self, account: str, address: str, what: str, *, at_home: bool) -> None:
+    def check(
+        self, account: str, address: str, what: str, *, at_home: bool, is_there: bool = True
+    ) -> None:
         """Raise `Busy` where too many attempts were wrong; `what` tells people at what.
 
         `at_home` says that the account was last signed in to from this address: there the tries
-        of other addresses do not count, or anybody could keep its owner out.
+        of other addresses do not count, or anybody could keep its owner out. `is_there` says that
+        there is such an account; one that is not there is counted alike.
         """
         self._of_both.check(_both(account, address), f"{what} came from this address")
         self._of_address.check(address, f"{what} came from this address")
         if not at_home:
-            self._of_account.check(account, f"{what} to this account came from everywhere")
+            self._among(is_there).check(account, f"{what} to this account came from everywhere")
 
-    def add(self, account: str, address: str) -> None:
+    def add(self, account: str, address: str, *, is_there: bool = True) -> None:
         """Count an attempt, before it is verified."""
         self._of_both.add(_both(account, address))
         self._of_address.add(address)
-        self._of_account.add(account)
+        self._among(is_there).add(account)
 
-    def take_back(self, account: str, address: str) -> None:
+    def take_back(self, account: str, address: str, *, is_there: bool = True) -> None:
         """Take back an attempt: it was right, or was not verified."""
         self._of_both.take_back(_both(account, address))
         self._of_address.take_back(address)
-        self._of_account.take_back(account)
+        self._among(is_there).take_back(account)
+
+    def _among(self, is_there: bool) -> Failures:
+        return self._of_account if is_there else self._of_nobody
 
 
 def _both(account: str, address: str) -> str:

@@ -90,7 +90,7 @@ class Identities(Following):
         try:
             self.sign_in(session, token if type(token) is str else "")
         except ServerError as refusal:
-            return refusal
+            return refusal.with_traceback(None)
         return None
 
     def identity_of(self, session: Session, number: str) -> Identity | None:
@@ -141,15 +141,23 @@ class Identities(Following):
             return may == "off" and not token.is_operator
         return may == "off" or (may == "board" and self._sessions.is_connected(session))
 
-    def check_still(self, session: Session, asked: Identity) -> None:
-        """Raise `AuthError` where a session may no longer be told what it asked as `asked`.
+    def check_still(
+        self, session: Session, asked: Identity, transaction: Transaction | None = None
+    ) -> None:
+        """Raise `AuthError` where a session may no longer be told, or do, what it asked as `asked`.
 
-        Of a session over HTTP nobody tells when its person is signed out, or its token revoked.
+        What was read or hashed took its time, and of a session over HTTP nobody tells when its
+        person is signed out, or its token revoked. With a transaction, the account counts as a
+        write that waits for its commit leaves it.
         """
-        if asked.person and not self._sessions.is_connected(session):
-            same = self.identity_of(session, asked.person) == asked
-        else:
+        if not asked.person:
             same = session.identity == asked
+        elif transaction is not None:
+            same = session.identity_as(person_of(asked.person, transaction)) == asked
+        elif self._sessions.is_connected(session):
+            same = session.identity == asked
+        else:
+            same = self.identity_of(session, asked.person) == asked
         if not same or not self._access.stands(session.token):
             raise changed_meanwhile()
 
@@ -280,18 +288,6 @@ def no_person(field: str, number: str) -> Conflict:
     """Make the refusal of a field that names no account."""
     fault = Conflict(f"field {field}: there is no person {number!r}")
     return fault.because("no-person", user=number)
-
-
-def check_still(session: Session, asked: Identity, transaction: Transaction) -> None:
-    """Raise `AuthError` where the session's rights have changed since it asked as `asked`."""
-    if not asked.person:
-        same = asked == session.identity
-    else:
-        # A session over HTTP is not told that its person was signed out, so look at the account:
-        # as committed, or as a write that waits for its commit leaves it.
-        same = session.identity_as(person_of(asked.person, transaction)) == asked
-    if not same:
-        raise changed_meanwhile()
 
 
 def changed_meanwhile() -> AuthError:

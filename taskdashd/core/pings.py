@@ -23,6 +23,8 @@ def ping(asked: Ping, caller: Caller) -> Steps[None]:
     core = caller.core
     if not core.view.knows(asked.id):
         yield from load(core, (asked.id,))
+        # Loading took its time: the token may have been revoked meanwhile.
+        core.identities.check_still(caller.session, caller.identity)
     yield from write(core, partial(_decide, asked, caller))
 
 

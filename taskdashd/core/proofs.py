@@ -44,11 +44,16 @@ class Proofs:
         self._key = secrets.token_bytes(32)
         self._right: OrderedDict[bytes, _Right] = OrderedDict()
 
-    def check_way(self, number: str) -> None:
-        """Raise `AuthError` where somebody may sign nothing this way."""
+    def check_way(self, number: str, password: str, caller: Caller) -> Steps[None]:
+        """Raise `AuthError` where somebody may not sign in this way, but has proved who they are.
+
+        Who is an admin is told to nobody else: a wrong password is refused, and counted, as of any
+        account, or of one that is not there.
+        """
         person = self._identities.person(self._identities.numbers.meant(number))
         if person is not None and person.role == "admin":
-            raise AuthError("an admin signs in on the board, not here").because("admin")
+            yield from self._prove(Login(person.id, password=password), person, caller)
+            raise _not_here()
 
     def sign(self, number: str, password: str, caller: Caller) -> Steps[None]:
         """Have a request count as the person's whose number and password it brings.
@@ -57,12 +62,13 @@ class Proofs:
         Raises `AuthError`, `Busy`.
         """
         session, meant = caller.session, self._identities.numbers.meant(number)
-        self.check_way(meant)
         person = self._identities.person(meant)
         key = self._digest(meant, password, session.address)
         if person is None or not self._remembers(key, person):
             person = yield from self._prove(Login(meant, password=password), person, caller)
             self._remember(key, person)
+        if person.role == "admin":
+            raise _not_here()
         if not self._identities.sign_request(session, person):
             raise AuthError("over this token nobody signs a request").because("admin")
 
@@ -88,3 +94,7 @@ class Proofs:
             self._right[key] = _Right(until, person.id, person.password, person.outs)
             if len(self._right) > REMEMBERED_MAX:
                 self._right.popitem(last=False)
+
+
+def _not_here() -> AuthError:
+    return AuthError("an admin signs in on the board, not here").because("admin")

@@ -81,7 +81,7 @@ class Runner:
             else:
                 self._alone(operation, request, caller, done)
         except ServerError as refusal:
-            done(refusal)
+            done(refusal.with_traceback(None))
         except Exception:
             log.exception("unexpected fault in an operation", operation=request.request_id)
             done(unexpected_fault())
@@ -93,7 +93,8 @@ class Runner:
         try:
             outcome: Outcome[Result] = operation.run(request, caller, self._committed(task_id))
         except ServerError as refusal:
-            return refusal
+            # Without its traceback, which holds who asked, with the request, in a cycle.
+            return refusal.with_traceback(None)
         except Exception:
             log.exception("unexpected fault in an operation", operation=request.request_id)
             return unexpected_fault()
@@ -191,10 +192,15 @@ class Runner:
         if meant is None:
             return done
 
+        def again(transaction: Transaction) -> Result:
+            # To load the task took its time: the asker may have been signed out meanwhile.
+            self.core.identities.check_still(caller.session, caller.identity, transaction)
+            result: Result = operation.run(meant, caller, transaction)
+            return result
+
         def answered(outcome: Outcome[Result]) -> None:
             if isinstance(outcome, NotFound):
-                run: Callable[[Transaction], Result] = partial(operation.run, meant, caller)
-                drive(load_and_write(self.core, (meant.id,), run), done)
+                drive(load_and_write(self.core, (meant.id,), again), done)
             else:
                 done(outcome)
 

@@ -6,6 +6,7 @@ A task that an identity may not see does not exist for it: no error may tell the
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, NamedTuple
+from unicodedata import category
 
 Role = Literal["service", "reader", "operator", "ping"]
 
@@ -114,14 +115,15 @@ class Identity:
         """Tell whether the identity may ping a task of this id, if it is in its groups.
 
         An id begins with a token's name if it is the name, or goes on with what is neither a letter
-        nor a digit: `backup` pings `backup-db` and `backup/1`, and not `backup2` of another token.
+        nor a digit, but can be seen: `backup` pings `backup-db` and `backup/1`, and not `backup2`
+        of another token, nor what looks the same for a mark or a character without width.
         """
         pings = "none" if self._rights is None else self._rights.pings
         if pings != "own":
             return pings == "any"
         if not task_id.startswith(self.name):
             return False
-        return not task_id[len(self.name) :][:1].isalnum()
+        return task_id == self.name or category(task_id[len(self.name)])[0] in "PSZ"
 
     @property
     def _rights(self) -> Rights | None:

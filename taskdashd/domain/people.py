@@ -10,7 +10,11 @@ from typing import Any, Final, Self
 from taskdashd.domain.access import EVERYBODYS, Identity, PersonRole
 
 SIGNED_IN_MAX: Final = 20
-"""Browsers that one person is signed in with; the one unused for longest is signed out."""
+"""Sign-ins of one person by browser; the one unused for longest is ended.
+
+Those that a token vouched for make room among themselves first: a service needs no password, and
+could end all others by signing in again and again.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,9 @@ class Person:
     def identity(self) -> Identity:
         """Give the identity of a session signed in as this person."""
         return Identity(
-            called(self.id, self.name),
+            # Always with the number in brackets, which no token's name can hold: an account whose
+            # number and name are `backup` must not stand in the audit as the token `backup`.
+            f"{self.name or self.id} ({self.id})",
             self.role,
             frozenset((*self.groups, EVERYBODYS)),
             f"person {self.id}",
@@ -127,7 +133,11 @@ class Person:
         """Give the person after another sign-in with a browser."""
         kept = [other for other in self.signed_in if other.key != one.key]
         seen = self.seen_at(one.address, one.since)
-        return replace(seen, signed_in=(*kept, one)[-SIGNED_IN_MAX:])
+        if len(kept) >= SIGNED_IN_MAX:
+            of_tokens = [other for other in kept if other.token] if one.token else []
+            same = [other for other in of_tokens if other.token == one.token]
+            kept.remove((same or of_tokens or kept)[0])
+        return replace(seen, signed_in=(*kept, one))
 
     def seen_at(self, address: str, at: str) -> "Person":
         """Give the person after a sign-in that lasts no longer than its connection."""

@@ -7,7 +7,6 @@ from typing import Any, Final
 from taskdash_protocol.errors import AuthError, BadRequest, Busy, Conflict
 from taskdash_protocol.families.calendars import CALENDARS_MAX, Calendars, SetCalendar
 from taskdashd.core.calendars import CALENDAR, Kept, no_calendar
-from taskdashd.core.identities import check_still
 from taskdashd.core.steps import Steps
 from taskdashd.core.storing import write
 from taskdashd.core.table import Caller, Core, Result, alone
@@ -70,7 +69,7 @@ def _change(request: SetCalendar, caller: Caller) -> Callable[[Transaction], dic
     core, name = caller.core, request.name
 
     def decide(transaction: Transaction) -> dict[str, Any]:
-        check_still(caller.session, caller.identity, transaction)
+        core.identities.check_still(caller.session, caller.identity, transaction)
         found = transaction.record(CALENDAR, name)
         if found is None:
             if not caller.identity.is_operator and name != core.calendars.office:
@@ -107,7 +106,7 @@ def _removal(request: SetCalendar, caller: Caller) -> Callable[[Transaction], di
     core, name = caller.core, request.name
 
     def decide(transaction: Transaction) -> dict[str, Any]:
-        check_still(caller.session, caller.identity, transaction)
+        core.identities.check_still(caller.session, caller.identity, transaction)
         if transaction.record(CALENDAR, name) is None:
             raise no_calendar("name", name)
         # Whoever has a removed calendar would get the office's hours, and nobody would tell them.

@@ -98,7 +98,7 @@ def parse(decoder: Decoder, payload: bytes) -> Call | None:
             raise BadRequest(f"MessageID {message_id} is none that a client may send")
         call = _parse_request(header, head, body, twice=twice)
     except ServerError as error:
-        return Call(head, encoded_twice=twice, answer=error)
+        return Call(head, encoded_twice=twice, answer=error.with_traceback(None))
     if header is not None and "Token" in header:
         call.token = header["Token"]
     reads = call.operation is not None and call.operation.kind == "reads"
@@ -115,7 +115,7 @@ def _parse_beat(header: dict[str, Any] | None, framing: Framing) -> Call | None:
     try:
         check_header(header)
     except BadRequest as error:
-        return Call({}, answer=error)
+        return Call({}, answer=error.with_traceback(None))
     return Call({}, answer=framing.beat({"Seq": header["Seq"]}))
 
 

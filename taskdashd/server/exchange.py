@@ -197,6 +197,7 @@ class Exchange(Standing):
                 return False
             call = inbox.first()
             if call.answer is None and (call.token is not None or self.session.identity is None):
+                outbox.release()
                 if outbox:
                     # Wait for earlier replies: a token here may change the session's identity, and
                     # requests under way must end as whom they began.
@@ -258,7 +259,7 @@ class Exchange(Standing):
             call = self.inbox.pop()
             call.answer = fault
             self._answer(call)
-        self._work()
+        # Go on in `settle`: many look-ups end at once, and the sweep shares its time out.
         self._touched(self)
 
     def _answer(self, call: Call) -> None:

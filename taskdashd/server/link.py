@@ -148,8 +148,17 @@ class Link:
     def take_rest(self) -> None:
         """Give the conversation what a peer that was reset has sent before."""
         with suppress(OSError):
-            while not self.conversation.closing and (data := self.sock.recv(RECV_BYTES)):
+            while not self.conversation.closing and (data := self._recv_rest()):
                 self.conversation.receive(data)
+
+    def _recv_rest(self) -> bytes:
+        while True:
+            try:
+                return self.sock.recv(RECV_BYTES)
+            except BlockingIOError:
+                # By TLS, what has come may hold no data, and the kernel may have more.
+                if self.tls is None or not self.has_unread:
+                    raise
 
     def settle_unheard(self) -> None:
         """Let the conversation go on where the peer reads nothing any more."""

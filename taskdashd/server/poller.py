@@ -303,6 +303,8 @@ class Poller:
             full = len(data) == size or link.tls is not None
             conversation.receive(data, more=full and link.has_unread)
             self._admission.hold_large_replies(link)
+            if link.tls is not None and link.tls.ended:
+                conversation.end_of_input()
         else:
             conversation.end_of_input()
             if conversation.finished and not link.has_unsent:

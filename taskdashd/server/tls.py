@@ -10,12 +10,34 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-_RAW_BYTES: Final = 64 << 10
+_RAW_BYTES: Final = 16 << 10
+"""Read at once: about a record of full size."""
+_RAW_BYTES_SMALL: Final = 2 << 10
+"""Read at once where records are small: some hundred, each of which takes time."""
+_SMALL_BYTES: Final = 1 << 10
 _PIECE_BYTES: Final = 64 << 10
+_HEADER_BYTES: Final = 5
+_RECORD_BYTES_MAX: Final = _HEADER_BYTES + (16 << 10) + (2 << 10)
+_RECORD_TYPES: Final = (20, 21, 22, 23)
+_HANDSHAKE, _CLIENT_HELLO = 22, 1
+_HELLO_BYTES_MAX: Final = 8 << 10
+"""Of a ClientHello: OpenSSL would take 128 KiB, and makes room for as much as is announced."""
+_WITHOUT_DATA_MAX: Final = 32
+"""Records without data: those of a handshake, and changes of keys behind it."""
+_BYTES_FOR_ONE: Final = 1 << 20
+"""For so many bytes of data another record without data is free."""
 
 
 class TlsError(Exception):
     """A certificate or key that cannot be used; the message says why."""
+
+
+class TlsRefused(ssl.SSLError):
+    """A peer's TLS that is valid and asks too much."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class CertificateFiles(NamedTuple):
@@ -53,15 +75,29 @@ class TlsContext:
 
 
 class TlsSocket:
-    """A connection's socket, and TLS on it."""
+    """A connection's socket, and TLS on it.
+
+    TLS lets a peer ask for much by few bytes: a handshake costs a signature, and each change of
+    keys (RFC 8446, 4.6.3) as much as a hundred small records. So records are counted here, which
+    OpenSSL does not do, and one call takes few of them.
+    """
 
     def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
         self._sock = sock
+        self._context = context
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._begun: ssl.SSLObject | None = None
+        self._raw_bytes = _RAW_BYTES_SMALL
+        self._raw = bytearray()
+        """A record that is not whole yet."""
+        self._data_bytes = 0
+        self._without_data = 0
+        """Records so far that held no data of the peer's."""
         self._unsent = b""
         self.established = False
         """Whether the handshake is done."""
+        self.ended = False
+        """Whether the peer has said that it sends no more (close_notify)."""
         self.raw_bytes_in = 0
         """Encrypted bytes read from the kernel so far."""
         self.setblocking, self.setsockopt = sock.setblocking, sock.setsockopt
@@ -86,39 +122,84 @@ class TlsSocket:
                 return str(value)
         return None
 
+    @property
+    def _tls(self) -> ssl.SSLObject:
+        # Begin with the first record alone: OpenSSL's state takes some tens of KiB, which nobody
+        # gets for a mere connection.
+        if self._begun is None:
+            self._begun = self._context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        return self._begun
+
     def recv(self, _size: int) -> bytes:
         """Give decrypted bytes from the peer; none where the peer has closed its side.
 
-        Raises `BlockingIOError` where more bytes must come first, `ssl.SSLError` for invalid TLS,
-        and `OSError`.
+        At most `_RAW_BYTES` are read from the kernel, and no record is left here that is whole.
+        Raises `BlockingIOError` where more bytes must come first, `ssl.SSLError` for TLS that is
+        invalid or asks too much, and `OSError`.
         """
-        while True:
-            raw = self._sock.recv(_RAW_BYTES)
-            if not raw:
-                return b""
-            self.raw_bytes_in += len(raw)
-            self._incoming.write(raw)
-            try:
-                data = self._read()
-            finally:
-                # Send our part of the handshake, or the alert that says why it failed.
-                self._flush()
-            if data is not None:
-                return data
-
-    def _read(self) -> bytes | None:
+        if self.ended:
+            return b""
+        raw = self._sock.recv(self._raw_bytes)
+        if not raw:
+            return b""
+        self.raw_bytes_in += len(raw)
+        self._raw += raw
         pieces: list[bytes] = []
+        records = 0
+        try:
+            while not self.ended and (record := self._next_record()):
+                records += 1
+                self._incoming.write(record)
+                self._read(pieces)
+        finally:
+            # Send our part of the handshake, or the alert that says why it failed. A peer that is
+            # gone hears nothing, and what it had sent is decrypted all the same.
+            with suppress(OSError):
+                self._flush()
+        is_small = records * _SMALL_BYTES > len(raw)
+        self._raw_bytes = _RAW_BYTES_SMALL if is_small else _RAW_BYTES
+        if not pieces and not self.ended:
+            raise BlockingIOError
+        return b"".join(pieces)
+
+    def _next_record(self) -> bytes:
+        """Take the next whole record; what is none goes to OpenSSL as it is, which refuses it."""
+        raw = self._raw
+        if len(raw) < _HEADER_BYTES:
+            return self._take(len(raw)) if raw and raw[0] not in _RECORD_TYPES else b""
+        size = _HEADER_BYTES + int.from_bytes(raw[3:5], "big")
+        if raw[0] not in _RECORD_TYPES or size > _RECORD_BYTES_MAX:
+            return self._take(len(raw))
+        if len(raw) < size:
+            return b""
+        if self._begun is None and not _is_short_hello(raw):
+            raise TlsRefused("the ClientHello is too long, or none")
+        return self._take(size)
+
+    def _take(self, size: int) -> bytes:
+        taken = bytes(self._raw[:size])
+        del self._raw[:size]
+        return taken
+
+    def _read(self, pieces: list[bytes]) -> None:
+        """Have a record decrypted."""
+        count = len(pieces)
         try:
             if not self.established:
                 self._tls.do_handshake()
                 self.established = True
             while piece := self._tls.read(_RAW_BYTES):
                 pieces.append(piece)
+                self._data_bytes += len(piece)
+            self.ended = True
         except ssl.SSLWantReadError:
-            return b"".join(pieces) or None
-        except ssl.SSLZeroReturnError:
             pass
-        return b"".join(pieces)
+        except ssl.SSLZeroReturnError:
+            self.ended = True
+        if len(pieces) == count:
+            self._without_data += 1
+            if self._without_data > _WITHOUT_DATA_MAX + self._data_bytes // _BYTES_FOR_ONE:
+                raise TlsRefused("too many records that hold no data")
 
     def send(self, data: bytes) -> int:
         """Encrypt and send as much as the kernel takes, a piece at a time; tell how much that was.
@@ -130,6 +211,8 @@ class TlsSocket:
         self._flush()
         if self._unsent:
             raise BlockingIOError
+        if data and not self.established:
+            raise TlsRefused("there is something to say before the handshake")
         taken = 0
         while taken < len(data) and not self._unsent:
             taken += self._tls.write(data[taken : taken + _PIECE_BYTES])
@@ -155,10 +238,21 @@ class TlsSocket:
         self._sock.shutdown(how)
 
 
+def _is_short_hello(record: bytearray) -> bool:
+    """Tell whether a first record begins a ClientHello (RFC 8446, 4) of a bounded length."""
+    at = _HEADER_BYTES
+    if record[0] != _HANDSHAKE:
+        return True  # OpenSSL refuses it.
+    size = int.from_bytes(record[at + 1 : at + 4], "big")
+    return len(record) >= at + 4 and record[at] == _CLIENT_HELLO and size <= _HELLO_BYTES_MAX
+
+
 def _load(files: CertificateFiles) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     # TLS 1.0 and 1.1 are deprecated (RFC 8996).
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # A peer could ask for a signature again and again; OpenSSL before 3.0 allows it by default.
+    context.options |= ssl.OP_NO_RENEGOTIATION
     try:
         context.load_cert_chain(files.certificate, files.key)
         if files.client_ca is not None:

@@ -33,7 +33,7 @@ def outcome_of(job: Callable[[], T]) -> Outcome[T]:
     try:
         return job()
     except ServerError as refusal:
-        return refusal
+        return refusal.with_traceback(None)
     except Exception:
         log.exception("unexpected fault in a job")
         return unexpected_fault()

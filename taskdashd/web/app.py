@@ -180,7 +180,9 @@ class App:
         else:
             found = self._files.find(request)
         if found is None:
-            raise Refused(HTTPStatus.NOT_FOUND, f"there is nothing at {path[:200]}")
+            # Do not repeat what may be a ping with a slash too many: its path holds a token.
+            where = "that path" if PREFIX in path.lower() else path[:200]
+            raise Refused(HTTPStatus.NOT_FOUND, f"there is nothing at {where}")
         return _Found(found, self._body_bytes_max(False), request.address)
 
     def _body_bytes_max(self, signed_in: bool) -> int:

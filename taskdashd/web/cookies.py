@@ -47,11 +47,15 @@ def write(held: Held, key: bytes, *, secure: bool) -> str:
 
 
 def read(header: str, key: bytes) -> Held | None:
-    """Give the sign-in of a Cookie header; None where there is none, or its signature is wrong."""
+    """Give the sign-in of a Cookie header; None where there is none, or its signature is wrong.
+
+    Also None where there are two: a browser keeps one of ours, so somebody else on this host, or on
+    the way to it, has added theirs, and whoever asks would act as them.
+    """
     # Skip cookies of other programs on this host: they may hold anything.
     ours = [one.strip() for one in header.split(";") if one.strip().startswith(f"{NAME}=")]
-    found = [held for one in ours if (held := _read(one.removeprefix(f"{NAME}="), key))]
-    return found[0] if found else None
+    found = {held for one in ours if (held := _read(one.removeprefix(f"{NAME}="), key))}
+    return found.pop() if len(found) == 1 else None
 
 
 def _read(value: str, key: bytes) -> Held | None:

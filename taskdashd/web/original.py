@@ -54,8 +54,8 @@ class Asker(Protocol):
     def person(self) -> str:
         """The employee number of who signs the request; empty where no person does."""
 
-    def check_way(self, number: str) -> None:
-        """Raise `AuthError` where somebody may not sign in by this API."""
+    def check_way(self, number: str, password: str) -> Steps[None]:
+        """Raise `AuthError` where somebody who has proved who they are may not sign in here."""
 
     def sign(self, number: str, password: str) -> Steps[None]:
         """Have this request, and no other, count as a person's. Raises `AuthError`, `Busy`."""
@@ -96,7 +96,7 @@ def _sign_in(
 ) -> Steps[tuple[Response, Asked]]:
     _check_posted(request)
     asked = Login.parse({"user": _text(given, "username"), "password": _text(given, "password")})
-    asker.check_way(asked.user)
+    yield from asker.check_way(asked.user, asked.password)
     result = _right((yield from asker.ask(asked)))
     if "confirm" in result:
         # Confirm at once: the original's pages cannot ask the person a second question.

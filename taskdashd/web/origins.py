@@ -15,6 +15,7 @@ from taskdashd.web.messages import Headers, Refused, Request
 
 _SHARED: Final = ("/api/v1/", "/rpost/", "/rget/")
 """Paths that pages of named origins may ask; the board's own files are for the board."""
+_FOREIGN: Final = ("cross-site", "same-site")
 _PREFLIGHT: Final[Headers] = [
     ("access-control-allow-methods", "GET, POST"),
     ("access-control-allow-headers", "authorization, content-type"),
@@ -25,7 +26,9 @@ _PREFLIGHT: Final[Headers] = [
 class Origins:
     """See the module."""
 
-    def __init__(self, allowed: str) -> None:
+    def __init__(self, allowed: str, *, secure: bool = False) -> None:
+        self._secure = secure
+        """Whether the daemon itself is asked by https alone."""
         self._allowed = {origin.rstrip("/").lower() for origin in allowed.split()}
         own = socket.gethostname().lower()
         self._hosts = {"localhost", own, own.partition(".")[0], f"{own.partition('.')[0]}.local"}
@@ -72,10 +75,19 @@ class Origins:
     def check_origin(self, request: Request) -> None:
         """Raise `Refused` where a foreign page asks. A script sends no Origin, and may ask."""
         origin = request.headers.get("origin")
-        if origin is None or origin.lower() in self._allowed:
+        if origin is None:
+            # An image or a link of a foreign page sends none either, and would have wrong passwords
+            # counted for whoever looks at that page. Browsers tell of it where they trust the way.
+            if request.headers.get("sec-fetch-site", "") in _FOREIGN:
+                raise Refused(HTTPStatus.FORBIDDEN, "pages of elsewhere may not ask here")
             return
         host = request.headers.get("host", "").lower()
-        if origin.lower() not in (f"http://{host}", f"https://{host}"):
+        own = [f"https://{host}"]
+        if not (self._secure or request.is_https):
+            # A proxy that is not trusted may have been asked by either.
+            own.append(f"http://{host}")
+        # Where the board is asked by https, a page of http is whoever's who stands in its way.
+        if origin.lower() not in (*self._allowed, *own):
             raise Refused(HTTPStatus.FORBIDDEN, f"pages of {origin[:200]} may not ask here")
 
 

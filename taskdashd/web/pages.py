@@ -28,18 +28,22 @@ class Pages(NamedTuple):
         """The employee number of who has signed in."""
         return "" if self.session.identity is None else self.session.identity.person
 
-    def check_way(self, number: str) -> None:
+    def check_way(self, number: str, password: str) -> Steps[None]:
         """Raise `AuthError` where somebody may not sign in by this API."""
-        self.proofs.check_way(number)
+        yield from self.proofs.check_way(number, password, self._caller)
 
     def sign(self, number: str, password: str) -> Steps[None]:
         """Have this request, and no other, count as a person's."""
-        session, core = self.session, self.runner.core
+        session = self.session
         if not session.may_ask():
             raise Busy(TOO_MANY)
-        yield from self.proofs.sign(number, password, Caller(session, core, session.identity))
+        yield from self.proofs.sign(number, password, self._caller)
         assert session.identity is not None
         self.note(session.identity, session.address)
+
+    @property
+    def _caller(self) -> Caller:
+        return Caller(self.session, self.runner.core, self.session.identity)
 
     def ask(self, asked: Parsed) -> Steps[Outcome[Result]]:
         """Run a request."""

@@ -164,6 +164,22 @@ def test_the_browser_unused_for_longest_is_signed_out() -> None:
     assert len(person.signed_in) == SIGNED_IN_MAX == 20
 
 
+def test_sign_ins_over_tokens_make_room_among_themselves() -> None:
+    """Of their own token first, then of other tokens; browsers without one make room for none."""
+    person = ALICE.with_sign_in(sign_in("own"))
+    for number in range(3 * SIGNED_IN_MAX):
+        token = "b" if number == 40 else "a"
+        one = dataclasses.replace(sign_in(str(number)), token=token)
+        person = person.with_sign_in(one)
+    assert person.knows("own")
+    assert person.knows("40"), "another token's stays"
+    assert len(person.signed_in) == SIGNED_IN_MAX
+    for number in range(SIGNED_IN_MAX):
+        person = person.with_sign_in(sign_in(f"browser {number}"))
+    assert not person.knows("own")
+    assert len(person.signed_in) == SIGNED_IN_MAX
+
+
 def test_of_a_cookie_s_secret_only_the_hash_is_stored() -> None:
     assert key_of("s") == hashlib.sha256(b"s").hexdigest()
     assert "secret" not in str(ALICE.with_sign_in(sign_in("secret")).to_record())

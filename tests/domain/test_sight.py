@@ -139,6 +139,7 @@ def test_one_table_says_what_each_role_may() -> None:
             ("db 2", True),
         ),
         *(("db1", False), ("dbs-1", False), ("dbé", False), ("db三", False), ("db²", False)),
+        *(("db\u200b1", False), ("db\u2060", False), ("db\u0301", False), ("db\u00ad1", False)),
         *(("d", False), ("", False), ("DB", False), ("x/db", False)),
     ],
 )

@@ -22,7 +22,7 @@ FORGED = "2020-01-01T00:00:00.000Z"
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path)
+    world = World(tmp_path, passwordless="everywhere")
     yield world
     world.close()
 
@@ -75,7 +75,11 @@ def test_a_service_beats_by_the_url_that_it_registered_by(world: World) -> None:
 
 def test_a_service_is_not_asked_by_a_password(tmp_path: Path) -> None:
     asked: list[str] = []
-    world = World(tmp_path, fetch=lambda url, _id, then: (asked.append(url), then([]))[1])
+    world = World(
+        tmp_path,
+        passwordless="everywhere",
+        fetch=lambda url, _id, then: (asked.append(url), then([]))[1],
+    )
     for told in (
         http(world, BOSS, "RegisterService", url=GIVEN, fetch=True),
         http(world, BOSS, "FetchTasks", url=GIVEN),
@@ -126,7 +130,7 @@ def test_work_stays_whose_it_is_and_ends_when_it_ends_whatever_a_service_says(
     peers["ann"].ask("Submit", id="t")
     boss.ask("Update", id="t", submitted_by="lea", user="bob")
     assert found(world)["submitted_by"] == "ann"
-    boss.ask("SetPerson", user="ann", role="admin")
+    boss.ask("SetPerson", user="ann", role="lead")
     assert peers["ann"].ask("Approve", id="t")["cause"] == "own-work"
 
 
@@ -143,7 +147,7 @@ def test_a_task_that_begins_anew_has_nothing_of_before(world: World) -> None:
 
 def test_what_a_fetched_service_says_of_what_people_did_is_ignored(tmp_path: Path) -> None:
     said = [{"id": "t", "Status": FREE, "group_id": "cut", **ALL, "epoch": 0}]
-    world = World(tmp_path, fetch=lambda _url, _id, then: then(said))
+    world = World(tmp_path, passwordless="everywhere", fetch=lambda _url, _id, then: then(said))
     peers = office(world)
     assert http(world, BOSS, "RegisterService", url=KEPT, fetch=True)["tasks"] == ["t"]
     assert forged(found(world)) == {}

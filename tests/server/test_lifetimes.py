@@ -41,6 +41,8 @@ def test_a_connection_leaves_nothing_behind(tmp_path: Path) -> None:
         pytest.param("Audit", {"task": "nothing"}, id="after it has waited"),
         pytest.param("RegisterService", {"url": "http://s", "name": "s"}, id="by the disk"),
         pytest.param("Update", {"id": "nothing", "name": "n"}, id="when it writes"),
+        pytest.param("Find", {"id": "nothing"}, id="when it reads"),
+        pytest.param("Find", {"id": 5}, id="by its fields"),
     ],
 )
 def test_a_refusal_leaves_nothing_behind(

@@ -241,6 +241,17 @@ def test_an_admin_signs_nothing_here(closed: Office, name: str) -> None:
     assert "admin" in answer.json["detail"]
 
 
+@pytest.mark.parametrize("name", ["userLogin", "GetTasksNoUser", "TaskBind"])
+def test_who_is_an_admin_is_told_to_nobody_else(tmp_path: Path, name: str) -> None:
+    with Office(tmp_path, sign_up="off", passwords="on") as office:
+        office.people()
+        asked = {"operation": name, "password": "wrong horse", "ID": "free-0"}
+        told = [by_form(office, {**asked, "username": user}).json for user in ("1005", "nobody")]
+        assert told[0] == told[1]
+        errids = [by_form(office, {**asked, "username": "1005"}).json["errid"] for _ in range(6)]
+        assert errids == [1003] * 4 + [1005] * 2
+
+
 def test_a_number_alone_signs_only_where_a_setting_allows_it(tmp_path: Path) -> None:
     with Office(tmp_path, passwordless="off") as office:
         office.people()

@@ -261,6 +261,16 @@ def test_the_secret_stands_nowhere(cron: Cron) -> None:
     assert "/ping/" not in text
 
 
+@pytest.mark.parametrize("before", ["/", "/PING/..", "/x"])
+def test_what_misses_the_path_by_a_slash_is_not_repeated(cron: Cron, before: str) -> None:
+    """Cron mails what curl says, and nobody takes that mail for a secret."""
+    url = f"{cron.office.url}{before}/ping/{cron.tokens['job']}/job-x"
+    command = ["curl", "-sS", "-m", "20", "--path-as-is", "-w", "%{http_code}", url]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert told.endswith("404")
+    assert cron.tokens["job"] not in told
+
+
 def test_pings_outlive_a_restart(tmp_path: Path) -> None:
     """After it each task waits one whole timeout, and again for its own pings alone."""
     with Office(tmp_path) as office:

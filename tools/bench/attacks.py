@@ -1,269 +1,48 @@
-"""Attacks on the web face, and what others notice of them.
+"""Attacks on every door, and what others notice of them.
 
-Each attack is a process of its own that does the same again and again, from another address. Beside
-it a service asks Find after Find, tasks die by silence, and a stand-in for systemd waits for the
-watchdog's beats. What is told: how long a Find took alone and under the attack, how late the deaths
-were seen, the longest wait between two beats, the daemon's memory and processor time, and the
-longest Query of a bystander and Status on the operator's own socket.
+Each attack is a process of its own that does the same again and again, from another address (see
+`attackers.py`), by each door where it makes sense. Beside it a service asks Find after Find, tasks
+die by silence, and a stand-in for systemd waits for the watchdog's beats. What is told: how long a
+Find took alone and under the attack, the most memory that the daemon took more than before, how
+late the deaths were seen, the longest wait between two beats, and the longest Query of a bystander
+and Status on the operator's own socket. A line that breaks a promise (BOUNDS) ends with what.
 """
 
 import argparse
 import json
 import os
+import shutil
 import socket
-import struct
+import ssl
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from functools import cache
-from http.client import HTTPConnection
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from typing import Any
 
+import trustme
+from attackers import ATTACKS, SOURCE
+
 import taskdash
-from taskdash.testing import RunningDaemon
+from taskdash.testing import COMMAND, RunningDaemon
 from taskdash_protocol.families.operators import Status
 from taskdash_protocol.families.tasks import Query, Register
 from taskdash_protocol.request import Request
 
-SOURCE = ("127.0.0.2", 0)
 SERVICES, PEOPLE, TASKS = 500, 1_000, 20_000
 SILENT_S = 2.0
 WATCHDOG_S = 1.5
 PAUSE_S = 0.002
-MASK = bytes(4)
-
-Attack = Callable[["Target"], None]
-ATTACKS: dict[str, Attack] = {}
-
-
-def attack(do: Attack) -> Attack:
-    """Put a function among the attacks: it does something, and is called again and again."""
-    ATTACKS[do.__name__.replace("_", "-")] = do
-    return do
-
-
-class Target:
-    """The daemon's web face, as an attacker's process knows it."""
-
-    def __init__(self, port: int, cookie: str) -> None:
-        self.port, self.cookie = port, cookie
-        self.kept: list[socket.socket] = []
-
-    def connect(self) -> socket.socket:
-        """Connect from the attacker's address."""
-        return socket.create_connection(("127.0.0.1", self.port), 10, SOURCE)
-
-    def few(self, count: int, begin: Callable[[], socket.socket]) -> list[socket.socket]:
-        """Give connections that stay from one call to the next."""
-        self.kept += [begin() for _ in range(count - len(self.kept))]
-        return self.kept
-
-    def post(self, path: str, size: int, kind: str, more: str = "") -> bytes:
-        """Give the head of a POST."""
-        length = f"Content-Length: {size}\r\n" if size else ""
-        return (
-            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\n{length}{more}\r\n"
-        ).encode()
-
-    def websocket(self) -> socket.socket:
-        """Open a websocket as the person who has signed in."""
-        sock = self.connect()
-        sock.sendall(
-            (
-                "GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket"
-                "\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                f"Cookie: {self.cookie}\r\n\r\n"
-            ).encode()
-        )
-        sock.recv(1 << 16)
-        return sock
-
-
-def frame(payload: bytes, opcode: int = 1, *, last: bool = True) -> bytes:
-    size = len(payload)
-    if size < 126:
-        length = bytes([0x80 | size])
-    elif size <= 0xFFFF:
-        length = b"\xfe" + struct.pack(">H", size)
-    else:
-        length = b"\xff" + struct.pack(">Q", size)
-    return bytes([0x80 * last | opcode]) + length + MASK + payload
-
-
-def ask(operation: str, **body: Any) -> bytes:
-    return frame(json.dumps({"seq": 1, "op": operation, "body": body}).encode())
-
-
-def answered(sock: socket.socket, data: bytes) -> None:
-    """Send and read an answer, or the end of the connection."""
-    with suppress(OSError):
-        sock.sendall(data)
-    with suppress(OSError):
-        sock.recv(1 << 16)
-
-
-def flood(socks: list[socket.socket], data: bytes, *, reads: bool) -> None:
-    """Send on each connection what the kernel takes, and read what has come, or leave it."""
-    for sock in socks:
-        sock.setblocking(False)
-        try:
-            if reads:
-                with suppress(BlockingIOError):
-                    while sock.recv(1 << 20):
-                        pass
-            with suppress(BlockingIOError):
-                # A whole frame or request ends each piece, or the next would begin in the middle.
-                rest = _unsent.pop(sock, b"") or data
-                sent = sock.send(rest)
-                if sent < len(rest):
-                    _unsent[sock] = rest[sent:]
-        except OSError:
-            _unsent.pop(sock, None)
-            sock.close()
-            socks.remove(sock)
-            return
-    time.sleep(0.0005)
-
-
-_unsent: dict[socket.socket, bytes] = {}
-
-# Row 1: nobody has signed in
-
-FIELDS = b"&".join([b"a="] * 349_000)
-
-
-@attack
-def form_fields(target: Target) -> None:
-    kind = "application/x-www-form-urlencoded"
-    with target.connect() as sock:
-        answered(sock, target.post("/rpost/task", len(FIELDS), kind) + FIELDS)
-
-
-@attack
-def forms_at_once(target: Target) -> None:
-    kind, size = "application/x-www-form-urlencoded", 65_000
-    data = target.post("/rpost/task", size, kind) + FIELDS[:size]
-    socks = [target.connect() for _ in range(40)]
-    for sock in socks:
-        sock.sendall(data[:-1])
-    for sock in socks:
-        with suppress(OSError):
-            sock.sendall(data[-1:])
-    for sock in socks:
-        answered(sock, b"")
-        sock.close()
-
-
-@attack
-def chunks_of_a_byte(target: Target) -> None:
-    head = target.post("/api/v1/Find", 0, "application/json", "Transfer-Encoding: chunked\r\n")
-    with target.connect() as sock:
-        answered(sock, head + b"1\r\na\r\n" * 10_000)
-
-
-@attack
-def json_unsigned(target: Target) -> None:
-    body = b'{"a":[' + b",".join([b"[]"] * 21_000) + b"]}"
-    with target.connect() as sock:
-        answered(sock, target.post("/api/v1/Find", len(body), "application/json") + body)
-
-
-@attack
-def requests_piped(target: Target) -> None:
-    get = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-    flood(target.few(40, target.connect), get * 100, reads=True)
-
-
-@attack
-def head_and_garbage(target: Target) -> None:
-    with target.connect() as sock:
-        answered(sock, b"HEAD /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n\x00\x01\x02\r\n\r\n")
-
-
-# Row 2: a signed-in person
-
-
-@attack
-def services_unread(target: Target) -> None:
-    flood(target.few(4, target.websocket), ask("Services") * 1_680, reads=False)
-
-
-@attack
-def services_read(target: Target) -> None:
-    flood(target.few(4, target.websocket), ask("Services") * 100, reads=True)
-
-
-@attack
-def people_read(target: Target) -> None:
-    flood(target.few(4, target.websocket), ask("People") * 100, reads=True)
-
-
-@attack
-def finds(target: Target) -> None:
-    flood(target.few(8, target.websocket), ask("Find", id="t1") * 1_000, reads=True)
-
-
-@attack
-def large_message(target: Target) -> None:
-    message = frame(b'{"seq":1,"op":"Find","body":{"a":"' + b"x" * 1_000_000 + b'"}}')
-    flood(target.few(4, target.websocket), message, reads=True)
-
-
-# Row 3: a signed-in person
-
-
-@cache
-def long_query() -> bytes:
-    """Give a Query of 507 KiB that looks at every task and finds none."""
-    return ask("Query", contains="x" * 256, where={"name": ["n", "x" * (507 << 10)]})
-
-
-@attack
-def long_queries(target: Target) -> None:
-    """Ask on eight websockets for what takes long."""
-    flood(target.few(8, target.websocket), long_query(), reads=True)
-
-
-# Rows 7 and 8
-
-
-@attack
-def unfinished_bodies(target: Target) -> None:
-    head = target.post("/api/v1/Find", 65_000, "application/json")
-    for sock in target.few(400, target.connect):
-        with suppress(OSError):
-            sock.sendall(head + b" " * 64_000)
-    time.sleep(1)
-
-
-@attack
-def unfinished_messages(target: Target) -> None:
-    part = b"\xff" + struct.pack(">Q", 1 << 20)
-    socks = target.few(100, target.websocket)
-    for sock in socks:
-        with suppress(OSError):
-            sock.setblocking(False)
-            sock.send(b"\x81" + part + MASK + b" " * 900_000)
-    time.sleep(1)
-
-
-@attack
-def pings(target: Target) -> None:
-    flood(target.few(4, target.websocket), frame(b"", 9) * 10_000, reads=True)
-
-
-@attack
-def empty_fragments(target: Target) -> None:
-    begun = frame(b"", 1, last=False) + frame(b"", 0, last=False) * 10_000
-    flood(target.few(4, target.websocket), begun, reads=True)
-
-
-# What others notice
+RATIO_MAX, MEMORY_MIB_MAX, BEAT_S_MAX, DEATH_S_MAX = 5.0, 64.0, 2.0, 1.0
+"""What is promised: a Find's p99 against alone, memory, a beat, how late a death is seen."""
+ATTACKER, DAEMON, BYSTANDER = 1, 2, 3
+"""Priorities with --real-time: other work of the machine waits for all of them, the attacker, who
+would be on another machine, for the daemon, and all for who measures."""
 
 
 class Systemd:
@@ -291,6 +70,28 @@ class Systemd:
     def longest(self) -> float:
         """Give the longest wait, also if it still lasts."""
         return max(self.longest_s, time.monotonic() - self._last)
+
+
+class Memory(threading.Thread):
+    """Looks at the daemon's memory again and again, and keeps the most that it took."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._pid = pid
+        self._is_over = threading.Event()
+        self.before_kib = self.most_kib = memory_kib(pid)
+        self.start()
+
+    def run(self) -> None:
+        """Look until `end`."""
+        while not self._is_over.wait(0.2):
+            self.most_kib = max(self.most_kib, memory_kib(self._pid))
+
+    def end(self) -> float:
+        """Give how many MiB more the daemon took than at the beginning, at the most."""
+        self._is_over.set()
+        self.join()
+        return (self.most_kib - self.before_kib) / 1024
 
 
 def bystand(dash: Any, seconds: float) -> list[float]:
@@ -354,11 +155,15 @@ def _register_and_go(url: str, task: str) -> None:
 
 
 @contextmanager
-def attacked(name: str, port: int, cookie: str) -> Iterator[None]:
-    command = [sys.executable, __file__, "--attack", name, str(port), cookie]
+def attacked(name: str, door: str, where: dict[str, Any], *, real_time: bool) -> Iterator[None]:
+    prefix = ["chrt", "-r", str(ATTACKER)] if real_time else []
+    attackers = str(Path(__file__).parent / "attackers.py")
+    command = [*prefix, sys.executable, attackers, name, door, json.dumps(where)]
     process = subprocess.Popen(command)
     try:
         yield
+        if process.poll() is not None:
+            print(f"  the attacker of {name} has ended before its time", flush=True)
     finally:
         process.kill()
         process.wait()
@@ -374,6 +179,9 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+UNLIMITED = {"request_rate": "off", "identity_rate": "off", "person_rate": "off"}
+
+
 def furnish(dash: Any) -> None:
     for number in range(PEOPLE):
         dash.ask("SetPerson", user=f"u{number}", name=f"Person {number}", groups=["cut"])
@@ -386,86 +194,162 @@ def furnish(dash: Any) -> None:
         pass
 
 
-def sign_in(port: int) -> str:
-    connection = HTTPConnection("127.0.0.1", port, source_address=SOURCE)
+TOKENS: dict[str, str] = {}
+
+
+def make_tokens(data: Path) -> None:
+    """Make a token for who measures, and one for the attacker."""
+    for role in ("operator", "service"):
+        command = [*COMMAND, "token", "create", role, "--role", role, "--data", str(data)]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        TOKENS[role] = said.split()[-1]
+
+
+def make_certificate(directory: Path) -> dict[str, str]:
+    """Make a certificate with an RSA key, which costs the daemon most."""
+    made = trustme.CA().issue_cert("127.0.0.1", key_type=trustme.KeyType.RSA)
+    made.private_key_and_cert_chain_pem.write_to_path(directory / "server.pem")
+    return {"tls_cert": str(directory / "server.pem"), "tls_key": str(directory / "server.pem")}
+
+
+def sign_in(port: int, *, tls: bool) -> str:
+    way: Any = HTTPSConnection if tls else HTTPConnection
+    more = {"context": ssl_unchecked()} if tls else {}
+    connection = way("127.0.0.1", port, source_address=SOURCE, **more)
     kind = {"content-type": "application/json"}
     connection.request("POST", "/api/v1/Login", json.dumps({"user": "u1"}), kind)
     answer = connection.getresponse()
     answer.read()
-    return answer.headers["set-cookie"].partition(";")[0]
+    return str(answer.headers["set-cookie"].partition(";")[0])
 
 
-def measure(name: str, daemon: RunningDaemon, port: int, systemd: Systemd, seconds: float) -> None:
-    cookie = sign_in(port)
+def ssl_unchecked() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def port_of(daemon: RunningDaemon, event: str) -> int:
+    return int(daemon.wait_for(event)["address"].rpartition(":")[2])
+
+
+def measure(
+    name: str, door: str, daemon: RunningDaemon, systemd: Systemd, given: argparse.Namespace
+) -> None:
+    web = port_of(daemon, "the board is at")
+    ports = {"tcp": daemon.port, "tls": port_of(daemon, "listening with TLS"), "http": web}
+    where = {
+        "ports": ports,
+        "token": TOKENS["service"],
+        "cookie": sign_in(web, tls=door == "https"),
+    }
+    seconds = given.seconds
     with taskdash.connect(daemon.url) as dash:
-        alone = bystand(dash, seconds)
-        before_kib, before_s, lines = memory_kib(daemon.pid), cpu_s(daemon.pid), len(daemon.log)
-        with attacked(name, port, cookie):
+        alone = bystand(dash, max(3.0, seconds / 6))
+        memory, lines = Memory(daemon.pid), len(daemon.log)
+        before_s = cpu_s(daemon.pid)
+        with attacked(name, door, where, real_time=given.real_time):
             time.sleep(0.5)
             systemd.begin()
             late: list[float] = []
             dying = threading.Thread(target=deaths, args=(daemon.url, seconds - SILENT_S, late))
             dying.start()
             querying = Beside(daemon.url, Query({}, "id", 10), seconds)
-            control = f"unix://{daemon.data / 'taskdashd.sock'}"
-            looking = Beside(control, Status(), seconds)
+            looking = Beside(f"unix://{daemon.data / 'taskdashd.sock'}", Status(), seconds)
             took = bystand(dash, seconds)
-            more_mib = (memory_kib(daemon.pid) - before_kib) / 1024
+            more_mib, longest_s = memory.end(), systemd.longest()
             cores = (cpu_s(daemon.pid) - before_s) / (seconds + 0.5)
-            longest_s = systemd.longest()
             for thread in (dying, querying, looking):
                 thread.join()
-    death = f"{max(late):5.2f}" if late else "  -  "
+    latest = max(late, default=0.0)
+    ratio = at(took, 0.99) / at(alone, 0.99)
+    broken = [
+        what
+        for what, is_broken in (
+            ("p99", ratio > RATIO_MAX),
+            ("memory", more_mib > MEMORY_MIB_MAX),
+            ("beat", longest_s > BEAT_S_MAX),
+            ("death", latest > DEATH_S_MAX or not late),
+        )
+        if is_broken
+    ]
     print(
-        f"{name:22} {at(alone, 0.5):6.2f} {at(alone, 0.99):7.2f} {at(took, 0.5):8.2f}"
-        f" {at(took, 0.99):7.2f} {took[-1]:8.2f}  {more_mib:+7.1f}  {cores:5.2f}"
-        f"  {longest_s:6.2f}  {death}  {len(daemon.log) - lines:6}"
-        f"  {querying.longest:8.0f} {looking.longest:8.0f}",
+        f"{name:17} {door:5} {'yes' if ATTACKS[name].signed_in else 'no':3}"
+        f" {at(alone, 0.5):6.2f} {at(alone, 0.99):6.2f} {at(took, 0.5):6.2f}"
+        f" {at(took, 0.99):6.2f} {took[-1]:8.2f} {ratio:5.1f} {more_mib:+7.1f} {longest_s:6.2f}"
+        f" {latest:6.2f} {cores:5.2f} {len(daemon.log) - lines:5}"
+        f" {querying.longest:8.0f} {looking.longest:7.0f}  {' '.join(broken)}",
         flush=True,
     )
 
 
+HEAD = (
+    f"{'':26} {'alone, ms':13} {'under attack, ms':22} {'':5} {'memory':7} {'beat':>6}"
+    f" {'death':>6} {'':5} {'log':>5} {'longest, ms':>16}\n"
+    f"{'attack':17} {'door':5} {'in':3} {'p50':>6} {'p99':>6} {'p50':>6} {'p99':>6} {'max':>8}"
+    f" {'ratio':>5} {'MiB':>7} {'s':>6} {'s':>6} {'cores':>5} {'lines':>5} {'Query':>8}"
+    f" {'Status':>7}"
+)
+
+
+def rows(only: str) -> Iterator[tuple[str, str]]:
+    """Give the attacks and doors that are asked for: all, by name, or as NAME:DOOR."""
+    wanted = only.split(",") if only else list(ATTACKS)
+    for word in wanted:
+        name, _, door = word.partition(":")
+        for one in [door] if door else ATTACKS[name].doors:
+            yield name, one
+
+
 def main() -> None:
-    given = argparse.ArgumentParser(description=__doc__)
-    given.add_argument("--seconds", type=float, default=5.0)
-    given.add_argument("--only", default="")
-    given.add_argument("--list", action="store_true")
-    given.add_argument("--attack", nargs=3, help=argparse.SUPPRESS)
-    words = given.parse_args()
-    if words.list:
-        print("\n".join(ATTACKS))
+    words = argparse.ArgumentParser(description=__doc__)
+    words.add_argument("--seconds", type=float, default=60.0)
+    words.add_argument("--only", default="")
+    words.add_argument("--list", action="store_true")
+    words.add_argument("--real-time", action="store_true")
+    given = words.parse_args()
+    if given.list:
+        print("\n".join(f"{name}:{door}" for name, door in rows("")))
         return
-    if words.attack:
-        name, port, cookie = words.attack
-        target = Target(int(port), cookie)
-        while True:
-            with suppress(OSError):
-                ATTACKS[name](target)
-    names = words.only.split(",") if words.only else list(ATTACKS)
-    with tempfile.TemporaryDirectory() as where:
-        systemd = Systemd(Path(where))
+    if given.real_time:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(BYSTANDER))
+    prefix = ("chrt", "-r", str(DAEMON)) if given.real_time else ()
+    with tempfile.TemporaryDirectory() as directory:
+        where = Path(directory)
+        systemd = Systemd(where)
+        furnished = where / "furnished"
+        make_tokens(furnished)
+        os.environ["TASKDASH_TOKEN"] = TOKENS["operator"]
         environment = {
             "NOTIFY_SOCKET": str(systemd.path),
             "WATCHDOG_USEC": f"{WATCHDOG_S * 1e6:.0f}",
         }
-        print(
-            "                       alone, ms       under attack, ms           memory        "
-            " longest   death   lines     longest, ms\n"
-            "attack                    p50     p99      p50     p99      max      MiB  cores"
-            "  beat s  late s  of log     Query   Status"
-        )
-        for name in names:
+        settings = {
+            "auth": "tokens",
+            "web": "127.0.0.1:0",
+            "listen_tls": "127.0.0.1:0",
+            **make_certificate(where),
+        }
+        command = (*prefix, *COMMAND)
+        daemon = RunningDaemon(furnished, {**settings, **UNLIMITED}, command=command)
+        with taskdash.connect(daemon.url) as dash:
+            furnish(dash)
+        daemon.stop()
+        print(HEAD, flush=True)
+        for number, (name, door) in enumerate(rows(given.only)):
             # A daemon for each: what one attack leaves behind is not the next one's.
-            data = Path(where) / name
-            daemon = RunningDaemon(data, {"web": "127.0.0.1:0"}, env=environment)
+            data = where / str(number)
+            shutil.copytree(furnished, data)
+            more = {"web_tls": "on"} if door == "https" else {}
+            daemon = RunningDaemon(data, {**settings, **more}, env=environment, command=command)
             try:
-                web = daemon.wait_for("the board is at")["address"]
-                with taskdash.connect(daemon.url) as dash:
-                    furnish(dash)
-                port = int(web.rpartition(":")[2])
-                measure(name, daemon, port, systemd, words.seconds)
+                measure(name, door, daemon, systemd, given)
+            except (OSError, taskdash.TaskDashError) as error:
+                # Go on with the others, each of which takes a minute.
+                print(f"{name:17} {door:5} failed: {error!r}", flush=True)
             finally:
                 daemon.kill()
+                shutil.rmtree(data)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from taskdash_protocol.readers import without_credentials
 from taskdash_protocol.requests import Register, Update
 from taskdash_protocol.statuses import FREE, is_live
 from taskdashd.core.access import check_write, sees
-from taskdashd.core.identities import check_still
 from taskdashd.core.steps import Steps, wait_for
 from taskdashd.core.storing import load, write
 from taskdashd.core.table import Caller, Result, alone
@@ -134,7 +133,7 @@ def _keep(
     wanted: list[Told], caller: Caller, author: Author, transaction: Transaction
 ) -> dict[str, Any]:
     core = caller.core
-    check_still(caller.session, caller.identity, transaction)
+    core.identities.check_still(caller.session, caller.identity, transaction)
     for request, said in wanted:
         old = transaction.task(request.id)
         if old is not None and not sees(caller.identity, old):

@@ -14,7 +14,7 @@ from taskdash_protocol.families.people import (
     check_new_number,
 )
 from taskdash_protocol.requests import Query
-from taskdashd.core.identities import PERSON, check_still, person_of
+from taskdashd.core.identities import PERSON, person_of
 from taskdashd.core.numbers import Numbers
 from taskdashd.core.steps import Steps, wait_for
 from taskdashd.core.storing import write
@@ -116,7 +116,7 @@ def _change(
     request: SetPerson, caller: Caller, encoded: str | None
 ) -> Callable[[Transaction], Person]:
     def decide(transaction: Transaction) -> Person:
-        check_still(caller.session, caller.identity, transaction)
+        caller.core.identities.check_still(caller.session, caller.identity, transaction)
         name = request.name
         if name == "":
             raise Conflict("field name must not be blank")
@@ -188,9 +188,9 @@ def _in_known_groups(request: SetPerson, caller: Caller) -> Steps[SetPerson]:
 
 
 def check_unlike(number: str, name: str, numbers: Numbers) -> None:
-    """Raise `Conflict` where somebody has the same name and a number that looks like this one."""
+    """Raise `Conflict` where somebody's number and name both look like these."""
     for other, theirs in numbers.alike(number):
-        if typed.is_same_name(name, theirs):
+        if typed.look(name) == typed.look(theirs):
             who = called(other, theirs)
             fault = Conflict(f"field user: {number} looks like the number of {who}: is that you?")
             raise fault.because("looks-like", user=other)

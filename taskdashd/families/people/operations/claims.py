@@ -162,6 +162,10 @@ def actor_of(
         if needs_person or not identity.is_operator:
             raise Conflict("field user is required: who does it?")
         return Actor(identity, "", author)
+    named = person_of(user, transaction)
+    if named is not None and not named.active and not sees_person(identity, named):
+        # The refusal of who is not active would tell the name.
+        raise no_person("user", user)
     person = _active(user, transaction)
     whose = identity if identity.is_operator else person.identity
     name = f"{called(person.id, person.name)} by {author.name}"
@@ -175,8 +179,20 @@ def find(
     task = transaction.task(task_id)
     fields: dict[str, Any] = {} if task is None else strictjson.reload(task.body)
     if task is None or not (caller.identity.sees_task(fields) and actor.identity.sees_task(fields)):
+        check_known(caller, actor, transaction)
         raise NotFound(f"no task has the id {task_id!r}").because("no-task", id=task_id)
     return task, fields
+
+
+def check_known(caller: Caller, actor: Actor, transaction: Transaction) -> None:
+    """Raise `Conflict` where the asker acts for somebody whom it does not see.
+
+    Call it where the act fails: another refusal than for a number that nobody has would tell who
+    has an account. Somebody unseen may still have a task that the asker sees, and do it.
+    """
+    person = person_of(actor.person, transaction) if actor.person else None
+    if person is not None and not sees_person(caller.identity, person):
+        raise no_person("user", actor.person)
 
 
 def act(

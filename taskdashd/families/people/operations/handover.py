@@ -9,13 +9,20 @@ from taskdash_protocol.errors import AuthError, Cause, Conflict, ServerError
 from taskdash_protocol.families.people import Handover
 from taskdash_protocol.requests import Query
 from taskdash_protocol.statuses import IN_REVIEW
-from taskdashd.core.identities import check_still
 from taskdashd.core.steps import Steps, wait_for
 from taskdashd.core.storing import load_and_write
 from taskdashd.core.table import Caller, Result, alone
 from taskdashd.domain.people import Person
 from taskdashd.families.people import rules as claims
-from taskdashd.families.people.operations.claims import Actor, act, actor_of, find, receiver, until_
+from taskdashd.families.people.operations.claims import (
+    Actor,
+    act,
+    actor_of,
+    check_known,
+    find,
+    receiver,
+    until_,
+)
 from taskdashd.families.people.rules import Standing
 from taskdashd.store.slow import Asker
 from taskdashd.store.transaction import Transaction
@@ -87,8 +94,11 @@ class _Handover:
 
     def decide(self, transaction: Transaction) -> dict[str, Any]:
         """Move the tasks that can be moved. Raises the first refusal where none can."""
-        check_still(self._caller.session, self._caller.identity, transaction)
-        actor = actor_of(self._caller, self._request.user, transaction)
+        caller = self._caller
+        caller.core.identities.check_still(caller.session, caller.identity, transaction)
+        actor = actor_of(caller, self._request.user, transaction)
+        if not self._ids:
+            check_known(caller, actor, transaction)
         people = {
             number: receiver(number, None, transaction, "to", self._caller.identity)
             for number in self._request.to

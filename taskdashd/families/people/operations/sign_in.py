@@ -41,7 +41,8 @@ def login(request: Login, caller: Caller) -> Steps[Result]:
     request = replace(request, user=core.identities.numbers.meant(request.user))
     known = core.identities.person(request.user)
     if known is None and core.limits.sign_up:
-        core.identities.attempts.check(request.user, me.address, "wrong sign-ins", at_home=False)
+        attempts = core.identities.attempts
+        attempts.check(request.user, me.address, "wrong sign-ins", at_home=False, is_there=False)
         return (yield from _make_account(request, caller))
     person = yield from prove(request, known, caller)
     if person.address in ("", me.address) or confirms(request.confirm, person.id, caller):
@@ -59,23 +60,27 @@ def check_way(me: Session) -> None:
 def prove(request: Login, person: Person | None, caller: Caller) -> Steps[Person]:
     """Give the person whose number and name or password a request has. Signs nobody in.
 
-    A refusal for the token's or the role's sake, or for want of a password, is no wrong sign-in: it
-    comes before the attempt is counted. Raises `AuthError`, `Busy`.
+    A refusal for the role's sake, or for want of a password, is no wrong sign-in. Whoever has a
+    password is told of their role once it was right: who is an admin is told to nobody else. Raises
+    `AuthError`, `Busy`.
     """
     me, core = caller.session, caller.core
     attempts, address = core.identities.attempts, me.address
+    is_there = person is not None
     at_home = person is not None and person.address == address
-    attempts.check(request.user, address, "wrong sign-ins", at_home=at_home)
-    if person is not None:
-        _check_person(person, caller)
+    attempts.check(request.user, address, "wrong sign-ins", at_home=at_home, is_there=is_there)
+    if person is not None and not person.password:
+        _check_role(person, caller)
+        if person.lacks_password or core.identities.needs_password(me):
+            raise password_required(person.id)
     # Count the attempt before verifying it; otherwise any number of attempts at once would all
     # pass the limit while the first hash is computed.
-    attempts.add(request.user, address)
+    attempts.add(request.user, address, is_there=is_there)
     try:
         is_right = yield from _proves(request, person, core)
     except ServerError:
         # Take the count back: the attempt was not verified.
-        attempts.take_back(request.user, address)
+        attempts.take_back(request.user, address, is_there=is_there)
         raise
     if not is_right or person is None:
         who = f"{request.user} ({address})"
@@ -85,16 +90,14 @@ def prove(request: Login, person: Person | None, caller: Caller) -> Steps[Person
     if not person.active:
         fault = AuthError("this account is not active: ask an administrator")
         raise fault.because("not-active", user=person.id)
+    _check_role(person, caller)
     return person
 
 
-def _check_person(person: Person, caller: Caller) -> None:
-    """Raise `AuthError` where a person does not sign in this way, whatever they prove."""
-    me, identities = caller.session, caller.core.identities
-    if person.identity.within_token(me.token) is None:
+def _check_role(person: Person, caller: Caller) -> None:
+    """Raise `AuthError` where a person does not sign in over the token that the session has."""
+    if person.identity.within_token(caller.session.token) is None:
         raise AuthError("over a service's token nobody signs in as an admin").because("admin")
-    if not person.password and (person.lacks_password or identities.needs_password(me)):
-        raise password_required(person.id)
 
 
 def _proves(request: Login, person: Person | None, core: Core) -> Steps[bool]:
@@ -137,8 +140,11 @@ def _enter(person: Person, caller: Caller, *, is_new: bool) -> Steps[Result]:
     secret = "" if core.sessions.is_connected(me) else secrets.token_urlsafe(_SECRET_BYTES)
     token = me.token if me.token is not None and me.token.key else ANYONE
     outs: list[int] = []
+    came_as = caller.as_identity
 
     def decide(transaction: Transaction) -> dict[str, Any]:
+        if came_as is not None:
+            core.identities.check_still(me, came_as, transaction)
         found = person_of(person.id, transaction)
         if is_new and found is not None:
             raise _changed()
@@ -158,6 +164,9 @@ def _enter(person: Person, caller: Caller, *, is_new: bool) -> Steps[Result]:
         return {**entered.about(), "welcome": is_new}
 
     told = yield from write(core, decide)
+    if came_as is not None:
+        # A session whose token was revoked has none any more, and nothing would bound the person.
+        core.identities.check_still(me, came_as)
     before = me.take_proof(secret, None if secret else outs[0])
     identity = core.identities.identity_of(me, person.id)
     if identity is None:
