@@ -26,6 +26,7 @@ export function dialog(title, body, { confirm, cancel, submit }) {
     const id = `dialog-${++opened}`;
     /** @type {Given | null} */
     let done = null;
+    let isBusy = false;
     const refused = h('p.error', { role: 'alert' });
     const button = /** @type {HTMLButtonElement} */ (h('button.primary', { value: 'ok' }, confirm));
     const form = /** @type {HTMLFormElement} */ (
@@ -45,21 +46,19 @@ export function dialog(title, body, { confirm, cancel, submit }) {
     /** @param {SubmitEvent} event */
     async function onsubmit(event) {
       event.preventDefault();
-      if (button.disabled) {
+      if (isBusy) {
         return;
       }
       const given = read(form);
-      const where = /** @type {HTMLElement | null} */ (document.activeElement);
-      button.disabled = true;
+      isBusy = true;
       button.setAttribute('aria-busy', 'true');
+      // A disabled button would lose the focus.
+      button.setAttribute('aria-disabled', 'true');
       const why = submit ? await submit(given) : null;
-      button.disabled = false;
+      isBusy = false;
       button.removeAttribute('aria-busy');
+      button.removeAttribute('aria-disabled');
       fill(refused, why);
-      // A button that is not to be pressed has lost the focus.
-      if (document.activeElement === document.body || document.activeElement === box) {
-        where?.focus();
-      }
       if (why === null) {
         done = given;
         box.close();

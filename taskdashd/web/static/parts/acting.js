@@ -5,7 +5,7 @@ import { h } from '../core/elements.js';
 import { toast } from '../core/toasts.js';
 import { OPERATIONS } from '../rules/acts.js';
 import { nameOf } from '../wire/known.js';
-import { reason } from './reasons.js';
+import { labelOf, reason } from './reasons.js';
 import { t } from './words.js';
 
 /**
@@ -14,7 +14,14 @@ import { t } from './words.js';
  * @typedef {import('../wire/types').Known} Known
  * @typedef {import('../rules/acts').Act} Act
  * @typedef {import('../core/dialogs').Given} Given
- * @typedef {(op: any, body: object) => Promise<unknown>} Ask
+ * @typedef {import('../wire/types').Reply} Reply
+ * @typedef {(op: any, body: object) => Promise<Reply>} Ask
+ * @typedef {{
+ *   label: string,
+ *   ms: number,
+ *   onpress: () => void,
+ *   onshown: (remove: () => void) => void,
+ * }} Button
  */
 
 /** What an act asks for before it is done; without one it is done at once. */
@@ -46,32 +53,42 @@ const FORMS = {
  * Do an act with a task, after asking for what it needs; the outcome is told.
  * @param {Act} act
  * @param {Task} task
- * @param {{ known: () => Known, ask: Ask }} wire
- * @returns {Promise<boolean>} whether it was done
+ * @param {{
+ *   known: () => Known,
+ *   ask: Ask,
+ *   undo: (reply: Reply) => Button | null,
+ * }} how `undo` gives the button that takes it back, where that can be done
+ * @returns {Promise<Reply | null>} null where it was not done
  */
-export async function perform(act, task, { known, ask }) {
+export async function perform(act, task, { known, ask, undo }) {
   const name = task.name || task.id;
+  /** @type {Reply | null} */
+  let reply = null;
   /** @param {Given} given */
   const attempt = async (given) => {
     const more = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
     try {
-      await ask(OPERATIONS[act], { id: task.id, ...more });
+      reply = await ask(OPERATIONS[act], { id: task.id, ...more });
     } catch (error) {
       return reason(error, known());
     }
-    toast(t(`act.${act}.done`, { name, to: nameOf(known(), given.to ?? '') }));
+    const said = t(`act.${act}.done`, { name, to: nameOf(known(), given.to ?? '') });
+    const back = undo(reply);
+    const remove = toast(said, back ?? {});
+    back?.onshown(remove);
     return null;
   };
   const form = FORMS[act];
   if (form) {
     const how = { confirm: t(`act.${act}`), cancel: t('cancel'), submit: attempt };
-    return (await dialog(t(`act.${act}.title`, { name }), form(task, known()), how)) !== null;
+    await dialog(t(`act.${act}.title`, { name }), form(task, known()), how);
+    return reply;
   }
   const why = await attempt({});
   if (why !== null) {
     toast(why, { kind: 'bad' });
   }
-  return why === null;
+  return reply;
 }
 
 /**
@@ -99,7 +116,7 @@ export const personField = (name, label, from, { required = false, empty = '' } 
       'select',
       { name, required },
       h('option', { value: '' }, empty),
-      from.map((one) => h('option', { value: one.user }, `${one.name} (${one.user})`)),
+      from.map((one) => h('option', { value: one.user }, labelOf(one))),
     ),
   );
 

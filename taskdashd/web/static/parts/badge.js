@@ -2,13 +2,12 @@
 
 import { h } from '../core/elements.js';
 import { progressOf, stateOf } from '../rules/states.js';
+import { statusName } from './reasons.js';
 import { t } from './words.js';
 
 /** @param {string} status */
 export function badge(status) {
-  const state = stateOf(status);
-  const said = state === 'live' ? status || t('state.live') : t(`state.${state}`);
-  return h(`span.badge.${state}`, null, said);
+  return h(`span.badge.${stateOf(status)}`, null, statusName(status) || t('state.live'));
 }
 
 /** @param {string} state */

@@ -2,11 +2,12 @@
 
 import { h } from '../core/elements.js';
 import { KEYS, actsFor } from '../rules/acts.js';
-import { stateOf } from '../rules/states.js';
+import { isHeld, stateOf } from '../rules/states.js';
 import { daemonTime } from '../wire/known.js';
 import { badge, progress } from './badge.js';
 import { who } from './face.js';
-import { since } from './time.js';
+import { opens } from './opening.js';
+import { since, timeLeft } from './time.js';
 import { t } from './words.js';
 
 /**
@@ -23,15 +24,27 @@ export function actButtons(task, page) {
   const acts = actsFor(task, page.known.me);
   const isPending = page.pending.has(task.id);
   const button = (/** @type {import('../rules/acts').Act} */ act) => {
-    const press = () => page.act(act, task);
+    // A disabled button would lose the focus.
+    const press = () => isPending || page.act(act, task);
+    const busy = isPending ? 'true' : null;
     return h(
       'button',
-      { key: act, title: KEYS[act], disabled: isPending, onclick: press },
+      { key: act, title: KEYS[act], 'aria-disabled': busy, onclick: press },
       t(`act.${act}`),
     );
   };
   return acts.length > 0 && h('span.acts', null, acts.map(button));
 }
+
+/**
+ * Make what says how much time is left of a claim, where it has an end.
+ * @param {Task} task
+ * @param {Page} page
+ */
+export const claimLeft = (task, page) =>
+  isHeld(task.status) && task.claim_until
+    ? timeLeft(task.claim_until, daemonTime(page.known))
+    : null;
 
 /**
  * Make a card, the item of a list.
@@ -43,17 +56,15 @@ export function actButtons(task, page) {
 export function card(task, page, more = {}, about = null) {
   const where = page.link('task', task.id, {});
   const isPending = page.pending.has(task.id);
-  /** @param {MouseEvent} event */
-  const open = (event) => {
-    const target = /** @type {Element} */ (event.target);
-    if (!target.closest('a, button') && !String(getSelection())) {
-      page.go(where);
-    }
-  };
   const says = ['live', 'waits'].includes(stateOf(task.status));
   return h(
     isPending ? 'li.card.pending' : 'li.card',
-    { 'aria-busy': isPending ? 'true' : null, onclick: open, ...more, dataset: { id: task.id } },
+    {
+      'aria-busy': isPending ? 'true' : null,
+      ...opens(where, page),
+      ...more,
+      dataset: { id: task.id },
+    },
     h('a.name', { href: where, draggable: 'false' }, task.name || task.id),
     h(
       'span.meta',
@@ -66,7 +77,7 @@ export function card(task, page, more = {}, about = null) {
     about ?? (task.reason && h('span.reason', null, task.reason)),
     progress(task),
     task.progress && h('span.share', null, task.progress),
-    task.user && h('span.foot', null, who(page.known, task.user)),
+    task.user && h('span.foot', null, who(page.known, task.user), claimLeft(task, page)),
     isPending && h('span.onway', { role: 'status' }, t('act.onway')),
     actButtons(task, page),
   );

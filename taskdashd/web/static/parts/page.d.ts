@@ -22,8 +22,8 @@ export interface Page<Model> {
   update(change: (model: Model) => Model): void;
   /** Ask the daemon; what is asked is forgotten when the view is left. */
   ask<Op extends keyof Requests>(op: Op, body: Requests[Op]): Promise<Reply>;
-  /** Do an act with a task, after asking for what it needs. Gives whether it was done. */
-  act(act: Act, task: Task): Promise<boolean>;
+  /** Do an act with a task, or some in turn, after asking for what it needs. Gives whether all was done. */
+  act(acts: Act | Act[], task: Task): Promise<boolean>;
   /** Say why something was refused. */
   explain(error: unknown): void;
 }

@@ -2,6 +2,7 @@
 
 import { AWAY, LATE, Refused, UNKNOWN } from '../wire/refused.js';
 import { nameOf } from '../wire/known.js';
+import { stateOf } from '../rules/states.js';
 import { clock, has, t, when } from './words.js';
 
 /** @typedef {import('../wire/types').Known} Known */
@@ -40,12 +41,19 @@ export function cause(name, values, known) {
   const text = t(`cause.${name}`, {
     ...values,
     user: values.user ? called(values.user, known) : '',
+    status: statusName(values.status ?? ''),
   });
   return values.since ? `${text} ${t('cause.since', { when: when(values.since) })}` : text;
 }
 
 /** Give a person's name and number, the number once. @param {string} user @param {Known} known */
-export function called(user, known) {
-  const name = nameOf(known, user);
-  return name === user ? user : `${name} (${user})`;
+export const called = (user, known) => labelOf({ user, name: nameOf(known, user) });
+
+/** Give a name and a number, the number once. @param {{ user: string, name: string }} one */
+export const labelOf = ({ user, name }) => (name && name !== user ? `${name} (${user})` : user);
+
+/** Say a status; what services call theirs, as they do. @param {string} status */
+export function statusName(status) {
+  const state = stateOf(status);
+  return state === 'live' ? status : t(`state.${state}`);
 }

@@ -2,8 +2,18 @@
 
 /** @typedef {{ words: Record<string, string>, language: string }} Spoken */
 
-/** @type {Spoken & { relative: Intl.RelativeTimeFormat }} */
-const now = { words: {}, language: 'en', relative: new Intl.RelativeTimeFormat('en') };
+/**
+ * How a language writes times and numbers: made once, since making one takes longer than using it.
+ * @param {string} tag
+ */
+const writers = (tag) => ({
+  relative: new Intl.RelativeTimeFormat(tag, { numeric: 'auto', style: 'short' }),
+  times: new Intl.DateTimeFormat(tag, { dateStyle: 'medium', timeStyle: 'medium' }),
+  numbers: new Intl.NumberFormat(tag),
+});
+
+/** @type {Spoken & ReturnType<typeof writers>} */
+const now = { words: {}, language: 'en', ...writers('en') };
 
 /** @type {Record<string, string>} */
 export const LANGUAGES = { en: 'English', zh: '中文' };
@@ -36,8 +46,7 @@ export async function speak(name) {
 /** @param {string} name @param {Record<string, string>} words */
 export function setWords(name, words) {
   const tag = name === 'zh' ? 'zh-CN' : 'en';
-  const relative = new Intl.RelativeTimeFormat(tag, { numeric: 'auto', style: 'short' });
-  Object.assign(now, { words, language: name, relative });
+  Object.assign(now, { words, language: name, ...writers(tag) });
   document.documentElement.lang = tag;
 }
 
@@ -45,12 +54,14 @@ export function setWords(name, words) {
 export const has = (key) => key in now.words;
 
 /**
- * Give a word or a sentence; {name} in it is replaced.
+ * Give a word or a sentence; {name} in it is replaced. Where `n` is one, a key that ends in `.one`
+ * comes first.
  * @param {string} key
  * @param {Record<string, string | number>} [values]
  */
 export function t(key, values) {
-  const text = now.words[key] ?? key;
+  const one = `${key}.one`;
+  const text = now.words[String(values?.n) === '1' && has(one) ? one : key] ?? key;
   return values ? text.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole)) : text;
 }
 
@@ -60,6 +71,14 @@ const UNITS = [
   ['hour', 3600],
   ['minute', 60],
   ['second', 1],
+];
+
+/** @type {readonly (readonly [word: string, seconds: number])[]} */
+const LENGTHS = [
+  ['d', 86400],
+  ['h', 3600],
+  ['m', 60],
+  ['s', 1],
 ];
 
 /**
@@ -80,6 +99,14 @@ export function ago(stamp, at) {
   return now.relative.format(Math.trunc(seconds / size), unit);
 }
 
+/**
+ * Say for how long something has been as it is.
+ * @param {string} stamp RFC 3339: since when
+ * @param {number} at the present time, in milliseconds
+ */
+export const lasting = (stamp, at) =>
+  t('time.for', { span: span(Math.max(0, (at - Date.parse(stamp)) / 1000)) });
+
 /** Say a length of time in seconds. @param {number | null | undefined} seconds */
 export function span(seconds) {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) {
@@ -97,11 +124,30 @@ export function span(seconds) {
   return t('span.d', { n: (seconds / 86400).toFixed(1) });
 }
 
+/**
+ * Say how much time is left until another.
+ * @param {string} stamp RFC 3339
+ * @param {number} at the present time, in milliseconds
+ */
+export function left(stamp, at) {
+  const seconds = Math.floor((Date.parse(stamp) - at) / 1000);
+  if (!(seconds > 0)) {
+    return t('time.over');
+  }
+  // Rounded down: nobody is promised more than there is.
+  const [unit, size] = LENGTHS.find(([, one]) => seconds >= one) ?? LENGTHS[3];
+  const parts = [t(`span.${unit}`, { n: Math.floor(seconds / size) })];
+  const minutes = Math.floor((seconds % 3600) / 60);
+  if (unit === 'h' && minutes > 0) {
+    parts.push(t('span.m', { n: minutes }));
+  }
+  return t('time.left', { span: parts.join(' ') });
+}
+
 /** Say a time, with its date. @param {string | number} stamp */
 export function when(stamp) {
   const at = new Date(stamp);
-  const how = /** @type {const} */ ({ dateStyle: 'medium', timeStyle: 'medium' });
-  return Number.isNaN(at.getTime()) ? '' : at.toLocaleString(document.documentElement.lang, how);
+  return Number.isNaN(at.getTime()) ? '' : now.times.format(at);
 }
 
 /** Say a time of day, to the second. @param {string | number} stamp */
@@ -112,7 +158,7 @@ export function clock(stamp) {
 }
 
 /** Say a number. @param {number} n */
-export const number = (n) => n.toLocaleString(document.documentElement.lang);
+export const number = (n) => now.numbers.format(n);
 
 /** Order texts as the reader's language does. @param {string} one @param {string} other */
 export const collate = (one, other) => one.localeCompare(other, document.documentElement.lang);

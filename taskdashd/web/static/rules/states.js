@@ -59,6 +59,9 @@ export function stateOf(status) {
   return NAMES[known ?? status] ?? 'live';
 }
 
+/** Whether somebody works on a task of a status. @param {string} status */
+export const isHeld = (status) => ['claimed', 'editing'].includes(stateOf(status));
+
 /** Give the key of the column that a task is in. @param {Task} task */
 export function columnOf(task) {
   const state = stateOf(task.status);

@@ -104,6 +104,8 @@ export function help() {
     ['Enter', t('keys.open')],
     ['Esc', t('keys.back')],
     ...Object.entries(KEYS).map(([name, key]) => [key, t(`act.${name}`)]),
+    ['y', t('keys.copy')],
+    ['z', t('undo')],
     ['?', t('help')],
   ];
   const row = (/** @type {string[]} */ [key, about]) => [

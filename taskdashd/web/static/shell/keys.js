@@ -1,5 +1,6 @@
 // What keys do everywhere; a view is asked first.
 
+import { copied } from '../parts/copying.js';
 import { PLACES, isWall, linkTo } from '../rules/places.js';
 import { help } from './bar.js';
 
@@ -27,7 +28,7 @@ export function followKeys(shell) {
     }
     if (event.key === 'Escape' && !shell.isAsking) {
       goBack(event, shell);
-    } else if (isForPage(event, shell) && (shell.opened?.key(event) || general(event))) {
+    } else if (isForPage(event, shell) && (shell.opened?.key(event) || general(event, shell))) {
       event.preventDefault();
     }
   });
@@ -44,13 +45,21 @@ function goBack(event, shell) {
   }
 }
 
-/** @param {KeyboardEvent} event @returns {boolean} whether the key means something */
-function general(event) {
+/**
+ * @param {KeyboardEvent} event
+ * @param {Shell} shell
+ * @returns {boolean} whether the key means something
+ */
+function general(event, shell) {
   const place = Object.values(PLACES)[Number(event.key) - 1];
   if (place) {
     location.hash = linkTo(place[0]);
   } else if (event.key === '?') {
     help();
+  } else if (event.key === 'z') {
+    return shell.undo.last();
+  } else if (event.key === 'y') {
+    return copyId(event, shell);
   } else if (event.key === '/') {
     const field = /** @type {HTMLInputElement | null} */ (
       document.querySelector('input[type=search]')
@@ -62,4 +71,20 @@ function general(event) {
     return false;
   }
   return true;
+}
+
+/**
+ * Copy the id of the task that has the focus, or is open.
+ * @param {KeyboardEvent} event
+ * @param {Shell} shell
+ */
+function copyId(event, shell) {
+  const target = /** @type {Element} */ (event.target);
+  const node = /** @type {HTMLElement | null} */ (target.closest?.('[data-id]'));
+  const { view, about } = shell.place;
+  const id = node?.dataset.id ?? (view === 'task' ? about : '');
+  if (id) {
+    copied(id);
+  }
+  return id !== '';
 }

@@ -121,9 +121,9 @@ export class Opened {
     return this.#shell.wire.ask(op, body, this.signal);
   }
 
-  /** @param {Act} act @param {Task} task */
-  act(act, task) {
-    return this.#shell.act(act, task);
+  /** @param {Act | Act[]} acts @param {Task} task */
+  act(acts, task) {
+    return this.#shell.act(acts, task);
   }
 
   /** @param {unknown} error */

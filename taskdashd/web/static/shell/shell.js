@@ -2,6 +2,7 @@
 
 import { closeDialogs, isDialogOpen } from '../core/dialogs.js';
 import { fill, h } from '../core/elements.js';
+import { keepFocus } from '../core/focus.js';
 import { followPresses } from '../core/presses.js';
 import { onFrame } from '../core/timing.js';
 import { clearToasts, toast } from '../core/toasts.js';
@@ -19,16 +20,19 @@ import { followKeys } from './keys.js';
 import { Opened } from './opened.js';
 import { SignIn } from './signin.js';
 import { paintState } from './state.js';
+import { Undo } from './undo.js';
 import { beginAnew, fetchView } from './views.js';
 
 /**
  * @typedef {import('../rules/acts').Act} Act
  * @typedef {import('../wire/types').Task} Task
+ * @typedef {import('../wire/types').Reply} Reply
  * @typedef {import('../wire/wire').State} State
  */
 
+/** Where it is kept that somebody has signed in in this browser, and not out. */
+const SIGNED_IN = 'signed-in';
 const RETRY_MS = 1500;
-const TYPING_MS = 2000;
 
 const herePlace = () => parsePlace(isWall() ? '#/now' : location.hash);
 
@@ -46,9 +50,14 @@ export class Shell {
         this.repaintBar();
       }
     });
+    this.undo = new Undo(this);
     this.#signIn = new SignIn(this);
     this.repaintBar = onFrame(() => paintBar(this));
-    addEventListener('hashchange', () => (isWall() ? location.reload() : this.show()));
+    addEventListener('hashchange', () => {
+      this.#isTyping = false;
+      isWall() ? location.reload() : this.show();
+    });
+    keepFocus(this.#main);
     followKeys(this);
     followPresses();
     setInterval(() => {
@@ -69,11 +78,14 @@ export class Shell {
   /** Who was signed in when the session ended; what they see and type stays until they are back. */
   #was = '';
   #shown = '';
-  #typedAt = 0;
+  /** Whether the last step was typing: what is typed next is the same step. */
+  #isTyping = false;
 
   /** Begin: fetch the words, and connect as whoever the cookie says has signed in. */
   async begin() {
-    this.wire.connect();
+    isWall() || localStorage.getItem(SIGNED_IN) ? this.wire.connect() : this.wire.begin();
+    // Where this fails it is said when the view is shown, which fetches it once more.
+    fetchView(this.place.view).catch(() => null);
     await this.speak(chosenLanguage());
   }
 
@@ -172,8 +184,8 @@ export class Shell {
     for (const [name, value] of Object.entries(changes)) {
       value ? changed.set(name, value) : changed.delete(name);
     }
-    const goesOn = typing && Date.now() - this.#typedAt < TYPING_MS;
-    this.#typedAt = typing ? Date.now() : 0;
+    const goesOn = typing && this.#isTyping;
+    this.#isTyping = typing;
     const href = linkTo(view, about, changed);
     if (href === linkTo(view, about, filters)) {
       this.opened?.move(this.place);
@@ -185,21 +197,40 @@ export class Shell {
   }
 
   /**
-   * Do an act with a task, after asking for what it needs.
-   * @param {Act} act
+   * Do an act with a task, or some, one after another; each after asking for what it needs.
+   * @param {Act | Act[]} acts
    * @param {Task} task
-   * @returns {Promise<boolean>} whether it was done
+   * @returns {Promise<boolean>} whether all were done
    */
-  act(act, task) {
-    const ask = async (/** @type {any} */ op, /** @type {any} */ body) => {
-      this.#setPending(task.id, true);
-      try {
-        return await this.wire.ask(op, body);
-      } finally {
-        this.#setPending(task.id, false);
+  async act(acts, task) {
+    if (this.pending.has(task.id)) {
+      return false;
+    }
+    const ask = (/** @type {any} */ op, /** @type {any} */ body) =>
+      this.askAbout(task.id, op, body);
+    const undo = (/** @type {Reply} */ reply) => this.undo.offer(task, reply);
+    for (const act of [acts].flat()) {
+      if (!(await perform(act, task, { known: () => this.wire.known, ask, undo }))) {
+        return false;
       }
-    };
-    return perform(act, task, { known: () => this.wire.known, ask });
+    }
+    return true;
+  }
+
+  /**
+   * Ask for an act with a task; meanwhile the page shows that it is on its way.
+   * @param {string} id
+   * @param {keyof import('../wire/types').Requests} op
+   * @param {any} body
+   * @returns {Promise<Reply>}
+   */
+  async askAbout(id, op, body) {
+    this.#setPending(id, true);
+    try {
+      return await this.wire.ask(op, body);
+    } finally {
+      this.#setPending(id, false);
+    }
   }
 
   /** @param {string} id @param {boolean} isPending */
@@ -228,6 +259,7 @@ export class Shell {
       return;
     }
     this.#forget();
+    localStorage.removeItem(SIGNED_IN);
     this.wire.disconnect();
     this.attention.paint();
     this.#signIn.ask();
@@ -245,6 +277,7 @@ export class Shell {
       this.wire.disconnect();
       fill(this.#main, h('div.welcome', { role: 'status' }, h('p', null, t('wall.over'))));
     } else if (state === 'out') {
+      localStorage.removeItem(SIGNED_IN);
       // Another person must not find what this one has seen; the same one finds all as it was.
       this.#was = me?.user ?? this.#was;
       this.#signIn.ask(
@@ -252,6 +285,7 @@ export class Shell {
       );
     } else if (state === 'open' && me) {
       this.#signIn.done();
+      localStorage.setItem(SIGNED_IN, '1');
       if (this.#was && this.#was !== me.user) {
         this.#forget();
       }

@@ -55,7 +55,7 @@ export class SignIn {
     if (isNew) {
       this.#begin();
     }
-    this.#asks = (await this.#shell.wire.about()) ?? this.#asks;
+    this.#asks = (await this.#shell.wire.asksOf()) ?? this.#asks;
     if (this.#asks === null) {
       setTimeout(() => this.#isAsking && this.#asks === null && this.ask(about), RETRY_MS);
     }

@@ -12,6 +12,7 @@ const VIEWS = {
   day: () => import('../views/day/view.js'),
   services: () => import('../views/services/view.js'),
   people: () => import('../views/people/view.js'),
+  groups: () => import('../views/groups/view.js'),
 };
 
 /** A page that has just begun does not begin anew: what has failed would fail again. */

@@ -74,6 +74,8 @@ export class Wire {
   #tries = 0;
   /** The end of the present try, or the pause before the next. */
   #timer = 0;
+  /** What `about` has said as a connection was refused. @type {Reply | null} */
+  #asks = null;
   /** @type {Map<number, Asked>} */
   #asked = new Map();
   /** @type {Set<(news: News) => void>} */
@@ -167,6 +169,12 @@ export class Wire {
     }
   }
 
+  /** Connect if somebody has signed in; a connection that is refused is one request more. */
+  async begin() {
+    this.#asks = await this.about();
+    this.#isNobody(this.#asks) ? this.#become('out') : this.connect();
+  }
+
   /** End the connection, and forget all that is known: the next to sign in may be somebody else. */
   disconnect() {
     this.#drop();
@@ -214,11 +222,11 @@ export class Wire {
       this.#drop();
       clearTimeout(this.#timer);
       const left_ms = OPENING_MS - between(this.#openedAt, present());
-      const asks = await this.about(Math.max(LISTEN_MS, left_ms));
+      this.#asks = await this.about(Math.max(LISTEN_MS, left_ms));
       if (this.state === 'closed' || this.#socket) {
         return;
       }
-      this.#lost(this.#isNobody(asks));
+      this.#lost(this.#isNobody(this.#asks));
     } else {
       this.#lost(isOut);
     }
@@ -244,6 +252,16 @@ export class Wire {
       this.#timer = setTimeout(() => this.#open(), pause_ms);
     }
     this.#become(isOut ? 'out' : 'lost');
+  }
+
+  /**
+   * Give what the sign-in must know; what was just learned with the refusal is not asked again.
+   * @returns {Promise<Reply | null>} null where nobody answers
+   */
+  async asksOf() {
+    const known = this.#asks;
+    this.#asks = null;
+    return known ?? this.about();
   }
 
   /**

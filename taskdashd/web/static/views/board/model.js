@@ -13,10 +13,12 @@ import { matches } from '../../rules/filters.js';
  * @typedef {{
  *   tasks: ReadonlyMap<string, Task>,
  *   hasMore: boolean,
- *   rest: number | null,
+ *   ids: ReadonlySet<string> | null,
+ *   told: ReadonlyMap<string, boolean> | null,
  *   isRead: boolean,
- * }} Filled the tasks of a column, in their order; `hasMore` says that the daemon has others, and
- *   `rest` how many, once they were counted
+ * }} Filled the tasks of a column, in their order; `hasMore` says that the daemon has others. `ids`
+ *   are those of all that a filter finds, once they were counted; `told` says of tasks that came or
+ *   went while they are being counted whether they are there
  * @typedef {{
  *   filter: Filter,
  *   columns: Readonly<Record<string, Filled>>,
@@ -29,7 +31,8 @@ const TOLD_MAX = 5000;
 const NONE = /** @type {Filled} */ ({
   tasks: new Map(),
   hasMore: false,
-  rest: null,
+  ids: null,
+  told: null,
   isRead: false,
 });
 
@@ -60,7 +63,7 @@ export function read(model, key, tasks, hasMore) {
   const come = [...known.keys()].filter((id) => !old.tasks.has(id));
   const order = old.isRead ? [...come, ...stay] : [...known.keys()];
   const filled = new Map(order.map((id) => [id, /** @type {Task} */ (known.get(id))]));
-  const columns = { ...model.columns, [key]: { tasks: filled, hasMore, rest: null, isRead: true } };
+  const columns = { ...model.columns, [key]: { ...old, tasks: filled, hasMore, isRead: true } };
   const isAllRead = Object.values(columns).every((one) => one.isRead);
   return { ...model, columns, told: isAllRead ? new Map() : model.told };
 }
@@ -74,10 +77,10 @@ export function read(model, key, tasks, hasMore) {
  */
 export function taken(model, events, nameOf) {
   /** @type {Map<string, Map<string, Task>>} */
-  const changed = new Map();
+  const moved = new Map();
   const tasksOf = (/** @type {string} */ key) => {
-    const tasks = changed.get(key) ?? new Map(model.columns[key].tasks);
-    changed.set(key, tasks);
+    const tasks = moved.get(key) ?? new Map(model.columns[key].tasks);
+    moved.set(key, tasks);
     return tasks;
   };
   const told = new Map(model.told);
@@ -87,7 +90,7 @@ export function taken(model, events, nameOf) {
     }
     const to = kind !== 'gone' && matches(task, model.filter, nameOf) ? columnOf(task) : null;
     const was = COLUMNS.find(({ key }) =>
-      (changed.get(key) ?? model.columns[key].tasks).has(task.id),
+      (moved.get(key) ?? model.columns[key].tasks).has(task.id),
     )?.key;
     if (was && was !== to) {
       tasksOf(was).delete(task.id);
@@ -97,9 +100,9 @@ export function taken(model, events, nameOf) {
     }
   }
   const isReading = Object.values(model.columns).some((one) => !one.isRead);
-  const columns = { ...model.columns };
-  for (const [key, tasks] of changed) {
-    columns[key] = { ...columns[key], ...cut(tasks, columns[key].hasMore) };
+  const columns = tallied(model, events, nameOf);
+  for (const [key, tasks] of moved) {
+    columns[key] = { ...columns[key], ...cut(tasks, columns[key]) };
   }
   return { ...model, columns, told: isReading ? told : new Map() };
 }
@@ -126,12 +129,13 @@ function put(tasks, task) {
   }
 }
 
-/** @param {Map<string, Task>} tasks @param {boolean} hasMore */
-function cut(tasks, hasMore) {
+/** @param {Map<string, Task>} tasks @param {Filled} column */
+function cut(tasks, { hasMore, ids }) {
   if (tasks.size <= 2 * SHOWN) {
     return { tasks, hasMore };
   }
-  return { tasks: new Map([...tasks].slice(0, SHOWN)), hasMore: true };
+  const all = ids ?? (hasMore ? null : new Set(tasks.keys()));
+  return { tasks: new Map([...tasks].slice(0, SHOWN)), hasMore: true, ids: all };
 }
 
 /**
@@ -145,15 +149,83 @@ export const short = (model) =>
   });
 
 /**
+ * Give the columns with their counts kept right: of each task that events are about, whether it is
+ * among those counted.
+ * @param {Model} model
+ * @param {readonly TaskEvent[]} events
+ * @param {(user: string) => string} nameOf
+ */
+function tallied(model, events, nameOf) {
+  const columns = { ...model.columns };
+  const kept = Object.entries(columns).filter(([, one]) => one.ids ?? one.told);
+  if (kept.length === 0) {
+    return columns;
+  }
+  const places = events.map(({ kind, task }) => {
+    const isThere = kind !== 'gone' && matches(task, model.filter, nameOf);
+    return /** @type {const} */ ([task.id, isThere ? columnOf(task) : null]);
+  });
+  for (const [key, one] of kept) {
+    const moved = new Map(places.map(([id, column]) => [id, column === key]));
+    columns[key] = {
+      ...one,
+      ids: one.ids && joined(one.ids, moved),
+      told: one.told && new Map([...one.told, ...moved]),
+    };
+  }
+  return columns;
+}
+
+/**
+ * Give a set of ids after some have come or gone; the same where none has.
+ * @param {ReadonlySet<string>} ids
+ * @param {ReadonlyMap<string, boolean>} moved
+ */
+function joined(ids, moved) {
+  const changed = [...moved].filter(([id, isThere]) => ids.has(id) !== isThere);
+  if (changed.length === 0) {
+    return ids;
+  }
+  const next = new Set(ids);
+  for (const [id, isThere] of changed) {
+    isThere ? next.add(id) : next.delete(id);
+  }
+  return next;
+}
+
+/**
+ * Give the model as the counting of a column begins.
+ * @param {Model} model
+ * @param {string} key
+ * @returns {Model}
+ */
+export const counting = (model, key) => changed(model, key, { told: new Map() });
+
+/**
+ * Forget what was counted: what has come and gone since was not told.
+ * @param {Model} model
+ * @returns {Model}
+ */
+export function uncounted(model) {
+  const columns = Object.entries(model.columns).map(([key, one]) => [key, { ...one, ids: null }]);
+  return { ...model, columns: Object.fromEntries(columns) };
+}
+
+/**
  * Give the model once a column's tasks were counted.
  * @param {Model} model
  * @param {string} key
- * @param {number} all
- * @param {boolean} isWhole whether there are no more
+ * @param {readonly string[]} ids of all that were found
  * @returns {Model}
  */
-export function counted(model, key, all, isWhole) {
-  const one = model.columns[key];
-  const rest = isWhole ? Math.max(0, all - one.tasks.size) : null;
-  return { ...model, columns: { ...model.columns, [key]: { ...one, rest } } };
+export function counted(model, key, ids) {
+  // What was told meanwhile is newer than what was found.
+  const told = model.columns[key].told ?? new Map();
+  return changed(model, key, { ids: joined(new Set(ids), told), told: null });
 }
+
+/** @param {Model} model @param {string} key @param {Partial<Filled>} change @returns {Model} */
+const changed = (model, key, change) => ({
+  ...model,
+  columns: { ...model.columns, [key]: { ...model.columns[key], ...change } },
+});

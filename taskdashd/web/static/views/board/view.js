@@ -11,7 +11,7 @@ import { KEYS, actsFor, actsOfDrop } from '../../rules/acts.js';
 import { filterOf, isAll } from '../../rules/filters.js';
 import { COLUMNS } from '../../rules/states.js';
 import { nameOf } from '../../wire/known.js';
-import { SHOWN, counted, empty, read, short, taken } from './model.js';
+import { SHOWN, counted, counting, empty, read, short, taken, uncounted } from './model.js';
 
 /**
  * @typedef {import('./model').Model} Model
@@ -22,10 +22,12 @@ import { SHOWN, counted, empty, read, short, taken } from './model.js';
  */
 
 const COUNTED_AT_ONCE = 1000;
-const COUNTED_MAX = 5000;
 
 /** The task that is dragged, on this page. @type {{ task: Task | null }} */
 const dragged = { task: null };
+
+/** The column that a narrow screen shows. */
+const chosen = { key: 'free' };
 
 /** @type {import('../../parts/page').View<Model>} */
 export const view = {
@@ -41,8 +43,10 @@ export const view = {
   // Cards that others have moved on leave a column short, while the daemon has more for it.
   reads: (news, _known, model) => Boolean(news.events) && short(model).length > 0,
 
-  take: (model, news, known) =>
-    news.events ? taken(model, news.events, (user) => nameOf(known, user)) : model,
+  take(old, news, known) {
+    const model = news.afresh ? uncounted(old) : old;
+    return news.events ? taken(model, news.events, (user) => nameOf(known, user)) : model;
+  },
 
   paint(page) {
     const { columns, filter } = page.model;
@@ -52,11 +56,14 @@ export const view = {
       filterRow(page),
       isEmpty && isAll(filter)
         ? welcome()
-        : h(
-            'div.board',
-            null,
-            COLUMNS.map((one) => section(one, page)),
-          ),
+        : [
+            chooser(page),
+            h(
+              'div.board',
+              { key: 'board' },
+              COLUMNS.map((one) => section(one, page)),
+            ),
+          ],
     ];
   },
 
@@ -98,10 +105,12 @@ async function readColumn({ key, where }, page) {
  */
 async function count({ key, where }, page) {
   const { filter, columns } = page.model;
-  if (isAll(filter) || !columns[key].hasMore) {
+  if (isAll(filter) || !columns[key].hasMore || columns[key].ids) {
     return;
   }
-  let sum = 0;
+  page.update((model) => (model.filter === filter ? counting(model, key) : model));
+  /** @type {string[]} */
+  const ids = [];
   let after = null;
   do {
     /** @type {import('../../wire/types').Reply} */
@@ -112,10 +121,27 @@ async function count({ key, where }, page) {
       ...(filter.text && { contains: filter.text }),
       ...(after && { after }),
     });
-    sum += found.tasks.length;
+    ids.push(...found.tasks.map((/** @type {Task} */ task) => task.id));
     after = found.next;
-  } while (after && sum < COUNTED_MAX && page.model.filter === filter);
-  page.update((model) => (model.filter === filter ? counted(model, key, sum, !after) : model));
+  } while (after && page.model.filter === filter);
+  page.update((model) => (model.filter === filter ? counted(model, key, ids) : model));
+}
+
+/** On a narrow screen one column is shown at a time. @param {Page} page */
+function chooser(page) {
+  const button = (/** @type {Column} */ { key, isRare, counts }) => {
+    const press = () => {
+      chosen.key = key;
+      page.update((model) => model);
+    };
+    const isEmpty = page.model.columns[key].tasks.size === 0;
+    const props = { key, 'aria-pressed': String(key === chosen.key), onclick: press };
+    return (
+      !(isRare && isEmpty) &&
+      h('button.chip', props, dot(key), t(`state.${key}`), ' ', total(key, counts, page))
+    );
+  };
+  return h('div.chooser', { key: 'chooser' }, COLUMNS.map(button));
 }
 
 /** @param {Column} one @param {Page} page */
@@ -137,7 +163,7 @@ function section({ key, isRare, counts }, page) {
   // Where nothing would happen, the drop itself must say so: let it come.
   const ondragover = (/** @type {any} */ event) => (over(event), event.preventDefault());
   return h(
-    `section.column.${key}`,
+    `section.column.${key}${key === chosen.key ? '.chosen' : ''}`,
     { key, hidden: isRare && tasks.size === 0, ondragover, ondragleave: out, ondrop: drop },
     h(
       'header',
@@ -182,7 +208,7 @@ function item(task, page) {
 
 /** @param {string} key @param {readonly string[]} counts @param {Page} page */
 function total(key, counts, page) {
-  const { tasks, hasMore, rest } = page.model.columns[key];
+  const { tasks, hasMore, ids } = page.model.columns[key];
   const states = page.known.figures?.states;
   if (!hasMore) {
     return number(tasks.size);
@@ -191,7 +217,7 @@ function total(key, counts, page) {
     const there = counts.reduce((sum, one) => sum + (states[one] ?? 0), 0);
     return number(Math.max(there, tasks.size));
   }
-  return rest === null ? `${number(tasks.size)} …` : number(tasks.size + rest);
+  return ids === null ? '…' : number(ids.size);
 }
 
 /** @param {string} key @param {Page} page */
@@ -216,11 +242,7 @@ async function dropped(key, page) {
     const to = t(`state.${key}`);
     toast(t('board.nodrop', { name: task.name || task.id, to }), { kind: 'bad' });
   }
-  for (const act of acts) {
-    if (!(await page.act(act, task))) {
-      return;
-    }
-  }
+  await page.act(acts, task);
 }
 
 /** @param {Page} page @param {string} id */

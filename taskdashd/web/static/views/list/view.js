@@ -2,8 +2,10 @@
 
 import { h, lazy } from '../../core/elements.js';
 import { badge, dot, progress } from '../../parts/badge.js';
-import { face } from '../../parts/face.js';
+import { claimLeft } from '../../parts/card.js';
+import { who } from '../../parts/face.js';
 import { choose, filterRow } from '../../parts/filters.js';
+import { opens } from '../../parts/opening.js';
 import { since } from '../../parts/time.js';
 import { welcome } from '../../parts/welcome.js';
 import { number, t } from '../../parts/words.js';
@@ -151,6 +153,9 @@ function grouping(page) {
 function download(page) {
   const isBusy = busy.saved >= 0;
   const press = async () => {
+    if (isBusy) {
+      return;
+    }
     busy.saved = 0;
     try {
       await save(page, request(page, PAGE_MAX, null), (count) => {
@@ -164,7 +169,8 @@ function download(page) {
     page.update((model) => model);
   };
   const text = isBusy ? t('list.saving', { n: number(busy.saved) }) : t('list.save');
-  return h('button.link', { onclick: press, disabled: isBusy, title: t('list.save.about') }, text);
+  const props = { onclick: press, 'aria-disabled': isBusy ? 'true' : null };
+  return h('button.link', { ...props, title: t('list.save.about') }, text);
 }
 
 /** @param {Page} page */
@@ -219,27 +225,22 @@ function heading(field, value, n, page) {
 function line(task, n, page) {
   const { known } = page;
   const where = page.link('task', task.id, {});
-  const open = (/** @type {MouseEvent} */ event) => {
-    const target = /** @type {Element} */ (event.target);
-    if (!target.closest('a') && !String(getSelection())) {
-      page.go(where);
-    }
-  };
   const cell = (
     /** @type {string} */ name,
     /** @type {import('../../core/types').Children[]} */ ...what
   ) => h(`span.c-${name}`, { role: 'cell' }, what);
   return h(
     'div.listrow',
-    { ...placeOf(n), dataset: { id: task.id, n }, onclick: open },
+    { ...placeOf(n), ...opens(where, page), dataset: { id: task.id, n } },
     cell(
       'name',
       dot(columnOf(task)),
       h('a', { href: where }, task.name || task.id),
       progress(task),
+      task.progress && h('span.share', null, task.progress),
     ),
     cell('status', badge(task.status)),
-    cell('user', task.user && [face(known, task.user), nameOf(known, task.user)]),
+    cell('user', task.user && who(known, task.user), claimLeft(task, page)),
     cell('group', task.group_id),
     cell('id', task.id),
     cell('changed', since(task.updated_at, daemonTime(known))),

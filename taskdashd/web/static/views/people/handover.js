@@ -3,7 +3,7 @@
 import { dialog } from '../../core/dialogs.js';
 import { h } from '../../core/elements.js';
 import { activePeople, textField } from '../../parts/acting.js';
-import { cause, reason } from '../../parts/reasons.js';
+import { cause, labelOf, reason } from '../../parts/reasons.js';
 import { t } from '../../parts/words.js';
 import { nameOf } from '../../wire/known.js';
 
@@ -21,7 +21,7 @@ export async function handOver(page, of) {
       'label.check',
       null,
       h('input', { type: 'checkbox', name: `to:${one.user}` }),
-      ` ${one.name} (${one.user})`,
+      ` ${labelOf(one)}`,
     );
   const body = h(
     'div',

@@ -58,7 +58,8 @@ function line({ person, load, held, isFull, isFree }, most, page) {
   const admin = isAdmin(me);
   const leads = me?.leads.some((group) => person.groups.includes(group));
   const mayGive = (admin || person.user === me?.user || leads) && held > 0;
-  const about = [person.user, t(`role.${person.role}`), person.groups.join(', ')];
+  const ownNumber = person.name === person.user ? '' : person.user;
+  const about = [ownNumber, t(`role.${person.role}`), person.groups.join(', ')];
   const where = page.link('list', '', { user: person.user });
   return h(
     person.active ? 'li' : 'li.inactive',

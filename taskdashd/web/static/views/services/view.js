@@ -2,8 +2,8 @@
 
 import { h, lazy, s } from '../../core/elements.js';
 import { dot } from '../../parts/badge.js';
-import { since } from '../../parts/time.js';
-import { ago, collate, t, when } from '../../parts/words.js';
+import { forHowLong } from '../../parts/time.js';
+import { collate, lasting, t, when } from '../../parts/words.js';
 import { daemonTime } from '../../wire/known.js';
 import { DAY_MS, partsOf, sorted } from './model.js';
 
@@ -61,7 +61,7 @@ function line(one, changes, page) {
     null,
     h(`span.state.${one.state}`, null, dot(one.state), t(`service.${one.state}`)),
     h('span.who', null, h('strong', null, one.name || one.url), h('small', null, about)),
-    h('span', null, t('services.since'), ' ', since(one.since, now)),
+    h('span', null, forHowLong(one.since, now)),
     strip(one, changes, now),
     h('a', { href: page.link('list', '', { url: one.url }) }, t('services.tasks')),
   );
@@ -82,7 +82,7 @@ function strip(one, changes, now) {
   const about = {
     name: one.name || one.url,
     state: t(`service.${one.state}`),
-    ago: ago(one.since, now),
+    lasting: lasting(one.since, now),
   };
   return s(
     'svg',

@@ -1,8 +1,8 @@
 // The fields of a task, each as what it is: a person, a time, a link, a text.
 
 import { h } from '../../core/elements.js';
-import { toast } from '../../core/toasts.js';
 import { badge } from '../../parts/badge.js';
+import { copied } from '../../parts/copying.js';
 import { who } from '../../parts/face.js';
 import { since } from '../../parts/time.js';
 import { has, t, when } from '../../parts/words.js';
@@ -59,22 +59,10 @@ function valueOf(name, value, page) {
  * @param {Page} page
  */
 export function copyId(task, page) {
-  const copy = (/** @type {string} */ text) => async () => {
-    try {
-      await navigator.clipboard.writeText(text);
-      toast(t('task.copied', { text }));
-    } catch {
-      // Without https a browser has no clipboard for scripts: select the id, for Ctrl+C.
-      getSelection()?.selectAllChildren(
-        /** @type {Node} */ (document.querySelector('.idrow code')),
-      );
-      toast(t('task.selected'));
-    }
-  };
   const link = new URL(page.link('task', task.id, {}), location.href).href;
   return [
     h('code', null, task.id),
-    h('button.link.copy', { title: 'y', onclick: copy(task.id) }, t('task.copy')),
-    h('button.link', { onclick: copy(link) }, t('task.copylink')),
+    h('button.link.copy', { title: 'y', onclick: () => copied(task.id) }, t('task.copy')),
+    h('button.link', { onclick: () => copied(link) }, t('task.copylink')),
   ];
 }

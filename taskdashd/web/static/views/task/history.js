@@ -2,12 +2,13 @@
 
 import { h } from '../../core/elements.js';
 import { dot } from '../../parts/badge.js';
+import { called, statusName } from '../../parts/reasons.js';
 import { since } from '../../parts/time.js';
 import { t } from '../../parts/words.js';
 import { stateOf } from '../../rules/states.js';
 import { daemonTime } from '../../wire/known.js';
 import { fieldName } from './fields.js';
-import { shownChanges } from './model.js';
+import { PEOPLE, shownChanges } from './model.js';
 
 /**
  * @typedef {import('./model').Entry} Entry
@@ -50,15 +51,35 @@ function line(entry, page) {
         'details',
         { open: changes.length < UNFOLDED_BELOW },
         h('summary', null, t('task.changed', { n: changes.length })),
-        h('ul.plain', null, changes.map(change)),
+        h(
+          'ul.plain',
+          null,
+          changes.map((one) => change(one, page)),
+        ),
       ),
   );
 }
 
-/** @param {[string, [unknown, unknown]]} change */
-function change([name, [old, fresh]]) {
-  const was = old !== null && old !== '' && [h('del', null, String(old)), ' → '];
-  return h('li', null, `${fieldName(name)}: `, was, h('ins', null, String(fresh ?? '–')));
+/** @param {[string, [unknown, unknown]]} change @param {Page} page */
+function change([name, [old, fresh]], page) {
+  const say = (/** @type {unknown} */ value) => said(name, String(value), page);
+  const isNothing = (/** @type {unknown} */ value) => value === null || value === '';
+  const was = !isNothing(old) && [h('del', null, say(old)), ' → '];
+  return h(
+    'li',
+    null,
+    `${fieldName(name)}: `,
+    was,
+    h('ins', null, isNothing(fresh) ? '–' : say(fresh)),
+  );
+}
+
+/** @param {string} name @param {string} value @param {Page} page */
+function said(name, value, page) {
+  if (PEOPLE.has(name)) {
+    return called(value, page.known);
+  }
+  return name === 'status' ? statusName(value) : value;
 }
 
 /** @param {Entry} entry */

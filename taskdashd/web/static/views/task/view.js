@@ -2,7 +2,7 @@
 
 import { h } from '../../core/elements.js';
 import { badge, progress } from '../../parts/badge.js';
-import { actButtons } from '../../parts/card.js';
+import { actButtons, claimLeft } from '../../parts/card.js';
 import { KEYS, actsFor } from '../../rules/acts.js';
 import { Refused } from '../../wire/refused.js';
 import { t } from '../../parts/words.js';
@@ -64,7 +64,13 @@ export const view = {
       h(
         'article.task',
         null,
-        h('div.taskhead', null, h('h1', null, task.name || task.id), badge(task.status)),
+        h(
+          'div.taskhead',
+          null,
+          h('h1', null, task.name || task.id),
+          badge(task.status),
+          claimLeft(task, page),
+        ),
         h('div.idrow', null, copyId(task, page)),
         task.progress && h('div.big', null, progress(task), h('span', null, task.progress)),
         h('div.row', null, actButtons(task, page)),
@@ -90,12 +96,8 @@ export const view = {
     const act = actsFor(task, page.known.me).find((one) => KEYS[one] === event.key);
     if (act) {
       page.act(act, task);
-    } else if (event.key === 'y') {
-      document.querySelector('.copy')?.dispatchEvent(new MouseEvent('click', { bubbles: true }));
-    } else {
-      return false;
     }
-    return true;
+    return act !== undefined;
   },
 };
 

@@ -1,0 +1,34 @@
+// The filters of the work.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { filterOf, isAll, isSame, matches } from '../../../taskdashd/web/static/rules/filters.js';
+
+const ME = { user: '1001', name: 'Ann Li', role: 'worker', groups: [], leads: [], sight: '' };
+const nameOf = (user) => ({ 1001: 'Ann Li' })[user] ?? user;
+const filter = (query) => filterOf(new URLSearchParams(query), ME);
+
+test('a URL says which tasks are shown', () => {
+  assert.deepEqual(filter('user=me&group=cut').where, { user: '1001', group_id: 'cut' });
+  assert.deepEqual(filter('user=nobody').where, { user: '' });
+  assert.equal(filter('q=%20ann%20').text, 'ann');
+  assert.ok(isAll(filter('state=free&by=user')));
+  assert.ok(!isAll(filter('q=x')));
+  assert.ok(isSame(filter('q=x'), filter('q=x&sort=name')));
+});
+
+test('a task is searched by its texts and the names of its people', () => {
+  const task = { id: 't-1', name: 'Poster', user: '1001', group_id: 'cut' };
+  for (const [query, isFound] of [
+    ['q=poster', true],
+    ['q=li+POST', true],
+    ['q=paint', false],
+    ['user=me', true],
+    ['user=nobody', false],
+    ['group=cut&q=ann', true],
+    ['type=x', false],
+  ]) {
+    assert.equal(matches(task, filter(query), nameOf), isFound, query);
+  }
+});
