@@ -1,0 +1,45 @@
+"""A real browser, and people who sign in there."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+# Wait long: on a busy machine a late change is no fault, only one that never comes.
+expect.set_options(timeout=20_000)
+PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
+SIZE = {"width": 1500, "height": 900}
+PHONE = {"width": 390, "height": 780}
+
+
+@contextmanager
+def launched() -> Iterator[Browser]:
+    """Run Chromium."""
+    assert PROGRAM, "the tests of the page need a browser: apt-get install chromium"
+    with sync_playwright() as playwright:
+        # Debian's chromium does not start as root with its sandbox, and CI is root.
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def signed_in(
+    browser: Browser, url: str, user: str, name: str, view: str = "board", **context: Any
+) -> Iterator[Page]:
+    """Sign a person in, in a browser of their own, whose console must stay empty."""
+    opened = browser.new_context(**{"viewport": SIZE, "locale": "en-GB", **context})
+    page = opened.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: said.type == "error" and complaints.append(said.text))
+    page.goto(f"{url}/#/{view}")
+    page.get_by_role("textbox", name="Employee number").fill(user)
+    page.get_by_role("textbox", name="Name", exact=True).fill(name)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("navigation")).to_be_visible()
+    yield page
+    opened.close()
+    assert complaints == []
