@@ -1,23 +1,20 @@
 """The board in a real browser: a day in the office, and what must hold on every page."""
 
-import csv
-import json
 import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from office import CLAIMED, EDITING, FREE, PASSWORD, PEOPLE, REVIEW, Office, furnish
+from office import FREE, PASSWORD, PEOPLE, Office, furnish
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from relay import Relay
 
 import taskdash
-from taskdash_protocol.errors import Cause
 
 STATIC = Path(__file__).parents[2] / "taskdashd" / "web" / "static"
 VIEWS = ["board", "list", "people", "services", "now", "day", "task/cut-4"]
@@ -249,22 +246,6 @@ def test_a_day_in_the_office(open_office: Callable[..., Office], seat: Callable[
     expect(ann.page.locator("form.signin")).to_be_visible()
 
 
-def test_a_column_shows_what_was_behind_those_that_moved_on(
-    open_office: Callable[..., Office], seat: Callable[..., Desk]
-) -> None:
-    office = open_office()
-    office.people()
-    office.many(130)
-    desk = seat(office.url, "1001", "Ann Li")
-    free = desk.page.locator(".column.free")
-    expect(free.locator(".card")).to_have_count(60)
-    expect(free.get_by_role("link", name="Show all")).to_be_visible()
-    for number in range(129, 69, -1):
-        office.ask("Claim", id=f"many-{number:05}", user="1002")
-    expect(free.locator(".card").first).to_contain_text("Task 69")
-    expect(free.locator(".count")).to_have_text("70")
-
-
 def test_a_sign_in_from_elsewhere_can_be_backed_out(
     furnished: Office, seat: Callable[..., Desk], browser: Browser
 ) -> None:
@@ -344,168 +325,3 @@ def test_the_first_page_is_small_and_stands_still(
             {type: 'layout-shift', buffered: true}) ?? setTimeout(() => done([]), 500))"""
     )
     assert sum(value for value, _ in shifts) < 0.02, shifts
-
-
-def test_filters_live_in_the_url(furnished: Office, seat: Callable[..., Desk]) -> None:
-    """A URL with filters can be sent to somebody, and the back key works."""
-    desk = seat(furnished.url, "1005", "Root")
-    desk.page.select_option(".filters select", "paint")
-    expect(desk.card("Poster")).to_have_count(0)
-    expect(desk.card("Matte, shot 9")).to_be_visible()
-    assert "group=paint" in desk.page.url
-    desk.page.keyboard.press("/")
-    desk.page.keyboard.type("matte")
-    expect(desk.card("背景绘制")).to_have_count(0)
-    desk.page.reload()
-    expect(desk.card("Matte, shot 9")).to_be_visible()
-    expect(desk.card("Sky, shot 4")).to_have_count(0)
-    desk.page.get_by_role("button", name="Clear").click()
-    expect(desk.card("Poster")).to_be_visible()
-
-
-def test_everything_works_by_the_keyboard(furnished: Office, seat: Callable[..., Desk]) -> None:
-    desk = seat(furnished.url, "1005", "Root")
-    keys = desk.page.keyboard
-    focused = "document.activeElement.closest('.card').dataset.id"
-    expect(desk.card("Poster")).to_be_visible()
-    desk.page.locator(".card a.name").first.focus()
-    first = desk.page.evaluate(focused)
-    keys.press("ArrowDown")
-    second = desk.page.evaluate(focused)
-    keys.press("ArrowRight")
-    third = desk.page.evaluate(focused)
-    assert len({first, second, third}) == 3
-    desk.page.locator("#skip").focus()
-    keys.press("Enter")
-    expect(desk.page.locator(".board")).to_be_visible()
-    assert desk.page.evaluate("document.activeElement.id") == "main"
-    desk.page.locator(".card a.name").first.focus()
-    keys.press("Enter")
-    expect(desk.page.locator(".taskhead h1")).to_be_visible()
-    keys.press("Escape")
-    expect(desk.page.locator(".board")).to_be_visible()
-    for number, view in enumerate(("board", "list", "people", "services", "now", "day")):
-        keys.press(str(number + 1))
-        expect(desk.page.locator(f"body[data-view={view}]")).to_be_visible()
-    keys.press("?")
-    expect(desk.page.get_by_role("dialog")).to_contain_text("Claim")
-    keys.press("Escape")
-    keys.press("2")
-    expect(desk.page.locator(".listrow").first).to_be_visible()
-    desk.page.locator(".scroll").focus()
-    keys.press("ArrowDown")
-    keys.press("ArrowDown")
-    expect(desk.page.locator(".listrow a:focus")).to_have_count(1)
-
-
-@pytest.mark.fault(40)
-def test_names_are_text_whatever_they_hold(furnished: Office, seat: Callable[..., Desk]) -> None:
-    """Markup in any field is shown as it is, in every view."""
-    evil = "<img src=x onerror=alert(1)>\"'`${1}&lt;"
-    furnished.task(
-        "evil",
-        evil,
-        FREE,
-        group_id=evil,
-        description=evil,
-        url="javascript:alert(1)",
-        reason=evil,
-        progress=evil,
-        project_id=evil,
-    )
-    desk = seat(furnished.url, "1005", "Root")
-    dialogs: list[Any] = []
-    desk.page.on("dialog", lambda dialog: dialogs.append(dialog))
-    for view in [*VIEWS, "task/evil"]:
-        desk.go(view)
-        desk.settled()
-    expect(desk.page.locator(".taskhead h1")).to_have_text(evil)
-    assert desk.page.locator("a[href^='javascript']").count() == 0
-    assert desk.page.locator("#main img").count() == 0
-    assert dialogs == []
-    furnished.ask("Update", id="evil", status="cancelled", group_id="", reason="", own=False)
-
-
-def test_a_long_list_holds_few_rows(
-    open_office: Callable[..., Office], seat: Callable[..., Desk]
-) -> None:
-    """Of any number of tasks only those in sight are on the page, and more come by scrolling."""
-    office = open_office()
-    office.people()
-    office.many(3000)
-    desk = seat(office.url, "1005", "Root")
-    desk.go("list")
-    expect(desk.page.locator(".said p")).to_contain_text("tasks")
-    rows = desk.page.locator(".listrow")
-    assert rows.count() < 80
-    said = desk.page.locator(".said p")
-    while (before := said.inner_text()) != "3,000 tasks":
-        desk.page.locator(".scroll").evaluate("node => node.scrollTop = node.scrollHeight")
-        expect(said).not_to_have_text(before)
-    desk.page.locator(".scroll").evaluate("node => node.scrollTop = node.scrollHeight")
-    expect(desk.page.locator(".listrow", has_text="many-00000")).to_be_visible()
-    assert rows.count() < 80
-    # A changed task comes to the top; somebody who reads further down keeps their place.
-    office.ask("Update", id="many-00500", description="x", own=False)
-    expect(desk.page.locator(".listrow", has_text="many-00000")).to_be_visible()
-    desk.page.locator(".scroll").evaluate("node => node.scrollTop = 0")
-    expect(desk.page.locator(".listrow").first).to_contain_text("many-00500")
-    desk.page.fill("input[type=search]", "MANY-0271")
-    expect(desk.page.locator(".said p")).to_contain_text("10 tasks")
-
-
-def test_a_list_can_be_saved(
-    open_office: Callable[..., Office], seat: Callable[..., Desk], tmp_path: Path
-) -> None:
-    """The file has all tasks that the list selects and the person sees, and no formula."""
-    office = open_office()
-    office.people()
-    office.many(1200)
-    office.task("secret", "Not for Ann", group_id="paint")
-    formula = '=HYPERLINK("http://evil/","look, here")'
-    office.task("formula", formula, description="two\nlines")
-    desk = seat(office.url, "1001", "Ann Li")
-
-    def saved() -> list[dict[str, str]]:
-        with desk.page.expect_download() as download:
-            desk.page.get_by_role("button", name="Download").click()
-        assert re.fullmatch(r"tasks-\d{4}-\d\d-\d\d\.csv", download.value.suggested_filename)
-        download.value.save_as(tmp_path / "saved.csv")
-        with (tmp_path / "saved.csv").open(encoding="utf-8-sig", newline="") as file:
-            return list(csv.DictReader(file))
-
-    desk.go("list")
-    everything = saved()
-    assert len(everything) == 1201
-    assert "secret" not in {one["id"] for one in everything}
-    desk.go("list?q=formula")
-    (one,) = saved()
-    assert (one["name"], one["description"]) == (f"'{formula}", "two\nlines")
-
-
-def test_both_languages_have_all_words() -> None:
-    """Every word that the pages ask for is there, in both languages."""
-    english, chinese = (
-        json.loads((STATIC / f"{language}.json").read_text()) for language in ("en", "zh")
-    )
-    assert english.keys() == chinese.keys()
-    for key, text in english.items():
-        assert sorted(re.findall(r"\{\w+\}", text)) == sorted(
-            re.findall(r"\{\w+\}", chinese[key])
-        ), key
-        assert text
-        assert chinese[key]
-    asked: set[str] = set()
-    for path in STATIC.glob("*.js"):
-        asked |= set(re.findall(r"\bt\('([\w.]+)'", path.read_text()))
-    assert asked <= english.keys()
-    # Words whose key is put together of a part and a name must be there for every such name.
-    for name in ("board", "list", "people", "services", "now", "day"):
-        assert f"view.{name}" in english
-    for name in ("free", "claimed", "editing", "review", "live", "dead", "done"):
-        assert {f"state.{name}", f"empty.{name}"} <= english.keys()
-    causes = [cause for cause in get_args(Cause) if cause]
-    assert {f"cause.{cause}" for cause in causes} <= english.keys()
-    told = (STATIC.parents[2] / "protocol" / "PROTOCOL.md").read_text()
-    assert [cause for cause in causes if f"| `{cause}` |" not in told] == []
-    assert {CLAIMED, EDITING, FREE, REVIEW} == {"已领取", "编辑中", "待领取", "待审核"}

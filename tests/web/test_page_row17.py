@@ -315,7 +315,7 @@ def test_the_focus_never_falls_to_nowhere(browser: Browser, office: Office) -> N
         expect(card(page, "Poster", "review")).to_be_visible()
         expect(page.get_by_role("dialog")).to_have_count(0)
         assert page.evaluate(FOCUSED) == "cut-5"
-        # Somebody takes away what has the focus.
+        # What has the focus is taken away by somebody.
         card(page, "Mix, reel 2").get_by_role("link").focus()
         office.ask("Update", id="cut-6", group_id="paint", own=False)
         expect(card(page, "Mix, reel 2")).to_have_count(0)

@@ -5,10 +5,12 @@ import { test } from 'node:test';
 
 import {
   SHOWN,
+  allRead,
   counted,
   counting,
   empty,
   read,
+  reading,
   taken,
   uncounted,
 } from '../../../taskdashd/web/static/views/board/model.js';
@@ -48,6 +50,23 @@ test('what is told while they are being counted is newer than what was found', (
   assert.equal(free(told), null);
   assert.equal(free(counted(told, 'free', idsOf(500))), 500);
   assert.ok(!counted(told, 'free', idsOf(500)).columns.free.ids.has('t-400'));
+});
+
+test('what is told while columns are read again is newer than what was read', () => {
+  let model = allRead(read(empty(FILTER), 'free', tasks(SHOWN), true));
+  model = taken(reading(model), [event(task(100, '已领取', { id: 't-5' }))], nameOf);
+  model = read(model, 'free', tasks(SHOWN), true);
+  assert.ok(!model.columns.free.tasks.has('t-5'));
+  assert.ok(model.columns.claimed.tasks.has('t-5'));
+  assert.equal(allRead(model).told.size, 0);
+});
+
+test('what was behind the cards that stay comes below them, and what is newer on top', () => {
+  const newestFirst = (first, last) => tasks(last - first, first).reverse();
+  let model = allRead(read(empty(FILTER), 'free', newestFirst(10, 20), true));
+  model = read(reading(model), 'free', [task(30), ...newestFirst(5, 20)], false);
+  const revs = [...model.columns.free.tasks.values()].map(({ rev }) => rev);
+  assert.deepEqual(revs, [30, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5]);
 });
 
 test('a column that grows beyond what is shown is counted at once', () => {

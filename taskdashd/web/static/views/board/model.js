@@ -23,6 +23,7 @@ import { matches } from '../../rules/filters.js';
  *   filter: Filter,
  *   columns: Readonly<Record<string, Filled>>,
  *   told: ReadonlyMap<string, number>,
+ *   isReading: boolean,
  * }} Model `told` are the revs of events that came while columns are being read, by task
  */
 
@@ -41,7 +42,13 @@ export const empty = (filter) => ({
   filter,
   columns: Object.fromEntries(COLUMNS.map(({ key }) => [key, NONE])),
   told: new Map(),
+  isReading: true,
 });
+
+/** Give the model as columns begin to be read, or once all are. @param {Model} model */
+export const reading = (model) => ({ ...model, told: new Map(), isReading: true });
+/** @param {Model} model */
+export const allRead = (model) => ({ ...model, told: new Map(), isReading: false });
 
 /**
  * Give the model with the tasks of a column as they were read.
@@ -58,14 +65,16 @@ export function read(model, key, tasks, hasMore) {
   const news = [...old.tasks.values()].filter((task) => model.told.has(task.id));
   const found = tasks.filter((task) => !isNews(task));
   const known = new Map([...news, ...found].map((task) => [task.id, task]));
-  // Cards that are there already keep their places, in the order in which they were.
-  const stay = [...old.tasks.keys()].filter((id) => known.has(id));
-  const come = [...known.keys()].filter((id) => !old.tasks.has(id));
-  const order = old.isRead ? [...come, ...stay] : [...known.keys()];
-  const filled = new Map(order.map((id) => [id, /** @type {Task} */ (known.get(id))]));
+  // Cards that are there already keep their places, in the order in which they were: what has
+  // changed since comes on top of them, and what was behind them below.
+  const stay = [...old.tasks.keys()].flatMap((id) => known.get(id) ?? []);
+  const come = [...known.values()].filter(({ id }) => !old.tasks.has(id));
+  const newest = Math.max(0, ...stay.map(({ rev }) => rev));
+  const isAbove = (/** @type {Task} */ { rev }) => rev > newest;
+  const order = [...come.filter(isAbove), ...stay, ...come.filter((one) => !isAbove(one))];
+  const filled = new Map((old.isRead ? order : [...known.values()]).map((one) => [one.id, one]));
   const columns = { ...model.columns, [key]: { ...old, tasks: filled, hasMore, isRead: true } };
-  const isAllRead = Object.values(columns).every((one) => one.isRead);
-  return { ...model, columns, told: isAllRead ? new Map() : model.told };
+  return { ...model, columns };
 }
 
 /**
@@ -99,12 +108,11 @@ export function taken(model, events, nameOf) {
       put(tasksOf(to), task);
     }
   }
-  const isReading = Object.values(model.columns).some((one) => !one.isRead);
   const columns = tallied(model, events, nameOf);
   for (const [key, tasks] of moved) {
     columns[key] = { ...columns[key], ...cut(tasks, columns[key]) };
   }
-  return { ...model, columns, told: isReading ? told : new Map() };
+  return { ...model, columns, told: model.isReading ? told : model.told };
 }
 
 /**

@@ -11,7 +11,18 @@ import { KEYS, actsFor, actsOfDrop } from '../../rules/acts.js';
 import { filterOf, isAll } from '../../rules/filters.js';
 import { COLUMNS } from '../../rules/states.js';
 import { nameOf } from '../../wire/known.js';
-import { SHOWN, counted, counting, empty, read, short, taken, uncounted } from './model.js';
+import {
+  SHOWN,
+  allRead,
+  counted,
+  counting,
+  empty,
+  read,
+  reading,
+  short,
+  taken,
+  uncounted,
+} from './model.js';
 
 /**
  * @typedef {import('./model').Model} Model
@@ -34,7 +45,9 @@ export const view = {
   start: (place, known) => empty(filterOf(place.filters, known.me)),
 
   async read(page) {
+    page.update(reading);
     await Promise.all(COLUMNS.map((column) => readColumn(column, page)));
+    page.update(allRead);
     for (const column of COLUMNS) {
       await count(column, page);
     }
