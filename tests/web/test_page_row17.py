@@ -266,7 +266,7 @@ def test_a_list_in_another_order_shows_what_is_new_when_asked(
 
 def test_a_card_says_how_far_and_how_long(browser: Browser, office: Office) -> None:
     """And a task's page shows people's fields, none of the daemon's."""
-    office.task("far", "Far", EDITING, user="1001", progress="3/40", seq=9, group_id="cut")
+    office.task("far", "Far", EDITING, user="1001", progress="3/40", seq=-1, group_id="cut")
     with signed_in(browser, office.url, *ANN) as page:
         expect(card(page, "Far")).to_contain_text("3/40")
         expect(card(page, "Trailer")).to_contain_text(re.compile(r"1 h 59 min left"))
@@ -284,7 +284,7 @@ def test_a_card_says_how_far_and_how_long(browser: Browser, office: Office) -> N
 def test_the_loser_of_a_race_reads_who_won(
     browser: Browser, office: Office, user: str, name: str
 ) -> None:
-    """Their name and number; the number once, where they have no other name."""
+    """By name and number; by the number once, where the winner has no other name."""
     office.ask("SetPerson", user="9", name="9", groups=["cut"])
     with signed_in(browser, office.url, "1002", "王小明") as page:
         held = Held(page)

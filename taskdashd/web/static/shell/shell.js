@@ -114,8 +114,10 @@ export class Shell {
     this.place = place;
     // At once: a click that has begun must not follow a link without the last letters of a search.
     paintBar(this);
-    if (wanted === this.#shown && this.opened) {
-      if (String(place.filters) !== String(this.opened.place.filters)) {
+    if (wanted === this.#shown) {
+      // Where it is still being fetched it opens by itself: opened twice, it would close what
+      // somebody has begun meanwhile.
+      if (this.opened && String(place.filters) !== String(this.opened.place.filters)) {
         this.opened.move(place);
       }
       return;
@@ -137,7 +139,7 @@ export class Shell {
     document.body.dataset.view = place.view;
     document.body.dataset.place = placeOf(place.view);
     this.#main.scrollTop = 0;
-    this.opened = new Opened(view, place, this, this.#main);
+    this.opened = new Opened(view, this.place, this, this.#main);
     this.#shown = wanted;
   }
 

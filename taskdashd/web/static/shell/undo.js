@@ -7,7 +7,7 @@ import { OPERATIONS } from '../rules/acts.js';
 import { wayBack } from '../rules/undo.js';
 import { daemonTime } from '../wire/known.js';
 import { AWAY, Refused } from '../wire/refused.js';
-import { ACT_MS } from '../wire/wire.js';
+import { ACT_MS } from '../wire/pace.js';
 
 /**
  * @typedef {import('../wire/types').Task} Task
@@ -85,8 +85,9 @@ export class Undo {
       if (wire.state !== 'open') {
         throw new Refused({ errid: AWAY });
       }
-      const now = await wire.ask('Find', { id: before.id }, AbortSignal.timeout(ACT_MS));
-      if (now.rev !== after.rev) {
+      const where = { id: before.id };
+      const { tasks } = await wire.ask('Query', { where }, AbortSignal.timeout(ACT_MS));
+      if (tasks[0]?.rev !== after.rev) {
         toast(t('undo.changed', { name }), { kind: 'bad' });
         return;
       }

@@ -4,7 +4,6 @@ import { h } from '../../core/elements.js';
 import { badge, progress } from '../../parts/badge.js';
 import { actButtons, claimLeft } from '../../parts/card.js';
 import { KEYS, actsFor } from '../../rules/acts.js';
-import { Refused } from '../../wire/refused.js';
 import { t } from '../../parts/words.js';
 import { copyId, fieldRows } from './fields.js';
 import { history } from './history.js';
@@ -18,7 +17,6 @@ import { joined, opened, taken } from './model.js';
 
 const PAGE = 50;
 const PARTS = 100;
-const NOT_FOUND = 1002;
 
 /** @type {import('../../parts/page').View<Model>} */
 export const view = {
@@ -27,14 +25,11 @@ export const view = {
   async read(page) {
     const { id } = page.model;
     page.update((model) => ({ ...model, isStale: false }));
-    try {
-      const task = /** @type {Task} */ (await page.ask('Find', { id }));
-      page.update((model) => ({ ...model, task, isMissing: false }));
-    } catch (error) {
-      if (!(error instanceof Refused) || error.errid !== NOT_FOUND) {
-        throw error;
-      }
-      page.update((model) => ({ ...model, task: null, isMissing: true }));
+    // Find would give the task's members beside those of the answer itself, which has a `seq` too.
+    const found = await page.ask('Query', { where: { id }, limit: 1 });
+    const task = /** @type {Task | null} */ (found.tasks[0] ?? null);
+    page.update((model) => ({ ...model, task, isMissing: task === null }));
+    if (task === null) {
       return;
     }
     const [log, family] = await Promise.all([
