@@ -6,18 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import launched, signed_in
 from office import FREE, Office, furnish
 from playwright.sync_api import Browser, Locator, Page, expect
+from screens import signed_in
 
 PLACES = ["mine", "work", "people", "house"]
 VIEWS = ["board", "list", "people", "groups", "services", "now", "day", "task/evil"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as one:
-        yield one
 
 
 @pytest.fixture(scope="module")

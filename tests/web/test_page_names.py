@@ -5,19 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from chromium import PHONE, SIZE, launched, signed_in
 from office import Office, furnish
 from playwright.sync_api import Browser, Page, expect
 from relay import Relay
+from screens import PHONE, SIZE, signed_in
 
 STATES = ["To claim", "Claimed", "In work", "To check", "Running", "Failed or lost", "Finished"]
 pytestmark = pytest.mark.parametrize("screen", [SIZE, PHONE], ids=["desk", "phone"])
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as one:
-        yield one
 
 
 @pytest.fixture(scope="module")

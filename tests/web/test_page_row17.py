@@ -6,19 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from chromium import launched, signed_in
 from office import EDITING, Office, furnish
 from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
+from screens import signed_in
 
 FOCUSED = "document.activeElement.closest('[data-id]')?.dataset.id ?? document.activeElement.id"
 ANN = ("1001", "Ann Li")
 LEAD = ("1004", "赵组长")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as one:
-        yield one
 
 
 @pytest.fixture

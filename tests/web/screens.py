@@ -1,29 +1,16 @@
-"""A real browser, and people who sign in there."""
+"""People who sign in in a browser of their own, at a desk or on a phone."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from office import PEOPLE
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 # Wait long: on a busy machine a late change is no fault, only one that never comes.
 expect.set_options(timeout=20_000)
-PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
 SIZE = {"width": 1500, "height": 900}
 PHONE = {"width": 390, "height": 780}
-
-
-@contextmanager
-def launched() -> Iterator[Browser]:
-    """Run Chromium."""
-    assert PROGRAM, "the tests of the page need a browser: apt-get install chromium"
-    with sync_playwright() as playwright:
-        # Debian's chromium does not start as root with its sandbox, and CI is root.
-        browser = playwright.chromium.launch(executable_path=PROGRAM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @contextmanager
