@@ -29,9 +29,13 @@ FREE, CLAIMED, EDITING, REVIEW = "待领取", "已领取", "编辑中", "待审�
 class Office:
     """A daemon with a board, and the people, services and tasks of an office."""
 
-    def __init__(self, data: Path, *, port: int = 0, **settings: object) -> None:
+    def __init__(
+        self, data: Path, *, port: int = 0, package: Path | None = None, **settings: object
+    ) -> None:
+        """Start a daemon; `package` is a folder with a `taskdashd` to run in place of ours."""
         self.data = data
-        self.daemon = RunningDaemon(data, {"web": f"127.0.0.1:{port}", **settings})
+        own = {} if package is None else {"PYTHONPATH": str(package), "PYTHONSAFEPATH": "1"}
+        self.daemon = RunningDaemon(data, {"web": f"127.0.0.1:{port}", **settings}, env=own)
         self.address = self.daemon.wait_for("the board is at")["address"]
         self.url = f"http://{self.address}"
         self.port = int(self.address.rpartition(":")[2])

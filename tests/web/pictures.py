@@ -22,6 +22,7 @@ from taskdashd.store.records import Record
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "docs" / "pictures"
 VIEWS = {
+    "mine": "mine",
     "board": "board",
     "list": "list",
     "task": "task/cut-4",
@@ -119,7 +120,7 @@ def photograph(browser: Browser, office: Office) -> None:
         page.click("form summary")
         page.fill("[name=password]", PASSWORD)
         page.click("form button.primary")
-        page.locator(".card .name").first.wait_for()
+        page.locator("nav a").first.wait_for()
         for view, where in VIEWS.items():
             page.goto(f"{office.url}/#/{where}")
             take(page, f"{view}-{theme}-{language}")

@@ -100,6 +100,7 @@ export class Shell {
       return;
     }
     this.opened?.renew();
+    /** @type {HTMLElement} */ (document.getElementById('skip')).textContent = t('skip');
     this.#stateChanged(this.wire.state);
     this.#signIn.repaint();
   }

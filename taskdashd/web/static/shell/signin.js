@@ -90,7 +90,8 @@ export class SignIn {
   /** Paint the dialog, if it is open. */
   repaint() {
     if (this.#box.open) {
-      fill(this.#box, this.#warned ? this.#warning(this.#warned) : this.#form());
+      // Behind a warning the form stays, with what was typed.
+      fill(this.#box, this.#warned && this.#warning(this.#warned), this.#form());
     }
   }
 
@@ -101,7 +102,8 @@ export class SignIn {
 
   /** @returns {Children} */
   #form() {
-    const title = h('h1', { id: 'signin' }, 'TaskDash');
+    const hidden = this.#warned !== null;
+    const title = h('h1', { id: hidden ? null : 'signin' }, 'TaskDash');
     const asks = this.#asks;
     if (!asks) {
       return h('div', { key: 'away' }, title, h('p', { role: 'status' }, t('signin.away')));
@@ -114,7 +116,7 @@ export class SignIn {
     const { user, name } = this.#last;
     return h(
       'form',
-      { key: 'form', onsubmit: (/** @type {Event} */ event) => this.#submit(event) },
+      { key: 'form', hidden, onsubmit: (/** @type {Event} */ event) => this.#submit(event) },
       title,
       this.#about && h('p.note', { role: 'status' }, this.#about),
       h('p', null, t(`signin.${how}`)),

@@ -1,0 +1,165 @@
+"""How each view looks, in both themes and languages: names, sizes, contrast, nothing cut off."""
+
+import json
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from desk import Desk
+from office import Office, furnish
+from pictures import PICTURES, SIZE, VIEWS
+from playwright.sync_api import Browser, Page, expect
+
+ROOT = Path(__file__).parents[2]
+STATIC = ROOT / "taskdashd" / "web" / "static"
+FIRST_PAGE_BYTES_MAX = 60_000
+FIRST_PAGE_REQUESTS_MAX = 8
+CUT = """() => [...document.querySelectorAll('button, a, h1, h2, label, select, .count, .badge')]
+  .filter(one => one.checkVisibility() && one.scrollWidth > one.clientWidth + 1
+    && getComputedStyle(one).overflow !== 'visible'
+    && !one.closest('.card, .listrow, .hidden, .skip'))
+  .map(one => one.outerHTML.slice(0, 200))"""
+"""What is cut off: names of tasks may be, and are whole where the task is open."""
+TINY = """() => [...document.querySelectorAll('button, a[href], input, select, textarea')]
+  .filter(one => one.checkVisibility() && !one.matches('.skip, .hidden')
+    && one.getBoundingClientRect().width < 8)
+  .map(one => one.outerHTML.slice(0, 200))"""
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """Open an office that all looks are at: they change nothing."""
+    with Office(tmp_path_factory.mktemp("looks")) as office:
+        furnish(office)
+        yield office
+
+
+@pytest.fixture(scope="module")
+def desk(browser: Browser, office: Office) -> Iterator[Desk]:
+    desk = Desk(browser, office.url, "1005", "Root")
+    yield desk
+    desk.close()
+
+
+def settled(page: Page) -> None:
+    """Wait until a view has received all its data."""
+    expect(page.locator("#main > *").first).to_be_attached()
+    page.wait_for_load_state("networkidle")
+    expect(page.locator("#main")).not_to_contain_text("Reading …")
+    expect(page.locator("#main")).not_to_contain_text("读取中")
+
+
+@pytest.mark.parametrize(("theme", "language"), list(product(("light", "dark"), ("en", "zh"))))
+def test_nothing_keeps_anybody_out(desk: Desk, theme: str, language: str) -> None:
+    """axe-core finds nothing serious in any view (contrast, names); nothing is cut off, or wider
+    than a phone."""
+    desk.page.evaluate(
+        "([theme, language]) => { localStorage.theme = theme; localStorage.language = language }",
+        [theme, language],
+    )
+    desk.page.reload()
+    shown = "zh-CN" if language == "zh" else "en"
+    expect(desk.page.locator(f"html[lang={shown}][data-theme={theme}]")).to_have_count(1)
+    found: list[tuple[str, Any]] = []
+    for view in VIEWS.values():
+        desk.page.set_viewport_size(SIZE)
+        desk.go(view)
+        settled(desk.page)
+        for one in Axe().run(desk.page).response["violations"]:
+            if one["impact"] in ("serious", "critical"):
+                found += [(view, one["id"]), *[(view, n["html"][:200]) for n in one["nodes"][:3]]]
+        for look in (CUT, TINY):
+            found += [(view, html) for html in desk.page.evaluate(look)]
+        desk.page.set_viewport_size({"width": 360, "height": 740})
+        widths = (
+            "[document.documentElement.scrollWidth, document.querySelector('#main').scrollWidth]"
+        )
+        if max(desk.page.evaluate(widths)) > 360:
+            found.append((view, "wider than a phone"))
+    desk.page.set_viewport_size(SIZE)
+    assert found == []
+
+
+def test_each_view_has_its_pictures() -> None:
+    """What `tools/pictures` has made is there for every view, and no more; each is of one size."""
+    parts = ("light", "dark"), ("en", "zh")
+    wanted = {f"{view}-{theme}-{lang}.jpg" for view in VIEWS for theme, lang in product(*parts)}
+    there = {path.name for path in PICTURES.glob("*.jpg")}
+    assert there == wanted | {"phone.jpg", "signin.jpg"}
+    told = (ROOT / "docs/board.md").read_text()
+    assert [name for name in sorted(there) if f"(pictures/{name})" not in told] == []
+    for name in wanted:
+        assert size(PICTURES / name) == (SIZE["width"], SIZE["height"]), name
+
+
+def test_each_view_is_pictured() -> None:
+    """A view that is added to the page is added to the pictures, and so to these looks."""
+    folders = {path.name for path in (STATIC / "views").iterdir()}
+    assert folders == set(VIEWS)
+
+
+def size(path: Path) -> tuple[int, int]:
+    """Give the width and height of a JPEG."""
+    content = path.read_bytes()
+    at = 2
+    while content[at + 1] not in (0xC0, 0xC1, 0xC2):
+        at += 2 + int.from_bytes(content[at + 2 : at + 4])
+    height, width = content[at + 5 : at + 7], content[at + 7 : at + 9]
+    return int.from_bytes(width), int.from_bytes(height)
+
+
+def test_the_first_page_is_small_and_stands_still(desk: Desk, browser: Browser) -> None:
+    """Sixty kilobytes, eight requests, own files alone; and a second visit asks for one file."""
+    cookies = desk.context.cookies()
+    context = browser.new_context(locale="en-GB")
+    context.add_cookies(cookies)
+    page = context.new_page()
+    network: list[str] = []
+    received: dict[str, float] = {}
+    cdp = context.new_cdp_session(page)
+    cdp.send("Network.enable")
+    cdp.on("Network.requestWillBeSent", lambda one: network.append(one["request"]["url"]))
+    cdp.on("Network.requestServedFromCache", lambda one: received.pop(one["requestId"], 0))
+    cdp.on(
+        "Network.loadingFinished",
+        lambda one: received.update({one["requestId"]: one["encodedDataLength"]}),
+    )
+    origin = desk.page.evaluate("location.origin")
+    page.goto(f"{origin}/")
+    expect(page.locator("nav")).to_be_visible()
+    settled(page)
+    assert len(network) <= FIRST_PAGE_REQUESTS_MAX, network
+    assert sum(received.values()) <= FIRST_PAGE_BYTES_MAX, received
+    assert [url for url in network if not url.startswith(origin)] == []
+    shifts = page.evaluate(
+        """() => new Promise(done => new PerformanceObserver(list =>
+            done(list.getEntries().map(one => [one.value, one.sources.map(
+                source => `${source.node?.nodeName}.${source.node?.className}`)]))).observe(
+            {type: 'layout-shift', buffered: true}) ?? setTimeout(() => done([]), 500))"""
+    )
+    assert sum(value for value, _ in shifts) < 0.02, shifts
+    asked = served(page)
+    page.reload()
+    expect(page.locator("nav")).to_be_visible()
+    settled(page)
+    assert [url for url in served(page) if url not in asked] == []
+    again = [
+        one["name"]
+        for one in json.loads(
+            page.evaluate(
+                "JSON.stringify(performance.getEntriesByType('resource')"
+                ".filter(one => one.transferSize > 0))"
+            )
+        )
+    ]
+    assert again == []
+    context.close()
+
+
+def served(page: Page) -> list[str]:
+    """Give what a page has loaded."""
+    names: list[str] = page.evaluate("performance.getEntries().map(one => one.name)")
+    return [name for name in names if name.startswith("http")]
