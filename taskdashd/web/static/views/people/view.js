@@ -34,15 +34,18 @@ export const view = {
         h('p', null, t('people.about', { free: number(free) })),
         admin && h('button', { onclick: () => editPerson(page, null) }, t('person.add')),
       ),
-      h(
-        'ul.people',
-        null,
-        rows.map((row) =>
-          lazy(row.person.user, [JSON.stringify(row), most, page.known.me], () =>
-            line(row, most, page),
+      // Without the figures, rows and buttons would stand elsewhere than a moment later.
+      page.known.figures === null
+        ? h('p.nothing', { role: 'status' }, t('list.reading'))
+        : h(
+            'ul.people',
+            null,
+            rows.map((row) =>
+              lazy(row.person.user, [JSON.stringify(row), most, page.known.me], () =>
+                line(row, most, page),
+              ),
+            ),
           ),
-        ),
-      ),
       h(
         'p.legend',
         null,
