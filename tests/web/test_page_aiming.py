@@ -91,7 +91,7 @@ def test_running_cards_stay_where_they_are(desk: Desk, storm: Storm) -> None:
 
 @pytest.mark.parametrize("view", ["board", "list"])
 def test_what_one_reads_stays_in_sight(desk: Desk, storm: Storm, office: Office, view: str) -> None:
-    """Neither changes nor what comes above moves what somebody has scrolled to."""
+    """No change, and nothing that comes above, moves what somebody has scrolled to."""
     for number in range(40):
         office.task(f"more-{number:02}", f"More {number:02}", FREE)
     desk.go(view)

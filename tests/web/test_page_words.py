@@ -64,7 +64,7 @@ def test_another_person_finds_nothing_of_it(office: Office, ann: Desk) -> None:
     expect(ann.page.get_by_role("dialog")).to_have_count(0)
     expect(ann.search).to_have_value("")
     assert "only for" not in ann.page.content()
-    # Neither by the keys of the browser: what was searched for stands in its history.
+    # Nor by the keys of the browser: what was searched for stands in its history.
     ann.page.go_back()
     expect(ann.page.get_by_role("navigation")).to_be_visible()
     ann.page.go_forward()
