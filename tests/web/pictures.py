@@ -27,6 +27,7 @@ VIEWS = {
     "list": "list",
     "task": "task/cut-4",
     "people": "people",
+    "groups": "groups",
     "services": "services",
     "now": "now",
     "day": "day",
