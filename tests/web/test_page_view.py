@@ -135,7 +135,8 @@ def test_a_view_that_can_never_be_had_is_said_and_the_page_stays(
     gone = re.compile(r"/views/people\.js$")
     desk.page.route(gone, refuse)
     desk.page.wait_for_function("() => performance.now() > 5500")
-    desk.page.get_by_role("link", name="People").click()
+    with desk.page.expect_event("load"):
+        desk.page.get_by_role("link", name="People").click()
     expect(desk.page.locator("#toasts")).not_to_be_empty()
     assert len(loads) == 1
     desk.page.unroute(gone)

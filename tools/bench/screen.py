@@ -51,7 +51,7 @@ DROP = """
 
 def furnish(dash: Any) -> None:
     """Make an office: half of the tasks wait for somebody, half of them run."""
-    dash.ask("SetPerson", user="root", name="Root", role="admin")
+    dash.ask("SetPerson", user="root", name="Root")
     tasks = (
         {
             "id": f"t{n:05}",

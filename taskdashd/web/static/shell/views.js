@@ -42,5 +42,7 @@ export async function beginAnew() {
   const answer = await fetch('/', asked).catch(() => null);
   if (answer?.ok && performance.now() > YOUNG_MS) {
     location.reload();
+    // Nothing more is said or done on this page.
+    await new Promise(() => {});
   }
 }
