@@ -37,6 +37,8 @@ from taskdashd.server.standing import Standing
 from taskdashd.server.tls import TlsSocket
 
 LOOK_AHEAD_MAX: Final = 256
+_LOOKS_AT_CLOCK: Final = 0b11
+"""A batch looks at the clock after each request of whose number these bits are not set."""
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
@@ -160,7 +162,7 @@ class Exchange(Standing):
     def _work(self) -> None:
         try:
             self.inbox.begin_batch()
-            while self.inbox or self._read():
+            while not self.peer_is_slow and (self.inbox or self._read()):
                 if not self._run_inbox():
                     break
             self._cut_short = self.inbox.was_cut_short
@@ -178,8 +180,9 @@ class Exchange(Standing):
         if self._closing:
             return False
         inbox = self.inbox
-        while not self.peer_is_slow and inbox.parse_one(self._answer_known):
-            if inbox and (self._must_wait_to_write or self.session.identity is None):
+        outbox, most = self.outbox, self._limits.reply_buffer
+        while outbox.held_bytes < most and inbox.parse_one(self._answer_known):
+            if inbox and (self._core.writer.is_crowded or self.session.identity is None):
                 # Parse no further: the request may have to wait, and those behind it take less room
                 # as bytes. After a sign-in they may also be larger frames than before it.
                 break
@@ -192,8 +195,10 @@ class Exchange(Standing):
     def _run_inbox(self) -> bool:
         """Run the requests in the inbox, in order; False if the first has to wait."""
         inbox, outbox, limits, view = self.inbox, self.outbox, self._limits, self._view
+        done = 0
         while inbox:
-            if self._waits or self.peer_is_slow or len(outbox) >= limits.max_pending:
+            is_full = outbox.held_bytes >= limits.reply_buffer or len(outbox) >= limits.max_pending
+            if self._waits or is_full:
                 return False
             call = inbox.first()
             if call.answer is None and (call.token is not None or self.session.identity is None):
@@ -224,7 +229,8 @@ class Exchange(Standing):
             else:
                 self._look_up()
                 return False
-            if inbox.batch_is_over:
+            done += 1
+            if not done & _LOOKS_AT_CLOCK and inbox.batch_is_over:
                 return False
         return True
 

@@ -66,7 +66,8 @@ class Standing:
     def peer_is_slow(self) -> bool:
         """Whether the peer leaves so many reply bytes unread that its requests must wait.
 
-        Few are too many where all connections of the same leave much unread together.
+        Few are too many where all connections of the same leave much unread together. That is asked
+        once for a batch: the session's name and the counts of all cost as much as a short request.
         """
         outbox = self.outbox
         if outbox.held_bytes >= self._limits.reply_buffer:

@@ -98,8 +98,9 @@ def test_the_wheel_holds_the_four_packages_whole_and_nothing_else(wheel: Path) -
     meant = set()
     for package, below in PACKAGES.items():
         base = (ROOT / below).resolve()
-        for kind in ("*.py", "py.typed", "openapi.json", "static/*"):
-            meant |= {str(file.relative_to(base)) for file in (base / package).rglob(kind)}
+        for kind in ("*.py", "py.typed", "openapi.json", "static/**/*"):
+            found = (base / package).rglob(kind)
+            meant |= {str(file.relative_to(base)) for file in found if file.is_file()}
     assert held == meant
     assert {"taskdash/py.typed", "taskdash_protocol/py.typed"} <= held
 
