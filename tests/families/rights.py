@@ -109,7 +109,7 @@ TARGETS: Final = {
 ACTS: Final = ("Claim", "Begin", "Release", "Assign", "Submit", "Approve", "Reject")
 WRITES: Final = ("Register", "Update", "Update aside", "Update by epoch", "Register by epoch")
 ON_TASKS: Final = (*WRITES, "Find", "Audit", *ACTS)
-READS: Final = ("Query", "Watch", "People", "Services", "Figures", "Calendars")
+READS: Final = ("Query", "Watch", "People", "Services", "Figures", "Calendars", "Next")
 LOGINS: Final = {
     "newcomer": "worker",
     "ann": "worker",

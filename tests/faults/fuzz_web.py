@@ -26,7 +26,9 @@ from wsproto.frame_protocol import FrameProtocol, Opcode, ParseFailed
 from taskdash_protocol import strictjson
 from taskdash_protocol.errors import BadRequest
 from taskdashd.core.access import Access
+from taskdashd.core.proofs import Proofs
 from taskdashd.domain.access import Identity
+from taskdashd.families.people.operations.sign_in import prove
 from taskdashd.server.link import Links
 from taskdashd.server.mailbox import Mailbox
 from taskdashd.server.poller import Poller
@@ -213,6 +215,7 @@ class Faces:
             description=self._description,
             key=bytes(32),
             origins=Origins("https://a.example"),
+            proofs=Proofs(world.core.identities, world.core.clock.now, prove),
             proxies=Proxies(values.proxies(_OTHER)),
             secure=False,
         )

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from office import Office
 from playwright.sync_api import Browser, Page
-from test_board import browser as browser
 from test_http import Answer, send
 
 NAMED = "http://pages.example"

@@ -1,5 +1,6 @@
 // Where the page begins.
 
+import { isWall } from '../rules/places.js';
 import { Shell } from './shell.js';
 
 const theme = localStorage.getItem('theme');
@@ -7,6 +8,8 @@ if (theme) {
   document.documentElement.dataset.theme = theme;
 }
 const skip = /** @type {HTMLElement} */ (document.getElementById('skip'));
+// A screen on a wall has nobody who tabs through it.
+skip.hidden = isWall();
 skip.addEventListener('click', (event) => {
   // The hash says which view is open: following the link would close it, so move only the focus.
   event.preventDefault();
