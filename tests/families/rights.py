@@ -203,6 +203,9 @@ def _act(operation: str, who: Who, target: Target) -> str:
 def _beside(row: str, who: Who) -> str:
     if row == "Unwatch":
         return FORMAT
+    if row == "Next":
+        # What waits for somebody: who is no person must say for whom.
+        return DONE if who.person else CONFLICT
     if row in ("Hello", "SignIn", *READS):
         return DONE
     allowed = who.is_operator

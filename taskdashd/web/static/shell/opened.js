@@ -3,7 +3,7 @@
 import { fill } from '../core/elements.js';
 import { afterPress } from '../core/presses.js';
 import { later, onFrame } from '../core/timing.js';
-import { linkTo } from '../rules/places.js';
+import { isWall, linkTo } from '../rules/places.js';
 import { isLeft, isPassing } from '../wire/refused.js';
 
 /**
@@ -95,7 +95,8 @@ export class Opened {
 
   /** @type {import('../parts/page').Page<any>['link']} */
   link(view, about = '', filters = this.place.filters) {
-    return linkTo(view, about, filters);
+    // Nobody stands before a screen on a wall: what can be followed there would only be a fault.
+    return isWall() ? /** @type {any} */ (null) : linkTo(view, about, filters);
   }
 
   /** @param {string} href */
