@@ -24,11 +24,13 @@ def lost(page: Page) -> None:
 def ann(relay: Relay, seat: Callable[..., Desk]) -> Desk:
     """Seat Ann behind the relay, with a clock that can be put forward."""
     desk = seat("1001", "Ann Li", f"http://{relay.address}")
-    # All views are fetched ahead, and kept: what is not there cannot be opened in silence.
-    desk.page.wait_for_function(
-        """() => performance.getEntriesByType('resource')
-            .some((one) => one.name.endsWith('/views/list.js') && one.responseEnd > 0)"""
-    )
+    # What is not there cannot be opened in silence: have the views kept.
+    board = desk.page.url
+    for view in ("list", "people"):
+        desk.page.goto(re.sub(r"#.*|$", f"#/{view}", board, count=1))
+        expect(desk.page.locator("#main > *").first).to_be_attached()
+    desk.page.goto(board)
+    expect(desk.card("Poster", "free")).to_be_visible()
     desk.page.clock.install()
     desk.page.reload()
     expect(desk.card("Poster", "free")).to_be_visible()
