@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from taskdash_protocol.statuses import is_live
+from taskdash_protocol.statuses import HAD, is_live
 from taskdashd.server.supervisor import TICK_S
 from taskdashd.testing import Peer, World
 
@@ -293,6 +293,7 @@ class ContractMachine(RuleBasedStateMachine):
         elif own and task.owner is not voice:
             task.epoch += 1
         if request == "Register":
+            had = task.fields if task.fields and task.status in HAD else None
             task.fields = {"name": "n", "status": "", "user": ""}
             task.timeout, task.fenced = body.get("heartbeat_timeout"), body.get("fenced", False)
         else:
@@ -300,6 +301,10 @@ class ContractMachine(RuleBasedStateMachine):
             task.fenced = body.get("fenced", task.fenced)
         names_status = request == "Register" or "status" in body
         task.fields |= {name: body[name] for name in ("status", "user") if name in body}
+        if request == "Register" and had is not None:
+            # A Register keeps what people have; only failed and cancelled are taken.
+            taken = task.status in ("failed", "cancelled")
+            task.fields |= {"user": had["user"]} if taken else had
         if task.down and names_status and task.status != "shutdown":
             task.down, task.before = False, ""
             kind = "recovered" if is_live(task.status) else "updated"
