@@ -1,6 +1,7 @@
 """Programs that tests run and look at from outside, but for the daemon that serves: that one is
 `taskdash.testing`'s."""
 
+import json
 import os
 import subprocess
 import sys
@@ -53,6 +54,20 @@ class Pulse:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def node(script: str, given: object) -> Any:
+    """Give what a module of JavaScript prints as JSON, from a value that it reads as JSON."""
+    told = subprocess.run(
+        ["node", "--input-type=module", "-e", script],
+        cwd=Path(__file__).parents[1],
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 0, told.stderr
+    return json.loads(told.stdout)
 
 
 def stretch() -> float:

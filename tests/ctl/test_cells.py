@@ -4,13 +4,13 @@ import csv
 import io
 import json
 import re
-import subprocess
 import unicodedata
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from processes import node
 
 from taskdash_ctl.cells import Lines, guarded, unguarded
 
@@ -28,16 +28,7 @@ console.log(JSON.stringify(JSON.parse(readFileSync(0, 'utf8')).map(cell)));
 
 
 def of_page(values: list[object]) -> list[str]:
-    told = subprocess.run(
-        ["node", "--input-type=module", "-e", SCRIPT],
-        cwd=ROOT,
-        input=json.dumps(values),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert told.returncode == 0, told.stderr
-    cells: list[str] = json.loads(told.stdout)
+    cells: list[str] = node(SCRIPT, values)
     return cells
 
 

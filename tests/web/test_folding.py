@@ -3,10 +3,10 @@
 import ast
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
+from processes import node
 
 from taskdash_protocol.folding import fold, words
 from taskdashd.domain import search
@@ -43,16 +43,7 @@ def test_the_daemon_folds_as_the_vectors_say() -> None:
 
 def test_the_page_folds_as_the_vectors_say_and_finds_what_the_daemon_finds() -> None:
     given = {"vectors": VECTORS, "task": TASK, "sought": SOUGHT, "people": PEOPLE}
-    told = subprocess.run(
-        ["node", "--input-type=module", "-e", SCRIPT],
-        cwd=ROOT,
-        input=json.dumps(given),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert told.returncode == 0, told.stderr
-    page = json.loads(told.stdout)
+    page = node(SCRIPT, given)
     assert page["folded"] == [[one["folded"], one["words"]] for one in VECTORS]
     wanted = [search.sought(one, PEOPLE.items()) for one in SOUGHT]
     assert page["found"] == [one is None or one.finds(TASK) for one in wanted]

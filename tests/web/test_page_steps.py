@@ -1,16 +1,14 @@
 """The page offers the acts that the daemon allows, for everybody and in every state."""
 
-import json
-import subprocess
 from collections.abc import Iterator
 from itertools import product
-from pathlib import Path
 from typing import Any
+
+from processes import node
 
 from taskdash_protocol.errors import AuthError, Conflict
 from taskdashd.families.people.rules import STATES, STEPS, Standing, step
 
-ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import { readFileSync } from 'node:fs';
 const { actsFor } = await import('./taskdashd/web/static/rules/acts.js');
@@ -53,14 +51,6 @@ def allowed(task: dict[str, Any], me: dict[str, Any]) -> list[str]:
 
 def test_the_page_offers_what_the_daemon_allows() -> None:
     every = list(cases())
-    told = subprocess.run(
-        ["node", "--input-type=module", "-e", SCRIPT],
-        cwd=ROOT,
-        input=json.dumps(every),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert told.returncode == 0, told.stderr
-    for case, acts in zip(every, json.loads(told.stdout), strict=True):
+    told = node(SCRIPT, every)
+    for case, acts in zip(every, told, strict=True):
         assert sorted(acts) == sorted(allowed(**case)), case
