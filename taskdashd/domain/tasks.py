@@ -320,9 +320,9 @@ def matches(where: Mapping[str, frozenset[str]], fields: Mapping[str, Any]) -> b
     )
 
 
-def is_kept(old: Task | None, change: Change) -> bool:
+def is_kept(old: Task, change: Change) -> bool:
     """Tell whether a Register has left a task its status, because people have the task."""
-    return old is not None and old.status in HAD and change.task.status == old.status
+    return old.status in HAD and change.task.status == old.status
 
 
 def _with_what_people_have(fields: Mapping[str, Any], old: Task) -> dict[str, Any]:

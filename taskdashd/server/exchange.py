@@ -20,6 +20,7 @@ subclass: it gives the inbox its decoder, encodes replies, and says goodbye in i
 
 from collections.abc import Callable
 from functools import partial
+from time import perf_counter
 from typing import Any, Final, Protocol
 
 import structlog
@@ -37,8 +38,6 @@ from taskdashd.server.standing import Standing
 from taskdashd.server.tls import TlsSocket
 
 LOOK_AHEAD_MAX: Final = 256
-_LOOKS_AT_CLOCK: Final = 0b11
-"""A batch looks at the clock after each request of whose number these bits are not set."""
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
@@ -195,7 +194,9 @@ class Exchange(Standing):
     def _run_inbox(self) -> bool:
         """Run the requests in the inbox, in order; False if the first has to wait."""
         inbox, outbox, limits, view = self.inbox, self.outbox, self._limits, self._view
-        done = 0
+        writer, over = self._core.writer, inbox.batch_until
+        # Nobody else comes to wait for room while a batch is done: look at those who do once.
+        others_first = writer.must_wait and not self._is_let_in
         while inbox:
             is_full = outbox.held_bytes >= limits.reply_buffer or len(outbox) >= limits.max_pending
             if self._waits or is_full:
@@ -219,9 +220,9 @@ class Exchange(Standing):
                     return False
                 inbox.pop()
                 self._run_alone(operation, call)
-            elif operation.kind == "writes" and self._must_wait_to_write:
+            elif operation.kind == "writes" and (others_first or writer.is_crowded):
                 self._waits = True
-                self._core.writer.when_roomy(self._room_for_writes, self.session.whose)
+                writer.when_roomy(self._room_for_writes, self.session.whose)
                 return False
             elif view.knows(task_id):
                 inbox.pop()
@@ -229,15 +230,9 @@ class Exchange(Standing):
             else:
                 self._look_up()
                 return False
-            done += 1
-            if not done & _LOOKS_AT_CLOCK and inbox.batch_is_over:
+            if perf_counter() >= over:
                 return False
         return True
-
-    @property
-    def _must_wait_to_write(self) -> bool:
-        writer = self._core.writer
-        return writer.is_crowded if self._is_let_in else writer.must_wait
 
     def _room_for_writes(self) -> None:
         if not self._gone:

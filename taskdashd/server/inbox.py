@@ -5,9 +5,9 @@ the wire's frames and a websocket's messages stand in the same inbox. The inbox 
 parses no more while a batch waits, and the driver must read no more from the peer while `is_full`.
 """
 
-import time
 from collections import deque
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any, Final, Protocol
 
 from taskdash_protocol.errors import BadRequest, Busy, FrameError, ServerError
@@ -94,7 +94,8 @@ class Inbox:
         self._batch_max = batch_max
         self._batch_end = 0
         """The number of `frames_in` at which the batch is over."""
-        self._batch_until = 0.0
+        self.batch_until = 0.0
+        """When the batch has taken as long as it may, by `perf_counter`."""
         self._behind_since: float | None = None
         """Since when a backlog has waited, on the clock of `now`; None while there is none."""
         self._more = False
@@ -193,17 +194,12 @@ class Inbox:
     def begin_batch(self) -> None:
         """Allow another batch of frames to be parsed."""
         self._batch_end = self.frames_in + self._batch_max
-        self._batch_until = time.perf_counter() + BATCH_S
-
-    @property
-    def batch_is_over(self) -> bool:
-        """Whether the requests of the batch have taken as long as they may."""
-        return time.perf_counter() >= self._batch_until
+        self.batch_until = perf_counter() + BATCH_S
 
     @property
     def was_cut_short(self) -> bool:
         """Whether the batch ended before the requests and whole frames that are here did."""
-        if self.batch_is_over:
+        if perf_counter() >= self.batch_until:
             return self.has_work
         return self.frames_in >= self._batch_end and not self._calls and self._decoder.has_frame
 

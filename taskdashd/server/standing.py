@@ -69,11 +69,12 @@ class Standing:
         Few are too many where all connections of the same leave much unread together. That is asked
         once for a batch: the session's name and the counts of all cost as much as a short request.
         """
-        outbox = self.outbox
-        if outbox.held_bytes >= self._limits.reply_buffer:
+        held, ready = self.outbox.held_bytes, self.outbox.output_bytes
+        if held >= self._limits.reply_buffer:
             return True
-        mine = max(outbox.held_bytes, outbox.output_bytes)
-        return mine > SHORT_BYTES and self._core.unsent.is_full(self.session.whose, mine)
+        if held <= SHORT_BYTES and ready <= SHORT_BYTES:
+            return False
+        return self._core.unsent.is_full(self.session.whose, max(held, ready))
 
     @property
     def has_partial_frame(self) -> bool:

@@ -286,7 +286,7 @@ def test_a_batch_ends_when_it_has_taken_its_time(
     finds = b"".join(ask("Find", {"id": "one"}, Seq=seq) for seq in range(100))
     peer.send_bytes(finds)
     assert peer.connection.wants_turn
-    assert peer.connection.outbox.held_bytes < 2_000
+    assert peer.connection.outbox.held_bytes < 1_000
     world.drain()
     assert len(peer.replies) == 100
     assert not peer.connection.wants_turn

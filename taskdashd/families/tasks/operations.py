@@ -33,7 +33,9 @@ def register(request: Register, caller: Caller, transaction: Transaction) -> Res
         moment = Moment(transaction.rev, transaction.at)
     change = tasks.register(old, request, caller.author, moment)
     told = core.room.put(change, identity, transaction)
-    return {**told, "status": change.task.status} if tasks.is_kept(old, change) else told
+    if old is not None and tasks.is_kept(old, change):
+        return {**told, "status": change.task.status}
+    return told
 
 
 @writes(Update)
