@@ -68,7 +68,10 @@ class Desk:
         self.card(name).get_by_role("button", name=act).click()
 
     def go(self, view: str) -> None:
+        """Open a view, and wait until it has taken the place of the one before."""
         self.page.goto(re.sub(r"#.*|$", f"#/{view}", self.page.url, count=1))
+        opened = self.page.locator(f"body[data-view={view.partition('/')[0]}]")
+        expect(opened).to_be_attached()
 
     def told(self, text: str) -> None:
         expect(self.page.locator("#toasts")).to_contain_text(text)
