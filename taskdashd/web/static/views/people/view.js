@@ -38,7 +38,7 @@ export const view = {
       page.known.figures === null
         ? h('p.nothing', { role: 'status' }, t('list.reading'))
         : h(
-            'ul.people',
+            'ul.people.panels',
             null,
             rows.map((row) =>
               lazy(row.person.user, [JSON.stringify(row), most, page.known.me], () =>

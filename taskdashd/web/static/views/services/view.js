@@ -41,7 +41,7 @@ export const view = {
       rows.length === 0
         ? none()
         : h(
-            'ul.services',
+            'ul.services.panels',
             null,
             rows.map((one) => {
               const changes = page.model.days.get(one.url) ?? [];
