@@ -4,10 +4,13 @@
 /**
  * Give the handlers of an element that opens a URL wherever it is pressed, but for its own links
  * and buttons.
- * @param {string} href
+ * @param {string | null} href null where nothing is opened
  * @param {import('./page').Page<any>} page
  */
 export function opens(href, page) {
+  if (href === null) {
+    return {};
+  }
   /** @param {MouseEvent} event */
   const press = (event) => {
     const isOwn = /** @type {Element} */ (event.target).closest('a, button, input, summary');

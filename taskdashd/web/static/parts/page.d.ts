@@ -12,8 +12,15 @@ export interface Page<Model> {
   readonly signal: AbortSignal;
   /** The ids of the tasks of which an act is on its way. */
   readonly pending: ReadonlySet<string>;
-  /** Give the URL of a view; without filters it keeps the present ones, where it has the same. */
-  link(view: string, about?: string, filters?: Record<string, string> | URLSearchParams): string;
+  /**
+   * Give the URL of a view; without filters it keeps the present ones, where it has the same. Null on
+   * a wall, where nothing is followed: an element without a URL is no link.
+   */
+  link(
+    view: string,
+    about?: string,
+    filters?: Record<string, string> | URLSearchParams,
+  ): string | null;
   /** Open a URL that `link` gave. */
   go(href: string): void;
   /** Change filters in the URL: the empty value takes one away. With `typing`, Back undoes all of it at once. */

@@ -96,7 +96,7 @@ export class Opened {
   /** @type {import('../parts/page').Page<any>['link']} */
   link(view, about = '', filters = this.place.filters) {
     // Nobody stands before a screen on a wall: what can be followed there would only be a fault.
-    return isWall() ? /** @type {any} */ (null) : linkTo(view, about, filters);
+    return isWall() ? null : linkTo(view, about, filters);
   }
 
   /** @param {string} href */

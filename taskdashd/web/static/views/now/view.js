@@ -77,7 +77,7 @@ function tiles(page) {
   const dead = services.filter((one) => one.state === 'dead').length;
   const count = (/** @type {string[]} */ ...names) =>
     number(names.reduce((sum, name) => sum + (states[name] ?? 0), 0));
-  /** @type {(name: string, said: string, kind: string, href: string) => Element} */
+  /** @type {(name: string, said: string, kind: string, href: string | null) => Element} */
   const tile = (name, said, kind, href) => {
     const label = h('span', null, t(`now.${name}`));
     return h(`a.tile.${kind}`, { key: name, href }, h('strong', null, said), label);

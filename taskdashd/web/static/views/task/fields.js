@@ -59,7 +59,7 @@ function valueOf(name, value, page) {
  * @param {Page} page
  */
 export function copyId(task, page) {
-  const link = new URL(page.link('task', task.id, {}), location.href).href;
+  const link = new URL(page.link('task', task.id, {}) ?? '', location.href).href;
   return [
     h('code', null, task.id),
     h('button.link.copy', { title: 'y', onclick: () => copied(task.id) }, t('task.copy')),
