@@ -79,7 +79,10 @@ class Conversation(Protocol):
         """Note that the peer will send no more. The peer still gets its replies."""
 
     def hang_up(self) -> None:
-        """Note that the peer neither sends nor reads any more; its requests are still done."""
+        """Note that the peer reads nothing any more.
+
+        What it sent before is still to come, and done; then `end_of_input` is called.
+        """
 
     def settle(self) -> None:
         """Go on after something that requests waited for."""

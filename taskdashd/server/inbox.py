@@ -18,7 +18,7 @@ FRAME_BYTES_MAX_UNSIGNED: Final = 64 << 10
 """The longest frame of a peer that has yet to sign in."""
 REQUESTS_MAX: Final = 256
 """Frames in a batch: so many are parsed and done before other connections have their turn."""
-BATCH_S: Final = 0.002
+BATCH_S: Final = 0.001
 """A batch takes no longer, but for its last request: a few bytes can ask for a large task."""
 BYTES_MAX: Final = 64 << 10
 BUFFERED_BYTES_MAX: Final = 128 << 10

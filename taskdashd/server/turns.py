@@ -1,4 +1,7 @@
-"""Links that wait for a turn, by address, with what became ready on them meanwhile. No I/O."""
+"""Whose links are served now, and which wait for a turn, with what is ready on them. No I/O.
+
+Addresses take turns, and so do the links of each: who brings much is in nobody's way but their own.
+"""
 
 import time
 from collections.abc import Iterator
@@ -7,12 +10,36 @@ from typing import Final
 from taskdashd.domain.rounds import Rounds
 from taskdashd.server.link import Link
 
-_TURNS_S: Final = 0.001
+_SHARE_S: Final = 0.0007
+_TURNS_S: Final = 0.0005
 """Behind each sweep, for turns: who needs none waits no longer for those who do."""
 
 
+class Share:
+    """A sweep's time for one kind of work: when it is over, each address still has one link served.
+
+    So who is alone at an address is served in every sweep, however many links others make ready.
+    """
+
+    def __init__(self) -> None:
+        self._until = 0.0
+        self._served: set[str] = set()
+
+    def begin(self) -> None:
+        """Begin with a sweep."""
+        self._until = time.monotonic() + _SHARE_S
+        self._served.clear()
+
+    def has(self, whose: str) -> bool:
+        """Tell whether a link of an address is served in this sweep; it is taken for served."""
+        if whose in self._served:
+            return time.monotonic() < self._until
+        self._served.add(whose)
+        return True
+
+
 class Turns:
-    """Addresses take turns, and so do the links of each; see `Rounds`."""
+    """See the module, and `Rounds`."""
 
     def __init__(self) -> None:
         self._rounds: Rounds[Link] = Rounds()
@@ -29,17 +56,23 @@ class Turns:
         """Have a link wait for a turn, unless it waits already."""
         self._rounds.add(self._whose.setdefault(link, link.turns_of), link)
 
-    def put_off(self, link: Link, events: int, *, is_late: bool) -> bool:
-        """Have a link wait with what is ready on it, if it is late, or others wait so already.
+    def put_off(self, link: Link, share: Share, events: int = 0) -> bool:
+        """Have a link wait with what is ready on it, unless it has its share; tell whether it does.
 
-        Tells whether it waits. Who has become ready since is in the same rounds as who was late: an
-        address that keeps many links ready is not served before the others.
+        An address of which a link waits is served in turns alone: otherwise it would have its part
+        of the next sweep too, and the others would wait for both.
         """
-        if is_late or self._events:
+        whose = link.turns_of
+        if not (self._rounds and self._rounds.count_of(whose)) and share.has(whose):
+            return False
+        if events:
             self._events[link] = self._events.get(link, 0) | events
-            self.add(link)
-            return True
-        return False
+        self.add(link)
+        return True
+
+    def has_ready(self, link: Link) -> bool:
+        """Tell whether something is ready on a link that waits."""
+        return link in self._events
 
     def take(self) -> Iterator[tuple[Link, int]]:
         """Give the links whose turn it is, with what is ready on each, for a moment."""
