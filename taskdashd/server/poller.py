@@ -31,7 +31,7 @@ from taskdashd.server.link import Door, Link, Links
 from taskdashd.server.listener import Listener
 from taskdashd.server.mailbox import Mailbox
 from taskdashd.server.tls import TlsSocket
-from taskdashd.server.turns import Share, Turns
+from taskdashd.server.turns import Turns
 
 TURN_S: Final = 0.005
 """Sweeps follow one another for so long; other trio tasks (the tick, signals) wait meanwhile."""
@@ -61,7 +61,7 @@ class Poller:
         self._by_serial = links
         self._admission = Admission(limits, core.unsent)
         self._touched: dict[Link, None] = {}
-        self._turns, self._reads, self._sends = Turns(), Share(), Share()
+        self._turns = Turns()
         self._serves = False  # Whether a sweep is on, which sends what touched links have to say.
         self._reading_stopped = False
         self._listener = Listener(self._epoll, core.clock.now, self._accepted)
@@ -91,10 +91,10 @@ class Poller:
         until = time.monotonic() + TURN_S
         while (ready := self._epoll.poll(0, _READY_MAX)) or self._turns:
             self._serves = True
-            self._reads.begin()
+            self._turns.begin()
             for fd, events in ready:
                 if (link := self._links.get(fd)) is not None:
-                    if not self._turns.put_off(link, self._reads, events):
+                    if not self._turns.put_off(link, self._turns.reads, events):
                         self._guarded(self._ready, link, events)
                 elif fd == self._mailbox.fileno():
                     self._mailbox.deliver()
@@ -132,9 +132,11 @@ class Poller:
     def _sweep(self) -> None:
         self._serves = True
         touched, self._touched = self._touched, {}
-        self._sends.begin()
+        self._turns.sends.begin()
         for link in touched:
-            if self._links.get(link.fd) is link and not self._turns.put_off(link, self._sends):
+            if self._links.get(link.fd) is link and not self._turns.put_off(
+                link, self._turns.sends
+            ):
                 self._guarded(self._settle, link)
         self._flush()
 

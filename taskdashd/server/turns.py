@@ -1,4 +1,4 @@
-"""Whose links are served now, and which wait for a turn, with what is ready on them. No I/O.
+"""Whose links are served in a sweep, and which wait for a turn behind it. No I/O.
 
 Addresses take turns, and so do the links of each: who brings much is in nobody's way but their own.
 """
@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from taskdashd.domain.rounds import Rounds
+from taskdashd.server.deadlines import Deadlines
 from taskdashd.server.link import Link
 
 _SHARE_S: Final = 0.0007
 _TURNS_S: Final = 0.0005
 """Behind each sweep, for turns: who needs none waits no longer for those who do."""
+_BUSY_S: Final = 0.05
+"""For so long an address is served in turns alone, once a step of it has taken a sweep's time."""
 
 
 class Share:
@@ -30,40 +33,55 @@ class Share:
         self._until = time.monotonic() + _SHARE_S
         self._served.clear()
 
-    def has(self, whose: str) -> bool:
+    def has(self, whose: str, now: float) -> bool:
         """Tell whether a link of an address is served in this sweep; it is taken for served."""
         if whose in self._served:
-            return time.monotonic() < self._until
+            return now < self._until
         self._served.add(whose)
         return True
+
+    def had(self, whose: str) -> bool:
+        """Tell whether a link of an address was served in this sweep."""
+        return whose in self._served
 
 
 class Turns:
     """See the module, and `Rounds`."""
 
     def __init__(self) -> None:
+        self.reads, self.sends = Share(), Share()
         self._rounds: Rounds[Link] = Rounds()
         self._whose: dict[Link, str] = {}
         """Whose turn each link waits for: whose it is may change meanwhile."""
         self._events: dict[Link, int] = {}
         """By link that a sweep had no time for: what epoll has told of it since."""
+        self._step_of, self._step_began = "", 0.0
+        self._busy: Deadlines[str] = Deadlines(time.monotonic)
 
     def __len__(self) -> int:
         """How many links wait."""
         return len(self._rounds)
+
+    def begin(self) -> None:
+        """Begin with a sweep."""
+        self.reads.begin()
+        self._step_began = time.monotonic()
+        for _ in self._busy.due():
+            pass
 
     def add(self, link: Link) -> None:
         """Have a link wait for a turn, unless it waits already."""
         self._rounds.add(self._whose.setdefault(link, link.turns_of), link)
 
     def put_off(self, link: Link, share: Share, events: int = 0) -> bool:
-        """Have a link wait with what is ready on it, unless it has its share; tell whether it does.
+        """Have a link wait with what is ready on it, unless it has its share; tell whether so.
 
-        An address of which a link waits is served in turns alone: otherwise it would have its part
-        of the next sweep too, and the others would wait for both.
+        An address is served in a sweep or in the turns behind it, and where it is busy or a link of
+        it waits, in turns alone: the others wait for one step of each, and not for two.
         """
         whose = link.turns_of
-        if not (self._rounds and self._rounds.count_of(whose)) and share.has(whose):
+        now = self._step(whose)
+        if whose not in self._busy and not self._rounds.count_of(whose) and share.has(whose, now):
             return False
         if events:
             self._events[link] = self._events.get(link, 0) | events
@@ -76,11 +94,11 @@ class Turns:
 
     def take(self) -> Iterator[tuple[Link, int]]:
         """Give the links whose turn it is, with what is ready on each, for a moment."""
-        until = time.monotonic() + _TURNS_S
-        while (link := self._rounds.take()) is not None:
-            del self._whose[link]
+        until = self._step("") + _TURNS_S
+        while (link := self._rounds.take(self._may_have)) is not None:
+            self._step(self._whose.pop(link))
             yield link, self._events.pop(link, 0)
-            if time.monotonic() >= until:
+            if self._step("") >= until:
                 return
 
     def drop(self, link: Link) -> None:
@@ -88,3 +106,14 @@ class Turns:
         if (whose := self._whose.pop(link, None)) is not None:
             self._rounds.drop(whose, link)
         self._events.pop(link, None)
+
+    def _may_have(self, whose: str) -> bool:
+        return not self.reads.had(whose) and not self.sends.had(whose)
+
+    def _step(self, whose: str) -> float:
+        """Note whose step begins, and where the last was long, that its address is busy."""
+        now = time.monotonic()
+        if now - self._step_began > _SHARE_S and self._step_of:
+            self._busy.start(self._step_of, _BUSY_S)
+        self._step_of, self._step_began = whose, now
+        return now
