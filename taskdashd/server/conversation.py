@@ -65,6 +65,10 @@ class Conversation(Protocol):
         """Whether all input is done and all output handed out: the socket can be closed."""
 
     @property
+    def rests(self) -> bool:
+        """Whether nothing is held, waits, goes on or ends: a cheap look, which may also say no."""
+
+    @property
     def idle(self) -> bool:
         """Whether no request waits to be done or answered."""
 

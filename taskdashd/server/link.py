@@ -162,6 +162,13 @@ class Link:
         return bool(data)
 
     @property
+    def rests(self) -> bool:
+        """Whether nothing here changes what is counted, timed or asked of epoll."""
+        if self.events != select.EPOLLIN or self.held_bytes or self.held_unsent:
+            return False
+        return self.frames_timed is None and self.tls is None and self.conversation.rests
+
+    @property
     def has_turn(self) -> bool:
         """Whether there is something to do in a turn for a peer that has gone.
 

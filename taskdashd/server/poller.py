@@ -326,6 +326,9 @@ class Poller:
             return
         # Leave output that the new room let through for the next sweep: others must not wait.
         self._touched.pop(link, None)
+        if link.rests:
+            # As a board does that was told of a change: there are hundreds of them.
+            return
         unsent = link.has_unsent
         if conversation.finished and not unsent:
             self._finish(link)

@@ -101,6 +101,7 @@ class HttpConnection:
     serial: int | None = None
     peer_is_slow = False
     has_unread_frame = False
+    rests = False
 
     def __init__(
         self,
