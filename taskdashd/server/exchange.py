@@ -123,7 +123,7 @@ class Exchange(Standing):
 
     def room_was_made(self) -> None:
         """Note that the peer has read some output: requests held back go on."""
-        if self.inbox.has_work and not self._cut_short:
+        if not self._cut_short and self.inbox.has_work:
             self._work()
 
     def expire(self, error: ServerError, *, reply: bool = False) -> None:

@@ -117,7 +117,7 @@ class Poller:
             self._ready(link, events)
         elif link.conversation.wants_turn:
             link.conversation.take_turn()
-        elif link.has_turn:
+        elif link.has_rest and link.has_turn:
             self._take_rest(link)
         if self._links.get(link.fd) is link:
             self._settle(link)

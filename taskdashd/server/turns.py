@@ -11,32 +11,39 @@ from taskdashd.domain.rounds import Rounds
 from taskdashd.server.deadlines import Deadlines
 from taskdashd.server.link import Link
 
-_SHARE_S: Final = 0.0007
+_READS_S: Final = 0.0007
+_SENDS_S: Final = 0.002
+"""More than for reading: whoever asks much is sent to in turns, and hundreds of boards are not."""
+_FIRST_S: Final = 0.002
+"""For so long after it each address has its one: there may be hundreds, as of open boards."""
 _TURNS_S: Final = 0.0005
 """Behind each sweep, for turns: who needs none waits no longer for those who do."""
 _BUSY_S: Final = 0.05
-"""For so long an address is served in turns alone, once a step of it has taken a sweep's time."""
+"""An address is served in turns alone for so long, once a step of it was as long as a share."""
 
 
 class Share:
-    """A sweep's time for one kind of work: when it is over, each address still has one link served.
+    """A sweep's time for one kind of work; when it is over, each address still has one link served.
 
     So who is alone at an address is served in every sweep, however many links others make ready.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, length_s: float) -> None:
+        self._length_s = length_s
         self._until = 0.0
         self._served: set[str] = set()
 
     def begin(self) -> None:
         """Begin with a sweep."""
-        self._until = time.monotonic() + _SHARE_S
+        self._until = time.monotonic() + self._length_s
         self._served.clear()
 
     def has(self, whose: str, now: float) -> bool:
         """Tell whether a link of an address is served in this sweep; it is taken for served."""
         if whose in self._served:
             return now < self._until
+        if now > self._until + _FIRST_S:
+            return False
         self._served.add(whose)
         return True
 
@@ -49,13 +56,15 @@ class Turns:
     """See the module, and `Rounds`."""
 
     def __init__(self) -> None:
-        self.reads, self.sends = Share(), Share()
+        self.reads, self.sends = Share(_READS_S), Share(_SENDS_S)
         self._rounds: Rounds[Link] = Rounds()
         self._whose: dict[Link, str] = {}
         """Whose turn each link waits for: whose it is may change meanwhile."""
         self._events: dict[Link, int] = {}
         """By link that a sweep had no time for: what epoll has told of it since."""
-        self._step_of, self._step_began = "", 0.0
+        self._step_of = ""
+        """Whose link was last served in a sweep."""
+        self._step_began = 0.0
         self._busy: Deadlines[str] = Deadlines(time.monotonic)
 
     def __len__(self) -> int:
@@ -80,7 +89,7 @@ class Turns:
         it waits, in turns alone: the others wait for one step of each, and not for two.
         """
         whose = link.turns_of
-        now = self._step(whose)
+        now, self._step_of = self._step(self._step_of), whose
         if whose not in self._busy and not self._rounds.count_of(whose) and share.has(whose, now):
             return False
         if events:
@@ -94,11 +103,11 @@ class Turns:
 
     def take(self) -> Iterator[tuple[Link, int]]:
         """Give the links whose turn it is, with what is ready on each, for a moment."""
-        until = self._step("") + _TURNS_S
+        until, self._step_of = self._step(self._step_of) + _TURNS_S, ""
         while (link := self._rounds.take(self._may_have)) is not None:
-            self._step(self._whose.pop(link))
+            whose = self._whose.pop(link)
             yield link, self._events.pop(link, 0)
-            if self._step("") >= until:
+            if self._step(whose) >= until:
                 return
 
     def drop(self, link: Link) -> None:
@@ -111,9 +120,9 @@ class Turns:
         return not self.reads.had(whose) and not self.sends.had(whose)
 
     def _step(self, whose: str) -> float:
-        """Note whose step begins, and where the last was long, that its address is busy."""
+        """Note whose step has ended, and where it was long, that the address is busy."""
         now = time.monotonic()
-        if now - self._step_began > _SHARE_S and self._step_of:
-            self._busy.start(self._step_of, _BUSY_S)
-        self._step_of, self._step_began = whose, now
+        if now - self._step_began > _READS_S and whose:
+            self._busy.start(whose, _BUSY_S)
+        self._step_began = now
         return now
