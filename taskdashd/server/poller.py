@@ -138,6 +138,7 @@ class Poller:
                 link, self._turns.sends
             ):
                 self._guarded(self._settle, link)
+        self._turns.end()
         self._flush()
 
     def _flush(self) -> None:

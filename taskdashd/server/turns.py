@@ -78,6 +78,11 @@ class Turns:
         for _ in self._busy.due():
             pass
 
+    def end(self) -> None:
+        """End with a sweep; turns are behind it."""
+        self._step(self._step_of)
+        self._step_of = ""
+
     def add(self, link: Link) -> None:
         """Have a link wait for a turn, unless it waits already."""
         self._rounds.add(self._whose.setdefault(link, link.turns_of), link)
@@ -103,7 +108,7 @@ class Turns:
 
     def take(self) -> Iterator[tuple[Link, int]]:
         """Give the links whose turn it is, with what is ready on each, for a moment."""
-        until, self._step_of = self._step(self._step_of) + _TURNS_S, ""
+        until = self._step("") + _TURNS_S
         while (link := self._rounds.take(self._may_have)) is not None:
             whose = self._whose.pop(link)
             yield link, self._events.pop(link, 0)
