@@ -43,6 +43,7 @@ VALUES = {
     "link.unsent_for": "what admission counts of a link",
     "link.frames_timed": "what deadlines keep of a link",
     "link.blocked": "what the poller knows of a link's socket",
+    "link.has_rest": "what the poller knows of a link's socket",
     "link.hung_up": "what the poller knows of a link's socket",
     "link.events": "what the poller knows of a link's socket",
     "decoder.frame_bytes_max": "the decoder takes larger frames once its peer has signed in",

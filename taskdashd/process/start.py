@@ -20,7 +20,7 @@ from taskdashd.store.lock import StoreUnusable
 from taskdashd.store.reserve import give_up_to_start
 from taskdashd.web import cookies
 
-_NEW_CONTAINERS: Final = 50_000
+_NEW_CONTAINERS: Final = 2_000
 """New objects that could form cycles, before the garbage collector looks for any."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("taskdashd")
@@ -57,7 +57,7 @@ def settle_memory() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_NEW_CONTAINERS, 20, 20)
+    gc.set_threshold(_NEW_CONTAINERS, 500, 20)
 
 
 def say_ready(settings: Settings, core: Core, doors: Doors) -> None:

@@ -71,7 +71,7 @@ class Connection(Exchange):
             self._core.identities.recognise(self.session, tls.peer_name)
 
     def hang_up(self) -> None:
-        """Note that the peer neither sends nor reads any more; its requests are still done."""
+        """Note that the peer reads nothing any more; what it sent before is still done."""
         super().hang_up()
         self._core.sessions.end_watches(self.session)
 

@@ -65,6 +65,10 @@ class Conversation(Protocol):
         """Whether all input is done and all output handed out: the socket can be closed."""
 
     @property
+    def rests(self) -> bool:
+        """Whether nothing is held, waits, goes on or ends: a cheap look, which may also say no."""
+
+    @property
     def idle(self) -> bool:
         """Whether no request waits to be done or answered."""
 
@@ -79,7 +83,10 @@ class Conversation(Protocol):
         """Note that the peer will send no more. The peer still gets its replies."""
 
     def hang_up(self) -> None:
-        """Note that the peer neither sends nor reads any more; its requests are still done."""
+        """Note that the peer reads nothing any more.
+
+        What it sent before is still to come, and done; then `end_of_input` is called.
+        """
 
     def settle(self) -> None:
         """Go on after something that requests waited for."""

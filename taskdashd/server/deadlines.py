@@ -96,11 +96,28 @@ class LinkDeadlines:
         self._now = now
         self.frames = FrameDeadlines(now)
         self.handshakes: Deadlines[Link] = Deadlines(now)
+        self._late_handshakes: Deadlines[Link] = Deadlines(now)
         self.unsent: Deadlines[Link] = Deadlines(now)
         self.lingering: Deadlines[Link] = Deadlines(now)
         self._alarms: dict[float, Deadlines[Link]] = {}
         """By `wake_every_s` of the conversation."""
-        self._all = [*self.frames.all, self.handshakes, self.unsent, self.lingering]
+        handshakes = (self.handshakes, self._late_handshakes)
+        self._all = [*self.frames.all, *handshakes, self.unsent, self.lingering]
+
+    def handshakes_due(self, timeout_s: float, waits: Callable[[Link], bool]) -> Iterator[Link]:
+        """Take out the links whose TLS handshake is overdue.
+
+        One that `waits` for its turn has as much time again, once: the daemon is late, not the
+        peer.
+        """
+        for link in self.handshakes.due():
+            if link.shakes_hands and waits(link):
+                self._late_handshakes.start(link, timeout_s)
+            elif link.shakes_hands:
+                yield link
+        for link in self._late_handshakes.due():
+            if link.shakes_hands:
+                yield link
 
     def start_alarm(self, link: Link) -> None:
         """Have the conversation of a link look at the clock later, if it wants to."""

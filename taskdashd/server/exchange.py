@@ -113,19 +113,18 @@ class Exchange(Standing):
         self._ended = True
 
     def hang_up(self) -> None:
-        """Note that the peer neither sends nor reads any more; its requests are still done."""
-        self._ended = True
+        """Note that the peer reads nothing any more; what it sent before is still done."""
         self.session.hear_no_more()
 
     def settle(self) -> None:
         """Go on after a commit, a look-up or an answer that requests waited for."""
         self._send_ready()
-        if self.inbox.has_work and not self._cut_short:
+        if not self._cut_short and self.inbox.has_work:
             self._work()
 
     def room_was_made(self) -> None:
         """Note that the peer has read some output: requests held back go on."""
-        if self.inbox.has_work and not self._cut_short:
+        if not self._cut_short and self.inbox.has_work:
             self._work()
 
     def expire(self, error: ServerError, *, reply: bool = False) -> None:

@@ -18,8 +18,10 @@ FRAME_BYTES_MAX_UNSIGNED: Final = 64 << 10
 """The longest frame of a peer that has yet to sign in."""
 REQUESTS_MAX: Final = 256
 """Frames in a batch: so many are parsed and done before other connections have their turn."""
-BATCH_S: Final = 0.005
+BATCH_S: Final = 0.002
 """A batch takes no longer, but for its last request: a few bytes can ask for a large task."""
+_LOOKS_AT_CLOCK: Final = 0b1111
+"""The clock is looked at with each frame of whose number these bits are not set."""
 BYTES_MAX: Final = 64 << 10
 BUFFERED_BYTES_MAX: Final = 128 << 10
 """With so many unparsed bytes no more are read, while requests or a whole frame wait."""
@@ -209,6 +211,8 @@ class Inbox:
         `known` may answer a payload itself where no request waits before it; then it returns True.
         """
         if self.frames_in >= self._batch_end or self._bytes >= BYTES_MAX:
+            return False
+        if not self.frames_in & _LOOKS_AT_CLOCK and self.batch_is_over:
             return False
         try:
             if self._decoder.frame_bytes_max < self._limits.max_frame and self._session.identity:

@@ -6,7 +6,6 @@ import socket
 import struct
 import termios
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
@@ -95,6 +94,8 @@ class Link:
     """Who those bytes were counted for."""
     blocked: bool = False
     hung_up: bool = False
+    has_rest: bool = False
+    """Whether what a peer has left that hung up is still to be read."""
     lingers: bool = False
 
     @property
@@ -145,20 +146,37 @@ class Link:
             self.blocked = True
         return sent > 0
 
-    def take_rest(self) -> None:
-        """Give the conversation what a peer that was reset has sent before."""
-        with suppress(OSError):
-            while not self.conversation.closing and (data := self._recv_rest()):
-                self.conversation.receive(data)
+    def take_rest(self) -> bool:
+        """Take a piece of what a peer that was reset has sent before; tell whether it was any."""
+        if self.conversation.closing:
+            return False
+        try:
+            data = self.sock.recv(RECV_BYTES)
+        except BlockingIOError:
+            # By TLS, what has come may hold no data, and the kernel may have more.
+            return self.tls is not None and self.has_unread
+        except OSError:
+            return False
+        if data:
+            self.conversation.receive(data)
+        return bool(data)
 
-    def _recv_rest(self) -> bytes:
-        while True:
-            try:
-                return self.sock.recv(RECV_BYTES)
-            except BlockingIOError:
-                # By TLS, what has come may hold no data, and the kernel may have more.
-                if self.tls is None or not self.has_unread:
-                    raise
+    @property
+    def rests(self) -> bool:
+        """Whether nothing here changes what is counted, timed or asked of epoll."""
+        if self.events != select.EPOLLIN or self.held_bytes or self.held_unsent:
+            return False
+        return self.frames_timed is None and self.tls is None and self.conversation.rests
+
+    @property
+    def has_turn(self) -> bool:
+        """Whether there is something to do in a turn for a peer that has gone.
+
+        Its rest is read no faster than it is done: megabytes may lie in the kernel.
+        """
+        conversation = self.conversation
+        may_read = conversation.wants_input or conversation.closing
+        return conversation.wants_turn or (self.has_rest and may_read)
 
     def settle_unheard(self) -> None:
         """Let the conversation go on where the peer reads nothing any more."""

@@ -4,7 +4,7 @@ import errno
 import os
 import select
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from taskdashd.server.tls import TlsContext, TlsSocket
 from taskdashd.settings.logs import Sparing
 
 BACKLOG: Final = 1024
-_ACCEPTS_AT_ONCE: Final = 64
+_ACCEPTS_AT_ONCE: Final = 16
 _PAUSE_S: Final = 0.1
 _OUT_OF_RESOURCES: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -37,12 +37,15 @@ class Listener:
         self._spare: int | None = None
         self._cannot_accept = Sparing(log.error, "cannot accept, pausing")
 
-    def listen(self, listener: socket.socket, door: Door, tls: TlsContext | None) -> None:
-        """Accept connections from a bound socket for a door, with TLS on them if `tls` is given."""
-        listener.setblocking(False)
-        listener.listen(BACKLOG)
-        self._sockets[listener.fileno()] = (listener, door, tls)
-        self._epoll.register(listener.fileno(), select.EPOLLIN)
+    def listen(
+        self, listeners: Iterable[socket.socket], door: Door, tls: TlsContext | None = None
+    ) -> None:
+        """Accept connections from bound sockets for a door, with TLS on them if `tls` is given."""
+        for listener in listeners:
+            listener.setblocking(False)
+            listener.listen(BACKLOG)
+            self._sockets[listener.fileno()] = (listener, door, tls)
+            self._epoll.register(listener.fileno(), select.EPOLLIN)
 
     def ready(self, fd: int) -> None:
         """Accept connections that wait on a ready socket, at most `_ACCEPTS_AT_ONCE`."""

@@ -12,12 +12,11 @@ A round of trio's loop costs as much as some requests, so sweeps follow one anot
 as long as something is ready and for no longer than `TURN_S`.
 """
 
-import math
 import select
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
@@ -31,7 +30,7 @@ from taskdashd.server.deadlines import LinkDeadlines
 from taskdashd.server.link import Door, Link, Links
 from taskdashd.server.listener import Listener
 from taskdashd.server.mailbox import Mailbox
-from taskdashd.server.tls import TlsContext, TlsSocket
+from taskdashd.server.tls import TlsSocket
 from taskdashd.server.turns import Turns
 
 TURN_S: Final = 0.005
@@ -66,19 +65,12 @@ class Poller:
         self._serves = False  # Whether a sweep is on, which sends what touched links have to say.
         self._reading_stopped = False
         self._listener = Listener(self._epoll, core.clock.now, self._accepted)
-        self.stop_accepting = self._listener.close
+        self.listen, self.stop_accepting = self._listener.listen, self._listener.close
         self._deadlines = LinkDeadlines(core.clock.now)
 
     def __len__(self) -> int:
         """How many connections are open."""
         return len(self._links)
-
-    def listen(
-        self, listeners: Iterable[socket.socket], door: Door, tls: TlsContext | None = None
-    ) -> None:
-        """Accept connections from bound sockets for a door, with TLS on them if `tls` is given."""
-        for listener in listeners:
-            self._listener.listen(listener, door, tls)
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -99,15 +91,16 @@ class Poller:
         until = time.monotonic() + TURN_S
         while (ready := self._epoll.poll(0, _READY_MAX)) or self._turns:
             self._serves = True
+            self._turns.begin()
             for fd, events in ready:
                 if (link := self._links.get(fd)) is not None:
-                    if not self._turns.put_off(link, events, is_late=time.monotonic() >= until):
+                    if not self._turns.put_off(link, self._turns.reads, events):
                         self._guarded(self._ready, link, events)
                 elif fd == self._mailbox.fileno():
                     self._mailbox.deliver()
                 else:
                     self._listener.ready(fd)
-            self._sweep(until)
+            self._sweep()
             if self._turns:
                 self._take_turns()
             if time.monotonic() >= until:
@@ -124,6 +117,8 @@ class Poller:
             self._ready(link, events)
         elif link.conversation.wants_turn:
             link.conversation.take_turn()
+        elif link.has_rest and link.has_turn:
+            self._take_rest(link)
         if self._links.get(link.fd) is link:
             self._settle(link)
 
@@ -134,16 +129,16 @@ class Poller:
             self._serves = True
             self._mailbox.wake()
 
-    def _sweep(self, until: float = math.inf) -> None:
+    def _sweep(self) -> None:
         self._serves = True
         touched, self._touched = self._touched, {}
+        self._turns.sends.begin()
         for link in touched:
-            if self._links.get(link.fd) is not link:
-                continue
-            if time.monotonic() >= until:
-                self._turns.add(link)
-            else:
+            if self._links.get(link.fd) is link and not self._turns.put_off(
+                link, self._turns.sends
+            ):
                 self._guarded(self._settle, link)
+        self._turns.end()
         self._flush()
 
     def _flush(self) -> None:
@@ -165,16 +160,15 @@ class Poller:
             link.conversation.overdue(self.limits.frame_timeout)
         for link in deadlines.alarms_due():
             self._guarded(self._wake, link)
-        for link in deadlines.handshakes.due():
-            if link.shakes_hands:
-                log.info("no TLS handshake came", peer=link.peer)
-                self._close(link)
+        for link in deadlines.handshakes_due(self.limits.handshake_timeout, self._turns.has_ready):
+            log.info("no TLS handshake came", peer=link.peer)
+            self._close(link)
         for link in deadlines.not_read(self.limits.write_timeout):
             log.info("peer does not read", peer=link.peer)
             self._close(link)
         for link in deadlines.lingered(self.limits.write_timeout):
             self._close(link)
-        self._sweep(time.monotonic() + TURN_S)
+        self._sweep()
         if self._turns:
             self._mailbox.wake()
         waits = deadlines.next_s(), self._listener.resume()
@@ -190,7 +184,7 @@ class Poller:
     def quiet(self) -> bool:
         """Whether every request that was read is answered, and every reply sent."""
         spoken = (link.conversation for link in self._links.values())
-        return all(one.idle and not one.outbox.output_bytes for one in spoken)
+        return not self._turns and all(one.idle and not one.outbox.output_bytes for one in spoken)
 
     def say_goodbye(self, error: ServerError) -> None:
         """End every conversation, once the replies that are under way are sent."""
@@ -263,19 +257,23 @@ class Poller:
         """
         if link.hung_up:
             return
-        link.hung_up = True
+        link.hung_up = link.has_rest = True
+        link.conversation.hang_up()
         # Unregister: EPOLLHUP cannot be masked, and would be reported in every sweep.
         self._epoll.unregister(link.fd)
-        link.take_rest()
-        link.conversation.hang_up()
-        self._touched.setdefault(link)
+        self._turns.add(link)
+
+    def _take_rest(self, link: Link) -> None:
+        if not link.take_rest():
+            link.has_rest = False
+            link.conversation.end_of_input()
 
     def _settle_unheard(self, link: Link) -> None:
         link.settle_unheard()
         self._touched.pop(link, None)
         if link.conversation.finished:
             self._close(link)
-        elif link.conversation.wants_turn:
+        elif link.has_turn:
             self._turns.add(link)
 
     def _receive(self, link: Link) -> None:
@@ -329,6 +327,9 @@ class Poller:
             return
         # Leave output that the new room let through for the next sweep: others must not wait.
         self._touched.pop(link, None)
+        if link.rests:
+            # As a board does that was told of a change: there are hundreds of them.
+            return
         unsent = link.has_unsent
         if conversation.finished and not unsent:
             self._finish(link)

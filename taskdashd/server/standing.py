@@ -94,6 +94,14 @@ class Standing:
         return self._closing or (self._ended and not self.inbox and not self._cut_short)
 
     @property
+    def rests(self) -> bool:
+        """Whether nothing is held, waits, goes on or ends."""
+        outbox, inbox = self.outbox, self.inbox
+        if outbox.output_bytes or outbox or self._ended or self._closing or self._cut_short:
+            return False
+        return not (inbox.buffered_bytes or inbox.parsed_bytes)
+
+    @property
     def idle(self) -> bool:
         """Whether no request waits to be done or answered."""
         return not self.inbox and not self.outbox and not self._cut_short

@@ -13,7 +13,7 @@ lags `fold_lag_max` changes behind, and on demand before a Query (`catch_up`).
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from taskdash_protocol.errors import Busy, Outcome, ServerError, StorageError
 from taskdashd.domain.acts import Act
@@ -21,6 +21,7 @@ from taskdashd.domain.rounds import Rounds
 from taskdashd.domain.tasks import Change, Task
 from taskdashd.store.chores import Chores
 from taskdashd.store.database import Database
+from taskdashd.store.entries import Entry, decided_in, pieces
 from taskdashd.store.executor import Executor, Then
 from taskdashd.store.records import Record
 from taskdashd.store.removal import Removal
@@ -38,6 +39,8 @@ _COMMITS_REMEMBERED: Final = 1_000
 _CROWD_COMMITS: Final = 2
 """So many full commits in the queue keep the disk busy; more only take memory."""
 _CROWD_BYTES: Final = 16 << 20
+_TAKE_IN_S: Final = 0.0007
+"""For so long a commit is taken in at a time: all of a large one takes tens of milliseconds."""
 _LET_IN_S: Final = 0.005
 """For so long those who wait for room are let in one after another; the rest, a sweep later."""
 
@@ -56,14 +59,6 @@ class Follower(Protocol):
 
     def pruned(self, rev: int) -> None:
         """Note that the log up to a rev may have gaps."""
-
-
-class _Entry(NamedTuple):
-    changes: Sequence[Change]
-    records: Sequence[Record]
-    removal: Removal | None
-    result: Outcome[Any]
-    done: Then[Any]
 
 
 class Writer:
@@ -93,8 +88,10 @@ class Writer:
         self._waiting_bytes_max = waiting_bytes_max
         self._batch_rows_max = batch_rows_max
         self._fold_lag_max = fold_lag_max
-        self._queue: deque[_Entry] = deque()
-        self._in_flight: list[_Entry] = []
+        self._queue: deque[Entry] = deque()
+        self._in_flight: list[Entry] = []
+        self._on_disk: deque[list[Entry]] = deque()
+        """What is still to be taken in of a commit."""
         self._waiting_rows = 0
         self._waiting_bytes = 0
         self._busy = False
@@ -208,7 +205,7 @@ class Writer:
         for record in records:
             view.records.pending[record.kind, record.key] = record
         self._waiting_rows += len(changes) + len(records)
-        self._queue.append(_Entry(changes, records, removal, result, done))
+        self._queue.append(Entry(changes, records, removal, result, done))
 
     def catch_up(self, done: Then[None]) -> None:
         """Call `done(None)` once the fold holds everything that is committed now."""
@@ -251,25 +248,21 @@ class Writer:
         self.chores.index_texts()
 
     def _commit(self) -> None:
-        entries = self._in_flight
-        changes: list[Change] = []
-        records: list[Record] = []
-        while self._queue and len(changes) + len(records) < self._batch_rows_max:
-            entry = self._queue.popleft()
-            entries.append(entry)
-            changes += entry.changes
-            records += entry.records
+        entries, rows = self._in_flight, 0
+        while self._queue and rows < self._batch_rows_max:
+            entries.append(entry := self._queue.popleft())
+            rows += entry.rows
+        changes, records = decided_in(entries)
         removals = [entry.removal for entry in entries if entry.removal is not None]
         if not changes and not records and not removals and not self._acts:
             # Nothing to store: these outcomes waited for an earlier commit, which has succeeded.
-            self._committed(changes, records, removals, None)
+            self._committed(None)
             return
         acts = self._acts_in_flight = [*self._acts_held, *self._acts]
         self._acts_held, self._acts = [], []
         self._busy = True
         self._executor.submit(
-            lambda: self._append(changes, acts, records, removals),
-            lambda outcome: self._committed(changes, records, removals, outcome),
+            lambda: self._append(changes, acts, records, removals), self._committed
         )
 
     def _append(
@@ -285,22 +278,34 @@ class Writer:
         self.commit_s.append(time.perf_counter() - began)
         self.commits += 1
 
-    def _committed(
-        self,
-        changes: list[Change],
-        records: Sequence[Record],
-        removals: Sequence[Removal],
-        outcome: Outcome[None],
-    ) -> None:
-        self._busy = False
+    def _committed(self, outcome: Outcome[None]) -> None:
         if isinstance(outcome, ServerError):
+            self._busy = False
             self._failed(outcome)
             return
         entries, self._in_flight, self._acts_in_flight = self._in_flight, [], []
+        for removal in (entry.removal for entry in entries):
+            if removal is not None:
+                self._removed(removal)
+        self._on_disk.extend(pieces(entries))
+        self._take_in(None)
+
+    def _take_in(self, _: Outcome[None]) -> None:
+        """Take in what a commit has brought to the disk; where that takes long, others go on."""
+        self._busy, until = True, time.monotonic() + _TAKE_IN_S
+        while self._on_disk:
+            self._take_in_piece(self._on_disk.popleft())
+            if self._on_disk and time.monotonic() >= until:
+                self._executor.submit(lambda: None, self._take_in)
+                return
+        self._busy = False
+        self._let_in()
+        self.flush()
+
+    def _take_in_piece(self, entries: list[Entry]) -> None:
+        changes, records = decided_in(entries)
         self._waiting_rows -= len(changes) + len(records)
         self._waiting_bytes -= sum(len(change.task.body) for change in changes)
-        for removal in removals:
-            self._removed(removal)
         self._view.commit(changes)
         self._view.records.commit(records)
         if changes:
@@ -309,8 +314,6 @@ class Writer:
             self._follower.kept(records)
         for entry in entries:
             self._finish(entry, entry.result)
-        self._let_in()
-        self.flush()
 
     def _removed(self, removal: Removal) -> None:
         self._view.forget(tasks := removal.tasks)
@@ -330,7 +333,7 @@ class Writer:
                 break
         self._lets_in = False
 
-    def _finish(self, entry: _Entry, result: Outcome[Any]) -> None:
+    def _finish(self, entry: Entry, result: Outcome[Any]) -> None:
         try:
             entry.done(result)
         except Exception as error:  # one caller's fault must not cost the others their replies

@@ -101,7 +101,7 @@ class MessageDecoder:
     @property
     def has_frame(self) -> bool:
         """Whether `next_payload` would give something."""
-        if self._has_ended:
+        if self._has_ended or (self._fault is None and len(self._data) == self._position):
             return False
         head = self._look()
         if self._fault is not None:

@@ -101,6 +101,7 @@ class HttpConnection:
     serial: int | None = None
     peer_is_slow = False
     has_unread_frame = False
+    rests = False
 
     def __init__(
         self,
@@ -204,11 +205,9 @@ class HttpConnection:
         self._look_for_work()
 
     def hang_up(self) -> None:
-        """Note that the peer neither sends nor reads any more; its requests are still done."""
-        self._ended = True
+        """Note that the peer reads nothing any more; what it sent before is still done."""
         if self._visit is not None and self._state is _State.ANSWER:
             self._visit.leave(is_gone=True)
-        self._look_for_work()
 
     def settle(self) -> None:
         """Go on: what there is to do waits for input, for room, or for an answer, not for this."""

@@ -287,6 +287,7 @@ def test_a_batch_ends_when_it_has_taken_its_time(
     peer.send_bytes(finds)
     assert peer.connection.wants_turn
     assert peer.connection.outbox.held_bytes < 1_000
+    assert peer.connection.frames_in < 50, "refusals, for example, take long to parse"
     world.drain()
     assert len(peer.replies) == 100
     assert not peer.connection.wants_turn

@@ -142,6 +142,7 @@ class Office:
     def forget(self, task_id: str) -> None:
         if task_id in self.folded:
             del self.known[task_id]
+            self.folded.discard(task_id)
             self.database._writer.execute_sql("DELETE FROM task WHERE id = ?", (task_id,))
             self.database._writer.execute_sql("DELETE FROM change WHERE task_id = ?", (task_id,))
 

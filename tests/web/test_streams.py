@@ -200,7 +200,9 @@ def test_any_stream_comes_to_an_end(world: World, faults: list[Any]) -> None:
                 line.conversation.wake()
             if random.random() < 0.01:
                 line.conversation.overdue(1.0)
-        line.conversation.hang_up() if random.random() < 0.5 else line.conversation.end_of_input()
+        if random.random() < 0.5:
+            line.conversation.hang_up()
+        line.conversation.end_of_input()
         go_on(world, line, random)
         assert line.conversation.finished, f"seed {seed}"
         assert line.conversation.idle, f"seed {seed}"
