@@ -21,7 +21,7 @@ REQUESTS_MAX: Final = 256
 BATCH_S: Final = 0.002
 """A batch takes no longer, but for its last request: a few bytes can ask for a large task."""
 _LOOKS_AT_CLOCK: Final = 0b1111
-"""The clock is looked at with each frame of whose number these bits are not set."""
+"""Frames are parsed until the clock is looked at: refusals, for example, take long to parse."""
 BYTES_MAX: Final = 64 << 10
 BUFFERED_BYTES_MAX: Final = 128 << 10
 """With so many unparsed bytes no more are read, while requests or a whole frame wait."""
@@ -205,14 +205,18 @@ class Inbox:
             return self.has_work
         return self.frames_in >= self._batch_end and not self._calls and self._decoder.has_frame
 
+    @property
+    def _is_late(self) -> bool:
+        is_first = self._batch_end - self.frames_in == self._batch_max
+        return not is_first and perf_counter() >= self.batch_until
+
     def parse_one(self, known: Callable[[Any], bool]) -> bool:
         """Parse the next frame, if there is a whole one and room for it; tell whether there was.
 
         `known` may answer a payload itself where no request waits before it; then it returns True.
         """
-        if self.frames_in >= self._batch_end or self._bytes >= BYTES_MAX:
-            return False
-        if not self.frames_in & _LOOKS_AT_CLOCK and self.batch_is_over:
+        left = self._batch_end - self.frames_in
+        if left <= 0 or self._bytes >= BYTES_MAX or (not left & _LOOKS_AT_CLOCK and self._is_late):
             return False
         try:
             if self._decoder.frame_bytes_max < self._limits.max_frame and self._session.identity:
