@@ -298,13 +298,20 @@ class Database:
     @contextmanager
     def _snapshot(self) -> Iterator[None]:
         """Have several statements read one state: tasks may be forgotten between two of them."""
+        # One that could not be ended would have all that come after it refused.
+        self._end_snapshot()
         list(self._read(self._querier, "BEGIN", ()))
         try:
             yield
         finally:
-            # SQLite ends a transaction by itself after some errors.
-            if self._querier.connection().in_transaction:
-                list(self._read(self._querier, "COMMIT", ()))
+            # A reading whose time is over must end its transaction all the same.
+            self._deadline.lift()
+            self._end_snapshot()
+
+    def _end_snapshot(self) -> None:
+        # SQLite ends a transaction by itself after some errors.
+        if self._querier.connection().in_transaction:
+            list(self._read(self._querier, "COMMIT", ()))
 
     def health(self, *, check: bool) -> Health:
         """Count and measure; with `check` also read the whole file. Raises `StorageError`."""

@@ -129,6 +129,8 @@ class Socket(Exchange):
         self._tell_left = leave
         self._now = now = runner.core.clock.now
         self._heard_at = self._pinged_at = self._beaten_at = now()
+        self._waits_with = 0
+        """How many replies were expected when the last turn ended."""
         self._decoder = MessageDecoder(limits.max_frame)
         inbox = Inbox(
             limits,
@@ -174,6 +176,16 @@ class Socket(Exchange):
         self._cut_short = False
         if not self._gone:
             super()._work()
+            self._waits_with = len(self.outbox)
+
+    def settle(self) -> None:
+        """Go on in a turn, once something that the requests at hand waited for has come.
+
+        Only then: a turn that does nothing would be followed by the next, and the loop never rest.
+        """
+        self._send_ready()
+        if not self._waits and (not self.outbox or len(self.outbox) < self._waits_with):
+            self._cut_short = self._cut_short or self.inbox.has_work
 
     def room_was_made(self) -> None:
         """Note that the browser has read some output."""

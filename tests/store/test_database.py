@@ -17,6 +17,7 @@ from taskdashd.domain import tasks
 from taskdashd.domain.tasks import Author, Change, Moment
 from taskdashd.store import dialect
 from taskdashd.store.database import DATABASE_NAME, Database
+from taskdashd.store.desk import Desk
 from taskdashd.store.lock import LOCK_NAME, StoreUnusable
 
 AT = "2026-01-01T00:00:00.000Z"
@@ -135,6 +136,26 @@ def test_a_query_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     with pytest.raises(Busy, match="took longer"):
         database.query(Query.parse({"where": {"description": "x"}, "order": "name"}), 1 << 20)
     assert database.load(["t5"], [])["t5"].rev == 5
+    database.close()
+
+
+def test_a_look_that_takes_too_long_is_in_nobodys_way(tmp_path: Path) -> None:
+    """Its transaction ends with it: the next one begins its own."""
+    database = Database.open(tmp_path)
+    database.start()
+    database.append([change(1, "t1")])
+    database.fold(1)
+    asked = Query.parse({})
+
+    def look(desk: Desk) -> None:
+        while not database._deadline.is_over():
+            pass
+        desk.query(asked, None, None, 1 << 20)
+
+    for _ in range(2):
+        with pytest.raises(Busy, match="took longer"):
+            database.at_desk(look, None, 0.001)
+        assert [row.id for row in database.query(asked, 1 << 20).rows] == ["t1"]
     database.close()
 
 

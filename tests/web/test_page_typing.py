@@ -124,7 +124,6 @@ def test_no_letter_is_lost_while_others_work(admin: Desk, storm: Storm) -> None:
 
 def test_letters_typed_while_a_search_is_painted_stay(admin: Desk) -> None:
     """Between the pause after which a search begins and its painting somebody types on."""
-    admin.search.fill("po")
     admin.page.evaluate(
         """() => {
             const field = document.querySelector('input[type=search]');
@@ -138,6 +137,7 @@ def test_letters_typed_while_a_search_is_painted_stay(admin: Desk) -> None:
             };
         }"""
     )
+    admin.search.fill("po")
     admin.search.focus()
     expect(admin.page.locator(".card .name")).to_have_text(["Poster"])
     expect(admin.search).to_have_value("poster")
@@ -198,6 +198,7 @@ def test_selection_focus_and_what_is_unfolded_stay(
     office: Office, admin: Desk, storm: Storm
 ) -> None:
     """Each stays the very same element, and the page goes on around it."""
+    expect(admin.page.locator(".card[data-id=run-3] .id")).to_be_attached()
     admin.page.locator(".card[data-id=cut-6] a.name").focus()
     admin.page.evaluate(
         """() => {

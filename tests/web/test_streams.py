@@ -38,6 +38,12 @@ def frame(payload: bytes, opcode: int = 1, *, last: bool = True) -> bytes:
 
 
 TOKEN, KIND = "Authorization: Bearer t", "Content-Type: application/json"
+UPGRADE = request(
+    "GET /ws?since=1",
+    *(TOKEN, "Connection: Upgrade", "Upgrade: websocket"),
+    *("Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: x"),
+)
+FIND, QUERY = frame(b'{"seq":1,"op":"Find","body":{"id":"x"}}'), frame(b'{"seq":2,"op":"Query"}')
 PARTS = [
     request("GET /"),
     request("HEAD /healthz"),
@@ -50,13 +56,9 @@ PARTS = [
     ),
     request("POST /rpost/task", "Content-Length: 24", body=b"operation=GetTasksNoUser"),
     request("POST /api/v1/Find", "Expect: 100-continue", "Content-Length: 5"),
-    request(
-        "GET /ws?since=1",
-        *(TOKEN, "Connection: Upgrade", "Upgrade: websocket"),
-        *("Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: x"),
-    ),
+    UPGRADE,
     *(b"abcde", b"\r\n", b"\0\1"),
-    *(frame(b'{"seq":1,"op":"Find","body":{"id":"x"}}'), frame(b'{"seq":2,"op":"Query"}')),
+    *(FIND, QUERY),
     *(frame(b"p", 9), frame(b"", 0, last=False), frame(b"", last=False)),
     *(frame(b"\x03\xe8", 8), frame(b"\xff")),
 ]
@@ -181,6 +183,28 @@ def test_who_has_too_many_connections_is_turned_away(world: World) -> None:
         assert (b'"errid":1005' in said) is path.startswith("/api")
     acts = [act for act in world.core.acts.take() if act.kind == "turned away"]
     assert [(act.who, act.times) for act in acts] == [("10.1.1.1", 3)]
+
+
+def test_who_waits_for_an_answer_takes_no_turns(world: World) -> None:
+    """Else the loop would spin, and whoever reads for the answer would not come to it."""
+    line = Line()
+    line.conversation = app_of(world).begin(line, lambda _one: None)  # type: ignore[arg-type]
+    line.conversation.receive(UPGRADE)
+    go_on(world, line, Random(0))
+    line.conversation.receive(QUERY + QUERY + FIND)
+    for asked in (1, 2):
+        line.conversation.take_turn()
+        for _ in range(3):
+            line.conversation.settle()
+        assert len(world.reading.jobs) == 1
+        assert not line.conversation.wants_turn, asked
+        world.reading.step()
+        line.conversation.settle()
+        assert line.conversation.wants_turn, "the next request has waited for this answer"
+        line.conversation.take_turn()
+    assert line.conversation.outbox.output_bytes
+    go_on(world, line, Random(0))
+    assert line.conversation.idle
 
 
 def test_any_stream_comes_to_an_end(world: World, faults: list[Any]) -> None:
