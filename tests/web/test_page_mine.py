@@ -79,6 +79,7 @@ def test_one_lands_where_all_that_waits_is_in_order(
     lead = opened("1004")
     expect(lead).to_have_title("(5) Mine · TaskDash")
     expect(lead.get_by_role("link", name="Mine")).to_have_attribute("aria-current", "true")
+    expect(lead.locator(".mine > section")).to_have_count(5)
     assert sections(lead) == {
         "Sent back to you": ["Film 1"],
         "To check": ["Film 2"],

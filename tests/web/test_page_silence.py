@@ -138,6 +138,9 @@ def test_a_laptop_that_sleeps_catches_up_without_a_reload(
     """The page asks for the changes that it has missed, and for nothing else."""
     desk = seat("1001", "Ann Li", f"http://{relay.address}")
     expect(desk.card("Poster", "free")).to_be_visible()
+    # Each column is read by itself.
+    for column in ("live", "dead", "done"):
+        expect(desk.page.locator(f".column.{column} .card").first).to_be_attached()
     desk.page.evaluate("window.mark = 'the same page'")
     sent: list[str] = []
 
