@@ -137,6 +137,14 @@ def beats(run: Run) -> None:
                 run.aim("KiB a connection with a task", one.kib_each, 16, at_most=True)
 
 
+def pings(run: Run) -> None:
+    """Measure beats as cron sends them, by `curl` without more."""
+    us = [crowds.pings_us(run.where) for _ in range(run.rounds)]
+    told = ", ".join(f"{one:.0f}" for one in us)
+    run.tell(f"{crowds.PINGS:,} pings by HTTP on a kept connection: {told} µs of processor each")
+    run.aim("µs a ping", statistics.median(us), 150, at_most=True)
+
+
 def fan_out(run: Run) -> None:
     """Make changes that a thousand watch."""
     found: dict[str, list[crowds.FanOut]] = {name: [] for name in run.peers(OURS, "Redis", "etcd")}
@@ -328,6 +336,7 @@ PARTS: dict[str, Callable[[Run], None]] = {
     "find": lambda run: rates(run, "find"),
     "million": million,
     "beats": beats,
+    "pings": pings,
     "fan-out": fan_out,
     "mass-death": mass_death,
     "due": due,

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, NamedTuple
 
 import servers
@@ -64,6 +65,31 @@ def crowd(
 
 
 # Heartbeats
+
+PINGS, _PINGED = 5_000, 100
+
+
+def pings_us(where: Path) -> float:
+    """Give the processor time of a ping by HTTP, as cron's curl sends it, on a kept connection."""
+    data = Path(mkdtemp(dir=where))
+    command = [*servers.COMMAND, "token", "create", "cron", "--role", "ping", "--data", str(data)]
+    made = subprocess.run(command, capture_output=True, text=True, check=True)
+    token = made.stdout.split()[-1]
+    settings = {**servers.UNLIMITED, "auth": "tokens", "web": "127.0.0.1:0"}
+    with servers.running(data, **settings) as daemon:
+        web = daemon.wait_for("the board is at")["address"]
+        server = Server("taskdashd", "http", int(web.rpartition(":")[2]), daemon.pid, data)
+        with socket.create_connection(("127.0.0.1", server.port)) as sock:
+            before = 0.0
+            # Each task is made by its first ping, which is no beat.
+            for number in range(-_PINGED, PINGS):
+                if number == 0:
+                    before = server.cpu_s()
+                path = f"/ping/{token}/cron-{number % _PINGED}"
+                sock.sendall(f"GET {path} HTTP/1.1\r\nHost: {web}\r\n\r\n".encode())
+                answer = sock.recv(1 << 16)
+                assert b" 200 " in answer.partition(b"\r\n")[0], answer
+            return (server.cpu_s() - before) / PINGS * 1e6
 
 
 def _taskdash_life(size: int) -> tuple[list[bytes], list[bytes]]:
