@@ -229,7 +229,7 @@ class Exchange(Standing):
             else:
                 self._look_up()
                 return False
-            if perf_counter() >= over:
+            if (now := perf_counter()) >= over and not (over := inbox.goes_on_until(now)):
                 return False
         return True
 

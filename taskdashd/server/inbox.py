@@ -19,7 +19,7 @@ FRAME_BYTES_MAX_UNSIGNED: Final = 64 << 10
 REQUESTS_MAX: Final = 256
 """Frames in a batch: so many are parsed and done before other connections have their turn."""
 BATCH_S: Final = 0.002
-"""A batch takes no longer, but for its last request: a few bytes can ask for a large task."""
+"""A batch takes no longer, but for its first and its last request: a few bytes can ask for much."""
 _LOOKS_AT_CLOCK: Final = 0b1111
 """Frames are parsed until the clock is looked at: refusals, for example, take long to parse."""
 BYTES_MAX: Final = 64 << 10
@@ -97,7 +97,11 @@ class Inbox:
         self._batch_end = 0
         """The number of `frames_in` at which the batch is over."""
         self.batch_until = 0.0
-        """When the batch has taken as long as it may, by `perf_counter`."""
+        """When the batch has taken as long as it may, by `perf_counter`; 0 until a request is done.
+
+        The first that a daemon does takes as long as many: those behind it should be one commit.
+        """
+        self._parse_until = 0.0
         self._behind_since: float | None = None
         """Since when a backlog has waited, on the clock of `now`; None while there is none."""
         self._more = False
@@ -196,19 +200,26 @@ class Inbox:
     def begin_batch(self) -> None:
         """Allow another batch of frames to be parsed."""
         self._batch_end = self.frames_in + self._batch_max
-        self.batch_until = perf_counter() + BATCH_S
+        self.batch_until, self._parse_until = 0.0, perf_counter() + BATCH_S
+
+    def goes_on_until(self, now: float) -> float:
+        """Give until when requests are done, behind the first of a batch; 0 where it is over."""
+        if self.batch_until:
+            return 0.0
+        self.batch_until = now + BATCH_S
+        return self.batch_until
 
     @property
     def was_cut_short(self) -> bool:
         """Whether the batch ended before the requests and whole frames that are here did."""
-        if perf_counter() >= self.batch_until:
+        if 0.0 < self.batch_until <= perf_counter():
             return self.has_work
         return self.frames_in >= self._batch_end and not self._calls and self._decoder.has_frame
 
     @property
     def _is_late(self) -> bool:
         is_first = self._batch_end - self.frames_in == self._batch_max
-        return not is_first and perf_counter() >= self.batch_until
+        return not is_first and perf_counter() >= (self.batch_until or self._parse_until)
 
     def parse_one(self, known: Callable[[Any], bool]) -> bool:
         """Parse the next frame, if there is a whole one and room for it; tell whether there was.

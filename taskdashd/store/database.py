@@ -259,8 +259,7 @@ class Database:
         """Read tasks by id, and others by the rev of their last change. Raises `StorageError`."""
         found: dict[str, tasks.Task] = {}
         for statement, wanted in ((dialect.LOAD_BY_ID, ids), (dialect.LOAD_BY_REV, revs)):
-            text = dialect.json_list(wanted)
-            if text != "[]":
+            if (text := dialect.json_list(wanted)) != "[]":
                 for row in self._read(self._reader, statement, (text,)):
                     task = dialect.restored(row)
                     found[task.id] = task
@@ -298,20 +297,14 @@ class Database:
     @contextmanager
     def _snapshot(self) -> Iterator[None]:
         """Have several statements read one state: tasks may be forgotten between two of them."""
-        # One that could not be ended would have all that come after it refused.
-        self._end_snapshot()
         list(self._read(self._querier, "BEGIN", ()))
         try:
             yield
         finally:
-            # A reading whose time is over must end its transaction all the same.
+            # Have it end in any case, or all behind it are refused; SQLite may have ended it.
             self._deadline.lift()
-            self._end_snapshot()
-
-    def _end_snapshot(self) -> None:
-        # SQLite ends a transaction by itself after some errors.
-        if self._querier.connection().in_transaction:
-            list(self._read(self._querier, "COMMIT", ()))
+            if self._querier.connection().in_transaction:
+                list(self._read(self._querier, "COMMIT", ()))
 
     def health(self, *, check: bool) -> Health:
         """Count and measure; with `check` also read the whole file. Raises `StorageError`."""

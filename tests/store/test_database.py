@@ -140,7 +140,7 @@ def test_a_query_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
 
 
 def test_a_look_that_takes_too_long_is_in_nobodys_way(tmp_path: Path) -> None:
-    """Its transaction ends with it: the next one begins its own."""
+    """The transaction ends with the look: the next one begins its own."""
     database = Database.open(tmp_path)
     database.start()
     database.append([change(1, "t1")])

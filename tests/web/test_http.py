@@ -247,7 +247,7 @@ def test_what_is_no_http_is_refused_and_nothing_is_left(office: Office) -> None:
 
 
 def test_connections_and_requests_have_their_bounds(tmp_path: Path) -> None:
-    with Office(tmp_path, web_connections=3, identity_rate=5, frame_timeout=0.3) as office:
+    with Office(tmp_path, web_connections=3, identity_rate=5, frame_timeout=2) as office:
         office.people()
         cookie = sign_in(office, "1001", "Ann Li")
         said = {send(office, "POST", "/api/v1/People", {}, cookie=cookie).status for _ in range(60)}

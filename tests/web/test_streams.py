@@ -186,7 +186,7 @@ def test_who_has_too_many_connections_is_turned_away(world: World) -> None:
 
 
 def test_who_waits_for_an_answer_takes_no_turns(world: World) -> None:
-    """Else the loop would spin, and whoever reads for the answer would not come to it."""
+    """A loop that spins keeps the lock from whoever reads for the answer."""
     line = Line()
     line.conversation = app_of(world).begin(line, lambda _one: None)  # type: ignore[arg-type]
     line.conversation.receive(UPGRADE)
