@@ -18,8 +18,12 @@ FRAME_BYTES_MAX_UNSIGNED: Final = 64 << 10
 """The longest frame of a peer that has yet to sign in."""
 REQUESTS_MAX: Final = 256
 """Frames in a batch: so many are parsed and done before other connections have their turn."""
-BATCH_S: Final = 0.002
-"""A batch takes no longer, but for its first and its last request: a few bytes can ask for much."""
+BATCH_S: Final = 0.0005
+"""A batch is over after so long: a few bytes can ask for much."""
+_BATCH_MIN: Final = 16
+"""So many requests are done in a batch all the same, and should be one commit, however slow..."""
+_BATCH_S_MAX: Final = 0.005
+"""... the machine is, but for this: behind the first, since what is done first takes long."""
 _LOOKS_AT_CLOCK: Final = 0b1111
 """Frames are parsed until the clock is looked at: refusals, for example, take long to parse."""
 BYTES_MAX: Final = 64 << 10
@@ -97,11 +101,8 @@ class Inbox:
         self._batch_end = 0
         """The number of `frames_in` at which the batch is over."""
         self.batch_until = 0.0
-        """When the batch has taken as long as it may, by `perf_counter`; 0 until a request is done.
-
-        The first that a daemon does takes as long as many: those behind it should be one commit.
-        """
-        self._parse_until = 0.0
+        """When the batch has taken as long as it should, by `perf_counter`; 0 until one is done."""
+        self._batch_began = self._parse_until = 0.0
         self._behind_since: float | None = None
         """Since when a backlog has waited, on the clock of `now`; None while there is none."""
         self._more = False
@@ -203,11 +204,12 @@ class Inbox:
         self.batch_until, self._parse_until = 0.0, perf_counter() + BATCH_S
 
     def goes_on_until(self, now: float) -> float:
-        """Give until when requests are done, behind the first of a batch; 0 where it is over."""
-        if self.batch_until:
-            return 0.0
-        self.batch_until = now + BATCH_S
-        return self.batch_until
+        """Give until when requests are done, once the first of a batch was; 0 where it is over."""
+        if not self.batch_until:
+            self._batch_began, self.batch_until = now, now + BATCH_S
+            return self.batch_until
+        done = self._batch_max - (self._batch_end - self.frames_in) - len(self._calls)
+        return now if done < _BATCH_MIN and now < self._batch_began + _BATCH_S_MAX else 0.0
 
     @property
     def was_cut_short(self) -> bool:

@@ -1,6 +1,7 @@
 """Decided writes on their way to the disk, and the pieces in which they are taken in from there."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from taskdash_protocol.errors import Outcome
@@ -10,6 +11,7 @@ from taskdashd.store.records import Record
 from taskdashd.store.removal import Removal
 
 _PIECE_ROWS: Final = 32
+"""So many rows, or entries, are taken in before others may go on."""
 
 
 class Entry(NamedTuple):
@@ -21,31 +23,26 @@ class Entry(NamedTuple):
     result: Outcome[Any]
     done: Then[Any]
 
-    @property
-    def rows(self) -> int:
-        """How many changes and records it has."""
-        return len(self.changes) + len(self.records)
+
+class Piece(NamedTuple):
+    """Some entries of a commit, with what they have decided; it could be a commit by itself."""
+
+    entries: list[Entry]
+    changes: list[Change]
+    records: list[Record]
 
 
-def decided_in(entries: Iterable[Entry]) -> tuple[list[Change], list[Record]]:
-    """Give the changes and the records of entries, in order."""
-    changes: list[Change] = []
-    records: list[Record] = []
-    for entry in entries:
-        changes += entry.changes
-        records += entry.records
-    return changes, records
-
-
-def pieces(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    """Give the entries of a commit in pieces, each of which could have been a commit by itself."""
-    piece: list[Entry] = []
+def taken(queue: deque[Entry], rows_max: int) -> list[Piece]:
+    """Take the entries of a commit out of the queue, and no more behind so many rows."""
+    pieces: list[Piece] = []
     rows = 0
-    for entry in entries:
-        piece.append(entry)
-        rows += entry.rows
-        if rows >= _PIECE_ROWS:
-            yield piece
-            piece, rows = [], 0
-    if piece:
-        yield piece
+    while queue and rows < rows_max:
+        pieces.append(piece := Piece([], [], []))
+        entries, changes, records = piece
+        room = min(_PIECE_ROWS, rows_max - rows)
+        while queue and len(changes) + len(records) < room and len(entries) < _PIECE_ROWS:
+            entries.append(entry := queue.popleft())
+            changes += entry.changes
+            records += entry.records
+        rows += len(changes) + len(records)
+    return pieces

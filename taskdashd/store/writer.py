@@ -12,7 +12,8 @@ lags `fold_lag_max` changes behind, and on demand before a Query (`catch_up`).
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Any, Final, Protocol, TypeVar
 
 from taskdash_protocol.errors import Busy, Outcome, ServerError, StorageError
@@ -21,7 +22,7 @@ from taskdashd.domain.rounds import Rounds
 from taskdashd.domain.tasks import Change, Task
 from taskdashd.store.chores import Chores
 from taskdashd.store.database import Database
-from taskdashd.store.entries import Entry, decided_in, pieces
+from taskdashd.store.entries import Entry, Piece, taken
 from taskdashd.store.executor import Executor, Then
 from taskdashd.store.records import Record
 from taskdashd.store.removal import Removal
@@ -89,8 +90,8 @@ class Writer:
         self._batch_rows_max = batch_rows_max
         self._fold_lag_max = fold_lag_max
         self._queue: deque[Entry] = deque()
-        self._in_flight: list[Entry] = []
-        self._on_disk: deque[list[Entry]] = deque()
+        self._in_flight: list[Piece] = []
+        self._on_disk: deque[Piece] = deque()
         """What is still to be taken in of a commit."""
         self._waiting_rows = 0
         self._waiting_bytes = 0
@@ -124,7 +125,7 @@ class Writer:
     @property
     def is_forgetting(self) -> bool:
         """Whether a commit that removes tasks is on its way to the disk."""
-        return any(entry.removal is not None for entry in self._in_flight)
+        return any(entry.removal is not None for entry in self._committing)
 
     @property
     def waiting_rows(self) -> int:
@@ -248,21 +249,20 @@ class Writer:
         self.chores.index_texts()
 
     def _commit(self) -> None:
-        entries, rows = self._in_flight, 0
-        while self._queue and rows < self._batch_rows_max:
-            entries.append(entry := self._queue.popleft())
-            rows += entry.rows
-        changes, records = decided_in(entries)
-        removals = [entry.removal for entry in entries if entry.removal is not None]
+        self._in_flight = pieces = taken(self._queue, self._batch_rows_max)
+        changes = [change for piece in pieces for change in piece.changes]
+        records = [record for piece in pieces for record in piece.records]
+        removals = [one.removal for one in self._committing if one.removal is not None]
         if not changes and not records and not removals and not self._acts:
             # Nothing to store: these outcomes waited for an earlier commit, which has succeeded.
-            self._committed(None)
+            self._committed((), None)
             return
         acts = self._acts_in_flight = [*self._acts_held, *self._acts]
         self._acts_held, self._acts = [], []
         self._busy = True
         self._executor.submit(
-            lambda: self._append(changes, acts, records, removals), self._committed
+            lambda: self._append(changes, acts, records, removals),
+            lambda outcome: self._committed(removals, outcome),
         )
 
     def _append(
@@ -278,16 +278,19 @@ class Writer:
         self.commit_s.append(time.perf_counter() - began)
         self.commits += 1
 
-    def _committed(self, outcome: Outcome[None]) -> None:
+    @property
+    def _committing(self) -> Iterator[Entry]:
+        return chain.from_iterable(piece.entries for piece in self._in_flight)
+
+    def _committed(self, removals: Sequence[Removal], outcome: Outcome[None]) -> None:
         if isinstance(outcome, ServerError):
             self._busy = False
             self._failed(outcome)
             return
-        entries, self._in_flight, self._acts_in_flight = self._in_flight, [], []
-        for removal in (entry.removal for entry in entries):
-            if removal is not None:
-                self._removed(removal)
-        self._on_disk.extend(pieces(entries))
+        self._on_disk.extend(self._in_flight)
+        self._in_flight, self._acts_in_flight = [], []
+        for removal in removals:
+            self._removed(removal)
         self._take_in(None)
 
     def _take_in(self, _: Outcome[None]) -> None:
@@ -302,8 +305,8 @@ class Writer:
         self._let_in()
         self.flush()
 
-    def _take_in_piece(self, entries: list[Entry]) -> None:
-        changes, records = decided_in(entries)
+    def _take_in_piece(self, piece: Piece) -> None:
+        entries, changes, records = piece
         self._waiting_rows -= len(changes) + len(records)
         self._waiting_bytes -= sum(len(change.task.body) for change in changes)
         self._view.commit(changes)
@@ -340,7 +343,7 @@ class Writer:
             self._on_fault(error)
 
     def _failed(self, fault: ServerError) -> None:
-        entries = [*self._in_flight, *self._queue]
+        entries = [*self._committing, *self._queue]
         self._in_flight = []
         self._acts_held = [*self._acts_held, *self._acts_in_flight, *self._acts][:_ACTS_MAX]
         self._acts_in_flight, self._acts = [], []

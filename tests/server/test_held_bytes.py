@@ -247,8 +247,11 @@ def test_what_is_parsed_is_counted_until_it_is_done(world: World) -> None:
 
 
 @pytest.mark.fault(51)
-def test_short_requests_are_counted_by_what_they_take_too(world: World) -> None:
+def test_short_requests_are_counted_by_what_they_take_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A request of forty bytes takes some hundreds once it is parsed and waits behind a Query."""
+    monkeypatch.setattr("taskdashd.server.inbox.BATCH_S", 60.0)
     peer = connect(world, "a")
     finds = [ask("Find", {"id": f"{number}"}) for number in range(200)]
     peer.send_bytes(ask("Query", {}) + b"".join(finds))
@@ -281,6 +284,7 @@ def test_a_batch_ends_when_it_has_taken_its_time(
 ) -> None:
     """A few bytes may ask for much: the others have their turn, and nothing is lost."""
     monkeypatch.setattr("taskdashd.server.inbox.BATCH_S", 0.0)
+    monkeypatch.setattr("taskdashd.server.inbox._BATCH_MIN", 1)
     peer = connect(world, "a")
     peer.ask("Register", id="one", name="n")
     finds = b"".join(ask("Find", {"id": "one"}, Seq=seq) for seq in range(100))
@@ -291,6 +295,19 @@ def test_a_batch_ends_when_it_has_taken_its_time(
     world.drain()
     assert len(peer.replies) == 100
     assert not peer.connection.wants_turn
+
+
+def test_some_requests_are_done_together_however_slow_the_machine_is(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight writes that come at once are one commit, and not eight."""
+    monkeypatch.setattr("taskdashd.server.inbox.BATCH_S", 0.0)
+    monkeypatch.setattr("taskdashd.server.inbox._BATCH_S_MAX", 60.0)
+    peer, before = connect(world, "a"), world.core.writer.commits
+    peer.send_bytes(b"".join(ask("Register", {"id": f"{n}", "name": "n"}) for n in range(8)))
+    world.drain()
+    assert len(peer.replies) == 8
+    assert world.core.writer.commits == before + 1
 
 
 # With sockets

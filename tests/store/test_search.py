@@ -26,6 +26,7 @@ from taskdashd.domain.access import Sight
 from taskdashd.domain.tasks import Author, Change, Moment, Task
 from taskdashd.store import backup, plans, texts
 from taskdashd.store.database import DATABASE_NAME, Database
+from taskdashd.store.removal import Going, Removal
 
 ME = Author(1, "me")
 PEOPLE = {"u1": "王小明", "u2": "Ann Straße", "u3": "报小"}
@@ -116,6 +117,7 @@ class Office:
         self.database = Database.open(directory)
         self.path = directory / DATABASE_NAME
         self.known: dict[str, Task] = {}
+        self.revs: dict[str, list[int]] = {}
         self.folded: set[str] = set()
         self.rev = 0
 
@@ -131,6 +133,7 @@ class Office:
         else:
             change = tasks.update(old, Update.parse({"id": task_id, **fields}), ME, moment)
         self.known[task_id] = change.task
+        self.revs.setdefault(task_id, []).append(self.rev)
         self.folded.discard(task_id)
         self.database.append([change])
 
@@ -141,10 +144,9 @@ class Office:
 
     def forget(self, task_id: str) -> None:
         if task_id in self.folded:
-            del self.known[task_id]
+            task = self.known.pop(task_id)
             self.folded.discard(task_id)
-            self.database._writer.execute_sql("DELETE FROM task WHERE id = ?", (task_id,))
-            self.database._writer.execute_sql("DELETE FROM change WHERE task_id = ?", (task_id,))
+            self.database.append([], removals=[Removal([Going(task, self.revs.pop(task_id))])])
 
     def do(self, step: tuple[str, Any, Any]) -> None:
         name, first, second = step
