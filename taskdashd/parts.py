@@ -29,6 +29,7 @@ from taskdashd.domain.liveness import Liveness
 from taskdashd.families import load_operations
 from taskdashd.families.figures.counting import Audience, Counting
 from taskdashd.families.figures.followers import DayFigures, FiguresSection, stored_day
+from taskdashd.families.figures.rules.day import PLACE_OF_STATUS
 from taskdashd.families.figures.rules.tally import Tally
 from taskdashd.families.people.directory import Directory
 from taskdashd.families.people.expiry import claim_times
@@ -246,7 +247,8 @@ def _tally(database: Database, clock: Clock, records: Records) -> Tally:
     def people() -> Iterator[str]:
         return (one["id"] for one in records.all(PERSON))
 
-    return Tally(database.count_by_status(), clock.wall(), people, stored_day(records))
+    counts = database.count_for_figures(PLACE_OF_STATUS)
+    return Tally(counts, clock.wall(), people, stored_day(records))
 
 
 def _writer(

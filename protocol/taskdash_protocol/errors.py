@@ -24,6 +24,7 @@ Cause = Literal[
     "no-answer",
     "no-calendar",
     "no-person",
+    "no-service",
     "no-task",
     "nobody-fits",
     "not-active",

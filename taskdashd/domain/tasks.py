@@ -13,13 +13,13 @@ from taskdash_protocol import strictjson
 from taskdash_protocol.errors import Conflict
 from taskdash_protocol.families.tasks import Register, Update
 from taskdash_protocol.fields import (
-    CLASS,
     DAEMON_FIELDS,
     DAEMON_OBJECTS,
     PEOPLE_FIELDS,
     TASK_FIELDS,
 )
-from taskdash_protocol.statuses import HAD, OF_PEOPLE, SHUTDOWN, is_live, status_class
+from taskdash_protocol.statuses import HAD, OF_PEOPLE, SHUTDOWN, is_live
+from taskdashd.domain.answers import after_change_of_status
 
 Kind = Literal["registered", "updated", "shutdown", "recovered"]
 
@@ -155,7 +155,7 @@ def register(old: Task | None, request: Register, author: Author, moment: Moment
     at = moment.at
     timeout_s, fenced = request.heartbeat_timeout, bool(request.fenced)
     stamps = (moment.rev, epoch, created_at, at, shutdown_at, before, at)
-    kept = dict(fields) if old is None else {**fields, **_objects(old)}
+    kept = dict(fields) if old is None else {**fields, **_objects(old, status)}
     body = _body(kept, timeout_s, stamps, fenced=fenced)
     task = Task(
         request.id,
@@ -200,6 +200,8 @@ def update(old: Task, request: Update, author: Author, moment: Moment) -> Change
         last_seen = moment.owner_seen or old.last_seen
     epoch = old.epoch + (owner != old.owner)
     status = fields["status"]
+    if status != old.status:
+        after_change_of_status(fields)
     timeout_s = old.timeout_s if request.heartbeat_timeout is None else request.heartbeat_timeout
     fenced = old.fenced if request.fenced is None else request.fenced
     for name in _ADDED:
@@ -312,14 +314,6 @@ def restore(
     )
 
 
-def matches(where: Mapping[str, frozenset[str]], fields: Mapping[str, Any]) -> bool:
-    """Tell whether a task's fields satisfy a Watch's `where`: every field has a wanted value."""
-    return all(
-        (status_class(fields["status"]) if name == CLASS else fields[name]) in wanted
-        for name, wanted in where.items()
-    )
-
-
 def is_kept(old: Task, change: Change) -> bool:
     """Tell whether a Register has left a task its status, because people have the task."""
     return old.status in HAD and change.task.status == old.status
@@ -351,13 +345,16 @@ def _kind(old: Task | None, status: str) -> TaskKind:
     return "people" if status in OF_PEOPLE else "service"
 
 
-def _objects(old: Task) -> dict[str, Any]:
-    """Give the daemon's objects of a task."""
+def _objects(old: Task, status: str) -> dict[str, Any]:
+    """Give the daemon's objects of a task, as far as they fit the status that it gets."""
     # Most tasks have none: look at the bytes first, and parse only where they may have one.
     body = old.body
     if not any(name in body for name in _OBJECTS):
         return {}
-    return {name: value for name, value in _fields(old).items() if name in DAEMON_OBJECTS}
+    kept = {name: value for name, value in _fields(old).items() if name in DAEMON_OBJECTS}
+    if status != old.status:
+        after_change_of_status(kept)
+    return kept
 
 
 def _holder(task: Task) -> tuple[str, str, int]:

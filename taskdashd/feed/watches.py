@@ -18,7 +18,8 @@ from taskdash_protocol.errors import Busy, Conflict, ServerError
 from taskdash_protocol.frames import Framing
 from taskdashd.domain.access import Sight
 from taskdashd.domain.held import Held
-from taskdashd.domain.tasks import Change, Task, matches
+from taskdashd.domain.selecting import matches
+from taskdashd.domain.tasks import Change, Task
 from taskdashd.feed.behind import CatchUp, ReadPage
 
 _OVERHEAD_BYTES: Final = 200

@@ -354,10 +354,14 @@ class Database:
         self._deadline.lift()
         return look(partial(self._read, self._querier))
 
-    def count_by_status(self) -> dict[str, int]:
-        """Count the tasks by status. Raises `StorageError`."""
+    def count_for_figures(self, statuses: Iterable[str]) -> dict[str, int]:
+        """Count the tasks of each of some statuses, and those of all others under an empty one.
+
+        What somebody has acknowledged counts as `acknowledged`. Raises `StorageError`.
+        """
         self._deadline.lift()
-        return dict(self._read(self._querier, dialect.COUNT_BY_STATUS, ()))
+        given = (dialect.json_list(statuses),)
+        return dict(self._read(self._querier, dialect.COUNT_FOR_FIGURES, given))
 
     def count_by_user(self, users: Iterable[str], statuses: Iterable[str]) -> dict[str, int]:
         """Count the tasks of some statuses that each of some people has. Raises `StorageError`."""

@@ -67,14 +67,15 @@ _DIGITS: Final = reduce(
 # "WHERE true" tells the parser that ON CONFLICT is not the join's (SQLite, lang_UPSERT.html, 2.2).
 FOLD: Final = f"""
 INSERT INTO task (id, rev, state, heartbeat_timeout, status, user, group_id, project_id, checker,
-                  parent_id, url, rank, queue, made_by, at, kind)
+                  parent_id, url, rank, queue, made_by, at, kind, acknowledged)
 SELECT c.task_id, c.rev, {STATE}, c.task->>'heartbeat_timeout', c.task->>'status',
        c.task->>'user', c.task->>'group_id', c.task->>'project_id', c.task->>'checker',
        c.task->>'parent_id', c.task->>'url',
        coalesce({_OWN} c.task->'tree'->>'rank' END, {_DIGITS}),
        coalesce({_OWN} c.task->'job'->>'queue' END, ''),
        coalesce({_OWN} c.task->'tree'->>'made_by' END, ''), c.at,
-       coalesce(c.task_kind, c.task->>'status' IN ({_OF_PEOPLE}))
+       coalesce(c.task_kind, c.task->>'status' IN ({_OF_PEOPLE})),
+       {_OWN} c.task->'acknowledged' IS NOT NULL ELSE 0 END
 FROM (SELECT max(rev) AS rev FROM change WHERE rev > ? AND rev <= ? GROUP BY task_id) AS last
 CROSS JOIN change AS c ON c.rev = last.rev WHERE true
 ON CONFLICT (id) DO UPDATE SET
@@ -83,7 +84,7 @@ ON CONFLICT (id) DO UPDATE SET
     project_id = excluded.project_id, checker = excluded.checker,
     parent_id = excluded.parent_id, url = excluded.url, rank = excluded.rank,
     queue = excluded.queue, made_by = excluded.made_by, at = excluded.at,
-    kind = max(kind, excluded.kind)
+    kind = max(kind, excluded.kind), acknowledged = excluded.acknowledged
 """  # noqa: S608  # the only text put in is a constant of ours
 
 _ROW: Final = """
@@ -128,13 +129,18 @@ WHERE user <> '' AND user IN (SELECT value FROM json_each(?))
 AND status IN (SELECT value FROM json_each(?))
 GROUP BY user
 """
-_TOLD_APART: Final = """
+# As what the figures count a task: what somebody has acknowledged is no status any more.
+_COUNTED_AS: Final = (
+    "CASE WHEN acknowledged THEN 'acknowledged'"
+    " WHEN status IN (SELECT value FROM json_each({})) THEN status ELSE '' END"
+)
+_TOLD_APART: Final = f"""
 iif(group_id IN (SELECT value FROM json_each(?3)), group_id, NULL) AS group_id,
-iif(status IN (SELECT value FROM json_each(?5)), status, '') AS status,
+{_COUNTED_AS.format("?5")} AS status,
 iif(user IN (SELECT value FROM json_each(?4)), user, '') AS user,
 iif(checker IN (SELECT value FROM json_each(?4)), checker, '') AS checker
 FROM task WHERE
-"""
+"""  # noqa: S608  # the only text put in is a constant of ours
 # How many tasks of some groups (?1) and people (?2) have the same group, status, user and checker.
 # Only those of ?3 (groups), ?4 (people) and ?5 (statuses) are told apart, so the result is bounded
 # by these, whatever services write. Each part reads by an index, and no task is in two of them.
@@ -175,6 +181,7 @@ FORGET_TEXTS: Final = "DELETE FROM task_text WHERE rowid IN (SELECT value FROM j
 JOIN_CHANGES: Final = "UPDATE change SET previous_rev = ? WHERE rev = ?"
 FORGOTTEN_REV: Final = "UPDATE state SET forgotten_rev = max(forgotten_rev, ?)"
 
+COUNT_FOR_FIGURES: Final = f"SELECT {_COUNTED_AS.format('?')}, count(*) FROM task GROUP BY 1"  # noqa: S608
 COUNT_BY_STATUS: Final = "SELECT status, count(*) FROM task GROUP BY status"
 
 UNUSED: Final = """

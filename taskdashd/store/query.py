@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from taskdash_protocol import strictjson
 from taskdash_protocol.errors import BadRequest
 from taskdash_protocol.families.tasks import Query
-from taskdashd.domain import tasks
 from taskdashd.domain.access import Sight
 from taskdashd.domain.search import Sought
+from taskdashd.domain.selecting import matches
 from taskdashd.store import cursors, dialect, finding, plans, texts
 from taskdashd.store.audit import Rows
 
@@ -78,7 +78,7 @@ class Selection(NamedTuple):
         """Tell whether a task is selected."""
         wanted = {name: frozenset(values) for name, values in self.request.where.items()}
         return (
-            tasks.matches(wanted, fields)
+            matches(wanted, fields)
             and (self.sight is None or self.sight.sees(fields))
             and (self.sought is None or self.sought.finds(fields))
         )

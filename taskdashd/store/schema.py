@@ -63,6 +63,8 @@ class Task(Model):
     """When it last changed; RFC 3339."""
     kind = IntegerField()
     """A number of `dialect.TASK_KINDS`."""
+    acknowledged = IntegerField()
+    """1 where somebody has acknowledged that it died or failed; else 0."""
 
     class Meta:
         table_name = "task"

@@ -13,7 +13,7 @@ from taskdashd.store import dialect
 
 TallyRow = tuple[str | None, str, str, str, int]
 """Group, status, user and checker, and how many tasks have them. What need not be told apart is
-None for a group, and empty for the others."""
+None for a group, and empty for the others. What was acknowledged has the status `acknowledged`."""
 
 
 class Snapshot:

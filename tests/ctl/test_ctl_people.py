@@ -61,3 +61,18 @@ def test_how_services_fare(daemon: RunningDaemon) -> None:
             "Cutter",
             "http://10.0.0.7:8080",
         ]
+
+
+def test_what_died_is_acknowledged_and_a_service_retired(daemon: RunningDaemon) -> None:
+    did(daemon, "register", "backup", "--status", "failed")
+    told = did(daemon, "acknowledge", "backup", "--word", "the disk is being changed", "--hide")
+    assert told.startswith("backup: acknowledged by ")
+    with taskdash.connect(daemon.url) as dash:
+        answer = dash.find("backup")["acknowledged"]
+        assert (answer["word"], answer["hide"]) == ("the disk is being changed", True)
+        dash.ask("RegisterService", url="http://10.0.0.7:8080", name="Cutter")
+    alive = ctl(daemon, "acknowledge", "--service", "http://10.0.0.7:8080")
+    assert (alive.returncode, "this one is alive" in alive.stderr) == (4, True)
+    assert ctl(daemon, "acknowledge").returncode == 2
+    assert did(daemon, "retire", "http://10.0.0.7:8080") == "http://10.0.0.7:8080 is retired\n"
+    assert "no service has registered" in ctl(daemon, "services").stderr

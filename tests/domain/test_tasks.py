@@ -12,6 +12,7 @@ from taskdash_protocol.errors import Conflict
 from taskdash_protocol.families.tasks import Register, Update
 from taskdash_protocol.fields import DAEMON_FIELDS
 from taskdashd.domain import tasks
+from taskdashd.domain.selecting import matches
 from taskdashd.domain.tasks import Author, Change, Moment
 
 AT = "2026-01-01T00:00:00.000Z"
@@ -369,10 +370,10 @@ def test_of_many_tasks_that_say_the_same_all_hold_one_string() -> None:
 
 def test_a_watch_matches_where_each_field_has_a_wanted_value() -> None:
     fields = {"status": "running", "user": "u"}
-    assert tasks.matches({}, fields)
-    assert tasks.matches({"user": frozenset({"v", "u"})}, fields)
-    assert not tasks.matches({"user": frozenset({"v"})}, fields)
-    assert not tasks.matches({"user": frozenset({"u"}), "status": frozenset({"x"})}, fields)
-    assert tasks.matches({"class": frozenset({"live"})}, fields)
-    assert not tasks.matches({"class": frozenset({"ended", "waiting"})}, fields)
-    assert not tasks.matches({"class": frozenset({"running"})}, fields)
+    assert matches({}, fields)
+    assert matches({"user": frozenset({"v", "u"})}, fields)
+    assert not matches({"user": frozenset({"v"})}, fields)
+    assert not matches({"user": frozenset({"u"}), "status": frozenset({"x"})}, fields)
+    assert matches({"class": frozenset({"live"})}, fields)
+    assert not matches({"class": frozenset({"ended", "waiting"})}, fields)
+    assert not matches({"class": frozenset({"running"})}, fields)

@@ -104,9 +104,12 @@ TARGETS: Final = {
     "taken": Target(status="held", user="bob"),
     "checked": Target(status="review", user="bob"),
     "own": Target("paint", "held", user="me"),
+    "died": Target(status="died"),
     "absent": Target(exists=False),
 }
-ACTS: Final = ("Claim", "Begin", "Release", "Assign", "Submit", "Approve", "Reject")
+ACTS: Final = (
+    *("Claim", "Begin", "Release", "Assign", "Submit", "Approve", "Reject", "Acknowledge"),
+)
 WRITES: Final = ("Register", "Update", "Update aside", "Update by epoch", "Register by epoch")
 ON_TASKS: Final = (*WRITES, "Find", "Audit", *ACTS)
 READS: Final = ("Query", "Watch", "People", "Services", "Figures", "Calendars", "Next")
@@ -120,7 +123,7 @@ LOGINS: Final = {
 ROWS: Final = (
     *(f"{operation} {target}" for operation in ON_TASKS for target in TARGETS),
     *("Hello", "SignIn", *READS, "Unwatch", "Status", "Audit", "SetCalendar", "Handover"),
-    *("RegisterService", "ServiceBeat", "FetchTasks"),
+    *("RegisterService", "ServiceBeat", "FetchTasks", "Acknowledge service", "RetireService"),
     *("SetPerson another", "SetPerson oneself", "SetPerson calendar"),
     *(f"Login {name}" for name in LOGINS),
     *("Logout another", "Logout"),
@@ -186,9 +189,13 @@ def _act(operation: str, who: Who, target: Target) -> str:
         return ABSENT
     leads = actor.is_operator or target.group in actor.leads
     holds = target.user == "me"
+    if operation == "Acknowledge":
+        return DONE if target.status == "died" else CONFLICT
     if operation == "Assign":
         # To ann, who must be known to whoever asks, and in the task's group.
-        if who.person == "eve" or target.group == "paint" or target.status == "review":
+        if who.person == "eve" or target.group == "paint":
+            return CONFLICT
+        if target.status in ("review", "died"):
             return CONFLICT
         return CONFLICT if target.fenced else DONE if leads else REFUSED
     if operation == "Claim":
@@ -215,6 +222,13 @@ def _beside(row: str, who: Who) -> str:
         if row != "RegisterService" and who.person == "eve":
             return CONFLICT
         allowed |= who.role == "service"
+    elif row == "Acknowledge service":
+        # Whoever sees the service may; it is alive. A service asks for ann, who sees it.
+        return REFUSED if who.role == "reader" else CONFLICT
+    elif row == "RetireService":
+        if who.person == "eve":
+            return CONFLICT
+        allowed |= bool(who.leads)
     elif row == "Handover":
         allowed |= bool(who.leads)
     elif row == "SetPerson oneself":

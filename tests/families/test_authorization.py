@@ -72,6 +72,7 @@ class House:
             assert boss.ask("SetPerson", user=user, name=user, **about)["errid"] == 0
         assert boss.ask("RegisterService", url=SERVICE, group_id="cut")["errid"] == 0
         statuses = {"free": FREE, "live": "running", "held": EDITING, "review": REVIEW}
+        statuses["died"] = "failed"
         for name, target in rights.TARGETS.items():
             for user in rights.PEOPLE if target.user == "me" else (target.user,):
                 if target.exists:
@@ -200,6 +201,8 @@ def beside(row: str, who: rights.Who) -> dict[str, Any]:
         "RegisterService": {"url": SERVICE, "group_id": "cut"},
         "ServiceBeat": {"url": SERVICE},
         "FetchTasks": {"url": SERVICE},
+        "Acknowledge service": {"url": SERVICE, **named},
+        "RetireService": {"url": SERVICE},
         "SetPerson another": {"user": "bob", "name": "Robert"},
         "SetPerson oneself": {"user": person, "name": "N"},
         "SetPerson calendar": {"user": "bob", "calendar": ""},

@@ -14,6 +14,7 @@ from taskdash_protocol.frames import TASKDASH, TCPX
 from taskdashd.domain import tasks
 from taskdashd.domain.access import Sight
 from taskdashd.domain.held import Held
+from taskdashd.domain.selecting import matches
 from taskdashd.domain.tasks import Author, Change, Moment
 from taskdashd.feed.watches import Event, EventRow, Feed, Watch
 
@@ -376,7 +377,7 @@ def test_each_matching_change_in_sight_is_told_once_and_in_order(
     wanted = []
     for one in changes[since:]:
         fields = strictjson.loads(one.task.body)
-        if tasks.matches(where, fields) and (sight is None or sight.sees(fields)):
+        if matches(where, fields) and (sight is None or sight.sees(fields)):
             wanted.append(one.task.rev)
     assert peer.revs == wanted
 

@@ -1,6 +1,7 @@
 """The commands about people, the tasks that they do, and task services."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import click
@@ -127,6 +128,47 @@ def services(where: address.Address, /, output: str) -> None:
     _show(rows, output, _SERVICES, "no service has registered: see RegisterService in PROTOCOL.md")
 
 
+@click.command()
+@click.argument("ids", nargs=-1, metavar="[ID]…")
+@click.option("--service", "urls", multiple=True, metavar="URL", help="A service; repeatable.")
+@click.option("--hide", is_flag=True, help="Boards need not show it any more.")
+@_as_user
+@click.option("--word", metavar="TEXT", help="What is to be done about it, or why nothing is.")
+@click.pass_obj
+def acknowledge(
+    where: address.Address, /, ids: tuple[str, ...], urls: tuple[str, ...], **given: Any
+) -> None:
+    """Say that somebody has seen that tasks died or failed, or that a service is dead.
+
+    \b
+    taskdash-ctl acknowledge backup-7 --user 1001 --word "the disk is being changed"
+    taskdash-ctl acknowledge --service http://10.0.0.7:8080 --hide
+    """
+    wanted = [{"id": one} for one in ids] + [{"url": one} for one in urls]
+    if not wanted:
+        raise click.UsageError("nothing to acknowledge: name a task, or --service URL")
+    more = {name: value for name, value in given.items() if value is not None}
+    with connect(where) as dash:
+        for one in wanted:
+            done = attempt(partial(dash.ask, "Acknowledge", **one, **more))
+            what, by = next(iter(one.values())), done["acknowledged"]["by"]
+            click.echo(f"{show.clean(what)}: acknowledged by {show.clean(by)}")
+
+
+@click.command()
+@click.argument("url")
+@click.pass_obj
+def retire(where: address.Address, /, url: str) -> None:
+    """Forget a service that is not coming back.
+
+    \b
+    taskdash-ctl retire http://10.0.0.7:8080
+    """
+    with connect(where) as dash:
+        done = attempt(lambda: dash.ask("RetireService", url=url))
+    click.echo(f"{show.clean(done['url'])} is retired")
+
+
 def _act(
     name: str, doing: str, example: str, *options: Callable[[Any], Any], **names: str
 ) -> click.Command:
@@ -185,6 +227,8 @@ COMMANDS: Final = (
     ),
     handover,
     services,
+    acknowledge,
+    retire,
 )
 
 

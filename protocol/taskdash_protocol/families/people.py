@@ -80,12 +80,14 @@ def _task() -> Any:
     return text(TASK_FIELDS["id"], characters_max=128, empty=False)
 
 
-def _as_user() -> Any:
+def as_user() -> Any:
+    """Declare the field that names the person in whose name an act is done."""
     meaning = "Who does it, where a service or an operator asks for somebody."
     return _number(meaning, empty=True, default="")
 
 
-def _word(meaning: str) -> Any:
+def a_word(meaning: str) -> Any:
+    """Declare a field that is a word of who does something."""
     return text(meaning, characters_max=WORD_CHARACTERS_MAX, default="")
 
 
@@ -184,7 +186,7 @@ class Claim(AboutTypedTask):
     request_id = "Claim"
 
     id: str = _task()
-    user: str = _as_user()
+    user: str = as_user()
     limit: float | None = number(
         "Seconds, after which it is free again unless it was submitted.",
         1,
@@ -200,7 +202,7 @@ class Begin(AboutTypedTask):
     request_id = "Begin"
 
     id: str = _task()
-    user: str = _as_user()
+    user: str = as_user()
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +212,8 @@ class Release(AboutTypedTask):
     request_id = "Release"
 
     id: str = _task()
-    user: str = _as_user()
-    word: str = _word("Why.")
+    user: str = as_user()
+    word: str = a_word("Why.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +224,8 @@ class Assign(AboutTypedTask):
 
     id: str = _task()
     to: str = _number("Who gets it.")
-    user: str = _as_user()
-    word: str = _word("A word to them.")
+    user: str = as_user()
+    word: str = a_word("A word to them.")
     limit: float | None = number("As in Claim.", 1, CLAIM_LIMIT_MAX_S, default=None)
 
 
@@ -234,11 +236,11 @@ class Submit(AboutTypedTask):
     request_id = "Submit"
 
     id: str = _task()
-    user: str = _as_user()
+    user: str = as_user()
     checker: str = _of_person(
         "Who is to check it; without one who is named, a lead of its group.", default=""
     )
-    word: str = _word("A word to them.")
+    word: str = a_word("A word to them.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,8 +250,8 @@ class Approve(AboutTypedTask):
     request_id = "Approve"
 
     id: str = _task()
-    user: str = _as_user()
-    word: str = _word("A word on it.")
+    user: str = as_user()
+    word: str = a_word("A word on it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +262,7 @@ class Reject(AboutTypedTask):
 
     id: str = _task()
     reason: str = text("What is to be done.", characters_max=WORD_CHARACTERS_MAX, empty=False)
-    user: str = _as_user()
+    user: str = as_user()
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,5 +278,5 @@ class Handover(Request):
         many_min=1,
         many_max=HANDED_TO_MAX,
     )
-    user: str = _as_user()
-    word: str = _word("Why: leave, illness.")
+    user: str = as_user()
+    word: str = a_word("Why: leave, illness.")

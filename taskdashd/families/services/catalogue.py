@@ -1,7 +1,7 @@
 """The services as the operation Services gives them: what is stored of each is encoded once."""
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from taskdash_protocol import strictjson
 from taskdashd.core.made import Made
@@ -57,9 +57,15 @@ class Catalogue:
 def _encoded(record: Value) -> _Encoded:
     service = Service.from_record(record)
     since = service.changes[-1][0] if service.changes else ""
-    state = {"group_id": service.group_id, "state": service.state, "since": since}
+    state: dict[str, Any] = {
+        "group_id": service.group_id,
+        "state": service.state,
+        "since": since,
+    }
     changes = [list(one) for one in service.changes]
     history = {"registered_at": service.registered_at, "changes": changes}
+    if service.acknowledged is not None:
+        state["acknowledged"] = service.acknowledged
     name = {"url": service.url, "name": service.name}
     members = (strictjson.dumps(one)[1:-1] for one in (name, state, history))
     return _Encoded(service, *members)

@@ -1,4 +1,4 @@
-"""RegisterService, ServiceBeat, Services and FetchTasks: the operations on task services."""
+"""The operations on task services, and Acknowledge: somebody has seen what died, or its service."""
 
 from collections.abc import Mapping, Set
 from dataclasses import replace
@@ -6,17 +6,26 @@ from functools import partial
 from typing import Any
 
 from taskdash_protocol import strictjson
-from taskdash_protocol.errors import AuthError, BadRequest, Busy, Conflict
-from taskdash_protocol.families.services import FetchTasks, RegisterService, ServiceBeat, Services
+from taskdash_protocol.errors import AuthError, BadRequest, Busy, Conflict, NotFound
+from taskdash_protocol.families.services import (
+    Acknowledge,
+    FetchTasks,
+    RegisterService,
+    RetireService,
+    ServiceBeat,
+    Services,
+)
 from taskdash_protocol.fields import ORIGINAL_NAMES
 from taskdash_protocol.readers import without_credentials
 from taskdash_protocol.requests import Register, Update
 from taskdash_protocol.statuses import FREE, is_live
 from taskdashd.core.access import check_write, sees
+from taskdashd.core.actors import Actor, actor_of, check_known, find, put
 from taskdashd.core.steps import Steps, wait_for
-from taskdashd.core.storing import load, write
+from taskdashd.core.storing import load, load_and_write, write
 from taskdashd.core.table import Caller, Result, alone
 from taskdashd.domain import tasks
+from taskdashd.domain.answers import ACKNOWLEDGED, DIED
 from taskdashd.domain.tasks import Author
 from taskdashd.domain.times import stamp
 from taskdashd.families.services.catalogue import Catalogue
@@ -103,12 +112,108 @@ def fetch_tasks(request: FetchTasks, caller: Caller) -> Steps[Result]:
     return (yield from _fetch(service, request.url, request.id, caller))
 
 
+@alone(Acknowledge, changes=True)
+def acknowledge(request: Acknowledge, caller: Caller) -> Steps[Result]:
+    """Note that somebody has seen that a task or a service died."""
+    core = caller.core
+    if bool(request.id) == bool(request.url):
+        raise BadRequest("field id: it or url is required, and not both")
+    if request.url:
+        url = without_credentials(request.url)
+        done, service = yield from write(core, partial(_acknowledge_service, request, caller, url))
+        # A task's audit is its log; what happens to a service is an act.
+        core.acts.note("service acknowledged", done["acknowledged"]["by"], service.called)
+        return done
+    meant = request.as_meant() or request
+    decide = partial(_acknowledge_task, request, meant, caller)
+    return (yield from load_and_write(core, {request.id, meant.id}, decide))
+
+
+def _acknowledge_task(
+    request: Acknowledge, meant: Acknowledge, caller: Caller, transaction: Transaction
+) -> dict[str, Any]:
+    actor, answer = _answer(request, caller, transaction)
+    try:
+        task, fields = find(caller, actor, request.id, transaction)
+    except NotFound:
+        task, fields = find(caller, actor, meant.id, transaction)
+    if task.status not in DIED:
+        shown = task.status[:64]
+        fault = Conflict(f"only what died or failed is acknowledged: its status is {shown!r}")
+        raise fault.because("wrong-state", status=shown)
+    if _is_same(fields.get(ACKNOWLEDGED), answer):
+        answer = fields[ACKNOWLEDGED]
+    else:
+        task = put(caller, actor.author, task, {ACKNOWLEDGED: answer}, transaction)
+    told = {"id": task.id, "epoch": task.epoch, "rev": task.rev}
+    return {**told, ACKNOWLEDGED: answer}
+
+
+def _acknowledge_service(
+    request: Acknowledge, caller: Caller, url: str, transaction: Transaction
+) -> tuple[dict[str, Any], Service]:
+    actor, answer = _answer(request, caller, transaction)
+    found = transaction.record(SERVICE, url)
+    group = "" if found is None else found["group_id"]
+    if found is None or not (caller.identity.sees(group) and actor.identity.sees(group)):
+        check_known(caller, actor, transaction)
+        raise _no_service(url).because("no-service", url=url)
+    service = Service.from_record(found)
+    if service.state != "dead":
+        fault = Conflict(f"only a dead service is acknowledged: this one is {service.state}")
+        raise fault.because("wrong-state", status=service.state)
+    if not _is_same(service.acknowledged, answer):
+        service = replace(service, acknowledged=answer)
+        transaction.keep(SERVICE, url, service.to_record())
+    return {"url": url, "acknowledged": service.acknowledged}, service
+
+
+def _answer(
+    request: Acknowledge, caller: Caller, transaction: Transaction
+) -> tuple[Actor, dict[str, Any]]:
+    """Give who acknowledges, and what is kept of it."""
+    caller.core.identities.check_still(caller.session, caller.identity, transaction)
+    actor = actor_of(caller, request.user, transaction)
+    by = actor.person or caller.identity.name or caller.author.name
+    return actor, {"by": by, "at": transaction.at, "word": request.word, "hide": request.hide}
+
+
+def _is_same(before: Mapping[str, Any] | None, answer: Mapping[str, Any]) -> bool:
+    """Tell whether it was said before: by a client whose reply was lost."""
+    return before is not None and {**before, "at": ""} == {**answer, "at": ""}
+
+
+@alone(RetireService, changes=True)
+def retire_service(request: RetireService, caller: Caller) -> Steps[Result]:
+    """Forget a service that is not coming back."""
+    core, identity, url = caller.core, caller.identity, without_credentials(request.url)
+
+    def decide(transaction: Transaction) -> Service:
+        core.identities.check_still(caller.session, identity, transaction)
+        found = transaction.record(SERVICE, url)
+        if found is None or not identity.sees(found["group_id"]):
+            raise _no_service(url).because("no-service", url=url)
+        if not identity.is_operator and found["group_id"] not in identity.leads:
+            raise AuthError("only a lead of its group retires a service").because("lead")
+        transaction.keep(SERVICE, url, None)
+        return Service.from_record(found)
+
+    service = yield from write(core, decide)
+    core.part(Vigil).retired(service)
+    core.acts.note("service retired", identity.name or caller.session.peer, service.called)
+    return {"url": url}
+
+
 def _seen(given: str, caller: Caller) -> Service:
     url = without_credentials(given)
     service = caller.core.part(Vigil).find(url)
     if service is None or not caller.identity.sees(service.group_id):
-        raise Conflict(f"field url: there is no service {url[:200]!r}: RegisterService first")
+        raise _no_service(url)
     return service
+
+
+def _no_service(url: str) -> Conflict:
+    return Conflict(f"field url: there is no service {url[:200]!r}: RegisterService first")
 
 
 def _fetch(service: Service, given: str, task_id: str, caller: Caller) -> Steps[Result]:

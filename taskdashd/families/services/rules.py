@@ -33,11 +33,18 @@ class Service:
     registered_at: str = ""
     changes: tuple[tuple[str, State], ...] = ()
     """When it came into which state, RFC 3339, the oldest first; the last is its present state."""
+    acknowledged: Mapping[str, Any] | None = None
+    """Who has seen that it is dead; None where nobody has, or it is not."""
 
     @property
     def state(self) -> State:
         """Give the state that the service was last found in."""
         return self.changes[-1][1] if self.changes else "dead"
+
+    @property
+    def called(self) -> str:
+        """The service's name and URL, for people."""
+        return f"{self.name} ({self.url})" if self.name else self.url
 
     def became(self, state: State, at: str, forget_before: str) -> "Service":
         """Give the service after a change of state; changes before `forget_before` are dropped."""
@@ -45,7 +52,7 @@ class Service:
         # Keep the last change before that time too: it tells in which state the time began.
         while len(kept) > 1 and kept[1][0] < forget_before:
             kept = kept[1:]
-        return replace(self, changes=(*kept, (at, state)))
+        return replace(self, changes=(*kept, (at, state)), acknowledged=None)
 
     def to_record(self) -> dict[str, Any]:
         """Give the record to store."""

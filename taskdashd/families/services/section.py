@@ -58,6 +58,8 @@ class ServiceSection(Following):
             if record is not None and identity.sees(record["group_id"]):
                 since, state = record["changes"][-1]
                 about = {name: record[name] for name in ("url", "name", "group_id")}
+                if answer := record.get("acknowledged"):
+                    about["acknowledged"] = answer
                 told.append({**about, "state": state, "since": since})
             elif group is not None and identity.sees(group):
                 told.append({"url": url, "state": None})

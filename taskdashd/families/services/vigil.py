@@ -200,8 +200,23 @@ class Vigil:
         self._judging.discard(url)
         if isinstance(outcome, ServerError) or self.find(url) is not None:
             return
+        self._drop(url)
+
+    def retired(self, service: Service) -> None:
+        """Watch over a service no longer, whose record has just gone.
+
+        Live tasks of one without a connection have until their own deadline, as those of a
+        connection that was closed.
+        """
+        now = self.find(service.url)
+        # The service may have registered again in the same commit: then its new serial counts.
+        if now is None or now.serial != service.serial:
+            self._drop(service.url)
+
+    def _drop(self, url: str) -> None:
         stand_in = self._stand_ins.pop(url, None)
         if stand_in is not None:
+            stand_in.owner.is_open = False
             self._sessions.forget(stand_in.owner.serial)
         for known in (self._owners, self._said, self._tasks, self._to_adopt):
             known.pop(url, None)
@@ -221,7 +236,7 @@ class Vigil:
 
     def tell(self, old: Service, state: State) -> None:
         """Log and note that a service died or came: once, and not once for each of its tasks."""
-        name = f"{old.name} ({old.url})" if old.name else old.url
+        name = old.called
         if state == "dead":
             tasks = self._tasks.pop(old.url, 0)
             log.warning("service died", service=name, live_tasks=tasks)

@@ -21,6 +21,8 @@ from taskdash_protocol.statuses import (
     TO_PERMIT,
     UNCLAIMED,
 )
+from taskdashd.domain.answers import DIED, is_acknowledged
+from taskdashd.domain.tasks import Task
 
 BUCKET_S: Final = 900
 DAY_S: Final = 86400
@@ -39,23 +41,31 @@ STATES: Final = (
     SHUTDOWN,
     "failed",
     "cancelled",
+    "acknowledged",
 )
 """What a task is counted as, in the order of `Counts`: append, and never reorder."""
 EVENTS: Final = ("claimed", "finished", "failed", "died", "recovered")
 """What is counted by quarter of an hour, likewise."""
 PLACES: Final = {name: place for place, name in enumerate(STATES)}
 LIVE: Final = 0
+ACKNOWLEDGED: Final = PLACES["acknowledged"]
+"""The place of what died or failed, and somebody has seen it: `shutdown` and `failed` are those
+that nobody has."""
 PLACE_OF_STATUS: Final = {
-    **{name: place for name, place in PLACES.items() if place != LIVE},
+    **{name: place for name, place in PLACES.items() if place not in (LIVE, ACKNOWLEDGED)},
     "pending": PLACES[UNCLAIMED],
     "review": PLACES[IN_REVIEW],
     "finished": PLACES[FINISHED],
 }
 """The place in `STATES` of each status that is not counted as live."""
+PLACE_OF_ROW: Final = {**PLACE_OF_STATUS, "acknowledged": ACKNOWLEDGED}
+"""The same of the statuses of rows that the database has counted."""
 DURATIONS_MAX: Final = 2000
 """Durations kept, of claims and of finished work each; the figure is their median."""
 _GROUPS_MAX: Final = 1000
 """Groups in a quarter that are followed, and as many others; of further groups it knows nothing."""
+
+_DIED: Final = frozenset(PLACES[status] for status in DIED)
 
 Counts = int
 """How many there are at each place of `STATES` or `EVENTS`, side by side in one integer.
@@ -190,8 +200,14 @@ class Quarter:
         return cls(_read(record["tasks"]), _read(record["events"]) or 0, groups)
 
 
+def place_of(task: Task) -> int:
+    """Give the place in `STATES` where a task is counted."""
+    place = PLACE_OF_STATUS.get(task.status, LIVE)
+    return ACKNOWLEDGED if place in _DIED and is_acknowledged(task.body) else place
+
+
 def state_of(status: str) -> str:
-    """Give the state in which a task of this status is counted; `live` for all that run."""
+    """Give the state of a status, until it is acknowledged; `live` for all that run."""
     return STATES[PLACE_OF_STATUS.get(status, LIVE)]
 
 

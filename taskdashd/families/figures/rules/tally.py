@@ -27,7 +27,7 @@ from taskdashd.families.figures.rules.day import (
     EVENTS,
     LIVE,
     ONES,
-    PLACE_OF_STATUS,
+    PLACE_OF_ROW,
     PLACES,
     QUARTERS,
     STATES,
@@ -36,6 +36,7 @@ from taskdashd.families.figures.rules.day import (
     Quarter,
     Took,
     named,
+    place_of,
 )
 
 _SLICE: Final = 1000
@@ -51,7 +52,8 @@ _TOLD: Final = frozenset({_CLAIMED, _FINISHED, _FAILED, PLACES[SHUTDOWN]})
 
 Row = tuple[str | None, str, str, str, int]
 """Group, status, user and checker, and how many tasks have them. What is not followed is not told
-apart: the group is None, the person empty, as is a status that counts as live."""
+apart: the group is None, the person empty, as is a status that counts as live; what somebody has
+acknowledged has the status `acknowledged`."""
 
 
 class Tally:
@@ -69,7 +71,7 @@ class Tally:
         self._people_there = people
         """Gives the employee numbers of all accounts: the load lists nobody else."""
         self._all: Counts = sum(
-            ONES[PLACE_OF_STATUS.get(status, LIVE)] * count for status, count in by_status.items()
+            ONES[PLACE_OF_ROW.get(status, LIVE)] * count for status, count in by_status.items()
         )
         """By state, of all tasks. Likewise for some of them:"""
         self._states: dict[str, Counts] = {}
@@ -129,7 +131,7 @@ class Tally:
     def add(self, rows: Iterable[Row], groups: Set[str], people: Set[str]) -> None:
         """Add tasks that there were when these groups and people began to be followed."""
         for group, status, user, checker, count in rows:
-            place = PLACE_OF_STATUS.get(status, LIVE)
+            place = PLACE_OF_ROW.get(status, LIVE)
             counts = ONES[place] * count
             if group is not None and group in groups:
                 self._states[group] += counts
@@ -148,13 +150,12 @@ class Tally:
 
     def take(self, changes: Iterable[Change], at: float) -> None:
         """Take in the changes of a commit."""
-        place_of, everything = PLACE_OF_STATUS.get, self._all
-        states, people = self._states, self._own
+        everything, states, people = self._all, self._states, self._own
         for change in changes:
             old, new = change.previous, change.task
-            was, now = None, place_of(new.status, LIVE)
+            was, now = None, place_of(new)
             if old is not None:
-                was = place_of(old.status, LIVE)
+                was = place_of(old)
                 if change.kind == "recovered":
                     self._happened(at, "recovered", new.group_id)
                 if (was, old.group_id, old.user, old.checker) == (
@@ -177,7 +178,7 @@ class Tally:
 
     def forget(self, task: Task) -> None:
         """Count a task that was removed no more; what happened to it that day stays."""
-        place = PLACE_OF_STATUS.get(task.status, LIVE)
+        place = place_of(task)
         self._all -= ONES[place]
         if task.group_id in self._states:
             self._states[task.group_id] -= ONES[place]

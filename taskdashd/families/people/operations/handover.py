@@ -9,20 +9,13 @@ from taskdash_protocol.errors import AuthError, Cause, Conflict, ServerError
 from taskdash_protocol.families.people import Handover
 from taskdash_protocol.requests import Query
 from taskdash_protocol.statuses import IN_REVIEW
+from taskdashd.core.actors import Actor, actor_of, check_known, find
 from taskdashd.core.steps import Steps, wait_for
 from taskdashd.core.storing import load_and_write
 from taskdashd.core.table import Caller, Result, alone
 from taskdashd.domain.people import Person
 from taskdashd.families.people import rules as claims
-from taskdashd.families.people.operations.claims import (
-    Actor,
-    act,
-    actor_of,
-    check_known,
-    find,
-    receiver,
-    until_,
-)
+from taskdashd.families.people.operations.claims import act, receiver, until_
 from taskdashd.families.people.rules import Standing
 from taskdashd.store.slow import Asker
 from taskdashd.store.transaction import Transaction

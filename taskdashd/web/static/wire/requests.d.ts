@@ -230,6 +230,26 @@ export interface FetchTasks {
   id?: string | null;
 }
 
+/** Say that one has seen that a task died or failed, or that a service is dead. */
+export interface Acknowledge {
+  /** The task's key, chosen by the service: 1-128 characters, no control characters. This, or url. */
+  id?: string | null;
+  /** The service. */
+  url?: string | null;
+  /** What is to be done about it, or why nothing is. */
+  word?: string | null;
+  /** Boards need not show it any more. */
+  hide?: boolean | null;
+  /** Who does it, where a service or an operator asks for somebody. */
+  user?: string | null;
+}
+
+/** Say that a service is not coming back: it is forgotten. */
+export interface RetireService {
+  /** Which service. */
+  url: string;
+}
+
 /** Ask how the work of the day goes, in numbers. */
 export interface Figures {}
 
@@ -418,6 +438,8 @@ export interface Requests {
   ServiceBeat: ServiceBeat;
   Services: Services;
   FetchTasks: FetchTasks;
+  Acknowledge: Acknowledge;
+  RetireService: RetireService;
   Figures: Figures;
   Register: Register;
   Update: Update;

@@ -12,7 +12,16 @@ export interface Task extends TaskFields {
   freed_from?: string;
   submitted_by?: string;
   checked_at?: string;
+  acknowledged?: Answer;
   [member: string]: unknown;
+}
+
+/** Who has seen that a task died or failed, or that a service is dead, and what they said. */
+export interface Answer {
+  by: string;
+  at: string;
+  word: string;
+  hide: boolean;
 }
 
 export type Role = 'worker' | 'lead' | 'admin';
@@ -43,6 +52,7 @@ export interface Service {
   group_id: string;
   state: 'alive' | 'late' | 'dead';
   since: string;
+  acknowledged?: Answer;
 }
 
 export interface Bucket {

@@ -50,7 +50,7 @@ export const byId = (tasks) => new Map(tasks.map((one) => [one.id, one]));
 
 /**
  * Give the lines of what has died, the newest first. A dead service is one line and its tasks have
- * none: the hundreds that died with it would fill the screen.
+ * none: the hundreds that died with it would fill the screen. What somebody has hidden has none.
  * @param {Tasks} died
  * @param {readonly Service[]} services
  * @returns {Line[]}
@@ -58,9 +58,10 @@ export const byId = (tasks) => new Map(tasks.map((one) => [one.id, one]));
 export function deaths(died, services) {
   const gone = services.filter((one) => one.state === 'dead');
   const urls = new Set(gone.map((one) => one.url));
-  const tasks = [...died.values()].filter((one) => !urls.has(one.url));
+  const isShown = (/** @type {Task | Service} */ one) => !one.acknowledged?.hide;
+  const tasks = [...died.values()].filter((one) => !urls.has(one.url) && isShown(one));
   return [
-    ...gone.map((service) => ({ at: service.since, service })),
+    ...gone.filter(isShown).map((service) => ({ at: service.since, service })),
     ...tasks.map((task) => ({ at: task.shutdown_at || task.updated_at, task })),
   ]
     .sort((one, other) => (one.at < other.at ? 1 : -1))

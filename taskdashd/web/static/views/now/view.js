@@ -14,8 +14,6 @@ import { LINES, READ, byId, deaths, oldest, taken } from './model.js';
  * @typedef {import('../../parts/page').Page<Model>} Page
  */
 
-const BUCKETS_OF_AN_HOUR = 4;
-
 /** @type {import('../../parts/page').View<Model>} */
 export const view = {
   start: () => ({ died: new Map(), stuck: new Map(), isShort: false }),
@@ -72,9 +70,9 @@ function clock({ known }) {
 function tiles(page) {
   const { figures, services } = page.known;
   const states = figures?.states ?? {};
-  const hour = (figures?.day ?? []).slice(-BUCKETS_OF_AN_HOUR);
-  const deathsInHour = hour.reduce((sum, one) => sum + (one.events.died ?? 0), 0);
-  const dead = services.filter((one) => one.state === 'dead').length;
+  const unanswered = (states.shutdown ?? 0) + (states.failed ?? 0);
+  const dead = services.filter((one) => one.state === 'dead');
+  const isAnswered = dead.every((one) => one.acknowledged);
   const count = (/** @type {string[]} */ ...names) =>
     number(names.reduce((sum, name) => sum + (states[name] ?? 0), 0));
   /** @type {(name: string, said: string, kind: string, href: string | null) => Element} */
@@ -88,11 +86,11 @@ function tiles(page) {
     tile('free', count('待领取'), 'free', list('free')),
     tile('work', count('已领取', '编辑中'), 'editing', list('work')),
     tile('review', count('待审核'), 'review', list('review')),
-    tile('hour', number(deathsInHour), deathsInHour ? 'dead' : 'calm', list('dead')),
+    tile('unanswered', number(unanswered), unanswered ? 'dead' : 'calm', list('dead')),
     tile(
       'services',
-      `${number(services.length - dead)}/${number(services.length)}`,
-      dead ? 'dead' : 'calm',
+      `${number(services.length - dead.length)}/${number(services.length)}`,
+      isAnswered ? 'calm' : 'dead',
       page.link('services', '', {}),
     ),
   ];

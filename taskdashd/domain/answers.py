@@ -1,0 +1,23 @@
+"""What somebody answers when a task has died or failed. Rules only."""
+
+from typing import Any, Final
+
+from taskdash_protocol import strictjson
+from taskdash_protocol.statuses import SHUTDOWN
+
+DIED: Final = (SHUTDOWN, "failed")
+"""The statuses of a task that died or failed: somebody should have seen it."""
+ACKNOWLEDGED: Final = "acknowledged"
+"""The daemon's object that says who has."""
+_MEMBER: Final = b'"%b":' % ACKNOWLEDGED.encode()
+
+
+def is_acknowledged(body: bytes) -> bool:
+    """Tell by a task's body whether somebody has acknowledged that it died or failed."""
+    # An object of a client's own may have a member of the same name: parse what has these bytes.
+    return _MEMBER in body and ACKNOWLEDGED in strictjson.reload(body)
+
+
+def after_change_of_status(members: dict[str, Any]) -> None:
+    """Take out what does not outlive a change of a task's status, whoever makes it."""
+    members.pop(ACKNOWLEDGED, None)
