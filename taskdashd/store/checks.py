@@ -8,7 +8,7 @@ import apsw
 
 from taskdashd.settings import files
 from taskdashd.store import texts
-from taskdashd.store.database import MIGRATIONS
+from taskdashd.store.migrating import MIGRATIONS
 
 _TABLES: Final = frozenset({"change", "task", "state", "schema_migration"})
 
@@ -77,9 +77,11 @@ CHECKS_OF_NEW: Final = (
     ),
     (
         """SELECT count(*) FROM task AS t JOIN change AS c ON c.rev = t.rev
-           WHERE c.task_id = t.id AND (t.checker, t.parent_id, t.url, t.at)
-               IS NOT (c.task->>'checker', c.task->>'parent_id', c.task->>'url', c.at)""",
-        "{count} tasks are found by another checker, parent, service or time than theirs",
+           WHERE c.task_id = t.id AND (t.checker, t.parent_id, t.url, t.at, t.acknowledged)
+               IS NOT (c.task->>'checker', c.task->>'parent_id', c.task->>'url', c.at,
+                       c.rev > (SELECT own_since FROM state)
+                       AND c.task->'acknowledged' IS NOT NULL)""",
+        "{count} tasks are found by another checker, parent, service, time or answer than theirs",
         REBUILD,
     ),
     (texts.MISSING, "{count} tasks are not found by their texts", REBUILD),

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, Self, TypeVar
 
 import apsw
 from peewee import PeeweeException
-from playhouse.migrations import MigrationError, Runner
+from playhouse.migrations import MigrationError
 
 from taskdash_protocol import strictjson
 from taskdash_protocol.errors import Busy, Conflict, StorageError
@@ -30,6 +30,7 @@ from taskdashd.store.desk import Desk, Unfolded
 from taskdashd.store.health import Health
 from taskdashd.store.known import KnownIds
 from taskdashd.store.lock import StoreUnusable, lock
+from taskdashd.store.migrating import migrate
 from taskdashd.store.query import Page
 from taskdashd.store.records import Record
 from taskdashd.store.removal import Removal
@@ -40,7 +41,6 @@ T = TypeVar("T")
 DATABASE_NAME: Final = "taskdash.db"
 RESTORING_NAME: Final = f".{DATABASE_NAME}.restoring"
 COMPACTING_NAME: Final = f".{DATABASE_NAME}.compacting"
-MIGRATIONS: Final = Path(__file__).parent / "migrations"
 PAGE_BYTES_MAX: Final = 256 << 10
 _PROGRESS_STEPS: Final = 10_000
 _UNUSED_PAGES_MIN: Final = 1_000
@@ -115,7 +115,7 @@ class Database:
                     connections.append(dialect.connect(str(path), read_only=number > 0))
                     opened.callback(connections[-1].close)
                     if number == 0:
-                        _migrate(connections[0], path)
+                        migrate(connections[0], path)
                 writer, reader, querier = connections
                 database = cls(path, writer, reader, querier, opened.pop_all(), query_timeout_s)
             except (PeeweeException, apsw.Error, MigrationError, OSError, *NONSENSE) as error:
@@ -391,14 +391,3 @@ class Database:
 
     def _scalar(self, sql: str) -> Any:
         return self._writer.execute_sql(sql).fetchone()[0]
-
-
-def _migrate(connection: dialect.Connection, path: Path) -> None:
-    runner = Runner(connection, str(MIGRATIONS))
-    newer = [migration.name for migration in runner.status() if migration.path is None]
-    if newer:
-        raise StoreUnusable(
-            f"{path} was written by a newer taskdashd (schema {newer[-1]}): install that"
-            " version or later, or choose another data directory"
-        )
-    runner.up()

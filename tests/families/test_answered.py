@@ -112,7 +112,7 @@ def test_the_next_change_of_status_empties_it_whoever_makes_it(world: World) -> 
         boss = admin(world)
         assert boss.ask("Acknowledge", id=one)["errid"] == OK
         owner = world.connect("10.0.0.7:2")
-        # Neither another field nor the same status again is an answer to anything.
+        # Another field, and the same status again, leave the answer as it is.
         assert owner.ask("Update", id=one, description="d", own=False)["errid"] == OK
         assert owner.ask("Update", id=one, status="shutdown", own=False)["errid"] == OK
         body = {"id": one, "name": "Render", "status": "shutdown", "group_id": "cut"}

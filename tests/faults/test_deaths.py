@@ -20,7 +20,8 @@ from taskdash_protocol.families.tasks import Register
 from taskdashd.domain import tasks
 from taskdashd.domain.tasks import Author, Moment
 from taskdashd.store import backup
-from taskdashd.store.database import DATABASE_NAME, MIGRATIONS, Database
+from taskdashd.store.database import DATABASE_NAME, Database
+from taskdashd.store.migrating import MIGRATIONS
 
 from .conftest import Start
 from .wire import Client, Gone, WiredDaemon, pace, request

@@ -100,7 +100,7 @@ def test_a_migration_that_dies_leaves_the_old_schema_and_a_rerun_finishes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each migration runs in one transaction."""
-    from taskdashd.store import database as module
+    from taskdashd.store import migrating as module
 
     steps = tmp_path / "steps"
     steps.mkdir()

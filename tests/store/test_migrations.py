@@ -14,12 +14,13 @@ from taskdashd.domain import tasks
 from taskdashd.domain.acts import Act
 from taskdashd.domain.tasks import Author, Change, Moment
 from taskdashd.store import backup, dialect
-from taskdashd.store.database import DATABASE_NAME, MIGRATIONS, Database
+from taskdashd.store.database import DATABASE_NAME, Database
+from taskdashd.store.migrating import MIGRATIONS
 from taskdashd.store.records import Record
 
 FOLDED = """
 id, rev, state, heartbeat_timeout, status, user, group_id, project_id, checker, parent_id, url,
-rank, queue, made_by, at, kind
+rank, queue, made_by, at, kind, acknowledged
 """
 AT = "2026-01-01T00:00:0{}.000Z"
 ME = Author(1, "me")
