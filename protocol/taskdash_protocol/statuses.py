@@ -20,6 +20,7 @@ CLAIMED: Final = "已领取"
 EDITING: Final = "编辑中"
 IN_REVIEW: Final = "待审核"
 FINISHED: Final = "finish"
+CANCELLED: Final = "cancelled"
 
 FREE: Final = frozenset({UNCLAIMED, "pending"})
 """Statuses of a task that waits for somebody to take it."""

@@ -63,6 +63,23 @@ def test_how_services_fare(daemon: RunningDaemon) -> None:
         ]
 
 
+def test_what_is_cancelled_and_what_is_left(daemon: RunningDaemon) -> None:
+    """Each that is left has a line, and the first says with which code it ends."""
+    did(daemon, "register", "desk", "--status", "待领取", "--group", "cut")
+    did(daemon, "register", "old", "--status", "finish")
+    some = ctl(daemon, "cancel", "old", "desk", "nobody", "--reason", "not needed any more")
+    assert (some.returncode, some.stdout) == (4, "")
+    assert some.stderr.splitlines() == [
+        "taskdash-ctl: old is left: the task is finish already",
+        "taskdash-ctl: nobody is left: no task has the id 'nobody'",
+    ]
+    with taskdash.connect(daemon.url) as dash:
+        desk = dash.find("desk")
+        assert (desk["status"], desk["reason"]) == ("cancelled", "not needed any more")
+    # By its epoch a task is cancelled as it is finished: by an Update.
+    did(daemon, "cancel", "old", "--epoch", "1")
+
+
 def test_what_died_is_acknowledged_and_a_service_retired(daemon: RunningDaemon) -> None:
     did(daemon, "register", "backup", "--status", "failed")
     told = did(daemon, "acknowledge", "backup", "--word", "the disk is being changed", "--hide")

@@ -111,7 +111,7 @@ ACTS: Final = (
     *("Claim", "Begin", "Release", "Assign", "Submit", "Approve", "Reject", "Acknowledge"),
 )
 WRITES: Final = ("Register", "Update", "Update aside", "Update by epoch", "Register by epoch")
-ON_TASKS: Final = (*WRITES, "Find", "Audit", *ACTS)
+ON_TASKS: Final = (*WRITES, "Find", "Audit", *ACTS, "Cancel")
 READS: Final = ("Query", "Watch", "People", "Services", "Figures", "Calendars", "Next")
 LOGINS: Final = {
     "newcomer": "worker",
@@ -163,6 +163,8 @@ def sees(who: Who, target: Target) -> bool:
 def _on_task(operation: str, who: Who, target: Target) -> str:
     if operation in ("Find", "Audit"):
         return DONE if sees(who, target) else ABSENT
+    if operation == "Cancel":
+        return _cancel(who, target)
     if operation in ACTS:
         return _act(operation, who, target)
     epoch, aside = operation.endswith("epoch"), operation.endswith("aside")
@@ -205,6 +207,16 @@ def _act(operation: str, who: Who, target: Target) -> str:
     if target.status != "held" or operation == "Begin":
         return CONFLICT
     return DONE if holds or (operation == "Release" and leads) else CONFLICT
+
+
+def _cancel(who: Who, target: Target) -> str:
+    if who.role == "reader":
+        return REFUSED
+    if not sees(who, target):
+        return ABSENT
+    if who.person:
+        return DONE if who.is_operator or target.group in who.leads else REFUSED
+    return CONFLICT if target.fenced and who.role in ("service", "anyone") else DONE
 
 
 def _beside(row: str, who: Who) -> str:

@@ -172,6 +172,8 @@ def body_of(row: str, who: rights.Who, house: House) -> tuple[str, dict[str, Any
     task = name_of(target, person if rights.TARGETS[target].user == "me" else "")
     if operation == "Audit":
         return operation, {"task": task}
+    if operation == "Cancel":
+        return operation, {"ids": [task]}
     body: dict[str, Any] = {"id": task}
     if operation == "Register":
         body |= {"name": "n", "status": "running", "group_id": rights.TARGETS[target].group}
@@ -233,6 +235,10 @@ def offers(door: doors.Door, way: str, row: str, who: rights.Who) -> str | None:
     return None
 
 
+CAUSES = {"no-task": rights.ABSENT, "lead": rights.REFUSED, "": rights.CONFLICT}
+"""What becomes of a task that a Cancel has left, by the cause."""
+
+
 def outcome(errid: int) -> str:
     return rights.DONE if errid in (0, StorageError.errid) else str(errid)[-1]
 
@@ -246,7 +252,9 @@ def walk(house: House, name: str, way: str, door: doors.Door) -> Iterator[str]:
         if not wanted:
             continue
         operation, body = body_of(row, who, house)
-        got = outcome(door.ask(operation, body))
+        told = door.tell(operation, body)
+        causes = [CAUSES[one["cause"]] for one in told.get("left", ())]
+        got = causes[0] if causes else outcome(told["errid"])
         if got != wanted:
             yield f"{name} by {way}: {row}: {got}, and not {wanted}"
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 from typing import Any, Final, TypeVar
 
@@ -10,10 +11,11 @@ import click
 import taskdash
 from taskdash import address
 from taskdash_ctl import options, show
-from taskdash_ctl.reach import EXIT_NOT_ALLOWED, attempt, connect, explain, say
+from taskdash_ctl.reach import EXIT_NOT_ALLOWED, EXIT_NOT_FOUND, attempt, connect, explain, say
 from taskdash_protocol import typed
+from taskdash_protocol.families.people import CANCELLED_MAX
 from taskdash_protocol.fields import ORDER_FIELDS
-from taskdash_protocol.statuses import is_live
+from taskdash_protocol.statuses import CANCELLED, is_live
 
 T = TypeVar("T")
 
@@ -163,6 +165,18 @@ def _change(dash: taskdash.Client, task_id: str, epoch: int | None, fields: dict
     return 0
 
 
+def _cancelled(dash: taskdash.Client, ids: list[str], word: str) -> int:
+    """Cancel tasks. Says why others are left; gives the exit code."""
+    left: list[dict[str, Any]] = []
+    for at in range(0, len(ids), CANCELLED_MAX):
+        some = ids[at : at + CANCELLED_MAX]
+        left += attempt(partial(dash.ask, "Cancel", ids=some, word=word))["left"]
+    for one in left:
+        say(f"{one['id']} is left: {one['why']}")
+    codes = [EXIT_NOT_FOUND if one["cause"] == "no-task" else EXIT_NOT_ALLOWED for one in left]
+    return next(iter(codes), 0)
+
+
 def _ending(name: str, status: str, doing: str, example: str) -> click.Command:
     @click.command(name)
     @click.argument("ids", nargs=-1, required=True, metavar="ID…")
@@ -175,7 +189,10 @@ def _ending(name: str, status: str, doing: str, example: str) -> click.Command:
         fields = {"status": status} | ({} if reason is None else {"reason": reason})
         with connect(where) as dash:
             # A task that is refused does not keep the others from being ended.
-            codes = [_change(dash, task_id, epoch, fields) for task_id in ids]
+            if status == CANCELLED and epoch is None:
+                codes = [_cancelled(dash, list(ids), reason or "")]
+            else:
+                codes = [_change(dash, task_id, epoch, fields) for task_id in ids]
         if code := next(filter(None, codes), 0):
             sys.exit(code)
 
@@ -189,8 +206,8 @@ fail_ = _ending(
 )
 cancel = _ending(
     "cancel",
-    "cancelled",
-    "Set tasks to `cancelled`. A program that runs is not stopped by it.",
+    CANCELLED,
+    "Set tasks to `cancelled`, unless they are finished. A program that runs is not stopped by it.",
     "taskdash-ctl cancel desk-7",
 )
 

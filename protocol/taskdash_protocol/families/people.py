@@ -15,6 +15,7 @@ from taskdash_protocol.readers import (
     declare,
     integer,
     number,
+    task_id,
     text,
     texts,
 )
@@ -26,6 +27,7 @@ WORD_CHARACTERS_MAX: Final = 500
 PASSWORD_CHARACTERS_MAX: Final = 256
 GROUPS_MAX: Final = 64
 HANDED_TO_MAX: Final = 100
+CANCELLED_MAX: Final = 1000
 CLAIM_LIMIT_MAX_S: Final = 366 * 86400.0
 _NUMBER: Final = (r"[\w.@+-]+", "letters, digits and any of . @ + - _")
 ROLES: Final = ("worker", "lead", "admin")
@@ -263,6 +265,24 @@ class Reject(AboutTypedTask):
     id: str = _task()
     reason: str = text("What is to be done.", characters_max=WORD_CHARACTERS_MAX, empty=False)
     user: str = as_user()
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel(Request):
+    """End tasks that nobody needs any more, whoever has them: also what died or failed.
+
+    A service cancels what it may write, somebody who has a task the parts of it, a lead what is in
+    the groups that they lead, an admin everything. A program that runs is not stopped by it.
+
+    Reply: `cancelled`, the ids of those that were, in one commit; and `left`, a list of `id`,
+    `why`, `cause` and `values`: what is finished or cancelled already, what one may not cancel, and
+    what is not there.
+    """
+
+    request_id = "Cancel"
+
+    ids: tuple[str, ...] = texts("Which tasks.", of=task_id(), many_min=1, many_max=CANCELLED_MAX)
+    word: str = a_word("Why.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,15 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 from taskdash_protocol.errors import AuthError, Cause, Conflict
-from taskdash_protocol.statuses import CLAIMED, EDITING, FINISHED, IN_REVIEW, UNCLAIMED
+from taskdash_protocol.statuses import (
+    CANCELLED,
+    CLAIMED,
+    EDITING,
+    FINISHED,
+    HAD,
+    IN_REVIEW,
+    UNCLAIMED,
+)
 from taskdashd.domain.access import Identity
 
 Deed = Literal[
@@ -87,9 +95,12 @@ class Standing(NamedTuple):
     """Whether the task to hand over is the actor's, to do or to check."""
 
 
-Why = Literal["given", "sent-back", "freed", "passed-on"]
+Why = Literal["given", "sent-back", "freed", "passed-on", "cancelled"]
 """What an act of somebody else did with a person: it gave them a task, or sent one back to them;
-it took one from them, for anybody to claim or for another."""
+it took one from them, for anybody to claim, for another, or for good."""
+
+_DONE_WITH: Final = (FINISHED, "finished", CANCELLED)
+"""The statuses of a task that cannot be cancelled: one that failed or died can."""
 
 
 def state_of(status: str) -> str | None:
@@ -209,10 +220,29 @@ def rejected(
     return {**change, "claim_until": until if change["status"] in HELD else ""}
 
 
+def cancelled(fields: Mapping[str, Any], word: str) -> dict[str, Any]:
+    """Give the fields that cancelling any task changes. Raises `Conflict`."""
+    status = fields["status"]
+    if status in _DONE_WITH:
+        raise Conflict(f"the task is {status} already").because("wrong-state", status=status)
+    change = {"status": CANCELLED, "reason": word}
+    # The time of a claim is over with it.
+    return {**change, "claim_until": ""} if fields.get("claim_until") else change
+
+
+def is_with(status: str, user: str, person: str) -> bool:
+    """Tell whether a person has the task of this status and user."""
+    return status in HAD and user == person != ""
+
+
 def told(before: Mapping[str, Any], after: Mapping[str, Any], actor: str) -> dict[str, Why]:
     """Give who must be told of an act, by employee number; nobody is told of their own acts."""
     was, now = state_of(before["status"]), state_of(after["status"])
     told: dict[str, Why] = {}
+    if after["status"] == CANCELLED and was is not None:
+        told[before["user"]] = "cancelled"
+        if was == IN_REVIEW:
+            told[before["checker"]] = "cancelled"
     for role in ("user", "checker"):
         had, has = before[role], after[role]
         # Whoever is to check a task finds it among those that wait for it: only a change of hands

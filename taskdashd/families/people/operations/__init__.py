@@ -1,5 +1,12 @@
 """The operations of people: signing in, their accounts, how their tasks move, what waits."""
 
-from taskdashd.families.people.operations import accounts, claims, handover, sign_in, waiting
+from taskdashd.families.people.operations import (
+    accounts,
+    cancel,
+    claims,
+    handover,
+    sign_in,
+    waiting,
+)
 
-__all__ = ["accounts", "claims", "handover", "sign_in", "waiting"]
+__all__ = ["accounts", "cancel", "claims", "handover", "sign_in", "waiting"]

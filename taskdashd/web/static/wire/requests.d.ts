@@ -181,6 +181,14 @@ export interface Reject {
   user?: string | null;
 }
 
+/** End tasks that nobody needs any more, whoever has them: also what died or failed. */
+export interface Cancel {
+  /** Which tasks. */
+  ids: string[];
+  /** Why. */
+  word?: string | null;
+}
+
 /** Give all that somebody holds or is to check to others, in one act. */
 export interface Handover {
   /** Whose tasks. */
@@ -433,6 +441,7 @@ export interface Requests {
   Submit: Submit;
   Approve: Approve;
   Reject: Reject;
+  Cancel: Cancel;
   Handover: Handover;
   RegisterService: RegisterService;
   ServiceBeat: ServiceBeat;

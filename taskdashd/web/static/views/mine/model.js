@@ -11,6 +11,8 @@
 /** @type {Model} */
 export const nothing = { parts: [], isRead: false };
 
+const GONE = ['freed', 'passed-on', 'cancelled'];
+
 /** @param {string} why @returns {(one: Entry) => boolean} */
 const because = (why) => (one) => one.why[0] === why;
 
@@ -29,7 +31,7 @@ export function partsOf({ now, queue, to_answer, returned, counts }, before) {
     ['sent-back', came.filter(because('sent-back')), came, ''],
     ['check', to_answer, to_answer, 'to_answer'],
     ['given', came.filter(because('given')), came, ''],
-    ['gone', came.filter((one) => because('freed')(one) || because('passed-on')(one)), came, ''],
+    ['gone', came.filter((one) => GONE.includes(one.why[0])), came, ''],
     ['editing', now, now, 'now'],
     ['claimed', queue, queue, 'queue'],
   ];
