@@ -36,6 +36,7 @@ Cause = Literal[
     "short-password",
     "taken",
     "too-late",
+    "too-many-labels",
     "too-many-people",
     "too-many-tasks",
     "too-many-tries",

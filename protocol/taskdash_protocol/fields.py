@@ -70,6 +70,12 @@ WHERE_FIELDS: Final = frozenset(TASK_FIELDS) | frozenset(
 """The fields that a `where` may name."""
 CLASS: Final = "class"
 """A further name for a `where`: the class that a task's status falls in."""
+LABELS: Final = "labels"
+"""The member that holds a task's labels, a list; and in a `where`: has one of them."""
+LABELS_MAX: Final = 16
+LABEL_CHARACTERS_MAX: Final = 32
+SELECTABLE: Final = WHERE_FIELDS | {CLASS, LABELS}
+"""All that a `where` may name."""
 ORDER_FIELDS: Final = WHERE_FIELDS | {"rev", "epoch"}
 """The fields that an `order` may name."""
 

@@ -10,9 +10,15 @@ from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from taskdash_protocol import folding
+from taskdash_protocol import folding, typed
 from taskdash_protocol.errors import BadRequest
-from taskdash_protocol.fields import CLASS, ORDER_FIELDS, TASK_FIELDS, WHERE_FIELDS
+from taskdash_protocol.fields import (
+    CLASS,
+    LABELS,
+    ORDER_FIELDS,
+    SELECTABLE,
+    TASK_FIELDS,
+)
 from taskdash_protocol.request import Reader, Schema, reader_of
 from taskdash_protocol.statuses import CLASSES
 from taskdash_protocol.strictjson import INT_MAX, INT_MIN
@@ -296,7 +302,7 @@ def where(meaning: str) -> Any:
     word = {"enum": list(CLASSES)}
     properties: Schema = {
         one: {"anyOf": [STRING, {"type": "array", "items": STRING, "maxItems": WHERE_VALUES_MAX}]}
-        for one in sorted(WHERE_FIELDS)
+        for one in sorted(SELECTABLE)
     }
     properties[CLASS] = {"anyOf": [word, {"type": "array", "items": word}]}
     schema = {"type": "object", "additionalProperties": False, "properties": properties}
@@ -305,7 +311,7 @@ def where(meaning: str) -> Any:
 
 def _wanted(name: str, one: str, value: Any) -> tuple[str, ...]:
     """Read the values given for a task's field `one`: a selected task has one of them."""
-    if one not in WHERE_FIELDS and one != CLASS:
+    if one not in SELECTABLE:
         raise BadRequest(f"field {name}: tasks cannot be selected by {one[:64]!r}")
     values = value if type(value) is list else [value]
     if len(values) > WHERE_VALUES_MAX:
@@ -314,7 +320,12 @@ def _wanted(name: str, one: str, value: Any) -> tuple[str, ...]:
         check_string(f"{name}.{one}", wanted)
         if one == CLASS and wanted not in CLASSES:
             raise BadRequest(f"field {name}.{one} must be of {', '.join(CLASSES)}")
-    return tuple(map(without_credentials, values) if one == "url" else values)
+    fold = _FOLDS.get(one)
+    return tuple(values if fold is None else map(fold, values))
+
+
+_FOLDS: Final = {"url": without_credentials, LABELS: typed.compared}
+"""How the values are read that are given for some fields."""
 
 
 def time(meaning: str) -> Any:

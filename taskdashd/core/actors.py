@@ -59,6 +59,14 @@ def actor_of(
     return Actor(whose, user, author._replace(name=name))
 
 
+def itself(caller: Caller, transaction: Transaction) -> Actor:
+    """Give the actor of an act that nobody does for another: also a service does it as itself."""
+    identity = caller.identity
+    if identity.person or identity.is_operator or not identity.may_write:
+        return actor_of(caller, "", transaction)
+    return Actor(identity, "", caller.author)
+
+
 def find(
     caller: Caller, actor: Actor, task_id: str, transaction: Transaction
 ) -> tuple[Task, dict[str, Any]]:

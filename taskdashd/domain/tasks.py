@@ -15,11 +15,13 @@ from taskdash_protocol.families.tasks import Register, Update
 from taskdash_protocol.fields import (
     DAEMON_FIELDS,
     DAEMON_OBJECTS,
+    LABELS,
     PEOPLE_FIELDS,
     TASK_FIELDS,
 )
 from taskdash_protocol.statuses import HAD, OF_PEOPLE, SHUTDOWN, is_live
 from taskdashd.domain.answers import after_change_of_status
+from taskdashd.domain.labels import labels_of
 
 Kind = Literal["registered", "updated", "shutdown", "recovered"]
 
@@ -33,7 +35,7 @@ _OF_WORK: Final = frozenset(("status", "user", "checker", "reason", *PEOPLE_FIEL
 
 _STAMP_CHARACTERS: Final = len("2026-01-01T00:00:00.000Z")
 _ADDED: Final = ("heartbeat_timeout", "fenced", *DAEMON_FIELDS)
-_OBJECTS: Final = tuple(f'"{name}":'.encode() for name in DAEMON_OBJECTS)
+_KEPT: Final = tuple(f'"{name}":'.encode() for name in (*DAEMON_OBJECTS, LABELS))
 _LAST_SEEN_AT: Final = -(_STAMP_CHARACTERS + len('"}'))
 
 
@@ -155,7 +157,7 @@ def register(old: Task | None, request: Register, author: Author, moment: Moment
     at = moment.at
     timeout_s, fenced = request.heartbeat_timeout, bool(request.fenced)
     stamps = (moment.rev, epoch, created_at, at, shutdown_at, before, at)
-    kept = dict(fields) if old is None else {**fields, **_objects(old, status)}
+    kept = dict(fields) if old is None else {**fields, **_kept(old, fields)}
     body = _body(kept, timeout_s, stamps, fenced=fenced)
     task = Task(
         request.id,
@@ -345,15 +347,21 @@ def _kind(old: Task | None, status: str) -> TaskKind:
     return "people" if status in OF_PEOPLE else "service"
 
 
-def _objects(old: Task, status: str) -> dict[str, Any]:
-    """Give the daemon's objects of a task, as far as they fit the status that it gets."""
+def _kept(old: Task, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what a Register leaves: the daemon's objects that fit the new status, and labels.
+
+    A service that names no labels may know of none: people have given the task theirs.
+    """
     # Most tasks have none: look at the bytes first, and parse only where they may have one.
     body = old.body
-    if not any(name in body for name in _OBJECTS):
+    if not any(name in body for name in _KEPT):
         return {}
-    kept = {name: value for name, value in _fields(old).items() if name in DAEMON_OBJECTS}
-    if status != old.status:
+    before = _fields(old)
+    kept = {name: value for name, value in before.items() if name in DAEMON_OBJECTS}
+    if fields["status"] != old.status:
         after_change_of_status(kept)
+    if LABELS not in fields and (labels := labels_of(before)):
+        kept[LABELS] = labels
     return kept
 
 

@@ -7,7 +7,7 @@ from zlib import crc32
 import apsw
 
 from taskdashd.settings import files
-from taskdashd.store import texts
+from taskdashd.store import labelled, texts
 from taskdashd.store.migrating import MIGRATIONS
 
 _TABLES: Final = frozenset({"change", "task", "state", "schema_migration"})
@@ -49,6 +49,7 @@ def faults(database: apsw.Connection) -> Iterator[Fault]:
         )
         return
     database.create_scalar_function("crc32", _crc32)
+    database.create_scalar_function("labels", labelled.sorted_labels)
     ahead = _AHEAD if "0005_mechanisms" in applied else _AHEAD_BEFORE_FORGETTING
     checks = (*CHECKS, ahead, *(() if applied < known else CHECKS_OF_NEW))
     for statement, what, cure in checks:
@@ -84,6 +85,8 @@ CHECKS_OF_NEW: Final = (
         "{count} tasks are found by another checker, parent, service, time or answer than theirs",
         REBUILD,
     ),
+    (labelled.LEFT, "{count} labels are of no task, or of one that is another by now", REBUILD),
+    (labelled.MISSING, "{count} tasks are not found by their labels", REBUILD),
     (texts.MISSING, "{count} tasks are not found by their texts", REBUILD),
     (texts.LEFT, "{count} texts are of no task", REBUILD),
 )

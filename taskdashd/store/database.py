@@ -23,7 +23,7 @@ from taskdashd.domain.access import Sight
 from taskdashd.domain.acts import Act
 from taskdashd.domain.search import Sought
 from taskdashd.settings import files, owner
-from taskdashd.store import audit, dialect, health, texts
+from taskdashd.store import audit, dialect, health, labelled, texts
 from taskdashd.store.audit import Parameters
 from taskdashd.store.deadline import Deadline
 from taskdashd.store.desk import Desk, Unfolded
@@ -199,6 +199,7 @@ class Database:
         with self._lazily("the task table could not be updated") as run:
             folded = self._scalar("SELECT folded_rev FROM state")
             run(dialect.FOLD, (folded, to_rev))
+            labelled.fold(run, folded, to_rev)
             run("UPDATE state SET folded_rev = ?", (to_rev,))
 
     def index_texts(self, rows_max: int) -> int:

@@ -79,14 +79,20 @@ class Finder:
         return found[: self._page.rows]
 
     def _unindexed(self) -> str:
-        """Give the condition of tasks that the index of texts has not yet; empty if it has all."""
+        """Give the condition of tasks that the index of texts has not yet; empty if it has all.
+
+        The rev stands in it as `{rev}`.
+        """
         ((text_rev, folded_rev),) = self._rows("SELECT text_rev, folded_rev FROM state", {})
-        return f"t.rev > {text_rev}" if folded_rev > text_rev else ""
+        return f"{{rev}} > {text_rev}" if folded_rev > text_rev else ""
 
     def _merged(self, picks: Iterable[Pick], besides: str = "") -> Found:
-        more = [f"t.rev {self._sign} :key"] if self._page.after is not None else []
+        more = [f"{{rev}} {self._sign} :key"] if self._page.after is not None else []
         more += [besides] if besides else []
-        parts = [_with(part, more) for part in plans.merged(picks, self._want)]
+        parts = [
+            _with(part, [one.format(rev=part.rev) for one in more])
+            for part in plans.merged(picks, self._want)
+        ]
         # A field that may have none of no values leaves nothing to merge.
         return self._select(parts, order="key") if parts else []
 
@@ -102,7 +108,8 @@ class Finder:
                 return found
         if hits is not None:
             rest = self._unindexed()
-            new = [_with(plans.scanned(Pick("", ()), self._want), [rest])] if rest else []
+            tasks = plans.scanned(Pick("", ()), self._want)
+            new = [_with(tasks, [rest.format(rev=tasks.rev)])] if rest else []
             return self._sorted([Part(f"{hits.joined}{self._states()}", hits.given), *new])
         picks, count = self._fewest(self._want.picks, plans.GATHERED_AT_ALL)
         if count < plans.GATHERED_AT_ALL:
@@ -168,7 +175,7 @@ class Finder:
         return ways[best], counts[best]
 
     def _count(self, parts: Sequence[Part | texts.Hits], most: int) -> int:
-        every = " UNION ALL ".join(f"SELECT 1 FROM {part.source}" for part in parts)
+        every = " UNION ALL ".join(f"SELECT 1 FROM {part.counted}" for part in parts)
         statement = f"SELECT count(*) FROM ({every} LIMIT {most})"
         ((count,),) = self._rows(statement, {**self._given, **_given(parts)})
         return int(count)
@@ -188,9 +195,11 @@ class Finder:
         return list(self._rows(f"{every} ORDER BY {order} {self._order} LIMIT :count", given))
 
     def _every(self, parts: Sequence[Part], tests: Sequence[str]) -> str:
-        columns = f"t.id AS id, t.rev AS rev, {self._key} AS key"
+        by_rev = self._page.field == "rev"
         return " UNION ALL ".join(
-            f"SELECT {columns} FROM {_with(part, tests).source}" for part in parts
+            f"SELECT t.id AS id, {part.rev} AS rev, {part.rev if by_rev else self._key} AS key"
+            f" FROM {_with(part, tests).source}"
+            for part in parts
         )
 
     def _states(self) -> str:
@@ -201,7 +210,7 @@ class Finder:
 
 
 def _with(part: Part, conditions: Iterable[str]) -> Part:
-    return Part(" AND ".join([part.source, *conditions]), part.given)
+    return part._replace(source=" AND ".join([part.source, *conditions]), narrow="")
 
 
 def _given(parts: Iterable[Part | texts.Hits]) -> Mapping[str, Any]:

@@ -16,13 +16,14 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from taskdash_protocol.families.tasks import Query
-from taskdash_protocol.fields import CLASS
+from taskdash_protocol.fields import CLASS, LABELS
 from taskdash_protocol.statuses import ENDED, WAITING
 from taskdashd.domain.access import Sight
 from taskdashd.store import dialect
 from taskdashd.store.audit import Rows
 
 INDEXES: Final = {
+    LABELS: "task_label_found",
     "parent_id": "task_parent_id",
     "checker": "task_checker",
     "user": "task_user",
@@ -33,7 +34,7 @@ INDEXES: Final = {
 """The index of each field whose tasks are found by it: the most telling first."""
 _WHOLE: Final = frozenset({"group_id"})
 """The fields whose index has the tasks without a value as well."""
-_COLUMNS: Final = {*INDEXES, "id", "status", "rev"}
+_COLUMNS: Final = {*INDEXES, "id", "status", "rev"} - {LABELS}
 MERGED_MAX: Final = 120
 """So many values and states are merged: each has its own place in the statement."""
 GATHERED_MAX: Final = 5_000
@@ -47,10 +48,19 @@ TESTED_MAX: Final = 5_000
 HITS_MAX: Final = 10_000
 """So many tasks of the index of texts are tested and sorted; more are met soon in any order."""
 
-STEPPED: Final = {*INDEXES, "status"}
+STEPPED: Final = {*INDEXES, "status"} - {LABELS}
 """The fields in whose order one goes from value to value."""
 
 STATES: Final = range(len(dialect.STATES))
+_HAS_LABEL: Final = (
+    "EXISTS (SELECT 1 FROM task_label AS o"
+    " WHERE o.id = t.id AND o.label IN (SELECT value FROM json_each(:labels)))"
+)
+# A task that has several of the wanted labels is found by the least of them.
+_BY_LEAST: Final = (
+    "NOT EXISTS (SELECT 1 FROM task_label AS o WHERE o.id = l.id AND o.label < l.label"
+    " AND o.label IN (SELECT value FROM json_each(:labels)))"
+)
 _OF_CLASS: Final = {
     "live": frozenset({0}),
     "waiting": frozenset(map(dialect.STATES.index, WAITING)),
@@ -99,6 +109,10 @@ def wanted(request: Query, sight: Sight | None) -> Wanted:
             if 0 not in of:
                 continue
         given[name] = orjson.dumps(values).decode()
+        if name == LABELS:
+            conditions.append(_HAS_LABEL)
+            picks.append((Pick(LABELS, tuple(dict.fromkeys(values))),))
+            continue
         conditions.append(f"{unhelped(name)} IN (SELECT value FROM json_each(:{name}))")
         if name in INDEXES and (name in _WHOLE or all(values)):
             picks.append((Pick(name, tuple(dict.fromkeys(values))),))
@@ -147,11 +161,23 @@ class Part(NamedTuple):
 
     source: str
     given: Mapping[str, Any]
+    rev: str = "t.rev"
+    """The expression of a task's rev by which the index gives it in order."""
+    narrow: str = ""
+    """The same tasks without a look at the table of tasks; empty where `source` needs none."""
+
+    @property
+    def counted(self) -> str:
+        """Give what the tasks are counted by."""
+        return self.narrow or self.source
 
 
 def scanned(pick: Pick, want: Wanted, number: int = 0) -> Part:
     """Give all that a pick has, in no order: for counting and gathering."""
     states = ", ".join(map(str, want.states))
+    if pick.field == LABELS:
+        wanted = "l.label IN (SELECT value FROM json_each(:labels))"
+        return _labelled(pick, f"{wanted} AND l.state IN ({states})", {})
     conditions = [f"t.state IN ({states})"]
     given: dict[str, Any] = {}
     if pick.field:
@@ -174,6 +200,10 @@ def merged(picks: Iterable[Pick], want: Wanted) -> Iterator[Part]:
         # Without a field it is one pick of all values; with one and no values it is empty.
         for value in pick.values if pick.field else ("",):
             for state in want.states:
+                if pick.field == LABELS:
+                    where = f"l.label = :m{number} AND l.state = {state}"
+                    yield _labelled(pick, where, {f"m{number}": value})
+                    continue
                 conditions = [f"t.state = {state}", *_nonempty(pick)]
                 given = {}
                 if pick.field:
@@ -183,6 +213,14 @@ def merged(picks: Iterable[Pick], want: Wanted) -> Iterator[Part]:
                 source = f"task AS t INDEXED BY {pick.by} WHERE {' AND '.join(conditions)}"
                 yield Part(source, given)
             number += 1
+
+
+def _labelled(pick: Pick, where: str, given: Mapping[str, Any]) -> Part:
+    once = f" AND {_BY_LEAST}" if len(pick.values) > 1 else ""
+    labels = f"task_label AS l INDEXED BY {pick.by}"
+    # The plus keeps SQLite from looking for the task by anything but its id.
+    joined = f"{labels} CROSS JOIN task AS t WHERE {where} AND t.id = l.id AND +t.rev = l.rev{once}"
+    return Part(joined, given, "l.rev", f"{labels} WHERE {where}{once}")
 
 
 def merges(picks: Iterable[Pick], want: Wanted) -> int:

@@ -9,7 +9,7 @@ from peewee import (
     TextField,
 )
 
-__all__ = ["Act", "Change", "Record", "State", "Task"]
+__all__ = ["Act", "Change", "Label", "Record", "State", "Task"]
 
 
 class Change(Model):
@@ -88,6 +88,24 @@ for _column in (Task.user, Task.project_id, Task.checker, Task.parent_id, Task.u
 Task.add_index(Task.parent_id, Task.rank, name="task_rank", where=(Task.parent_id != SQL("''")))
 Task.add_index(Task.queue, name="task_queue", where=(Task.queue != SQL("''")))
 Task.add_index(Task.made_by, name="task_made_by", where=(Task.made_by != SQL("''")))
+
+
+class Label(Model):
+    """A label of a task, by which people select it."""
+
+    id = TextField()
+    """The task's."""
+    label = TextField()
+    """As it is compared with others."""
+    state = IntegerField()
+    rev = IntegerField()
+    """These two as in `task`: so tasks of a label are read newest first, as of any other field."""
+
+    class Meta:
+        table_name = "task_label"
+        primary_key = CompositeKey("id", "label")
+        without_rowid = True
+        indexes = ((("label", "state", "rev"), False),)
 
 
 class Act(Model):

@@ -110,6 +110,11 @@ class Hits(NamedTuple):
     """The expression of the rev by which the index gives them in order."""
     given: dict[str, Any]
 
+    @property
+    def counted(self) -> str:
+        """Give what they are counted by."""
+        return self.source
+
 
 def hits(rows: Rows, sought: Sought) -> Hits | None:
     """Give what to ask the index for; None where all words are too frequent or too short for it."""

@@ -111,7 +111,7 @@ ACTS: Final = (
     *("Claim", "Begin", "Release", "Assign", "Submit", "Approve", "Reject", "Acknowledge"),
 )
 WRITES: Final = ("Register", "Update", "Update aside", "Update by epoch", "Register by epoch")
-ON_TASKS: Final = (*WRITES, "Find", "Audit", *ACTS, "Cancel")
+ON_TASKS: Final = (*WRITES, "Find", "Audit", *ACTS, "Cancel", "SetLabels")
 READS: Final = ("Query", "Watch", "People", "Services", "Figures", "Calendars", "Next")
 LOGINS: Final = {
     "newcomer": "worker",
@@ -165,6 +165,8 @@ def _on_task(operation: str, who: Who, target: Target) -> str:
         return DONE if sees(who, target) else ABSENT
     if operation == "Cancel":
         return _cancel(who, target)
+    if operation == "SetLabels":
+        return _label(who, target)
     if operation in ACTS:
         return _act(operation, who, target)
     epoch, aside = operation.endswith("epoch"), operation.endswith("aside")
@@ -217,6 +219,14 @@ def _cancel(who: Who, target: Target) -> str:
     if who.person:
         return DONE if who.is_operator or target.group in who.leads else REFUSED
     return CONFLICT if target.fenced and who.role in ("service", "anyone") else DONE
+
+
+def _label(who: Who, target: Target) -> str:
+    if who.role == "reader" or not (who.person and sees(who, target)) or who.is_operator:
+        return _cancel(who, target)
+    if target.group in who.leads or target.status == "free" or target.user == "me":
+        return DONE
+    return CONFLICT
 
 
 def _beside(row: str, who: Who) -> str:

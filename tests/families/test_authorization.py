@@ -185,7 +185,8 @@ def body_of(row: str, who: rights.Who, house: House) -> tuple[str, dict[str, Any
         body["epoch"] = house.epochs.get(task, 1)
     if operation in rights.ACTS and not who.person:
         body["user"] = rights.FOR
-    return operation, body | {"Assign": {"to": "ann"}, "Reject": {"reason": "r"}}.get(operation, {})
+    more = {"Assign": {"to": "ann"}, "Reject": {"reason": "r"}, "SetLabels": {"add": ["urgent"]}}
+    return operation, body | more.get(operation, {})
 
 
 def beside(row: str, who: rights.Who) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import pytest
 
 from taskdash_protocol.families.tasks import Query
 from taskdashd.domain.access import Sight
-from taskdashd.store import audit, checks, cursors, dialect, forgetting, plans, texts
+from taskdashd.store import audit, checks, cursors, dialect, forgetting, labelled, plans, texts
 from taskdashd.store.database import DATABASE_NAME, Database
 
 LARGE = re.compile(r"SCAN (change|task|act|t|c|p|e|x)\b")
@@ -28,7 +28,7 @@ def statements() -> dict[str, str]:
     """Give every statement that is written out in the store, by where it stands."""
     found = {
         f"{module.__name__}.{name}": value
-        for module in (dialect, audit, forgetting, texts)
+        for module in (dialect, audit, forgetting, texts, labelled)
         for name, value in vars(module).items()
         if type(value) is str and re.match(r"\s*(SELECT|WITH|INSERT|UPDATE|DELETE)\b", value)
     }
@@ -42,7 +42,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[apsw.Connecti
     data = tmp_path_factory.mktemp("plans")
     Database.open(data).close()
     with closing(apsw.Connection(str(data / DATABASE_NAME))) as connection:
-        for name in ("crc32", "text_crc"):
+        for name in ("crc32", "text_crc", "labels"):
             connection.create_scalar_function(name, lambda *_values: 0)
         yield connection
 
@@ -107,6 +107,7 @@ FILTERS = (
     *({}, {"group_id": "g1"}, {"user": "u1"}, {"user": ""}, {"checker": "u1"}),
     *({"project_id": "p1"}, {"parent_id": "t1"}, {"url": "http://s"}),
     {"group_id": "g3", "user": "u1"},
+    *({"labels": "urgent"}, {"labels": ["urgent", "later"]}, {"labels": "urgent", "user": "u1"}),
 )
 GROWS = re.compile(
     r"SCAN (task|change|t|c|m)\b|SCAN task_gram VIRTUAL TABLE INDEX 0|USE TEMP B-TREE"

@@ -24,7 +24,7 @@ from taskdash_protocol.statuses import status_class
 from taskdashd.domain import search, tasks
 from taskdashd.domain.access import Sight
 from taskdashd.domain.tasks import Author, Change, Moment, Task
-from taskdashd.store import backup, plans, texts
+from taskdashd.store import backup, labelled, plans, texts
 from taskdashd.store.database import DATABASE_NAME, Database
 from taskdashd.store.removal import Going, Removal
 
@@ -35,6 +35,12 @@ ODD = st.sampled_from([*"ﬁİıςΣéǰ\u0301\x01\U0001f600", "e\u0301"])
 TEXT = st.lists(st.one_of(LETTERS, LETTERS, ODD), max_size=6).map("".join)
 SOUGHT = st.one_of(TEXT, st.sampled_from(["小", "王小明", "ann", "strasse", "u1", "t1", "g1"]))
 NAMES = ("", "g1", "g2")
+LABELS = st.lists(
+    st.sampled_from(("urgent", "ＵＲＧＥＮＴ", "Urgent ", "later", "稍后")), max_size=3
+)
+ODD_LABELS = st.sampled_from(
+    ("urgent", None, 5, {"urgent": 1}, ["urgent", 5], ["urgent", ""], ["urgent"] * 17, ["x" * 33])
+)
 STATUSES = ("running", "b", "finish", "failed", "待领取", "编辑中", "待触发", "shutdown")
 FIELDS = st.fixed_dictionaries(
     {},
@@ -49,6 +55,7 @@ FIELDS = st.fixed_dictionaries(
         "user": st.sampled_from(("", *PEOPLE)),
         "checker": st.sampled_from(("", *PEOPLE)),
         "task_type": st.sampled_from(NAMES),
+        "labels": st.one_of(LABELS, LABELS, ODD_LABELS),
     },
 )
 IDS = st.sampled_from([f"t{number}" for number in range(12)])
@@ -76,12 +83,14 @@ WHERE = st.fixed_dictionaries(
         "checker": st.sampled_from(("", *PEOPLE)),
         "task_type": st.sampled_from(NAMES),
         "id": st.lists(IDS, max_size=3),
+        "labels": st.lists(st.sampled_from(("urgent", "LATER", "稍后", "none")), max_size=3),
     },
 )
 SIGHTS = st.one_of(
     st.none(),
     st.builds(Sight, st.frozensets(st.sampled_from(NAMES)), st.sampled_from(("", "u1", "u2"))),
 )
+KNOWN_LABELS = {"urgent", "ＵＲＧＥＮＴ", "Urgent ", "later", "稍后"}
 MEMBERS = ("name", "epoch")
 ORDERS = st.sampled_from(
     [
@@ -173,6 +182,15 @@ def office() -> Iterator[Office]:
             one.database.close()
 
 
+def labels_of(fields: dict[str, Any]) -> set[str]:
+    """Give the labels of a task, of those that are made up here."""
+    found = fields.get("labels")
+    words = {"ＵＲＧＥＮＴ": "urgent", "Urgent ": "urgent"}
+    if not isinstance(found, list) or len(found) > 16 or not {*found} <= KNOWN_LABELS:
+        return set()
+    return {words.get(one, one) for one in found}
+
+
 def expected(
     one: Office, where: dict[str, Any], sight: Sight | None, contains: str, order: str
 ) -> list[str]:
@@ -185,6 +203,9 @@ def expected(
         wanted = {
             name: [values] if isinstance(values, str) else values for name, values in where.items()
         }
+        labels = wanted.pop("labels", None)
+        if labels is not None and {*map(str.lower, labels)}.isdisjoint(labels_of(fields)):
+            continue
         if any(have[name] not in values for name, values in wanted.items()):
             continue
         if sight is not None and not sight.sees(fields):
@@ -249,12 +270,15 @@ def test_the_index_has_exactly_the_tasks_up_to_its_rev(steps: list[tuple[str, An
         with apsw.Connection(str(one.path)) as look:
             assert look.execute(texts.MISSING).get == 0
             assert look.execute(texts.LEFT).get == 0
+            look.create_scalar_function("labels", labelled.sorted_labels)
+            assert look.execute(labelled.MISSING).get == 0
+            assert look.execute(labelled.LEFT).get == 0
 
 
 def test_a_check_names_a_text_that_is_missing_or_left_and_a_repair_mends_it(tmp_path: Path) -> None:
     one = Office(tmp_path)
     for number in range(5):
-        one.write(f"t{number}", {"description": "zirconium"})
+        one.write(f"t{number}", {"description": "zirconium", "labels": ["Urgent"]})
     one.fold()
     one.database.index_texts(10)
     one.database.close()
@@ -262,6 +286,11 @@ def test_a_check_names_a_text_that_is_missing_or_left_and_a_repair_mends_it(tmp_
     for statement, said in (
         ("DELETE FROM task_text WHERE rowid = 2", "1 tasks are not found by their texts"),
         ("INSERT INTO task_text (rowid, text) VALUES (99, 'abc')", "1 texts are of no task"),
+        ("DELETE FROM task_label WHERE id = 't2'", "1 tasks are not found by their labels"),
+        (
+            "UPDATE task_label SET rev = 9 WHERE id = 't2'",
+            "1 labels are of no task, or of one that is another by now",
+        ),
     ):
         with apsw.Connection(str(one.path)) as edited:
             edited.execute(statement)
@@ -273,6 +302,8 @@ def test_a_check_names_a_text_that_is_missing_or_left_and_a_repair_mends_it(tmp_
         request = Query.parse({"contains": "zirconium"})
         assert len(again.query(request, 1 << 20).rows) == 5, "before the index is made again"
         again.index_texts(10)
+        assert len(again.query(request, 1 << 20).rows) == 5
+        request = Query.parse({"where": {"labels": "urgent"}})
         assert len(again.query(request, 1 << 20).rows) == 5
         again.close()
         assert backup.check(tmp_path) == []

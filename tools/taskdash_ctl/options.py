@@ -8,7 +8,7 @@ import click
 
 from taskdash_ctl import show
 from taskdash_protocol import typed
-from taskdash_protocol.fields import CONTROL_FIELDS, DAEMON_FIELDS, TASK_FIELDS, WHERE_FIELDS
+from taskdash_protocol.fields import CONTROL_FIELDS, DAEMON_FIELDS, SELECTABLE, TASK_FIELDS
 
 _FILTERS: Final = {
     "--user": "user",
@@ -67,9 +67,9 @@ def where(given: dict[str, Any]) -> dict[str, list[str]]:
             # Programs write these to the byte, people type them: either will do.
             wanted[field] = list(dict.fromkeys((*wanted[field], *map(meant, wanted[field]))))
     for name, value in map(pair, given["where"]):
-        if name not in WHERE_FIELDS:
+        if name not in SELECTABLE:
             raise click.BadParameter(
-                f"tasks cannot be selected by {name!r}, only by {', '.join(sorted(WHERE_FIELDS))}",
+                f"tasks cannot be selected by {name!r}, only by {', '.join(sorted(SELECTABLE))}",
                 param_hint="--where",
             )
         wanted.setdefault(name, []).append(value)

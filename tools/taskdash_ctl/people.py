@@ -156,6 +156,25 @@ def acknowledge(
 
 
 @click.command()
+@click.argument("id")
+@click.option("--add", multiple=True, metavar="TEXT", help="A label that it gets; repeatable.")
+@click.option("--remove", multiple=True, metavar="TEXT", help="One that it loses; repeatable.")
+@click.pass_obj
+def label(
+    where: address.Address, /, id: str, add: tuple[str, ...], remove: tuple[str, ...]
+) -> None:
+    """Give a task labels, short words by which it is found, or take some away.
+
+    \b
+    taskdash-ctl label desk-7 --add urgent --remove later
+    taskdash-ctl list --where labels=urgent
+    """
+    with connect(where) as dash:
+        done = attempt(lambda: dash.ask("SetLabels", id=id, add=list(add), remove=list(remove)))
+    click.echo(f"{show.clean(done['id'])}: {show.clean(', '.join(done['labels']) or 'no labels')}")
+
+
+@click.command()
 @click.argument("url")
 @click.pass_obj
 def retire(where: address.Address, /, url: str) -> None:
@@ -228,6 +247,7 @@ COMMANDS: Final = (
     handover,
     services,
     acknowledge,
+    label,
     retire,
 )
 

@@ -8,7 +8,7 @@ from taskdash_protocol import typed
 from taskdash_protocol.errors import BadRequest
 from taskdash_protocol.families.calendars import NAME as CALENDAR
 from taskdash_protocol.families.calendars import NAME_CHARACTERS_MAX as CALENDAR_CHARACTERS_MAX
-from taskdash_protocol.fields import TASK_FIELDS
+from taskdash_protocol.fields import LABEL_CHARACTERS_MAX, LABELS_MAX, TASK_FIELDS
 from taskdash_protocol.readers import (
     boolean,
     check_string,
@@ -91,6 +91,17 @@ def as_user() -> Any:
 def a_word(meaning: str) -> Any:
     """Declare a field that is a word of who does something."""
     return text(meaning, characters_max=WORD_CHARACTERS_MAX, default="")
+
+
+def _labels(meaning: str) -> Any:
+    one = reader_of(text(meaning, characters_max=LABEL_CHARACTERS_MAX, empty=False))
+
+    def read(name: str, value: Any) -> str:
+        return str(one.read(name, _folded(name, value, LABEL_CHARACTERS_MAX, typed.name)))
+
+    return texts(
+        meaning, of=declare(Reader(meaning, read, one.schema)), many_max=LABELS_MAX, default=()
+    )
 
 
 def _groups(meaning: str) -> Any:
@@ -265,6 +276,23 @@ class Reject(AboutTypedTask):
     id: str = _task()
     reason: str = text("What is to be done.", characters_max=WORD_CHARACTERS_MAX, empty=False)
     user: str = as_user()
+
+
+@dataclass(frozen=True, slots=True)
+class SetLabels(AboutTypedTask):
+    """Give a task labels, short words by which it is found, or take some away.
+
+    Who may claim it or has it may, a lead of its group, and a service that may write it. Two labels
+    that are equal to the eye but for case are one.
+
+    Reply: `id`, `epoch`, `rev` and `labels`, all that it has. 1004: it would have too many.
+    """
+
+    request_id = "SetLabels"
+
+    id: str = _task()
+    add: tuple[str, ...] = _labels("Those that it gets.")
+    remove: tuple[str, ...] = _labels("Those that it loses.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from taskdashd.families.people.operations import (
     cancel,
     claims,
     handover,
+    labels,
     sign_in,
     waiting,
 )
 
-__all__ = ["accounts", "cancel", "claims", "handover", "sign_in", "waiting"]
+__all__ = ["accounts", "cancel", "claims", "handover", "labels", "sign_in", "waiting"]

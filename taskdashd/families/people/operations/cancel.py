@@ -6,7 +6,7 @@ from taskdash_protocol import typed
 from taskdash_protocol.errors import AuthError, NotFound, ServerError
 from taskdash_protocol.families.people import Cancel
 from taskdashd.core.access import check_write
-from taskdashd.core.actors import Actor, actor_of, find, put
+from taskdashd.core.actors import Actor, find, itself, put
 from taskdashd.core.steps import Steps
 from taskdashd.core.storing import load, write
 from taskdashd.core.table import Caller, Core, Result, alone
@@ -31,7 +31,7 @@ def cancel(request: Cancel, caller: Caller) -> Steps[Result]:
 
     def decide(transaction: Transaction) -> dict[str, Any]:
         core.identities.check_still(caller.session, caller.identity, transaction)
-        actor = _actor(caller, transaction)
+        actor = itself(caller, transaction)
         cancelled: list[str] = []
         left: list[dict[str, Any]] = []
         for given, meant in ids.items():
@@ -51,14 +51,6 @@ def _parents(core: Core, ids: set[str]) -> set[str]:
     """Give what some tasks, which are in memory, are parts of."""
     found = (core.view.task(one) for one in ids)
     return {task.parent_id for task in found if task is not None and task.parent_id}
-
-
-def _actor(caller: Caller, transaction: Transaction) -> Actor:
-    """Give who cancels: a service for itself, and not in somebody's name."""
-    identity = caller.identity
-    if identity.person or identity.is_operator or not identity.may_write:
-        return actor_of(caller, "", transaction)
-    return Actor(identity, "", caller.author)
 
 
 def _cancel_one(

@@ -181,6 +181,16 @@ export interface Reject {
   user?: string | null;
 }
 
+/** Give a task labels, short words by which it is found, or take some away. */
+export interface SetLabels {
+  /** The task's key, chosen by the service: 1-128 characters, no control characters. */
+  id: string;
+  /** Those that it gets. */
+  add?: string[] | null;
+  /** Those that it loses. */
+  remove?: string[] | null;
+}
+
 /** End tasks that nobody needs any more, whoever has them: also what died or failed. */
 export interface Cancel {
   /** Which tasks. */
@@ -441,6 +451,7 @@ export interface Requests {
   Submit: Submit;
   Approve: Approve;
   Reject: Reject;
+  SetLabels: SetLabels;
   Cancel: Cancel;
   Handover: Handover;
   RegisterService: RegisterService;
