@@ -1,7 +1,8 @@
 """Decided writes on their way to the disk, and the pieces in which they are taken in from there."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from taskdash_protocol.errors import Outcome
@@ -30,6 +31,11 @@ class Piece(NamedTuple):
     entries: list[Entry]
     changes: list[Change]
     records: list[Record]
+
+
+def entries_of(pieces: Iterable[Piece]) -> Iterator[Entry]:
+    """Give the entries of pieces, in order."""
+    return chain.from_iterable(piece.entries for piece in pieces)
 
 
 def taken(queue: deque[Entry], rows_max: int) -> list[Piece]:

@@ -12,8 +12,7 @@ lags `fold_lag_max` changes behind, and on demand before a Query (`catch_up`).
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 from taskdash_protocol.errors import Busy, Outcome, ServerError, StorageError
@@ -22,7 +21,7 @@ from taskdashd.domain.rounds import Rounds
 from taskdashd.domain.tasks import Change, Task
 from taskdashd.store.chores import Chores
 from taskdashd.store.database import Database
-from taskdashd.store.entries import Entry, Piece, taken
+from taskdashd.store.entries import Entry, Piece, entries_of, taken
 from taskdashd.store.executor import Executor, Then
 from taskdashd.store.records import Record
 from taskdashd.store.removal import Removal
@@ -125,7 +124,7 @@ class Writer:
     @property
     def is_forgetting(self) -> bool:
         """Whether a commit that removes tasks is on its way to the disk."""
-        return any(entry.removal is not None for entry in self._committing)
+        return any(entry.removal is not None for entry in entries_of(self._in_flight))
 
     @property
     def waiting_rows(self) -> int:
@@ -252,7 +251,7 @@ class Writer:
         self._in_flight = pieces = taken(self._queue, self._batch_rows_max)
         changes = [change for piece in pieces for change in piece.changes]
         records = [record for piece in pieces for record in piece.records]
-        removals = [one.removal for one in self._committing if one.removal is not None]
+        removals = [one.removal for one in entries_of(self._in_flight) if one.removal is not None]
         if not changes and not records and not removals and not self._acts:
             # Nothing to store: these outcomes waited for an earlier commit, which has succeeded.
             self._committed((), None)
@@ -277,10 +276,6 @@ class Writer:
         self._database.append(changes, acts, records, removals)
         self.commit_s.append(time.perf_counter() - began)
         self.commits += 1
-
-    @property
-    def _committing(self) -> Iterator[Entry]:
-        return chain.from_iterable(piece.entries for piece in self._in_flight)
 
     def _committed(self, removals: Sequence[Removal], outcome: Outcome[None]) -> None:
         if isinstance(outcome, ServerError):
@@ -343,7 +338,7 @@ class Writer:
             self._on_fault(error)
 
     def _failed(self, fault: ServerError) -> None:
-        entries = [*self._committing, *self._queue]
+        entries = [*entries_of(self._in_flight), *self._queue]
         self._in_flight = []
         self._acts_held = [*self._acts_held, *self._acts_in_flight, *self._acts][:_ACTS_MAX]
         self._acts_in_flight, self._acts = [], []
