@@ -130,6 +130,11 @@ class Inbox:
         """About how many bytes the requests take that are not done, with one that runs alone."""
         return self._bytes + len(self._calls) * _CALL_BYTES + self._alone_bytes
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether neither bytes nor requests are here, nor one that runs alone."""
+        return not (self._calls or self._alone_bytes or self._decoder.buffered_bytes)
+
     def run_alone(self, size: int) -> None:
         """Count the bytes of a request that runs alone; 0 when it has ended."""
         self._alone_bytes = size

@@ -99,7 +99,7 @@ class Standing:
         outbox, inbox = self.outbox, self.inbox
         if outbox.output_bytes or outbox or self._ended or self._closing or self._cut_short:
             return False
-        return not (inbox.buffered_bytes or inbox.parsed_bytes)
+        return inbox.is_empty
 
     @property
     def idle(self) -> bool:
