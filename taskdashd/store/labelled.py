@@ -38,7 +38,9 @@ WHERE instr(c.task, '"labels":[') AND labels(c.task) IS NOT (
 
 def fold(run: Callable[[str, tuple[Any, ...]], Any], after_rev: int, to_rev: int) -> None:
     """Index the labels of the tasks that were just folded."""
-    run(CHANGED, (after_rev, to_rev))
+    (some,) = run("SELECT EXISTS (SELECT 1 FROM task_label)", ()).fetchone()
+    if some:
+        run(CHANGED, (after_rev, to_rev))
     found = run(LABELLED, (after_rev, to_rev)).fetchall()
     rows = [(task_id, label) for task_id, body in found for label in _labels(body)]
     if rows:

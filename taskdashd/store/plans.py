@@ -23,12 +23,12 @@ from taskdashd.store import dialect
 from taskdashd.store.audit import Rows
 
 INDEXES: Final = {
-    LABELS: "task_label_found",
     "parent_id": "task_parent_id",
     "checker": "task_checker",
     "user": "task_user",
     "url": "task_url",
     "project_id": "task_project_id",
+    LABELS: "task_label_found",
     "group_id": "task_group_id_state_rev",
 }
 """The index of each field whose tasks are found by it: the most telling first."""

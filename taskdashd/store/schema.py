@@ -94,12 +94,12 @@ class Label(Model):
     """A label of a task, by which people select it."""
 
     id = TextField()
-    """The task's."""
+    """The id of the task."""
     label = TextField()
-    """As it is compared with others."""
+    """The label as it is compared with others."""
     state = IntegerField()
     rev = IntegerField()
-    """These two as in `task`: so tasks of a label are read newest first, as of any other field."""
+    """State and rev are as in `task`: so tasks of a label are read newest first, as of any other field."""
 
     class Meta:
         table_name = "task_label"

@@ -63,6 +63,21 @@ def test_how_services_fare(daemon: RunningDaemon) -> None:
         ]
 
 
+def test_tasks_are_found_by_their_labels(daemon: RunningDaemon) -> None:
+    for one in ("desk-1", "desk-2"):
+        did(daemon, "register", one)
+    assert did(daemon, "label", "desk-1", "--add", "Urgent", "--add", "later") == (
+        "desk-1: Urgent, later\n"
+    )
+    found = did(daemon, "list", "--where", "labels=URGENT", "-o", "name")
+    assert found == "desk-1\n"
+    assert did(daemon, "label", "desk-1", "--remove", "urgent", "--remove", "later") == (
+        "desk-1: no labels\n"
+    )
+    assert did(daemon, "list", "--where", "labels=URGENT", "-o", "name") == ""
+    assert ctl(daemon, "list", "--where", "colour=red").returncode == 2
+
+
 def test_what_is_cancelled_and_what_is_left(daemon: RunningDaemon) -> None:
     """Each that is left has a line, and the first says with which code it ends."""
     did(daemon, "register", "desk", "--status", "待领取", "--group", "cut")

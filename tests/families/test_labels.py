@@ -31,7 +31,7 @@ def ids(peer: Peer, *labels: str, **more: Any) -> list[str]:
 
 
 def test_labels_come_and_go_and_two_that_look_the_same_are_one(world: World) -> None:
-    """They stay as they were written first; to take one away, case and width do not matter."""
+    """Labels stay as they were written first; to take one away, case and width do not matter."""
     office(world)
     task(world)
     boss = admin(world)

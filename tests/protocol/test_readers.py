@@ -258,7 +258,7 @@ def test_what_can_be_ordered_and_selected_by_is_listed() -> None:
     where = reader_of(KINDS["where"]).schema
     assert (where["type"], where["additionalProperties"]) == ("object", False)
     properties = where["properties"]
-    assert set(properties) == WHERE_FIELDS | {"class"}
+    assert set(properties) == WHERE_FIELDS | {"class", "labels"}
     several = {"type": "array", "items": STRINGS, "maxItems": 1000}
     assert properties["user"] == {"anyOf": [STRINGS, several]}
     assert properties["class"] == {"anyOf": [CLASSES, {"type": "array", "items": CLASSES}]}
