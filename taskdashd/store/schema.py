@@ -99,7 +99,7 @@ class Label(Model):
     """The label as it is compared with others."""
     state = IntegerField()
     rev = IntegerField()
-    """State and rev are as in `task`: so tasks of a label are read newest first, as of any other field."""
+    """State and rev are as in `task`: tasks of a label are read newest first, as of any field."""
 
     class Meta:
         table_name = "task_label"
