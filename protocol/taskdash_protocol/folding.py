@@ -24,6 +24,11 @@ def fold(text: str) -> str:
     return normalize("NFKC", text).upper().lower().replace("ς", "σ")
 
 
+def whole(text: str) -> str:
+    """Give a text as it is compared as a whole: folded, blanks single and inside only."""
+    return " ".join(word for word in _BLANKS.split(fold(text)) if word)
+
+
 def words(text: str) -> tuple[str, ...]:
     """Give the words that a text is searched by, folded, each once."""
     return tuple(dict.fromkeys(word for word in _BLANKS.split(fold(text)) if word))

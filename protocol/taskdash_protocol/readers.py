@@ -10,7 +10,7 @@ from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from taskdash_protocol import folding, typed
+from taskdash_protocol import folding
 from taskdash_protocol.errors import BadRequest
 from taskdash_protocol.fields import (
     CLASS,
@@ -324,7 +324,7 @@ def _wanted(name: str, one: str, value: Any) -> tuple[str, ...]:
     return tuple(values if fold is None else map(fold, values))
 
 
-_FOLDS: Final = {"url": without_credentials, LABELS: typed.compared}
+_FOLDS: Final = {"url": without_credentials, LABELS: folding.whole}
 """How the values are read that are given for some fields."""
 
 

@@ -64,14 +64,9 @@ def name(text: str) -> str:
     return text if _is_plain(text) else _BLANKS.sub(" ", _folded(text)).strip(" ")
 
 
-def compared(text: str) -> str:
-    """Give a name as it is compared: the same for all that are equal to the eye but for case."""
-    return folding.fold(name(text))
-
-
 def is_same_name(one: str, other: str) -> bool:
     """Tell whether two names are the same to the eye, without regard to case."""
-    return compared(one) == compared(other)
+    return folding.fold(name(one)) == folding.fold(name(other))
 
 
 def look(text: str) -> str:

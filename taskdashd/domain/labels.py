@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from taskdash_protocol import typed
+from taskdash_protocol import folding
 from taskdash_protocol.errors import Conflict
 from taskdash_protocol.fields import LABEL_CHARACTERS_MAX, LABELS, LABELS_MAX
 
-compared: Final = lru_cache(maxsize=10_000)(typed.compared)
+compared: Final = lru_cache(maxsize=10_000)(folding.whole)
 """Gives a label as it is compared with others."""
 
 

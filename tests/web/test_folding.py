@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from processes import node
 
-from taskdash_protocol.folding import fold, words
+from taskdash_protocol.folding import fold, whole, words
 from taskdashd.domain import search
 
 ROOT = Path(__file__).parents[2]
@@ -24,11 +24,12 @@ PEOPLE = {"1001": "王小明"}
 SOUGHT = ("strasse T-1", "FINE 小明", "1001", "\U0001f600y", "yz", "nobody", "straßet", "")
 SCRIPT = """
 import { readFileSync } from 'node:fs';
-const { fold, words, finds } = await import('data:text/javascript,' + encodeURIComponent(
+const { fold, whole, words, finds } = await import('data:text/javascript,' + encodeURIComponent(
     readFileSync('taskdashd/web/static/rules/folding.js', 'utf8')));
 const { vectors, task, sought, people } = JSON.parse(readFileSync(0, 'utf8'));
 console.log(JSON.stringify({
     folded: vectors.map((one) => [fold(one.text), words(one.text)]),
+    whole: vectors.map((one) => whole(one.text)),
     found: sought.map((one) => finds(words(one), task, (user) => people[user] ?? user)),
 }));
 """
@@ -44,6 +45,8 @@ def test_the_daemon_folds_as_the_vectors_say() -> None:
 def test_the_page_folds_as_the_vectors_say_and_finds_what_the_daemon_finds() -> None:
     given = {"vectors": VECTORS, "task": TASK, "sought": SOUGHT, "people": PEOPLE}
     page = node(SCRIPT, given)
+    assert page["whole"] == [whole(one["text"]) for one in VECTORS]
+    assert "a b c d" in page["whole"]
     assert page["folded"] == [[one["folded"], one["words"]] for one in VECTORS]
     wanted = [search.sought(one, PEOPLE.items()) for one in SOUGHT]
     assert page["found"] == [one is None or one.finds(TASK) for one in wanted]

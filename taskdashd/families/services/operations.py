@@ -120,10 +120,10 @@ def acknowledge(request: Acknowledge, caller: Caller) -> Steps[Result]:
         raise BadRequest("field id: it or url is required, and not both")
     if request.url:
         url = without_credentials(request.url)
-        done, service = yield from write(core, partial(_acknowledge_service, request, caller, url))
+        service, who = yield from write(core, partial(_acknowledge_service, request, caller, url))
         # A task's audit is its log; what happens to a service is an act.
-        core.acts.note("service acknowledged", done["acknowledged"]["by"], service.called)
-        return done
+        core.acts.note("service acknowledged", who, service.called)
+        return {"url": url, ACKNOWLEDGED: service.acknowledged}
     meant = request.as_meant() or request
     decide = partial(_acknowledge_task, request, meant, caller)
     return (yield from load_and_write(core, {request.id, meant.id}, decide))
@@ -151,7 +151,8 @@ def _acknowledge_task(
 
 def _acknowledge_service(
     request: Acknowledge, caller: Caller, url: str, transaction: Transaction
-) -> tuple[dict[str, Any], Service]:
+) -> tuple[Service, str]:
+    """Keep the answer in the service's record; give the service, and who it was, for people."""
     actor, answer = _answer(request, caller, transaction)
     found = transaction.record(SERVICE, url)
     group = "" if found is None else found["group_id"]
@@ -165,7 +166,7 @@ def _acknowledge_service(
     if not _is_same(service.acknowledged, answer):
         service = replace(service, acknowledged=answer)
         transaction.keep(SERVICE, url, service.to_record())
-    return {"url": url, "acknowledged": service.acknowledged}, service
+    return service, actor.author.name
 
 
 def _answer(

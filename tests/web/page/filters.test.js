@@ -3,7 +3,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { filterOf, isAll, isSame, matches } from '../../../taskdashd/web/static/rules/filters.js';
+import {
+  filterOf,
+  isAll,
+  isSame,
+  labelsOf,
+  matches,
+} from '../../../taskdashd/web/static/rules/filters.js';
 
 const ME = { user: '1001', name: 'Ann Li', role: 'worker', groups: [], leads: [], sight: '' };
 const nameOf = (user) => ({ 1001: 'Ann Li' })[user] ?? user;
@@ -31,4 +37,26 @@ test('a task is searched by its texts and the names of its people', () => {
   ]) {
     assert.equal(matches(task, filter(query), nameOf), isFound, query);
   }
+});
+
+test('a task is found by one of its labels, however it is written', () => {
+  const task = { id: 't-1', name: '', labels: ['Urgent', 'ＶＩＰ', 'to  do'] };
+  const has = (label) => matches(task, filter(`label=${encodeURIComponent(label)}`), nameOf);
+  for (const label of ['urgent', 'vip', ' TO DO ']) {
+    assert.ok(has(label), label);
+  }
+  assert.ok(!has('urge'));
+  for (const odd of [
+    'urgent',
+    null,
+    5,
+    ['urgent', 5],
+    [''],
+    Array(17).fill('a'),
+    ['x'.repeat(33)],
+  ]) {
+    assert.deepEqual(labelsOf({ labels: odd }), []);
+  }
+  // Characters are counted as the daemon counts them.
+  assert.equal(labelsOf({ labels: ['\u{1f600}'.repeat(32)] }).length, 1);
 });

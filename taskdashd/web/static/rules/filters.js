@@ -1,6 +1,6 @@
 // The filters of the work: which tasks are shown, as the URL says it.
 
-import { finds, words } from './folding.js';
+import { finds, whole, words } from './folding.js';
 
 /**
  * @typedef {import('../wire/types').Task} Task
@@ -21,7 +21,10 @@ export const FIELDS = {
   type: 'task_type',
   part: 'parent_id',
   url: 'url',
+  label: 'labels',
 };
+const LABELS_MAX = 16;
+const LABEL_CHARACTERS_MAX = 32;
 
 /**
  * Give what a URL's filters ask for.
@@ -49,9 +52,29 @@ export function filterOf(filters, me) {
  * @param {(user: string) => string} nameOf
  */
 export function matches(task, { where, words: sought }, nameOf) {
-  const fits = Object.entries(where).every(([field, value]) => (task[field] ?? '') === value);
+  const fits = Object.entries(where).every(([field, value]) =>
+    field === 'labels' ? hasLabel(task, value) : (task[field] ?? '') === value,
+  );
   return fits && finds(sought, task, nameOf);
 }
+
+/** Whether a task has a label. @param {Task} task @param {string} label */
+const hasLabel = (task, label) => labelsOf(task).some((one) => whole(one) === whole(label));
+
+/**
+ * Give the labels of a task; what is no list of labels counts as none, as it does for the daemon.
+ * @param {Task} task
+ * @returns {string[]}
+ */
+export function labelsOf({ labels }) {
+  return Array.isArray(labels) && labels.length <= LABELS_MAX && labels.every(isLabel)
+    ? labels
+    : [];
+}
+
+/** @param {unknown} one */
+const isLabel = (one) =>
+  typeof one === 'string' && [...one].length <= LABEL_CHARACTERS_MAX && whole(one) !== '';
 
 /** Whether a filter lets everything pass. @param {Filter} filter */
 export const isAll = ({ where, text }) => !text && Object.keys(where).length === 0;

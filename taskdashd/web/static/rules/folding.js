@@ -20,6 +20,9 @@ const CHARACTERS_MAX = 4000;
 export const fold = (text) =>
   text.normalize('NFKC').toUpperCase().toLowerCase().replaceAll('ς', 'σ');
 
+/** Give a text as it is compared as a whole: blanks single and inside. @param {string} text */
+export const whole = (text) => fold(text).split(BLANKS).filter(Boolean).join(' ');
+
 /** Give the words that a text is searched by. @param {string} text */
 export const words = (text) => [...new Set(fold(text).split(BLANKS).filter(Boolean))];
 

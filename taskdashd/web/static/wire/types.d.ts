@@ -13,6 +13,8 @@ export interface Task extends TaskFields {
   submitted_by?: string;
   checked_at?: string;
   acknowledged?: Answer;
+  /** What clients write there may be anything: `labelsOf` in rules/filters.js reads it. */
+  labels?: unknown;
   [member: string]: unknown;
 }
 
