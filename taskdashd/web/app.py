@@ -163,11 +163,11 @@ class App:
                 why = f"ask this by {asked_by}"
                 raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, why, ("allow", asked_by))
             self._origins.check_origin(request)
-            session, held = self._session(request)
+            came = self._session(request)
             answer = self._original if is_original else self._api
-            signed_in = session.identity is not None
+            signed_in = came.session.identity is not None
             most = self._body_bytes_max(signed_in)
-            return _Asked(self._core.sessions, request, session, held, answer, most)
+            return _Asked(self._core.sessions, request, came, answer, most)
         if method not in ("GET", "HEAD"):
             why = "ask this by GET"
             raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, why, ("allow", "GET, HEAD"))
@@ -191,7 +191,7 @@ class App:
 
     def _about(self, request: Request) -> dict[str, Any]:
         """Give the facts that a page needs before a sign-in, and who has signed in."""
-        session, _ = self._session(request)
+        session = self._session(request).session
         may_ask = session.may_ask()
         session.give_back()
         if not may_ask:
@@ -210,10 +210,10 @@ class App:
         self._origins.check_origin(request)
         if request.path != "/ws":
             raise Refused(HTTPStatus.NOT_FOUND, "the websocket is at /ws")
-        session, held = self._session(request, bearer_of(request))
+        session, held, _ = self._session(request, bearer_of(request))
         if session.identity is None:
             raise Refused(HTTPStatus.UNAUTHORIZED, "sign in first", _BEARER)
-        place = _place(request.query)
+        place = _place(_fields(request.query))
         sock = Socket(self._runner, self._limits, session, touch, self._boards, self._viewers.leave)
         sock.outbox.put(shaken)
         sock.beat()
@@ -258,20 +258,20 @@ class App:
     ) -> Response:
         if isinstance(result, ServerError):
             return response
-        session, held, value = asked.session, asked.held, ""
-        secure = self._secure or asked.request.is_https
+        session, held, kept = asked.came
+        left = kept
         signs_in = parsed is not None and parsed.signs_in == "person"
         if signs_in and session.secret and session.identity is not None:
             fresh = Held(session.identity.person, session.secret)
-            if held != fresh:
-                value = cookies.write(fresh, self._key, secure=secure)
-        elif isinstance(parsed, Logout) and not parsed.user and held is not None:
-            value = cookies.write(Held(held.person, ""), self._key, secure=secure)
-        if not value:
+            left = (fresh, *(one for one in kept if one.person != fresh.person))
+        elif isinstance(parsed, Logout) and not parsed.user:
+            left = tuple(one for one in kept if one != held)
+        if left == kept:
             return response
+        value = cookies.write(left, self._key, secure=self._secure or asked.request.is_https)
         return replace(response, headers=[*response.headers, ("set-cookie", value)])
 
-    def _session(self, request: Request, bearer: str = "") -> tuple[Session, Held | None]:
+    def _session(self, request: Request, bearer: str = "") -> "_Came":
         """Open a request's session, with the identity of its token or cookie, or with none yet."""
         session = self._core.sessions.visit(request.peer, budget=request.budget)
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -288,14 +288,15 @@ class App:
             self._identities.take_for(session, identity)
             self._note(identity, request.address)
             session.introduce("http")
-            return session, None
-        held = cookies.read(request.headers.get("cookie", ""), self._key)
+            return _Came(session)
+        kept = cookies.read(request.headers.get("cookie", ""), self._key)
+        held = _meant(request, kept)
         if held is not None:
             self._identities.come_back(session, held.person, held.secret)
         if session.identity is None:
             self._identities.share_of_address(session)
         session.introduce("web")
-        return session, held
+        return _Came(session, held, kept)
 
     def _note(self, identity: Identity, address: str) -> None:
         """Note a token's sign-in once a day for each address: a token comes with each request."""
@@ -308,12 +309,34 @@ class App:
         self._core.acts.note("signed in", f"{identity.name} ({address})", identity.rights)
 
 
-def _place(query: str) -> Place | None:
-    """Read how far a board that comes back had been told; None where the query does not say it."""
+class _Came(NamedTuple):
+    """The session of a request, the sign-in that it came by, and all that its browser holds."""
+
+    session: Session
+    held: Held | None = None
+    kept: tuple[Held, ...] = ()
+
+
+def _meant(request: Request, kept: tuple[Held, ...]) -> Held | None:
+    """Give the sign-in by which a request is meant: that of `as`, or else the browser's latest.
+
+    A page says as whom it is: the cookie is all tabs', and in another one somebody else may have
+    signed in since.
+    """
+    whom = _fields(request.query).get("as") if request.path.startswith((API, "/ws")) else None
+    return next((one for one in kept if whom is None or [one.person] == whom), None)
+
+
+def _fields(query: str) -> dict[str, list[str]]:
+    """Read the fields of a query; none where it cannot be read."""
     try:
-        given = parse_qs(query, max_num_fields=_QUERY_FIELDS_MAX)
+        return parse_qs(query, keep_blank_values=True, max_num_fields=_QUERY_FIELDS_MAX)
     except ValueError:
-        return None
+        return {}
+
+
+def _place(given: dict[str, list[str]]) -> Place | None:
+    """Read how far a board that comes back had been told; None where the query does not say it."""
     since = given.get("since", [""])[0]
     if since.isascii() and since.isdigit() and len(since) < 19:
         return Place(int(since), given.get("sight", [""])[0])
@@ -327,18 +350,17 @@ class _Asked:
         self,
         sessions: Sessions,
         request: Request,
-        session: Session,
-        held: Held | None,
+        came: _Came,
         answer: Callable[["_Asked", bytes], Steps[Response]],
         body_bytes_max: int,
     ) -> None:
         self._sessions = sessions
         self._answer = answer
         self.request = request
-        self.session = session
-        self.held = held
+        self.came = came
+        self.session = came.session
         self.body_bytes_max = self.body_bytes_kept = body_bytes_max
-        self.whose = session.whose
+        self.whose = came.session.whose
 
     def answer(self, body: bytes) -> Steps[Response]:
         """Run the request in a body."""

@@ -1,9 +1,10 @@
-"""The signed cookie by which a browser's requests count as those of the person signed in."""
+"""The signed cookie by which a browser's requests count as those of the people signed in there."""
 
 import base64
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -18,7 +19,7 @@ _CHARACTERS_MAX: Final = 1024
 
 
 class Held(NamedTuple):
-    """The content of a cookie: whose sign-in, and the secret that proves it."""
+    """A sign-in that a browser holds: whose it is, and the secret that proves it."""
 
     person: str
     secret: str
@@ -36,37 +37,51 @@ def read_key(data: Path) -> bytes:
     return key
 
 
-def write(held: Held, key: bytes, *, secure: bool) -> str:
-    """Give the value of Set-Cookie for a sign-in; an empty secret takes the cookie away."""
-    person = base64.urlsafe_b64encode(held.person.encode()).decode().rstrip("=")
-    value = f"{person}.{held.secret}.{_sign(f'{person}.{held.secret}', key)}"
-    age_s = _AGE_S if held.secret else 0
+def write(held: Sequence[Held], key: bytes, *, secure: bool) -> str:
+    """Give the value of Set-Cookie for a browser's sign-ins, the latest first.
+
+    No sign-in takes the cookie away; of more than a cookie has room for, the oldest are left out.
+    """
+    value = _value(held, key) if held else ""
+    while len(value) > _CHARACTERS_MAX:
+        held = held[:-1]
+        value = _value(held, key)
+    age_s = _AGE_S if held else 0
     flags = "; Secure" if secure else ""
-    value = value if held.secret else ""
     return f"{NAME}={value}; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Strict{flags}"
 
 
-def read(header: str, key: bytes) -> Held | None:
-    """Give the sign-in of a Cookie header; None where there is none, or its signature is wrong.
+def _value(held: Sequence[Held], key: bytes) -> str:
+    people = [base64.urlsafe_b64encode(one.person.encode()).decode().rstrip("=") for one in held]
+    pairs = zip(people, (one.secret for one in held), strict=True)
+    signed = ".".join(part for pair in pairs for part in pair)
+    return f"{signed}.{_sign(signed, key)}"
 
-    Also None where there are two: a browser keeps one of ours, so somebody else on this host, or on
-    the way to it, has added theirs, and whoever asks would act as them.
+
+def read(header: str, key: bytes) -> tuple[Held, ...]:
+    """Give the sign-ins of a Cookie header, the latest first; none where its signature is wrong.
+
+    Also none where there are two cookies: a browser keeps one of ours, so somebody else on this
+    host, or on the way to it, has added theirs, and whoever asks would act as them.
     """
     # Skip cookies of other programs on this host: they may hold anything.
     ours = [one.strip() for one in header.split(";") if one.strip().startswith(f"{NAME}=")]
     found = {held for one in ours if (held := _read(one.removeprefix(f"{NAME}="), key))}
-    return found.pop() if len(found) == 1 else None
+    return found.pop() if len(found) == 1 else ()
 
 
-def _read(value: str, key: bytes) -> Held | None:
+def _read(value: str, key: bytes) -> tuple[Held, ...]:
     signed, _, signature = value.rpartition(".")
     if not signed.isascii() or not signature.isascii() or len(value) > _CHARACTERS_MAX:
-        return None
+        return ()
     if not hmac.compare_digest(signature, _sign(signed, key)):
-        return None
-    person, _, secret = signed.partition(".")
-    padded = person + "=" * (-len(person) % 4)
-    return Held(base64.urlsafe_b64decode(padded).decode(), secret)
+        return ()
+    parts = signed.split(".")
+    return tuple(map(Held, map(_person, parts[::2]), parts[1::2]))
+
+
+def _person(text: str) -> str:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
 
 
 def _sign(text: str, key: bytes) -> str:

@@ -20,6 +20,7 @@ from processes import last_lines, taskdashd
 
 import taskdash
 from taskdash_protocol.requests import REQUESTS
+from taskdashd.web import cookies
 
 HOOKS = Path(__file__).with_name("api_hooks.py")
 JSON = {"content-type": "application/json"}
@@ -117,6 +118,42 @@ def test_a_sign_in_lasts_until_it_is_ended(office: Office) -> None:
     out = send(office, "POST", "/api/v1/Logout", {}, cookie=cookie)
     assert "Max-Age=0" in out.headers["set-cookie"]
     assert send(office, "POST", "/api/v1/Query", {}, cookie=cookie).status == 401
+
+
+def test_a_browser_holds_the_sign_ins_of_several_people(office: Office) -> None:
+    """A request is the latest one's, or of whom it names; each signs out alone."""
+    cookie = sign_in(office, "1001", "Ann Li")
+    other = send(office, "POST", "/api/v1/Login", {"user": "1002", "name": "王小明"}, cookie=cookie)
+    both = other.headers["set-cookie"].partition(";")[0]
+
+    def user(held: str, query: str = "") -> str:
+        return str(send(office, "GET", f"/api/v1/about{query}", None, cookie=held).json["user"])
+
+    assert (user(both), user(both, "?as=1001"), user(both, "?as=1002")) == ("1002", "1001", "1002")
+    assert user(both, "?as=1003") == user(both, "?as=") == user(both, "?as=1001&as=1002") == ""
+    assert user(cookie, "?as=1002") == ""
+    query = send(office, "POST", "/api/v1/Query?as=1003", {}, cookie=both)
+    assert query.status == 401
+    out = send(office, "POST", "/api/v1/Logout?as=1001", {}, cookie=both)
+    left = out.headers["set-cookie"].partition(";")[0]
+    assert (user(left), user(left, "?as=1001"), user(both, "?as=1001")) == ("1002", "", "")
+    # Who signs in again has one place, the first.
+    again = send(office, "POST", "/api/v1/Login", {"user": "1001"}, cookie=both)
+    held = again.headers["set-cookie"].partition(";")[0]
+    assert (user(held), len(held)) == ("1001", len(both))
+
+
+def test_a_cookie_has_room_for_the_latest_sign_ins() -> None:
+    """The oldest are left out before browsers, or whoever reads it, would refuse it."""
+    held = [cookies.Held(f"{n:064}", "s" * 43) for n in range(50)]
+    written = cookies.write(held, b"key", secure=False)
+    cookie = written.partition(";")[0]
+    assert len(cookie) < 1100
+    found = cookies.read(cookie, b"key")
+    assert 5 < len(found) < 50
+    assert list(found) == held[: len(found)]
+    assert cookies.read(f"{cookie}; {cookie}", b"key") == found
+    assert cookies.read(f"{cookie}; {cookies.write(held[:1], b'key', secure=False)}", b"key") == ()
 
 
 def test_a_foreign_page_is_not_heard(office: Office) -> None:

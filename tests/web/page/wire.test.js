@@ -85,7 +85,7 @@ const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 function begun() {
   const wire = new Wire('ws://x/ws');
-  wire.connect();
+  wire.connect(null);
   sockets[0].greet();
   assert.equal(wire.state, 'open');
   return wire;
@@ -254,13 +254,25 @@ test('who is signed out is out, and what was asked for waits until they are back
   await settle();
   assert.deepEqual(read, {});
   assert.equal(sockets.length, 1, 'nobody is signed in: there is nothing to try');
-  wire.connect();
+  wire.connect(null);
   sockets[1].greet();
   assert.match(sockets[1].url, /since=7&sight=s/);
   assert.deepEqual(
     sockets[1].sent.map((one) => one.op),
     ['Query'],
   );
+});
+
+test('the page comes back as who it is, and as nobody else', async () => {
+  const wire = begun();
+  assert.equal(sockets[0].url, 'ws://x/ws');
+  sockets[0].end(1006);
+  pass(500);
+  assert.equal(sockets[1].url, 'ws://x/ws?since=7&sight=s&as=1');
+  sockets[1].tell({ me: { ...ME, user: '2' }, now: '2027-01-01T00:00:00Z', rev: 8 });
+  assert.equal(wire.state, 'out');
+  assert.equal(wire.known.me?.user, '1');
+  assert.ok(sockets[1].isClosed);
 });
 
 test('a sign-in that ended while the network was away is seen when it is back', async () => {

@@ -1,5 +1,7 @@
 // The page's own words, in the reader's language. The text of tasks is shown as it was written.
 
+import { kept } from '../core/storage.js';
+
 /** @typedef {{ words: Record<string, string>, language: string }} Spoken */
 
 /**
@@ -26,9 +28,9 @@ export const language = () => now.language;
 
 /** Give the language that the reader has chosen, or that their browser speaks. */
 export function chosenLanguage() {
-  const kept = localStorage.getItem('language') ?? '';
-  if (kept in LANGUAGES) {
-    return kept;
+  const chosen = kept('browser', 'language') ?? '';
+  if (Object.hasOwn(LANGUAGES, chosen)) {
+    return chosen;
   }
   return navigator.language.toLowerCase().startsWith('zh') ? 'zh' : 'en';
 }

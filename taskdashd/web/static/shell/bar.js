@@ -2,6 +2,7 @@
 
 import { dialog } from '../core/dialogs.js';
 import { fill, h } from '../core/elements.js';
+import { keep } from '../core/storage.js';
 import { face } from '../parts/face.js';
 import { LANGUAGES, language, t } from '../parts/words.js';
 import { KEYS } from '../rules/acts.js';
@@ -51,7 +52,7 @@ export function paintBar(shell) {
 /** @param {Shell} shell */
 export function languages(shell) {
   const change = (/** @type {any} */ event) => {
-    localStorage.setItem('language', event.target.value);
+    keep('browser', 'language', event.target.value);
     shell.speak(event.target.value);
   };
   const options = Object.entries(LANGUAGES).map(([name, label]) =>
@@ -91,7 +92,7 @@ const theme = () => document.documentElement.dataset.theme;
 function dim() {
   const isDark = theme() ? theme() === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
   const wanted = isDark ? 'light' : 'dark';
-  localStorage.setItem('theme', wanted);
+  keep('browser', 'theme', wanted);
   document.documentElement.dataset.theme = wanted;
 }
 

@@ -1,9 +1,10 @@
 // Where the page begins.
 
+import { kept } from '../core/storage.js';
 import { isWall } from '../rules/places.js';
 import { Shell } from './shell.js';
 
-const theme = localStorage.getItem('theme');
+const theme = kept('browser', 'theme');
 if (theme) {
   document.documentElement.dataset.theme = theme;
 }

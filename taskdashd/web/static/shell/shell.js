@@ -4,6 +4,7 @@ import { closeDialogs, isDialogOpen } from '../core/dialogs.js';
 import { fill, h } from '../core/elements.js';
 import { keepFocus } from '../core/focus.js';
 import { followPresses } from '../core/presses.js';
+import { keep, kept } from '../core/storage.js';
 import { onFrame } from '../core/timing.js';
 import { clearToasts, toast } from '../core/toasts.js';
 import { perform } from '../parts/acting.js';
@@ -32,6 +33,8 @@ import { beginAnew, fetchView } from './views.js';
 
 /** Where it is kept that somebody has signed in in this browser, and not out. */
 const SIGNED_IN = 'signed-in';
+/** Where a tab keeps who has signed in there; nobody from when they have signed out. */
+const MINE = 'user';
 const RETRY_MS = 1500;
 
 const herePlace = () => parsePlace(isWall() ? '#/now' : location.hash);
@@ -83,7 +86,14 @@ export class Shell {
 
   /** Begin: fetch the words, and connect as whoever the cookie says has signed in. */
   async begin() {
-    isWall() || localStorage.getItem(SIGNED_IN) ? this.wire.connect() : this.wire.begin();
+    const user = isWall() ? null : kept('tab', MINE);
+    if (user === '') {
+      this.wire.wait();
+    } else if (isWall() || user || kept('browser', SIGNED_IN)) {
+      this.wire.connect(user);
+    } else {
+      this.wire.begin();
+    }
     // Where this fails it is said when the view is shown, which fetches it once more.
     fetchView(this.place.view).catch(() => null);
     await this.speak(chosenLanguage());
@@ -262,7 +272,8 @@ export class Shell {
       return;
     }
     this.#forget();
-    localStorage.removeItem(SIGNED_IN);
+    keep('browser', SIGNED_IN, null);
+    keep('tab', MINE, '');
     this.wire.disconnect();
     this.attention.paint();
     this.#signIn.ask();
@@ -280,7 +291,7 @@ export class Shell {
       this.wire.disconnect();
       fill(this.#main, h('div.welcome', { role: 'status' }, h('p', null, t('wall.over'))));
     } else if (state === 'out') {
-      localStorage.removeItem(SIGNED_IN);
+      keep('browser', SIGNED_IN, null);
       // Another person must not find what this one has seen; the same one finds all as it was.
       this.#was = me?.user ?? this.#was;
       this.#signIn.ask(
@@ -288,7 +299,8 @@ export class Shell {
       );
     } else if (state === 'open' && me) {
       this.#signIn.done();
-      localStorage.setItem(SIGNED_IN, '1');
+      keep('browser', SIGNED_IN, '1');
+      isWall() || keep('tab', MINE, me.user);
       if (this.#was && this.#was !== me.user) {
         this.#forget();
       }

@@ -2,6 +2,7 @@
 
 import { read } from '../core/dialogs.js';
 import { fill, h } from '../core/elements.js';
+import { keep, kept } from '../core/storage.js';
 import { toast } from '../core/toasts.js';
 import { reason } from '../parts/reasons.js';
 import { t, when } from '../parts/words.js';
@@ -14,6 +15,20 @@ import { languages } from './bar.js';
  */
 
 const RETRY_MS = 1000;
+
+/**
+ * Read who has signed in last; nobody where something else is kept there.
+ * @param {string | null} text
+ * @returns {Record<string, string>}
+ */
+function lastOf(text) {
+  try {
+    const { user, name } = JSON.parse(text ?? '{}');
+    return [user, name].every((one) => typeof one === 'string') ? { user, name } : {};
+  } catch {
+    return {};
+  }
+}
 
 export class SignIn {
   /** @param {Shell} shell */
@@ -40,7 +55,7 @@ export class SignIn {
   #isBusy = false;
   #isAsking = false;
   /** Who has signed in last in this browser. @type {Record<string, string>} */
-  #last = JSON.parse(localStorage.getItem('who') ?? '{}');
+  #last = lastOf(kept('browser', 'who'));
 
   /** Ask who is there. @param {string} [about] why, if not for the first time */
   async ask(about = '') {
@@ -154,11 +169,11 @@ export class SignIn {
         return;
       }
       this.#last = { user: reply.user, name: reply.name };
-      localStorage.setItem('who', JSON.stringify(this.#last));
+      keep('browser', 'who', JSON.stringify(this.#last));
       if (reply.welcome) {
         toast(t('signin.welcome', { name: reply.name }), { ms: 8000 });
       }
-      this.#shell.wire.connect();
+      this.#shell.wire.connect(reply.user);
     } catch (error) {
       this.#warned = null;
       this.#error = reason(error, this.#shell.wire.known);

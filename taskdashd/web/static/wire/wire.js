@@ -6,6 +6,7 @@
 
 import { NOBODY, took } from './known.js';
 import { ACT_MS, OPENING_MS, READ_MS, SILENT_MS, between, pauseAfter, present } from './pace.js';
+import { isNobody, posted, told } from './post.js';
 import { AWAY, LATE, Refused, UNKNOWN } from './refused.js';
 
 /**
@@ -29,10 +30,7 @@ import { AWAY, LATE, Refused, UNKNOWN } from './refused.js';
  * }} Asked `end` ends what else waits for its answer
  */
 
-const NOT_ALLOWED = 1003;
 const LISTEN_MS = 1_000;
-/** A sign-in may wait for others': passwords are slow to look at. */
-const POST_MS = 15_000;
 
 /** What may be asked again on another connection: nothing is changed by it. */
 const READS = new Set([
@@ -64,6 +62,8 @@ export class Wire {
 
   #url;
   #bearer;
+  /** As whom the page asks; null until it has learned who signed in last in this browser. */
+  #user = /** @type {string | null} */ (null);
   /** @type {WebSocket | null} */
   #socket = null;
   #openedAt = present();
@@ -136,7 +136,8 @@ export class Wire {
   }
 
   /**
-   * Ask by POST: what sets a cookie cannot go over the websocket.
+   * Ask by POST: what sets a cookie cannot go over the websocket. But for a sign-in it is asked as
+   * whoever the page is.
    * @template {keyof Requests} Op
    * @param {Op} op
    * @param {Requests[Op]} body
@@ -147,32 +148,30 @@ export class Wire {
     if (this.state === 'lost' && this.known.me) {
       throw this.#away();
     }
-    const headers = { 'content-type': 'application/json' };
-    const signal = AbortSignal.timeout(POST_MS);
-    let reply;
-    try {
-      const sent = { method: 'POST', headers, body: JSON.stringify(body), signal };
-      reply = await (await fetch(`/api/v1/${op}`, sent)).json();
-    } catch {
-      throw signal.aborted ? new Refused({ errid: UNKNOWN }) : this.#away();
-    }
-    if (reply.errid) {
-      throw new Refused(reply);
-    }
-    return reply;
+    const query = op === 'Login' ? '' : this.#query();
+    return posted(op, query, body, () => this.#away());
   }
 
-  /** Connect, as whoever the cookie says has signed in. */
-  connect() {
+  /**
+   * Connect as somebody who has signed in in this browser.
+   * @param {string | null} user null for who did so last
+   */
+  connect(user) {
     if (this.state === 'closed' || this.state === 'out') {
+      this.#user = user;
       this.#open();
     }
   }
 
+  /** Have somebody sign in first. */
+  wait() {
+    this.#become('out');
+  }
+
   /** Connect if somebody has signed in; a connection that is refused is one request more. */
   async begin() {
-    this.#asks = await this.about();
-    this.#isNobody(this.#asks) ? this.#become('out') : this.connect();
+    this.#asks = await this.#about();
+    isNobody(this.#asks, this.#bearer) ? this.wait() : this.connect(null);
   }
 
   /** End the connection, and forget all that is known: the next to sign in may be somebody else. */
@@ -183,6 +182,7 @@ export class Wire {
       this.#fail(seq, isSent ? new Refused({ errid: UNKNOWN }) : this.#away());
     }
     this.known = NOBODY;
+    this.#user = null;
     this.#become('closed');
   }
 
@@ -190,10 +190,10 @@ export class Wire {
     clearTimeout(this.#timer);
     this.#drop();
     const { rev, sight } = this.known;
-    const since = rev === null ? '' : `?since=${rev}&sight=${sight}`;
+    const query = this.#query(rev === null ? {} : { since: `${rev}`, sight });
     // A page can set no header of a websocket but its protocols: the token is one of them.
     const protocols = this.#bearer ? ['taskdash', `bearer.${this.#bearer}`] : [];
-    const mine = new WebSocket(`${this.#url}${since}`, protocols);
+    const mine = new WebSocket(`${this.#url}${query}`, protocols);
     this.#socket = mine;
     this.#openedAt = present();
     this.#timer = setTimeout(() => this.#lost(), OPENING_MS);
@@ -202,6 +202,17 @@ export class Wire {
     }
     mine.onmessage = ({ data }) => this.#take(JSON.parse(data));
     mine.onclose = ({ code }) => this.#closed(code === 1008);
+  }
+
+  /**
+   * Give the query that says as whom the page asks: the cookie is all tabs', and somebody else may
+   * have signed in in another one since.
+   * @param {Record<string, string>} [more]
+   */
+  #query(more = {}) {
+    const whom = this.#user === null ? null : { as: this.#user };
+    const query = new URLSearchParams({ ...more, ...whom });
+    return query.size ? `?${query}` : '';
   }
 
   /** Give a connection up: nothing that still comes over it counts. */
@@ -222,11 +233,11 @@ export class Wire {
       this.#drop();
       clearTimeout(this.#timer);
       const left_ms = OPENING_MS - between(this.#openedAt, present());
-      this.#asks = await this.about(Math.max(LISTEN_MS, left_ms));
+      this.#asks = await this.#about(Math.max(LISTEN_MS, left_ms));
       if (this.state === 'closed' || this.#socket) {
         return;
       }
-      this.#lost(this.#isNobody(this.#asks));
+      this.#lost(isNobody(this.#asks, this.#bearer));
     } else {
       this.#lost(isOut);
     }
@@ -261,28 +272,11 @@ export class Wire {
   async asksOf() {
     const known = this.#asks;
     this.#asks = null;
-    return known ?? this.about();
+    return known ?? this.#about();
   }
 
-  /**
-   * Ask what the sign-in must know, and who the cookie says has signed in.
-   * @param {number} [ms] how long to wait for the answer
-   * @returns {Promise<Reply | null>} null where nobody answers
-   */
-  about(ms = OPENING_MS) {
-    const signal = AbortSignal.timeout(ms);
-    const headers = { authorization: `Bearer ${this.#bearer}` };
-    /** @type {RequestInit} */
-    const how = this.#bearer ? { signal, headers, credentials: 'omit' } : { signal };
-    return fetch('/api/v1/about', how)
-      .then((answer) => answer.json())
-      .catch(() => null);
-  }
-
-  /** Whether an answer says that nobody is signed in. @param {Reply | null} asks */
-  #isNobody(asks) {
-    return this.#bearer ? asks?.errid === NOT_ALLOWED : asks?.user === '';
-  }
+  /** @param {number} [ms] how long to wait for the answer */
+  #about = (ms = OPENING_MS) => told(this.#query(), this.#bearer, ms);
 
   /** Give up a connection on which nothing is heard. */
   #listen() {
@@ -346,6 +340,13 @@ export class Wire {
     if (message.beat !== undefined) {
       this.#beat = { ms: message.beat, at: performance.now() };
       return;
+    }
+    if (message.me && !this.#bearer) {
+      this.#user ??= message.me.user;
+      if (message.me.user !== this.#user) {
+        this.#lost(true);
+        return;
+      }
     }
     const [known, news] = took(this.known, message, this.heardAt);
     this.known = known;
