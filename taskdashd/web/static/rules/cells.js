@@ -1,6 +1,8 @@
 // Cells of a file for a spreadsheet: pure. As in tools/taskdash_ctl/cells.py; both are bound by
 // protocol/vectors/cells.json.
 
+import { written } from '../core/json.js';
+
 // Where a text would be a formula (OWASP, "CSV Injection"): behind what any program splits at, past
 // what it may drop there.
 const SPLITS = ';,|\\t\\n\\v\\f\\r\\x1c-\\x1e\\x85\\u2028\\u2029';
@@ -20,8 +22,8 @@ export const guarded = (text) => `;${text}`.replace(BEGINS, "$1'").slice(1);
 /** Write a cell: in quotes, and guarded. @param {unknown} value */
 export function cell(value) {
   const isNothing = value === undefined || value === null;
-  const text = typeof value === 'object' && !isNothing ? JSON.stringify(value) : String(value);
-  const shown = isNothing ? '' : typeof value === 'number' ? text : guarded(text);
+  const text = typeof value === 'string' || isNothing ? (value ?? '') : written(value);
+  const shown = ['number', 'bigint'].includes(typeof value) ? text : guarded(text);
   return `"${shown.replaceAll('"', '""')}"`;
 }
 

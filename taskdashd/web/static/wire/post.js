@@ -1,5 +1,6 @@
 // What is asked by HTTP: what sets a cookie, and what must be known before a sign-in.
 
+import { written } from '../core/json.js';
 import { Refused, UNKNOWN } from './refused.js';
 
 /** @typedef {import('./types').Reply} Reply */
@@ -21,7 +22,7 @@ export async function posted(op, query, body, away) {
   const signal = AbortSignal.timeout(POST_MS);
   let reply;
   try {
-    const sent = { method: 'POST', headers, body: JSON.stringify(body), signal };
+    const sent = { method: 'POST', headers, body: written(body), signal };
     reply = await (await fetch(`/api/v1/${op}${query}`, sent)).json();
   } catch {
     throw signal.aborted ? new Refused({ errid: UNKNOWN }) : away();

@@ -4,6 +4,7 @@
 // the connection counts as lost, whatever the browser believes: it is given up, and another one
 // opened, on which the daemon tells what was missed since the last rev that the page knows.
 
+import { parsed, written } from '../core/json.js';
 import { NOBODY, took } from './known.js';
 import { ACT_MS, OPENING_MS, READ_MS, SILENT_MS, between, pauseAfter, present } from './pace.js';
 import { isNobody, posted, told } from './post.js';
@@ -200,7 +201,7 @@ export class Wire {
     if (this.state !== 'lost') {
       this.#become('opening');
     }
-    mine.onmessage = ({ data }) => this.#take(JSON.parse(data));
+    mine.onmessage = ({ data }) => this.#take(parsed(data));
     mine.onclose = ({ code }) => this.#closed(code === 1008);
   }
 
@@ -304,7 +305,7 @@ export class Wire {
         one.timer = setTimeout(late, isRead ? READ_MS : ACT_MS);
         // An act that lies in a dead network's buffer until it lives again must not be done then.
         const by = isRead ? {} : { by: this.#daemonTime() + ACT_MS };
-        this.#socket.send(JSON.stringify({ seq, op: one.op, body: one.body, ...by }));
+        this.#socket.send(written({ seq, op: one.op, body: one.body, ...by }));
       }
     }
   }

@@ -1,5 +1,7 @@
 // What waits for whoever looks, in sections: pure. Each task stands in one of them.
 
+import { written } from '../../core/json.js';
+
 /**
  * @typedef {import('../../wire/types').Entry} Entry
  * @typedef {import('../../wire/types').Waiting} Waiting
@@ -61,7 +63,7 @@ function kept(old, entries) {
 }
 
 /** @param {Entry | undefined} one @param {Entry} other */
-const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+const isSame = (one, other) => written(one) === written(other);
 
 /** Give the rev up to which all is seen that is shown. @param {Waiting | null} waiting */
 export const seenTo = (waiting) => waiting?.returned.at(-1)?.rev ?? null;

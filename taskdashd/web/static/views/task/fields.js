@@ -1,6 +1,7 @@
 // The fields of a task, each as what it is: a person, a time, a link, a text.
 
 import { h } from '../../core/elements.js';
+import { written } from '../../core/json.js';
 import { badge } from '../../parts/badge.js';
 import { copied } from '../../parts/copying.js';
 import { who } from '../../parts/face.js';
@@ -34,7 +35,7 @@ export const fieldRows = (task, page) => [
 /** @param {string} name @param {unknown} value @param {Page} page */
 function valueOf(name, value, page) {
   if (typeof value !== 'string') {
-    return h('code', null, JSON.stringify(value));
+    return h('code', null, written(value));
   }
   if (PEOPLE.has(name)) {
     return who(page.known, value);

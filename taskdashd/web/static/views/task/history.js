@@ -1,6 +1,7 @@
 // What has happened to a task, the newest first.
 
 import { h } from '../../core/elements.js';
+import { written } from '../../core/json.js';
 import { dot } from '../../parts/badge.js';
 import { called, statusName } from '../../parts/reasons.js';
 import { since } from '../../parts/time.js';
@@ -62,7 +63,8 @@ function line(entry, page) {
 
 /** @param {[string, [unknown, unknown]]} change @param {Page} page */
 function change([name, [old, fresh]], page) {
-  const say = (/** @type {unknown} */ value) => said(name, String(value), page);
+  const say = (/** @type {unknown} */ value) =>
+    said(name, typeof value === 'string' ? value : written(value), page);
   const isNothing = (/** @type {unknown} */ value) => value === null || value === '';
   const was = !isNothing(old) && [h('del', null, say(old)), ' → '];
   return h(
