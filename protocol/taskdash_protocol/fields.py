@@ -76,7 +76,12 @@ LABELS_MAX: Final = 16
 LABEL_CHARACTERS_MAX: Final = 32
 SELECTABLE: Final = WHERE_FIELDS | {CLASS, LABELS}
 """All that a `where` may name."""
-ORDER_FIELDS: Final = WHERE_FIELDS | {"rev", "epoch"}
+PRIORITY: Final = "priority"
+"""A member that anybody may write: 0 to 9, and 9 comes first."""
+PRIORITIES: Final = range(10)
+PRIORITY_DEFAULT: Final = 5
+"""The priority of a task that has none, or something else there."""
+ORDER_FIELDS: Final = WHERE_FIELDS | {"rev", "epoch", PRIORITY}
 """The fields that an `order` may name."""
 
 ORIGINAL_NAMES: Final[dict[str, str]] = {

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from taskdash_protocol.families.tasks import Query
-from taskdash_protocol.fields import CLASS, LABELS
+from taskdash_protocol.fields import CLASS, LABELS, PRIORITIES, PRIORITY, PRIORITY_DEFAULT
 from taskdash_protocol.statuses import ENDED, WAITING
 from taskdashd.domain.access import Sight
 from taskdashd.store import dialect
@@ -148,7 +148,21 @@ def expression(name: str) -> str:
         return "t.at"
     if name in _COLUMNS:
         return f"t.{name}"
-    return f"(SELECT {dialect.member('m.task', name)} FROM change AS m WHERE m.rev = t.rev)"
+    member = dialect.member("m.task", name)
+    if name == PRIORITY:
+        # JSON's true is 1 to SQLite, and 1.0 no integer: its type tells.
+        kind, last = f"json_type(m.task, '$.{name}')", PRIORITIES[-1]
+        is_there = f"{kind} = 'integer' AND {member} BETWEEN 0 AND {last}"
+        member = f"CASE WHEN {is_there} THEN {member} ELSE {PRIORITY_DEFAULT} END"
+    return f"(SELECT {member} FROM change AS m WHERE m.rev = t.rev)"
+
+
+def value_in(task: Mapping[str, Any], name: str) -> Any:
+    """Give a task's field as `expression` has it."""
+    if name != PRIORITY:
+        return task[name]
+    value = task.get(name)
+    return value if type(value) is int and value in PRIORITIES else PRIORITY_DEFAULT
 
 
 def unhelped(name: str) -> str:

@@ -94,7 +94,7 @@ def _place(cursor: cursors.Cursor, field: str, selection: Selection, rows: Rows)
         # task's field by where the page begins.
         if fields.get("id") != task_id or not selection.selects(fields):
             raise BadRequest("field after is a cursor to a change that is no longer held")
-        key = fields[field]
+        key = plans.value_in(fields, field)
     return key, task_id
 
 
@@ -104,11 +104,12 @@ def _unfolded(
     revs = dialect.json_list(unfolded.values())
     for rev, task_id, *_, body, crc in rows(dialect.LOAD_BY_REV, (revs,)):
         fields = strictjson.reload(dialect.text(body, crc))
-        here = (fields[place.field], task_id)
+        value = plans.value_in(fields, place.field)
+        here = (value, task_id)
         after = place.after
         passed = after is not None and (here >= after if place.descending else here <= after)
         if not passed and selection.selects(fields):
-            yield task_id, rev, fields[place.field]
+            yield task_id, rev, value
 
 
 def _page(

@@ -25,9 +25,15 @@ PEOPLE = ("", "u", "v")
 COUNT = 84
 FOLDED = 50
 LONG = "x" * 400
+PRIORITIES: tuple[dict[str, Any], ...] = (
+    *({}, {"priority": 0}, {"priority": 9}, {"priority": 5}, {"priority": 7}),
+    # What is no integer from 0 to 9 counts as none.
+    *({"priority": 10}, {"priority": -1}, {"priority": 7.0}, {"priority": True}),
+    *({"priority": "9"}, {"priority": None}, {"priority": [9]}, {"priority": 2**63 - 1}),
+)
 
 
-def change(rev: int, task_id: str, **fields: str) -> Change:
+def change(rev: int, task_id: str, **fields: Any) -> Change:
     request = Register.parse({"id": task_id, "name": "n", **fields})
     return tasks.register(None, request, Author(7, "me"), Moment(rev, AT))
 
@@ -45,6 +51,7 @@ def tasks_of_all_kinds() -> Iterator[Change]:
             checker=PEOPLE[rev // 3 % 3],
             group_id=("g", "h", "")[rev // 9 % 3],
             edit_info=str(rev % 4),
+            **PRIORITIES[rev % len(PRIORITIES)],
         )
 
 
@@ -93,6 +100,13 @@ def joined(found: Iterable[list[str]]) -> list[str]:
     return list(chain.from_iterable(found))
 
 
+def key(task: dict[str, Any], field: str) -> Any:
+    """Give what a task is sorted by."""
+    value = task.get(field)
+    is_priority = type(value) is int and 0 <= value <= 9
+    return value if field != "priority" or is_priority else 5
+
+
 def wanted(body: dict[str, Any], sight: Sight | None) -> list[str]:
     """Give what a plain list says."""
     found = []
@@ -108,7 +122,7 @@ def wanted(body: dict[str, Any], sight: Sight | None) -> list[str]:
             found.append(task)
     order = body.get("order", "id")
     field = order.removeprefix("-")
-    found.sort(key=lambda task: (task[field], task["id"]), reverse=order.startswith("-"))
+    found.sort(key=lambda task: (key(task, field), task["id"]), reverse=order.startswith("-"))
     return [task["id"] for task in found]
 
 
@@ -135,6 +149,7 @@ WHERES = st.sampled_from(sorted(ONE_OF)).flatmap(
     second=WHERES,
     order=st.sampled_from(
         ("id", "-id", "rev", "-rev", "name", "-name", "edit_info", "-status", "user", "epoch")
+        + ("priority", "-priority")
     ),
     limit=st.sampled_from((7, 20, 84, 85)),
     contains=st.sampled_from(("", "", "", "apple", "t3", "界", "%", "_z", "XA")),
