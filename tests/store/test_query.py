@@ -148,8 +148,10 @@ WHERES = st.sampled_from(sorted(ONE_OF)).flatmap(
     first=WHERES,
     second=WHERES,
     order=st.sampled_from(
-        ("id", "-id", "rev", "-rev", "name", "-name", "edit_info", "-status", "user", "epoch")
-        + ("priority", "-priority")
+        (
+            *("id", "-id", "rev", "-rev", "name", "-name", "edit_info", "-status", "user", "epoch"),
+            *("priority", "-priority"),
+        )
     ),
     limit=st.sampled_from((7, 20, 84, 85)),
     contains=st.sampled_from(("", "", "", "apple", "t3", "界", "%", "_z", "XA")),

@@ -2,7 +2,7 @@
 
 import { h } from '../core/elements.js';
 import { KEYS, actsFor } from '../rules/acts.js';
-import { isHeld, stateOf } from '../rules/states.js';
+import { isHeld, priorityOf, stateOf } from '../rules/states.js';
 import { daemonTime } from '../wire/known.js';
 import { badge, progress } from './badge.js';
 import { who } from './face.js';
@@ -71,6 +71,8 @@ export function card(task, page, more = {}, about = null) {
       null,
       says && badge(task.status),
       task.group_id && h('span.group', null, task.group_id),
+      priorityOf(task) !== null &&
+        h('span.priority', { title: t('field.priority') }, `P${priorityOf(task)}`),
       h('span.id', null, task.id),
       since(task.updated_at, daemonTime(page.known)),
     ),

@@ -1,5 +1,7 @@
 // Where one is: the five places, their views, and the URL of each.
 
+import { COLUMNS } from './states.js';
+
 /**
  * @typedef {{ view: string, about: string, filters: URLSearchParams }} Place
  *   `about` is what the view is about, such as a task's id
@@ -17,8 +19,8 @@ export const PLACES = {
 };
 
 const VIEWS = Object.values(PLACES).flat();
-/** Filters that only the list understands. */
-const OF_LIST = ['state', 'by', 'sort'];
+/** What only one view understands of the filters. @type {Record<string, readonly string[]>} */
+const OWN = { list: ['state', 'by', 'sort'], board: COLUMNS.map(({ key }) => key) };
 /** The views whose filters are one: going from one to the other keeps them. */
 const FILTERED = ['board', 'list'];
 
@@ -54,7 +56,7 @@ export function linkTo(view, about = '', filters = {}) {
   if (!FILTERED.includes(view)) {
     kept.delete('q');
   }
-  for (const name of view === 'list' ? [] : OF_LIST) {
+  for (const name of Object.keys(OWN).flatMap((other) => (other === view ? [] : OWN[other]))) {
     kept.delete(name);
   }
   const query = kept.toString();

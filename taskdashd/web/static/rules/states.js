@@ -73,6 +73,15 @@ export function columnOf(task) {
 }
 
 /**
+ * Give a task's priority, 0 to 9, of which 9 comes first; null where it says no such.
+ * @param {Task} task
+ */
+export function priorityOf({ priority }) {
+  const isOne = typeof priority === 'number' && Number.isInteger(priority);
+  return isOne && priority >= 0 && priority <= 9 ? priority : null;
+}
+
+/**
  * Give how far a task is, 0 to 1, by its field `progress`: 3/7 or 40%. Null where it says no such.
  * @param {Task} task
  */

@@ -1,10 +1,11 @@
 // The columns of the board: pure.
 //
 // A card stays where it is: a change within its column changes it in place, and what comes in comes
-// on top. Cards that moved with each beat could not be aimed at.
+// where the column's order has it. Cards that moved with each beat could not be aimed at.
 
 import { COLUMNS, columnOf } from '../../rules/states.js';
 import { matches } from '../../rules/filters.js';
+import { placed, woven } from './order.js';
 
 /**
  * @typedef {import('../../wire/types').Task} Task
@@ -12,69 +13,93 @@ import { matches } from '../../rules/filters.js';
  * @typedef {import('../../rules/filters').Filter} Filter
  * @typedef {{
  *   tasks: ReadonlyMap<string, Task>,
+ *   shown: number,
  *   hasMore: boolean,
  *   ids: ReadonlySet<string> | null,
  *   told: ReadonlyMap<string, boolean> | null,
  *   isRead: boolean,
- * }} Filled the tasks of a column, in their order; `hasMore` says that the daemon has others. `ids`
- *   are those of all that a filter finds, once they were counted; `told` says of tasks that came or
- *   went while they are being counted whether they are there
+ * }} Filled the tasks of a column, in their order; so many are `shown` at most, and `hasMore` says
+ *   that the daemon has others. `ids` are those of all that a filter finds, once they were counted;
+ *   `told` says of tasks that came or went while they are being counted whether they are there
  * @typedef {{
  *   filter: Filter,
+ *   orders: Readonly<Record<string, import('./order').Order>>,
  *   columns: Readonly<Record<string, Filled>>,
  *   told: ReadonlyMap<string, number>,
- *   isReading: boolean,
- * }} Model `told` are the revs of events that came while columns are being read, by task
+ *   readings: number,
+ * }} Model `told` are the revs of events that came while columns are being read, by task; so many
+ *   `readings` are under way
  */
 
 export const SHOWN = 60;
 const TOLD_MAX = 5000;
 const NONE = /** @type {Filled} */ ({
   tasks: new Map(),
+  shown: SHOWN,
   hasMore: false,
   ids: null,
   told: null,
   isRead: false,
 });
 
-/** @param {Filter} filter @returns {Model} */
-export const empty = (filter) => ({
+/** @param {Filter} filter @param {Model['orders']} orders @returns {Model} */
+export const empty = (filter, orders) => ({
   filter,
+  orders,
   columns: Object.fromEntries(COLUMNS.map(({ key }) => [key, NONE])),
   told: new Map(),
-  isReading: true,
+  readings: 0,
 });
 
-/** Give the model as columns begin to be read, or once all are. @param {Model} model */
-export const reading = (model) => ({ ...model, told: new Map(), isReading: true });
-/** @param {Model} model */
-export const allRead = (model) => ({ ...model, told: new Map(), isReading: false });
+/** Give the model as columns begin to be read, or once they are. @param {Model} model */
+export const reading = (model) => ({ ...model, readings: model.readings + 1 });
+/** @param {Model} model @returns {Model} */
+export function allRead(model) {
+  const readings = Math.max(0, model.readings - 1);
+  return { ...model, told: readings > 0 ? model.told : new Map(), readings };
+}
+
+/**
+ * Give the model with a column that is to show more.
+ * @param {Model} model
+ * @param {string} key
+ */
+export const grown = (model, key) =>
+  changed(model, key, { shown: Math.max(2 * model.columns[key].shown, SHOWN) });
 
 /**
  * Give the model with the tasks of a column as they were read.
  * @param {Model} model
  * @param {string} key
- * @param {readonly Task[]} tasks the newest change first
+ * @param {readonly Task[]} tasks in the order of the column
  * @param {boolean} hasMore
  * @returns {Model}
  */
 export function read(model, key, tasks, hasMore) {
   const old = model.columns[key];
+  const order = model.orders[key];
   // What was told meanwhile is newer than what was read.
   const isNews = (/** @type {Task} */ task) => (model.told.get(task.id) ?? 0) > task.rev;
-  const news = [...old.tasks.values()].filter((task) => model.told.has(task.id));
   const found = tasks.filter((task) => !isNews(task));
-  const known = new Map([...news, ...found].map((task) => [task.id, task]));
-  // Cards that are there already keep their places, in the order in which they were: what has
-  // changed since comes on top of them, and what was behind them below.
-  const stay = [...old.tasks.keys()].flatMap((id) => known.get(id) ?? []);
-  const come = [...known.values()].filter(({ id }) => !old.tasks.has(id));
-  const newest = Math.max(0, ...stay.map(({ rev }) => rev));
-  const isAbove = (/** @type {Task} */ { rev }) => rev > newest;
-  const order = [...come.filter(isAbove), ...stay, ...come.filter((one) => !isAbove(one))];
-  const filled = new Map((old.isRead ? order : [...known.values()]).map((one) => [one.id, one]));
-  const columns = { ...model.columns, [key]: { ...old, tasks: filled, hasMore, isRead: true } };
-  return { ...model, columns };
+  const news = [...old.tasks.values()].filter((task) => model.told.has(task.id));
+  const known = new Map([...found, ...news].map((task) => [task.id, task]));
+  /** @type {readonly Task[]} */
+  let all;
+  if (old.isRead) {
+    // Cards that are there already keep their places.
+    const stay = [...old.tasks.keys()].flatMap((id) => known.get(id) ?? []);
+    all = woven(stay, found);
+  } else {
+    const ids = new Set(news.map(({ id }) => id));
+    all = news
+      .sort((one, other) => one.rev - other.rev)
+      .reduce(
+        (list, one) => placed(list, one, order, hasMore),
+        /** @type {readonly Task[]} */ (found.filter(({ id }) => !ids.has(id))),
+      );
+  }
+  const filled = new Map(all.map((one) => [one.id, one]));
+  return changed(model, key, { tasks: filled, hasMore, isRead: true });
 }
 
 /**
@@ -105,14 +130,14 @@ export function taken(model, events, nameOf) {
       tasksOf(was).delete(task.id);
     }
     if (to && (was || kind !== 'updated' || comesIn(to, model.columns[to]))) {
-      put(tasksOf(to), task);
+      put(tasksOf(to), task, model.orders[to], model.columns[to].hasMore);
     }
   }
   const columns = tallied(model, events, nameOf);
   for (const [key, tasks] of moved) {
     columns[key] = { ...columns[key], ...cut(tasks, columns[key]) };
   }
-  return { ...model, columns, told: model.isReading ? told : model.told };
+  return { ...model, columns, told: model.readings > 0 ? told : model.told };
 }
 
 /**
@@ -121,29 +146,35 @@ export function taken(model, events, nameOf) {
  * @param {string} key
  * @param {Filled} column
  */
-const comesIn = (key, column) => key !== 'live' || !column.hasMore || column.tasks.size < SHOWN;
+const comesIn = (key, { hasMore, tasks, shown }) =>
+  key !== 'live' || !hasMore || tasks.size < shown;
 
-/** @param {Map<string, Task>} tasks @param {Task} task in place, or on top */
-function put(tasks, task) {
+/**
+ * Put a task among others: in place, or where the column's order has it.
+ * @param {Map<string, Task>} tasks
+ * @param {Task} task
+ * @param {import('./order').Order} order
+ * @param {boolean} hasMore
+ */
+function put(tasks, task, order, hasMore) {
   if (tasks.has(task.id)) {
     tasks.set(task.id, task);
     return;
   }
-  const others = [...tasks];
+  const all = placed([...tasks.values()], task, order, hasMore);
   tasks.clear();
-  tasks.set(task.id, task);
-  for (const [id, one] of others) {
-    tasks.set(id, one);
+  for (const one of all) {
+    tasks.set(one.id, one);
   }
 }
 
 /** @param {Map<string, Task>} tasks @param {Filled} column */
-function cut(tasks, { hasMore, ids }) {
-  if (tasks.size <= 2 * SHOWN) {
+function cut(tasks, { shown, hasMore, ids }) {
+  if (tasks.size <= shown + SHOWN) {
     return { tasks, hasMore };
   }
   const all = ids ?? (hasMore ? null : new Set(tasks.keys()));
-  return { tasks: new Map([...tasks].slice(0, SHOWN)), hasMore: true, ids: all };
+  return { tasks: new Map([...tasks].slice(0, shown)), hasMore: true, ids: all };
 }
 
 /**

@@ -12,17 +12,18 @@ import { filterOf, isAll } from '../../rules/filters.js';
 import { COLUMNS } from '../../rules/states.js';
 import { nameOf } from '../../wire/known.js';
 import {
-  SHOWN,
   allRead,
   counted,
   counting,
   empty,
+  grown,
   read,
   reading,
   short,
   taken,
   uncounted,
 } from './model.js';
+import { ORDERS, ordersOf } from './order.js';
 
 /**
  * @typedef {import('./model').Model} Model
@@ -32,22 +33,28 @@ import {
  * @typedef {import('../../wire/types').Task} Task
  */
 
-const COUNTED_AT_ONCE = 1000;
+const AT_ONCE = 1000;
+/** A column shows more when so little is left below what is in sight, in pixels. */
+const AHEAD_PX = 600;
+
+/** How each order is marked in a narrow head. @type {Readonly<Record<string, string>>} */
+const SIGNS = { newest: '↓', oldest: '↑', priority: '!' };
 
 /** The task that is dragged, on this page. @type {{ task: Task | null }} */
 const dragged = { task: null };
+
+/** The columns of which more is on its way, on this page. @type {Set<string>} */
+const growing = new Set();
 
 /** The column that a narrow screen shows. */
 const chosen = { key: 'free' };
 
 /** @type {import('../../parts/page').View<Model>} */
 export const view = {
-  start: (place, known) => empty(filterOf(place.filters, known.me)),
+  start: ({ filters }, known) => empty(filterOf(filters, known.me), ordersOf(filters)),
 
   async read(page) {
-    page.update(reading);
-    await Promise.all(COLUMNS.map((column) => readColumn(column, page)));
-    page.update(allRead);
+    await readColumns(COLUMNS, page);
     for (const column of COLUMNS) {
       await count(column, page);
     }
@@ -96,18 +103,57 @@ export const view = {
   },
 };
 
+/** @param {readonly Column[]} columns @param {Page} page */
+async function readColumns(columns, page) {
+  const { filter } = page.model;
+  page.update(reading);
+  try {
+    await Promise.all(columns.map((column) => readColumn(column, page)));
+  } finally {
+    page.update((model) => (model.filter === filter ? allRead(model) : model));
+  }
+}
+
 /** @param {Column} one @param {Page} page */
 async function readColumn({ key, where }, page) {
-  const { filter } = page.model;
-  const found = await page.ask('Query', {
-    where: { ...where, ...filter.where },
-    order: '-rev',
-    limit: SHOWN,
-    ...(filter.text && { contains: filter.text }),
-  });
+  const { filter, orders, columns } = page.model;
+  const wanted = columns[key].shown;
+  /** @type {Task[]} */
+  const tasks = [];
+  let after = null;
+  do {
+    /** @type {import('../../wire/types').Reply} */
+    const found = await page.ask('Query', {
+      where: { ...where, ...filter.where },
+      order: ORDERS[orders[key]],
+      limit: Math.min(wanted - tasks.length, AT_ONCE),
+      ...(filter.text && { contains: filter.text }),
+      ...(after && { after }),
+    });
+    tasks.push(...found.tasks);
+    after = found.next;
+  } while (after && tasks.length < wanted && page.model.filter === filter);
   page.update((model) =>
-    model.filter === filter ? read(model, key, found.tasks, found.next !== null) : model,
+    model.filter === filter ? read(model, key, tasks, after !== null) : model,
   );
+}
+
+/** Have a column show more, unless it is about to. @param {string} key @param {Page} page */
+async function showMore(key, page) {
+  if (growing.has(key)) {
+    return;
+  }
+  growing.add(key);
+  page.update((model) => grown(model, key));
+  try {
+    await readColumns(
+      COLUMNS.filter((one) => one.key === key),
+      page,
+    );
+  } catch (error) {
+    page.explain(error);
+  }
+  growing.delete(key);
 }
 
 /**
@@ -130,7 +176,7 @@ async function count({ key, where }, page) {
     const found = await page.ask('Query', {
       where: { ...where, ...filter.where },
       order: 'id',
-      limit: COUNTED_AT_ONCE,
+      limit: AT_ONCE,
       ...(filter.text && { contains: filter.text }),
       ...(after && { after }),
     });
@@ -159,8 +205,12 @@ function chooser(page) {
 
 /** @param {Column} one @param {Page} page */
 function section({ key, isRare, counts }, page) {
-  const { tasks, hasMore, isRead } = page.model.columns[key];
-  const shown = [...tasks.values()].slice(0, SHOWN);
+  const { tasks, shown, hasMore, isRead } = page.model.columns[key];
+  const cards = [...tasks.values()].slice(0, shown);
+  const isLong = hasMore || tasks.size > shown;
+  const more = () => showMore(key, page);
+  const scrolled = (/** @type {any} */ { currentTarget: list }) =>
+    isLong && list.scrollHeight - list.scrollTop - list.clientHeight < AHEAD_PX && more();
   const over = (/** @type {any} */ event) => {
     if (dragged.task && actsOfDrop(dragged.task, key, page.known.me).length > 0) {
       event.preventDefault();
@@ -184,20 +234,43 @@ function section({ key, isRare, counts }, page) {
       dot(key),
       h('h2', null, t(`state.${key}`)),
       h('span.count', null, total(key, counts, page)),
+      ordering(key, page),
     ),
     h(
       'ul.cards',
-      { 'aria-label': t(`state.${key}`) },
-      shown.length > 0
-        ? shown.map((task) => item(task, page))
+      { 'aria-label': t(`state.${key}`), onscroll: scrolled },
+      cards.length > 0
+        ? cards.map((task) => item(task, page))
         : h(
             'li.nothing',
             { key: ' none' },
             t(isRead && !hasMore ? `empty.${key}` : 'list.reading'),
           ),
     ),
-    (hasMore || tasks.size > SHOWN) &&
-      h('div.end', null, h('a', { href: all(key, page) }, t('board.more'))),
+    isLong &&
+      h(
+        'div.end',
+        null,
+        h('button.link', { onclick: more }, t('board.next')),
+        h('a', { href: all(key, page) }, t('board.more')),
+      ),
+  );
+}
+
+/** Make what chooses the order of a column. @param {string} key @param {Page} page */
+function ordering(key, page) {
+  const order = page.model.orders[key];
+  const change = (/** @type {any} */ { target }) =>
+    page.refine({ [key]: target.value === 'newest' ? '' : target.value });
+  const options = Object.keys(ORDERS).map((one) =>
+    h('option', { key: one, value: one }, t(`order.${one}`)),
+  );
+  const label = t('board.order', { state: t(`state.${key}`) });
+  return h(
+    `span.order${order === 'newest' ? '' : '.chosen'}`,
+    { title: t(`order.${order}`) },
+    h('span', { 'aria-hidden': 'true' }, SIGNS[order]),
+    h('select', { 'aria-label': label, value: order, onchange: change }, options),
   );
 }
 
@@ -237,6 +310,8 @@ function total(key, counts, page) {
 function all(key, page) {
   const filters = new URLSearchParams(page.place.filters);
   filters.set('state', key);
+  const order = page.model.orders[key];
+  order === 'newest' || filters.set('sort', ORDERS[order]);
   return page.link('list', '', filters);
 }
 
