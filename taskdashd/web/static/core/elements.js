@@ -4,6 +4,8 @@
 // differs between two paintings is changed, nothing else: text in a field, a selection, an unfolded
 // `details`, scroll, focus and a pressed button belong to whoever looks, and stay.
 
+import { cleaned } from './cleaned.js';
+
 /**
  * @typedef {import('./types').Children} Children
  * @typedef {import('./types').Lazy} Lazy
@@ -30,6 +32,8 @@ const painted = new WeakMap();
 const SVG = 'http://www.w3.org/2000/svg';
 /** Set as properties: as attributes they would only say how a field begins. */
 const PROPERTIES = new Set(['value', 'checked', 'selected', 'indeterminate']);
+/** Attributes that people read. */
+const READ = new Set(['title', 'aria-label', 'placeholder']);
 
 /**
  * Make an element: h('a.card', { href, onclick }, child, …). Its `key` finds it again in a list.
@@ -109,7 +113,8 @@ function dress(node, props, children) {
         one.attributes.set(name === 'style' ? `style ${key}` : `data-${key}`, text);
       });
     } else {
-      one.attributes.set(name, value === true ? '' : String(value));
+      const text = value === true ? '' : String(value);
+      one.attributes.set(name, READ.has(name) ? cleaned(text) : text);
     }
   }
   painted.set(node, one);
@@ -192,7 +197,7 @@ function parts(children) {
   return /** @type {any[]} */ (children)
     .flat(Infinity)
     .filter((one) => one !== undefined && one !== null && one !== false && one !== '')
-    .map((one) => (typeof one === 'object' ? one : new Text(String(one))));
+    .map((one) => (typeof one === 'object' ? one : new Text(cleaned(String(one)))));
 }
 
 /**

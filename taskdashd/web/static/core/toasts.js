@@ -1,17 +1,19 @@
 // Short messages that go by themselves; one may carry a button.
 
+import { cleaned } from './cleaned.js';
 import { h } from './elements.js';
 
 const SHOWN_MAX = 4;
 
 /**
  * Show a message; the same text takes the place of the one before.
- * @param {string} text
+ * @param {string} said
  * @param {{ kind?: '' | 'bad' | 'note', ms?: number, label?: string, onpress?: () => void }} [more]
  *   `label` and `onpress` make a button; `ms` is how long the message stays, in milliseconds
  * @returns {() => void} what takes it away
  */
-export function toast(text, { kind = '', ms = 6000, label = '', onpress } = {}) {
+export function toast(said, { kind = '', ms = 6000, label = '', onpress } = {}) {
+  const text = cleaned(said);
   const box = /** @type {HTMLElement} */ (document.getElementById('toasts'));
   for (const old of [...box.children]) {
     if (old.firstChild?.textContent === text) {

@@ -6,7 +6,7 @@ import { toast } from '../core/toasts.js';
 import { OPERATIONS } from '../rules/acts.js';
 import { nameOf } from '../wire/known.js';
 import { labelOf, reason } from './reasons.js';
-import { t } from './words.js';
+import { collate, t } from './words.js';
 
 /**
  * @typedef {import('../wire/types').Task} Task
@@ -121,12 +121,14 @@ export const personField = (name, label, from, { required = false, empty = '' } 
   );
 
 /**
- * Give the people with an account that is active, as far as they fit.
+ * Give the people with an account that is active, as far as they fit, in the order of their names.
  * @param {Known} known
  * @param {(one: Person) => boolean} fits
  */
 export const activePeople = (known, fits) =>
-  [...known.people.values()].filter((one) => one.active && fits(one));
+  [...known.people.values()]
+    .filter((one) => one.active && fits(one))
+    .sort((one, other) => collate(one.name, other.name) || collate(one.user, other.user));
 
 /** @param {Task} task @returns {(one: Person) => boolean} */
 const inGroup = (task) => (one) => !task.group_id || one.groups.includes(task.group_id);

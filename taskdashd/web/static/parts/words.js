@@ -12,6 +12,7 @@ const writers = (tag) => ({
   relative: new Intl.RelativeTimeFormat(tag, { numeric: 'auto', style: 'short' }),
   times: new Intl.DateTimeFormat(tag, { dateStyle: 'medium', timeStyle: 'medium' }),
   numbers: new Intl.NumberFormat(tag),
+  names: new Intl.Collator(tag),
 });
 
 /** @type {Spoken & ReturnType<typeof writers>} */
@@ -163,4 +164,4 @@ export function clock(stamp) {
 export const number = (n) => now.numbers.format(n);
 
 /** Order texts as the reader's language does. @param {string} one @param {string} other */
-export const collate = (one, other) => one.localeCompare(other, document.documentElement.lang);
+export const collate = (one, other) => now.names.compare(one, other);

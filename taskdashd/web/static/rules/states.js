@@ -21,6 +21,8 @@ const NAMES = {
   shutdown: 'dead',
 };
 
+const PRIORITY = 5;
+
 const statuses = Object.entries(/** @type {Record<string, string>} */ (STATES));
 const NOT_READY = Object.keys(NAMES).filter((status) => NAMES[status] === 'waits');
 
@@ -80,6 +82,9 @@ export function priorityOf({ priority }) {
   const isOne = typeof priority === 'number' && Number.isInteger(priority);
   return isOne && priority >= 0 && priority <= 9 ? priority : null;
 }
+
+/** Give the priority that counts, also for a task that has none. @param {Task} task */
+export const urgency = (task) => priorityOf(task) ?? PRIORITY;
 
 /**
  * Give how far a task is, 0 to 1, by its field `progress`: 3/7 or 40%. Null where it says no such.

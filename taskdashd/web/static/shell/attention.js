@@ -3,6 +3,7 @@
 // What waits is read by Next: at first, and again after news that may have changed it, but at most
 // once in PAUSE_MS, or an office in which much happens would be asked for all the time.
 
+import { cleaned } from '../core/cleaned.js';
 import { toast } from '../core/toasts.js';
 import { t } from '../parts/words.js';
 import { placeOf } from '../rules/places.js';
@@ -82,7 +83,7 @@ export class Attention {
     const { opened, place } = this.#shell;
     const number = me ? numberOf(waiting) : '';
     const name = me && (opened?.title || t(`place.${placeOf(place.view)}`));
-    const title = `${number && `(${number}) `}${name ? `${name} · ` : ''}TaskDash`;
+    const title = `${number && `(${number}) `}${name ? `${cleaned(name)} · ` : ''}TaskDash`;
     if (document.title !== title) {
       document.title = title;
     }

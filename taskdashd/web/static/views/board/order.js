@@ -1,6 +1,6 @@
 // The orders that a column may be in: pure.
 
-import { COLUMNS, priorityOf } from '../../rules/states.js';
+import { COLUMNS, urgency } from '../../rules/states.js';
 
 /**
  * @typedef {import('../../wire/types').Task} Task
@@ -9,9 +9,6 @@ import { COLUMNS, priorityOf } from '../../rules/states.js';
 
 /** The daemon's order for each. @type {Readonly<Record<Order, string>>} */
 export const ORDERS = { newest: '-rev', oldest: 'rev', priority: '-priority' };
-
-/** The priority of a task that has none. */
-const PRIORITY = 5;
 
 /**
  * Give the order of each column, as the URL says it; the newest come first where it says nothing.
@@ -23,9 +20,6 @@ export function ordersOf(filters) {
   const orders = COLUMNS.map(({ key }) => [key, order(filters.get(key) ?? '')]);
   return Object.fromEntries(orders);
 }
-
-/** @param {Task} task */
-const rankOf = (task) => priorityOf(task) ?? PRIORITY;
 
 /**
  * Give tasks with one more that has come, at its place; the same where that is behind the last and
@@ -40,7 +34,7 @@ export function placed(tasks, task, order, hasMore) {
   if (order === 'newest') {
     return [task, ...tasks];
   }
-  const lower = tasks.findIndex((one) => order === 'priority' && rankOf(one) < rankOf(task));
+  const lower = tasks.findIndex((one) => order === 'priority' && urgency(one) < urgency(task));
   const place = lower < 0 ? tasks.length : lower;
   return lower < 0 && hasMore ? tasks : [...tasks.slice(0, place), task, ...tasks.slice(place)];
 }

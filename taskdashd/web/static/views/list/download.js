@@ -1,8 +1,15 @@
 // The list as a file for a spreadsheet, read by the list's own query: what the person sees.
 
+import { cleaned } from '../../core/cleaned.js';
+import { collate } from '../../parts/words.js';
 import { lineOf } from '../../rules/cells.js';
+import { nameOf } from '../../wire/known.js';
+import { byCode, comparing, shownPlace, storedPlace } from './order.js';
 
-/** @typedef {import('../../parts/page').Page<any>} Page */
+/**
+ * @typedef {import('../../parts/page').Page<import('./model').Model>} Page
+ * @typedef {import('../../wire/types').Task} Task
+ */
 
 const FIELDS = [
   ...['id', 'name', 'status', 'user', 'checker', 'group_id', 'project_id', 'instance_id'],
@@ -10,32 +17,54 @@ const FIELDS = [
   ...['updated_at', 'start_time', 'stop_time', 'claimed_at', 'claim_until', 'submitted_by'],
   'checked_at',
 ];
+/** The fields that hold a person's number: the name stands beside it. */
+const PEOPLE = ['user', 'checker', 'submitted_by'];
+const HEADS = FIELDS.flatMap((name) => (PEOPLE.includes(name) ? [name, `${name}_name`] : [name]));
 const KEPT_MS = 60_000;
 
 /**
- * Save all that a query selects.
+ * Save all that a query selects, in the order of the list.
  * @param {Page} page
  * @param {import('../../wire/types').Requests['Query']} request
  * @param {(count: number) => void} tell is told how many there are so far
  */
 export async function save(page, request, tell) {
-  // Without a byte order mark Excel does not read the file as UTF-8, and Chinese is garbled.
-  const parts = ['\ufeff', lineOf(FIELDS)];
+  const { order, isWhole } = page.model;
+  const name = (/** @type {string} */ user) => nameOf(page.known, user);
+  /** @type {(import('./order').Placed & { line: string })[]} */
+  const lines = [];
   let after = null;
-  let count = 0;
   do {
+    // By their ids none is missed and none comes twice, though tasks change meanwhile.
     const asked = { ...request, order: 'id', ...(after !== null && { after }) };
     /** @type {import('../../wire/types').Reply} */
     const found = await page.ask('Query', asked);
     for (const task of found.tasks) {
-      parts.push(lineOf(FIELDS.map((name) => task[name])));
+      const place = isWhole ? shownPlace(task, order, name) : storedPlace(task, order);
+      lines.push({ ...place, line: lineOf(cellsOf(task, page)) });
     }
-    count += found.tasks.length;
     after = found.next;
-    tell(count);
+    tell(lines.length);
   } while (after !== null && !page.signal.aborted);
+  lines.sort(comparing(order, isWhole ? collate : byCode));
+  // Without a byte order mark Excel does not read the file as UTF-8, and Chinese is garbled.
+  const parts = ['\ufeff', lineOf(HEADS), ...lines.map(({ line }) => line)];
   const file = URL.createObjectURL(new Blob(parts, { type: 'text/csv' }));
-  const download = `tasks-${new Date().toISOString().slice(0, 10)}.csv`;
+  const download = `tasks-${dayOf(new Date())}.csv`;
   Object.assign(document.createElement('a'), { href: file, download }).click();
   setTimeout(() => URL.revokeObjectURL(file), KEPT_MS);
 }
+
+/** @param {Task} task @param {Page} page */
+const cellsOf = (task, page) =>
+  FIELDS.flatMap((name) => {
+    const value = task[name];
+    const cell = typeof value === 'string' ? cleaned(value) : value;
+    return PEOPLE.includes(name) ? [cell, page.known.people.get(String(value))?.name] : [cell];
+  });
+
+/** Give the day of the calendar on the reader's wall. @param {Date} at */
+const dayOf = (at) =>
+  [at.getFullYear(), at.getMonth() + 1, at.getDate()]
+    .map((one) => String(one).padStart(2, '0'))
+    .join('-');

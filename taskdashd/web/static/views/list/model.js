@@ -2,12 +2,14 @@
 
 import { filterOf, matches } from '../../rules/filters.js';
 import { COLUMNS, columnOf } from '../../rules/states.js';
+import { comparing, shownPlace } from './order.js';
 
 /**
  * @typedef {import('../../wire/types').Task} Task
  * @typedef {import('../../wire/types').TaskEvent} TaskEvent
  * @typedef {import('../../wire/types').Me} Me
  * @typedef {import('../../rules/filters').Filter} Filter
+ * @typedef {import('./order').Compare} Compare
  * @typedef {{ head: string, value: string }} Head a heading, where rows are grouped
  * @typedef {Task | Head} Row
  * @typedef {{
@@ -20,8 +22,10 @@ import { COLUMNS, columnOf } from '../../rules/states.js';
  *   fresh: ReadonlySet<string>,
  *   next: string | null,
  *   isRead: boolean,
+ *   isWhole: boolean,
  * }} Model `places` are the rows' numbers by task id; `fresh` are tasks that have come and are not
- *   among the rows; `next` asks for the next page, null where there is none
+ *   among the rows; `next` asks for the next page, null where there is none; a list is whole where
+ *   its first page had all
  */
 
 /** The task's field for each way of grouping. @type {Record<string, string>} */
@@ -72,6 +76,7 @@ export function begun(filters, me) {
     fresh: new Set(),
     next: null,
     isRead: false,
+    isWhole: false,
   };
 }
 
@@ -83,6 +88,23 @@ export const whereOf = ({ filter, state }) => ({
 
 /** @param {Row} row @returns {row is Head} */
 export const isHead = (row) => 'head' in row;
+
+/**
+ * Give the model with the first page of tasks; where that is all, as the reader orders them.
+ * @param {Model} model
+ * @param {readonly Task[]} tasks
+ * @param {string | null} next
+ * @param {Compare} collate
+ * @param {(user: string) => string} nameOf
+ */
+export function filled(model, tasks, next, collate, nameOf) {
+  const isWhole = next === null;
+  const { order } = model;
+  const all = tasks.map((task) => ({ task, ...shownPlace(task, order, nameOf) }));
+  const sorted = isWhole ? all.sort(comparing(order, collate)) : all;
+  const inOrder = sorted.map(({ task }) => task);
+  return { ...added(model, inOrder, next), isWhole };
+}
 
 /**
  * Give the model with another page of tasks.

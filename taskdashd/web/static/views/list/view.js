@@ -8,12 +8,12 @@ import { choose, filterRow } from '../../parts/filters.js';
 import { opens } from '../../parts/opening.js';
 import { since } from '../../parts/time.js';
 import { welcome } from '../../parts/welcome.js';
-import { number, t } from '../../parts/words.js';
+import { collate, number, t } from '../../parts/words.js';
 import { isAll } from '../../rules/filters.js';
 import { columnOf } from '../../rules/states.js';
 import { daemonTime, nameOf } from '../../wire/known.js';
 import { save } from './download.js';
-import { GROUPS, SORTS, STATES, added, begun, isHead, taken, whereOf } from './model.js';
+import { GROUPS, SORTS, STATES, added, begun, filled, isHead, taken, whereOf } from './model.js';
 import { ROW, body, move, scrollTo, sight } from './sight.js';
 
 /**
@@ -46,7 +46,13 @@ export const view = {
     const found = await page.ask('Query', request(page, limit, null));
     page.update((model) =>
       model.filter === filter
-        ? added(begun(page.place.filters, page.known.me), found.tasks, found.next)
+        ? filled(
+            begun(page.place.filters, page.known.me),
+            found.tasks,
+            found.next,
+            collate,
+            (user) => nameOf(page.known, user),
+          )
         : model,
     );
     scrollTo(back?.top ?? 0);
