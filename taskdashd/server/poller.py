@@ -53,9 +53,7 @@ class Poller:
     """Accepts, reads, writes and closes; see the module."""
 
     def __init__(self, core: Core, limits: PollerLimits, mailbox: Mailbox, links: Links) -> None:
-        self._core = core
-        self._mailbox = mailbox
-        self.limits = limits
+        self._core, self._mailbox, self.limits = core, mailbox, limits
         self._epoll = select.epoll()
         self._links: dict[int, Link] = {}
         self._by_serial = links
@@ -92,6 +90,7 @@ class Poller:
         while (ready := self._epoll.poll(0, _READY_MAX)) or self._turns:
             self._serves = True
             self._turns.begin()
+            listening = []
             for fd, events in ready:
                 if (link := self._links.get(fd)) is not None:
                     if not self._turns.put_off(link, self._turns.reads, events):
@@ -99,10 +98,13 @@ class Poller:
                 elif fd == self._mailbox.fileno():
                     self._mailbox.deliver()
                 else:
-                    self._listener.ready(fd)
+                    listening.append(fd)
             self._sweep()
             if self._turns:
                 self._take_turns()
+            # Whoever has closed a connection, and waited for a turn, has room for another.
+            for fd in listening:
+                self._listener.ready(fd)
             if time.monotonic() >= until:
                 break
 
@@ -385,8 +387,7 @@ class Poller:
         self._touched.pop(link, None)
         self._turns.drop(link)
         with suppress(OSError):
-            # Not registered, if the peer hung up or the registration itself failed.
-            self._epoll.unregister(link.fd)
+            self._epoll.unregister(link.fd)  # None is registered for a peer that hung up.
         link.sock.close()
         link.conversation.lost()
 
