@@ -54,6 +54,8 @@ class Person:
     """The name of their own calendar; empty where the office's holds for them."""
     outs: int = 0
     """How often all sign-ins were ended: one on a connection stands while this stays the same."""
+    rev: int = 0
+    """The rev of the last change of the account, which signing in is not; 0 where none is known."""
 
     @property
     def identity(self) -> Identity:
@@ -79,6 +81,7 @@ class Person:
             "leads": list(self.leads),
             "active": self.active,
             "calendar": self.calendar,
+            "rev": self.rev,
         }
 
     def to_record(self) -> dict[str, Any]:
@@ -108,6 +111,13 @@ class Person:
             leads = fields.get("leads", kept or new.groups)
         groups = tuple(dict.fromkeys((*new.groups, *leads)))
         return replace(new, leads=leads, groups=groups)
+
+    def changed_at(self, rev: int, before: "Person | None") -> "Person":
+        """Give the person with the rev of this change, if the account was another `before`."""
+        if before is None:
+            return replace(self, rev=rev)
+        is_same = (before.about(), before.password) == (self.about(), self.password)
+        return self if is_same else replace(self, rev=rev)
 
     @property
     def lacks_password(self) -> bool:

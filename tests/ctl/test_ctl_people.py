@@ -48,6 +48,11 @@ def test_a_task_from_hand_to_hand(daemon: RunningDaemon) -> None:
     rows = json.loads(did(daemon, "people", "-o", "json"))
     assert [row["user"] for row in rows] == ["1001", "1002", "1003"]
     assert "王小明" in in_terminal(daemon, "people", columns=120)
+    again = ctl(daemon, "person", "1003", "--new", "--name", "Kim")
+    assert "Eve (1003) has this number" in again.stderr
+    (base,) = (f"{row['rev']}" for row in rows if row["user"] == "1003")
+    did(daemon, "person", "1003", "--name", "Eva", "--base", base)
+    assert "has changed since" in ctl(daemon, "person", "1003", "--active", "--base", base).stderr
     did(daemon, "person", "1003", "--inactive")
     assert did(daemon, "people").splitlines()[2].split("\t")[-1] == "no"
 

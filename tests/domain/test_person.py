@@ -46,6 +46,7 @@ def test_others_are_told_who_it_is_and_no_secret() -> None:
         "leads": ["a"],
         "active": True,
         "calendar": "",
+        "rev": 0,
     }
 
 

@@ -50,12 +50,14 @@ def people(where: address.Address, /, output: str) -> None:
 @click.option("--calendar", metavar="NAME", help='When they work; "" is the office\'s.')
 @click.option("--active/--inactive", default=None, help="Whether they may sign in.")
 @click.option("--password", is_flag=True, help="Ask for a new password.")
+@click.option("--new", is_flag=True, default=None, help="Only if nobody has the number.")
+@click.option("--base", type=click.IntRange(0), metavar="REV", help="Only if unchanged since.")
 @click.pass_obj
 def person(where: address.Address, /, user: str, password: bool, **given: Any) -> None:
     """Make somebody's account, or change it; what is not given stays.
 
     \b
-    taskdash-ctl person 1001 --name "Wang Xiaoming" --group cut
+    taskdash-ctl person 1001 --new --name "Wang Xiaoming" --group cut
     taskdash-ctl person 1004 --role lead --lead cut
     taskdash-ctl person 1001 --inactive
     """

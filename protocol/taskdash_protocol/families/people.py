@@ -104,6 +104,10 @@ def _labels(meaning: str) -> Any:
     )
 
 
+def _rev(meaning: str) -> Any:
+    return integer(meaning, low=0, must="be a rev: an integer of at least 0", default=None)
+
+
 def _groups(meaning: str) -> Any:
     return texts(meaning, characters_max=128, many_max=GROUPS_MAX, default=None)
 
@@ -175,11 +179,12 @@ class SetPerson(Request):
         characters_max=PASSWORD_CHARACTERS_MAX,
         default="",
     )
-    read_to: int | None = integer(
-        "A rev: what came to them up to it counts as seen, and leaves `returned` of Next.",
-        low=0,
-        must="be a rev: an integer of at least 0",
-        default=None,
+    read_to: int | None = _rev(
+        "A rev: what came to them up to it counts as seen, and leaves `returned` of Next."
+    )
+    new: bool = boolean("Only if nobody has an account of this number.", default=False)
+    base: int | None = _rev(
+        "A rev, as of which one knows the account: only if it has not changed since."
     )
 
 

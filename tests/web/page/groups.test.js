@@ -7,7 +7,17 @@ import { groupsOf } from '../../../taskdashd/web/static/views/groups/model.js';
 
 const person = (user, groups, more = {}) => [
   user,
-  { user, name: user, role: 'worker', groups, leads: [], active: true, calendar: '', ...more },
+  {
+    user,
+    name: user,
+    role: 'worker',
+    groups,
+    leads: [],
+    active: true,
+    calendar: '',
+    rev: 0,
+    ...more,
+  },
 ];
 const PEOPLE = new Map([
   person('1', ['cut']),

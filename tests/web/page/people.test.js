@@ -7,7 +7,17 @@ import { rowsOf } from '../../../taskdashd/web/static/views/people/model.js';
 
 const person = (user, more = {}) => [
   user,
-  { user, name: user, role: 'worker', groups: [], leads: [], active: true, calendar: '', ...more },
+  {
+    user,
+    name: user,
+    role: 'worker',
+    groups: [],
+    leads: [],
+    active: true,
+    calendar: '',
+    rev: 0,
+    ...more,
+  },
 ];
 const collate = (one, other) => (one < other ? -1 : 1);
 const known = (load, people, free = 1) => ({

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from taskdash_protocol import typed
 from taskdash_protocol.errors import AuthError, BadRequest, Busy, Conflict, ServerError
@@ -14,7 +14,7 @@ from taskdash_protocol.families.people import (
     check_new_number,
 )
 from taskdash_protocol.requests import Query
-from taskdashd.core.identities import PERSON, person_of
+from taskdashd.core.identities import PERSON, no_person, person_of
 from taskdashd.core.numbers import Numbers
 from taskdashd.core.steps import Steps, wait_for
 from taskdashd.core.storing import write
@@ -41,6 +41,8 @@ def people(request: People, caller: Caller) -> Steps[Result]:
 def set_person(request: SetPerson, caller: Caller) -> Steps[Result]:
     """Make or change an account."""
     identity, core, me = caller.identity, caller.core, caller.session
+    if request.new and request.base is not None:
+        raise BadRequest("field base: a new account was never another")
     check_proved(caller)
     request = replace(request, user=core.identities.numbers.meant(request.user))
     if not identity.is_operator:
@@ -63,9 +65,9 @@ def set_person(request: SetPerson, caller: Caller) -> Steps[Result]:
         with core.identities.changing(me):
             changed = yield from write(core, change)
             me.take_proof("", changed.outs)
-    if request != SetPerson(request.user, read_to=request.read_to):
+    if said := _said(request):
         # Having looked is no change of an account, for which the audit is kept.
-        core.acts.note("person set", identity.name or me.peer, _said(request))
+        core.acts.note("person set", identity.name or me.peer, f"{request.user}: {said}")
     return changed.about()
 
 
@@ -105,7 +107,8 @@ def _check_own(request: SetPerson, identity: Identity) -> None:
 
 
 def _is_calendar_alone(request: SetPerson) -> bool:
-    return request == SetPerson(request.user, calendar=request.calendar)
+    alone = SetPerson(request.user, calendar=request.calendar, base=request.base)
+    return request == alone
 
 
 def _only_admins() -> AuthError:
@@ -123,6 +126,7 @@ def _change(
         person = known = person_of(request.user, transaction)
         if not _may(caller.identity, request.user, person):
             raise _only_admins()
+        _check_base(request, person)
         if request.calendar:
             caller.core.calendars.check("calendar", request.calendar, transaction)
         if person is None and name is None:
@@ -149,6 +153,7 @@ def _change(
             # without a password end too: whoever gave the number has them.
             mine = caller.identity.person == request.user and changed.may_be_in
             changed = changed.signed_out(but=key_of(caller.session.secret) if mine else "")
+        changed = changed.changed_at(transaction.rev, known)
         if changed != known:
             transaction.keep(PERSON, changed.id, changed.to_record())
         if request.read_to is not None:
@@ -156,6 +161,29 @@ def _change(
         return changed
 
     return decide
+
+
+def _check_base(request: SetPerson, person: Person | None) -> None:
+    """Raise `Conflict` where the account is not as who asks knows it, and say how it is."""
+    if person is None:
+        if request.base is not None:
+            raise no_person("user", request.user)
+        return
+    who = called(person.id, person.name)
+    if request.new:
+        fault = Conflict(f"field user: {who} has this number")
+        raise fault.because("exists", user=person.id, name=person.name)
+    if request.base is not None and person.rev > request.base:
+        about = {name: _told(value) for name, value in person.about().items()}
+        now = ", ".join(f"{name} {value}" for name, value in about.items() if value)
+        fault = Conflict(f"field base: the account of {who} has changed since; it is now: {now}")
+        raise fault.because("stale", **about)
+
+
+def _told(value: Any) -> str:
+    if type(value) is bool:
+        return "true" if value else "false"
+    return ", ".join(value) if type(value) is list else f"{value}"
 
 
 def _in_known_groups(request: SetPerson, caller: Caller) -> Steps[SetPerson]:
@@ -246,4 +274,4 @@ def _said(request: SetPerson) -> str:
         for name in ("name", "role", "groups", "leads", "active", "calendar", "password")
         if (value := getattr(request, name)) is not None
     ]
-    return f"{request.user}: {', '.join(told) or 'nothing'}"
+    return ", ".join(told)

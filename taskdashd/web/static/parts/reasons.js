@@ -40,14 +40,19 @@ export function cause(name, values, known) {
   }
   const text = t(`cause.${name}`, {
     ...values,
-    user: values.user ? called(values.user, known) : '',
+    user: values.user ? called(values.user, known, values.name) : '',
     status: statusName(values.status ?? ''),
   });
   return values.since ? `${text} ${t('cause.since', { when: when(values.since) })}` : text;
 }
 
-/** Give a person's name and number, the number once. @param {string} user @param {Known} known */
-export const called = (user, known) => labelOf({ user, name: nameOf(known, user) });
+/**
+ * Give a person's name and number, the number once.
+ * @param {string} user
+ * @param {Known} known
+ * @param {string} [name] what they are called, where that was told
+ */
+export const called = (user, known, name = nameOf(known, user)) => labelOf({ user, name });
 
 /** Give a name and a number, the number once. @param {{ user: string, name: string }} one */
 export const labelOf = ({ user, name }) => (name && name !== user ? `${name} (${user})` : user);

@@ -99,6 +99,10 @@ export interface SetPerson {
   old_password?: string | null;
   /** A rev: what came to them up to it counts as seen, and leaves `returned` of Next. */
   read_to?: number | null;
+  /** Only if nobody has an account of this number. */
+  new?: boolean | null;
+  /** A rev, as of which one knows the account: only if it has not changed since. */
+  base?: number | null;
 }
 
 /** Ask for what waits for a person: what they have, are to check, and what came to them. */

@@ -36,6 +36,8 @@ export interface Person {
   leads: string[];
   active: boolean;
   calendar: string;
+  /** When the account was last changed: the `base` of its next change. */
+  rev: number;
 }
 
 /** Who looks at the page: a person, or what a token is. */

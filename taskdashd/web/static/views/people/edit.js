@@ -4,12 +4,15 @@ import { dialog } from '../../core/dialogs.js';
 import { h } from '../../core/elements.js';
 import { reason } from '../../parts/reasons.js';
 import { t } from '../../parts/words.js';
+import { Refused } from '../../wire/refused.js';
+import { askedFor, asTyped, changesOf } from './account.js';
 
 /**
  * @typedef {import('../../parts/page').Page<null>} Page
  * @typedef {import('../../wire/types').Person} Person
  * @typedef {import('../../wire/types').Role} Role
- * @typedef {Record<string, string>} Given
+ * @typedef {import('./account').Given} Given
+ * @typedef {import('./account').Change} Change
  */
 
 /** @type {readonly Role[]} */
@@ -17,11 +20,18 @@ const ROLES = ['worker', 'lead', 'admin'];
 
 /** @param {Page} page @param {Person | null} one null for a new account */
 export async function editPerson(page, one) {
+  let base = one?.rev ?? 0;
   const submit = async (/** @type {Given} */ given) => {
+    const only = one ? { base } : { new: true };
     try {
-      await page.ask('SetPerson', wanted(given));
+      await page.ask('SetPerson', { ...askedFor(given, one), ...only });
       return null;
     } catch (error) {
+      if (one && error instanceof Refused && error.cause === 'stale') {
+        // Whoever saves once more has read how it is now.
+        base = Number(error.values.rev);
+        return saidOf(changesOf(one, error.values));
+      }
       return reason(error, page.known);
     }
   };
@@ -29,37 +39,49 @@ export async function editPerson(page, one) {
   await dialog(title, fields(one), { confirm: t('save'), cancel: t('cancel'), submit });
 }
 
+/** Say what somebody else has changed. @param {Change[]} changes */
+function saidOf(changes) {
+  const said = changes.map(([name, now]) => `${t(`person.${name}`)}: ${valueOf(name, now)}`);
+  return t('person.stale', { now: said.join(' · ') || t('person.stale.password') });
+}
+
+/** @param {string} name @param {string} now */
+function valueOf(name, now) {
+  if (name === 'role') {
+    return t(`role.${now}`);
+  }
+  return name === 'active' ? t(now === 'true' ? 'person.yes' : 'person.no') : now || '–';
+}
+
 /** @param {Person | null} one */
 function fields(one) {
-  const field = (/** @type {string} */ name, /** @type {string} */ value, more = {}) =>
+  const typed = asTyped(one);
+  const field = (/** @type {string} */ name, more = {}) =>
     h(
       'label.field',
       null,
       t(`person.${name}`),
-      h('input', { name, value, maxlength: 64, ...more }),
+      h('input', { name, value: typed[name] ?? '', maxlength: 64, ...more }),
     );
   const role = (/** @type {Role} */ name) =>
-    h('option', { value: name, selected: name === (one?.role ?? 'worker') }, t(`role.${name}`));
+    h('option', { value: name, selected: name === typed.role }, t(`role.${name}`));
   const list = (/** @type {'groups' | 'leads'} */ name) =>
-    field(name, (one?.[name] ?? []).join(', '), {
-      maxlength: null,
-      placeholder: t(`person.${name}.hint`),
-    });
+    field(name, { maxlength: null, placeholder: t(`person.${name}.hint`) });
   return h(
     'div',
     null,
-    field('user', one?.user ?? '', { required: true, readonly: one !== null }),
-    field('name', one?.name ?? '', { required: true }),
+    field('user', { required: true, readonly: one !== null }),
+    field('name', { required: true }),
     h('label.field', null, t('person.role'), h('select', { name: 'role' }, ROLES.map(role))),
     list('groups'),
     list('leads'),
     h(
       'label.check',
       null,
-      h('input', { type: 'checkbox', name: 'active', checked: one?.active ?? true }),
+      h('input', { type: 'checkbox', name: 'active', checked: Boolean(typed.active) }),
       ` ${t('person.active')}`,
     ),
-    field('password', '', {
+    field('password', {
       type: 'password',
       maxlength: null,
       autocomplete: 'new-password',
@@ -67,20 +89,3 @@ function fields(one) {
     }),
   );
 }
-
-/** Give what a form asks for. @param {Given} given */
-function wanted(given) {
-  const leads = list(given.leads);
-  return {
-    user: given.user,
-    name: given.name,
-    role: /** @type {Role} */ (given.role),
-    groups: list(given.groups),
-    active: given.active === 'on',
-    ...(given.role === 'lead' && leads.length > 0 && { leads }),
-    ...(given.password !== '' && { password: given.password }),
-  };
-}
-
-/** @param {string} value */
-const list = (value) => value.split(/[,，\s]+/).filter(Boolean);

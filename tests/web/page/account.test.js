@@ -1,0 +1,53 @@
+// An account in a form: what is sent of it, and what another admin has changed meanwhile.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import {
+  askedFor,
+  asTyped,
+  changesOf,
+} from '../../../taskdashd/web/static/views/people/account.js';
+
+/** @type {import('../../../taskdashd/web/static/wire/types').Person} */
+const ANN = {
+  user: '1001',
+  name: 'Ann',
+  role: 'lead',
+  groups: ['cut', 'a, b'],
+  leads: ['cut'],
+  active: true,
+  calendar: '',
+  rev: 7,
+};
+
+test('a new account is sent whole', () => {
+  const given = { ...asTyped(null), user: '1009', name: 'Kim', groups: 'cut', password: '' };
+  assert.deepEqual(askedFor(given, null), {
+    user: '1009',
+    name: 'Kim',
+    role: 'worker',
+    groups: ['cut'],
+    active: true,
+  });
+});
+
+test('of an account that there is, only what was changed is sent', () => {
+  const given = { ...asTyped(ANN), password: '' };
+  assert.deepEqual(askedFor(given, ANN), { user: '1001' });
+  assert.deepEqual(askedFor({ ...given, name: 'Anna' }, ANN), { user: '1001', name: 'Anna' });
+  const { active, ...inactive } = given;
+  assert.deepEqual([active, askedFor(inactive, ANN)], ['on', { user: '1001', active: false }]);
+  const more = askedFor({ ...given, leads: 'cut, paint', password: 'horses' }, ANN);
+  assert.deepEqual(more, { user: '1001', leads: ['cut', 'paint'], password: 'horses' });
+});
+
+test('what somebody else has changed is told, and nothing else', () => {
+  const now = { user: '1001', name: 'Ann', role: 'lead', groups: 'cut, a, b', leads: 'cut' };
+  assert.deepEqual(changesOf(ANN, { ...now, active: 'true', calendar: '', rev: '9' }), []);
+  assert.deepEqual(changesOf(ANN, { ...now, role: 'worker', leads: '', active: 'false' }), [
+    ['role', 'worker'],
+    ['leads', ''],
+    ['active', 'false'],
+  ]);
+});

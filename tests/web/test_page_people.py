@@ -1,0 +1,77 @@
+"""Accounts at the board: nobody is overwritten, and of two admins none loses what they did."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from office import PASSWORD, PEOPLE, Office
+from playwright.sync_api import Browser, Locator, Page, expect
+from screens import signed_in
+
+
+@pytest.fixture
+def office(tmp_path: Any) -> Iterator[Office]:
+    with Office(tmp_path) as one:
+        one.people()
+        yield one
+
+
+def form(page: Page, button: str, of: str = "") -> Locator:
+    """Open the form of a new account, or that of a person."""
+    within = page.get_by_role("listitem").filter(has_text=of) if of else page
+    within.get_by_role("button", name=button, exact=True).click()
+    return page.get_by_role("dialog")
+
+
+def account(office: Office, user: str) -> dict[str, Any]:
+    people: list[dict[str, Any]] = office.ask("People")["people"]
+    (one,) = (one for one in people if one["user"] == user)
+    return one
+
+
+def test_a_number_that_somebody_has_makes_nobody_else(browser: Browser, office: Office) -> None:
+    """A lead became a worker without groups, and nobody was told."""
+    before = account(office, "1004")
+    with signed_in(browser, office.url, "1005", "Root", "people") as page:
+        new = form(page, "Add a person")
+        new.get_by_label("Employee number").fill("１００４")
+        new.get_by_label("Name", exact=True).fill("Leo")
+        new.get_by_role("button", name="Save").click()
+        expect(new.get_by_role("alert")).to_have_text("赵组长 (1004) has this number already.")
+        expect(new.get_by_label("Name", exact=True)).to_have_value("Leo")
+        assert account(office, "1004") == before
+        new.get_by_label("Employee number").fill("1009")
+        new.get_by_role("button", name="Save").click()
+        expect(new).to_have_count(0)
+        expect(page.get_by_text("Leo", exact=True)).to_be_visible()
+
+
+def test_of_two_admins_none_loses_what_they_did(
+    browser: Browser, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The form of the second had the account of before, and put it back."""
+    rita_is = {"name": "Rita", "role": "admin", "password": PASSWORD}
+    monkeypatch.setitem(PEOPLE, "1006", rita_is)
+    office.ask("SetPerson", user="1006", **rita_is)
+    with (
+        signed_in(browser, office.url, "1005", "Root", "people") as root,
+        signed_in(browser, office.url, "1006", "Rita", "people") as rita,
+    ):
+        first, second = form(root, "Edit", "Eve Stone"), form(rita, "Edit", "Eve Stone")
+        first.get_by_label("Groups", exact=True).fill("paint, cut")
+        first.get_by_label("Role").select_option("lead")
+        first.get_by_role("button", name="Save").click()
+        expect(first).to_have_count(0)
+        second.get_by_label("Name", exact=True).fill("Eva Stone")
+        second.get_by_role("button", name="Save").click()
+        said = second.get_by_role("alert")
+        expect(said).to_contain_text("Role: lead · Groups: paint, cut · Groups led: paint, cut")
+        expect(said).not_to_have_text(re.compile("Active|base|rev"))
+        expect(second.get_by_label("Name", exact=True)).to_have_value("Eva Stone")
+        assert account(office, "1003")["name"] == "Eve Stone"
+        second.get_by_role("button", name="Save").click()
+        expect(second).to_have_count(0)
+        now = account(office, "1003")
+    assert (now["name"], now["role"]) == ("Eva Stone", "lead")
+    assert now["groups"] == now["leads"] == ["paint", "cut"]
