@@ -14,6 +14,7 @@ from taskdashd.core.clock import Clock
 from taskdashd.core.commits import Commits
 from taskdashd.core.deaths import Deaths
 from taskdashd.core.forgetting import Forgetting, Touched
+from taskdashd.core.groups import Groups
 from taskdashd.core.housekeeping import Housekeeping
 from taskdashd.core.identities import PERSON, Identities
 from taskdashd.core.leading import Leading
@@ -34,10 +35,10 @@ from taskdashd.families.figures.rules.tally import Tally
 from taskdashd.families.people.directory import Directory
 from taskdashd.families.people.expiry import claim_times
 from taskdashd.families.people.passwords import Passwords
-from taskdashd.families.people.roster import Roster
+from taskdashd.families.people.roster import PEOPLE, Roster
 from taskdashd.families.people.told import Told
 from taskdashd.families.people.waiting import IN_WORK, TO_BEGIN, TO_CHECK, returned
-from taskdashd.families.services.catalogue import Catalogue
+from taskdashd.families.services.catalogue import SERVICES, Catalogue
 from taskdashd.families.services.section import ServiceSection
 from taskdashd.families.services.vigil import SERVICE, Fetch, Vigil
 from taskdashd.feed.watches import Feed
@@ -130,7 +131,7 @@ def build(
     task_times.begin(agenda, reader, [claim_times(ownership, told)])
     ticks = [slow_reads.tick, task_times.tick, vigil.tick]
     families: dict[type, object] = {Vigil: vigil, Catalogue: Catalogue(records, vigil)}
-    families |= _of_people(records, told, environment)
+    families |= _of_people(records, reader, told, environment)
     web = None
     if tally is not None and shown is not None:
         web = Web(shown.boards, shown.viewers, DayFigures(clock, tally, writer))
@@ -164,11 +165,18 @@ def build(
     return Parts(Runner(core, vigil.author_for), deaths, agenda, housekeeping, web)
 
 
-def _of_people(records: Records, told: Told, environment: Environment) -> dict[type, object]:
-    """Give the parts of the family `people`, and what waits for people, of all families."""
-    waiting = Waiting([IN_WORK, TO_BEGIN, TO_CHECK, returned(told)])
-    passwords = Passwords(environment.start_hashing)
-    return {Roster: Roster(records), Told: told, Waiting: waiting, Passwords: passwords}
+def _of_people(
+    records: Records, reader: Reader, told: Told, environment: Environment
+) -> dict[type, object]:
+    """Give the parts of the family `people`; what waits for people and their groups, of all."""
+    parts: tuple[object, ...] = (
+        Roster(records),
+        told,
+        Waiting([IN_WORK, TO_BEGIN, TO_CHECK, returned(told)]),
+        Passwords(environment.start_hashing),
+        Groups(records, reader, [PEOPLE, SERVICES]),
+    )
+    return {type(part): part for part in parts}
 
 
 def _counting(

@@ -20,6 +20,13 @@ _INVISIBLE: Final = re.compile(
 among them), and the three of annotations."""
 _BLANKS: Final = re.compile("[\\s\u2800]+")
 """White space, and the Braille pattern without a dot."""
+_SEPARATORS: Final = re.compile(
+    "[,;\t-\r\x1c-\x1f\x85\u037e\u055d\u060c\u061b\u07f8\u1363\u1364\u1802\u1808\u2028\u2029\u204f"
+    "\u2e32\u2e34\u2e35\u2e41\u2e49\u2e4c\u3001\ua4fe\ua60d\ua6f5\ufe10\ufe11\ufe14\ufe50\ufe51\ufe54"
+    "\uff0c\uff1b\uff64]"
+)
+"""What people type between names: commas, semicolons and the enumeration comma of all scripts, tabs
+and line breaks. A blank is none: names have blanks inside."""
 _DOTS: Final = re.compile("[\u00b7\u2022\u2027\u2219\u22c5\u30fb\uff65]")
 _DOT: Final = "\u00b7"
 
@@ -62,6 +69,15 @@ def number(text: str) -> str:
 def name(text: str) -> str:
     """Give the name (of a person, a group, a task's id) that is meant, blanks single and inside."""
     return text if _is_plain(text) else _BLANKS.sub(" ", _folded(text)).strip(" ")
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Give the names that are meant by a text with some of them, each once.
+
+    The page's twin is `taskdashd/web/static/rules/separators.js`.
+    """
+    meant = map(name, _SEPARATORS.split(text))
+    return tuple(dict.fromkeys(filter(None, meant)))
 
 
 def is_same_name(one: str, other: str) -> bool:

@@ -199,6 +199,16 @@ def names_seen(
             yield one["id"], one["name"]
 
 
+def in_group_instead(record: Mapping[str, Any], of: str, into: str, rev: int) -> dict[str, Any]:
+    """Give a stored person with one group in place of another. Works on records as `names_seen`."""
+
+    def merged(groups: Iterable[str]) -> list[str]:
+        return list(dict.fromkeys(into if group == of else group for group in groups))
+
+    groups, leads = merged(record["groups"]), merged(record["leads"])
+    return {**record, "groups": groups, "leads": leads, "rev": rev}
+
+
 def sees_person(identity: Identity, person: Person) -> bool:
     """Tell whether an identity sees a person: itself, and people of its groups."""
     if identity.confined_to is None or identity.person == person.id:

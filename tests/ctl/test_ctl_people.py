@@ -53,6 +53,9 @@ def test_a_task_from_hand_to_hand(daemon: RunningDaemon) -> None:
     (base,) = (f"{row['rev']}" for row in rows if row["user"] == "1003")
     did(daemon, "person", "1003", "--name", "Eva", "--base", base)
     assert "has changed since" in ctl(daemon, "person", "1003", "--active", "--base", base).stderr
+    told = did(daemon, "person", "1003", "--group", "剪辑、美术", "--group", "Team A")
+    assert "剪辑, 美术, Team A" in told
+    assert did(daemon, "list", "--group", "paint，cut", "--output", "name") == "desk\n"
     did(daemon, "person", "1003", "--inactive")
     assert did(daemon, "people").splitlines()[2].split("\t")[-1] == "no"
 

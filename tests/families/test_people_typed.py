@@ -290,3 +290,36 @@ def test_whatever_is_typed_no_two_accounts_are_equal_to_the_eye(
     assert len({typed.number(number) for number, _ in kept}) == len(kept)
     alike = {(typed.look(number), name.casefold()) for number, name in kept}
     assert len(alike) == len(kept)
+
+
+def test_some_groups_in_a_text_are_some_groups(world: World) -> None:
+    """`剪辑、美术` became one group, which nobody's tasks have."""
+    reply = admin(world).ask(
+        "SetPerson",
+        user="1",
+        name="A",
+        role="lead",
+        groups=["剪辑、美术，Ｃut"],
+        leads=["美术；Cut"],
+    )
+    assert (reply["groups"], reply["leads"]) == (["剪辑", "美术", "Cut"], ["美术", "Cut"])
+
+
+def test_a_group_of_a_task_or_of_somebody_is_one_whatever_its_name_holds(world: World) -> None:
+    """Services name groups to the byte; who comes to others in a group comes to that group."""
+    admin(world).ask("Register", id="t", name="T", group_id="a, b")
+    keep_as_before(world, Person("2", "Bob", groups=("c、d",)))
+    reply = admin(world).ask("SetPerson", user="1", name="A", groups=["a, b", "c、d", "a,b"])
+    assert reply["groups"] == ["a, b", "c、d", "a", "b"]
+
+
+def test_no_name_between_separators_is_no_group(world: World) -> None:
+    for blank in ("、", " ， ", "\u3164;"):
+        refused = admin(world).ask("SetPerson", user="1", name="A", groups=[blank])
+        assert (refused["errid"], "blank" in refused["detail"]) == (1000, True), blank
+
+
+def test_parts_of_texts_are_no_more_than_a_person_may_have(world: World) -> None:
+    many = [",".join(f"{n}.{one}" for one in range(9)) for n in range(8)]
+    refused = admin(world).ask("SetPerson", user="1", name="A", groups=many)
+    assert (refused["errid"], "more than 64" in refused["detail"]) == (1000, True)

@@ -4,6 +4,7 @@ import json
 import sys
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -24,6 +25,18 @@ ANY = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 def test_what_is_typed_is_folded_as_the_vectors_say(one: dict[str, str]) -> None:
     assert typed.number(one["text"]) == one["number"]
     assert typed.name(one["text"]) == one["name"]
+
+
+@pytest.mark.parametrize("one", VECTORS["names"], ids=lambda one: ascii(one["text"]))
+def test_names_are_parted_as_the_vectors_say(one: dict[str, Any]) -> None:
+    assert list(typed.names(one["text"])) == one["names"]
+
+
+def test_whatever_is_a_separator_to_the_eye_parts_names() -> None:
+    """A character that NFKC makes a separator would else come to stand within a name."""
+    for one in map(chr, range(sys.maxunicode + 1)):
+        if unicodedata.normalize("NFKC", one) in (",", ";", "\u3001"):
+            assert typed.names(f"a{one}b") == ("a", "b"), ascii(one)
 
 
 @pytest.mark.parametrize("one", VECTORS["look_alike"], ids=lambda one: ascii(one))

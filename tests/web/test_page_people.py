@@ -42,9 +42,11 @@ def test_a_number_that_somebody_has_makes_nobody_else(browser: Browser, office: 
         expect(new.get_by_label("Name", exact=True)).to_have_value("Leo")
         assert account(office, "1004") == before
         new.get_by_label("Employee number").fill("1009")
+        new.get_by_label("Groups", exact=True).fill("剪辑、美术，Team A")
         new.get_by_role("button", name="Save").click()
         expect(new).to_have_count(0)
         expect(page.get_by_text("Leo", exact=True)).to_be_visible()
+    assert account(office, "1009")["groups"] == ["剪辑", "美术", "Team A"]
 
 
 def test_of_two_admins_none_loses_what_they_did(

@@ -1,7 +1,8 @@
 """The options that several commands share, and how their values are read."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Any, Final
 
 import click
@@ -18,7 +19,10 @@ _FILTERS: Final = {
     "--parent": "parent_id",
 }
 
-_MEANT: Final = {"user": typed.number, "group_id": typed.name}
+_MEANT: Final[dict[str, Callable[[str], Iterable[str]]]] = {
+    "user": lambda text: (typed.number(text),),
+    "group_id": lambda text: (typed.name(text), *typed.names(text)),
+}
 
 _NOT_BY_FIELD: Final = {"id", "name", "timeout_s", *CONTROL_FIELDS, *DAEMON_FIELDS}
 
@@ -65,7 +69,8 @@ def where(given: dict[str, Any]) -> dict[str, list[str]]:
     for field, meant in _MEANT.items():
         if field in wanted:
             # Programs write these to the byte, people type them: either will do.
-            wanted[field] = list(dict.fromkeys((*wanted[field], *map(meant, wanted[field]))))
+            told = wanted[field]
+            wanted[field] = list(dict.fromkeys((*told, *chain.from_iterable(map(meant, told)))))
     for name, value in map(pair, given["where"]):
         if name not in SELECTABLE:
             raise click.BadParameter(

@@ -9,6 +9,7 @@ import click
 from taskdash import address
 from taskdash_ctl import show
 from taskdash_ctl.reach import attempt, connect
+from taskdash_protocol import typed
 from taskdash_protocol.families.people import ROLES
 
 _FORMATS: Final = ("table", "json", "jsonl", "csv")
@@ -45,7 +46,9 @@ def people(where: address.Address, /, output: str) -> None:
 @click.argument("user", metavar="NUMBER")
 @click.option("--name", metavar="TEXT", help="What people call them; a new account needs one.")
 @click.option("--role", type=click.Choice(ROLES), help="What they may do.")
-@click.option("--group", "groups", multiple=True, help="Their groups, all of them; repeatable.")
+@click.option(
+    "--group", "groups", multiple=True, help='All their groups, as in "cut, paint"; "" is none.'
+)
 @click.option("--lead", "leads", multiple=True, help="Those that a lead leads; repeatable.")
 @click.option("--calendar", metavar="NAME", help='When they work; "" is the office\'s.')
 @click.option("--active/--inactive", default=None, help="Whether they may sign in.")
@@ -62,7 +65,8 @@ def person(where: address.Address, /, user: str, password: bool, **given: Any) -
     taskdash-ctl person 1001 --inactive
     """
     fields = {name: value for name, value in given.items() if value not in (None, ())}
-    fields |= {name: list(fields[name]) for name in ("groups", "leads") if name in fields}
+    for name in fields.keys() & {"groups", "leads"}:
+        fields[name] = [group for one in fields[name] for group in typed.names(one)]
     if password:
         fields["password"] = click.prompt("New password", hide_input=True, confirmation_prompt=True)
     with connect(where) as dash:

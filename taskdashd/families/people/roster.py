@@ -1,14 +1,18 @@
 """The people as the operation People gives them: each is encoded once for each change of it."""
 
 from operator import itemgetter
+from typing import Final
 
 from taskdash_protocol import strictjson
+from taskdashd.core.groups import Grouped
 from taskdashd.core.identities import PERSON
 from taskdashd.core.made import Made
 from taskdashd.core.steps import Start, Steps
 from taskdashd.domain.access import Identity
-from taskdashd.domain.people import Person, sees_person
+from taskdashd.domain.people import Person, in_group_instead, sees_person
 from taskdashd.store.records import Records, Value
+
+PEOPLE: Final = Grouped("people", PERSON, itemgetter("groups"), in_group_instead)
 
 
 class Roster:

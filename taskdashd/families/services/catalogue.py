@@ -1,15 +1,18 @@
 """The services as the operation Services gives them: what is stored of each is encoded once."""
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from taskdash_protocol import strictjson
+from taskdashd.core.groups import Grouped
 from taskdashd.core.made import Made
 from taskdashd.core.steps import Start, Steps, in_slices
 from taskdashd.domain.access import Identity
-from taskdashd.families.services.rules import Service
+from taskdashd.families.services.rules import Service, in_group_instead
 from taskdashd.families.services.vigil import SERVICE, Vigil
 from taskdashd.store.records import Records, Value
+
+SERVICES: Final = Grouped("services", SERVICE, lambda one: (one["group_id"],), in_group_instead)
 
 
 class _Encoded(NamedTuple):

@@ -65,6 +65,11 @@ class Service:
         return cls(**{**record, "changes": changes})
 
 
+def in_group_instead(record: Mapping[str, Any], _of: str, into: str, _rev: int) -> dict[str, Any]:
+    """Give a stored service with its group replaced by another."""
+    return {**record, "group_id": into}
+
+
 def judged(silence_s: float, timeout_s: float) -> State:
     """Give the state of a service after a silence."""
     if silence_s >= timeout_s:

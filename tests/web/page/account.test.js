@@ -42,6 +42,12 @@ test('of an account that there is, only what was changed is sent', () => {
   assert.deepEqual(more, { user: '1001', leads: ['cut', 'paint'], password: 'horses' });
 });
 
+test('groups are parted wherever people part them', () => {
+  const given = { ...asTyped(null), user: '1', name: 'K', groups: '剪辑、美术，Team A; mix ,' };
+  const { groups } = askedFor({ ...given, password: '' }, null);
+  assert.deepEqual(groups, ['剪辑', '美术', 'Team A', 'mix']);
+});
+
 test('what somebody else has changed is told, and nothing else', () => {
   const now = { user: '1001', name: 'Ann', role: 'lead', groups: 'cut, a, b', leads: 'cut' };
   assert.deepEqual(changesOf(ANN, { ...now, active: 'true', calendar: '', rev: '9' }), []);

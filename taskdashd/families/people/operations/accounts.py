@@ -13,7 +13,7 @@ from taskdash_protocol.families.people import (
     SetPerson,
     check_new_number,
 )
-from taskdash_protocol.requests import Query
+from taskdashd.core.groups import Groups
 from taskdashd.core.identities import PERSON, no_person, person_of
 from taskdashd.core.numbers import Numbers
 from taskdashd.core.steps import Steps, wait_for
@@ -27,7 +27,6 @@ from taskdashd.families.people.told import Told
 from taskdashd.store.transaction import Transaction
 
 PASSWORD_CHARACTERS_MIN: Final = 8
-_LAST_BYTES_MAX: Final = 64 << 10
 
 
 @alone(People)
@@ -187,30 +186,12 @@ def _told(value: Any) -> str:
 
 
 def _in_known_groups(request: SetPerson, caller: Caller) -> Steps[SetPerson]:
-    """Give the request with its groups as they are meant, or as tasks and people have them.
-
-    Services send the groups of their tasks to the byte, so one that is known is that one.
-    """
-    core = caller.core
-    person = core.identities.person(request.user)
-    known = set() if person is None else {*person.groups, *person.leads}
-    meant: dict[str, str] = {}
-    for group in (*(request.groups or ()), *(request.leads or ())):
-        meant[group] = typed.name(group)
-        if group in known or group == meant[group]:
-            meant[group] = group
-            continue
-        look = Query({"group_id": (group,)}, "id", 1)
-        page = yield from wait_for(
-            partial(core.reader.query, look, None, _LAST_BYTES_MAX, caller.asker)
-        )
-        if page.rows:
-            meant[group] = group
-    if not all(meant.values()):
-        raise BadRequest("field groups: the name of a group must not be blank")
+    """Give the request with its groups as they are meant, or as tasks and records have them."""
+    given = tuple(dict.fromkeys((*(request.groups or ()), *(request.leads or ()))))
+    meant = yield from caller.core.part(Groups).meant("groups", given, caller.asker)
 
     def spelt(groups: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        return groups and tuple(dict.fromkeys(meant[group] for group in groups))
+        return groups and tuple(dict.fromkeys(name for one in groups for name in meant[one]))
 
     return replace(request, groups=spelt(request.groups), leads=spelt(request.leads))
 

@@ -1,5 +1,7 @@
 // An account in a form: what was changed there, and what somebody else has changed meanwhile. Pure.
 
+import { namesIn } from '../../rules/separators.js';
+
 /**
  * @typedef {import('../../wire/types').Person} Person
  * @typedef {import('../../wire/types').Role} Role
@@ -30,12 +32,12 @@ export const asTyped = (one) => ({
 export function askedFor(given, one) {
   const before = asTyped(one);
   const is = (/** @type {string} */ name) => one === null || given[name] !== before[name];
-  const leads = listed(given.leads);
+  const leads = namesIn(given.leads ?? '');
   return {
     user: given.user,
     ...(is('name') && { name: given.name }),
     ...(is('role') && { role: /** @type {Role} */ (given.role) }),
-    ...(is('groups') && { groups: listed(given.groups) }),
+    ...(is('groups') && { groups: namesIn(given.groups ?? '') }),
     ...(is('active') && { active: given.active === 'on' }),
     ...(given.role === 'lead' && is('leads') && leads.length > 0 && { leads }),
     ...(given.password !== '' && { password: given.password }),
@@ -54,6 +56,3 @@ export function changesOf(one, values) {
     .filter((name) => (values[name] ?? '') !== before[/** @type {keyof before} */ (name)])
     .map((name) => [name, values[name] ?? '']);
 }
-
-/** @param {string | undefined} value */
-const listed = (value = '') => value.split(/[,，\s]+/).filter(Boolean);

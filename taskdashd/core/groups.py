@@ -1,0 +1,70 @@
+"""The names of groups: which are meant by what somebody has typed, and which records have one.
+
+A group is a name and nothing else: it is there as long as a task or a record has it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Final, NamedTuple
+
+from taskdash_protocol import typed
+from taskdash_protocol.errors import BadRequest
+from taskdash_protocol.requests import Query
+from taskdashd.core.steps import Steps, wait_for
+from taskdashd.store.reader import Reader
+from taskdashd.store.records import Records, Value
+from taskdashd.store.slow import Asker
+
+_BYTES_MAX: Final = 64 << 10
+
+
+class Grouped(NamedTuple):
+    """A kind of records that name groups; a family adds its own."""
+
+    name: str
+    """What they are called in a reply."""
+    kind: str
+    of: Callable[[Value], Sequence[str]]
+    """Gives the groups that a record names."""
+    merged: Callable[[Value, str, str, int], Mapping[str, object]]
+    """Gives a record with one group in place of another, as of a rev."""
+
+
+class Groups:
+    """Knows which groups there are."""
+
+    def __init__(self, records: Records, reader: Reader, kinds: Sequence[Grouped]) -> None:
+        self._records = records
+        self._reader = reader
+        self.kinds = kinds
+
+    def meant(
+        self, field: str, given: Sequence[str], asker: Asker
+    ) -> Steps[dict[str, tuple[str, ...]]]:
+        """Give the groups that are meant by each of some texts. Raises `BadRequest`.
+
+        Services name groups to the byte: where a task or a record has one that is called as a text,
+        the text is that one. Any other is what people type: some names, each as it is meant.
+        """
+        meant = {}
+        known = None
+        for text in given:
+            names = typed.names(text)
+            if names != (text,):
+                known = set(self._of_records()) if known is None else known
+                if text in known or (yield from self._is_of_tasks(text, asker)):
+                    names = (text,)
+            if not names:
+                raise BadRequest(f"field {field}: the name of a group must not be blank")
+            meant[text] = names
+        return meant
+
+    def _of_records(self) -> Iterator[str]:
+        for grouped in self.kinds:
+            for value in self._records.all(grouped.kind):
+                yield from grouped.of(value)
+
+    def _is_of_tasks(self, name: str, asker: Asker) -> Steps[bool]:
+        look = Query({"group_id": (name,)}, "id", 1)
+        page = yield from wait_for(partial(self._reader.query, look, None, _BYTES_MAX, asker))
+        return bool(page.rows)
