@@ -105,7 +105,12 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
 
 def _access(tokens: TokenFile, clock: Clock, *, required: bool) -> Access:
     return Access(
-        tokens.identify, clock.now, required=required, named=tokens.named, stands=tokens.stands
+        tokens.identify,
+        clock.now,
+        required=required,
+        named=tokens.named,
+        stands=tokens.stands,
+        in_group=tokens.in_group,
     )
 
 

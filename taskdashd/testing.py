@@ -190,6 +190,7 @@ class World:
                 required=self.asks_for_tokens,
                 named=self._token_named,
                 stands=lambda identity: identity.key not in self.revoked,
+                in_group=self._tokens_in,
             ),
             Environment(
                 self.writing,
@@ -302,6 +303,9 @@ class World:
     def _token_named(self, name: str) -> Identity | None:
         there = [one for one in self.identities.values() if one.key not in self.revoked]
         return next((one for one in there if one.name == name), None)
+
+    def _tokens_in(self, group: str) -> list[str]:
+        return [one.name for one in self.identities.values() if group in one.groups]
 
     def _has_unread(self, serial: int) -> bool:
         unread = self.unread(serial)

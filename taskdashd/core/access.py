@@ -1,6 +1,6 @@
 """Signing in by token, and the checks of an identity's rights that operations call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from taskdash_protocol.errors import AuthError
 from taskdashd.core.failures import WrongTokens
@@ -20,11 +20,14 @@ class Access:
         named: Callable[[str], Identity | None] = lambda _name: None,
         stands: Callable[[Identity], bool] = lambda _identity: True,
         wrong: WrongTokens | None = None,
+        in_group: Callable[[str], Iterable[str]] = lambda _group: (),
     ) -> None:
         self._identify = identify
         self._now = now
         self.named = named
         """Gives the identity for the name in a verified certificate; None where no token has it."""
+        self.in_group = in_group
+        """Gives the names of the tokens that name a group."""
         self._stands = stands
         self.required = required
         self._wrong = WrongTokens(now) if wrong is None else wrong

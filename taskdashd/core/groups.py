@@ -3,9 +3,9 @@
 A group is a name and nothing else: it is there as long as a task or a record has it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from taskdash_protocol import typed
 from taskdash_protocol.errors import BadRequest
@@ -24,10 +24,12 @@ class Grouped(NamedTuple):
     name: str
     """What they are called in a reply."""
     kind: str
+    key: str
+    """The member that is a record's key."""
     of: Callable[[Value], Sequence[str]]
     """Gives the groups that a record names."""
-    merged: Callable[[Value, str, str, int], Mapping[str, object]]
-    """Gives a record with one group in place of another, as of a rev."""
+    merged: Callable[[Value, str, str], dict[str, Any]]
+    """Gives a new record, with one group in place of another."""
 
 
 class Groups:
@@ -58,6 +60,18 @@ class Groups:
                 raise BadRequest(f"field {field}: the name of a group must not be blank")
             meant[text] = names
         return meant
+
+    def now(self, grouped: Grouped) -> Iterator[Value]:
+        """Give the records of a kind as the next writing operation must see them."""
+        waiting = {
+            key: one.value
+            for (kind, key), one in self._records.pending.items()
+            if kind == grouped.kind
+        }
+        for value in self._records.all(grouped.kind):
+            if value[grouped.key] not in waiting:
+                yield value
+        yield from (value for value in waiting.values() if value is not None)
 
     def _of_records(self) -> Iterator[str]:
         for grouped in self.kinds:

@@ -1,7 +1,7 @@
 """Signing sessions in and out, the request budget of each identity, and failed attempts."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol
 
@@ -70,6 +70,10 @@ class Identities(Following):
         """Give the account of an employee number, as of the last commit."""
         found = self._records.committed(PERSON, number)
         return None if found is None else Person.from_record(found)
+
+    def tokens_in(self, group: str) -> Iterable[str]:
+        """Give the names of the tokens that are confined to a group, among others or alone."""
+        return self._access.in_group(group)
 
     def sign_in(self, session: Session, token: str) -> None:
         """Sign a session in by a token, unless it is the operators'. Raises `AuthError`, `Busy`."""

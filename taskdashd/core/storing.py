@@ -1,10 +1,10 @@
 """Loading tasks and writing to the store, as steps of an operation that waits."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
-from taskdash_protocol.errors import Busy
+from taskdash_protocol.errors import Busy, Outcome, ServerError
 from taskdashd.core.steps import Done, Start, Steps, wait_for
 from taskdashd.store.reader import Reader
 from taskdashd.store.transaction import Transaction, View
@@ -47,6 +47,37 @@ def write(store: Store, decide: Callable[[Transaction], T]) -> Steps[T]:
 def _begin_write(store: Store, decide: Callable[[Transaction], T], done: Done[T]) -> None:
     store.writer.write(decide, done)
     store.writer.flush()
+
+
+def write_together(store: Store, decides: Sequence[Callable[[Transaction], T]]) -> Steps[list[T]]:
+    """Run several writes in one step, so that they share a commit; gives what each has decided.
+
+    A commit is taken in write by write, others served in between, where one large write would hold
+    them up. Raises the first refusal; with it, other writes may have been done.
+    """
+
+    def begin(done: Done[list[T]]) -> None:
+        outcomes: list[Outcome[T]] = []
+
+        def one_ended(outcome: Outcome[T]) -> None:
+            outcomes.append(outcome)
+            if len(outcomes) == len(decides):
+                done(_all_of(outcomes))
+
+        for decide in decides:
+            store.writer.write(decide, one_ended)
+        store.writer.flush()
+
+    return (yield from wait_for(begin)) if decides else []
+
+
+def _all_of(outcomes: Sequence[Outcome[T]]) -> Outcome[list[T]]:
+    values: list[T] = []
+    for outcome in outcomes:
+        if isinstance(outcome, ServerError):
+            return outcome
+        values.append(outcome)
+    return values
 
 
 def load_and_write(

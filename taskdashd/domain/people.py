@@ -199,14 +199,14 @@ def names_seen(
             yield one["id"], one["name"]
 
 
-def in_group_instead(record: Mapping[str, Any], of: str, into: str, rev: int) -> dict[str, Any]:
+def in_group_instead(record: Mapping[str, Any], of: str, into: str) -> dict[str, Any]:
     """Give a stored person with one group in place of another. Works on records as `names_seen`."""
 
     def merged(groups: Iterable[str]) -> list[str]:
         return list(dict.fromkeys(into if group == of else group for group in groups))
 
     groups, leads = merged(record["groups"]), merged(record["leads"])
-    return {**record, "groups": groups, "leads": leads, "rev": rev}
+    return {"rev": 0, **record, "groups": groups, "leads": leads}
 
 
 def sees_person(identity: Identity, person: Person) -> bool:

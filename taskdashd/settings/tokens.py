@@ -168,6 +168,10 @@ class TokenFile:
         token = self.tokens.get(identity.name)
         return token is not None and token.identity == identity and not token.is_over(self._wall())
 
+    def in_group(self, group: str) -> list[str]:
+        """Give the names of the tokens that are confined to a group, among others or alone."""
+        return [one.name for one in self.tokens.values() if group in one.groups]
+
     def create(
         self, name: str, role: Role, groups: list[str], expires_s: float | None
     ) -> tuple[Token, str]:

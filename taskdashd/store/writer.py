@@ -200,7 +200,7 @@ class Writer:
             self._waiting_bytes += len(change.task.body)
         view.next_rev += len(changes)
         if records:
-            records = [record._replace(rev=view.next_rev) for record in records]
+            records = [Record(*one[:3], view.next_rev, one.at) for one in records]
             view.next_rev += 1
         for record in records:
             view.records.pending[record.kind, record.key] = record

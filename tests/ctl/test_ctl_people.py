@@ -60,6 +60,15 @@ def test_a_task_from_hand_to_hand(daemon: RunningDaemon) -> None:
     assert did(daemon, "people").splitlines()[2].split("\t")[-1] == "no"
 
 
+def test_a_group_comes_into_another(daemon: RunningDaemon) -> None:
+    did(daemon, "person", "2001", "--name", "Kim", "--group", "Schnitt")
+    did(daemon, "register", "reel", "--status", "待领取", "--group", "Schnitt")
+    told = did(daemon, "group", "merge", "Schnitt", "montage")
+    assert told == "Schnitt is montage now: people 1, services 0, tasks 1\n"
+    assert did(daemon, "list", "--group", "montage", "--output", "name") == "reel\n"
+    assert "more than one" in ctl(daemon, "group", "merge", "montage", "a、b").stderr
+
+
 def test_how_services_fare(daemon: RunningDaemon) -> None:
     assert "no service has registered" in ctl(daemon, "services").stderr
     with taskdash.connect(daemon.url) as dash:

@@ -122,7 +122,8 @@ LOGINS: Final = {
 }
 ROWS: Final = (
     *(f"{operation} {target}" for operation in ON_TASKS for target in TARGETS),
-    *("Hello", "SignIn", *READS, "Unwatch", "Status", "Audit", "SetCalendar", "Handover"),
+    *("Hello", "SignIn", *READS, "Unwatch", "Status", "Audit"),
+    *("SetCalendar", "MergeGroups", "Handover"),
     *("RegisterService", "ServiceBeat", "FetchTasks", "Acknowledge service", "RetireService"),
     *("SetPerson another", "SetPerson oneself", "SetPerson calendar"),
     *(f"Login {name}" for name in LOGINS),

@@ -200,6 +200,7 @@ def beside(row: str, who: rights.Who) -> dict[str, Any]:
         "Hello": {"protocol": 1},
         "Unwatch": {"watch": 999},
         "SetCalendar": {"name": "office", "hours": "Mon 09:00-12:00"},
+        "MergeGroups": {"from": "mix", "into": "mix"},
         "Handover": {"of": "bob", "to": ["ann"], **named},
         "RegisterService": {"url": SERVICE, "group_id": "cut"},
         "ServiceBeat": {"url": SERVICE},

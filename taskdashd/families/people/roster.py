@@ -12,7 +12,7 @@ from taskdashd.domain.access import Identity
 from taskdashd.domain.people import Person, in_group_instead, sees_person
 from taskdashd.store.records import Records, Value
 
-PEOPLE: Final = Grouped("people", PERSON, itemgetter("groups"), in_group_instead)
+PEOPLE: Final = Grouped("people", PERSON, "id", itemgetter("groups"), in_group_instead)
 
 
 class Roster:

@@ -12,7 +12,9 @@ from taskdashd.families.services.rules import Service, in_group_instead
 from taskdashd.families.services.vigil import SERVICE, Vigil
 from taskdashd.store.records import Records, Value
 
-SERVICES: Final = Grouped("services", SERVICE, lambda one: (one["group_id"],), in_group_instead)
+SERVICES: Final = Grouped(
+    "services", SERVICE, "url", lambda one: (one["group_id"],), in_group_instead
+)
 
 
 class _Encoded(NamedTuple):

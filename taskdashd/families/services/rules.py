@@ -65,7 +65,7 @@ class Service:
         return cls(**{**record, "changes": changes})
 
 
-def in_group_instead(record: Mapping[str, Any], _of: str, into: str, _rev: int) -> dict[str, Any]:
+def in_group_instead(record: Mapping[str, Any], _of: str, into: str) -> dict[str, Any]:
     """Give a stored service with its group replaced by another."""
     return {**record, "group_id": into}
 

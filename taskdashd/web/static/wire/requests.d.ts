@@ -30,6 +30,14 @@ export interface SetCalendar {
   remove?: boolean | null;
 }
 
+/** Put all who and what is in one group into another, which may be a new one: operators. */
+export interface MergeGroups {
+  /** The group that is to be empty. */
+  from: string;
+  /** The group instead. */
+  into: string;
+}
+
 /** Ask how the daemon itself fares. */
 export interface Status {
   /** Also read the whole database and report its faults; takes a while. */
@@ -441,6 +449,7 @@ export interface TaskFields {
 export interface Requests {
   Calendars: Calendars;
   SetCalendar: SetCalendar;
+  MergeGroups: MergeGroups;
   Status: Status;
   Audit: Audit;
   Login: Login;
