@@ -41,6 +41,7 @@ from taskdashd.families.people.waiting import IN_WORK, TO_BEGIN, TO_CHECK, retur
 from taskdashd.families.services.catalogue import SERVICES, Catalogue
 from taskdashd.families.services.section import ServiceSection
 from taskdashd.families.services.vigil import SERVICE, Fetch, Vigil
+from taskdashd.families.views import merge_views
 from taskdashd.feed.watches import Feed
 from taskdashd.settings.live import Live
 from taskdashd.store.database import Database, Opened
@@ -174,7 +175,7 @@ def _of_people(
         told,
         Waiting([IN_WORK, TO_BEGIN, TO_CHECK, returned(told)]),
         Passwords(environment.start_hashing),
-        Groups(records, reader, [PEOPLE, SERVICES]),
+        Groups(records, reader, [PEOPLE, SERVICES], [merge_views]),
     )
     return {type(part): part for part in parts}
 

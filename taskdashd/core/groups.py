@@ -14,6 +14,7 @@ from taskdashd.core.steps import Steps, wait_for
 from taskdashd.store.reader import Reader
 from taskdashd.store.records import Records, Value
 from taskdashd.store.slow import Asker
+from taskdashd.store.transaction import Transaction
 
 _BYTES_MAX: Final = 64 << 10
 
@@ -32,13 +33,24 @@ class Grouped(NamedTuple):
     """Gives a new record, with one group in place of another."""
 
 
+Beside = Callable[[str, str, Transaction], None]
+"""Puts what else a family keeps of a group to that of another."""
+
+
 class Groups:
     """Knows which groups there are."""
 
-    def __init__(self, records: Records, reader: Reader, kinds: Sequence[Grouped]) -> None:
+    def __init__(
+        self,
+        records: Records,
+        reader: Reader,
+        kinds: Sequence[Grouped],
+        beside: Sequence[Beside] = (),
+    ) -> None:
         self._records = records
         self._reader = reader
         self.kinds = kinds
+        self.beside = beside
 
     def meant(
         self, field: str, given: Sequence[str], asker: Asker

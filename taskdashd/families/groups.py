@@ -12,7 +12,7 @@ from taskdash_protocol.statuses import status_class
 from taskdashd.core.groups import Grouped, Groups
 from taskdashd.core.steps import Steps, in_slices, wait_for
 from taskdashd.core.storing import load_and_write, write_together
-from taskdashd.core.table import Caller, Result, alone
+from taskdashd.core.table import Caller, Core, Result, alone
 from taskdashd.domain import tasks
 from taskdashd.store.records import Value
 from taskdashd.store.slow import for_itself
@@ -94,6 +94,29 @@ class _Prepared(NamedTuple):
     new: dict[str, Any]
 
 
+class _Allowed:
+    """Looks at the asker's rights before the first of the writes, and not again.
+
+    The first may change these rights: an administrator is in the group as anybody is.
+    """
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+        self._is_checked = False
+
+    @property
+    def core(self) -> Core:
+        """The daemon's parts."""
+        return self._caller.core
+
+    def check(self, transaction: Transaction) -> None:
+        """Raise `AuthError` where the asker's rights are not any more what they were."""
+        if not self._is_checked:
+            caller = self._caller
+            caller.core.identities.check_still(caller.session, caller.identity, transaction)
+            self._is_checked = True
+
+
 def _merge_records(merge: _Merge, caller: Caller) -> Steps[Counter[str]]:
     """Change all records that name the group; gives how many of each kind."""
     core, kinds = caller.core, caller.core.part(Groups).kinds
@@ -107,10 +130,11 @@ def _merge_records(merge: _Merge, caller: Caller) -> Steps[Counter[str]]:
             core.reader.turn,
         )
         writes += [(grouped, part) for part in _parts(prepared, _RECORDS_AT_ONCE)]
-    decides = [partial(_keep, grouped, part, merge, caller) for grouped, part in writes]
-    kept = yield from write_together(core, decides)
+    allowed = _Allowed(caller)
+    decides = [partial(_keep, grouped, part, merge, allowed) for grouped, part in writes]
+    kept = yield from write_together(core, [*decides, partial(_keep_beside, merge, allowed)])
     counts = Counter[str]()
-    for (grouped, _), count in zip(writes, kept, strict=True):
+    for (grouped, _), count in zip(writes, kept, strict=False):
         counts[grouped.name] += count
     return counts
 
@@ -123,11 +147,11 @@ def _keep(
     grouped: Grouped,
     prepared: Sequence[_Prepared],
     merge: _Merge,
-    caller: Caller,
+    allowed: _Allowed,
     transaction: Transaction,
 ) -> int:
-    caller.core.identities.check_still(caller.session, caller.identity, transaction)
-    records, kind, key, rev = caller.core.view.records, grouped.kind, grouped.key, transaction.rev
+    allowed.check(transaction)
+    records, kind, key, rev = allowed.core.view.records, grouped.kind, grouped.key, transaction.rev
     for was, new in prepared:
         # Each record stands here once: the transaction need not be searched for its own.
         now = records.get(kind, was[key])
@@ -139,6 +163,13 @@ def _keep(
             new["rev"] = rev
         transaction.keep(kind, was[key], new)
     return len(transaction.records)
+
+
+def _keep_beside(merge: _Merge, allowed: _Allowed, transaction: Transaction) -> int:
+    allowed.check(transaction)
+    for put in allowed.core.part(Groups).beside:
+        put(merge.of, merge.into, transaction)
+    return 0
 
 
 def _merge_tasks(merge: _Merge, caller: Caller) -> Steps[_Moved]:

@@ -69,6 +69,18 @@ def test_a_group_comes_into_another(daemon: RunningDaemon) -> None:
     assert "more than one" in ctl(daemon, "group", "merge", "montage", "a、b").stderr
 
 
+def test_views_are_kept_under_a_name(daemon: RunningDaemon) -> None:
+    did(daemon, "person", "3001", "--name", "Lou", "--group", "print")
+    said = did(daemon, "view", "set", "Films", "list?q=film", "--group", "print")
+    assert said == "Films is list?q=film\n"
+    did(daemon, "view", "set", "Own", "mine", "--person", "3001")
+    assert did(daemon, "view", "list", "--group", "print") == "Films\tgroup print\tlist?q=film\n"
+    assert did(daemon, "view", "list", "--person", "3001").split("\t")[0] == "Own"
+    assert did(daemon, "view", "remove", "Films", "--group", "print") == "Films is gone\n"
+    assert "no view" in ctl(daemon, "view", "remove", "Films", "--group", "print").stderr
+    assert "not both" in ctl(daemon, "view", "list", "--group", "a", "--person", "b").stderr
+
+
 def test_how_services_fare(daemon: RunningDaemon) -> None:
     assert "no service has registered" in ctl(daemon, "services").stderr
     with taskdash.connect(daemon.url) as dash:

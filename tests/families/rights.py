@@ -112,7 +112,7 @@ ACTS: Final = (
 )
 WRITES: Final = ("Register", "Update", "Update aside", "Update by epoch", "Register by epoch")
 ON_TASKS: Final = (*WRITES, "Find", "Audit", *ACTS, "Cancel", "SetLabels")
-READS: Final = ("Query", "Watch", "People", "Services", "Figures", "Calendars", "Next")
+READS: Final = ("Query", "Watch", "People", "Services", "Figures", "Calendars", "Next", "Views")
 LOGINS: Final = {
     "newcomer": "worker",
     "ann": "worker",
@@ -125,6 +125,7 @@ ROWS: Final = (
     *("Hello", "SignIn", *READS, "Unwatch", "Status", "Audit"),
     *("SetCalendar", "MergeGroups", "Handover"),
     *("RegisterService", "ServiceBeat", "FetchTasks", "Acknowledge service", "RetireService"),
+    *("SetView of a group", "SetView oneself"),
     *("SetPerson another", "SetPerson oneself", "SetPerson calendar"),
     *(f"Login {name}" for name in LOGINS),
     *("Logout another", "Logout"),
@@ -252,8 +253,10 @@ def _beside(row: str, who: Who) -> str:
         if who.person == "eve":
             return CONFLICT
         allowed |= bool(who.leads)
-    elif row == "Handover":
+    elif row in ("Handover", "SetView of a group"):
         allowed |= bool(who.leads)
+    elif row == "SetView oneself":
+        return DONE if who.person else CONFLICT
     elif row == "SetPerson oneself":
         allowed |= bool(who.person) and not _is_vouched_for(who)
     elif row == "SetPerson calendar":

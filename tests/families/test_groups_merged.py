@@ -123,17 +123,32 @@ def test_only_who_orders_the_house_merges_groups(world: World) -> None:
     assert people(world)["ann"]["groups"] == ["cut"]
 
 
-def test_an_admin_of_the_group_is_not_stopped_halfway(world: World) -> None:
+def test_an_admin_of_the_group_is_not_stopped_halfway(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The rights of who asks change with the first commit; what they decided is done to its end."""
-    known(world, root={"groups": ["cut"]})
+    monkeypatch.setattr(groups, "_RECORDS_AT_ONCE", 1)
+    known(world, root={"groups": ["cut"]}, ann={"groups": ["cut"]})
     http(world, BOSS, "SetPerson", user="root", role="admin", password="root horses")
     root = world.connect("10.0.0.1:7")
     assert root.ask("Login", user="root", password="root horses")["errid"] == 0
     for number in range(3):
         task(world, f"t{number}")
     done = root.ask("MergeGroups", **{"from": "cut", "into": "edit"})
-    assert (done["errid"], done["people"], done["tasks"]) == (0, 1, 3)
+    assert (done["errid"], done["people"], done["tasks"]) == (0, 2, 3)
     assert root.ask("MergeGroups", **{"from": "edit", "into": "cut"})["tasks"] == 3
+
+
+def test_who_is_no_admin_any_more_when_it_is_decided_merges_nothing(world: World) -> None:
+    known(world, root={"groups": ["cut"]}, ann={"groups": ["cut"]})
+    http(world, BOSS, "SetPerson", user="root", role="admin", password="root horses")
+    root = person_of(world, "root")
+    first = begin(world, BOSS, "SetPerson", user="root", role="worker")
+    second = begin(world, root, "MergeGroups", **{"from": "cut", "into": "edit"})
+    world.drain()
+    assert first[0]["role"] == "worker"
+    assert isinstance(second[0], AuthError)
+    assert people(world)["ann"]["groups"] == ["cut"]
 
 
 def test_tokens_are_named_and_stay(world: World) -> None:

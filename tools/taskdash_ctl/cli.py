@@ -9,7 +9,19 @@ from click.core import ParameterSource
 
 import taskdash
 from taskdash import address
-from taskdash_ctl import audit, calendars, events, groups, health, people, run, tasks, top, transfer
+from taskdash_ctl import (
+    audit,
+    calendars,
+    events,
+    groups,
+    health,
+    people,
+    run,
+    tasks,
+    top,
+    transfer,
+    views,
+)
 from taskdash_ctl.reach import cannot_write
 from taskdash_protocol import PROTOCOL_VERSION
 
@@ -113,6 +125,6 @@ def completion(shell: str) -> None:
     click.echo(kind(main, {}, "taskdash-ctl", "_TASKDASH_CTL_COMPLETE").source())
 
 
-for _family in (tasks, events, people, groups, calendars, audit, run, transfer, health, top):
+for _family in (tasks, events, people, groups, views, calendars, audit, run, transfer, health, top):
     for _command in _family.COMMANDS:
         main.add_command(_command)

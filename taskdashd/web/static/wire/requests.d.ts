@@ -389,6 +389,24 @@ export interface Query {
   contains?: string | null;
 }
 
+/** Ask for the views that one may see: one's own, and those of one's groups. */
+export interface Views {
+  /** Only those of this person, or of this group. */
+  of?: Record<string, string | string[]> | null;
+}
+
+/** Keep, change or remove a view: one's own; of a group, who leads it. */
+export interface SetView {
+  /** What it is called. */
+  name: string;
+  /** Whose it is; one's own where it is left out. */
+  of?: Record<string, string | string[]> | null;
+  /** What it shows, as the board's address has it behind `#/`: list?group=cut&q=film. */
+  query?: string | null;
+  /** It is not needed any more. */
+  remove?: boolean | null;
+}
+
 /** The fields of every task. */
 export interface TaskFields {
   /** The task's key, chosen by the service: 1-128 characters, no control characters. */
@@ -478,4 +496,6 @@ export interface Requests {
   Update: Update;
   Find: Find;
   Query: Query;
+  Views: Views;
+  SetView: SetView;
 }
