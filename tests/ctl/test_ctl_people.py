@@ -25,6 +25,7 @@ def test_a_task_from_hand_to_hand(daemon: RunningDaemon) -> None:
     assert did(daemon, "claim", "desk", "--user", "1001", "--limit", "3600") == (
         "desk is 已领取, 1001's\n"
     )
+    assert did(daemon, "names", "desk") == "1001\tAnn\n"
     lost = ctl(daemon, "claim", "desk", "--user", "1002")
     assert lost.returncode != 0
     assert "1001 has it since" in lost.stderr

@@ -112,7 +112,9 @@ ACTS: Final = (
 )
 WRITES: Final = ("Register", "Update", "Update aside", "Update by epoch", "Register by epoch")
 ON_TASKS: Final = (*WRITES, "Find", "Audit", *ACTS, "Cancel", "SetLabels")
-READS: Final = ("Query", "Watch", "People", "Services", "Figures", "Calendars", "Next", "Views")
+READS: Final = (
+    *("Query", "Watch", "People", "Services", "Figures", "Calendars", "Next", "Views", "Names"),
+)
 LOGINS: Final = {
     "newcomer": "worker",
     "ann": "worker",

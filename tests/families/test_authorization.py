@@ -200,6 +200,7 @@ def beside(row: str, who: rights.Who) -> dict[str, Any]:
         "Hello": {"protocol": 1},
         "Unwatch": {"watch": 999},
         "SetCalendar": {"name": "office", "hours": "Mon 09:00-12:00"},
+        "Names": {"ids": ["cut"]},
         "SetView of a group": {"name": "V", "of": {"group": "cut"}, "query": "list"},
         "SetView oneself": {"name": "V", "query": "list"},
         "MergeGroups": {"from": "mix", "into": "mix"},

@@ -77,3 +77,35 @@ def test_of_two_admins_none_loses_what_they_did(
         now = account(office, "1003")
     assert (now["name"], now["role"]) == ("Eva Stone", "lead")
     assert now["groups"] == now["leads"] == ["paint", "cut"]
+
+
+def test_whom_a_task_names_is_a_name_also_outside_of_ones_groups(
+    browser: Browser, office: Office
+) -> None:
+    """People of other groups were numbers: on cards, on a task, and in what comes later."""
+    office.task("t", "Trailer", "编辑中", group_id="cut", user="1003", checker="1004")
+    with signed_in(browser, office.url, "1001", "Ann Li") as page:
+        card = page.locator(".card", has_text="Trailer")
+        expect(card).to_contain_text("Eve Stone")
+        office.ask("SetPerson", user="1010", name="Lou Kim", groups=["mix"])
+        office.task("u", "Mix", "编辑中", group_id="cut", user="1010")
+        expect(page.locator(".card", has_text="Mix")).to_contain_text("Lou Kim")
+        card.get_by_role("link").first.click()
+        expect(page.get_by_role("article")).to_contain_text("Eve Stone")
+        page.goto(f"{office.url}/#/list")
+        expect(page.get_by_text("Eve Stone").first).to_be_visible()
+        expect(page.get_by_text("1003", exact=True)).to_have_count(0)
+
+
+def test_who_is_in_no_group_reads_whom_to_ask(browser: Browser, office: Office) -> None:
+    """A newcomer saw an empty page. The administrators' numbers are told to nobody."""
+    with signed_in(browser, office.url, "1020", "New Bee", "mine") as page:
+        expect(page.get_by_text("Ask Root to put you into one.")).to_be_visible()
+        page.goto(f"{office.url}/#/board")
+        expect(page.get_by_text("Ask Root to put you into one.")).to_be_visible()
+        expect(page.get_by_text("1005")).to_have_count(0)
+        office.ask("SetPerson", user="1020", groups=["cut"])
+        expect(page.get_by_text("to put you into one")).to_have_count(0)
+        page.goto(f"{office.url}/#/mine")
+        expect(page.get_by_role("heading", name="Mine")).to_be_visible()
+        expect(page.get_by_text("to put you into one")).to_have_count(0)

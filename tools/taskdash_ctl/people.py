@@ -74,6 +74,22 @@ def person(where: address.Address, /, user: str, password: bool, **given: Any) -
     show.pairs((name, _plain(reply[name])) for name in _PEOPLE)
 
 
+@click.command()
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@_output
+@click.pass_obj
+def names(where: address.Address, /, ids: tuple[str, ...], output: str) -> None:
+    """List what those are called whom tasks name.
+
+    \b
+    taskdash-ctl names desk-7 desk-8
+    """
+    with connect(where) as dash:
+        told = attempt(lambda: dash.ask("Names", ids=list(ids)))["names"]
+    rows = [{"user": user, "name": name} for user, name in told.items()]
+    _show(rows, output, ("user", "name"), "they name nobody who has an account")
+
+
 @click.command("next")
 @click.option("--user", metavar="NUMBER", help="Whose; without it one's own.")
 @_output
@@ -224,6 +240,7 @@ _reason = click.option("--reason", required=True, metavar="TEXT", help="What is 
 COMMANDS: Final = (
     people,
     person,
+    names,
     next_,
     _act("Claim", "Take a task for somebody.", "taskdash-ctl claim desk-7 --user 1001", _limit),
     _act("Begin", "Say that work on it has begun.", "taskdash-ctl begin desk-7 --user 1001"),

@@ -10,6 +10,7 @@ from taskdash_protocol.families.calendars import NAME as CALENDAR
 from taskdash_protocol.families.calendars import NAME_CHARACTERS_MAX as CALENDAR_CHARACTERS_MAX
 from taskdash_protocol.fields import LABEL_CHARACTERS_MAX, LABELS_MAX, TASK_FIELDS
 from taskdash_protocol.readers import (
+    ID_CHARACTERS_MAX,
     boolean,
     check_string,
     declare,
@@ -28,6 +29,8 @@ PASSWORD_CHARACTERS_MAX: Final = 256
 GROUPS_MAX: Final = 64
 HANDED_TO_MAX: Final = 100
 CANCELLED_MAX: Final = 1000
+NAMED_BY_MAX: Final = 500
+"""Tasks in one Names."""
 CLAIM_LIMIT_MAX_S: Final = 366 * 86400.0
 _NUMBER: Final = (r"[\w.@+-]+", "letters, digits and any of . @ + - _")
 ROLES: Final = ("worker", "lead", "admin")
@@ -148,6 +151,24 @@ class People(Request):
     """Ask for the people that one may see."""
 
     request_id = "People"
+
+
+@dataclass(frozen=True, slots=True)
+class Names(Request):
+    """Ask what those are called whom tasks name: also those whom one does not see otherwise.
+
+    Reply: `names`, an object of names by employee number: of the `user`, `checker`, `submitted_by`
+    and `freed_from` of those tasks that one sees.
+    """
+
+    request_id = "Names"
+
+    ids: tuple[str, ...] = texts(
+        "The ids of the tasks.",
+        characters_max=ID_CHARACTERS_MAX,
+        many_min=1,
+        many_max=NAMED_BY_MAX,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from taskdash_protocol import strictjson
 from taskdashd.core.commits import Following
 from taskdashd.core.identities import PERSON
 from taskdashd.core.sections import News
-from taskdashd.domain.access import Identity
+from taskdashd.domain.access import EVERYBODYS, Identity
 from taskdashd.domain.people import Person
 from taskdashd.store.records import Record, Records, Value
+
+_ADMINS_MAX: Final = 5
 
 
 class _Shown(NamedTuple):
@@ -18,6 +20,8 @@ class _Shown(NamedTuple):
 
     groups: frozenset[str]
     text: bytes
+    admin: str
+    """The name of an administrator; empty for others."""
 
 
 class Directory(Following):
@@ -27,6 +31,8 @@ class Directory(Following):
         self._records = records
         self._known = {one["id"]: _shown(one) for one in records.all(PERSON)}
         self._of_groups: dict[frozenset[str] | None, bytes] = {}
+        self._admins: bytes | None = None
+        """The names of the administrators; None until somebody is told of them."""
         self._written: dict[str, None] = {}
         """Whose account was written since the accounts were last looked at, in that order."""
         self._before: dict[str, _Shown | None] = {}
@@ -43,15 +49,27 @@ class Directory(Following):
         told = self._of_groups.get(groups)
         if told is None:
             shown = [
-                text
-                for theirs, text in self._known.values()
-                if groups is None or not groups.isdisjoint(theirs)
+                one.text
+                for one in self._known.values()
+                if groups is None or not groups.isdisjoint(one.groups)
             ]
             told = self._of_groups[groups] = b",".join(shown)
         mine = self._known.get(identity.person)
         if mine is not None and groups is not None and groups.isdisjoint(mine.groups):
             told = b",".join(filter(None, (told, mine.text)))
-        return b',"people":[%b]' % told
+        return b',"people":[%b]%b' % (told, self._whom_to_ask(identity))
+
+    def _whom_to_ask(self, identity: Identity) -> bytes:
+        """Give a person who is in no group yet the names of those who may change that.
+
+        Their numbers are told to nobody: whoever knows one is halfway in.
+        """
+        if not identity.person or identity.groups != {EVERYBODYS} or identity.is_operator:
+            return b""
+        if self._admins is None:
+            names = sorted({one.admin for one in self._known.values() if one.admin})
+            self._admins = strictjson.dumps(names[:_ADMINS_MAX])
+        return b',"admins":' + self._admins
 
     def news(self) -> News | None:
         """Give the people who have changed, each once however often they have."""
@@ -85,12 +103,14 @@ class Directory(Following):
                 self._known[number] = now
             self._before.setdefault(number, then)
             self._of_groups.clear()
+            self._admins = None
         self._written.clear()
 
 
 def _shown(record: Value) -> _Shown:
     person = Person.from_record(record)
-    return _Shown(frozenset(person.groups), strictjson.dumps(person.about()))
+    admin = person.name if person.active and person.role == "admin" else ""
+    return _Shown(frozenset(person.groups), strictjson.dumps(person.about()), admin)
 
 
 def _sees(identity: Identity, number: str, shown: _Shown) -> bool:

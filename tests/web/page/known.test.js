@@ -28,6 +28,15 @@ test('a later message changes only what it names, and a null name takes away', (
   assert.deepEqual([...first.people.keys()], ['1', '2']);
 });
 
+test('whom to ask is known for as long as a greeting says it', () => {
+  const [first] = took(NOBODY, { me: ME, rev: 1, admins: ['Root'] }, 0);
+  assert.deepEqual(first.admins, ['Root']);
+  const [still] = took(first, { people: [] }, 0);
+  assert.deepEqual(still.admins, ['Root']);
+  const [after] = took(still, { me: { ...ME, groups: ['cut'] }, rev: 1 }, 0);
+  assert.deepEqual(after.admins, []);
+});
+
 test('only what tells of tasks moves the rev', () => {
   const [first] = took(NOBODY, { me: ME, rev: 1 }, 0);
   const [same] = took(first, { people: [], rev: 9 }, 0);

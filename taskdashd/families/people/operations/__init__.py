@@ -6,8 +6,18 @@ from taskdashd.families.people.operations import (
     claims,
     handover,
     labels,
+    names,
     sign_in,
     waiting,
 )
 
-__all__ = ["accounts", "cancel", "claims", "handover", "labels", "sign_in", "waiting"]
+__all__ = [
+    "accounts",
+    "cancel",
+    "claims",
+    "handover",
+    "labels",
+    "names",
+    "sign_in",
+    "waiting",
+]

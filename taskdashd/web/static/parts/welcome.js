@@ -1,9 +1,15 @@
 // The words on an empty board or list: how to begin.
 
 import { h } from '../core/elements.js';
+import { newcomer } from './newcomer.js';
 import { t } from './words.js';
 
-export function welcome() {
+/** @param {import('../wire/types').Known} known */
+export function welcome(known) {
+  const whom = newcomer(known);
+  if (whom) {
+    return h('div.welcome', null, whom);
+  }
   const lines = `import taskdash
 
 with taskdash.connect("taskdash://${location.hostname}:13920") as dash:

@@ -118,8 +118,10 @@ export class Opened {
   }
 
   /** @type {import('../parts/page').Page<any>['ask']} */
-  ask(op, body) {
-    return this.#shell.wire.ask(op, body, this.signal);
+  async ask(op, body) {
+    const reply = await this.#shell.wire.ask(op, body, this.signal);
+    this.#shell.unnamed.take(reply);
+    return reply;
   }
 
   /** @param {Act | Act[]} acts @param {Task} task */

@@ -14,6 +14,7 @@ import { chosenLanguage, isReady, speak, t } from '../parts/words.js';
 import { isWall, linkTo, parsePlace, placeOf } from '../rules/places.js';
 import { daemonTime, nameOf } from '../wire/known.js';
 import { Refused } from '../wire/refused.js';
+import { Unnamed } from '../wire/unnamed.js';
 import { Wire } from '../wire/wire.js';
 import { Attention } from './attention.js';
 import { paintBar } from './bar.js';
@@ -46,8 +47,10 @@ export class Shell {
     this.wire = new Wire(`${scheme}://${location.host}/ws`, bearer);
     this.wire.watch((state) => this.#stateChanged(state));
     this.attention = new Attention(this);
+    this.unnamed = new Unnamed(this.wire);
     this.wire.follow((news) => {
       this.attention.take(news);
+      this.unnamed.take(news.waiting ? (this.wire.known.waiting ?? {}) : news);
       this.opened?.take(news);
       if (news.people) {
         this.repaintBar();

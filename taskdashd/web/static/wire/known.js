@@ -13,6 +13,8 @@ const DAY_S = 86400;
 export const NOBODY = {
   me: null,
   people: new Map(),
+  names: new Map(),
+  admins: [],
   services: [],
   figures: null,
   waiting: null,
@@ -37,6 +39,7 @@ export function took(known, message, at) {
     // What waits for one person is nothing to the next.
     next.waiting = message.me.user === known.me?.user ? known.waiting : null;
     next.me = message.me;
+    next.admins = message.admins ?? [];
     next.sight = message.me.sight;
     next.skew_ms = Date.parse(message.now ?? '') - at || 0;
     next.rev ??= message.rev ?? null;
@@ -100,7 +103,28 @@ function merged(old, news) {
 }
 
 /** Give the name of a person's number. @param {Known} known @param {string} user */
-export const nameOf = (known, user) => known.people.get(user)?.name ?? user;
+export const nameOf = (known, user) =>
+  known.people.get(user)?.name ?? known.names.get(user) ?? user;
+
+/**
+ * Give the name by which the daemon finds somebody: of people whom one does not see it finds none.
+ * @param {Known} known
+ * @param {string} user
+ */
+export const foundName = (known, user) => known.people.get(user)?.name ?? user;
+
+/**
+ * Take in what those are called whom tasks name.
+ * @param {Known} known
+ * @param {Record<string, string>} names
+ * @returns {Known}
+ */
+export const named = (known, names) => ({
+  ...known,
+  // Another map of people, though they are the same: by it views see that names have changed.
+  people: new Map(known.people),
+  names: new Map([...known.names, ...Object.entries(names)]),
+});
 
 /** Give the daemon's time, in milliseconds. @param {Known} known */
 export const daemonTime = (known) => Date.now() + known.skew_ms;

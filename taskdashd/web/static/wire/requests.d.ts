@@ -85,6 +85,12 @@ export interface Logout {
 /** Ask for the people that one may see. */
 export interface People {}
 
+/** Ask what those are called whom tasks name: also those whom one does not see otherwise. */
+export interface Names {
+  /** The ids of the tasks. */
+  ids: string[];
+}
+
 /** Make or change a person's account: an admin anybody's, everybody some of their own. */
 export interface SetPerson {
   /** Employee number. */
@@ -473,6 +479,7 @@ export interface Requests {
   Login: Login;
   Logout: Logout;
   People: People;
+  Names: Names;
   SetPerson: SetPerson;
   Next: Next;
   Claim: Claim;

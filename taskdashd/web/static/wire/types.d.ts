@@ -109,6 +109,8 @@ export interface Message {
   figures?: Figures;
   events?: TaskEvent[];
   afresh?: boolean;
+  /** In a greeting of somebody who is in no group: the names of the administrators. */
+  admins?: string[];
   /** How much of what others did is unseen; a greeting has it only where there is any. */
   unseen?: number;
 }
@@ -117,6 +119,10 @@ export interface Message {
 export interface Known {
   readonly me: Me | null;
   readonly people: ReadonlyMap<string, Person>;
+  /** What those are called whom tasks name and whom one does not see otherwise. */
+  readonly names: ReadonlyMap<string, string>;
+  /** The administrators' names, for somebody who is in no group yet; else nobody's. */
+  readonly admins: readonly string[];
   readonly services: readonly Service[];
   readonly figures: Figures | null;
   /** What waits for whoever looks, as it was last read. */

@@ -36,6 +36,7 @@ const LISTEN_MS = 1_000;
 /** What may be asked again on another connection: nothing is changed by it. */
 const READS = new Set([
   ...['Query', 'Find', 'Audit', 'People', 'Services', 'Figures', 'Status', 'Calendars', 'Next'],
+  ...['Names', 'Views'],
 ]);
 
 export class Wire {
@@ -358,7 +359,7 @@ export class Wire {
       this.#send();
     }
     if (Object.keys(news).length) {
-      this.#tell(news);
+      this.learn(known, news);
     }
   }
 
@@ -371,18 +372,17 @@ export class Wire {
     const one = this.#settled(reply.seq);
     if (one?.op === 'Figures') {
       // The whole day: what is told from now on continues it.
-      this.known = { ...this.known, figures: /** @type {any} */ (reply) };
-      this.#tell({ figures: true });
+      this.learn({ ...this.known, figures: /** @type {any} */ (reply) }, { figures: true });
     } else if (one?.op === 'Next') {
       const waiting = /** @type {import('./types').Waiting} */ (/** @type {any} */ (reply));
-      this.known = { ...this.known, waiting };
-      this.#tell({ waiting: true });
+      this.learn({ ...this.known, waiting }, { waiting: true });
     }
     one?.resolve(reply);
   }
 
-  /** @param {News} news */
-  #tell(news) {
+  /** Know more, and tell of it. @param {Known} known @param {News} news */
+  learn(known, news) {
+    this.known = known;
     for (const call of this.#followers) {
       call(news);
     }

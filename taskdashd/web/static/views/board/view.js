@@ -10,7 +10,7 @@ import { number, t } from '../../parts/words.js';
 import { KEYS, actsFor, actsOfDrop } from '../../rules/acts.js';
 import { filterOf, isAll } from '../../rules/filters.js';
 import { COLUMNS } from '../../rules/states.js';
-import { nameOf } from '../../wire/known.js';
+import { foundName } from '../../wire/known.js';
 import {
   allRead,
   counted,
@@ -65,7 +65,7 @@ export const view = {
 
   take(old, news, known) {
     const model = news.afresh ? uncounted(old) : old;
-    return news.events ? taken(model, news.events, (user) => nameOf(known, user)) : model;
+    return news.events ? taken(model, news.events, (user) => foundName(known, user)) : model;
   },
 
   paint(page) {
@@ -75,7 +75,7 @@ export const view = {
       h('h1.hidden', null, t('view.board')),
       filterRow(page),
       isEmpty && isAll(filter)
-        ? welcome()
+        ? welcome(page.known)
         : [
             chooser(page),
             h(

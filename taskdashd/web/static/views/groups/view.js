@@ -2,6 +2,7 @@
 
 import { h } from '../../core/elements.js';
 import { who } from '../../parts/face.js';
+import { newcomer } from '../../parts/newcomer.js';
 import { collate, number, t } from '../../parts/words.js';
 import { isAdmin } from '../../rules/acts.js';
 import { groupsOf } from './model.js';
@@ -32,7 +33,7 @@ export const view = {
             null,
             groups.map((group) => section(group, page)),
           )
-        : h('p.nothing', null, t('groups.none')),
+        : newcomer(page.known) || h('p.nothing', null, t('groups.none')),
     ];
   },
 };

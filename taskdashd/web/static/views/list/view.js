@@ -11,7 +11,7 @@ import { welcome } from '../../parts/welcome.js';
 import { collate, number, t } from '../../parts/words.js';
 import { isAll } from '../../rules/filters.js';
 import { columnOf } from '../../rules/states.js';
-import { daemonTime, nameOf } from '../../wire/known.js';
+import { daemonTime, foundName, nameOf } from '../../wire/known.js';
 import { save } from './download.js';
 import { GROUPS, SORTS, STATES, added, begun, filled, isHead, taken, whereOf } from './model.js';
 import { ROW, body, move, scrollTo, sight } from './sight.js';
@@ -59,7 +59,7 @@ export const view = {
   },
 
   take: (model, news, known) =>
-    news.events ? taken(model, news.events, (user) => nameOf(known, user)) : model,
+    news.events ? taken(model, news.events, (user) => foundName(known, user)) : model,
 
   paint(page) {
     const { model } = page;
@@ -76,7 +76,7 @@ export const view = {
       model.fresh.size > 0 &&
         h('button.fresh', { onclick: again }, t('list.fresh', { n: number(model.fresh.size) })),
       isNothing && isAll(model.filter) && !model.state
-        ? welcome()
+        ? welcome(page.known)
         : body(
             page,
             head(page),

@@ -3,6 +3,7 @@
 import { h, lazy } from '../../core/elements.js';
 import { dot } from '../../parts/badge.js';
 import { card } from '../../parts/card.js';
+import { newcomer } from '../../parts/newcomer.js';
 import { number, t } from '../../parts/words.js';
 import { KEYS, actsFor } from '../../rules/acts.js';
 import { nameOf } from '../../wire/known.js';
@@ -37,6 +38,7 @@ export const view = {
     const { parts, isRead } = page.model;
     return [
       head(page),
+      newcomer(page.known),
       isRead
         ? parts.length > 0
           ? h(
