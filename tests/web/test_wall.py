@@ -69,6 +69,27 @@ def test_a_screen_shows_what_is_now_and_nobody_signs_in(office: Office, page: Pa
     assert secret.split("_", 2)[2] not in json.dumps(office.daemon.log)
 
 
+def test_the_tile_counts_what_nobody_has_answered(office: Office, page: Page) -> None:
+    """What is acknowledged is answered; what is hidden besides has no line any more."""
+    page.goto(made(office, "answers"))
+    tile = page.locator(".wall .tile").filter(has_text="died, unanswered")
+    expect(page.locator(".wall")).to_contain_text("Trailer, 30 s")
+    before = int(tile.locator("strong").inner_text())
+    for name in ("lost-1", "lost-2"):
+        office.task(name, f"A loss, {name}", "failed")
+        expect(page.locator(".wall")).to_contain_text(f"A loss, {name}")
+    expect(tile.locator("strong")).to_have_text(str(before + 2))
+    office.ask("Acknowledge", id="lost-1", word="the disk is being changed")
+    office.ask("Acknowledge", id="lost-2", hide=True)
+    expect(tile.locator("strong")).to_have_text(str(before))
+    expect(page.locator(".wall")).to_contain_text("A loss, lost-1")
+    expect(page.locator(".wall")).not_to_contain_text("A loss, lost-2")
+    page.reload()
+    expect(page.locator(".wall")).to_contain_text("A loss, lost-1")
+    expect(page.locator(".wall")).not_to_contain_text("A loss, lost-2")
+    expect(tile.locator("strong")).to_have_text(str(before))
+
+
 def test_a_screen_of_a_group_shows_that_group(office: Office, page: Page) -> None:
     page.goto(made(office, "paint", "--groups", "paint"))
     expect(page.locator(".wall")).to_contain_text("Matte, shot 9")
