@@ -134,7 +134,7 @@ def test_only_what_died_or_failed_is_acknowledged(world: World) -> None:
     assert boss.ask("Acknowledge", id="t")["errid"] == OK
     for body in ({}, {"id": "t", "url": URL}):
         told = boss.ask("Acknowledge", **body)
-        assert (told["errid"], told["detail"][:8]) == (1000, "field id")
+        assert (told["errid"], told["detail"][:8]) == (1004, "field id")
 
 
 def test_a_repeated_one_changes_nothing_and_a_later_one_counts(world: World) -> None:

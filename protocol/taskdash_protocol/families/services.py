@@ -73,7 +73,8 @@ class Acknowledge(AboutTypedTask):
     Reply: `id`, `epoch` and `rev`, or `url`; and `acknowledged`: `by` (an employee number, or what
     a token is called), `at`, `word` and `hide`. The task or service keeps it until its status or
     state changes; of two, the later one counts. Whoever sees it may; a service names in `user` for
-    whom it asks. 1004: it has neither died nor failed, or there is no such service.
+    whom it asks. 1004: it has neither died nor failed, there is no such service, or not one of `id`
+    and `url` is given.
     """
 
     request_id = "Acknowledge"

@@ -117,7 +117,7 @@ def acknowledge(request: Acknowledge, caller: Caller) -> Steps[Result]:
     """Note that somebody has seen that a task or a service died."""
     core = caller.core
     if bool(request.id) == bool(request.url):
-        raise BadRequest("field id: it or url is required, and not both")
+        raise Conflict("field id: it or url is required, and not both")
     if request.url:
         url = without_credentials(request.url)
         service, who = yield from write(core, partial(_acknowledge_service, request, caller, url))
