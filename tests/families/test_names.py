@@ -34,6 +34,10 @@ def test_a_task_tells_who_has_it_checks_it_and_had_it(world: World) -> None:
     assert "eve" not in {one["user"] for one in peers["ann"].ask("People")["people"]}
     assert names(peers["ann"], "t") == {"eve": "Eve", "ann": "Ann"}
     assert names(peers["ann"], "u") == {"eve": "Eve"}, "who had it"
+    admin(world).ask("SetPerson", user="kim", name="Kim")
+    task(world, "v", status="failed")
+    assert admin(world).ask("Acknowledge", id="v", user="kim")["errid"] == 0
+    assert names(peers["ann"], "v") == {"kim": "Kim"}, "who has said that they know"
     assert "eve" not in {one["user"] for one in peers["ann"].ask("People")["people"]}
 
 

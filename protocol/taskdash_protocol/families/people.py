@@ -157,8 +157,8 @@ class People(Request):
 class Names(Request):
     """Ask what those are called whom tasks name: also those whom one does not see otherwise.
 
-    Reply: `names`, an object of names by employee number: of the `user`, `checker`, `submitted_by`
-    and `freed_from` of those tasks that one sees.
+    Reply: `names`, an object of names by employee number: of the `user`, `checker`, `submitted_by`,
+    `freed_from` and `acknowledged.by` of those tasks that one sees.
     """
 
     request_id = "Names"

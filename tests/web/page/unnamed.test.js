@@ -42,7 +42,7 @@ test('who is named and not seen is asked for, each once', async () => {
   await after(wire, (unnamed) => {
     unnamed.take({ tasks: [task('a', { user: 'ann' }), task('b', { checker: 'eve' })] });
     unnamed.take({ events: [{ task: { id: 'gone' } }, { task: task('c', { user: 'eve' }) }] });
-    unnamed.take({ now: [task('d', { submitted_by: 'nobody' })], counts: { now: 1 } });
+    unnamed.take({ now: [task('d', { acknowledged: { by: 'nobody' } })], counts: { now: 1 } });
   });
   assert.deepEqual(wire.asked, [['Names', 'b', 'd']]);
   assert.deepEqual(wire.told, [{ people: true }]);

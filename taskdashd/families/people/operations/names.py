@@ -14,7 +14,7 @@ from taskdashd.domain.access import Identity
 from taskdashd.domain.tasks import Task
 
 _NAMING: Final = ("user", "checker", "submitted_by", "freed_from")
-"""The members of a task that name somebody."""
+"""The members of a task that name somebody, beside who has acknowledged it."""
 
 
 @alone(Names)
@@ -43,5 +43,7 @@ def _may_know(identity: Identity, record: Mapping[str, Any]) -> bool:
 
 def _named(task: Task) -> list[str]:
     fields = strictjson.reload(task.body)
-    named = (fields.get(name) for name in _NAMING)
+    answered = fields.get("acknowledged")
+    by = answered.get("by") if type(answered) is dict else ""
+    named = (by, *(fields.get(name) for name in _NAMING))
     return [one for one in named if type(one) is str and one]

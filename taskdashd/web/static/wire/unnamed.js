@@ -54,7 +54,9 @@ export class Unnamed {
   /** Whether a task names somebody for the first time. @param {Task} task */
   #namesOthers(task) {
     const { people } = this.#wire.known;
-    const others = MEMBERS.map((name) => task[name]).filter(
+    const answered = /** @type {{ by?: unknown } | undefined} */ (task.acknowledged);
+    const theirs = [answered?.by, ...MEMBERS.map((name) => task[name])];
+    const others = theirs.filter(
       (user) => typeof user === 'string' && user !== '' && !people.has(user),
     );
     const fresh = others.filter((user) => !this.#asked.has(/** @type {string} */ (user)));
