@@ -27,7 +27,7 @@ VOLATILE = [
     (r'\["<time>","late"\],(?=\["<time>","dead"\])', ""),
     (r"(127\.0\.0\.\d+):\d{4,5}", r"\1:<port>"),
     (r"taskdashd/\d[\w.+-]*", "taskdashd/<version>"),
-    (r"(?<=taskdash=)[\w-]+\.[\w-]+\.[\w-]+", "<cookie>"),
+    (r"(?<=taskdash=)[\w-]+(\.[\w-]+)+", "<cookie>"),
     (r"\d+\.[0-9a-f]{64}", "<confirm>"),
     (r"td_([a-z]+)_[\w-]{40,}", r"td_\1_<secret>"),
     (r"wait \d+ s", "wait <n> s"),

@@ -83,7 +83,7 @@ def test_each_task_can_be_reached(root: Desk, office: Office) -> None:
 def test_what_comes_stands_where_the_order_has_it(root: Desk, office: Office) -> None:
     orders(root, "Oldest first")
     expect(names(root).first).to_have_text("Scene 000")
-    # It belongs behind what is not shown yet, and is counted.
+    # What is new belongs behind what is not shown yet, and is counted.
     office.task("late", "Scene late", FREE)
     expect(root.page.locator(".column.free .count")).to_have_text(str(COUNT + 1))
     expect(names(root)).to_have_count(60)
