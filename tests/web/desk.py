@@ -70,7 +70,7 @@ class Desk:
     def go(self, view: str) -> None:
         """Open a view, and wait until it has taken the place of the one before."""
         self.page.goto(re.sub(r"#.*|$", f"#/{view}", self.page.url, count=1))
-        opened = self.page.locator(f"body[data-view={view.partition('/')[0]}]")
+        opened = self.page.locator(f"body[data-view={re.split('[/?]', view)[0]}]")
         expect(opened).to_be_attached()
 
     def told(self, text: str) -> None:

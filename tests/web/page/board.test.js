@@ -148,3 +148,26 @@ test('a reading that goes on remembers what was told, though another one is over
   model = read(allRead(model), 'free', tasks(10), false);
   assert.ok(!model.columns.free.tasks.has('t-5'));
 });
+
+const dead = (n, hide) => ({
+  ...task(n, 'failed'),
+  ...(hide !== undefined && { acknowledged: { by: '1', at: '', word: '', hide } }),
+});
+const cards = (model) => [...model.columns.dead.tasks.keys()];
+
+test('what was dismissed leaves its column, and comes back where it is wanted', () => {
+  let model = read(fresh(), 'dead', [dead(1), dead(2)], false);
+  model = taken(model, [event(dead(2, true)), event(dead(1, false))], nameOf);
+  assert.deepEqual(cards(model), ['t-1']);
+  model = taken(model, [event(dead(2, false))], nameOf);
+  assert.deepEqual(cards(model), ['t-2', 't-1']);
+  const all = taken({ ...model, showsHidden: true }, [event(dead(1, true))], nameOf);
+  assert.deepEqual(cards(all), ['t-2', 't-1']);
+});
+
+test('a death counts until somebody has answered', () => {
+  let model = counting(read(fresh(), 'dead', [dead(1), dead(2)], true), 'dead');
+  model = counted(model, 'dead', ['t-1', 't-2', 't-3']);
+  model = taken(model, [event(dead(1, false)), event(dead(3, true)), event(dead(4))], nameOf);
+  assert.deepEqual([...model.columns.dead.ids], ['t-2', 't-4']);
+});

@@ -4,12 +4,15 @@ import { dialog } from '../core/dialogs.js';
 import { h } from '../core/elements.js';
 import { toast } from '../core/toasts.js';
 import { OPERATIONS } from '../rules/acts.js';
+import { stateOf } from '../rules/states.js';
 import { nameOf } from '../wire/known.js';
-import { labelOf, reason } from './reasons.js';
+import { isLeft } from '../wire/refused.js';
+import { cause, labelOf, reason } from './reasons.js';
 import { collate, t } from './words.js';
 
 /**
  * @typedef {import('../wire/types').Task} Task
+ * @typedef {import('../wire/types').Service} Service
  * @typedef {import('../wire/types').Person} Person
  * @typedef {import('../wire/types').Known} Known
  * @typedef {import('../rules/acts').Act} Act
@@ -27,6 +30,14 @@ import { collate, t } from './words.js';
 /** What an act asks for before it is done; without one it is done at once. */
 /** @type {Partial<Record<Act, (task: Task, known: Known) => HTMLElement>>} */
 const FORMS = {
+  acknowledge: () => textField('word', t('act.acknowledge.word'), false),
+  cancel: (task) =>
+    h(
+      'div',
+      null,
+      stateOf(task.status) === 'live' && h('p', null, t('act.cancel.live')),
+      textField('word', t('act.cancel.word'), false),
+    ),
   reject: () => textField('reason', t('act.reject.reason'), true),
   assign: (task, known) =>
     h(
@@ -50,9 +61,49 @@ const FORMS = {
 };
 
 /**
- * Do an act with a task, after asking for what it needs; the outcome is told.
+ * What an operation is given, where that is not simply what it is about and what was typed.
+ * @type {Partial<Record<Act, (about: { id?: string, url?: string }, given: Given, task: Task,
+ *   known: Known) => object>>}
+ */
+const BODIES = {
+  dismiss(about, _given, { acknowledged }, { me }) {
+    // What one has said oneself still holds; another's words are not repeated as one's own.
+    const word = acknowledged?.by === me?.user ? (acknowledged?.word ?? '') : '';
+    return { ...about, hide: true, word };
+  },
+  cancel: ({ id }, given) => ({ ids: [id], ...given }),
+};
+
+/**
+ * Ask for an act. Gives the daemon's reply, and why it was not done, where it was not.
  * @param {Act} act
- * @param {Task} task
+ * @param {Task | Service} of
+ * @param {Given} given what was typed
+ * @param {Known} known
+ * @param {Ask} ask
+ * @returns {Promise<{ reply: Reply | null, why: string | null }>}
+ */
+async function attempted(act, of, given, known, ask) {
+  const about = 'id' in of ? { id: String(of.id) } : { url: of.url };
+  const body = BODIES[act]?.(about, given, /** @type {Task} */ (of), known);
+  try {
+    const reply = await ask(OPERATIONS[act], body ?? { ...about, ...given });
+    const [left] = reply.left ?? [];
+    if (left) {
+      return { reply: null, why: cause(left.cause, left.values, known) ?? left.why };
+    }
+    // Cancel is for many, and says of none how it is now.
+    return { reply: reply.cancelled ? { ...about, status: 'cancelled' } : reply, why: null };
+  } catch (error) {
+    return { reply: null, why: isLeft(error) ? null : reason(error, known) };
+  }
+}
+
+/**
+ * Do an act with a task, or with a service that has died, after asking for what it needs; the
+ * outcome is told.
+ * @param {Act} act
+ * @param {Task | Service} task
  * @param {{
  *   known: () => Known,
  *   ask: Ask,
@@ -61,16 +112,16 @@ const FORMS = {
  * @returns {Promise<Reply | null>} null where it was not done
  */
 export async function perform(act, task, { known, ask, undo }) {
-  const name = task.name || task.id;
+  const name = task.name || String('id' in task ? task.id : task.url);
   /** @type {Reply | null} */
   let reply = null;
   /** @param {Given} given */
   const attempt = async (given) => {
     const more = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
-    try {
-      reply = await ask(OPERATIONS[act], { id: task.id, ...more });
-    } catch (error) {
-      return reason(error, known());
+    const done = await attempted(act, task, more, known(), ask);
+    reply = done.reply;
+    if (!reply) {
+      return done.why;
     }
     const said = t(`act.${act}.done`, { name, to: nameOf(known(), given.to ?? '') });
     const back = undo(reply);
@@ -80,8 +131,11 @@ export async function perform(act, task, { known, ask, undo }) {
   };
   const form = FORMS[act];
   if (form) {
-    const how = { confirm: t(`act.${act}`), cancel: t('cancel'), submit: attempt };
-    await dialog(t(`act.${act}.title`, { name }), form(task, known()), how);
+    // To give up cancelling must not be called Cancel.
+    const [confirm, cancel] =
+      act === 'cancel' ? ['act.cancel.yes', 'act.cancel.no'] : [`act.${act}`, 'cancel'];
+    const how = { confirm: t(confirm), cancel: t(cancel), submit: attempt };
+    await dialog(t(`act.${act}.title`, { name }), form(/** @type {Task} */ (task), known()), how);
     return reply;
   }
   const why = await attempt({});

@@ -4,6 +4,7 @@ import { h } from '../core/elements.js';
 import { KEYS, actsFor } from '../rules/acts.js';
 import { isHeld, priorityOf, stateOf } from '../rules/states.js';
 import { daemonTime } from '../wire/known.js';
+import { answered } from './answered.js';
 import { badge, progress } from './badge.js';
 import { who } from './face.js';
 import { opens } from './opening.js';
@@ -19,9 +20,10 @@ import { t } from './words.js';
  * Make the buttons of the acts that one may try with a task.
  * @param {Task} task
  * @param {Page} page
+ * @param {{ whole: boolean }} [how] whether the whole task is shown
  */
-export function actButtons(task, page) {
-  const acts = actsFor(task, page.known.me);
+export function actButtons(task, page, how) {
+  const acts = actsFor(task, page.known.me, how);
   const isPending = page.pending.has(task.id);
   const button = (/** @type {import('../rules/acts').Act} */ act) => {
     // A disabled button would lose the focus.
@@ -77,6 +79,7 @@ export function card(task, page, more = {}, about = null) {
       since(task.updated_at, daemonTime(page.known)),
     ),
     about ?? (task.reason && h('span.reason', null, task.reason)),
+    answered(task.acknowledged, page.known),
     progress(task),
     task.progress && h('span.share', null, task.progress),
     task.user && h('span.foot', null, who(page.known, task.user), claimLeft(task, page)),

@@ -1,12 +1,14 @@
 // What people may do with a task, by the daemon's own table of steps; the daemon has the last word.
 
 import { STATES, STEPS } from './claims.js';
-import { stateOf } from './states.js';
+import { columnOf, stateOf } from './states.js';
 
 /**
  * @typedef {import('../wire/types').Task} Task
  * @typedef {import('../wire/types').Me} Me
- * @typedef {'claim' | 'begin' | 'submit' | 'approve' | 'reject' | 'release' | 'assign'} Act
+ * @typedef {import('../wire/types').Service} Service
+ * @typedef {'claim' | 'begin' | 'submit' | 'approve' | 'reject' | 'release' | 'assign'
+ *   | 'acknowledge' | 'dismiss' | 'cancel'} Act
  * @typedef {{ act: string, at: string, to: string, who: string, had?: boolean }} Step
  */
 
@@ -19,6 +21,9 @@ export const OPERATIONS = {
   reject: 'Reject',
   release: 'Release',
   assign: 'Assign',
+  acknowledge: 'Acknowledge',
+  dismiss: 'Acknowledge',
+  cancel: 'Cancel',
 };
 
 /** @type {Record<Act, string>} */
@@ -30,6 +35,9 @@ export const KEYS = {
   approve: 'a',
   reject: 'x',
   assign: 'g',
+  acknowledge: 'k',
+  dismiss: 'd',
+  cancel: 'e',
 };
 
 /** Whether somebody may do everything. @param {Me | null} me */
@@ -65,8 +73,43 @@ export function stepsFrom(task, me) {
   );
 }
 
-/** Give the acts that a person may try with a task. @param {Task} task @param {Me | null} me */
-export const actsFor = (task, me) => stepsFrom(task, me).map((one) => /** @type {Act} */ (one.act));
+/** Whether somebody leads a group. @param {Me | null} me @param {string} group */
+export const isLead = (me, group) => isAdmin(me) || Boolean(me?.leads.includes(group));
+
+/**
+ * Give what somebody may answer to a death: of what was hidden, Acknowledge takes that back.
+ * @param {Task | Service} dead
+ * @param {Me | null} me
+ * @returns {('acknowledge' | 'dismiss')[]}
+ */
+export function answersTo({ acknowledged }, me) {
+  if (!me?.user && !isAdmin(me)) {
+    return [];
+  }
+  if (!acknowledged) {
+    return ['acknowledge', 'dismiss'];
+  }
+  return acknowledged.hide ? ['acknowledge'] : ['dismiss'];
+}
+
+/** Whether somebody may cancel a task. @param {Task} task @param {Me | null} me */
+const mayCancel = (task, me) => isLead(me, task.group_id) && columnOf(task) !== 'done';
+
+/**
+ * Give the acts that a person may try with a task. Only of what is dead is it one of the first
+ * things to do, to cancel it: elsewhere that has its place beside the whole task.
+ * @param {Task} task
+ * @param {Me | null} me
+ * @param {{ whole: boolean }} [how]
+ * @returns {Act[]}
+ */
+export function actsFor(task, me, { whole } = { whole: false }) {
+  const steps = stepsFrom(task, me).map((one) => /** @type {Act} */ (one.act));
+  const isDead = columnOf(task) === 'dead';
+  const answers = isDead ? answersTo(task, me) : [];
+  const cancels = (isDead || whole) && mayCancel(task, me);
+  return [...steps, ...answers, .../** @type {Act[]} */ (cancels ? ['cancel'] : [])];
+}
 
 /**
  * Give the acts that dropping a task in a column means, one after another; none where it means

@@ -20,7 +20,7 @@ export const PLACES = {
 
 const VIEWS = Object.values(PLACES).flat();
 /** What only one view understands of the filters. @type {Record<string, readonly string[]>} */
-const OWN = { list: ['state', 'by', 'sort'], board: COLUMNS.map(({ key }) => key) };
+const OWN = { list: ['state', 'by', 'sort'], board: ['hidden', ...COLUMNS.map(({ key }) => key)] };
 /** The views whose filters are one: going from one to the other keeps them. */
 const FILTERED = ['board', 'list'];
 

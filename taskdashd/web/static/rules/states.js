@@ -47,11 +47,8 @@ export const COLUMNS = [
   { key: 'editing', where: { status: ['编辑中'] }, counts: ['编辑中'] },
   { key: 'review', where: { status: spellings('待审核') }, counts: ['待审核'] },
   { key: 'live', where: { class: ['live'] }, counts: ['live'] },
-  {
-    key: 'dead',
-    where: { status: ['shutdown', 'failed'] },
-    counts: ['shutdown', 'failed', 'acknowledged'],
-  },
+  // What somebody has acknowledged counts as that, and not as dead.
+  { key: 'dead', where: { status: ['shutdown', 'failed'] }, counts: ['shutdown', 'failed'] },
   {
     key: 'done',
     where: { status: ['finish', 'finished', 'cancelled'] },

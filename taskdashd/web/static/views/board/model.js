@@ -27,8 +27,10 @@ import { placed, woven } from './order.js';
  *   columns: Readonly<Record<string, Filled>>,
  *   told: ReadonlyMap<string, number>,
  *   readings: number,
+ *   showsHidden: boolean,
  * }} Model `told` are the revs of events that came while columns are being read, by task; so many
- *   `readings` are under way
+ *   `readings` are under way. `showsHidden` says that what somebody has dismissed is shown all the
+ *   same
  */
 
 export const SHOWN = 60;
@@ -49,7 +51,17 @@ export const empty = (filter, orders) => ({
   columns: Object.fromEntries(COLUMNS.map(({ key }) => [key, NONE])),
   told: new Map(),
   readings: 0,
+  showsHidden: false,
 });
+
+/** Whether a task has a card. @param {Task} task @param {Model} model */
+export const isShown = (task, { showsHidden }) => showsHidden || !task.acknowledged?.hide;
+
+/**
+ * Whether a task counts in its column: a death does until somebody has answered.
+ * @param {Task} task
+ */
+export const isCounted = (task) => !task.acknowledged;
 
 /** Give the model as columns begin to be read, or once they are. @param {Model} model */
 export const reading = (model) => ({ ...model, readings: model.readings + 1 });
@@ -122,7 +134,8 @@ export function taken(model, events, nameOf) {
     if (told.size < TOLD_MAX) {
       told.set(task.id, rev);
     }
-    const to = kind !== 'gone' && matches(task, model.filter, nameOf) ? columnOf(task) : null;
+    const isThere = kind !== 'gone' && isShown(task, model);
+    const to = isThere && matches(task, model.filter, nameOf) ? columnOf(task) : null;
     const was = COLUMNS.find(({ key }) =>
       (moved.get(key) ?? model.columns[key].tasks).has(task.id),
     )?.key;
@@ -201,7 +214,7 @@ function tallied(model, events, nameOf) {
     return columns;
   }
   const places = events.map(({ kind, task }) => {
-    const isThere = kind !== 'gone' && matches(task, model.filter, nameOf);
+    const isThere = kind !== 'gone' && isCounted(task) && matches(task, model.filter, nameOf);
     return /** @type {const} */ ([task.id, isThere ? columnOf(task) : null]);
   });
   for (const [key, one] of kept) {

@@ -7,7 +7,7 @@ import { card } from '../../parts/card.js';
 import { filterRow } from '../../parts/filters.js';
 import { welcome } from '../../parts/welcome.js';
 import { number, t } from '../../parts/words.js';
-import { KEYS, actsFor, actsOfDrop } from '../../rules/acts.js';
+import { KEYS, actsFor, actsOfDrop, stepsFrom } from '../../rules/acts.js';
 import { filterOf, isAll } from '../../rules/filters.js';
 import { COLUMNS } from '../../rules/states.js';
 import { foundName } from '../../wire/known.js';
@@ -17,6 +17,8 @@ import {
   counting,
   empty,
   grown,
+  isCounted,
+  isShown,
   read,
   reading,
   short,
@@ -51,7 +53,10 @@ const chosen = { key: 'free' };
 
 /** @type {import('../../parts/page').View<Model>} */
 export const view = {
-  start: ({ filters }, known) => empty(filterOf(filters, known.me), ordersOf(filters)),
+  start: ({ filters }, known) => ({
+    ...empty(filterOf(filters, known.me), ordersOf(filters)),
+    showsHidden: filters.has('hidden'),
+  }),
 
   async read(page) {
     await readColumns(COLUMNS, page);
@@ -121,16 +126,20 @@ async function readColumn({ key, where }, page) {
   /** @type {Task[]} */
   const tasks = [];
   let after = null;
+  let least = 0;
+  // What was dismissed comes first, because that was a change: go on until others are found.
   do {
     /** @type {import('../../wire/types').Reply} */
     const found = await page.ask('Query', {
       where: { ...where, ...filter.where },
       order: ORDERS[orders[key]],
-      limit: Math.min(wanted - tasks.length, AT_ONCE),
+      limit: Math.min(Math.max(wanted - tasks.length, least), AT_ONCE),
       ...(filter.text && { contains: filter.text }),
       ...(after && { after }),
     });
-    tasks.push(...found.tasks);
+    const shown = found.tasks.filter((/** @type {Task} */ task) => isShown(task, page.model));
+    tasks.push(...shown);
+    least = shown.length < found.tasks.length ? 2 * found.tasks.length : 0;
     after = found.next;
   } while (after && tasks.length < wanted && page.model.filter === filter);
   page.update((model) =>
@@ -180,7 +189,7 @@ async function count({ key, where }, page) {
       ...(filter.text && { contains: filter.text }),
       ...(after && { after }),
     });
-    ids.push(...found.tasks.map((/** @type {Task} */ task) => task.id));
+    ids.push(...found.tasks.filter(isCounted).map((/** @type {Task} */ task) => task.id));
     after = found.next;
   } while (after && page.model.filter === filter);
   page.update((model) => (model.filter === filter ? counted(model, key, ids) : model));
@@ -254,7 +263,16 @@ function section({ key, isRare, counts }, page) {
         h('button.link', { onclick: more }, t('board.next')),
         h('a', { href: all(key, page) }, t('board.more')),
       ),
+    key === 'dead' && h('div.end', null, hidden(page)),
   );
+}
+
+/** Make what shows the cards that were dismissed, or hides them again. @param {Page} page */
+function hidden(page) {
+  const { showsHidden } = page.model;
+  const press = () => page.refine({ hidden: showsHidden ? '' : '1' });
+  const props = { 'aria-pressed': String(showsHidden), onclick: press };
+  return h('button.link', props, t('board.hidden'));
 }
 
 /** Make what chooses the order of a column. @param {string} key @param {Page} page */
@@ -280,7 +298,7 @@ function item(task, page) {
   const isPending = page.pending.has(task.id);
   return lazy(task.id, [task, me, people, isPending], () =>
     card(task, page, {
-      draggable: actsFor(task, me).length > 0 ? 'true' : null,
+      draggable: stepsFrom(task, me).length > 0 ? 'true' : null,
       ondragstart: (/** @type {DragEvent} */ event) => {
         dragged.task = task;
         event.dataTransfer?.setData('text/plain', task.id);
@@ -296,12 +314,13 @@ function item(task, page) {
 function total(key, counts, page) {
   const { tasks, hasMore, ids } = page.model.columns[key];
   const states = page.known.figures?.states;
+  const known = [...tasks.values()].filter(isCounted).length;
   if (!hasMore) {
-    return number(tasks.size);
+    return number(known);
   }
   if (isAll(page.model.filter) && states) {
     const there = counts.reduce((sum, one) => sum + (states[one] ?? 0), 0);
-    return number(Math.max(there, tasks.size));
+    return number(Math.max(there, known));
   }
   return ids === null ? '…' : number(ids.size);
 }

@@ -1,8 +1,9 @@
 // The list: any number of tasks, of which only those in sight are on the page.
 
 import { h, lazy } from '../../core/elements.js';
+import { answered } from '../../parts/answered.js';
 import { badge, dot, progress } from '../../parts/badge.js';
-import { claimLeft } from '../../parts/card.js';
+import { actButtons, claimLeft } from '../../parts/card.js';
 import { who } from '../../parts/face.js';
 import { choose, filterRow } from '../../parts/filters.js';
 import { opens } from '../../parts/opening.js';
@@ -208,7 +209,9 @@ function head(page) {
 /** @param {Row} row @param {number} n @param {Page} page */
 function item(row, n, page) {
   const key = isHead(row) ? ` ${row.value}` : row.id;
-  return lazy(key, [row, n, page.known.people], () =>
+  const { me, people } = page.known;
+  const isPending = !isHead(row) && page.pending.has(row.id);
+  return lazy(key, [row, n, me, people, isPending], () =>
     isHead(row) ? heading(row.head, row.value, n, page) : line(row, n, page),
   );
 }
@@ -244,9 +247,15 @@ function line(task, n, page) {
       h('a', { href: where }, task.name || task.id),
       progress(task),
       task.progress && h('span.share', null, task.progress),
+      columnOf(task) === 'dead' && actButtons(task, page),
     ),
     cell('status', badge(task.status)),
-    cell('user', task.user && who(known, task.user), claimLeft(task, page)),
+    cell(
+      'user',
+      task.user && who(known, task.user),
+      claimLeft(task, page),
+      answered(task.acknowledged, known),
+    ),
     cell('group', task.group_id),
     cell('id', task.id),
     cell('changed', since(task.updated_at, daemonTime(known))),

@@ -7,8 +7,9 @@ import { columnOf, stateOf } from '../../rules/states.js';
  * @typedef {import('../../wire/types').TaskEvent} TaskEvent
  * @typedef {import('../../wire/types').Service} Service
  * @typedef {ReadonlyMap<string, Task>} Tasks
- * @typedef {{ died: Tasks, stuck: Tasks, isShort: boolean }} Model
- *   `isShort` says that fewer are known to be stuck than there may be
+ * @typedef {{ died: Tasks, hasMore: boolean, stuck: Tasks, isShort: boolean }} Model
+ *   `hasMore` says that the daemon has others that died; `isShort` that fewer are known to be stuck
+ *   than there may be
  * @typedef {{ at: string, service?: Service, task?: Task }} Line
  */
 
@@ -25,6 +26,7 @@ const WAITS = ['free', 'claimed', 'editing', 'review'];
  */
 export function taken(model, events) {
   let died = new Map(model.died);
+  let { hasMore } = model;
   const stuck = new Map(model.stuck);
   for (const { kind, task } of events) {
     died.delete(task.id);
@@ -32,7 +34,7 @@ export function taken(model, events) {
     if (kind === 'gone') {
       continue;
     }
-    if (columnOf(task) === 'dead') {
+    if (columnOf(task) === 'dead' && isShown(task)) {
       died.set(task.id, task);
     } else if (WAITS.includes(stateOf(task.status)) && (was || stuck.size < READ)) {
       stuck.set(task.id, task);
@@ -41,9 +43,13 @@ export function taken(model, events) {
   if (died.size > DIED_MAX) {
     const newest = [...died.values()].sort((one, other) => other.rev - one.rev);
     died = byId(newest.slice(0, READ));
+    hasMore = true;
   }
-  return { died, stuck, isShort: model.isShort || stuck.size < LINES };
+  return { died, hasMore, stuck, isShort: model.isShort || stuck.size < LINES };
 }
+
+/** Whether nobody has dismissed that this has died. @param {Task | Service} one */
+export const isShown = (one) => !one.acknowledged?.hide;
 
 /** @param {readonly Task[]} tasks */
 export const byId = (tasks) => new Map(tasks.map((one) => [one.id, one]));
@@ -58,7 +64,6 @@ export const byId = (tasks) => new Map(tasks.map((one) => [one.id, one]));
 export function deaths(died, services) {
   const gone = services.filter((one) => one.state === 'dead');
   const urls = new Set(gone.map((one) => one.url));
-  const isShown = (/** @type {Task | Service} */ one) => !one.acknowledged?.hide;
   const tasks = [...died.values()].filter((one) => !urls.has(one.url) && isShown(one));
   return [
     ...gone.filter(isShown).map((service) => ({ at: service.since, service })),

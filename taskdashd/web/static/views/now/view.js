@@ -5,7 +5,7 @@ import { badge } from '../../parts/badge.js';
 import { since } from '../../parts/time.js';
 import { number, t } from '../../parts/words.js';
 import { daemonTime, nameOf } from '../../wire/known.js';
-import { LINES, READ, byId, deaths, oldest, taken } from './model.js';
+import { LINES, READ, byId, deaths, isShown, oldest, taken } from './model.js';
 
 /**
  * @typedef {import('./model').Model} Model
@@ -14,22 +14,26 @@ import { LINES, READ, byId, deaths, oldest, taken } from './model.js';
  * @typedef {import('../../parts/page').Page<Model>} Page
  */
 
+const READ_MORE = 1000;
+
 /** @type {import('../../parts/page').View<Model>} */
 export const view = {
-  start: () => ({ died: new Map(), stuck: new Map(), isShort: false }),
+  start: () => ({ died: new Map(), hasMore: false, stuck: new Map(), isShort: false }),
 
   async read(page) {
     const [dead, waits] = await Promise.all([
-      page.ask('Query', { where: { status: ['shutdown', 'failed'] }, order: '-rev', limit: READ }),
+      readDead(page),
       page.ask('Query', { where: { class: 'waiting' }, order: 'rev', limit: READ }),
       page.ask('Figures', {}),
     ]);
-    page.update(() => ({ died: byId(dead.tasks), stuck: byId(waits.tasks), isShort: false }));
+    page.update(() => ({ ...dead, stuck: byId(waits.tasks), isShort: false }));
   },
 
   // Fewer tasks are left here than there are lines, and the daemon has more.
   reads: (news, known, model) =>
-    Boolean(news.events) && model.isShort && (known.figures?.states['待领取'] ?? 0) > LINES,
+    Boolean(news.events) &&
+    ((model.isShort && (known.figures?.states['待领取'] ?? 0) > LINES) ||
+      (model.hasMore && model.died.size < LINES)),
 
   take: (model, news) => (news.events ? taken(model, news.events) : model),
 
@@ -58,6 +62,26 @@ export const view = {
     );
   },
 };
+
+/** Read what has died last, but for what was dismissed. @param {Page} page */
+async function readDead(page) {
+  /** @type {Task[]} */
+  const tasks = [];
+  let after = null;
+  // What was dismissed comes first, because that was a change: go on until others are found.
+  do {
+    /** @type {import('../../wire/types').Reply} */
+    const found = await page.ask('Query', {
+      where: { status: ['shutdown', 'failed'] },
+      order: '-rev',
+      limit: after === null ? READ : READ_MORE,
+      ...(after && { after }),
+    });
+    tasks.push(...found.tasks.filter(isShown));
+    after = found.next;
+  } while (after && tasks.length < READ / 2);
+  return { died: byId(tasks), hasMore: after !== null };
+}
 
 /** @param {Page} page */
 function clock({ known }) {
@@ -109,10 +133,21 @@ function line({ at, service, task }, page) {
     const href = page.link('services', '', {});
     const name = h('a', { href }, service.name || service.url);
     const word = h('span.badge.dead', null, t('service.dead'));
-    return h('li.service', { key: service.url }, word, name, since(at, now));
+    const seen = mark(service, page);
+    return h('li.service', { key: service.url }, word, name, seen, since(at, now));
   }
-  const { id, name, status, user, group_id } = /** @type {Task} */ (task);
+  const one = /** @type {Task} */ (task);
+  const { id, name, status, user, group_id } = one;
   const who = user ? nameOf(page.known, user) : group_id;
   const link = h('a', { href: page.link('task', id, {}) }, name || id);
-  return h('li', { key: id }, badge(status), link, h('span.who', null, who), since(at, now));
+  const seen = mark(one, page);
+  return h('li', { key: id }, badge(status), link, h('span.who', null, who), seen, since(at, now));
 }
+
+/**
+ * Make who has seen that something died.
+ * @param {Task | import('../../wire/types').Service} one
+ * @param {Page} page
+ */
+const mark = ({ acknowledged }, page) =>
+  acknowledged && h('span.who', null, `✓ ${nameOf(page.known, acknowledged.by)}`);

@@ -1,9 +1,15 @@
 // Services: alive, late or dead, since when, and how the last day was.
 
 import { h, lazy, s } from '../../core/elements.js';
+import { dialog } from '../../core/dialogs.js';
+import { toast } from '../../core/toasts.js';
+import { perform } from '../../parts/acting.js';
+import { answered } from '../../parts/answered.js';
 import { dot } from '../../parts/badge.js';
+import { reason } from '../../parts/reasons.js';
 import { forHowLong } from '../../parts/time.js';
 import { collate, lasting, t, when } from '../../parts/words.js';
+import { answersTo, isLead } from '../../rules/acts.js';
 import { daemonTime } from '../../wire/known.js';
 import { DAY_MS, partsOf, sorted } from './model.js';
 
@@ -45,7 +51,8 @@ export const view = {
             null,
             rows.map((one) => {
               const changes = page.model.days.get(one.url) ?? [];
-              return lazy(one.url, [one, changes, at], () => line(one, changes, page));
+              const { me, people } = page.known;
+              return lazy(one.url, [one, changes, at, me, people], () => line(one, changes, page));
             }),
           ),
     ];
@@ -64,7 +71,50 @@ function line(one, changes, page) {
     h('span', null, forHowLong(one.since, now)),
     strip(one, changes, now),
     h('a', { href: page.link('list', '', { url: one.url }) }, t('services.tasks')),
+    one.state === 'dead' && death(one, page),
   );
+}
+
+/**
+ * Make who has answered that a service died, and what may be answered.
+ * @param {Service} one
+ * @param {Page} page
+ */
+function death(one, page) {
+  const { me } = page.known;
+  const ask = (/** @type {any} */ op, /** @type {any} */ body) => page.ask(op, body);
+  const how = { known: () => page.known, ask, undo: () => null };
+  return h(
+    'span.row.death',
+    null,
+    answered(one.acknowledged, page.known),
+    answersTo(one, me).map((act) =>
+      h('button', { key: act, onclick: () => perform(act, one, how) }, t(`act.${act}`)),
+    ),
+    isLead(me, one.group_id) &&
+      h('button', { key: 'retire', onclick: () => retire(one, page) }, t('services.retire')),
+  );
+}
+
+/**
+ * Forget a service that is not coming back, after asking.
+ * @param {Service} one
+ * @param {Page} page
+ */
+async function retire(one, page) {
+  const name = one.name || one.url;
+  const submit = async () => {
+    try {
+      await page.ask('RetireService', { url: one.url });
+    } catch (error) {
+      return reason(error, page.known);
+    }
+    toast(t('services.retired', { name }));
+    return null;
+  };
+  const about = h('p', null, t('services.retire.about'));
+  const how = { confirm: t('services.retire'), cancel: t('cancel'), submit };
+  await dialog(t('services.retire.title', { name }), about, how);
 }
 
 /**

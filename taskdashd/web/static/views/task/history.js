@@ -2,6 +2,7 @@
 
 import { h } from '../../core/elements.js';
 import { written } from '../../core/json.js';
+import { answered } from '../../parts/answered.js';
 import { dot } from '../../parts/badge.js';
 import { called, statusName } from '../../parts/reasons.js';
 import { since } from '../../parts/time.js';
@@ -9,7 +10,7 @@ import { t } from '../../parts/words.js';
 import { stateOf } from '../../rules/states.js';
 import { daemonTime } from '../../wire/known.js';
 import { fieldName } from './fields.js';
-import { PEOPLE, shownChanges } from './model.js';
+import { PEOPLE, answerOf, shownChanges } from './model.js';
 
 /**
  * @typedef {import('./model').Entry} Entry
@@ -47,6 +48,7 @@ function line(entry, page) {
     ),
     h('div.who', null, entry.who),
     entry.why && h('div.reason', null, entry.why),
+    answered(answerOf(entry), page.known),
     changes.length > 0 &&
       h(
         'details',

@@ -67,6 +67,26 @@ export const shownChanges = (entry) =>
   );
 
 /**
+ * Give the answer to a death that somebody gave by a change. The audit has it as JSON, cut where it
+ * is long: of such a one it is not known whether the task was hidden.
+ * @param {Entry} entry
+ * @returns {import('../../wire/types').Answer | undefined}
+ */
+export function answerOf({ at, changes }) {
+  const text = changes?.acknowledged?.[1];
+  if (typeof text !== 'string') {
+    return undefined;
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    const by = /"by":"([^"]*)/.exec(text)?.[1] ?? '';
+    const word = /"word":"(.*)/.exec(text)?.[1] ?? '';
+    return { by, at, word: `${word} …`, hide: false };
+  }
+}
+
+/**
  * Take in events.
  * @param {Model} model
  * @param {readonly TaskEvent[]} events

@@ -1,6 +1,7 @@
 // One task: its fields, what may be done with it, how far it is, and all that has happened to it.
 
 import { h } from '../../core/elements.js';
+import { answered } from '../../parts/answered.js';
 import { badge, progress } from '../../parts/badge.js';
 import { actButtons, claimLeft } from '../../parts/card.js';
 import { KEYS, actsFor } from '../../rules/acts.js';
@@ -17,6 +18,7 @@ import { joined, opened, taken } from './model.js';
 
 const PAGE = 50;
 const PARTS = 100;
+const WHOLE = { whole: true };
 
 /** @type {import('../../parts/page').View<Model>} */
 export const view = {
@@ -68,7 +70,8 @@ export const view = {
         ),
         h('div.idrow', null, copyId(task, page)),
         task.progress && h('div.big', null, progress(task), h('span', null, task.progress)),
-        h('div.row', null, actButtons(task, page)),
+        answered(task.acknowledged, page.known),
+        h('div.row', null, actButtons(task, page, WHOLE)),
         h(
           'div.two',
           null,
@@ -88,7 +91,7 @@ export const view = {
     if (!task || event.repeat) {
       return false;
     }
-    const act = actsFor(task, page.known.me).find((one) => KEYS[one] === event.key);
+    const act = actsFor(task, page.known.me, WHOLE).find((one) => KEYS[one] === event.key);
     if (act) {
       page.act(act, task);
     }
