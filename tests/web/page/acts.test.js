@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { actsFor, answersTo } from '../../../taskdashd/web/static/rules/acts.js';
+import { actsFor, answersTo, mayLabel } from '../../../taskdashd/web/static/rules/acts.js';
 import { answerOf } from '../../../taskdashd/web/static/views/task/model.js';
 
 const me = (role, more) => ({ user: '1', name: '', role, groups: [], leads: [], ...more });
@@ -53,4 +53,21 @@ test('the history tells of an answer, also of one that the audit has cut', () =>
   assert.match(word, /^x+ …$/);
   assert.equal(answerOf(entry(null)), undefined);
   assert.equal(answerOf({ at: 'then' }), undefined);
+});
+
+test('who may claim a task or has it gives it labels, and a lead', () => {
+  const mine = [task('待领取'), task('编辑中', { user: '1' }), task('review', { user: '1' })];
+  for (const one of mine) {
+    assert.ok(mayLabel(one, WORKER));
+    assert.ok(!mayLabel(one, READER));
+    assert.ok(!mayLabel(one, null));
+  }
+  for (const one of [
+    task('编辑中', { user: '2' }),
+    task('running'),
+    task('finish', { user: '1' }),
+  ]) {
+    assert.ok(!mayLabel(one, WORKER));
+    assert.ok([LEAD, ADMIN].every((who) => mayLabel(one, who)));
+  }
 });

@@ -60,3 +60,8 @@ test('a task is found by one of its labels, however it is written', () => {
   // Characters are counted as the daemon counts them.
   assert.equal(labelsOf({ labels: ['\u{1f600}'.repeat(32)] }).length, 1);
 });
+
+test('a label may be called as a person is meant', () => {
+  assert.deepEqual(filter('label=me').where, { labels: 'me' });
+  assert.deepEqual(filter('label=nobody').where, { labels: 'nobody' });
+});

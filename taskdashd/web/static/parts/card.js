@@ -2,6 +2,7 @@
 
 import { h } from '../core/elements.js';
 import { KEYS, actsFor } from '../rules/acts.js';
+import { labelsOf } from '../rules/filters.js';
 import { isHeld, priorityOf, stateOf } from '../rules/states.js';
 import { daemonTime } from '../wire/known.js';
 import { answered } from './answered.js';
@@ -58,6 +59,8 @@ export const claimLeft = (task, page) =>
 export function card(task, page, more = {}, about = null) {
   const where = page.link('task', task.id, {});
   const isPending = page.pending.has(task.id);
+  const labels = labelsOf(task);
+  const tag = (/** @type {string} */ one) => h('span.label', { key: one }, one);
   const says = ['live', 'waits'].includes(stateOf(task.status));
   return h(
     isPending ? 'li.card.pending' : 'li.card',
@@ -80,6 +83,7 @@ export function card(task, page, more = {}, about = null) {
     ),
     about ?? (task.reason && h('span.reason', null, task.reason)),
     answered(task.acknowledged, page.known),
+    labels.length > 0 && h('span.labels', null, labels.map(tag)),
     progress(task),
     task.progress && h('span.share', null, task.progress),
     task.user && h('span.foot', null, who(page.known, task.user), claimLeft(task, page)),

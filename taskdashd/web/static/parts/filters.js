@@ -1,7 +1,7 @@
 // The row of filters of board and list. It is painted in place: whoever types in it goes on typing.
 
 import { h } from '../core/elements.js';
-import { FIELDS } from '../rules/filters.js';
+import { FIELDS, LABEL_CHARACTERS_MAX } from '../rules/filters.js';
 import { nameOf } from '../wire/known.js';
 import { collate, t } from './words.js';
 
@@ -39,6 +39,7 @@ export function filterRow(page, more = null) {
     me?.user && toggle('me', t('filter.mine')),
     toggle('nobody', t('filter.nobodys')),
     groups(page),
+    labelled(page),
     more,
     others(page),
     [...filters.keys()].length > 0 &&
@@ -99,6 +100,19 @@ function groups(page) {
   );
 }
 
+/** Make the filter by a label, which is typed. @param {Page} page */
+function labelled(page) {
+  const said = t('filter.label');
+  return h('input.short', {
+    key: 'label',
+    placeholder: said,
+    'aria-label': said,
+    maxlength: LABEL_CHARACTERS_MAX,
+    value: page.place.filters.get('label') ?? '',
+    onchange: (/** @type {any} */ { target }) => page.refine({ label: target.value.trim() }),
+  });
+}
+
 /**
  * Make a filter that is chosen from some values.
  * @param {string} key
@@ -121,7 +135,7 @@ function others(/** @type {Page} */ page) {
   const { filters } = page.place;
   const names = Object.keys(FIELDS).filter((name) => {
     const value = filters.get(name) ?? '';
-    return name !== 'group' && value && !SHORT.includes(value);
+    return name !== 'group' && name !== 'label' && value && !SHORT.includes(value);
   });
   return names.map((name) => {
     const value = filters.get(name) ?? '';

@@ -92,6 +92,18 @@ export function answersTo({ acknowledged }, me) {
   return acknowledged.hide ? ['acknowledge'] : ['dismiss'];
 }
 
+/**
+ * Whether somebody may give a task labels: who may claim it or has it, and a lead.
+ * @param {Task} task
+ * @param {Me | null} me
+ */
+export function mayLabel(task, me) {
+  const isMine = Boolean(me?.user) && task.user === me?.user && task.status in STATES;
+  return (
+    isMine || isLead(me, task.group_id) || stepsFrom(task, me).some(({ act }) => act === 'claim')
+  );
+}
+
 /** Whether somebody may cancel a task. @param {Task} task @param {Me | null} me */
 const mayCancel = (task, me) => isLead(me, task.group_id) && columnOf(task) !== 'done';
 

@@ -24,7 +24,7 @@ export const FIELDS = {
   label: 'labels',
 };
 const LABELS_MAX = 16;
-const LABEL_CHARACTERS_MAX = 32;
+export const LABEL_CHARACTERS_MAX = 32;
 
 /**
  * Give what a URL's filters ask for.
@@ -38,7 +38,10 @@ export function filterOf(filters, me) {
   for (const [name, field] of Object.entries(FIELDS)) {
     const value = filters.get(name);
     if (value) {
-      where[field] = value === 'me' ? (me?.user ?? '') : value === 'nobody' ? '' : value;
+      const names = { me: me?.user ?? '', nobody: '' };
+      // A label may be called so.
+      const isName = field !== 'labels' && (value === 'me' || value === 'nobody');
+      where[field] = isName ? names[value] : value;
     }
   }
   const text = (filters.get('q') ?? '').trim();

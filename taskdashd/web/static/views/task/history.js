@@ -83,6 +83,10 @@ function said(name, value, page) {
   if (PEOPLE.has(name)) {
     return called(value, page.known);
   }
+  if (name === 'labels') {
+    // The audit has them as JSON, cut where there are many.
+    return value.replace(/^\["|"\]$/g, '').replaceAll('","', ', ');
+  }
   return name === 'status' ? statusName(value) : value;
 }
 

@@ -1,5 +1,7 @@
 // One task and what has happened to it: pure.
 
+import { labelsOf } from '../../rules/filters.js';
+
 /**
  * @typedef {import('../../wire/types').Task} Task
  * @typedef {import('../../wire/types').TaskEvent} TaskEvent
@@ -53,9 +55,11 @@ export const opened = (id) => ({
 /** Give the names of the fields that are shown, in order. @param {Task} task */
 export function shownFields(task) {
   const isThere = (/** @type {string} */ name) => task[name] !== '' && task[name] !== undefined;
+  // The labels stand above.
+  const isAbove = (/** @type {string} */ name) => name === 'labels' && labelsOf(task).length > 0;
   const first = FIRST.filter(isThere);
   const others = Object.keys(task).filter(
-    (name) => !FIRST.includes(name) && !HIDDEN.has(name) && isThere(name),
+    (name) => !FIRST.includes(name) && !HIDDEN.has(name) && isThere(name) && !isAbove(name),
   );
   return [...first, ...others];
 }

@@ -8,6 +8,7 @@ import { KEYS, actsFor } from '../../rules/acts.js';
 import { t } from '../../parts/words.js';
 import { copyId, fieldRows } from './fields.js';
 import { history } from './history.js';
+import { labelRow } from './labels.js';
 import { joined, opened, taken } from './model.js';
 
 /**
@@ -70,6 +71,7 @@ export const view = {
         ),
         h('div.idrow', null, copyId(task, page)),
         task.progress && h('div.big', null, progress(task), h('span', null, task.progress)),
+        labelRow(task, page),
         answered(task.acknowledged, page.known),
         h('div.row', null, actButtons(task, page, WHOLE)),
         h(
