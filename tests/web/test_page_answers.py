@@ -229,7 +229,7 @@ def test_a_service_that_is_not_coming_back_is_retired(
 def test_the_buttons_are_chinese_too(lead: Desk) -> None:
     lead.page.get_by_role("combobox", name="Language").select_option(label="中文")
     card = lead.card("Render reel 9", "dead")
-    for name in ("知悉", "忽略", "取消"):
+    for name in ("确认", "忽略", "取消"):
         expect(card.get_by_role("button", name=name, exact=True)).to_be_visible()
 
 
