@@ -80,9 +80,14 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, meant)))
 
 
+def compared(text: str) -> str:
+    """Give a name as it is compared: the same for all that are equal to the eye but for case."""
+    return folding.fold(name(text))
+
+
 def is_same_name(one: str, other: str) -> bool:
     """Tell whether two names are the same to the eye, without regard to case."""
-    return folding.fold(name(one)) == folding.fold(name(other))
+    return compared(one) == compared(other)
 
 
 def look(text: str) -> str:

@@ -1,10 +1,13 @@
-"""What a task is found by, and whether it is found. Rules only."""
+"""What a task is found by, and whether it is found. Rules only.
+
+The page judges the changes that come to a search by its twin, `rules/finding.js`.
+"""
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from taskdash_protocol import folding
+from taskdash_protocol import folding, statuses, typed
 
 SEARCHED: Final = (
     *("id", "name", "description", "reason", "group_id", "project_id", "user", "checker"),
@@ -15,28 +18,70 @@ CHARACTERS_MAX: Final = 4_000
 PART: Final = "\n\n"
 """Stands before, between and behind the members: words have no line breaks, so none spans two."""
 
-_name = lru_cache(maxsize=20_000)(folding.fold)
+LIVE: Final = "live"
+CALLED: Final = {
+    statuses.UNCLAIMED: ("to claim", "待领取"),
+    "pending": ("pending", "to claim", "待领取"),
+    statuses.CLAIMED: ("claimed", "claimed or in work", "已领取", "处理中"),
+    statuses.EDITING: ("in work", "claimed or in work", "编辑中", "处理中"),
+    statuses.IN_REVIEW: ("to check", "待审核"),
+    "review": ("review", "to check", "待审核"),
+    statuses.DRAFT: ("not ready yet", "草稿", "未就绪"),
+    statuses.TO_PERMIT: ("not ready yet", "待批准", "未就绪"),
+    statuses.CONDITIONAL: ("not ready yet", "待触发", "未就绪"),
+    statuses.QUEUED: ("not ready yet", "待执行", "未就绪"),
+    statuses.FINISHED: ("finish", "finished", "已完成"),
+    "finished": ("finished", "已完成"),
+    "failed": ("failed", "失败"),
+    statuses.CANCELLED: ("cancelled", "已取消"),
+    statuses.SHUTDOWN: ("shutdown", "failed or lost", "已掉线"),
+    LIVE: ("running", "运行中"),
+}
+"""What people call each status, as they read it on the page: folded, one blank between two words.
+
+Of the statuses of running tasks, which services name as they like, LIVE stands for all. Only the
+whole of it is looked for: `check` would else find all that is to check.
+"""
+
+_name = lru_cache(maxsize=20_000)(typed.compared)
 
 
 def searched(fields: Mapping[str, Any]) -> str:
     """Give the folded text of a task."""
     found = [fields.get(name) for name in SEARCHED]
+    if state_of(fields) == LIVE:
+        found.append(fields["status"])
     texts = [text[:CHARACTERS_MAX] for text in found if type(text) is str and text]
     return folding.fold(f"{PART}{PART.join(texts)}{PART}")
 
 
-class Sought(NamedTuple):
-    """What is looked for: words, all of which a task must have, and the people that each means."""
+def state_of(fields: Mapping[str, Any]) -> str:
+    """Give what stands for a task's status in CALLED."""
+    status: str = fields["status"]
+    return LIVE if statuses.is_live(status) else status
 
-    words: Mapping[str, frozenset[str]]
-    """Each folded word with the numbers of those in whose names it is."""
+
+class Meant(NamedTuple):
+    """What a word may mean besides itself."""
+
+    people: frozenset[str]
+    """The numbers of those in whose names it is."""
+    states: frozenset[str]
+    """The states, as in CALLED, that it says together with the words beside it."""
+
+
+class Sought(NamedTuple):
+    """What is looked for: folded words, each of which a task must have or be meant by."""
+
+    words: Mapping[str, Meant]
 
     def finds(self, fields: Mapping[str, Any]) -> bool:
-        """Tell whether a task has every word, or is with somebody or checked by somebody of it."""
-        text = searched(fields)
+        """Tell whether a task has every word, or is in a state or somebody's that it means."""
+        text, state = searched(fields), state_of(fields)
         has = fields["user"], fields["checker"]
         return all(
-            word in text or not people.isdisjoint(has) for word, people in self.words.items()
+            word in text or state in meant.states or not meant.people.isdisjoint(has)
+            for word, meant in self.words.items()
         )
 
 
@@ -45,7 +90,23 @@ def sought(text: str, people: Iterable[tuple[str, str]] = ()) -> Sought | None:
     words = folding.words(text)
     if not words:
         return None
-    names = [(number, _name(name)) for number, name in people]
-    return Sought(
-        {word: frozenset(number for number, name in names if word in name) for word in words}
+    # A name that is the number is found by the text of the task.
+    names = [(number, _name(name)) for number, name in people if name != number]
+    return Sought({word: Meant(_people(word, names), _states(word, words)) for word in words})
+
+
+def _people(word: str, names: Iterable[tuple[str, str]]) -> frozenset[str]:
+    typed_word = typed.compared(word)
+    # Nothing is left of a word that nobody sees: it is in no name, and not in all.
+    if not typed_word:
+        return frozenset()
+    return frozenset(number for number, name in names if typed_word in name)
+
+
+def _states(word: str, words: tuple[str, ...]) -> frozenset[str]:
+    said = f" {' '.join(words)} "
+    return frozenset(
+        state
+        for state, phrases in CALLED.items()
+        if any(word in phrase.split(" ") and f" {phrase} " in said for phrase in phrases)
     )

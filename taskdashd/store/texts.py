@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from taskdash_protocol import folding, strictjson
-from taskdashd.domain.search import Sought, searched
+from taskdashd.domain.search import CALLED, PART, Sought, searched, state_of
 from taskdashd.store import dialect
 from taskdashd.store.audit import Rows
 
@@ -66,6 +66,11 @@ _BEGINNINGS_MAX: Final = 300
 """So many grams may begin with a word of one or two characters that is asked for by them."""
 _PLACES_MAX: Final = 20_000
 """So many places may such a word have that is asked for by these."""
+_MARKS: Final = {state: chr(0xE000 + number) for number, state in enumerate(CALLED)}
+"""A private character for each state, behind the text of a task: one gram finds all in a state.
+
+Whoever changes CALLED has the index made anew, as migration 9 does.
+"""
 _PEOPLE_MAX: Final = 64
 """So many people may a word mean that is asked for by their numbers."""
 
@@ -84,7 +89,8 @@ def index(run: Callable[[str, tuple[Any, ...]], Any], rows_max: int) -> int:
 
 def _text(body: bytes) -> str:
     try:
-        return searched(strictjson.reload(body))
+        fields = strictjson.reload(body)
+        return searched(fields) + _MARKS[state_of(fields)]
     except ValueError:
         # A damaged row must not stop the index for all others; `check` names it.
         return ""
@@ -121,10 +127,11 @@ def hits(rows: Rows, sought: Sought) -> Hits | None:
     asked: list[list[str]] = []
     given: dict[str, Any] = {}
     revs: list[str] = []
-    for word, people in sought.words.items():
+    for word, (people, states) in sought.words.items():
         if len(people) > _PEOPLE_MAX:
             continue
         have = [_all(f"\n{folding.fold(number)}\n") for number in people]
+        have += [_quoted(PART + _MARKS[state]) for state in states]
         if len(word) >= _GRAM:
             asked.append([_any([_all(word), *have])] if have else _grams(word))
             continue
@@ -134,7 +141,7 @@ def hits(rows: Rows, sought: Sought) -> Hits | None:
         ]
         if len(grams) <= _BEGINNINGS_MAX:
             asked.append([_any([*grams, *have])])
-        elif not people:
+        elif not have:
             ((found, places),) = rows(_REVS_OF_GRAMS, {**span, "most": _PLACES_MAX})
             if places < _PLACES_MAX:
                 revs.append(found)

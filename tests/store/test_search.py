@@ -33,7 +33,25 @@ PEOPLE = {"u1": "王小明", "u2": "Ann Straße", "u3": "报小"}
 LETTERS = st.sampled_from(["a", "b", "A", "报", "告", "ß", "s", " ", "\t", "\u3000", '"', "*", "^"])
 ODD = st.sampled_from([*"ﬁİıςΣéǰ\u0301\x01\U0001f600", "e\u0301"])
 TEXT = st.lists(st.one_of(LETTERS, LETTERS, ODD), max_size=6).map("".join)
-SOUGHT = st.one_of(TEXT, st.sampled_from(["小", "王小明", "ann", "strasse", "u1", "t1", "g1"]))
+STATES = {
+    "to claim": ("待领取",),
+    "待领取": ("待领取",),
+    "a In  WORK": ("编辑中",),
+    "待触发": ("待触发",),
+    "not ready yet": ("待触发",),
+    "Finished": ("finish",),
+    "failed": ("failed",),
+    "failed or lost": ("failed", "shutdown"),
+    "shutdown a": ("shutdown",),
+    "运行中": ("running", "b"),
+    "work": (),
+    "claim": (),
+}
+"""Statuses that what people say means, besides what stands in texts."""
+PHRASES = st.sampled_from([*STATES, "ｒｕｎｎｉｎｇ", "run"])
+SOUGHT = st.one_of(
+    TEXT, st.sampled_from(["小", "王小明", "ann", "strasse", "u1", "t1", "g1"]), PHRASES
+)
 NAMES = ("", "g1", "g2")
 LABELS = st.lists(
     st.sampled_from(("urgent", "ＵＲＧＥＮＴ", "Urgent ", "later", "稍后")), max_size=3
@@ -191,6 +209,17 @@ def labels_of(fields: dict[str, Any]) -> set[str]:
     return {words.get(one, one) for one in found}
 
 
+def said(contains: str, status: str) -> str | None:
+    """Give what a status is found by in what is looked for; None where by nothing."""
+    if status in STATES.get(contains, ()):
+        # "Failed or lost" means what died; of what failed, its one word.
+        words = contains if status != "failed" else "failed"
+        return words.removesuffix(" a").removeprefix("a ")
+    if status in ("running", "b"):
+        return f"{status} running" if contains == "ｒｕｎｎｉｎｇ" else status
+    return None
+
+
 def expected(
     one: Office, where: dict[str, Any], sight: Sight | None, contains: str, order: str
 ) -> list[str]:
@@ -212,6 +241,7 @@ def expected(
             continue
         parts = [fields.get(name) for name in search.SEARCHED]
         parts += [PEOPLE.get(fields["user"]), PEOPLE.get(fields["checker"])]
+        parts += [said(contains, fields["status"])]
         looked = [fold(part) for part in parts if isinstance(part, str)]
         if all(any(word in part for part in looked) for word in sought):
             found.append(fields)

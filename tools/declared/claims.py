@@ -1,4 +1,4 @@
-"""The way of a task among people: the drawing in docs/people.md, and the table for the page."""
+"""The way of a task among people: the drawing in docs/people.md, and the tables for the page."""
 
 import json
 from itertools import groupby
@@ -7,6 +7,7 @@ from typing import Final
 
 from declared._marks import END, between
 from taskdash_protocol.statuses import CLAIMED, EDITING, FINISHED, IN_REVIEW, UNCLAIMED
+from taskdashd.domain.search import CALLED
 from taskdashd.families.people.rules import STATES, STEPS, Step
 
 PAGE: Final = Path("docs/people.md")
@@ -28,6 +29,7 @@ def files(root: Path) -> dict[Path, str]:
     return {
         PAGE: between(root, PAGE, BEGIN, END, f"```\n{drawing()}```\n"),
         Path("taskdashd/web/static/rules/claims.js"): module(),
+        Path("taskdashd/web/static/rules/called.js"): called(),
     }
 
 
@@ -94,6 +96,21 @@ export const STATES = {{
  */
 export const STEPS = [
 {steps}];
+"""
+
+
+def called() -> str:
+    """Write the page's JavaScript module with what people call each status."""
+    rows = "".join(
+        f"  {status}: [{', '.join(map(_written, phrases))}],\n"
+        for status, phrases in CALLED.items()
+    )
+    return f"""\
+// What people call each status: made by tools/declare from taskdashd/domain/search.py.
+
+/** @type {{Record<string, readonly string[]>}} */
+export const CALLED = {{
+{rows}}};
 """
 
 

@@ -17,7 +17,7 @@ import {
 } from '../../../taskdashd/web/static/views/board/model.js';
 import { ordersOf } from '../../../taskdashd/web/static/views/board/order.js';
 
-const FILTER = { where: { group_id: 'g' }, text: '', words: [] };
+const FILTER = { where: { group_id: 'g' }, text: '', sought: [] };
 const task = (n, status = '待领取', more = {}) => ({
   id: `t-${n}`,
   name: '',

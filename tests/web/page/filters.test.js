@@ -25,11 +25,14 @@ test('a URL says which tasks are shown', () => {
 });
 
 test('a task is searched by its texts and the names of its people', () => {
-  const task = { id: 't-1', name: 'Poster', user: '1001', group_id: 'cut' };
+  const task = { id: 't-1', name: 'Poster', user: '1001', group_id: 'cut', status: '待审核' };
   for (const [query, isFound] of [
     ['q=poster', true],
     ['q=li+POST', true],
     ['q=paint', false],
+    ['q=to+check+poster', true],
+    ['q=%E5%BE%85%E5%AE%A1%E6%A0%B8', true],
+    ['q=to+claim', false],
     ['user=me', true],
     ['user=nobody', false],
     ['group=cut&q=ann', true],

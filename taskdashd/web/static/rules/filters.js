@@ -1,6 +1,7 @@
 // The filters of the work: which tasks are shown, as the URL says it.
 
-import { finds, whole, words } from './folding.js';
+import { finds, soughtIn } from './finding.js';
+import { whole } from './folding.js';
 
 /**
  * @typedef {import('../wire/types').Task} Task
@@ -8,8 +9,8 @@ import { finds, whole, words } from './folding.js';
  * @typedef {{
  *   where: Record<string, string>,
  *   text: string,
- *   words: readonly string[],
- * }} Filter `where` and `text` are what the daemon is asked; `words` what `text` is searched by
+ *   sought: import('./finding').Sought,
+ * }} Filter `where` and `text` are what the daemon is asked; `sought` what `text` means
  */
 
 /** @type {Record<string, string>} the task's field for each filter of the URL */
@@ -45,7 +46,7 @@ export function filterOf(filters, me) {
     }
   }
   const text = (filters.get('q') ?? '').trim();
-  return { where, text, words: words(text) };
+  return { where, text, sought: soughtIn(text) };
 }
 
 /**
@@ -54,7 +55,7 @@ export function filterOf(filters, me) {
  * @param {Filter} filter
  * @param {(user: string) => string} nameOf
  */
-export function matches(task, { where, words: sought }, nameOf) {
+export function matches(task, { where, sought }, nameOf) {
   const fits = Object.entries(where).every(([field, value]) =>
     field === 'labels' ? hasLabel(task, value) : (task[field] ?? '') === value,
   );

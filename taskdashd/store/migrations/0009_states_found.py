@@ -1,0 +1,8 @@
+"""A search finds tasks by what people call their state: the index of texts is made anew for it."""
+
+from taskdashd.store import texts
+
+
+def up(migrator, db):
+    for statement in texts.EMPTY:
+        db.execute_sql(statement)
