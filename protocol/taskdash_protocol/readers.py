@@ -93,7 +93,8 @@ def string(meaning: str, *, characters_max: int | None = None, **kwargs: Any) ->
     def read(name: str, value: Any) -> str:
         given = check_string(name, value)
         if characters_max is not None and len(given) > characters_max:
-            raise BadRequest(f"field {name} is longer than {characters_max} characters")
+            fault = BadRequest(f"field {name} is longer than {characters_max} characters")
+            raise fault.because("too-long", field=name, most=f"{characters_max}")
         return given
 
     bound = {} if characters_max is None else {"maxLength": characters_max}
@@ -107,7 +108,8 @@ def searched(meaning: str, *, characters_max: int, words_max: int) -> Any:
     def read(name: str, value: Any) -> str:
         given: str = one.read(name, value)
         if len(folding.words(given)) > words_max:
-            raise BadRequest(f"field {name} has more than {words_max} words")
+            fault = BadRequest(f"field {name} has more than {words_max} words")
+            raise fault.because("too-many-words", most=f"{words_max}")
         return given
 
     return declare(Reader(meaning, read, one.schema), default="")
@@ -124,6 +126,12 @@ def strings(meaning: str, **kwargs: Any) -> Any:
 
     schema = {**STRING, "type": ["string", "array"], "items": STRING}
     return declare(Reader(meaning, read, schema), **kwargs)
+
+
+def too_long(name: str, characters_max: int) -> BadRequest:
+    """Make the refusal of a text that is too long."""
+    fault = BadRequest(f"field {name} has more than {characters_max} characters")
+    return fault.because("too-long", field=name, most=f"{characters_max}")
 
 
 def text(
@@ -147,9 +155,10 @@ def text(
         if not empty and not given:
             raise BadRequest(f"field {name} must not be empty")
         if len(given) > characters_max:
-            raise BadRequest(f"field {name} has more than {characters_max} characters")
+            raise too_long(name, characters_max)
         if _CONTROL_CHARACTER.search(given):
-            raise BadRequest(f"field {name} must not hold control characters")
+            fault = BadRequest(f"field {name} must not hold control characters")
+            raise fault.because("characters", field=name)
         if words is not None and given and re.fullmatch(words[0], given) is None:
             raise BadRequest(f"field {name} must be made of {words[1]}")
         return given

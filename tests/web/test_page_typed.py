@@ -1,12 +1,12 @@
-"""Numbers and names are taken as they are meant, and what is refused is said in the reader's words."""
+"""Numbers and names are taken as they are meant; a refusal is in the reader's words."""
 
 import json
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import get_args
 
 import pytest
+from desk import Desk
 from office import Office
 from playwright.sync_api import Browser, Page, expect
 
@@ -15,7 +15,6 @@ from taskdash_protocol.families.people import Login
 from taskdash_protocol.families.tasks import Query
 
 STATIC = Path(__file__).parents[2] / "taskdashd/web/static"
-CHINESE = re.compile(r"^[^A-Za-z]*$")
 
 
 @pytest.fixture
@@ -73,6 +72,15 @@ def test_a_search_for_too_much_is_refused_in_the_readers_language(stranger: Page
     stranger.goto(f"{stranger.url.split('#')[0]}#/list?q=a+b+c+d+e+f+g+h+i+j+k")
     expect(stranger.locator("body")).to_contain_text("最多搜索 10 个词。")
     expect(stranger.locator("body")).not_to_contain_text("field contains")
+
+
+def test_a_word_of_several_lines_is_one_line(seat: Callable[..., Desk], office: Office) -> None:
+    lead = seat("1004", "赵组长")
+    lead.does("Reject", "Colour")
+    lead.page.fill("dialog [name=reason]", "too dark\n  and too long")
+    lead.page.click("dialog button.primary")
+    expect(lead.page.locator("dialog")).to_have_count(0)
+    assert office.ask("Find", id="cut-3")["reason"] == "too dark and too long"
 
 
 def test_each_cause_and_each_errid_has_words_in_both_languages() -> None:

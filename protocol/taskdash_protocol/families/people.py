@@ -19,6 +19,7 @@ from taskdash_protocol.readers import (
     task_id,
     text,
     texts,
+    too_long,
 )
 from taskdash_protocol.request import AboutTypedTask, Reader, Request, reader_of
 
@@ -52,7 +53,10 @@ def _of_person(
             return str(one.read(name, value))
         except BadRequest:
             given = _folded(name, value, PERSON_CHARACTERS_MAX, typed.number)
+        try:
             return str(one.read(name, given))
+        except BadRequest as fault:
+            raise fault if fault.cause else fault.because("no-number", field=name) from None
 
     return declare(Reader(meaning, read, one.schema), **kwargs)
 
@@ -77,7 +81,7 @@ def _folded(name: str, value: Any, characters_max: int, fold: Callable[[str], st
     """Fold what was typed, if it is short; NFKC may still make one character into eighteen."""
     given = check_string(name, value)
     if len(given) > characters_max:
-        raise BadRequest(f"field {name} has more than {characters_max} characters")
+        raise too_long(name, characters_max)
     return fold(given)
 
 

@@ -121,7 +121,7 @@ def _change(
         caller.core.identities.check_still(caller.session, caller.identity, transaction)
         name = request.name
         if name == "":
-            raise Conflict("field name must not be blank")
+            raise Conflict("field name must not be blank").because("blank", field="name")
         person = known = person_of(request.user, transaction)
         if not _may(caller.identity, request.user, person):
             raise _only_admins()
@@ -146,7 +146,8 @@ def _change(
             password=encoded,
         )
         if len(changed.groups) > GROUPS_MAX:
-            raise BadRequest(f"field groups: nobody is in more than {GROUPS_MAX}")
+            fault = BadRequest(f"field groups: nobody is in more than {GROUPS_MAX}")
+            raise fault.because("too-many-groups", most=f"{GROUPS_MAX}")
         if encoded is not None or not changed.may_be_in:
             # End all other sign-ins: somebody who learnt the old password may hold one. An admin's
             # without a password end too: whoever gave the number has them.

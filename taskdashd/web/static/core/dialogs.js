@@ -8,6 +8,16 @@ import { fill, h } from './elements.js';
  */
 
 /**
+ * Have what is typed in a field put as it is meant, as soon as somebody goes on.
+ * @param {(text: string) => string} fold
+ */
+export const puts = (fold) => ({
+  onchange: (/** @type {any} */ { target }) => {
+    target.value = fold(target.value);
+  },
+});
+
+/**
  * Ask something in a dialog.
  *
  * `submit` is given what was typed, and gives a sentence where it is refused: the form then stays
@@ -92,7 +102,11 @@ export const isDialogOpen = () => document.querySelector('dialog[open]') !== nul
  * @returns {Given}
  */
 export function read(form) {
-  const pairs = [...new FormData(form)].map(([name, value]) => [name, String(value)]);
+  // What the daemon is told is of one line, whatever the field shows.
+  const pairs = [...new FormData(form)].map(([name, value]) => [
+    name,
+    String(value).replace(/\s*[\r\n]+\s*/g, ' '),
+  ]);
   return Object.fromEntries(pairs);
 }
 

@@ -8,8 +8,8 @@ import { clock, has, t, when } from './words.js';
 /** @typedef {import('../wire/types').Known} Known */
 
 /**
- * Say why something came to nothing: a cause in the reader's language; what has no translation, in
- * the daemon's words.
+ * Say why something came to nothing, in the reader's language. The daemon's own sentence is for
+ * programmers: the console has it.
  * @param {unknown} error
  * @param {Known} known
  */
@@ -25,7 +25,10 @@ export function reason(error, known) {
     return since ? t('error.away', { at: clock(since) }) : t('error.late');
   }
   const because = cause(error.cause, error.values, known);
-  return because ?? `${t(`errid.${error.errid}`)} ${error.message}`;
+  if (because === null) {
+    console.info(error.message);
+  }
+  return because ?? t(has(`errid.${error.errid}`) ? `errid.${error.errid}` : 'error.fault');
 }
 
 /**
@@ -42,6 +45,7 @@ export function cause(name, values, known) {
     ...values,
     user: values.user ? called(values.user, known, values.name) : '',
     status: statusName(values.status ?? ''),
+    field: fieldName(values.field ?? ''),
   });
   return values.since ? `${text} ${t('cause.since', { when: when(values.since) })}` : text;
 }
@@ -56,6 +60,12 @@ export const called = (user, known, name = nameOf(known, user)) => labelOf({ use
 
 /** Give a name and a number, the number once. @param {{ user: string, name: string }} one */
 export const labelOf = ({ user, name }) => (name && name !== user ? `${name} (${user})` : user);
+
+/** Say the name of what a form asks for. @param {string} field */
+function fieldName(field) {
+  const key = [`person.${field}`, `field.${field}`].find(has);
+  return key ? t(key) : field;
+}
 
 /** Say a status; what services call theirs, as they do. @param {string} status */
 export function statusName(status) {

@@ -1,11 +1,12 @@
 // Signing in: a dialog over the page. Where a sign-in has ended, all that was typed stays under it.
 
-import { read } from '../core/dialogs.js';
+import { puts, read } from '../core/dialogs.js';
 import { fill, h } from '../core/elements.js';
 import { keep, kept } from '../core/storage.js';
 import { toast } from '../core/toasts.js';
 import { reason } from '../parts/reasons.js';
 import { t, when } from '../parts/words.js';
+import { typedName, typedNumber } from '../rules/typed.js';
 import { languages } from './bar.js';
 
 /**
@@ -135,8 +136,13 @@ export class SignIn {
       title,
       this.#about && h('p.note', { role: 'status' }, this.#about),
       h('p', null, t(`signin.${how}`)),
-      field('user', { required: true, autocomplete: 'username', value: user ?? '' }),
-      field('name', { autocomplete: 'name', value: name ?? '' }),
+      field('user', {
+        required: true,
+        autocomplete: 'username',
+        value: user ?? '',
+        ...puts(typedNumber),
+      }),
+      field('name', { autocomplete: 'name', value: name ?? '', ...puts(typedName) }),
       asks.passwords
         ? password(true)
         : h('details', null, h('summary', null, t('signin.password')), password(false)),

@@ -1,9 +1,10 @@
 // An account, as an admin makes or changes it.
 
-import { dialog } from '../../core/dialogs.js';
+import { dialog, puts } from '../../core/dialogs.js';
 import { h } from '../../core/elements.js';
 import { reason } from '../../parts/reasons.js';
 import { t } from '../../parts/words.js';
+import { typedName, typedNumber } from '../../rules/typed.js';
 import { Refused } from '../../wire/refused.js';
 import { askedFor, asTyped, changesOf } from './account.js';
 
@@ -70,8 +71,8 @@ function fields(one) {
   return h(
     'div',
     null,
-    field('user', { required: true, readonly: one !== null }),
-    field('name', { required: true }),
+    field('user', { required: true, readonly: one !== null, ...puts(typedNumber) }),
+    field('name', { required: true, ...puts(typedName) }),
     h('label.field', null, t('person.role'), h('select', { name: 'role' }, ROLES.map(role))),
     list('groups'),
     list('leads'),
