@@ -69,7 +69,8 @@ class Groups:
                 if text in known or (yield from self._is_of_tasks(text, asker)):
                     names = (text,)
             if not names:
-                raise BadRequest(f"field {field}: the name of a group must not be blank")
+                fault = BadRequest(f"field {field}: the name of a group must not be blank")
+                raise fault.because("blank", field=field)
             meant[text] = names
         return meant
 
