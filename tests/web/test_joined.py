@@ -80,9 +80,20 @@ def test_another_content_of_any_file_gives_all_of_them_another_path(path: str) -
         assert f'src="/static/{page}"' in served["index.html"].decode()
         return page
 
-    other = {"json": SMALL[path].replace('"}', '!"}'), "js": f"{SMALL[path]}// more\n"}
+    other = {"json": SMALL[path].replace('"}', '!"}'), "js": f"{SMALL[path]}void 0;\n"}
     changed = {**SMALL, path: other.get(path.rpartition(".")[2], f"{SMALL[path]}<!-- -->")}
     assert version(changed) != version(SMALL)
+
+
+def test_comments_on_lines_of_their_own_are_not_sent() -> None:
+    files = {path: text.encode() for path, text in SMALL.items()}
+    path = "shell/main.js"
+    files[path] += b"/**\n * Say why: 2 * 3.\n */\n  // Not sent.\nvoid '/** kept */'; // kept\n"
+    served = joined(files)
+    (page,) = (text.decode() for path, text in served.items() if path.endswith("/page.js"))
+    assert "Say why" not in page
+    assert "Not sent" not in page
+    assert "void '/** kept */'; // kept\n" in page
 
 
 FAULTS = {
