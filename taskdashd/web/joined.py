@@ -4,13 +4,8 @@ A browser asks for each module by itself, and dozens of small files would be doz
 all modules but the views are sent one behind another as one module, `page.js`, and each view's as
 another; all stylesheets are one, and the words of a language. Each module stays as it was written,
 in a function of its own, so that its private names stay private: only the lines that import and
-<<<<<<< HEAD
-export are put differently, and comments are left out, which were a third of all that was sent.
-Exported names must therefore differ, and be given once.
-=======
 export are put differently, and comments on lines of their own are left out: they would be a third
 of what a browser is sent. Exported names must therefore differ, and be given once.
->>>>>>> 4cf2b39 (A browser is not sent comments: the first page is a quarter smaller, and has room for the one folding)
 
 The path holds a hash of all files: a browser keeps them for good, and never mixes old and new ones.
 """
@@ -32,14 +27,7 @@ _IMPORT: Final = re.compile(r"^import (?:\{([^}]*)\} from )?'(\.[^']+)';\n", re.
 _EXPORT: Final = re.compile(
     r"^export (?=(?:async function|function|class|const) (\w+))", re.MULTILINE
 )
-<<<<<<< HEAD
-_COMMENT: Final = re.compile(
-    r"^[ \t]*(?://[^\n]*|/\*\*(?:(?!\*/).)*\*/)\n", re.MULTILINE | re.DOTALL
-)
-"""A comment that has its lines for itself; the types are in such ones."""
-=======
 _COMMENT: Final = re.compile(r"^[ \t]*(?:/\*\*(?:[^*]|\*(?!/))*\*/|//[^\n]*)\n", re.MULTILINE)
->>>>>>> 4cf2b39 (A browser is not sent comments: the first page is a quarter smaller, and has room for the one folding)
 _OPENED: Final = re.compile(r"import\('\.\./views/(\w+)/view\.js'\)")
 _VIEW: Final = re.compile(r"views/(\w+)/view\.js")
 
@@ -168,7 +156,7 @@ def _wrapped(path: str, text: str, given: dict[str, str]) -> str:
         if name in given:
             raise Fault(f"{path}: {name} is exported by {given[name]} already")
         given[name] = path
-    inside = _COMMENT.sub("", _EXPORT.sub("", _IMPORT.sub("", text)))
+    inside = _EXPORT.sub("", _IMPORT.sub("", text))
     if re.search(r"^(?:import|export)\b", inside, re.MULTILINE):
         raise Fault(f"{path}: import and export by name, one declaration each")
     exports = f"{{ {', '.join(names)} }}"

@@ -155,14 +155,3 @@ def test_every_file_of_the_page_is_served() -> None:
         assert not path.endswith(".js") or f"// {path}\n" in whole, path
     for path in re.findall(r'"/static/([^"]+)"', served["index.html"]):
         assert path in served
-
-
-def test_comments_are_not_sent() -> None:
-    """Only such as have their lines for themselves; whatever stands beside code stays."""
-    code = "const url = 'http://a'; // here\nexport const z = /** @type {any} */ (url);\n"
-    about = f"// About.\n{code}  // Why.\n/**\n * @param {{A}} a\n */\n"
-    files = {**SMALL, "core/z.js": about}
-    served = joined({path: text.encode() for path, text in files.items()})
-    (page,) = (text.decode() for path, text in served.items() if path.endswith("/page.js"))
-    assert "const url = 'http://a'; // here\nconst z = /** @type {any} */ (url);\n" in page
-    assert [gone for gone in ("About", "Why", "@param") if gone in page] == []
