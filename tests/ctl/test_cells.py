@@ -21,8 +21,7 @@ NASTY = st.text(
 )
 SCRIPT = """
 import { readFileSync } from 'node:fs';
-const source = readFileSync('taskdashd/web/static/rules/cells.js', 'utf8');
-const { cell } = await import('data:text/javascript,' + encodeURIComponent(source));
+const { cell } = await import('./taskdashd/web/static/rules/cells.js');
 console.log(JSON.stringify(JSON.parse(readFileSync(0, 'utf8')).map(cell)));
 """
 

@@ -86,6 +86,7 @@ def test_the_work(browser: Browser, office: Office, screen: dict[str, int]) -> N
     with signed_in(browser, office.url, "1001", "Ann Li", viewport=screen) as page:
         for view in ("board", "list"):
             page.goto(f"{office.url}/#/{view}")
+            expect(page.locator(f"body[data-view={view}]")).to_be_attached()
             search = page.get_by_role("searchbox", name="Search")
             expect(search).to_have_count(1)
             page.keyboard.press("/")

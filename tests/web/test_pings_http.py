@@ -216,6 +216,9 @@ def test_silence_ends_what_was_pinged_and_a_ping_revives_it(cron: Cron) -> None:
     assert (cron.task("job-dies")["status"], cron.task("job-dies")["shutdown_at"]) == ("up", "")
     cron.ping("job-hangs")
     assert cron.task("job-hangs")["status"] == "finish"
+    # End the others: their deaths would be changes in the tests to come.
+    for one in ("job-dies", "job-lives"):
+        cron.ping(f"{one}/0")
 
 
 def test_a_task_of_a_service(cron: Cron) -> None:

@@ -6,10 +6,6 @@ import { t } from './words.js';
 
 /** @param {import('../wire/types').Known} known */
 export function welcome(known) {
-  const whom = newcomer(known);
-  if (whom) {
-    return h('div.welcome', null, whom);
-  }
   const lines = `import taskdash
 
 with taskdash.connect("taskdash://${location.hostname}:13920") as dash:
@@ -19,6 +15,7 @@ with taskdash.connect("taskdash://${location.hostname}:13920") as dash:
   return h(
     'div.welcome',
     null,
+    newcomer(known),
     h('h2', null, t('welcome.title')),
     h('p', null, t('welcome.about')),
     code(lines),
