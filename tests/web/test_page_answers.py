@@ -151,6 +151,7 @@ def test_any_task_is_cancelled_on_its_page(office: Office, lead: Desk) -> None:
     expect(card.get_by_role("button", name="Release")).to_be_visible()
     expect(card.get_by_role("button", name="Cancel")).to_have_count(0)
     lead.go("task/cut-2")
+    expect(lead.page.locator(".taskhead .badge")).to_have_text("Claimed")
     lead.page.keyboard.press("e")
     says(lead.page, "", "Cancel the task")
     expect(lead.page.locator(".taskhead .badge")).to_have_text("Cancelled")
@@ -193,12 +194,19 @@ def test_rows_and_keys_answer_too(lead: Desk) -> None:
     expect(card).to_have_count(0)
 
 
+def a_service_dies(office: Office) -> None:
+    # By a connection of its own: another's beats would bring it back.
+    with taskdash.connect(office.daemon.url) as dash:
+        about = {"url": DEAD_URL, "name": "Gone", "group_id": "cut"}
+        dash.ask("RegisterService", **about, heartbeat_timeout=0.5)
+    office.daemon.wait_for("service died")
+
+
 def test_a_service_that_is_not_coming_back_is_retired(
     office: Office, lead: Desk, seat: Seat
 ) -> None:
     """A dead one is answered like a task; retired, after asking, it is gone on each page."""
-    office.ask("RegisterService", url=DEAD_URL, name="Gone", group_id="cut", heartbeat_timeout=0.5)
-    office.daemon.wait_for("service died")
+    a_service_dies(office)
     worker, wall = seat("1001", "Ann Li", view="services"), seat("1002", "王小明", view="now")
     line = wall.page.locator(".lines li").filter(has_text="Gone")
     expect(line).to_have_count(1)
@@ -236,8 +244,7 @@ def test_the_buttons_are_chinese_too(lead: Desk) -> None:
 def test_answers_keep_nobody_out(office: Office, lead: Desk) -> None:
     """axe-core finds nothing in the dialogs, nor in what was answered, light or dark."""
     office.ask("Acknowledge", id="dead-1", user="1004", word=WORD)
-    office.ask("RegisterService", url=DEAD_URL, name="Gone", group_id="cut", heartbeat_timeout=0.5)
-    office.daemon.wait_for("service died")
+    a_service_dies(office)
     found: list[Any] = []
     for theme in ("light", "dark"):
         lead.page.evaluate("theme => { localStorage.theme = theme }", theme)
