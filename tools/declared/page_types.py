@@ -26,6 +26,7 @@ def files(_root: Path) -> dict[Path, str]:
     asked = [request for request in REQUESTS.values() if request.over_http]
     parts = ["// Made by tools/declare from the requests' declarations.\n"]
     parts += [_interface(request) for request in asked]
+    parts.append("/** What a request may say of a task. */\n" + _block("GivenFields", _given()))
     parts.append("/** The fields of every task. */\n" + _block("TaskFields", _fields()))
     by_name = "".join(f"  {one.request_id}: {one.request_id};\n" for one in asked)
     parts.append(
@@ -37,10 +38,21 @@ def files(_root: Path) -> dict[Path, str]:
 def _interface(request: type[Request]) -> str:
     declared = declared_fields(request)
     lines = "".join(_member(one) for one in declared if not reader_of(one).of_body)
-    known = {member_of(one) for one in declared}
-    lines += "".join(_task(one, known) for one in declared if reader_of(one).of_body)
+    bodies = [reader_of(one).schema for one in declared if reader_of(one).of_body]
+    lines += "".join(
+        f"  {name}: string;\n" for schema in bodies for name in schema.get("required", ())
+    )
     summary = (getdoc(request) or "").partition("\n")[0]
-    return f"/** {summary} */\n{_block(request.request_id, lines)}"
+    name = request.request_id + (" extends GivenFields" if bodies else "")
+    return f"/** {summary} */\n{_block(name, lines)}"
+
+
+def _given() -> str:
+    """Declare the members of a task that a request may give, and that there may be others."""
+    lines = "".join(
+        f"  /** {about} */\n  {name}?: string;\n" for name, about in TASK_FIELDS.items()
+    )
+    return f"{lines}  /** Kept as part of the task. */\n  [member: string]: unknown;\n"
 
 
 def _fields() -> str:
@@ -65,16 +77,6 @@ def _member(one: Field[Any]) -> str:
         f"{member_of(one)}: {kind}" if is_required(one) else f"{member_of(one)}?: {kind} | null"
     )
     return f"  /** {reader.about} */\n  {member};\n"
-
-
-def _task(one: Field[Any], known: set[str]) -> str:
-    """Declare the members of a task that are not in `known`, and that there may be others."""
-    schema, lines = reader_of(one).schema, ""
-    for name, said in schema["properties"].items():
-        if name not in known:
-            optional = "" if name in schema.get("required", []) else "?"
-            lines += f"  /** {said['description']} */\n  {name}{optional}: string;\n"
-    return f"{lines}  /** Kept as part of the task. */\n  [member: string]: unknown;\n"
 
 
 def _kind(schema: dict[str, Any]) -> str:

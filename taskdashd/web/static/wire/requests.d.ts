@@ -290,7 +290,7 @@ export interface RetireService {
 export interface Figures {}
 
 /** Create a task, or replace all client fields of the one with this id. */
-export interface Register {
+export interface Register extends GivenFields {
   /** The task's key, chosen by the service: 1-128 characters, no control characters. */
   id: string;
   /** This task's own timeout in seconds, 0.5-2678400; without it the daemon's holds. */
@@ -299,40 +299,11 @@ export interface Register {
   epoch?: number | null;
   /** Other connections need the current epoch to write this task. */
   fenced?: boolean | null;
-  /** What people call the task. Required on Register. */
   name: string;
-  /** Where the service that runs it can be reached. */
-  url?: string;
-  /** Who it belongs to. */
-  user?: string;
-  /** The group it belongs to. */
-  group_id?: string;
-  /** A line of text for people. */
-  description?: string;
-  /** Free text: finish, failed, cancelled end it; pending, review wait; else it is live. */
-  status?: string;
-  /** The service's own words; stored unchanged. */
-  start_time?: string;
-  /** The service's own words; stored unchanged. */
-  stop_time?: string;
-  /** The project it is part of. */
-  project_id?: string;
-  /** The instance of the project or flow. */
-  instance_id?: string;
-  /** What kind of work it is. */
-  task_type?: string;
-  /** What an editor needs; stored unchanged. */
-  edit_info?: string;
-  /** Who reviews it. */
-  checker?: string;
-  /** The id of the task it is part of. */
-  parent_id?: string;
-  /** Kept as part of the task. */
-  [member: string]: unknown;
 }
 
 /** Change some fields of a task; fields left out stay. */
-export interface Update {
+export interface Update extends GivenFields {
   /** The task's key, chosen by the service: 1-128 characters, no control characters. */
   id: string;
   /** This task's own timeout in seconds, 0.5-2678400; without it the daemon's holds. */
@@ -343,36 +314,6 @@ export interface Update {
   fenced?: boolean | null;
   /** `false` changes the task and leaves it to its owner; for operators and tools. */
   own?: boolean | null;
-  /** What people call the task. Required on Register. */
-  name?: string;
-  /** Where the service that runs it can be reached. */
-  url?: string;
-  /** Who it belongs to. */
-  user?: string;
-  /** The group it belongs to. */
-  group_id?: string;
-  /** A line of text for people. */
-  description?: string;
-  /** Free text: finish, failed, cancelled end it; pending, review wait; else it is live. */
-  status?: string;
-  /** The service's own words; stored unchanged. */
-  start_time?: string;
-  /** The service's own words; stored unchanged. */
-  stop_time?: string;
-  /** The project it is part of. */
-  project_id?: string;
-  /** The instance of the project or flow. */
-  instance_id?: string;
-  /** What kind of work it is. */
-  task_type?: string;
-  /** What an editor needs; stored unchanged. */
-  edit_info?: string;
-  /** Who reviews it. */
-  checker?: string;
-  /** The id of the task it is part of. */
-  parent_id?: string;
-  /** Kept as part of the task. */
-  [member: string]: unknown;
 }
 
 /** Ask for one task. */
@@ -411,6 +352,42 @@ export interface SetView {
   query?: string | null;
   /** It is not needed any more. */
   remove?: boolean | null;
+}
+
+/** What a request may say of a task. */
+export interface GivenFields {
+  /** The task's key, chosen by the service: 1-128 characters, no control characters. */
+  id?: string;
+  /** What people call the task. Required on Register. */
+  name?: string;
+  /** Where the service that runs it can be reached. */
+  url?: string;
+  /** Who it belongs to. */
+  user?: string;
+  /** The group it belongs to. */
+  group_id?: string;
+  /** A line of text for people. */
+  description?: string;
+  /** Free text: finish, failed, cancelled end it; pending, review wait; else it is live. */
+  status?: string;
+  /** The service's own words; stored unchanged. */
+  start_time?: string;
+  /** The service's own words; stored unchanged. */
+  stop_time?: string;
+  /** The project it is part of. */
+  project_id?: string;
+  /** The instance of the project or flow. */
+  instance_id?: string;
+  /** What kind of work it is. */
+  task_type?: string;
+  /** What an editor needs; stored unchanged. */
+  edit_info?: string;
+  /** Who reviews it. */
+  checker?: string;
+  /** The id of the task it is part of. */
+  parent_id?: string;
+  /** Kept as part of the task. */
+  [member: string]: unknown;
 }
 
 /** The fields of every task. */
