@@ -7,13 +7,13 @@ from typing import Any, Final, NamedTuple
 
 from taskdash_protocol.errors import AuthError, BadRequest, ServerError
 from taskdash_protocol.families.groups import MergeGroups
-from taskdash_protocol.requests import Query, Update
+from taskdash_protocol.requests import Query
 from taskdash_protocol.statuses import status_class
+from taskdashd.core import actors
 from taskdashd.core.groups import Grouped, Groups
 from taskdashd.core.steps import Steps, in_slices, wait_for
 from taskdashd.core.storing import load_and_write, write_together
 from taskdashd.core.table import Caller, Core, Result, alone
-from taskdashd.domain import tasks
 from taskdashd.store.records import Value
 from taskdashd.store.slow import for_itself
 from taskdashd.store.transaction import Transaction
@@ -200,17 +200,13 @@ def _change(
     left: list[dict[str, str]],
     transaction: Transaction,
 ) -> int:
-    core, count = caller.core, 0
-    # Override a fence: it keeps out other workers' processes, not who orders the house.
-    author = caller.author._replace(overrides=True)
+    count = 0
     for task_id in ids:
         task = transaction.task(task_id)
         if task is None or task.group_id != merge.of or status_class(task.status) == "ended":
             continue
-        update = Update(task_id, {"group_id": merge.into}, own=False)
-        change = tasks.update(task, update, author, core.ownership.moment(transaction, task))
         try:
-            core.room.put(change, caller.identity, transaction)
+            actors.put(caller, caller.author, task, {"group_id": merge.into}, transaction)
             count += 1
         except ServerError as refusal:
             if len(left) < _LEFT_MAX:

@@ -102,7 +102,7 @@ class Inbox:
         """The number of `frames_in` at which the batch is over."""
         self.batch_until = 0.0
         """When the batch has taken as long as it should, by `perf_counter`; 0 until one is done."""
-        self._batch_began = self._parse_until = 0.0
+        self._parse_until = 0.0
         self._behind_since: float | None = None
         """Since when a backlog has waited, on the clock of `now`; None while there is none."""
         self._more = False
@@ -211,10 +211,11 @@ class Inbox:
     def goes_on_until(self, now: float) -> float:
         """Give until when requests are done, once the first of a batch was; 0 where it is over."""
         if not self.batch_until:
-            self._batch_began, self.batch_until = now, now + BATCH_S
+            self.batch_until = now + BATCH_S
             return self.batch_until
         done = self._batch_max - (self._batch_end - self.frames_in) - len(self._calls)
-        return now if done < _BATCH_MIN and now < self._batch_began + _BATCH_S_MAX else 0.0
+        goes_on = done < _BATCH_MIN and now < self.batch_until - BATCH_S + _BATCH_S_MAX
+        return now if goes_on else 0.0
 
     @property
     def was_cut_short(self) -> bool:

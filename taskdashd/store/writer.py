@@ -200,7 +200,9 @@ class Writer:
             self._waiting_bytes += len(change.task.body)
         view.next_rev += len(changes)
         if records:
-            records = [Record(*one[:3], view.next_rev, one.at) for one in records]
+            records = [
+                Record(one.kind, one.key, one.value, view.next_rev, one.at) for one in records
+            ]
             view.next_rev += 1
         for record in records:
             view.records.pending[record.kind, record.key] = record

@@ -10,13 +10,12 @@ import click
 
 import taskdash
 from taskdash import address
-from taskdash_ctl import show
+from taskdash_ctl import options, show
 from taskdash_ctl.reach import attempt, connect
 from taskdash_protocol.families.operators import Audit
 from taskdash_protocol.readers import PAGE_MAX
 
 _COLUMNS: Final = ("at", "who", "kind", "task", "what", "why")
-_FORMATS: Final = ("table", "json", "jsonl", "csv")
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _NOT_TOLD: Final = ("id", "epoch", "created_at", "reason")
 """Left out of the column "what": every new task has the first three, "why" tells the last."""
@@ -49,7 +48,7 @@ class _Moment(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--limit", type=click.IntRange(0), default=_LIMIT, show_default=True, help="0 gives all."
 )
-@click.option("--output", "-o", type=click.Choice(_FORMATS), default="table", help="How to print.")
+@options.output_of_rows
 @click.pass_obj
 def audit(
     where: address.Address,

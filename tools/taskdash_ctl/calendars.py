@@ -11,7 +11,7 @@ import click
 import taskdash
 from taskdash import address
 from taskdash.calls import without_errid
-from taskdash_ctl import show
+from taskdash_ctl import options, show
 from taskdash_ctl.reach import attempt, connect
 
 _LIST: Final = ("name", "zone", "hours", "until", "set")
@@ -30,13 +30,7 @@ def calendar() -> None:
 
 
 @calendar.command("list")
-@click.option(
-    "--output",
-    "-o",
-    type=click.Choice(("table", "json", "jsonl", "csv")),
-    default="table",
-    help="How to print.",
-)
+@options.output_of_rows
 @click.pass_obj
 def list_(where: address.Address, /, output: str) -> None:
     """List the calendars.

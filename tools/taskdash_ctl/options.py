@@ -62,6 +62,15 @@ output = click.option(
     help="A table (tab-separated in a pipe), JSON, JSON lines, CSV, or ids only.",
 )
 
+output_of_rows = click.option(
+    "--output",
+    "-o",
+    type=click.Choice(show.ROW_FORMATS),
+    default="table",
+    help="How to print.",
+)
+"""The same for rows that are no tasks."""
+
 
 def where(given: dict[str, Any]) -> dict[str, list[str]]:
     """Read the options of `filters`. Raises `BadParameter`."""

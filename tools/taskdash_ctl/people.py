@@ -7,20 +7,16 @@ from typing import Any, Final
 import click
 
 from taskdash import address
-from taskdash_ctl import show
+from taskdash_ctl import options, show
 from taskdash_ctl.reach import attempt, connect
 from taskdash_protocol import typed
 from taskdash_protocol.families.people import ROLES
 
-_FORMATS: Final = ("table", "json", "jsonl", "csv")
 _PEOPLE: Final = ("user", "name", "role", "groups", "leads", "calendar", "active")
 _SERVICES: Final = ("state", "name", "url", "group_id", "since", "silent_s")
 
 _WAITING: Final = ("section", "id", "name", "status", "why", "by", "word", "since")
 
-_output = click.option(
-    "--output", "-o", type=click.Choice(_FORMATS), default="table", help="How to print."
-)
 _as_user = click.option(
     "--user", metavar="NUMBER", help="Who does it; without it you do, as the operator."
 )
@@ -28,7 +24,7 @@ _word = click.option("--word", metavar="TEXT", help="A word on it, kept as the t
 
 
 @click.command()
-@_output
+@options.output_of_rows
 @click.pass_obj
 def people(where: address.Address, /, output: str) -> None:
     """List the people who have an account.
@@ -76,7 +72,7 @@ def person(where: address.Address, /, user: str, password: bool, **given: Any) -
 
 @click.command()
 @click.argument("ids", metavar="ID...", nargs=-1, required=True)
-@_output
+@options.output_of_rows
 @click.pass_obj
 def names(where: address.Address, /, ids: tuple[str, ...], output: str) -> None:
     """List what those are called whom tasks name.
@@ -92,7 +88,7 @@ def names(where: address.Address, /, ids: tuple[str, ...], output: str) -> None:
 
 @click.command("next")
 @click.option("--user", metavar="NUMBER", help="Whose; without it one's own.")
-@_output
+@options.output_of_rows
 @click.pass_obj
 def next_(where: address.Address, /, user: str | None, output: str) -> None:
     """List what waits for somebody: what they have, are to check, and what came to them.
@@ -137,7 +133,7 @@ def handover(
 
 
 @click.command()
-@_output
+@options.output_of_rows
 @click.pass_obj
 def services(where: address.Address, /, output: str) -> None:
     """List the task services, and how they fare.

@@ -28,7 +28,8 @@ COLUMNS: Final = (
     "description",
     "reason",
 )
-FORMATS: Final = ("table", "json", "jsonl", "csv", "name")
+ROW_FORMATS: Final = ("table", "json", "jsonl", "csv")
+FORMATS: Final = (*ROW_FORMATS, "name")
 _HEADINGS: Final = {"group_id": "GROUP", "last_seen": "SEEN"}
 _TIMES: Final = frozenset(("created_at", "updated_at", "last_seen", "shutdown_at"))
 _COLOURS: Final = {"live": "green", "waiting": "yellow", "ended": "bright_black"}

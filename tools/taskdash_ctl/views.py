@@ -6,7 +6,7 @@ from typing import Any, Final
 import click
 
 from taskdash import address
-from taskdash_ctl import show
+from taskdash_ctl import options, show
 from taskdash_ctl.reach import attempt, connect
 
 _COLUMNS: Final = ("name", "of", "query")
@@ -38,13 +38,7 @@ def view() -> None:
 
 @view.command("list")
 @_owner
-@click.option(
-    "--output",
-    "-o",
-    type=click.Choice(("table", "json", "jsonl", "csv")),
-    default="table",
-    help="How to print.",
-)
+@options.output_of_rows
 @click.pass_obj
 def list_(where: address.Address, /, person: str | None, group: str | None, output: str) -> None:
     """List the views of all groups, or those of a person or of one group.
