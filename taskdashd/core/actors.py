@@ -79,6 +79,18 @@ def find(
     return task, fields
 
 
+def find_typed(
+    caller: Caller, actor: Actor, given: str, meant: str, transaction: Transaction
+) -> tuple[Task, dict[str, Any]]:
+    """Give the task with an id as it was given; where there is none, as it is meant."""
+    try:
+        return find(caller, actor, given, transaction)
+    except NotFound:
+        if meant == given:
+            raise
+        return find(caller, actor, meant, transaction)
+
+
 def check_known(caller: Caller, actor: Actor, transaction: Transaction) -> None:
     """Raise `Conflict` where the asker acts for somebody whom it does not see.
 

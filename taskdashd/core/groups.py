@@ -74,18 +74,6 @@ class Groups:
             meant[text] = names
         return meant
 
-    def now(self, grouped: Grouped) -> Iterator[Value]:
-        """Give the records of a kind as the next writing operation must see them."""
-        waiting = {
-            key: one.value
-            for (kind, key), one in self._records.pending.items()
-            if kind == grouped.kind
-        }
-        for value in self._records.all(grouped.kind):
-            if value[grouped.key] not in waiting:
-                yield value
-        yield from (value for value in waiting.values() if value is not None)
-
     def _of_records(self) -> Iterator[str]:
         for grouped in self.kinds:
             for value in self._records.all(grouped.kind):

@@ -101,6 +101,11 @@ class Caller(NamedTuple):
         return identity
 
     @property
+    def known_as(self) -> str:
+        """Give who asks, for the audit of acts: its name, or its address where it has none."""
+        return self.identity.name or self.session.peer
+
+    @property
     def author(self) -> Author:
         """Give the author for a write."""
         return self.as_author or self.session.author

@@ -92,7 +92,16 @@ def sought(text: str, people: Iterable[tuple[str, str]] = ()) -> Sought | None:
         return None
     # A name that is the number is found by the text of the task.
     names = [(number, _name(name)) for number, name in people if name != number]
-    return Sought({word: Meant(_people(word, names), _states(word, words)) for word in words})
+    said = f" {' '.join(words)} "
+    spoken = {
+        state: {word for one in phrases if f" {one} " in said for word in one.split(" ")}
+        for state, phrases in CALLED.items()
+    }
+
+    def states(word: str) -> frozenset[str]:
+        return frozenset(state for state, spoken_words in spoken.items() if word in spoken_words)
+
+    return Sought({word: Meant(_people(word, names), states(word)) for word in words})
 
 
 def _people(word: str, names: Iterable[tuple[str, str]]) -> frozenset[str]:
@@ -101,12 +110,3 @@ def _people(word: str, names: Iterable[tuple[str, str]]) -> frozenset[str]:
     if not typed_word:
         return frozenset()
     return frozenset(number for number, name in names if typed_word in name)
-
-
-def _states(word: str, words: tuple[str, ...]) -> frozenset[str]:
-    said = f" {' '.join(words)} "
-    return frozenset(
-        state
-        for state, phrases in CALLED.items()
-        if any(word in phrase.split(" ") and f" {phrase} " in said for phrase in phrases)
-    )

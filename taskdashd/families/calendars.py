@@ -52,7 +52,7 @@ def set_calendar(request: SetCalendar, caller: Caller) -> Steps[Result]:
     decide = _removal if request.remove else _change
     done = yield from write(core, decide(request, caller))
     kind = "calendar removed" if request.remove else "calendar set"
-    core.acts.note(kind, identity.name or caller.session.peer, _said(request))
+    core.acts.note(kind, caller.known_as, _said(request))
     return done
 
 

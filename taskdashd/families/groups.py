@@ -44,7 +44,7 @@ def merge_groups(request: MergeGroups, caller: Caller) -> Steps[Result]:
     counts, moved = Counter[str](), _Moved(0, [], False)
     if merge.of != merge.into:
         counts = yield from _merge_records(merge, caller)
-        core.acts.note("groups merged", identity.name or caller.session.peer, _said(merge, counts))
+        core.acts.note("groups merged", caller.known_as, _said(merge, counts))
         moved = yield from _merge_tasks(merge, caller)
     return {
         "from": merge.of,
@@ -124,7 +124,7 @@ def _merge_records(merge: _Merge, caller: Caller) -> Steps[Counter[str]]:
     for grouped in kinds:
         # Make the new records in slices: the one step of all writes is left with keeping them.
         prepared = yield from in_slices(
-            [one for one in core.part(Groups).now(grouped) if merge.of in grouped.of(one)],
+            [one for one in core.view.records.now(grouped.kind) if merge.of in grouped.of(one)],
             partial(_prepared, grouped, merge),
             lambda _: _RECORD_BYTES,
             core.reader.turn,

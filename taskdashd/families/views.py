@@ -65,7 +65,7 @@ def set_view(request: SetView, caller: Caller) -> Steps[Result]:
     if owner.kind == "group":
         kind = "view removed" if request.remove else "view set"
         detail = f"{request.name} of {owner.name}"
-        core.acts.note(kind, identity.name or caller.session.peer, detail)
+        core.acts.note(kind, caller.known_as, detail)
     return told
 
 

@@ -258,13 +258,8 @@ class Database:
 
     def load(self, ids: Iterable[str], revs: Iterable[int]) -> dict[str, tasks.Task]:
         """Read tasks by id, and others by the rev of their last change. Raises `StorageError`."""
-        found: dict[str, tasks.Task] = {}
-        for statement, wanted in ((dialect.LOAD_BY_ID, ids), (dialect.LOAD_BY_REV, revs)):
-            if (text := dialect.json_list(wanted)) != "[]":
-                for row in self._read(self._reader, statement, (text,)):
-                    task = dialect.restored(row)
-                    found[task.id] = task
-        return found
+        found = dialect.loaded(partial(self._read, self._reader), ids, revs)
+        return {task.id: task for task in map(dialect.restored, found)}
 
     # The connection for what may take long
 

@@ -34,8 +34,5 @@ class Desk:
         for task_id in ids:
             rev = (self._unfolded or {}).get(task_id)
             wanted.append(task_id) if rev is None else late.append(rev)
-        found = {}
-        for statement, of in ((dialect.LOAD_BY_ID, wanted), (dialect.LOAD_BY_REV, late)):
-            for row in self._rows(statement, (dialect.json_list(of),)):
-                found[row[1]] = dialect.text(*row[-2:])
-        return found
+        found = dialect.loaded(self._rows, wanted, late)
+        return {row[1]: dialect.text(*row[-2:]) for row in found}

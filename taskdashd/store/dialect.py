@@ -1,6 +1,6 @@
 """The SQL that only SQLite understands: here, in `plans`, `texts` and `backup`, alone."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import reduce
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -330,6 +330,15 @@ class Damaged(StorageError):
 def json_list(values: Iterable[str | int]) -> str:
     """Encode ids or revs as the parameter of the `LOAD` statements."""
     return orjson.dumps(list(values)).decode()
+
+
+def loaded(
+    rows: Callable[[str, tuple[str]], Iterator[Any]], ids: Iterable[str], revs: Iterable[int]
+) -> Iterator[Any]:
+    """Give the rows of tasks by id, and of others by the rev of their last change."""
+    for statement, wanted in ((LOAD_BY_ID, json_list(ids)), (LOAD_BY_REV, json_list(revs))):
+        if wanted != "[]":
+            yield from rows(statement, (wanted,))
 
 
 def member(column: str, name: str) -> str:

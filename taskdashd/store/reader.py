@@ -5,6 +5,7 @@ shutdown of a task that is not in memory.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from taskdash_protocol.errors import Outcome, ServerError
@@ -14,7 +15,7 @@ from taskdashd.domain.search import Sought
 from taskdashd.domain.tasks import Task
 from taskdashd.store.audit import By, History, Rows
 from taskdashd.store.database import Database
-from taskdashd.store.desk import Desk
+from taskdashd.store.desk import Desk, Unfolded
 from taskdashd.store.executor import Executor, Then
 from taskdashd.store.health import Health
 from taskdashd.store.query import Page
@@ -127,28 +128,25 @@ class Reader:
 
         `sought` is what its `contains` means.
         """
-
-        def caught_up(fault: ServerError | None) -> None:
-            # On a full disk the fold cannot catch up: the Query reads the missing tasks in the log.
-            unfolded = dict(self._view.unfolded) if fault is not None else None
-            self._slow_reads.run(
-                lambda left_s: self._database.query(
-                    request, bytes_max, unfolded, sight, sought, left_s
-                ),
-                asker,
-                then,
-            )
-
-        self._writer.catch_up(caught_up)
+        self._of_all(
+            lambda unfolded, left_s: self._database.query(
+                request, bytes_max, unfolded, sight, sought, left_s
+            ),
+            asker,
+            then,
+        )
 
     def at_desk(self, look: Callable[[Desk], T], asker: Asker, then: Then[T]) -> None:
         """Run a look that reads as often as it must, on the query thread, as of all committed."""
+        self._of_all(partial(self._database.at_desk, look), asker, then)
 
+    def _of_all(
+        self, read: Callable[[Unfolded, float | None], T], asker: Asker, then: Then[T]
+    ) -> None:
         def caught_up(fault: ServerError | None) -> None:
+            # On a full disk the fold cannot catch up: the missing tasks are read in the log.
             unfolded = dict(self._view.unfolded) if fault is not None else None
-            self._slow_reads.run(
-                lambda left_s: self._database.at_desk(look, unfolded, left_s), asker, then
-            )
+            self._slow_reads.run(partial(read, unfolded), asker, then)
 
         self._writer.catch_up(caught_up)
 

@@ -43,6 +43,12 @@ class Records:
         """Give all records of a kind as of the last commit."""
         return iter(self._of(kind).values())
 
+    def now(self, kind: str) -> Iterator[Value]:
+        """Give all records of a kind as the next writing operation must see them."""
+        waiting = {key: one.value for (of, key), one in self.pending.items() if of == kind}
+        yield from (value for key, value in self._of(kind).items() if key not in waiting)
+        yield from (value for value in waiting.values() if value is not None)
+
     def count(self, kind: str) -> int:
         """Count the records of a kind, with those that wait for their commit."""
         known = self._of(kind)

@@ -52,9 +52,7 @@ def write(held: Sequence[Held], key: bytes, *, secure: bool) -> str:
 
 
 def _value(held: Sequence[Held], key: bytes) -> str:
-    people = [base64.urlsafe_b64encode(one.person.encode()).decode().rstrip("=") for one in held]
-    pairs = zip(people, (one.secret for one in held), strict=True)
-    signed = ".".join(part for pair in pairs for part in pair)
+    signed = ".".join(f"{_encoded(one.person)}.{one.secret}" for one in held)
     return f"{signed}.{_sign(signed, key)}"
 
 
@@ -78,6 +76,10 @@ def _read(value: str, key: bytes) -> tuple[Held, ...]:
         return ()
     parts = signed.split(".")
     return tuple(map(Held, map(_person, parts[::2]), parts[1::2]))
+
+
+def _encoded(person: str) -> str:
+    return base64.urlsafe_b64encode(person.encode()).decode().rstrip("=")
 
 
 def _person(text: str) -> str:

@@ -103,6 +103,11 @@ _DONE_WITH: Final = (FINISHED, "finished", CANCELLED)
 """The statuses of a task that cannot be cancelled: one that failed or died can."""
 
 
+def spelled(state: str) -> tuple[str, ...]:
+    """Give how a state may be spelled in a task's status."""
+    return tuple(status for status, of in STATES.items() if of == state)
+
+
 def state_of(status: str) -> str | None:
     """Give the state that a status stands for; None for a task that people do not take."""
     return STATES.get(status)

@@ -7,7 +7,6 @@ after a restart and in another browser, and an act costs one small row however m
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from taskdash_protocol import strictjson
 from taskdashd.core.commits import Following
 from taskdashd.core.identities import PERSON
 from taskdashd.core.sections import News
@@ -86,19 +85,19 @@ class Told(Following):
 
     def whole(self, identity: Identity) -> bytes:
         """Give how much is unseen, where there is any."""
-        unseen = len(self._of.get(identity.person, ()))
-        return b',"unseen":%d' % unseen if unseen else b""
+        return self._encoded(identity) if self._of.get(identity.person) else b""
 
     def news(self) -> News | None:
         """Give how much is unseen for those for whom that has changed."""
         changed, self._changed = self._changed, set()
 
         def told(identity: Identity) -> bytes:
-            if identity.person not in changed:
-                return b""
-            return b',"unseen":' + strictjson.dumps(len(self._of.get(identity.person, ())))
+            return self._encoded(identity) if identity.person in changed else b""
 
         return told if changed else None
+
+    def _encoded(self, identity: Identity) -> bytes:
+        return b',"unseen":%d' % len(self._of.get(identity.person, ()))
 
 
 def _key(person: str, task_id: str) -> str:

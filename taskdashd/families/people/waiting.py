@@ -5,15 +5,10 @@ from typing import Final
 from taskdash_protocol.statuses import CLAIMED, EDITING, IN_REVIEW, UNCLAIMED
 from taskdashd.core.waiting import Entry, Fields, Look, Reading, Section, entry
 from taskdashd.domain.people import Person
-from taskdashd.families.people.rules import STATES
+from taskdashd.families.people.rules import spelled
 from taskdashd.families.people.told import Told
 
-
-def _spelled(state: str) -> tuple[str, ...]:
-    return tuple(status for status, of in STATES.items() if of == state)
-
-
-_TO_CHECK: Final = _spelled(IN_REVIEW)
+_TO_CHECK: Final = spelled(IN_REVIEW)
 
 
 def _in_work(person: Person) -> Look:
@@ -26,7 +21,7 @@ def _in_work(person: Person) -> Look:
 
 def _to_begin(person: Person) -> Look:
     def look(reading: Reading) -> list[Entry]:
-        statuses = CLAIMED, *_spelled(UNCLAIMED)
+        statuses = CLAIMED, *spelled(UNCLAIMED)
         found = reading.tasks({"user": (person.id,), "status": statuses})
         return [
             entry(one, since=_claimed(one)) if one["status"] == CLAIMED else entry(one, "meant")

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from taskdash_protocol import strictjson
-from taskdash_protocol.errors import AuthError, BadRequest, Busy, Conflict, NotFound
+from taskdash_protocol.errors import AuthError, BadRequest, Busy, Conflict
 from taskdash_protocol.families.services import (
     Acknowledge,
     FetchTasks,
@@ -20,7 +20,7 @@ from taskdash_protocol.readers import without_credentials
 from taskdash_protocol.requests import Register, Update
 from taskdash_protocol.statuses import FREE, is_live
 from taskdashd.core.access import check_write, sees
-from taskdashd.core.actors import Actor, actor_of, check_known, find, put
+from taskdashd.core.actors import Actor, actor_of, check_known, find_typed, put
 from taskdashd.core.steps import Steps, wait_for
 from taskdashd.core.storing import load, load_and_write, write
 from taskdashd.core.table import Caller, Result, alone
@@ -133,10 +133,7 @@ def _acknowledge_task(
     request: Acknowledge, meant: Acknowledge, caller: Caller, transaction: Transaction
 ) -> dict[str, Any]:
     actor, answer = _answer(request, caller, transaction)
-    try:
-        task, fields = find(caller, actor, request.id, transaction)
-    except NotFound:
-        task, fields = find(caller, actor, meant.id, transaction)
+    task, fields = find_typed(caller, actor, request.id, meant.id, transaction)
     if task.status not in DIED:
         shown = task.status[:64]
         fault = Conflict(f"only what died or failed is acknowledged: its status is {shown!r}")
@@ -201,7 +198,7 @@ def retire_service(request: RetireService, caller: Caller) -> Steps[Result]:
 
     service = yield from write(core, decide)
     core.part(Vigil).retired(service)
-    core.acts.note("service retired", identity.name or caller.session.peer, service.called)
+    core.acts.note("service retired", caller.known_as, service.called)
     return {"url": url}
 
 

@@ -3,16 +3,16 @@
 from typing import Any
 
 from taskdash_protocol import typed
-from taskdash_protocol.errors import AuthError, NotFound, ServerError
+from taskdash_protocol.errors import AuthError, ServerError
 from taskdash_protocol.families.people import Cancel
 from taskdashd.core.access import check_write
-from taskdashd.core.actors import Actor, find, itself, put
+from taskdashd.core.actors import Actor, find_typed, itself
 from taskdashd.core.steps import Steps
 from taskdashd.core.storing import load, write
 from taskdashd.core.table import Caller, Core, Result, alone
 from taskdashd.domain.tasks import Task
 from taskdashd.families.people import rules
-from taskdashd.families.people.told import Told
+from taskdashd.families.people.operations.claims import put_and_tell
 from taskdashd.store.transaction import Transaction
 
 
@@ -57,18 +57,12 @@ def _cancel_one(
     given: str, meant: str, word: str, caller: Caller, actor: Actor, transaction: Transaction
 ) -> str:
     """Cancel a task, and give its id. Raises `ServerError`."""
-    try:
-        task, fields = find(caller, actor, given, transaction)
-    except NotFound:
-        if meant == given:
-            raise
-        task, fields = find(caller, actor, meant, transaction)
+    task, fields = find_typed(caller, actor, given, meant, transaction)
     _check(task, caller, actor, transaction)
     changes = rules.cancelled(fields, word)
     # A fence keeps out other workers' processes, and a service's is one.
-    now = put(caller, actor.author, task, changes, transaction, overrides=bool(actor.person))
-    after, by = {**fields, **changes}, actor.person or caller.identity.name
-    caller.core.part(Told).tell(transaction, now, fields, after, actor.person, by)
+    overrides = bool(actor.person)
+    put_and_tell(caller, actor, task, fields, changes, transaction, overrides=overrides)
     return task.id
 
 

@@ -137,10 +137,24 @@ def act(
     """Change a task by a rule. Raises what the rule raises."""
     standing = claims.standing(actor.identity, actor.person, fields)
     changes = rule(fields, standing)
-    now = put(caller, actor.author, task, changes, transaction)
+    return _told(*put_and_tell(caller, actor, task, fields, changes, transaction))
+
+
+def put_and_tell(
+    caller: Caller,
+    actor: Actor,
+    task: Task,
+    fields: Mapping[str, Any],
+    changes: Mapping[str, Any],
+    transaction: Transaction,
+    *,
+    overrides: bool = True,
+) -> tuple[Task, dict[str, Any]]:
+    """Change members of a task as `put` does, and tell whom it concerns; give it and its fields."""
+    now = put(caller, actor.author, task, changes, transaction, overrides=overrides)
     after, by = {**fields, **changes}, actor.person or caller.identity.name
     caller.core.part(Told).tell(transaction, now, fields, after, actor.person, by)
-    return _told(now, after)
+    return now, after
 
 
 def receiver(

@@ -22,7 +22,7 @@ from taskdashd.store.transaction import Transaction
 
 MOVED_MAX: Final = 1000
 """Tasks that one Handover may move."""
-_STATUSES: Final = (*claims.HELD, IN_REVIEW, "review")
+_STATUSES: Final = (*claims.HELD, *claims.spelled(IN_REVIEW))
 _BYTES_MAX: Final = 8 << 20
 
 

@@ -152,7 +152,7 @@ def _enter(person: Person, caller: Caller, *, is_new: bool) -> Steps[Result]:
         if is_new:
             check_room(core)
             check_unlike(person.id, person.name, core.identities.numbers)
-            now = replace(now, rev=transaction.rev)
+            now = now.changed_at(transaction.rev, None)
         elif not now.active or (now.password, now.name) != (person.password, person.name):
             raise _changed()
         if secret:
