@@ -94,3 +94,14 @@ def test_what_comes_stands_where_the_order_has_it(root: Desk, office: Office) ->
     expect(names(root).nth(2)).to_contain_text("Scene urgent")
     office.ask("Claim", id="t-100", user="1001")
     expect(names(root).first).to_contain_text("Scene 020")
+
+
+def test_a_board_in_a_quiet_house_knows_how_many_there_are(root: Desk) -> None:
+    """The daemon tells of figures when they change, and to whoever asks: nothing changes here."""
+    count = root.page.locator(".column.free .count")
+    expect(count).to_have_text(str(COUNT))
+    root.page.reload()
+    expect(count).to_have_text(str(COUNT))
+    root.go("mine")
+    root.page.reload()
+    expect(root.page.get_by_role("link", name=f"To claim: {COUNT}")).to_be_visible()

@@ -4,6 +4,7 @@ import { h, lazy } from '../../core/elements.js';
 import { toast } from '../../core/toasts.js';
 import { dot } from '../../parts/badge.js';
 import { card } from '../../parts/card.js';
+import { withFigures } from '../../parts/figures.js';
 import { filterRow } from '../../parts/filters.js';
 import { welcome } from '../../parts/welcome.js';
 import { number, t } from '../../parts/words.js';
@@ -59,7 +60,7 @@ export const view = {
   }),
 
   async read(page) {
-    await readColumns(COLUMNS, page);
+    await Promise.all([readColumns(COLUMNS, page), withFigures(page)]);
     for (const column of COLUMNS) {
       await count(column, page);
     }

@@ -3,6 +3,7 @@
 import { h, lazy } from '../../core/elements.js';
 import { dot } from '../../parts/badge.js';
 import { card } from '../../parts/card.js';
+import { withFigures } from '../../parts/figures.js';
 import { newcomer } from '../../parts/newcomer.js';
 import { number, t } from '../../parts/words.js';
 import { KEYS, actsFor } from '../../rules/acts.js';
@@ -31,6 +32,8 @@ const STEPS = /** @type {Record<string, number>} */ ({ ArrowDown: 1, ArrowUp: -1
 export const view = {
   // What waits is read by the shell, for the title: here it is only shown.
   start: (_place, { waiting }) => (waiting ? partsOf(waiting, nothing) : nothing),
+
+  read: withFigures,
 
   take: (model, news, { waiting }) => (news.waiting && waiting ? partsOf(waiting, model) : model),
 
