@@ -62,6 +62,18 @@ def after(desk: Desk, storm: Storm, changes: int) -> None:
         desk.page.evaluate("new Promise((done) => requestAnimationFrame(done))")
 
 
+def at_rest(desk: Desk, item: Locator) -> float:
+    """Give how far down an item is, once it has stayed there from one painting to the next."""
+    painted = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    places: list[float] = []
+    while len(places) < 2 or places[-1] != places[-2]:
+        desk.page.evaluate(painted)
+        box = item.bounding_box()
+        assert box
+        places.append(box["y"])
+    return places[-1]
+
+
 def opens(desk: Desk, task: str) -> None:
     expect(desk.page).to_have_url(re.compile(f"#/task/{task}$"))
     expect(desk.page.get_by_role("heading", level=1)).to_be_visible()
@@ -101,17 +113,11 @@ def test_what_one_reads_stays_in_sight(desk: Desk, storm: Storm, office: Office,
     desk.page.evaluate("(box) => { document.querySelector(box).scrollTop = 1000; }", box)
     expect(item).to_be_attached()
     item.scroll_into_view_if_needed()
-    painted = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-    desk.page.evaluate(painted)
-    before = item.bounding_box()
-    assert before
+    before = at_rest(desk, item)
     for number in range(6):
         office.task(f"above-{number}", f"Above {number}", FREE)
     after(desk, storm, 40)
-    desk.page.evaluate(painted)
-    now = item.bounding_box()
-    assert now
-    assert abs(now["y"] - before["y"]) <= 1
+    assert abs(at_rest(desk, item) - before) <= 1
     item.get_by_role("link").click()
     opens(desk, "more-12")
 
