@@ -39,14 +39,3 @@ export function later(ms, call, signal) {
     }
   };
 }
-
-/**
- * Call a function again and again, until `signal` is aborted.
- * @param {number} ms
- * @param {() => void} call
- * @param {AbortSignal} signal
- */
-export function every(ms, call, signal) {
-  const timer = setInterval(call, ms);
-  signal.addEventListener('abort', () => clearInterval(timer));
-}

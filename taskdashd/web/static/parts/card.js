@@ -40,6 +40,23 @@ export function actButtons(task, page, how) {
 }
 
 /**
+ * Do the act of a key with a task, if there is one that one may try; tells whether so. A key that
+ * is held down does nothing again.
+ * @param {KeyboardEvent} event
+ * @param {Task} task
+ * @param {Page} page
+ * @param {{ whole: boolean }} [how] whether the whole task is shown
+ */
+export function actByKey(event, task, page, how) {
+  const acts = event.repeat ? [] : actsFor(task, page.known.me, how);
+  const act = acts.find((one) => KEYS[one] === event.key);
+  if (act) {
+    page.act(act, task);
+  }
+  return act !== undefined;
+}
+
+/**
  * Make what says how much time is left of a claim, where it has an end.
  * @param {Task} task
  * @param {Page} page

@@ -50,6 +50,22 @@ export function filterOf(filters, me) {
 }
 
 /**
+ * Give the request for a page of the tasks asked for.
+ * @param {Filter} filter
+ * @param {Readonly<Record<string, string | string[]>>} where what they are besides
+ * @param {string} order
+ * @param {number} limit
+ * @param {string | null} after
+ */
+export const queryOf = (filter, where, order, limit, after) => ({
+  where: { ...where, ...filter.where },
+  order,
+  limit,
+  ...(filter.text && { contains: filter.text }),
+  ...(after !== null && { after }),
+});
+
+/**
  * Tell whether a task is among those asked for.
  * @param {Task} task
  * @param {Filter} filter

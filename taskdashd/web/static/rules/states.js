@@ -65,6 +65,10 @@ export function stateOf(status) {
 /** Whether somebody works on a task of a status. @param {string} status */
 export const isHeld = (status) => ['claimed', 'editing'].includes(stateOf(status));
 
+/** Count the tasks that somebody works on. @param {Record<string, number>} counts by status */
+export const heldIn = (counts) =>
+  Object.entries(counts).reduce((all, [status, count]) => all + (isHeld(status) ? count : 0), 0);
+
 /** Give the key of the column that a task is in. @param {Task} task */
 export function columnOf(task) {
   const state = stateOf(task.status);

@@ -34,6 +34,9 @@ export class Attention {
   #link = /** @type {HTMLLinkElement} */ (document.querySelector('link[rel=icon]'));
   /** The icon without a number. */
   #plain;
+
+  /** The number that the icon has. */
+  #drawn = '';
   #timer = 0;
   #readAt = 0;
   /** @type {Waiting | null} */
@@ -87,9 +90,9 @@ export class Attention {
     if (document.title !== title) {
       document.title = title;
     }
-    const icon = number ? drawn(waiting?.counts.all ?? 0) : this.#plain;
-    if (this.#link.href !== icon) {
-      this.#link.href = icon;
+    if (number !== this.#drawn) {
+      this.#drawn = number;
+      this.#link.href = number ? drawn(waiting?.counts.all ?? 0) : this.#plain;
     }
   }
 

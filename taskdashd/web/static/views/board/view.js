@@ -3,13 +3,13 @@
 import { h, lazy } from '../../core/elements.js';
 import { toast } from '../../core/toasts.js';
 import { dot } from '../../parts/badge.js';
-import { card } from '../../parts/card.js';
+import { actByKey, card } from '../../parts/card.js';
 import { withFigures } from '../../parts/figures.js';
 import { filterRow } from '../../parts/filters.js';
 import { welcome } from '../../parts/welcome.js';
 import { number, t } from '../../parts/words.js';
-import { KEYS, actsFor, actsOfDrop, stepsFrom } from '../../rules/acts.js';
-import { filterOf, isAll } from '../../rules/filters.js';
+import { actsOfDrop, stepsFrom } from '../../rules/acts.js';
+import { filterOf, isAll, queryOf } from '../../rules/filters.js';
 import { COLUMNS } from '../../rules/states.js';
 import { foundName } from '../../wire/known.js';
 import {
@@ -100,12 +100,7 @@ export const view = {
     if (!node || !task) {
       return false;
     }
-    const act = actsFor(task, page.known.me).find((one) => KEYS[one] === event.key);
-    if (act && !event.repeat) {
-      page.act(act, task);
-      return true;
-    }
-    return move(node, event.key);
+    return actByKey(event, task, page) || move(node, event.key);
   },
 };
 
@@ -130,14 +125,10 @@ async function readColumn({ key, where }, page) {
   let least = 0;
   // What was dismissed comes first, because that was a change: go on until others are found.
   do {
+    const limit = Math.min(Math.max(wanted - tasks.length, least), AT_ONCE);
+    const asked = queryOf(filter, where, ORDERS[orders[key]], limit, after);
     /** @type {import('../../wire/types').Reply} */
-    const found = await page.ask('Query', {
-      where: { ...where, ...filter.where },
-      order: ORDERS[orders[key]],
-      limit: Math.min(Math.max(wanted - tasks.length, least), AT_ONCE),
-      ...(filter.text && { contains: filter.text }),
-      ...(after && { after }),
-    });
+    const found = await page.ask('Query', asked);
     const shown = found.tasks.filter((/** @type {Task} */ task) => isShown(task, page.model));
     tasks.push(...shown);
     least = shown.length < found.tasks.length ? 2 * found.tasks.length : 0;
@@ -183,13 +174,7 @@ async function count({ key, where }, page) {
   let after = null;
   do {
     /** @type {import('../../wire/types').Reply} */
-    const found = await page.ask('Query', {
-      where: { ...where, ...filter.where },
-      order: 'id',
-      limit: AT_ONCE,
-      ...(filter.text && { contains: filter.text }),
-      ...(after && { after }),
-    });
+    const found = await page.ask('Query', queryOf(filter, where, 'id', AT_ONCE, after));
     ids.push(...found.tasks.filter(isCounted).map((/** @type {Task} */ task) => task.id));
     after = found.next;
   } while (after && page.model.filter === filter);

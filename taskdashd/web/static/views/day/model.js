@@ -1,5 +1,7 @@
 // The last day in numbers: pure.
 
+import { heldIn } from '../../rules/states.js';
+
 /**
  * @typedef {import('../../wire/types').Figures} Figures
  * @typedef {import('../../wire/types').Bucket} Bucket
@@ -25,10 +27,7 @@ export const total = (day, kind) => day.reduce((all, one) => all + (one.events[k
  */
 export function loads(figures) {
   /** @type {[string, number][]} */
-  const held = Object.entries(figures.load).map(([user, counts]) => [
-    user,
-    (counts['已领取'] ?? 0) + (counts['编辑中'] ?? 0),
-  ]);
+  const held = Object.entries(figures.load).map(([user, counts]) => [user, heldIn(counts)]);
   return held
     .filter(([, count]) => count > 0)
     .sort(([, one], [, other]) => other - one)

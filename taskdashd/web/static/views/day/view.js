@@ -73,7 +73,13 @@ function pairs(title, day, kinds) {
 /** @param {string} title @param {Children} picture @param {string[][]} legend */
 function chart(title, picture, legend) {
   const entries = legend.map(([said, state]) => h('span', null, dot(state), said));
-  return h('figure', null, h('figcaption', null, title), picture, h('p.legend', null, entries));
+  return h(
+    'figure.panel',
+    null,
+    h('figcaption', null, title),
+    picture,
+    h('p.legend', null, entries),
+  );
 }
 
 /** @param {Known} known @param {Figures} figures */
@@ -88,7 +94,7 @@ function people(known, figures) {
       h('span', null, number(count)),
     );
   return h(
-    'figure',
+    'figure.panel',
     null,
     h('figcaption', null, t('day.load')),
     held.length > 0

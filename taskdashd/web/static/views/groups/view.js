@@ -46,7 +46,7 @@ function section({ name, leads, members, away }, page) {
   }
   const others = members.filter((one) => !leads.includes(one));
   return h(
-    'li',
+    'li.panel',
     { key: name },
     h('h2', null, name),
     h('p', null, said.join(' · ')),

@@ -80,11 +80,8 @@ export function begun(filters, me) {
   };
 }
 
-/** Give the `where` that the daemon is asked. @param {Model} model */
-export const whereOf = ({ filter, state }) => ({
-  ...STATES.find(({ key }) => key === state)?.where,
-  ...filter.where,
-});
+/** Give the `where` of the state that is shown. @param {Model} model */
+export const whereOf = ({ state }) => STATES.find(({ key }) => key === state)?.where ?? {};
 
 /** @param {Row} row @returns {row is Head} */
 export const isHead = (row) => 'head' in row;

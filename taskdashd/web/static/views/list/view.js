@@ -10,7 +10,7 @@ import { opens } from '../../parts/opening.js';
 import { since } from '../../parts/time.js';
 import { welcome } from '../../parts/welcome.js';
 import { collate, number, t } from '../../parts/words.js';
-import { isAll } from '../../rules/filters.js';
+import { isAll, queryOf } from '../../rules/filters.js';
 import { columnOf } from '../../rules/states.js';
 import { daemonTime, foundName, nameOf } from '../../wire/known.js';
 import { save } from './download.js';
@@ -100,13 +100,7 @@ function remember(page) {
 
 /** @param {Page} page @param {number} limit @param {string | null} after */
 function request({ model }, limit, after) {
-  return {
-    where: whereOf(model),
-    order: model.order,
-    limit,
-    ...(model.filter.text && { contains: model.filter.text }),
-    ...(after !== null && { after }),
-  };
+  return queryOf(model.filter, whereOf(model), model.order, limit, after);
 }
 
 /** @param {Page} page */

@@ -2,11 +2,10 @@
 
 import { h, lazy } from '../../core/elements.js';
 import { dot } from '../../parts/badge.js';
-import { card } from '../../parts/card.js';
+import { actByKey, card } from '../../parts/card.js';
 import { withFigures } from '../../parts/figures.js';
 import { newcomer } from '../../parts/newcomer.js';
 import { number, t } from '../../parts/words.js';
-import { KEYS, actsFor } from '../../rules/acts.js';
 import { nameOf } from '../../wire/known.js';
 import { nothing, partsOf, seenTo, taskIn } from './model.js';
 
@@ -58,12 +57,7 @@ export const view = {
     const target = /** @type {HTMLElement} */ (event.target);
     const node = /** @type {HTMLElement | null} */ (target.closest?.('.mine .card'));
     const task = node && taskIn(page.model, node.dataset.id ?? '');
-    const act = task && actsFor(task, page.known.me).find((one) => KEYS[one] === event.key);
-    if (task && act && !event.repeat) {
-      page.act(act, task);
-      return true;
-    }
-    return move(node, STEPS[event.key]);
+    return (task !== null && actByKey(event, task, page)) || move(node, STEPS[event.key]);
   },
 };
 

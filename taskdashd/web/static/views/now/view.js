@@ -123,7 +123,7 @@ function tiles(page) {
 /** @param {string} name @param {Element[]} lines */
 function half(name, lines) {
   const shown = lines.length > 0 ? lines : h('li.nothing', null, t(`now.${name}.none`));
-  return h('section', null, h('h2', null, t(`now.${name}`)), h('ul.lines', null, shown));
+  return h('section.panel', null, h('h2', null, t(`now.${name}`)), h('ul.lines', null, shown));
 }
 
 /** @param {Line} one @param {Page} page */

@@ -1,5 +1,7 @@
 // Who has how much: pure.
 
+import { heldIn } from '../../rules/states.js';
+
 /**
  * @typedef {import('../../wire/types').Known} Known
  * @typedef {import('../../wire/types').Person} Person
@@ -34,7 +36,7 @@ export function rowsOf(known, collate) {
     const load = LOADS.map(
       ([status, state]) => /** @type {const} */ ([state, counts[status] ?? 0]),
     );
-    return { person, load, held: (counts['已领取'] ?? 0) + (counts['编辑中'] ?? 0) };
+    return { person, load, held: heldIn(counts) };
   });
   const held = all
     .filter((one) => one.person.active)

@@ -3,8 +3,7 @@
 import { h } from '../../core/elements.js';
 import { answered } from '../../parts/answered.js';
 import { badge, progress } from '../../parts/badge.js';
-import { actButtons, claimLeft } from '../../parts/card.js';
-import { KEYS, actsFor } from '../../rules/acts.js';
+import { actButtons, actByKey, claimLeft } from '../../parts/card.js';
 import { t } from '../../parts/words.js';
 import { copyId, fieldRows } from './fields.js';
 import { history } from './history.js';
@@ -77,9 +76,9 @@ export const view = {
         h(
           'div.two',
           null,
-          h('section', null, fieldRows(task, page), parts(page)),
+          h('section.panel', null, fieldRows(task, page), parts(page)),
           h(
-            'section',
+            'section.panel',
             null,
             history(page, () => readOlder(page)),
           ),
@@ -90,14 +89,7 @@ export const view = {
 
   key(event, page) {
     const { task } = page.model;
-    if (!task || event.repeat) {
-      return false;
-    }
-    const act = actsFor(task, page.known.me, WHOLE).find((one) => KEYS[one] === event.key);
-    if (act) {
-      page.act(act, task);
-    }
-    return act !== undefined;
+    return task !== null && actByKey(event, task, page, WHOLE);
   },
 };
 
