@@ -14,7 +14,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from posixpath import dirname, join, normpath
-from typing import Final
+from typing import Final, NamedTuple
 
 from taskdash_protocol import strictjson
 
@@ -32,6 +32,18 @@ _OPENED: Final = re.compile(r"import\('\.\./views/(\w+)/view\.js'\)")
 _VIEW: Final = re.compile(r"views/(\w+)/view\.js")
 
 
+class _Module(NamedTuple):
+    """A module of JavaScript without its comments, and what it says of others, read once."""
+
+    text: str
+    imports: list[tuple[list[str], str]]
+    """Names, with the path of the module that exports them."""
+    exports: list[str]
+
+
+_Sources = Mapping[str, _Module]
+
+
 class Fault(Exception):
     """Raised where the page's files do not fit together; the message says how."""
 
@@ -42,7 +54,7 @@ def joined(files: Mapping[str, bytes]) -> dict[str, bytes]:
     The first page is under "index.html". Raises `Fault`.
     """
     texts = {path: content.decode() for path, content in files.items()}
-    sources = {path: _COMMENT.sub("", text) for path, text in texts.items() if path.endswith(".js")}
+    sources = {path: _module(path, text) for path, text in texts.items() if path.endswith(".js")}
     made = {"page.js": _page(sources)}
     for path in sources:
         if view := _VIEW.fullmatch(path):
@@ -76,7 +88,7 @@ def _words(texts: Mapping[str, str], language: str) -> str:
     return strictjson.dumps(words).decode()
 
 
-def _page(sources: Mapping[str, str]) -> str:
+def _page(sources: _Sources) -> str:
     """Join all modules but the views; the entry, which begins to run, comes last."""
     given: dict[str, str] = {}
     parts = []
@@ -92,14 +104,14 @@ def _page(sources: Mapping[str, str]) -> str:
         if path.startswith("views/"):
             raise Fault(f"{path}: the first page must not import a view")
         parts.append(_wrapped(path, sources[path], given))
-        for name in _OPENED.findall(sources[path]):
+        for name in _OPENED.findall(sources[path].text):
             if f"views/{name}/view.js" not in sources:
                 raise Fault(f"{path}: there is no views/{name}/view.js")
     page = _OPENED.sub(r"import('./views/\1.js')", "".join(parts))
     return f"{page}export {{ {', '.join(sorted(given))} }};\n"
 
 
-def _view(sources: Mapping[str, str], entry: str) -> str:
+def _view(sources: _Sources, entry: str) -> str:
     """Join the modules of a view; what it has of the first page is imported from there."""
     folder = f"{dirname(entry)}/"
     needed = list(_needed(sources, entry, {}))
@@ -110,7 +122,7 @@ def _view(sources: Mapping[str, str], entry: str) -> str:
     given = {
         name: source
         for path in mine
-        for names, source in _imports(path, sources[path])
+        for names, source in sources[path].imports
         if source not in mine
         for name in names
     }
@@ -121,18 +133,17 @@ def _view(sources: Mapping[str, str], entry: str) -> str:
     return f"{have}{''.join(parts)}export {{ view }};\n"
 
 
-def _needed(sources: Mapping[str, str], path: str, seen: dict[str, bool]) -> Iterator[str]:
+def _needed(sources: _Sources, path: str, seen: dict[str, bool]) -> Iterator[str]:
     """Give what a module imports, each once and before who imports it, and last the module.
 
     `seen` tells of each module that was met whether all that it imports has been given.
     """
     seen[path] = False
-    for names, source in _imports(path, sources[path]):
+    for names, source in sources[path].imports:
         if source not in sources:
             raise Fault(f"{path}: there is no {source}")
-        there = _EXPORT.findall(sources[source])
         for name in names:
-            if name not in there:
+            if name not in sources[source].exports:
                 raise Fault(f"{path}: {source} exports no {name}")
         if source not in seen:
             yield from _needed(sources, source, seen)
@@ -143,20 +154,23 @@ def _needed(sources: Mapping[str, str], path: str, seen: dict[str, bool]) -> Ite
     yield path
 
 
-def _imports(path: str, text: str) -> Iterator[tuple[list[str], str]]:
+def _module(path: str, written: str) -> _Module:
+    text = _COMMENT.sub("", written)
+    imports = []
     for found in _IMPORT.finditer(text):
         names = [name.strip() for name in (found[1] or "").split(",") if name.strip()]
-        yield names, normpath(join(dirname(path), found[2]))
+        imports.append((names, normpath(join(dirname(path), found[2]))))
+    return _Module(text, imports, _EXPORT.findall(text))
 
 
-def _wrapped(path: str, text: str, given: dict[str, str]) -> str:
+def _wrapped(path: str, module: _Module, given: dict[str, str]) -> str:
     """Give a module as a function that gives its exports, and note them in `given`."""
-    names = _EXPORT.findall(text)
+    names = module.exports
     for name in names:
         if name in given:
             raise Fault(f"{path}: {name} is exported by {given[name]} already")
         given[name] = path
-    inside = _EXPORT.sub("", _IMPORT.sub("", text))
+    inside = _EXPORT.sub("", _IMPORT.sub("", module.text))
     if re.search(r"^(?:import|export)\b", inside, re.MULTILINE):
         raise Fault(f"{path}: import and export by name, one declaration each")
     exports = f"{{ {', '.join(names)} }}"
