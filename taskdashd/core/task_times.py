@@ -54,7 +54,7 @@ class TaskTime:
 
     def stored(self, task: Task, fields: Fields | None = None) -> str:
         """Give the time of a task; empty where it has none. `fields` are the task's, if parsed."""
-        if self.mark not in task.body:
+        if task.body.find(self.mark) < 0:
             return ""
         return self.time_of(strictjson.reload(task.body) if fields is None else fields)
 
@@ -74,18 +74,22 @@ class TaskTimes(Following):
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._kept: list[_Kept] = []
+        self._marks: list[bytes] = []
 
     def begin(self, agenda: Agenda, reader: Reader, times: Sequence[TaskTime]) -> None:
         """Begin to keep some times, before the first commit is followed."""
         self._kept = [_Kept(time, agenda.add(time), self._clock, reader) for time in times]
+        self._marks = [time.mark for time in times]
 
     def committed(self, changes: Sequence[Change]) -> None:
         """Take in a commit's changes, in the order of their revs."""
         for change in changes:
-            body = change.task.body
+            body, fields = change.task.body, {}
             # Parse a task once for all of its times, and most tasks never: they have none.
-            has_time = any(kept.time.mark in body for kept in self._kept)
-            fields = strictjson.reload(body) if has_time else {}
+            for mark in self._marks:
+                if body.find(mark) >= 0:
+                    fields = strictjson.reload(body)
+                    break
             for kept in self._kept:
                 kept.see(change, fields)
 

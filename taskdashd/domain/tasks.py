@@ -353,8 +353,10 @@ def _kept(old: Task, fields: Mapping[str, Any]) -> dict[str, Any]:
     A service that names no labels may know of none: people have given the task theirs.
     """
     # Most tasks have none: look at the bytes first, and parse only where they may have one.
-    body = old.body
-    if not any(name in body for name in _KEPT):
+    for name in _KEPT:
+        if old.body.find(name) >= 0:
+            break
+    else:
         return {}
     before = _fields(old)
     kept = {name: value for name, value in before.items() if name in DAEMON_OBJECTS}

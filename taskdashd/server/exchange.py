@@ -177,10 +177,15 @@ class Exchange(Standing):
         """Parse frames into the inbox; tell whether it holds a request."""
         if self._closing:
             return False
-        inbox = self.inbox
+        inbox, waiting, session, writer = (
+            self.inbox,
+            self.inbox.waiting,
+            self.session,
+            self._core.writer,
+        )
         outbox, most = self.outbox, self._limits.reply_buffer
         while outbox.held_bytes < most and inbox.parse_one(self._answer_known):
-            if inbox and (self._core.writer.is_crowded or self.session.identity is None):
+            if waiting and (writer.is_crowded or session.identity is None):
                 # Parse no further: the request may have to wait, and those behind it take less room
                 # as bytes. After a sign-in they may also be larger frames than before it.
                 break
@@ -193,35 +198,36 @@ class Exchange(Standing):
     def _run_inbox(self) -> bool:
         """Run the requests in the inbox, in order; False if the first has to wait."""
         inbox, outbox, limits, view = self.inbox, self.outbox, self._limits, self._view
-        writer, over = self._core.writer, inbox.batch_until
+        waiting, replies = inbox.waiting, outbox.replies
+        writer, session, over = self._core.writer, self.session, inbox.batch_until
         # Nobody else comes to wait for room while a batch is done: look at those who do once.
         others_first = writer.must_wait and not self._is_let_in
-        while inbox:
-            is_full = outbox.held_bytes >= limits.reply_buffer or len(outbox) >= limits.max_pending
+        while waiting:
+            is_full = outbox.held_bytes >= limits.reply_buffer or len(replies) >= limits.max_pending
             if self._waits or is_full:
                 return False
-            call = inbox.first()
-            if call.answer is None and (call.token is not None or self.session.identity is None):
+            call = waiting[0]
+            if call.answer is None and (call.token is not None or session.identity is None):
                 outbox.release()
-                if outbox:
+                if replies:
                     # Wait for earlier replies: a token here may change the session's identity, and
                     # requests under way must end as whom they began.
                     return False
                 if not call.needs_no_token:
-                    call.answer = self._core.identities.refusal(self.session, call.token)
+                    call.answer = self._core.identities.refusal(session, call.token)
                 call.token = None
             operation, task_id = call.operation, call.task_id
             if operation is None or call.answer is not None:
                 inbox.pop()
                 self._answer(call)
             elif task_id is None:
-                if outbox:
+                if replies:
                     return False
                 inbox.pop()
                 self._run_alone(operation, call)
             elif operation.kind == "writes" and (others_first or writer.is_crowded):
                 self._waits = True
-                writer.when_roomy(self._room_for_writes, self.session.whose)
+                writer.when_roomy(self._room_for_writes, session.whose)
                 return False
             elif view.knows(task_id):
                 inbox.pop()
@@ -253,7 +259,7 @@ class Exchange(Standing):
         self._waits = False
         if self._closing:
             return
-        if self.inbox and self._view.knows(self.inbox.first().task_id or ""):
+        if self.inbox and self._view.knows(self.inbox.waiting[0].task_id or ""):
             self._look_ahead = min(LOOK_AHEAD_MAX, self._look_ahead * 2)
         if fault is not None and self.inbox:
             call = self.inbox.pop()

@@ -108,7 +108,8 @@ class Inbox:
         self._more = False
         self._sheds = False
         """Whether all requests are refused, because the backlog has waited for too long."""
-        self._calls: deque[Call] = deque()
+        self.waiting: deque[Call] = deque()
+        """The requests that wait to be done, in order; for who looks at it for each request."""
         self._bytes = 0
         self._alone_bytes = 0
         """About how many bytes the request takes that runs alone."""
@@ -118,7 +119,7 @@ class Inbox:
 
     def __bool__(self) -> bool:
         """Whether a request waits to be done."""
-        return bool(self._calls)
+        return bool(self.waiting)
 
     @property
     def buffered_bytes(self) -> int:
@@ -128,12 +129,12 @@ class Inbox:
     @property
     def parsed_bytes(self) -> int:
         """About how many bytes the requests take that are not done, with one that runs alone."""
-        return self._bytes + len(self._calls) * _CALL_BYTES + self._alone_bytes
+        return self._bytes + len(self.waiting) * _CALL_BYTES + self._alone_bytes
 
     @property
     def is_empty(self) -> bool:
         """Whether neither bytes nor requests are here, nor one that runs alone."""
-        return not (self._calls or self._alone_bytes or self._decoder.buffered_bytes)
+        return not (self.waiting or self._alone_bytes or self._decoder.buffered_bytes)
 
     def run_alone(self, size: int) -> None:
         """Count the bytes of a request that runs alone; 0 when it has ended."""
@@ -145,12 +146,12 @@ class Inbox:
         decoder = self._decoder
         if decoder.buffered_bytes < BUFFERED_BYTES_MAX:
             return False
-        return bool(self._calls) or decoder.has_frame
+        return bool(self.waiting) or decoder.has_frame
 
     @property
     def has_work(self) -> bool:
         """Whether a request waits to be done, or a whole frame to be parsed."""
-        return bool(self._calls) or self._decoder.has_frame
+        return bool(self.waiting) or self._decoder.has_frame
 
     @property
     def has_partial_frame(self) -> bool:
@@ -193,14 +194,11 @@ class Inbox:
         self._behind_since = None
         self._sheds = False
 
-    def _heard(self) -> None:
-        self._session.owner.last_seen = self._now()
-
     def listen(self) -> None:
         """Count whole frames that have come as a sign of life, while none of them may be parsed."""
         ahead = self._decoder.whole_frames
         if ahead > self._ahead:
-            self._heard()
+            self._session.owner.last_seen = self._now()
         self._ahead = ahead
 
     def begin_batch(self) -> None:
@@ -213,7 +211,7 @@ class Inbox:
         if not self.batch_until:
             self.batch_until = now + BATCH_S
             return self.batch_until
-        done = self._batch_max - (self._batch_end - self.frames_in) - len(self._calls)
+        done = self._batch_max - (self._batch_end - self.frames_in) - len(self.waiting)
         goes_on = done < _BATCH_MIN and now < self.batch_until - BATCH_S + _BATCH_S_MAX
         return now if goes_on else 0.0
 
@@ -222,7 +220,7 @@ class Inbox:
         """Whether the batch ended before the requests and whole frames that are here did."""
         if 0.0 < self.batch_until <= perf_counter():
             return self.has_work
-        return self.frames_in >= self._batch_end and not self._calls and self._decoder.has_frame
+        return self.frames_in >= self._batch_end and not self.waiting and self._decoder.has_frame
 
     @property
     def _is_late(self) -> bool:
@@ -234,13 +232,14 @@ class Inbox:
 
         `known` may answer a payload itself where no request waits before it; then it returns True.
         """
+        decoder, waiting, session = self._decoder, self.waiting, self._session
         left = self._batch_end - self.frames_in
         if left <= 0 or self._bytes >= BYTES_MAX or (not left & _LOOKS_AT_CLOCK and self._is_late):
             return False
         try:
-            if self._decoder.frame_bytes_max < self._limits.max_frame and self._session.identity:
-                self._decoder.frame_bytes_max = self._limits.max_frame
-            payload = self._decoder.next_payload()
+            if decoder.frame_bytes_max < self._limits.max_frame and session.identity:
+                decoder.frame_bytes_max = self._limits.max_frame
+            payload = decoder.next_payload()
         except FrameError as error:
             self.refuse_rest(BadRequest(str(error)))
             return False
@@ -248,20 +247,20 @@ class Inbox:
             return False
         self.frames_in += 1
         self._ahead = 0
-        if not self._calls:
+        if not waiting:
             # Once a batch is enough: all its frames came at the same moment.
-            self._heard()
+            session.owner.last_seen = self._now()
         refusal = None
         if self._sheds:
             refusal = _LATE
-        elif not self._session.may_ask():
+        elif not session.may_ask():
             refusal = ASKED_TOO_MUCH
         # Use a known reply only if no request waits: a write among them may change the task.
-        if self._calls or refusal is not None or not known(payload):
+        if waiting or refusal is not None or not known(payload):
             call = self._parse(payload)
             if call is not None:
                 call.answer = call.answer or refusal
-                self._calls.append(call)
+                waiting.append(call)
                 self._bytes += call.size
             elif refusal is ASKED_TOO_MUCH and self._excess is not None:
                 self.refuse_rest(self._excess, reply=False)
@@ -269,27 +268,23 @@ class Inbox:
 
     def refuse_rest(self, error: ServerError, *, reply: bool = True) -> None:
         """End the stream here: requests before are still done, then the connection ends."""
-        if not self._calls or not isinstance(self._calls[-1], Lost):
+        if not self.waiting or not isinstance(self.waiting[-1], Lost):
             if reply:
-                self._calls.append(Call({}, answer=error))
-            self._calls.append(Lost({}, answer=error))
-
-    def first(self) -> Call:
-        """Give the request that is next."""
-        return self._calls[0]
+                self.waiting.append(Call({}, answer=error))
+            self.waiting.append(Lost({}, answer=error))
 
     def pop(self) -> Call:
         """Take the request that is next."""
-        call = self._calls.popleft()
+        call = self.waiting.popleft()
         self._bytes -= call.size
         return call
 
     def task_ids(self, most: int) -> list[str]:
         """Name the tasks that the next requests are about."""
-        ids = [call.task_id for call in self._calls if call.task_id is not None]
+        ids = [call.task_id for call in self.waiting if call.task_id is not None]
         return ids[:most]
 
     def clear(self) -> None:
         """Drop the requests that were not begun."""
-        self._calls.clear()
+        self.waiting.clear()
         self._bytes = 0

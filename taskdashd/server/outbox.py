@@ -26,7 +26,8 @@ class Outbox:
     """Replies and events on their way to the peer."""
 
     def __init__(self) -> None:
-        self._replies: deque[Reply] = deque()
+        self.replies: deque[Reply] = deque()
+        """Replies that are not output yet; for who looks at it for each request."""
         self._output: deque[tuple[bytes, int]] = deque()
         """Frames, each with its length if it is a reply, or 0 if it is an event."""
         self.output_bytes = 0
@@ -36,25 +37,25 @@ class Outbox:
 
     def __len__(self) -> int:
         """How many replies are not output yet."""
-        return len(self._replies)
+        return len(self.replies)
 
     def expect(self, reply: Reply, room: int = 0) -> None:
         """Give a reply of about so many bytes the next place in the order."""
         reply.room = room
         self.held_bytes += room
-        self._replies.append(reply)
+        self.replies.append(reply)
 
     def fill(self, reply: Reply, frame: bytes) -> bool:
         """Put a frame in its reply's place; True if that reply is the next to go out."""
         size = len(frame)
         self.held_bytes += size - reply.room
         reply.frame, reply.room = frame, size
-        replies = self._replies
+        replies = self.replies
         return bool(replies) and replies[0] is reply
 
     def release(self) -> None:
         """Turn the filled replies at the head into output."""
-        replies = self._replies
+        replies = self.replies
         while replies and (frame := replies[0].frame) is not None:
             replies.popleft()
             self._output.append((frame, len(frame)))
@@ -63,7 +64,7 @@ class Outbox:
     def append(self, frame: bytes) -> None:
         """Add a reply that is known at once, in the order of replies."""
         size = len(frame)
-        if self._replies:
+        if self.replies:
             reply = Reply()
             self.expect(reply, size)
             self.fill(reply, frame)
@@ -74,7 +75,7 @@ class Outbox:
 
     def put(self, frame: bytes) -> None:
         """Add an event to the output, behind the filled replies and before those to come."""
-        if self._replies:
+        if self.replies:
             self.release()
         self._output.append((frame, 0))
         self.output_bytes += len(frame)
@@ -102,10 +103,10 @@ class Outbox:
 
     def drop_replies(self) -> None:
         """Drop the replies that are not output yet: whoever asked is to get none."""
-        self._replies.clear()
+        self.replies.clear()
 
     def clear(self) -> None:
         """Drop all replies and output: the peer is gone."""
-        self._replies.clear()
+        self.replies.clear()
         self._output.clear()
         self.output_bytes = self.held_bytes = 0

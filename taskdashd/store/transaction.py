@@ -44,13 +44,20 @@ class View:
         self._changed: set[str] | None = None
         """Ids that the fold took out of `unfolded`, or that were forgotten, during a look-up; None
         while no look-up runs."""
+        self._new_id: str | None = None
+        """An id that is on no disk, as `knows` has just found: who asked goes on to look at it."""
         self._cache: OrderedDict[str, Task | None] = OrderedDict()
         self._cache_bytes = 0
         self._cache_bytes_max = cache_bytes_max
 
     def knows(self, task_id: str) -> bool:
         """Tell whether `task` and `committed` can answer for this id from memory."""
-        return task_id in self.pending or task_id in self._cache or task_id not in self.known
+        if task_id in self.pending or task_id in self._cache:
+            return True
+        if task_id in self.known:
+            return False
+        self._new_id = task_id
+        return True
 
     def committed(self, task_id: str) -> Task | None:
         """Give a task as of the last commit; None if there was none.
@@ -61,7 +68,7 @@ class View:
         if task_id in cache:
             cache.move_to_end(task_id)
             return cache[task_id]
-        if task_id in self.known:
+        if task_id != self._new_id and task_id in self.known:
             raise KeyError(task_id)
         return None
 
@@ -100,6 +107,7 @@ class View:
     def commit(self, changes: Sequence[Change]) -> None:
         """Take over changes that have just reached the disk."""
         pending, unfolded = self.pending, self.unfolded
+        self._new_id = None
         for change in changes:
             task = change.task
             if pending.get(task.id) is task:

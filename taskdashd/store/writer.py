@@ -87,6 +87,7 @@ class Writer:
         self._waiting_rows_max = waiting_rows_max
         self._waiting_bytes_max = waiting_bytes_max
         self._batch_rows_max = batch_rows_max
+        self._crowd_rows = _CROWD_COMMITS * batch_rows_max
         self._fold_lag_max = fold_lag_max
         self._queue: deque[Entry] = deque()
         self._in_flight: list[Piece] = []
@@ -138,10 +139,7 @@ class Writer:
         A write left in the connection's buffer takes the bytes that it was sent as; in the queue it
         takes several times that.
         """
-        return (
-            self._waiting_rows >= _CROWD_COMMITS * self._batch_rows_max
-            or self._waiting_bytes >= _CROWD_BYTES
-        )
+        return self._waiting_rows >= self._crowd_rows or self._waiting_bytes >= _CROWD_BYTES
 
     @property
     def must_wait(self) -> bool:
