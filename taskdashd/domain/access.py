@@ -80,24 +80,23 @@ class Identity:
     """The first group of a token, which what it makes by a ping gets; empty where it has none."""
     within: frozenset[str] | None = None
     """The groups of the service's token that a person signed in over; None where nothing bounds."""
+    confined_to: frozenset[str] | None = field(init=False, repr=False, compare=False)
+    """The groups whose tasks the identity sees; None where it sees all tasks."""
+    sight: Sight | None = field(init=False, repr=False, compare=False)
+    """The tasks that the identity sees; None where it sees all tasks."""
+
+    def __post_init__(self) -> None:
+        # Once and not when asked: each open board is asked for its sight at each change.
+        sees_all = self.is_operator or not (self.groups or self.person)
+        groups = None if sees_all else self.groups
+        sight = None if groups is None else Sight(groups, self.person, self.within)
+        object.__setattr__(self, "confined_to", groups)
+        object.__setattr__(self, "sight", sight)
 
     @property
     def is_operator(self) -> bool:
         """Tell whether the identity may do everything."""
         return self.role in ("operator", "admin")
-
-    @property
-    def confined_to(self) -> frozenset[str] | None:
-        """Give the groups whose tasks the identity sees; None where it sees all tasks."""
-        if self.role in ("operator", "admin") or not (self.groups or self.person):
-            return None
-        return self.groups
-
-    @property
-    def sight(self) -> Sight | None:
-        """Give the tasks that the identity sees; None where it sees all tasks."""
-        groups = self.confined_to
-        return None if groups is None else Sight(groups, self.person, self.within)
 
     @property
     def may_write(self) -> bool:

@@ -346,7 +346,8 @@ class Exchange(Standing):
             self._touched(self)
 
     def _send_ready(self) -> None:
-        self.outbox.release()
+        if self.outbox.replies:
+            self.outbox.release()
         if self._goodbye is not None and not self.outbox:
             (error, reply), self._goodbye = self._goodbye, None
             self._say_goodbye(error, reply=reply)

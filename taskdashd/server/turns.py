@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Final
 
 from taskdashd.domain.rounds import Rounds
-from taskdashd.server.deadlines import Deadlines
 from taskdashd.server.link import Link
 
 _READS_S: Final = 0.0007
@@ -65,7 +64,8 @@ class Turns:
         self._step_of = ""
         """Whose link was last served in a sweep."""
         self._step_began = 0.0
-        self._busy: Deadlines[str] = Deadlines(time.monotonic)
+        self._busy: dict[str, float] = {}
+        """By address until when it is busy, the next to be over first."""
 
     def __len__(self) -> int:
         """How many links wait."""
@@ -74,14 +74,14 @@ class Turns:
     def begin(self) -> None:
         """Begin with a sweep."""
         self.reads.begin()
-        self._step_began = time.monotonic()
-        for _ in self._busy.due():
-            pass
+        self._step_began = now = time.monotonic()
+        busy = self._busy
+        while busy and busy[whose := next(iter(busy))] <= now:
+            del busy[whose]
 
     def end(self) -> None:
         """End with a sweep; turns are behind it."""
-        self._step(self._step_of)
-        self._step_of = ""
+        self._step("")
 
     def add(self, link: Link) -> None:
         """Have a link wait for a turn, unless it waits already."""
@@ -94,8 +94,9 @@ class Turns:
         it waits, in turns alone: the others wait for one step of each, and not for two.
         """
         whose = link.turns_of
-        now, self._step_of = self._step(self._step_of), whose
-        if whose not in self._busy and not self._rounds.count_of(whose) and share.has(whose, now):
+        now = self._step(whose)
+        waits = whose in self._busy or (self._whose and self._rounds.count_of(whose))
+        if not waits and share.has(whose, now):
             return False
         if events:
             self._events[link] = self._events.get(link, 0) | events
@@ -110,9 +111,9 @@ class Turns:
         """Give the links whose turn it is, with what is ready on each, for a moment."""
         until = self._step("") + _TURNS_S
         while (link := self._rounds.take(self._may_have)) is not None:
-            whose = self._whose.pop(link)
+            self._step_of = self._whose.pop(link)
             yield link, self._events.pop(link, 0)
-            if self._step(whose) >= until:
+            if self._step("") >= until:
                 return
 
     def drop(self, link: Link) -> None:
@@ -125,9 +126,10 @@ class Turns:
         return not self.reads.had(whose) and not self.sends.had(whose)
 
     def _step(self, whose: str) -> float:
-        """Note whose step has ended, and where it was long, that the address is busy."""
+        """Begin with a step for an address; note where the one before was long that it is busy."""
         now = time.monotonic()
-        if now - self._step_began > _READS_S and whose:
-            self._busy.start(whose, _BUSY_S)
-        self._step_began = now
+        if now - self._step_began > _READS_S and (before := self._step_of):
+            self._busy.pop(before, None)
+            self._busy[before] = now + _BUSY_S
+        self._step_began, self._step_of = now, whose
         return now

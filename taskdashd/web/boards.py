@@ -279,15 +279,18 @@ class Boards(Following):
             if not (news or beside):
                 continue
             seen = fragments.seen_by(sight)
+            frame_after: dict[int, bytes] = {}
             for one in audience:
-                mine = seen.after(one.position)
+                since = one.position
                 one.catch_on(self._told_rev)
-                # A change is encoded once, so boards with equal ids can share a frame.
-                key = (one.position, beside, *map(id, mine))
-                frame = frames.get(key)
-                if frame is None:
-                    frame = frames[key] = _message(one.position, mine, beside)
-                one.viewer.put(frame)
+                if since not in frame_after:
+                    mine = seen.after(since)
+                    # A change is encoded once, so sights with equal ids can share a frame.
+                    key = (one.position, beside, *map(id, mine))
+                    if key not in frames:
+                        frames[key] = _message(one.position, mine, beside)
+                    frame_after[since] = frames[key]
+                one.viewer.put(frame_after[since])
 
 
 class _Seen(NamedTuple):

@@ -93,6 +93,9 @@ class FiguresSection(Following):
         sight = identity.sight
         if sight in self._told:
             return b""
+        if self._goes_on:
+            # This turn's time is over.
+            return None
         if not self._audience.is_ready(sight):
             # Leave this sight to the next round: by then its tasks are counted.
             self._has_changed = True
