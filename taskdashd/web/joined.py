@@ -1,8 +1,9 @@
 """The page's files as they are served: joined, under a path that names their content.
 
 A browser asks for each module by itself, and dozens of small files would be dozens of requests. So
-all modules but the views are sent one behind another as one module, `page.js`, and each view's as
-another; all stylesheets are one, and the words of a language. Each module stays as it was written,
+all modules but those of views and menus are sent one behind another as one module, `page.js`, and
+each view's and menu's as another, fetched when it is opened; all stylesheets are one, and the words
+of a language. Each module stays as it was written,
 in a function of its own, so that its private names stay private: only the lines that import and
 export are put differently, and comments on lines of their own are left out: they would be a third
 of what a browser is sent. Exported names must therefore differ, and be given once.
@@ -28,8 +29,9 @@ _EXPORT: Final = re.compile(
     r"^export (?=(?:async function|function|class|const) (\w+))", re.MULTILINE
 )
 _COMMENT: Final = re.compile(r"^[ \t]*(?:/\*\*(?:[^*]|\*(?!/))*\*/|//[^\n]*)\n", re.MULTILINE)
-_OPENED: Final = re.compile(r"import\('\.\./views/(\w+)/view\.js'\)")
-_VIEW: Final = re.compile(r"views/(\w+)/view\.js")
+_OPENED: Final = re.compile(r"import\('\.\./(view|menu)s/(\w+)/\1\.js'\)")
+_LATER: Final = re.compile(r"(view|menu)s/(\w+)/\1\.js")
+_LATER_ROOMS: Final = ("views/", "menus/")
 
 
 class _Module(NamedTuple):
@@ -57,8 +59,8 @@ def joined(files: Mapping[str, bytes]) -> dict[str, bytes]:
     sources = {path: _module(path, text) for path, text in texts.items() if path.endswith(".js")}
     made = {"page.js": _page(sources)}
     for path in sources:
-        if view := _VIEW.fullmatch(path):
-            made[f"views/{view[1]}.js"] = _view(sources, path)
+        if later := _LATER.fullmatch(path):
+            made[f"{later[1]}s/{later[2]}.js"] = _later(sources, path, later[1])
     styles = sorted((path for path in texts if path.endswith(".css")), key=_style_order)
     made["style.css"] = "".join(texts[path] for path in styles)
     for language in LANGUAGES:
@@ -89,10 +91,12 @@ def _words(texts: Mapping[str, str], language: str) -> str:
 
 
 def _page(sources: _Sources) -> str:
-    """Join all modules but the views; the entry, which begins to run, comes last."""
+    """Join all modules but views and menus; the entry, which begins to run, comes last."""
     given: dict[str, str] = {}
     parts = []
-    rooms = (path for path in sorted(sources) if not path.startswith("views/") and path != ENTRY)
+    rooms = (
+        path for path in sorted(sources) if not path.startswith(_LATER_ROOMS) and path != ENTRY
+    )
     seen: dict[str, bool] = {}
     order = [
         path
@@ -101,24 +105,24 @@ def _page(sources: _Sources) -> str:
         for path in _needed(sources, start, seen)
     ]
     for path in order:
-        if path.startswith("views/"):
-            raise Fault(f"{path}: the first page must not import a view")
+        if path.startswith(_LATER_ROOMS):
+            raise Fault(f"{path}: the first page must not import a view or menu")
         parts.append(_wrapped(path, sources[path], given))
-        for name in _OPENED.findall(sources[path].text):
-            if f"views/{name}/view.js" not in sources:
-                raise Fault(f"{path}: there is no views/{name}/view.js")
-    page = _OPENED.sub(r"import('./views/\1.js')", "".join(parts))
+        for kind, name in _OPENED.findall(sources[path].text):
+            if (opened := f"{kind}s/{name}/{kind}.js") not in sources:
+                raise Fault(f"{path}: there is no {opened}")
+    page = _OPENED.sub(r"import('./\1s/\2.js')", "".join(parts))
     return f"{page}export {{ {', '.join(sorted(given))} }};\n"
 
 
-def _view(sources: _Sources, entry: str) -> str:
-    """Join the modules of a view; what it has of the first page is imported from there."""
+def _later(sources: _Sources, entry: str, kind: str) -> str:
+    """Join the modules of a view or menu; what it has of the first page is imported from there."""
     folder = f"{dirname(entry)}/"
     needed = list(_needed(sources, entry, {}))
     mine = [path for path in needed if path.startswith(folder)]
     for path in needed:
-        if path.startswith("views/") and path not in mine:
-            raise Fault(f"{path}: another view is imported by {entry}")
+        if path.startswith(_LATER_ROOMS) and path not in mine:
+            raise Fault(f"{path}: another {kind} is imported by {entry}")
     given = {
         name: source
         for path in mine
@@ -128,9 +132,9 @@ def _view(sources: _Sources, entry: str) -> str:
     }
     have = f"import {{ {', '.join(sorted(given))} }} from '../page.js';\n" if given else ""
     parts = [_wrapped(path, sources[path], given) for path in mine]
-    if given.get("view") != entry:
-        raise Fault(f"{entry}: it exports no view")
-    return f"{have}{''.join(parts)}export {{ view }};\n"
+    if given.get(kind) != entry:
+        raise Fault(f"{entry}: it exports no {kind}")
+    return f"{have}{''.join(parts)}export {{ {kind} }};\n"
 
 
 def _needed(sources: _Sources, path: str, seen: dict[str, bool]) -> Iterator[str]:

@@ -28,10 +28,15 @@ SMALL = {
     ),
     "views/x/more.js": "import { one } from '../../core/a.js';\nexport const own = `x${one()}`;\n",
     "views/x/words.json": '{"en": {"view.x": "X"}, "zh": {"view.x": "叉"}}',
+    "menus/z/menu.js": (
+        "import { one } from '../../core/a.js';\n"
+        "export async function menu() {\n  return one();\n}\n"
+    ),
     "shell/main.js": (
         "import { Three } from '../parts/b.js';\n"
         "const open = () => import('../views/x/view.js');\n"
-        "globalThis.ran = [...(globalThis.ran ?? []), new Three().says, open];\n"
+        "const asked = () => import('../menus/z/menu.js');\n"
+        "globalThis.ran = [...(globalThis.ran ?? []), new Three().says, open, asked];\n"
     ),
 }
 
@@ -50,14 +55,16 @@ def test_what_is_served_runs_and_private_names_stay_private(tmp_path: Path) -> N
     (tmp_path / "package.json").write_text('{"type": "module"}')
     script = """
       const page = await import('./page.js');
-      const [said, open] = globalThis.ran;
+      const [said, open, asked] = globalThis.ran;
       const { view } = await open();
-      console.log(JSON.stringify([Object.keys(page), globalThis.ran.length, said, view.paint()]));
+      const { menu } = await asked();
+      const told = [said, view.paint(), await menu()];
+      console.log(JSON.stringify([Object.keys(page), globalThis.ran.length, ...told]));
     """
     command = ["node", "--input-type=module", "-e", script]
     told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stderr
-    assert json.loads(told.stdout) == [["Three", "one", "two"], 2, "ab", "abxa"]
+    assert json.loads(told.stdout) == [["Three", "one", "two"], 3, "ab", "abxa", "a"]
 
 
 def test_styles_begin_with_the_layers_and_words_are_of_all_rooms() -> None:
@@ -116,13 +123,17 @@ FAULTS = {
     "parts/d.js: import and export by name, one declaration each": {
         "parts__d": "import * as a from '../core/a.js';\n"
     },
-    "views/x/more.js: the first page must not import a view": {
+    "views/x/more.js: the first page must not import a view or menu": {
         "shell__main": "import { view } from '../views/x/view.js';\n"
     },
     "views/x/more.js: another view is imported by views/y/view.js": {
         "views__y__view": "import { own } from '../x/more.js';\nexport const view = own;\n"
     },
     "views/y/view.js: it exports no view": {"views__y__view": "export const vista = 1;\n"},
+    "menus/z/menu.js: the first page must not import a view or menu": {
+        "parts__c": "import { menu } from '../menus/z/menu.js';\nexport const c = menu;\n"
+    },
+    "menus/y/menu.js: it exports no menu": {"menus__y__menu": "export const view = 1;\n"},
     "shell/c.js: there is no views/y/view.js": {
         "shell__c": "export const c = () => import('../views/y/view.js');\n"
     },

@@ -3,8 +3,11 @@
 import js from '@eslint/js';
 import globals from 'globals';
 
-const ROOMS = ['core', 'wire', 'rules', 'parts', 'views', 'shell'];
+const ROOMS = ['core', 'wire', 'rules', 'parts', 'menus', 'views', 'shell'];
 const STATIC = 'taskdashd/web/static';
+
+/** @param {string} one */
+const said = (one) => `A ${one} does not import another ${one}.`;
 
 /** A room imports only those before it; nobody imports the shell, which owns all lifetimes. */
 const layers = ROOMS.map((room, n) => ({
@@ -18,8 +21,8 @@ const layers = ROOMS.map((room, n) => ({
             group: [`**/${later}/**`],
             message: `${room} does not know ${later}.`,
           })),
-          ...(room === 'views'
-            ? [{ regex: '^\\.\\./[a-z]+/', message: 'A view does not import another view.' }]
+          ...(['menus', 'views'].includes(room)
+            ? [{ regex: '^\\.\\./[a-z]+/', message: said(room.slice(0, -1)) }]
             : []),
         ],
       },

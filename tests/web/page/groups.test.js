@@ -3,7 +3,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { groupsOf } from '../../../taskdashd/web/static/views/groups/model.js';
+import {
+  NOTHING,
+  askedToLeave,
+  groupsOf,
+  openOf,
+  peopleIn,
+  withReply,
+} from '../../../taskdashd/web/static/views/groups/model.js';
 
 const person = (user, groups, more = {}) => [
   user,
@@ -46,4 +53,48 @@ test('a group that one is not in would be shown with a part of its people, so it
     groupsOf(PEOPLE, ['paint', 'empty'], collate).map(({ name }) => name),
     ['empty', 'paint'],
   );
+});
+
+test('a group that only services and open tasks name is one, and nobody is in it', () => {
+  const { counts, isAll } = openOf(
+    [{ group_id: 'mix' }, { group_id: '' }, { group_id: 'mix' }],
+    true,
+  );
+  assert.deepEqual([counts.get('mix'), isAll], [2, true]);
+  assert.deepEqual(short(groupsOf(PEOPLE, null, collate, [...counts.keys(), 'cut', 'old'])), [
+    ['cut', ['2'], ['1', '2'], 1],
+    ['mix', [], [], 0],
+    ['old', [], [], 0],
+    ['paint', [], ['2', '4'], 0],
+  ]);
+});
+
+test('who is taken out of a group stays in the others, and leads no more than before', () => {
+  const [, lead] = person('5', ['cut', 'mix'], { role: 'lead', leads: ['cut'], rev: 7 });
+  assert.deepEqual(askedToLeave(lead, 'cut'), {
+    user: '5',
+    groups: ['mix'],
+    // Left out, the daemon would have them lead all their groups: `mix`, which they did not.
+    leads: [],
+    base: 7,
+  });
+  const [, worker] = person('6', ['cut'], { rev: 8 });
+  assert.deepEqual(askedToLeave(worker, 'cut'), { user: '6', groups: [], base: 8 });
+  assert.deepEqual(
+    peopleIn({ people: PEOPLE }, 'cut').map(({ user }) => user),
+    ['1', '2', '3'],
+    'also who may not sign in',
+  );
+});
+
+test('what the replies tell is added up; what is left is as the last one says', () => {
+  const first = { people: 3, services: 1, tasks: 500, left: [{ id: 'a' }], tokens: ['t'] };
+  const second = { people: 0, services: 0, tasks: 20, left: [], tokens: ['t'] };
+  assert.deepEqual(withReply(withReply(NOTHING, first), second), {
+    people: 3,
+    services: 1,
+    tasks: 520,
+    left: [],
+    tokens: ['t'],
+  });
 });

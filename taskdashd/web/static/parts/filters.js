@@ -44,6 +44,37 @@ export function filterRow(page, more = null) {
     others(page),
     [...filters.keys()].length > 0 &&
       h('button.link', { key: 'clear', onclick: clear }, t('filter.clear')),
+    h(
+      'button.link',
+      { key: 'saved', 'aria-haspopup': 'dialog', onclick: () => page.menu('saved') },
+      t('saved'),
+    ),
+    gone(page),
+  );
+}
+
+/**
+ * Give the names of the groups that one knows: one's own, and those of the people whom one sees.
+ * @param {import('../wire/types').Known} known
+ */
+export const groupsKnown = ({ me, people }) =>
+  new Set([...(me?.groups ?? []), ...[...people.values()].flatMap((one) => one.groups)]);
+
+/** Say where a group has nobody in it: it may have come into another. @param {Page} page */
+function gone(page) {
+  const group = page.place.filters.get('group');
+  const isKnown = !group || groupsKnown(page.known).has(group);
+  const press = () => page.refine({ group: '' });
+  return (
+    !isKnown &&
+    page.known.people.size > 0 &&
+    h(
+      'p.gone',
+      { key: 'gone', role: 'status' },
+      t('filter.gone', { group }),
+      ' ',
+      h('button.link', { onclick: press }, t('filter.groups')),
+    )
   );
 }
 
@@ -77,12 +108,8 @@ function search(page) {
 
 /** @param {Page} page */
 function groups(page) {
-  const { me, people } = page.known;
   const chosen = page.place.filters.get('group') ?? '';
-  const names = new Set([
-    ...(me?.groups ?? []),
-    ...[...people.values()].flatMap((one) => one.groups),
-  ]);
+  const names = groupsKnown(page.known);
   if (chosen) {
     names.add(chosen);
   }

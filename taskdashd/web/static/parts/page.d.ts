@@ -31,6 +31,8 @@ export interface Page<Model> {
   ask<Op extends keyof Requests>(op: Op, body: Requests[Op]): Promise<Reply>;
   /** Do an act with a task, or some in turn, after asking for what it needs. Gives whether all was done. */
   act(acts: Act | Act[], task: Task): Promise<boolean>;
+  /** Open a menu over the view, which is fetched now. */
+  menu(name: string): Promise<void>;
   /** Say why something was refused. */
   explain(error: unknown): void;
 }
@@ -52,3 +54,6 @@ export interface View<Model> {
   /** Do what a key means here; gives whether it means anything. */
   key?(event: KeyboardEvent, page: Page<Model>): boolean;
 }
+
+/** Open a menu: ends when it is shown. */
+export type Menu = (page: Page<any>) => Promise<void>;

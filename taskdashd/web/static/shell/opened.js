@@ -5,6 +5,7 @@ import { afterPress } from '../core/presses.js';
 import { later, onFrame } from '../core/timing.js';
 import { isWall, linkTo } from '../rules/places.js';
 import { isLeft, isPassing } from '../wire/refused.js';
+import { fetchMenu } from './views.js';
 
 /**
  * @typedef {import('../parts/page').View<any>} View
@@ -44,6 +45,8 @@ export class Opened {
   #node;
   #life = new AbortController();
   #isReading = false;
+  /** Whether a menu is being fetched: pressed twice, it opens once. */
+  #opensMenu = false;
   #isStale = false;
   #readLater;
 
@@ -127,6 +130,22 @@ export class Opened {
   /** @param {Act | Act[]} acts @param {Task} task */
   act(acts, task) {
     return this.#shell.act(acts, task);
+  }
+
+  /** @param {string} name */
+  async menu(name) {
+    if (this.#opensMenu) {
+      return;
+    }
+    this.#opensMenu = true;
+    try {
+      const menu = await fetchMenu(name);
+      this.signal.aborted || (await menu(this));
+    } catch (error) {
+      this.explain(error);
+    } finally {
+      this.#opensMenu = false;
+    }
   }
 
   /** @param {unknown} error */

@@ -1,6 +1,9 @@
-// The views by name, each fetched when it is opened.
+// The views and menus by name, each fetched when it is opened.
 
-/** @typedef {import('../parts/page').View<any>} View */
+/**
+ * @typedef {import('../parts/page').View<any>} View
+ * @typedef {import('../parts/page').Menu} Menu
+ */
 
 /** @type {Record<string, () => Promise<{ view: View }>>} */
 const VIEWS = {
@@ -15,6 +18,11 @@ const VIEWS = {
   groups: () => import('../views/groups/view.js'),
 };
 
+/** @type {Record<string, () => Promise<{ menu: Menu }>>} */
+const MENUS = {
+  saved: () => import('../menus/saved/menu.js'),
+};
+
 /** A page that has just begun does not begin anew: what has failed would fail again. */
 const YOUNG_MS = 5_000;
 
@@ -23,9 +31,19 @@ const YOUNG_MS = 5_000;
  * @param {string} name
  * @returns {Promise<View>}
  */
-export async function fetchView(name) {
+export const fetchView = async (name) => (await fetched(VIEWS[name])).view;
+
+/**
+ * Fetch a menu. Rejects where its file cannot be had.
+ * @param {string} name
+ * @returns {Promise<Menu>}
+ */
+export const fetchMenu = async (name) => (await fetched(MENUS[name])).menu;
+
+/** @template T @param {() => Promise<T>} fetchIt */
+async function fetched(fetchIt) {
   try {
-    return (await VIEWS[name]()).view;
+    return await fetchIt();
   } catch (error) {
     await beginAnew();
     throw error;
