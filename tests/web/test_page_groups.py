@@ -66,6 +66,8 @@ def axe_is_silent(page: Page) -> None:
 
 
 def test_a_group_is_renamed_and_nobodys_filter_is_a_dead_end(office: Office, seat: Seat) -> None:
+    cut, film = {"group": "cut"}, {"group": "Film Cut"}
+    office.ask("SetView", name="Dead", of=cut, query="list?group=cut&state=dead")
     root, ann = seat("1005", "Root", view="groups"), seat("1001", "Ann Li", view="board?group=cut")
     expect(ann.page.locator(".card").first).to_be_visible()
     expect(ann.page.get_by_text("You see nobody in the group")).to_have_count(0)
@@ -85,6 +87,8 @@ def test_a_group_is_renamed_and_nobodys_filter_is_a_dead_end(office: Office, sea
     field.press("Enter")
     expect(dialog).to_have_count(0)
     root.told("“cut” is “Film Cut” now. People: 3 · Services: 2 · Open tasks: 6")
+    (kept,) = office.ask("Views", of=film)["views"]
+    assert kept["query"] == "list?group=Film+Cut&state=dead"
     expect(group(root, "Film Cut")).to_contain_text("Members: 3")
     expect(group(root, "cut")).to_have_count(0)
     gone = ann.page.get_by_role("status").filter(has_text="You see nobody in the group “cut”")
@@ -160,16 +164,16 @@ def test_what_only_tasks_name_is_a_group_too(office: Office, seat: Seat) -> None
     expect(group(desk, "剪辑、美术")).to_contain_text("Nobody is in it.")
     expect(desk.page.get_by_role("button", name="A group that is not here")).to_have_count(0)
     office.many(1001)
-    office.task("z", "Z", group_id="zzz")
+    office.task("z", "Z", group_id="ｚｚｚ")
     desk.page.reload()
     other = desk.page.get_by_role("button", name="A group that is not here")
     expect(other).to_be_visible()
-    expect(group(desk, "zzz")).to_have_count(0)
-    other.click()
+    expect(group(desk, "ｚｚｚ")).to_have_count(0)
+    other.dblclick()
     name = desk.page.get_by_role("textbox", name="Name of the group")
-    name.fill("zzz")
+    name.fill("ｚｚｚ")
     name.press("Enter")
-    dialog = desk.page.get_by_role("dialog", name="Put “zzz” into another group")
+    dialog = desk.page.get_by_role("dialog", name="Put “ｚｚｚ” into another group")
     expect(dialog).to_contain_text("People: 0 · Services: 0 · Open tasks: 1")
     dialog.get_by_label("Into which group").select_option("paint")
     confirm(dialog, "Merge")

@@ -9,6 +9,7 @@ import {
   groupsOf,
   openOf,
   peopleIn,
+  renewedQuery,
   withReply,
 } from '../../../taskdashd/web/static/views/groups/model.js';
 
@@ -88,13 +89,22 @@ test('who is taken out of a group stays in the others, and leads no more than be
 });
 
 test('what the replies tell is added up; what is left is as the last one says', () => {
-  const first = { people: 3, services: 1, tasks: 500, left: [{ id: 'a' }], tokens: ['t'] };
-  const second = { people: 0, services: 0, tasks: 20, left: [], tokens: ['t'] };
+  const same = { into: 'b', tokens: ['t'] };
+  const first = { ...same, people: 3, services: 1, tasks: 500, left: [{ id: 'a' }] };
+  const second = { ...same, people: 0, services: 0, tasks: 20, left: [] };
   assert.deepEqual(withReply(withReply(NOTHING, first), second), {
+    into: 'b',
     people: 3,
     services: 1,
     tasks: 520,
     left: [],
     tokens: ['t'],
   });
+});
+
+test('a saved view that filters by the old name does so by the new one', () => {
+  const renewed = (query) => renewedQuery(query, 'cut', '剪 & 辑');
+  const { searchParams } = new URL(`http://x/${renewed('board?q=a&group=cut&free=oldest')}`);
+  assert.deepEqual(Object.fromEntries(searchParams), { q: 'a', group: '剪 & 辑', free: 'oldest' });
+  assert.equal(renewed('list?group=cutter&q=cut'), 'list?group=cutter&q=cut');
 });

@@ -7,7 +7,7 @@ import { reason } from '../../parts/reasons.js';
 import { number, t } from '../../parts/words.js';
 import { namesIn } from '../../rules/separators.js';
 import { typedName } from '../../rules/typed.js';
-import { NOTHING, askedToLeave, peopleIn, servicesIn, withReply } from './model.js';
+import { NOTHING, askedToLeave, peopleIn, renewedQuery, servicesIn, withReply } from './model.js';
 import { OPEN, TASKS_MAX } from './open.js';
 
 /**
@@ -37,7 +37,13 @@ export function renameGroup(page, from, names) {
     }
     return names.includes(meant[0]) ? t('groups.exists', { name: meant[0] }) : null;
   };
-  return ask(page, from, 'rename', typedField('into', t('groups.into.new'), from), refused);
+  return ask(
+    page,
+    from,
+    'rename',
+    typedField('into', t('groups.into.new'), from, puts(typedName)),
+    refused,
+  );
 }
 
 /**
@@ -54,7 +60,7 @@ export function mergeGroup(page, from, names) {
   const field = h(
     'label.field',
     null,
-    t('groups.into'),
+    t('field.into'),
     h('select', { name: 'into', required: true }, h('option', { value: '' }), options),
   );
   return ask(page, from, 'merge', field, () => null);
@@ -67,20 +73,20 @@ export function mergeGroup(page, from, names) {
  * @returns {Promise<boolean>} whether something may have changed
  */
 export async function mergeOther(page, names) {
-  const field = typedField('from', t('groups.name'), '');
+  const field = typedField('from', t('field.from'), '');
   const how = { confirm: t('groups.go'), cancel: t('cancel') };
   const about = h('p', null, t('groups.other.about'));
   const given = await dialog(t('groups.other'), h('div', null, about, field), how);
   return given !== null && mergeGroup(page, given.from, names);
 }
 
-/** @param {string} name @param {string} label @param {string} value */
-const typedField = (name, label, value) =>
+/** @param {string} name @param {string} label @param {string} value @param {object} [more] */
+const typedField = (name, label, value, more = {}) =>
   h(
     'label.field',
     null,
     label,
-    h('input', { name, value, required: true, maxlength: NAME_CHARACTERS_MAX, ...puts(typedName) }),
+    h('input', { name, value, required: true, maxlength: NAME_CHARACTERS_MAX, ...more }),
   );
 
 /**
@@ -120,6 +126,7 @@ async function ask(page, from, act, field, refused) {
   const how = { confirm: t(`groups.${act}`), cancel: t('cancel'), submit };
   const given = await dialog(title, body, how);
   if (given) {
+    await renewViews(page, from, done.into);
     await told(page, { from, into }, done);
   }
   return into !== '';
@@ -145,6 +152,27 @@ async function merge(page, asked, before, status, tell) {
   } while (reply.more && reply.tasks > 0 && status.isConnected);
   if (reply.more) {
     toast(t('groups.stopped', asked), { kind: 'bad' });
+  }
+}
+
+/**
+ * Have the views that came along filter by the new name.
+ * @param {Page} page
+ * @param {string} from
+ * @param {string} into
+ */
+async function renewViews(page, from, into) {
+  const of = { group: into };
+  try {
+    const { views } = await page.ask('Views', { of });
+    for (const { name, query } of views) {
+      const renewed = renewedQuery(query, from, into);
+      if (renewed !== query) {
+        await page.ask('SetView', { name, of, query: renewed });
+      }
+    }
+  } catch (error) {
+    page.explain(error);
   }
 }
 

@@ -1,5 +1,7 @@
 // The groups: who is in each, who leads it, and what there is to do: pure.
 
+import { linkTo, parsePlace } from '../../rules/places.js';
+
 /**
  * @typedef {import('../../wire/types').Known} Known
  * @typedef {import('../../wire/types').Person} Person
@@ -14,19 +16,20 @@
  * @typedef {{ counts: ReadonlyMap<string, number>, isAll: boolean }} Open how many open tasks each
  *   group has, and whether those are all
  * @typedef {{
+ *   into: string,
  *   people: number,
  *   services: number,
  *   tasks: number,
  *   left: readonly { id: string }[],
  *   tokens: readonly string[],
- * }} Merged
+ * }} Merged `into` is the other group as it is called
  */
 
 /** @type {Open} */
 export const UNREAD = { counts: new Map(), isAll: true };
 
 /** @type {Merged} */
-export const NOTHING = { people: 0, services: 0, tasks: 0, left: [], tokens: [] };
+export const NOTHING = { into: '', people: 0, services: 0, tasks: 0, left: [], tokens: [] };
 
 /**
  * Give the groups whose people one sees, by name. Of another's group one would see only those whom
@@ -86,10 +89,26 @@ export function askedToLeave(one, name) {
 }
 
 /** Add what one reply to MergeGroups tells. @param {Merged} before @param {Reply} reply */
-export const withReply = (before, { people, services, tasks, left, tokens }) => ({
+export const withReply = (before, { into, people, services, tasks, left, tokens }) => ({
+  into,
   people: before.people + people,
   services: before.services + services,
   tasks: before.tasks + tasks,
   left,
   tokens,
 });
+
+/**
+ * Give what a saved view shows, by the new name of a group where it filters by the old one.
+ * @param {string} query
+ * @param {string} from
+ * @param {string} into
+ */
+export function renewedQuery(query, from, into) {
+  const { view, about, filters } = parsePlace(`#/${query}`);
+  if (filters.get('group') !== from) {
+    return query;
+  }
+  filters.set('group', into);
+  return linkTo(view, about, filters).slice('#/'.length);
+}

@@ -33,14 +33,14 @@ export const view = {
       ? groupsOf(people, null, collate, namedElsewhere(page))
       : groupsOf(people, me?.groups ?? [], collate);
     const names = groups.map(({ name }) => name);
+    const other = () => act(page, () => mergeOther(page, names));
     return [
       h(
         'div.viewhead',
         null,
         h('h1', null, t('view.groups')),
         h('p', null, t('groups.about', { n: number(groups.length) })),
-        !page.model.isAll &&
-          h('button', { onclick: () => act(page, mergeOther(page, names)) }, t('groups.other')),
+        !page.model.isAll && h('button', { onclick: other }, t('groups.other')),
       ),
       groups.length > 0
         ? h(
@@ -59,18 +59,27 @@ const namedElsewhere = ({ known, model }) => [
   ...model.counts.keys(),
 ];
 
+/** Whether a dialog is open, or about to be: pressed twice, it opens once. */
+const busy = { acting: false };
+
 /**
- * Look what there is after something was done.
+ * Do something with a group, and look what there is then.
  * @param {Page} page
- * @param {Promise<boolean>} done
+ * @param {() => Promise<boolean>} begin
  */
-async function act(page, done) {
+async function act(page, begin) {
+  if (busy.acting) {
+    return;
+  }
+  busy.acting = true;
   try {
-    if (await done) {
+    if (await begin()) {
       await readOpen(page);
     }
   } catch (error) {
     page.explain(error);
+  } finally {
+    busy.acting = false;
   }
 }
 
@@ -123,12 +132,12 @@ function buttons({ name, members, away }, names, page) {
       {
         key,
         'aria-label': `${t(`groups.${key}`)}: ${name}`,
-        onclick: () => act(page, begin()),
+        onclick: () => act(page, begin),
       },
       t(`groups.${key}`),
     );
   return h(
-    'p.row.acts',
+    'p.row.doing',
     null,
     button('rename', () => renameGroup(page, name, names)),
     names.length > 1 && button('merge', () => mergeGroup(page, name, names)),
