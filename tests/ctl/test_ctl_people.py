@@ -1,11 +1,18 @@
 """People, the tasks that they do, and services, from a shell."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
+import pytest
+from click.testing import CliRunner
 from terminal import ctl, in_terminal
 
 import taskdash
+import taskdash_ctl.groups
 from taskdash.testing import RunningDaemon
+from taskdash_ctl.cli import main
 
 
 def did(daemon: RunningDaemon, *words: str) -> str:
@@ -68,6 +75,34 @@ def test_a_group_comes_into_another(daemon: RunningDaemon) -> None:
     assert told == "Schnitt is montage now: people 1, services 0, tasks 1\n"
     assert did(daemon, "list", "--group", "montage", "--output", "name") == "reel\n"
     assert "more than one" in ctl(daemon, "group", "merge", "montage", "a、b").stderr
+
+
+class Stuck:
+    """Replies as of a group whose first tasks, more than are looked at in a time, stay."""
+
+    def __init__(self) -> None:
+        self.moved = [64, 3, 0, 0]
+
+    def ask(self, _operation: str, **asked: str) -> dict[str, Any]:
+        left = [{"id": "huge", "why": "the task would take 1048577 bytes"}]
+        counts = {"people": 0, "services": 0, "tasks": self.moved.pop(0)}
+        return {"errid": 0, **asked, **counts, "left": left, "more": True, "tokens": []}
+
+
+def test_a_merge_that_comes_no_further_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck = Stuck()
+
+    @contextmanager
+    def connect(_where: object) -> Iterator[Stuck]:
+        yield stuck
+
+    monkeypatch.setattr(taskdash_ctl.groups, "connect", connect)
+    done = CliRunner().invoke(main, ["group", "merge", "a", "b"])
+    assert done.exit_code == 0
+    assert stuck.moved == [0]
+    assert "a is b now: people 0, services 0, tasks 67" in done.output
+    assert "huge stays" in done.output
+    assert "there are more" in done.output
 
 
 def test_views_are_kept_under_a_name(daemon: RunningDaemon) -> None:

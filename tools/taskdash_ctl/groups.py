@@ -37,13 +37,16 @@ def merge(where: address.Address, /, from_: str, into: str) -> None:
             for name, value in done.items():
                 if type(value) is int and name != "errid":
                     counts[name] = counts.get(name, 0) + value
-            if not done["more"]:
+            if not done["more"] or not done["tasks"]:
+                # Where the first that are left take all the time, those behind them never come.
                 break
             click.echo(f"{counts['tasks']} tasks so far", err=True)
     told = ", ".join(f"{name} {count}" for name, count in counts.items())
     click.echo(f"{show.clean(done['from'])} is {show.clean(done['into'])} now: {told}")
     for one in done["left"]:
         click.echo(f"{show.clean(one['id'])} stays: {show.clean(one['why'])}", err=True)
+    if done["more"]:
+        click.echo("there are more, and none of the first can be moved: see to those", err=True)
     if done["tokens"]:
         names = ", ".join(done["tokens"])
         click.echo(f"make these tokens anew, which name the old group: {names}", err=True)
