@@ -1,27 +1,56 @@
 """What the tests in a real browser share."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from desk import Desk
 from office import Office, furnish
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from relay import Relay
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
+# Wait long: on a busy machine a late change is no fault, only one that never comes.
+expect.set_options(timeout=20_000)
+
+open_browser = ExitStack()
+"""Closes the browser, while one is open."""
+browsers: list[Browser] = []
+
+
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser() -> Browser:
+    """Open a browser, or give the one that is open since the module before."""
     assert CHROMIUM, "the tests of the board need a browser: apt-get install chromium"
-    with sync_playwright() as playwright:
+    if not browsers:
+        playwright = open_browser.enter_context(sync_playwright())
         # Debian's chromium does not start as root with its sandbox, and CI is root.
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+        open_browser.callback(browser.close)
+        open_browser.callback(browsers.clear)
+        browsers.append(browser)
+    return browsers[0]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, object, object]:
+    """Close the browser behind the last of some modules that use it: while it is open, the thread
+    has a loop of asyncio, and no other can run there."""
+    done = yield
+    if nextitem is None or (nextitem.path != item.path and not uses_browser(nextitem)):
+        open_browser.close()
+    return done
+
+
+def uses_browser(item: pytest.Item) -> bool:
+    return isinstance(item, pytest.Function) and "browser" in item.fixturenames
 
 
 @pytest.fixture
@@ -44,6 +73,14 @@ def office(open_office: Callable[..., Office]) -> Office:
     office = open_office()
     furnish(office)
     return office
+
+
+@pytest.fixture(scope="module")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """Open an office with people and a day's work for all tests of a module."""
+    with Office(tmp_path_factory.mktemp("office")) as office:
+        furnish(office)
+        yield office
 
 
 @pytest.fixture

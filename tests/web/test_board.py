@@ -22,11 +22,11 @@ def test_a_day_in_the_office(office: Office, seat: Callable[..., Desk]) -> None:
     """Two services, five people; claims, a race, a rejection, a death and a recovery."""
     office.ask("SetPerson", user="1005", **PEOPLE["1005"])
     # Morning: people come, and get their groups.
-    ann = seat("1001", "Ann Li")
+    ann = seat("1001", "Ann Li", by_form=True)
     ann.told("Welcome, Ann Li!")
-    wang = seat("1002", "王小明")
+    wang = seat("1002", "王小明", by_form=True)
     expect(ann.page.locator(".welcome")).to_contain_text("taskdash.connect")
-    root = seat("1005", "Root")
+    root = seat("1005", "Root", by_form=True)
     root.go("people")
     for user in ("Ann Li", "王小明"):
         row = root.page.locator(".people li", has_text=user)

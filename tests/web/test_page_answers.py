@@ -21,9 +21,14 @@ WORD = "The disk was full, I start it again"
 
 @pytest.fixture
 def lead(office: Office, seat: Seat) -> Desk:
-    """Give a lead's desk, in an office where a task has died and another has failed."""
-    dies(office, "dead-1", "Render reel 9")
+    """Give a lead's desk, in an office where a task has failed."""
     return seat("1004", "")
+
+
+@pytest.fixture
+def death(office: Office) -> None:
+    """Have a task die."""
+    dies(office, "dead-1", "Render reel 9")
 
 
 def dies(office: Office, task_id: str, name: str) -> None:
@@ -58,6 +63,7 @@ def unanswered(desk: Desk) -> Locator:
     return desk.page.locator(".tile").filter(has_text="died, unanswered").locator("strong")
 
 
+@pytest.mark.usefixtures("death")
 def test_what_died_is_acknowledged_on_its_card(office: Office, lead: Desk, seat: Seat) -> None:
     """Who has seen it stands on card and task page, with word and time; it counts no more."""
     other = seat("1001", "Ann Li", view="now")
@@ -90,6 +96,7 @@ def test_a_word_is_not_required(lead: Desk) -> None:
     expect(lead.card("Upload to archive", "dead")).to_contain_text("Seen by 赵组长")
 
 
+@pytest.mark.usefixtures("death")
 def test_what_is_dismissed_leaves_the_board_and_now(lead: Desk, seat: Seat) -> None:
     """A button below the column shows it all the same; acknowledging it brings it back."""
     other, wall = seat("1001", "Ann Li"), seat("1002", "王小明", view="now")
@@ -128,6 +135,7 @@ def test_what_was_dismissed_covers_nothing(office: Office, seat: Seat) -> None:
     expect(unanswered(desk)).to_have_text("1")
 
 
+@pytest.mark.usefixtures("death")
 def test_cancelling_asks_before_it_does(office: Office, lead: Desk, seat: Seat) -> None:
     """A lead cancels what died in their groups, with a word; nobody else is offered it."""
     worker = seat("1001", "Ann Li")
@@ -160,6 +168,7 @@ def test_any_task_is_cancelled_on_its_page(office: Office, lead: Desk) -> None:
     expect(lead.page.get_by_role("button", name="Undo")).to_have_count(0)
 
 
+@pytest.mark.usefixtures("death")
 def test_a_refusal_is_said_in_the_reader_s_language(office: Office, lead: Desk) -> None:
     """What somebody else has ended meanwhile is not cancelled twice, and the dialog says why."""
     lead.does("Cancel", "Render reel 9")
@@ -174,6 +183,7 @@ def test_a_refusal_is_said_in_the_reader_s_language(office: Office, lead: Desk) 
     box.get_by_role("button", name="Keep it").click()
 
 
+@pytest.mark.usefixtures("death")
 def test_rows_and_keys_answer_too(lead: Desk) -> None:
     lead.go("list?state=dead")
     row = lead.page.locator(".listrow").filter(has_text="Render reel 9")
@@ -234,6 +244,7 @@ def test_a_service_that_is_not_coming_back_is_retired(
     assert DEAD_URL not in json.dumps(office.ask("Services"))
 
 
+@pytest.mark.usefixtures("death")
 def test_the_buttons_are_chinese_too(lead: Desk) -> None:
     lead.page.get_by_role("combobox", name="Language").select_option(label="中文")
     card = lead.card("Render reel 9", "dead")
@@ -241,6 +252,7 @@ def test_the_buttons_are_chinese_too(lead: Desk) -> None:
         expect(card.get_by_role("button", name=name, exact=True)).to_be_visible()
 
 
+@pytest.mark.usefixtures("death")
 def test_answers_keep_nobody_out(office: Office, lead: Desk) -> None:
     """axe-core finds nothing in the dialogs, nor in what was answered, light or dark."""
     office.ask("Acknowledge", id="dead-1", user="1004", word=WORD)
@@ -258,6 +270,7 @@ def test_answers_keep_nobody_out(office: Office, lead: Desk) -> None:
         for act in ("Acknowledge", "Cancel"):
             lead.go("task/dead-1" if act == "Cancel" else "task/old-1")
             lead.page.locator(".acts").get_by_role("button", name=act).click()
+            expect(lead.page.get_by_role("dialog")).to_be_visible()
             found += violations(lead.page)
             lead.page.keyboard.press("Escape")
     assert found == []

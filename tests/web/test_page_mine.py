@@ -7,11 +7,9 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from desk import Desk
 from office import EDITING, FREE, Office
-from playwright.sync_api import Browser, Locator, Page, expect
-
-# Wait long: on a busy machine a late change is no fault, only one that never comes.
-expect.set_options(timeout=20_000)
+from playwright.sync_api import Locator, Page, expect
 
 
 @pytest.fixture
@@ -24,25 +22,9 @@ def office(tmp_path: Path) -> Iterator[Office]:
 
 
 @pytest.fixture
-def opened(browser: Browser, office: Office) -> Iterator[Callable[..., Page]]:
-    """Sign people in, each in a browser of their own, which must not complain."""
-    complaints: list[str] = []
-    contexts = []
-
-    def open_(user: str, place: str = "", **context: Any) -> Page:
-        contexts.append(browser.new_context(**{"locale": "en-GB", **context}))
-        page = contexts[-1].new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"{office.url}/{place}")
-        page.locator("input[name=user]").fill(user)
-        page.locator("form button.primary").click()
-        expect(page.get_by_role("navigation")).to_be_visible()
-        return page
-
-    yield open_
-    for context in contexts:
-        context.close()
-    assert complaints == []
+def opened(seat: Callable[..., Desk]) -> Callable[..., Page]:
+    """Seat people, each at a browser of their own; without a view they land where one does."""
+    return lambda user, view="": seat(user, "", view=view).page
 
 
 def sections(page: Page) -> dict[str, list[str]]:
@@ -156,7 +138,7 @@ def test_the_number_is_in_the_title_and_the_icon_of_every_place(
     office: Office, opened: Callable[..., Page]
 ) -> None:
     """A task that was given and is to do counts once; what others have counts for them."""
-    ann = opened("1001", "#/board")
+    ann = opened("1001", "board")
     expect(ann).to_have_title("Work · TaskDash")
     assert number_in_icon(ann) == ""
     plain = ann.locator("link[rel=icon]").get_attribute("href") or ""
@@ -191,6 +173,7 @@ def test_what_comes_moves_nothing_away_from_under_a_hand(
         office.ask("Begin", id=f"t{number}", user="1001")
     ann = opened("1001")
     expect(ann).to_have_title("(5) Mine · TaskDash")
+    expect(ann.get_by_role("region", name="In work").locator(".card")).to_have_count(5)
     names = sections(ann)["In work"]
     for number in range(100):
         office.ask("Update", id=f"t{number * 3 % 5 + 1}", progress=f"{number}/100", own=False)

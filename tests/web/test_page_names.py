@@ -1,11 +1,10 @@
 """What tests from outside find things by: roles and names in English, at a desk and on a phone."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from office import Office, furnish
+from office import Office
 from playwright.sync_api import Browser, Page, expect
 from relay import Relay
 from screens import PHONE, SIZE, signed_in
@@ -15,10 +14,8 @@ pytestmark = pytest.mark.parametrize("screen", [SIZE, PHONE], ids=["desk", "phon
 
 
 @pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with Office(tmp_path_factory.mktemp("office")) as one:
-        furnish(one)
-        yield one
+def office(furnished: Office) -> Office:
+    return furnished
 
 
 def link(page: Page, name: str) -> Any:

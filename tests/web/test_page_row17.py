@@ -2,24 +2,17 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from office import EDITING, Office, furnish
+from office import EDITING, Office
 from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
 from screens import signed_in
 
 FOCUSED = "document.activeElement.closest('[data-id]')?.dataset.id ?? document.activeElement.id"
 ANN = ("1001", "Ann Li")
 LEAD = ("1004", "赵组长")
-
-
-@pytest.fixture
-def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with Office(tmp_path_factory.mktemp("office")) as one:
-        furnish(one)
-        yield one
 
 
 def card(page: Page, name: str, column: str = "") -> Locator:
@@ -29,6 +22,12 @@ def card(page: Page, name: str, column: str = "") -> Locator:
 
 def does(page: Page, act: str, name: str) -> None:
     card(page, name).get_by_role("button", name=act).click()
+
+
+def undoes(page: Page) -> None:
+    """Press the key that undoes, once it does: the change is seen before its answer is."""
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    page.keyboard.press("z")
 
 
 def told(page: Page, text: str) -> None:
@@ -132,7 +131,7 @@ def test_what_can_be_undone_is_for_ten_seconds(browser: Browser, office: Office)
     with signed_in(browser, office.url, *ANN) as page:
         does(page, "Claim", "Poster")
         expect(card(page, "Poster", "claimed")).to_be_visible()
-        page.keyboard.press("z")
+        undoes(page)
         expect(card(page, "Poster", "free")).to_be_visible()
         told(page, "Undone: Poster")
         # A release is undone whole: begun as it was, and with no more time than was left.
@@ -165,7 +164,7 @@ def test_what_somebody_has_changed_since_is_not_undone(browser: Browser, office:
         expect(card(page, "Poster", "claimed")).to_be_visible()
         office.ask("Begin", id="cut-5", user="1002")
         expect(card(page, "Poster", "editing")).to_be_visible()
-        page.keyboard.press("z")
+        undoes(page)
         told(page, "has changed since: nothing was undone")
     assert office.ask("Find", id="cut-5")["user"] == "1002"
 
@@ -176,7 +175,7 @@ def test_a_lead_gives_back_what_was_taken(browser: Browser, office: Office) -> N
     with signed_in(browser, office.url, *LEAD) as page:
         does(page, "Release", "Poster")
         expect(card(page, "Poster", "free")).to_be_visible()
-        page.keyboard.press("z")
+        undoes(page)
         expect(card(page, "Poster", "claimed")).to_be_visible()
     task = office.ask("Find", id="cut-5")
     assert (task["user"], task["reason"]) == ("1001", "by noon")

@@ -7,7 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from desk import Desk
+from desk import Desk, complaints_of
 from office import FREE, Office
 from playwright.sync_api import Browser, Page, expect
 
@@ -137,8 +137,7 @@ def test_the_sign_in_always_comes(browser: Browser, office: Office, odd: str) ->
     context = browser.new_context(locale="en-GB")
     context.add_init_script(f"if (!window.name) {{ {STORAGES[odd]} }}")
     page = context.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    complaints = complaints_of(page)
     page.goto(f"{office.url}/#/board")
     page.get_by_role("textbox", name="Employee number").fill("1001")
     page.get_by_role("button", name="Sign in").click()

@@ -107,7 +107,7 @@ def test_no_letter_is_lost_while_others_work(admin: Desk, storm: Storm) -> None:
     text = "the quick brown fox jumps over"
     for view in ("board", "list"):
         admin.go(view)
-        expect(admin.page.locator(f"body[data-view={view}]")).to_be_visible()
+        expect(admin.search).to_be_visible()
         admin.search.focus()
         before = storm.count
         # A pause that is now and then longer than that after which a search begins.

@@ -12,16 +12,20 @@ from relay import Relay
 PASSWORD = "correct horse battery"
 
 
-@pytest.fixture
-def ann(seat: Callable[..., Desk]) -> Desk:
-    """Seat Ann, who types a word with what she hands in, and a search under it."""
-    ann = seat("1001", "Ann Li")
+def typing(ann: Desk) -> Desk:
+    """Have Ann type a word with what she hands in, and a search under it."""
     expect(ann.card("Poster", "free")).to_be_visible()
     ann.search.fill("剪")
     expect(ann.card("Poster")).to_have_count(0)
     ann.does("Submit", "开场剪辑")
     ann.page.get_by_role("textbox", name="Note").fill("only for the lead's eyes")
     return ann
+
+
+@pytest.fixture
+def ann(seat: Callable[..., Desk]) -> Desk:
+    """Seat Ann, who types."""
+    return typing(seat("1001", "Ann Li"))
 
 
 def by_logout(office: Office) -> None:
@@ -100,7 +104,11 @@ def test_a_sign_in_that_ends_in_silence_keeps_them_too(
     desk.forgives("WebSocket", "401", "ERR_")
 
 
-def test_a_language_chosen_at_the_sign_in_costs_no_words(office: Office, ann: Desk) -> None:
+def test_a_language_chosen_at_the_sign_in_costs_no_words(
+    office: Office, seat: Callable[..., Desk]
+) -> None:
+    # The form knows who has signed in by it last.
+    ann = typing(seat("1001", "Ann Li", by_form=True))
     by_logout(office)
     asked = ann.page.locator("dialog.signin")
     asked.get_by_role("combobox", name="Language").select_option("zh")

@@ -7,18 +7,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from office import Office, furnish
+from desk import complaints_of
+from office import Office
 from playwright.sync_api import Browser, Page, expect
 from processes import taskdashd
 
-expect.set_options(timeout=20_000)
-
 
 @pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with Office(tmp_path_factory.mktemp("wall")) as office:
-        furnish(office)
-        yield office
+def office(furnished: Office) -> Office:
+    return furnished
 
 
 def made(office: Office, name: str, *words: str) -> str:
@@ -43,9 +40,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def test_a_screen_shows_what_is_now_and_nobody_signs_in(office: Office, page: Page) -> None:
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    complaints = complaints_of(page)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     address = made(office, "hall")
