@@ -1,6 +1,7 @@
 """How each view looks, in both themes and languages: names, sizes, contrast, nothing cut off."""
 
 import json
+import re
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -9,9 +10,9 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from desk import Desk
-from office import Office, furnish
+from office import Office
 from pictures import PICTURES, SIZE, VIEWS
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, WebSocket, expect
 
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "taskdashd" / "web" / "static"
@@ -29,27 +30,49 @@ TINY = """() => [...document.querySelectorAll('button, a[href], input, select, t
   .map(one => one.outerHTML.slice(0, 200))"""
 
 
-@pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    """Open an office that all looks are at: they change nothing."""
-    with Office(tmp_path_factory.mktemp("looks")) as office:
-        furnish(office)
-        yield office
+PAINTED = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+COLOURS = """() => Object.fromEntries(
+  ['free', 'claimed', 'editing', 'review', 'live', 'dead', 'done'].map(state => {
+    const box = document.createElement('div');
+    box.innerHTML = `<i class="dot ${state}"></i><i class="badge ${state}"></i>
+      <i class="tile ${state}"><strong></strong></i>
+      <svg class="chart"><rect class="${state}"/></svg>`;
+    document.body.append(box);
+    const shown = [['.dot', 'backgroundColor'], ['.badge', 'color'], ['strong', 'color'],
+      ['rect', 'fill']].map(([what, how]) => getComputedStyle(box.querySelector(what))[how]);
+    box.remove();
+    return [state, shown];
+  }))"""
 
 
 @pytest.fixture(scope="module")
-def desk(browser: Browser, office: Office) -> Iterator[Desk]:
-    desk = Desk(browser, office.url, "1005", "Root")
+def desk(browser: Browser, furnished: Office) -> Iterator[Desk]:
+    desk = Desk(browser, furnished.url, "1005", "Root")
     yield desk
     desk.close()
 
 
-def settled(page: Page) -> None:
-    """Wait until a view has received all its data."""
-    expect(page.locator("#main > *").first).to_be_attached()
-    page.wait_for_load_state("networkidle")
-    expect(page.locator("#main")).not_to_contain_text("Reading …")
-    expect(page.locator("#main")).not_to_contain_text("读取中")
+class Asked:
+    """What a page has asked over its websocket, and has no answer to yet."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._open: set[int] = set()
+        page.on("websocket", self._follow)
+
+    def _follow(self, socket: WebSocket) -> None:
+        self._open.clear()
+        socket.on("framesent", lambda frame: self._open.add(json.loads(frame)["seq"]))
+        socket.on("framereceived", lambda frame: self._open.discard(json.loads(frame).get("seq")))
+
+    def settle(self) -> None:
+        """Wait until a view has received all its data, and shows it."""
+        expect(self._page.locator("#main > *").first).to_be_attached()
+        self._page.evaluate(PAINTED)
+        # What is asked after an answer is asked before the answer is painted.
+        while self._open:
+            self._page.evaluate(PAINTED)
+        expect(self._page.locator("#main")).not_to_contain_text(re.compile("Reading …|读取中"))
 
 
 @pytest.mark.parametrize(("theme", "language"), list(product(("light", "dark"), ("en", "zh"))))
@@ -60,6 +83,7 @@ def test_nothing_keeps_anybody_out(desk: Desk, theme: str, language: str) -> Non
         "([theme, language]) => { localStorage.theme = theme; localStorage.language = language }",
         [theme, language],
     )
+    asked = Asked(desk.page)
     desk.page.reload()
     shown = "zh-CN" if language == "zh" else "en"
     expect(desk.page.locator(f"html[lang={shown}][data-theme={theme}]")).to_have_count(1)
@@ -67,7 +91,7 @@ def test_nothing_keeps_anybody_out(desk: Desk, theme: str, language: str) -> Non
     for view in VIEWS.values():
         desk.page.set_viewport_size(SIZE)
         desk.go(view)
-        settled(desk.page)
+        asked.settle()
         for one in Axe().run(desk.page).response["violations"]:
             if one["impact"] in ("serious", "critical"):
                 found += [(view, one["id"]), *[(view, n["html"][:200]) for n in one["nodes"][:3]]]
@@ -81,6 +105,13 @@ def test_nothing_keeps_anybody_out(desk: Desk, theme: str, language: str) -> Non
             found.append((view, "wider than a phone"))
     desk.page.set_viewport_size(SIZE)
     assert found == []
+
+
+def test_a_state_has_one_colour_wherever_it_is_shown(desk: Desk) -> None:
+    """The badge of what runs and of what is to be checked once had that of the dead."""
+    colours: dict[str, list[str]] = desk.page.evaluate(COLOURS)
+    assert {state: set(shown) for state, shown in colours.items() if len(set(shown)) > 1} == {}
+    assert len({shown[0] for shown in colours.values()}) == len(colours)
 
 
 def test_each_view_has_its_pictures() -> None:
@@ -130,7 +161,7 @@ def test_the_first_page_is_small_and_stands_still(desk: Desk, browser: Browser) 
     origin = desk.page.evaluate("location.origin")
     page.goto(f"{origin}/")
     expect(page.locator("nav")).to_be_visible()
-    settled(page)
+    page.wait_for_load_state("networkidle")
     assert len(network) <= FIRST_PAGE_REQUESTS_MAX, network
     assert sum(received.values()) <= FIRST_PAGE_BYTES_MAX, received
     assert [url for url in network if not url.startswith(origin)] == []
@@ -144,7 +175,7 @@ def test_the_first_page_is_small_and_stands_still(desk: Desk, browser: Browser) 
     asked = served(page)
     page.reload()
     expect(page.locator("nav")).to_be_visible()
-    settled(page)
+    page.wait_for_load_state("networkidle")
     assert [url for url in served(page) if url not in asked] == []
     again = [
         one["name"]

@@ -21,6 +21,12 @@ test('a greeting says who looks, how late it is, and whom there is', () => {
   assert.deepEqual(news, { people: true, services: true });
 });
 
+test('what is unseen is news of a later message, not of a greeting: then it is read anyway', () => {
+  const [known, greeted] = took(NOBODY, { me: ME, rev: 1, unseen: 2 }, 0);
+  assert.equal(greeted.unseen, undefined);
+  assert.deepEqual(took(known, { unseen: 1 }, 0)[1], { unseen: true });
+});
+
 test('a later message changes only what it names, and a null name takes away', () => {
   const [first] = took(NOBODY, { me: ME, rev: 1, people: [ANN, { ...ANN, user: '2' }] }, 0);
   const [known] = took(first, { people: [{ user: '2', name: null }] }, 0);

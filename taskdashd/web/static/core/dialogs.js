@@ -18,6 +18,14 @@ export const puts = (fold) => ({
 });
 
 /**
+ * Make a field for a line of text.
+ * @param {string} label
+ * @param {import('./types').Props} props
+ */
+export const lineField = (label, props) =>
+  h('label.field', null, label, h('input', { maxlength: 64, ...props }));
+
+/**
  * Ask something in a dialog.
  *
  * `submit` is given what was typed, and gives a sentence where it is refused: the form then stays

@@ -49,6 +49,11 @@ export interface View<Model> {
   reads?(news: News, known: Known, model: Model): boolean;
   /** Give what is shown. Called before a frame, whenever something may have changed. */
   paint(page: Page<Model>): Children;
+  /**
+   * Whether it shows something that moves on with the time, besides the times of `parts/time.js`, which
+   * move on by themselves: it is then painted each second too.
+   */
+  readonly ticks?: true;
   /** What the page is called while the view is open; else it is called as its place. */
   title?(page: Page<Model>): string;
   /** Do what a key means here; gives whether it means anything. */

@@ -98,6 +98,3 @@ const isLabel = (one) =>
 
 /** Whether a filter lets everything pass. @param {Filter} filter */
 export const isAll = ({ where, text }) => !text && Object.keys(where).length === 0;
-
-/** Whether two filters ask for the same. @param {Filter} one @param {Filter} other */
-export const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);

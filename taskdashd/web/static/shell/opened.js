@@ -86,6 +86,13 @@ export class Opened {
     this.repaint();
   }
 
+  /** Paint what moves on with the time. */
+  tick() {
+    if (this.#view.ticks) {
+      this.repaint();
+    }
+  }
+
   /** What the page is called while the view is open; empty where its place says it. */
   get title() {
     return this.#view.title?.(this) ?? '';
@@ -159,6 +166,8 @@ export class Opened {
   renew() {
     this.#node.replaceChildren();
     this.#paint();
+    // How much a view paints may depend on how high it stands.
+    this.repaint();
   }
 
   #paint() {

@@ -66,10 +66,10 @@ export class Shell {
     keepFocus(this.#main);
     followKeys(this);
     followPresses();
+    addEventListener('resize', () => this.opened?.repaint());
     setInterval(() => {
       tick(daemonTime(this.wire.known));
-      paintState(this);
-      this.opened?.repaint();
+      this.opened?.tick();
     }, 1000);
   }
 
@@ -154,6 +154,7 @@ export class Shell {
     document.body.dataset.place = placeOf(place.view);
     this.#main.scrollTop = 0;
     this.opened = new Opened(view, this.place, this, this.#main);
+    this.attention.paint();
     this.#shown = wanted;
   }
 

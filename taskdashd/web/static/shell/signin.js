@@ -1,6 +1,6 @@
 // Signing in: a dialog over the page. Where a sign-in has ended, all that was typed stays under it.
 
-import { puts, read } from '../core/dialogs.js';
+import { lineField, puts, read } from '../core/dialogs.js';
 import { fill, h } from '../core/elements.js';
 import { keep, kept } from '../core/storage.js';
 import { toast } from '../core/toasts.js';
@@ -126,7 +126,7 @@ export class SignIn {
     }
     const how = asks.passwords ? 'byPassword' : asks.sign_up ? 'new' : 'known';
     const field = (/** @type {string} */ name, /** @type {object} */ more) =>
-      h('label.field', null, t(`person.${name}`), h('input', { name, maxlength: 64, ...more }));
+      lineField(t(`person.${name}`), { name, ...more });
     const password = (/** @type {boolean} */ required) =>
       field('password', { type: 'password', required, autocomplete: 'current-password' });
     const { user, name } = this.#last;

@@ -8,9 +8,8 @@ export function paintState({ wire }) {
   const isLost = wire.state === 'lost';
   document.body.classList.toggle('lost', isLost);
   said.hidden = !isLost;
-  const lost = wire.heardAt ? t('offline', { at: clock(wire.heardAt) }) : t('signin.away');
-  const text = isLost ? lost : '';
-  if (said.textContent !== text) {
-    said.textContent = text;
-  }
+  said.textContent = isLost ? textOf(wire.heardAt) : '';
 }
+
+/** @param {number} heardAt */
+const textOf = (heardAt) => (heardAt ? t('offline', { at: clock(heardAt) }) : t('signin.away'));

@@ -67,7 +67,8 @@ export function took(known, message, at) {
     next.figures = merged(known.figures, message.figures);
     news.figures = true;
   }
-  if (message.unseen !== undefined) {
+  // What waits is read after each greeting anyway.
+  if (message.unseen !== undefined && !message.me) {
     news.unseen = true;
   }
   if (message.events?.length) {

@@ -37,6 +37,9 @@ export const view = {
 
   take: (model, news) => (news.events ? taken(model, news.events) : model),
 
+  // The clock.
+  ticks: true,
+
   paint(page) {
     const { died, stuck } = page.model;
     const lines = deaths(died, page.known.services);

@@ -1,6 +1,6 @@
 // An account, as an admin makes or changes it.
 
-import { dialog, puts } from '../../core/dialogs.js';
+import { dialog, lineField, puts } from '../../core/dialogs.js';
 import { h } from '../../core/elements.js';
 import { reason } from '../../parts/reasons.js';
 import { t } from '../../parts/words.js';
@@ -58,12 +58,7 @@ function valueOf(name, now) {
 function fields(one) {
   const typed = asTyped(one);
   const field = (/** @type {string} */ name, more = {}) =>
-    h(
-      'label.field',
-      null,
-      t(`person.${name}`),
-      h('input', { name, value: typed[name] ?? '', maxlength: 64, ...more }),
-    );
+    lineField(t(`person.${name}`), { name, value: typed[name] ?? '', ...more });
   const role = (/** @type {Role} */ name) =>
     h('option', { value: name, selected: name === typed.role }, t(`role.${name}`));
   const list = (/** @type {'groups' | 'leads'} */ name) =>

@@ -8,6 +8,7 @@ import { answered } from '../../parts/answered.js';
 import { dot } from '../../parts/badge.js';
 import { reason } from '../../parts/reasons.js';
 import { forHowLong } from '../../parts/time.js';
+import { program } from '../../parts/welcome.js';
 import { collate, lasting, t, when } from '../../parts/words.js';
 import { answersTo, isLead } from '../../rules/acts.js';
 import { daemonTime } from '../../wire/known.js';
@@ -38,6 +39,9 @@ export const view = {
 
   // News tell only the present state of a service: what it was over the last day must be read.
   reads: (news) => news.services === true,
+
+  // The drawings of the day.
+  ticks: true,
 
   paint(page) {
     const rows = sorted(page.known.services, collate);
@@ -150,16 +154,11 @@ function strip(one, changes, now) {
 }
 
 function none() {
-  const lines = `import taskdash
-
-with taskdash.connect("taskdash://${location.hostname}:13920") as dash:
-    dash.ask("RegisterService", url="http://10.0.0.7:8080", name="Cutter")
-    ...`;
   return h(
     'div.welcome',
     null,
     h('h2', null, t('services.none')),
     h('p', null, t('services.none.about')),
-    h('pre', { tabindex: 0 }, h('code', null, lines)),
+    program('dash.ask("RegisterService", url="http://10.0.0.7:8080", name="Cutter")\n...'),
   );
 }
