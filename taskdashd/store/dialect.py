@@ -327,8 +327,8 @@ class Damaged(StorageError):
     """A stored text does not match its checksum: it has changed on the disk."""
 
 
-def json_list(values: Iterable[str | int]) -> str:
-    """Encode ids or revs as the parameter of the `LOAD` statements."""
+def json_list(values: Iterable[object]) -> str:
+    """Encode ids, revs or rows as the parameter of a statement that reads them by `json_each`."""
     return orjson.dumps(list(values)).decode()
 
 

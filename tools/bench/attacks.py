@@ -27,6 +27,7 @@ from typing import Any
 
 import trustme
 from attackers import ATTACKS, SOURCE
+from servers import make_token
 
 import taskdash
 from taskdash.testing import COMMAND, RunningDaemon
@@ -200,9 +201,7 @@ TOKENS: dict[str, str] = {}
 def make_tokens(data: Path) -> None:
     """Make a token for who measures, and one for the attacker."""
     for role in ("operator", "service"):
-        command = [*COMMAND, "token", "create", role, "--role", role, "--data", str(data)]
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        TOKENS[role] = said.split()[-1]
+        TOKENS[role] = make_token(data, role, "--role", role)
 
 
 def make_certificate(directory: Path) -> dict[str, str]:

@@ -72,9 +72,7 @@ PINGS, _PINGED = 5_000, 100
 def pings_us(where: Path) -> float:
     """Give the processor time of a ping by HTTP, as cron's curl sends it, on a kept connection."""
     data = Path(mkdtemp(dir=where))
-    command = [*servers.COMMAND, "token", "create", "cron", "--role", "ping", "--data", str(data)]
-    made = subprocess.run(command, capture_output=True, text=True, check=True)
-    token = made.stdout.split()[-1]
+    token = servers.make_token(data, "cron", "--role", "ping")
     settings = {**servers.UNLIMITED, "auth": "tokens", "web": "127.0.0.1:0"}
     with servers.running(data, **settings) as daemon:
         web = daemon.wait_for("the board is at")["address"]

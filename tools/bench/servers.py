@@ -93,15 +93,19 @@ _TOKENS: dict[str, bytes] = {}
 """The file of tokens that all servers are given, once it was made."""
 
 
+def make_token(data: Path, name: str, *words: str) -> str:
+    """Make a token of a daemon by its command line."""
+    command = [*COMMAND, "token", "create", name, "--data", str(data), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1]
+
+
 @contextmanager
 def taskdashd_with_tokens(data: Path) -> Iterator[Server]:
     """Start taskdashd so that each connection has to sign in."""
     data.mkdir(exist_ok=True)
     file = data / "tokens.json"
     if not _TOKENS:
-        command = [sys.executable, "-m", "taskdashd", "token", "create", "bench", "--data"]
-        made = subprocess.run([*command, str(data)], capture_output=True, text=True, check=True)
-        wires.sign_in_with(made.stdout.strip())
+        wires.sign_in_with(make_token(data, "bench"))
         _TOKENS["file"] = file.read_bytes()
     file.write_bytes(_TOKENS["file"])
     with taskdashd(data, auth="tokens") as server:

@@ -8,6 +8,7 @@ from taskdashd.core.groups import Grouped
 from taskdashd.core.made import Made
 from taskdashd.core.steps import Start, Steps, in_slices
 from taskdashd.domain.access import Identity
+from taskdashd.domain.answers import ACKNOWLEDGED
 from taskdashd.families.services.rules import Service, in_group_instead
 from taskdashd.families.services.vigil import SERVICE, Vigil
 from taskdashd.store.records import Records, Value
@@ -70,7 +71,7 @@ def _encoded(record: Value) -> _Encoded:
     changes = [list(one) for one in service.changes]
     history = {"registered_at": service.registered_at, "changes": changes}
     if service.acknowledged is not None:
-        state["acknowledged"] = service.acknowledged
+        state[ACKNOWLEDGED] = service.acknowledged
     name = {"url": service.url, "name": service.name}
     members = (strictjson.dumps(one)[1:-1] for one in (name, state, history))
     return _Encoded(service, *members)

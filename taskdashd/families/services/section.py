@@ -7,6 +7,7 @@ from taskdash_protocol import strictjson
 from taskdashd.core.commits import Following
 from taskdashd.core.sections import News
 from taskdashd.domain.access import Identity
+from taskdashd.domain.answers import ACKNOWLEDGED
 from taskdashd.families.services.vigil import SERVICE
 from taskdashd.store.records import Record, Records
 
@@ -58,8 +59,8 @@ class ServiceSection(Following):
             if record is not None and identity.sees(record["group_id"]):
                 since, state = record["changes"][-1]
                 about = {name: record[name] for name in ("url", "name", "group_id")}
-                if answer := record.get("acknowledged"):
-                    about["acknowledged"] = answer
+                if answer := record.get(ACKNOWLEDGED):
+                    about[ACKNOWLEDGED] = answer
                 told.append({**about, "state": state, "since": since})
             elif group is not None and identity.sees(group):
                 told.append({"url": url, "state": None})

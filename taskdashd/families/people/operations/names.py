@@ -11,6 +11,7 @@ from taskdashd.core.steps import Steps, in_slices
 from taskdashd.core.storing import load
 from taskdashd.core.table import Caller, Result, alone
 from taskdashd.domain.access import Identity
+from taskdashd.domain.answers import ACKNOWLEDGED
 from taskdashd.domain.tasks import Task
 
 _NAMING: Final = ("user", "checker", "submitted_by", "freed_from")
@@ -43,7 +44,7 @@ def _may_know(identity: Identity, record: Mapping[str, Any]) -> bool:
 
 def _named(task: Task) -> list[str]:
     fields = strictjson.reload(task.body)
-    answered = fields.get("acknowledged")
+    answered = fields.get(ACKNOWLEDGED)
     by = answered.get("by") if type(answered) is dict else ""
     named = (by, *(fields.get(name) for name in _NAMING))
     return [one for one in named if type(one) is str and one]
