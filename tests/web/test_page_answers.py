@@ -129,8 +129,9 @@ def test_what_was_dismissed_covers_nothing(office: Office, seat: Seat) -> None:
         office.task(f"f-{number}", f"Batch {number}", "failed", group_id="cut")
     for number in range(150):
         office.ask("Acknowledge", id=f"f-{number}", user="1004", hide=True)
+    desk = seat("1004", "")
     for view in ("board", "now"):
-        desk = seat("1004", "", view=view)
+        desk.go(view)
         expect(desk.page.get_by_role("link", name="Upload to archive")).to_have_count(1)
     expect(unanswered(desk)).to_have_text("1")
 
