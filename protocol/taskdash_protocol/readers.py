@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from taskdash_protocol import folding
-from taskdash_protocol.errors import BadRequest
+from taskdash_protocol.errors import BadRequest, Cause
 from taskdash_protocol.fields import (
     CLASS,
     LABELS,
@@ -180,11 +180,13 @@ def texts(
     many_min: int = 0,
     characters_max: int = 0,
     of: Any = None,
+    too_many: Cause = "",
     **kwargs: Any,
 ) -> Any:
     """Declare a field that is a list of strings, none of them empty; repeated ones are dropped.
 
-    `of` is the declaration of one; without it, one is a text of `characters_max`.
+    `of` is the declaration of one; without it, one is a text of `characters_max`. `too_many` is the
+    cause of the refusal of too long a list, where people may have typed it.
     """
     one = reader_of(of or text(meaning, characters_max=characters_max, empty=False))
 
@@ -192,7 +194,8 @@ def texts(
         if type(value) is not list:
             raise BadRequest(f"field {name} must be a list of strings")
         if not many_min <= len(value) <= many_max:
-            raise BadRequest(f"field {name} must have {many_min} to {many_max} members")
+            fault = BadRequest(f"field {name} must have {many_min} to {many_max} members")
+            raise fault.because(too_many, most=f"{many_max}") if too_many else fault
         return tuple(dict.fromkeys(one.read(name, member) for member in value))
 
     bounds = {"minItems": many_min, "maxItems": many_max}

@@ -74,6 +74,18 @@ def test_a_task_has_sixteen_labels_of_thirty_two_characters(world: World) -> Non
         assert boss.ask("SetLabels", id="t", add=bad)["errid"] == 1000, bad
 
 
+def test_what_is_no_label_is_refused_with_its_cause(world: World) -> None:
+    task(world)
+    boss = admin(world)
+    for bad, cause in (
+        (["\u200b"], "blank"),
+        (["x" * 33], "too-long"),
+        (["x"] * 17, "too-many-labels"),
+    ):
+        assert boss.ask("SetLabels", id="t", add=bad)["cause"] == cause
+        assert boss.ask("SetLabels", id="t", remove=bad)["cause"] == cause
+
+
 def test_who_may_claim_it_has_it_or_leads_labels_it(world: World) -> None:
     peers = office(world)
     task(world)

@@ -79,6 +79,26 @@ def test_of_two_admins_none_loses_what_they_did(
     assert now["groups"] == now["leads"] == ["paint", "cut"]
 
 
+def test_who_leads_nothing_by_name_leads_all_their_groups(browser: Browser, office: Office) -> None:
+    """As the form says it; to empty the field changed nothing, and nobody was told."""
+    office.ask("SetPerson", user="1004", leads=["cut"])
+    with signed_in(browser, office.url, "1005", "Root", "people") as page:
+        lead = form(page, "Edit", "赵组长")
+        lead.get_by_label("Groups led").fill("")
+        lead.get_by_role("button", name="Save").click()
+        expect(lead).to_have_count(0)
+        assert account(office, "1004")["leads"] == ["cut", "paint"]
+
+
+def test_too_many_groups_are_refused_in_the_readers_words(browser: Browser, office: Office) -> None:
+    with signed_in(browser, office.url, "1005", "Root", "people") as page:
+        eve = form(page, "Edit", "Eve Stone")
+        eve.get_by_label("Groups", exact=True).fill("、".join(f"g{n}" for n in range(65)))
+        eve.get_by_role("button", name="Save").click()
+        expect(eve.get_by_role("alert")).to_have_text("Nobody is in more than 64 groups.")
+    assert account(office, "1003")["groups"] == ["paint"]
+
+
 def test_whom_a_task_names_is_a_name_also_outside_of_ones_groups(
     browser: Browser, office: Office
 ) -> None:

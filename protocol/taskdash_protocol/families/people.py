@@ -104,11 +104,14 @@ def _labels(meaning: str) -> Any:
     one = reader_of(text(meaning, characters_max=LABEL_CHARACTERS_MAX, empty=False))
 
     def read(name: str, value: Any) -> str:
-        return str(one.read(name, _folded(name, value, LABEL_CHARACTERS_MAX, typed.name)))
+        given = _folded(name, value, LABEL_CHARACTERS_MAX, typed.name)
+        if not given:
+            fault = BadRequest(f"field {name} must not be blank")
+            raise fault.because("blank", field=name)
+        return str(one.read(name, given))
 
-    return texts(
-        meaning, of=declare(Reader(meaning, read, one.schema)), many_max=LABELS_MAX, default=()
-    )
+    of = declare(Reader(meaning, read, one.schema))
+    return texts(meaning, of=of, many_max=LABELS_MAX, too_many="too-many-labels", default=())
 
 
 def _rev(meaning: str) -> Any:
@@ -116,7 +119,13 @@ def _rev(meaning: str) -> Any:
 
 
 def _groups(meaning: str) -> Any:
-    return texts(meaning, characters_max=128, many_max=GROUPS_MAX, default=None)
+    return texts(
+        meaning,
+        characters_max=128,
+        many_max=GROUPS_MAX,
+        too_many="too-many-groups",
+        default=None,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,17 @@ test('of an account that there is, only what was changed is sent', () => {
   assert.deepEqual(more, { user: '1001', leads: ['cut', 'paint'], password: 'horses' });
 });
 
+test('whoever led some groups and leads none by name leads all of theirs', () => {
+  const given = { ...asTyped(ANN), password: '', leads: '' };
+  assert.deepEqual(askedFor(given, ANN), { user: '1001', leads: ['cut', 'a, b'] });
+  const fresh = { ...given, groups: 'paint、mix' };
+  assert.deepEqual(askedFor(fresh, ANN), {
+    user: '1001',
+    groups: ['paint', 'mix'],
+    leads: ['paint', 'mix'],
+  });
+});
+
 test('groups are parted wherever people part them', () => {
   const given = { ...asTyped(null), user: '1', name: 'K', groups: '剪辑、美术，Team A; mix ,' };
   const { groups } = askedFor({ ...given, password: '' }, null);

@@ -32,14 +32,17 @@ export const asTyped = (one) => ({
 export function askedFor(given, one) {
   const before = asTyped(one);
   const is = (/** @type {string} */ name) => one === null || given[name] !== before[name];
-  const leads = namesIn(given.leads ?? '');
+  const groups = one === null || is('groups') ? namesIn(given.groups ?? '') : one.groups;
+  const led = namesIn(given.leads ?? '');
+  // Without one they lead all their groups: of somebody who led some, the daemon would keep those.
+  const leads = led.length > 0 || one === null ? led : groups;
   return {
     user: given.user,
     ...(is('name') && { name: given.name }),
     ...(is('role') && { role: /** @type {Role} */ (given.role) }),
-    ...(is('groups') && { groups: namesIn(given.groups ?? '') }),
+    ...(is('groups') && { groups }),
     ...(is('active') && { active: given.active === 'on' }),
-    ...(given.role === 'lead' && is('leads') && leads.length > 0 && { leads }),
+    ...(given.role === 'lead' && is('leads') && (one || leads.length > 0) && { leads }),
     ...(given.password !== '' && { password: given.password }),
   };
 }

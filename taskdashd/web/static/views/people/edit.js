@@ -36,7 +36,7 @@ export async function editPerson(page, one) {
       return reason(error, page.known);
     }
   };
-  const title = t(one ? 'person.edit' : 'person.add');
+  const title = t(one ? 'people.edit' : 'people.add');
   await dialog(title, fields(one), { confirm: t('save'), cancel: t('cancel'), submit });
 }
 

@@ -32,7 +32,7 @@ export const view = {
         null,
         h('h1', null, t('view.people')),
         h('p', null, t('people.about', { free: number(free) })),
-        admin && h('button', { onclick: () => editPerson(page, null) }, t('person.add')),
+        admin && h('button', { onclick: () => editPerson(page, null) }, t('people.add')),
       ),
       // Without the figures, rows and buttons would stand elsewhere than a moment later.
       page.known.figures === null
