@@ -132,6 +132,19 @@ def test_who_says_neither_makes_or_changes_as_before(world: World) -> None:
     assert (reply["errid"], reply["name"]) == (0, "Anna")
 
 
+def test_the_audit_says_what_was_set_in_words(world: World) -> None:
+    known(world, ann={})
+    boss = admin(world)
+    boss.ask("SetPerson", user="ann", groups=["cut", "paint"], role="lead", leads=["cut"])
+    boss.ask("SetPerson", user="ann", groups=[], active=False)
+    world.advance(2)
+    told = [one["why"] for one in boss.ask("Audit", kinds=["person set"])["entries"]]
+    assert told[:2] == [
+        "ann: groups none, active false",
+        "ann: role lead, groups cut, paint, leads cut",
+    ]
+
+
 def test_a_look_with_a_base_is_no_act_of_the_audit(world: World) -> None:
     office(world)
     set_person(world, "ann", base=rev_of(world, "ann"))

@@ -183,7 +183,7 @@ def _check_base(request: SetPerson, person: Person | None) -> None:
 def _told(value: Any) -> str:
     if type(value) is bool:
         return "true" if value else "false"
-    return ", ".join(value) if type(value) is list else f"{value}"
+    return ", ".join(value) if type(value) in (list, tuple) else f"{value}"
 
 
 def _in_known_groups(request: SetPerson, caller: Caller) -> Steps[SetPerson]:
@@ -252,7 +252,7 @@ def password_required(number: str) -> AuthError:
 
 def _said(request: SetPerson) -> str:
     told = [
-        f"{name} {'changed' if name == 'password' else value}"
+        f"{name} {'changed' if name == 'password' else _told(value) or 'none'}"
         for name in ("name", "role", "groups", "leads", "active", "calendar", "password")
         if (value := getattr(request, name)) is not None
     ]
