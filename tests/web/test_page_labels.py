@@ -57,6 +57,37 @@ def test_what_is_refused_is_said_and_stays_typed(office: Office, seat: Seat) -> 
     expect(field).to_have_value("one more")
 
 
+def test_what_is_no_label_is_refused_in_the_readers_words(office: Office, seat: Seat) -> None:
+    """Also where the view of people was open, which has words of its own for adding."""
+    ann = seat("1001", "Ann Li", view="people")
+    expect(ann.page.get_by_role("heading", name="People")).to_be_visible()
+    ann.go("task/cut-1")
+    field = labels(ann).get_by_role("textbox", name="New label")
+    for label, said in (
+        ("\u200b", "“Label” must not be empty."),
+        ("ﷺ" * 3, "“Label” is too long: 32 characters at most."),
+    ):
+        field.fill(label)
+        field.press("Enter")
+        ann.told(said)
+    assert "labels" not in office.ask("Find", id="cut-1")
+
+
+def test_the_history_has_labels_as_they_are_written(office: Office, seat: Seat) -> None:
+    """Whatever stands in them, and where there are more than the audit has room for."""
+    ann = seat("1001", "Ann Li", view="task/cut-1")
+    expect(labels(ann).get_by_role("textbox", name="New label")).to_be_visible()
+    odd = 'say "hi", a\\b'
+    office.ask("SetLabels", id="cut-1", add=[odd, "two"])
+    history = ann.page.locator(".history")
+    expect(history.locator("ins").first).to_have_text(f"{odd}, two")
+    long = [f"{n} {'x' * 30}" for n in range(9)]
+    office.ask("SetLabels", id="cut-1", remove=["two"], add=long)
+    expect(history.locator("ins").first).to_contain_text(f"{odd}, {long[0]}, {long[1]}, ")
+    office.ask("SetLabels", id="cut-1", remove=[odd, *long])
+    expect(history.locator("ins").first).to_have_text("–")
+
+
 def test_a_label_is_a_filter_of_board_and_list(office: Office, seat: Seat) -> None:
     """By the field or by following a label; what gets the label comes, and what loses it goes."""
     office.ask("SetLabels", id="cut-1", add=["Urgent"])

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 
 import {
   joined,
+  labelsIn,
   shownChanges,
   shownFields,
 } from '../../../taskdashd/web/static/views/task/model.js';
@@ -28,4 +29,13 @@ test('history is joined without repeating an entry, the newest first', () => {
     all.map(({ rev }) => rev),
     [6, 5, 4, 3],
   );
+});
+
+test('labels are read from the text of the audit, also where it is cut', () => {
+  const labels = ['say "hi", a\\b', '"', 'me'];
+  const text = JSON.stringify(labels);
+  assert.deepEqual(labelsIn(text), labels);
+  assert.deepEqual(labelsIn('[]'), []);
+  assert.deepEqual(labelsIn(`${text.slice(0, -2)}…`), [...labels.slice(0, 2), 'me…']);
+  assert.deepEqual(labelsIn(`${text.slice(0, 11)}…`), ['say "hi…']);
 });

@@ -10,7 +10,7 @@ import { t } from '../../parts/words.js';
 import { stateOf } from '../../rules/states.js';
 import { daemonTime } from '../../wire/known.js';
 import { fieldName } from './fields.js';
-import { PEOPLE, answerOf, shownChanges } from './model.js';
+import { PEOPLE, answerOf, labelsIn, shownChanges } from './model.js';
 
 /**
  * @typedef {import('./model').Entry} Entry
@@ -66,7 +66,7 @@ function line(entry, page) {
 /** @param {[string, [unknown, unknown]]} change @param {Page} page */
 function change([name, [old, fresh]], page) {
   const say = (/** @type {unknown} */ value) =>
-    said(name, typeof value === 'string' ? value : written(value), page);
+    said(name, typeof value === 'string' ? value : written(value), page) || '–';
   const isNothing = (/** @type {unknown} */ value) => value === null || value === '';
   const was = !isNothing(old) && [h('del', null, say(old)), ' → '];
   return h(
@@ -84,8 +84,7 @@ function said(name, value, page) {
     return called(value, page.known);
   }
   if (name === 'labels') {
-    // The audit has them as JSON, cut where there are many.
-    return value.replace(/^\["|"\]$/g, '').replaceAll('","', ', ');
+    return labelsIn(value).join(', ');
   }
   return name === 'status' ? statusName(value) : value;
 }

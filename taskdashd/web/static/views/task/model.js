@@ -108,6 +108,22 @@ export function taken(model, events) {
 }
 
 /**
+ * Give the labels that a change names. The audit has them as JSON, cut where there are many: then
+ * the last may be a part of one.
+ * @param {string} text
+ * @returns {readonly string[]}
+ */
+export function labelsIn(text) {
+  try {
+    return [JSON.parse(text)].flat();
+  } catch {
+    return [...text.matchAll(/"((?:[^"\\]|\\.)*)/g)]
+      .filter((_, n) => n % 2 === 0)
+      .map(([, one]) => one.replaceAll(/\\(.)/g, '$1'));
+  }
+}
+
+/**
  * Put entries before or behind those that are there; the newest come first.
  * @param {readonly Entry[]} entries
  * @param {readonly Entry[]} more
