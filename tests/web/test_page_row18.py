@@ -70,6 +70,24 @@ def test_a_saved_list_is_what_the_screen_shows(
     assert [one["name"] for one in lines] == sorted(f"Task {n}" for n in range(600))
 
 
+def test_a_saved_list_names_also_people_outside_of_ones_groups(
+    office: Office, seat: Callable[..., Desk], tmp_path: Path
+) -> None:
+    """As the screen does; also those of rows that were not in sight."""
+    office.many(500)
+    for user, name in (("1003", "Eve Stone"), ("1010", "Lou Kim")):
+        office.ask("SetPerson", user=user, name=name, groups=["mix"])
+    office.task("shown", "Matte", "编辑中", group_id="cut", user="1003", checker="nobody-known")
+    office.task("many-00000", "Task 0", "编辑中", group_id="cut", user="1010")
+    ann = seat("1001", "Ann Li", view="list?sort=-id")
+    expect(ann.page.locator(".listrow", has_text="Matte")).to_contain_text("Eve Stone")
+    _, lines = saved(ann.page, tmp_path / "saved.csv")
+    by_id = {one["id"]: one for one in lines}
+    assert (by_id["shown"]["user"], by_id["shown"]["user_name"]) == ("1003", "Eve Stone")
+    assert by_id["shown"]["checker_name"] == ""
+    assert by_id["many-00000"]["user_name"] == "Lou Kim"
+
+
 def test_what_is_meant_for_a_terminal_is_not_shown(
     office: Office, seat: Callable[..., Desk]
 ) -> None:

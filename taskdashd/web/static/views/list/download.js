@@ -20,6 +20,8 @@ const FIELDS = [
 /** The fields that hold a person's number: the name stands beside it. */
 const PEOPLE = ['user', 'checker', 'submitted_by'];
 const HEADS = FIELDS.flatMap((name) => (PEOPLE.includes(name) ? [name, `${name}_name`] : [name]));
+/** Tasks in one request for names. */
+const NAMED_MAX = 500;
 const KEPT_MS = 60_000;
 
 /**
@@ -30,7 +32,8 @@ const KEPT_MS = 60_000;
  */
 export async function save(page, request, tell) {
   const { order, isWhole } = page.model;
-  const name = (/** @type {string} */ user) => nameOf(page.known, user);
+  const names = new Map();
+  const name = (/** @type {string} */ user) => names.get(user) ?? nameOf(page.known, user);
   /** @type {(import('./order').Placed & { line: string })[]} */
   const lines = [];
   let after = null;
@@ -39,9 +42,10 @@ export async function save(page, request, tell) {
     const asked = { ...request, order: 'id', ...(after !== null && { after }) };
     /** @type {import('../../wire/types').Reply} */
     const found = await page.ask('Query', asked);
+    await learn(found.tasks, page, names);
     for (const task of found.tasks) {
       const place = isWhole ? shownPlace(task, order, name) : storedPlace(task, order);
-      lines.push({ ...place, line: lineOf(cellsOf(task, page)) });
+      lines.push({ ...place, line: lineOf(cellsOf(task, name)) });
     }
     after = found.next;
     tell(lines.length);
@@ -55,12 +59,39 @@ export async function save(page, request, tell) {
   setTimeout(() => URL.revokeObjectURL(file), KEPT_MS);
 }
 
-/** @param {Task} task @param {Page} page */
-const cellsOf = (task, page) =>
+/**
+ * Learn the names of those whom tasks name and the page does not know: the file has what a screen
+ * that showed all of them would say.
+ * @param {readonly Task[]} tasks
+ * @param {Page} page
+ * @param {Map<string, string>} names by number; of somebody without an account it is the number
+ */
+async function learn(tasks, page, names) {
+  const { people, names: known } = page.known;
+  const isNew = (/** @type {unknown} */ user) =>
+    typeof user === 'string' && user !== '' && ![people, known, names].some((one) => one.has(user));
+  /** @type {string[]} */
+  const ids = [];
+  for (const task of tasks) {
+    const fresh = PEOPLE.map((name) => task[name]).filter(isNew);
+    if (fresh.length > 0) {
+      ids.push(task.id);
+      fresh.forEach((user) => names.set(String(user), String(user)));
+    }
+  }
+  for (let n = 0; n < ids.length; n += NAMED_MAX) {
+    const found = await page.ask('Names', { ids: ids.slice(n, n + NAMED_MAX) });
+    Object.entries(found.names).forEach(([user, called]) => names.set(user, called));
+  }
+}
+
+/** @param {Task} task @param {(user: string) => string} nameFor */
+const cellsOf = (task, nameFor) =>
   FIELDS.flatMap((name) => {
     const value = task[name];
     const cell = typeof value === 'string' ? cleaned(value) : value;
-    return PEOPLE.includes(name) ? [cell, page.known.people.get(String(value))?.name] : [cell];
+    const called = nameFor(String(value ?? ''));
+    return PEOPLE.includes(name) ? [cell, called === value ? '' : called] : [cell];
   });
 
 /** Give the day of the calendar on the reader's wall. @param {Date} at */
