@@ -17,6 +17,18 @@ test('a URL says which tasks are shown', () => {
   assert.ok(!isAll(filter('q=x')));
 });
 
+test('only a person may be meant by me and nobody', () => {
+  const where = filter('group=me&project=nobody&type=me&part=me&checker=me&label=me').where;
+  assert.deepEqual(where, {
+    group_id: 'me',
+    project_id: 'nobody',
+    task_type: 'me',
+    parent_id: 'me',
+    checker: '1001',
+    labels: 'me',
+  });
+});
+
 test('a task is searched by its texts and the names of its people', () => {
   const task = { id: 't-1', name: 'Poster', user: '1001', group_id: 'cut', status: '待审核' };
   for (const [query, isFound] of [

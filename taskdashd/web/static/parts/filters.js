@@ -1,7 +1,7 @@
 // The row of filters of board and list. It is painted in place: whoever types in it goes on typing.
 
 import { h } from '../core/elements.js';
-import { FIELDS, LABEL_CHARACTERS_MAX } from '../rules/filters.js';
+import { FIELDS, LABEL_CHARACTERS_MAX, OF_PEOPLE, isShort } from '../rules/filters.js';
 import { nameOf } from '../wire/known.js';
 import { collate, t } from './words.js';
 
@@ -11,7 +11,6 @@ import { collate, t } from './words.js';
  */
 
 const PAUSE_MS = 150;
-const SHORT = ['me', 'nobody'];
 
 /** @type {{ timer: number }} what waits for a pause in typing */
 const typing = { timer: 0 };
@@ -162,11 +161,11 @@ function others(/** @type {Page} */ page) {
   const { filters } = page.place;
   const names = Object.keys(FIELDS).filter((name) => {
     const value = filters.get(name) ?? '';
-    return name !== 'group' && name !== 'label' && value && !SHORT.includes(value);
+    return name !== 'group' && name !== 'label' && value && !isShort(name, value);
   });
   return names.map((name) => {
     const value = filters.get(name) ?? '';
-    const said = ['user', 'checker'].includes(name) ? nameOf(page.known, value) : value;
+    const said = OF_PEOPLE.includes(name) ? nameOf(page.known, value) : value;
     const press = () => page.refine({ [name]: '' });
     return h(
       'button.chip',

@@ -24,8 +24,14 @@ export const FIELDS = {
   url: 'url',
   label: 'labels',
 };
+/** The filters that may say `me` or `nobody`: a group, a project or a label may be called so. */
+export const OF_PEOPLE = ['user', 'checker'];
+const SHORT = ['me', 'nobody'];
 const LABELS_MAX = 16;
 export const LABEL_CHARACTERS_MAX = 32;
+
+/** Whether a filter says whoever looks, or nobody. @param {string} name @param {string} value */
+export const isShort = (name, value) => OF_PEOPLE.includes(name) && SHORT.includes(value);
 
 /**
  * Give what a URL's filters ask for.
@@ -39,10 +45,8 @@ export function filterOf(filters, me) {
   for (const [name, field] of Object.entries(FIELDS)) {
     const value = filters.get(name);
     if (value) {
-      const names = { me: me?.user ?? '', nobody: '' };
-      // A label may be called so.
-      const isName = field !== 'labels' && (value === 'me' || value === 'nobody');
-      where[field] = isName ? names[value] : value;
+      const whose = value === 'me' ? (me?.user ?? '') : '';
+      where[field] = isShort(name, value) ? whose : value;
     }
   }
   const text = (filters.get('q') ?? '').trim();
