@@ -1,5 +1,6 @@
 """Numbers and names are taken as they are meant; a refusal is in the reader's words."""
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from taskdash_protocol import errors
 from taskdash_protocol.families.people import Login
 from taskdash_protocol.families.tasks import Query
+from taskdash_protocol.requests import REQUESTS
 
 STATIC = Path(__file__).parents[2] / "taskdashd/web/static"
 
@@ -73,6 +75,8 @@ def test_a_search_for_too_much_is_refused_in_the_readers_language(stranger: Page
     expect(stranger.locator("nav")).to_be_visible()
     stranger.goto(f"{stranger.url.split('#')[0]}#/list?q=a+b+c+d+e+f+g+h+i+j+k")
     expect(stranger.locator("body")).to_contain_text("最多搜索 10 个词。")
+    stranger.get_by_role("searchbox").fill("剪" * 257)
+    expect(stranger.locator("body")).to_contain_text("“搜索”过长，最多 256 个字符。")
     expect(stranger.locator("body")).not_to_contain_text("field contains")
 
 
@@ -99,6 +103,32 @@ def test_each_cause_and_each_errid_has_words_in_both_languages() -> None:
     wanted |= {f"errid.{errid}" for errid in errids}
     for said in spoken.values():
         assert not wanted - said
+
+
+TYPED = {
+    "Acknowledge": ("word",),
+    "Login": ("user", "name", "password"),
+    "Query": ("contains",),
+    "Reject": ("reason",),
+    "SetLabels": ("add",),
+    "SetPerson": ("user", "name", "groups", "leads", "password"),
+}
+
+
+def test_each_field_that_people_type_in_has_a_name_in_both_languages() -> None:
+    """A refusal names it: by what the daemon calls it nobody knows it."""
+    for request, fields in TYPED.items():
+        readers = {one.name for one in dataclasses.fields(REQUESTS[request])}
+        assert readers.issuperset(fields)
+    typed = {field for fields in TYPED.values() for field in fields}
+    for language in ("en", "zh"):
+        named = {
+            name.partition(".")[2]
+            for path in STATIC.rglob("words.json")
+            for name in json.loads(path.read_text())[language]
+            if name.startswith(("field.", "person."))
+        }
+        assert not typed - named
 
 
 @pytest.mark.parametrize(
