@@ -62,7 +62,14 @@ class Relay:
                     self._pass_on(sock)
 
     def _pair(self, near: socket.socket) -> None:
-        far = socket.create_connection(("127.0.0.1", self._to), source_address=(self._source, 0))
+        try:
+            far = socket.create_connection(
+                ("127.0.0.1", self._to), source_address=(self._source, 0)
+            )
+        except ConnectionRefusedError:
+            # The daemon is away.
+            near.close()
+            return
         with self._lock:
             self._pairs[near], self._pairs[far] = far, near
 

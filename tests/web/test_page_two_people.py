@@ -97,6 +97,29 @@ def test_who_signed_in_last_stays_so_in_the_browser(
     ann.forgives("WebSocket", "401")
 
 
+def test_after_a_restart_of_the_daemon_each_tab_is_whose_it_was(
+    office: Office, open_office: Callable[..., Office], two: tuple[Desk, Desk]
+) -> None:
+    """Also of the one who did not sign in last, in tabs that were open and in reloaded ones."""
+    ann, wang = two
+    office.close()
+    for desk in two:
+        expect(desk.page.locator("#offline")).to_be_visible()
+    again = open_office(port=office.port)
+    wang.page.reload()
+    for desk, name, task, user in (
+        (ann, "Ann Li", "Poster", "1001"),
+        (wang, "王小明", "Mix, reel 2", "1002"),
+    ):
+        is_of(desk.page, name)
+        desk.does("Claim", task)
+        desk.told(f"Yours: {task}")
+        (found,) = again.ask("Query", where={"user": user}, contains=task)["tasks"]
+        assert found["name"] == task
+    for desk in two:
+        desk.forgives("WebSocket", "ERR_", "Failed to load")
+
+
 def test_signing_out_is_of_ones_own(relay: Relay, two: tuple[Desk, Desk]) -> None:
     """The form stays in that tab until somebody signs in there, whoever else is signed in."""
     ann, wang = two
