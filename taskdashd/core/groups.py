@@ -74,6 +74,13 @@ class Groups:
             meant[text] = names
         return meant
 
+    def one_meant(self, field: str, given: str, asker: Asker) -> Steps[str]:
+        """Give the one group that is meant by a text. Raises `BadRequest`."""
+        names = (yield from self.meant(field, [given], asker))[given]
+        if len(names) > 1:
+            raise BadRequest(f"field {field}: {' and '.join(names)} are more than one group")
+        return names[0]
+
     def _of_records(self) -> Iterator[str]:
         for grouped in self.kinds:
             for value in self._records.all(grouped.kind):

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from taskdash_protocol.errors import AuthError, BadRequest, ServerError
+from taskdash_protocol.errors import AuthError, ServerError
 from taskdash_protocol.families.groups import MergeGroups
 from taskdash_protocol.requests import Query
 from taskdash_protocol.statuses import status_class
@@ -72,14 +72,10 @@ class _Moved(NamedTuple):
 
 def _meant(request: MergeGroups, caller: Caller) -> Steps[_Merge]:
     groups, asker = caller.core.part(Groups), caller.asker
-    of = yield from groups.meant("from", [request.from_], asker)
-    into = yield from groups.meant("into", [request.into], asker)
-    if len(into[request.into]) > 1:
-        names = " and ".join(into[request.into])
-        raise BadRequest(f"field into: {names} are more than one group")
+    names = (yield from groups.meant("from", [request.from_], asker))[request.from_]
+    into = yield from groups.one_meant("into", request.into, asker)
     # An old name that is some names is one that was emptied already: asked again, it is none.
-    old = of[request.from_] if len(of[request.from_]) == 1 else (request.from_,)
-    return _Merge(*old, *into[request.into])
+    return _Merge(names[0] if len(names) == 1 else request.from_, into)
 
 
 def _said(merge: _Merge, counts: Mapping[str, int]) -> str:

@@ -3,12 +3,13 @@
 The daemon does not read what a view shows: that is the board's.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from taskdash_protocol import strictjson
 from taskdash_protocol.errors import AuthError, BadRequest, Busy, Conflict
 from taskdash_protocol.families.views import NAME_CHARACTERS_MAX, VIEWS_MAX, SetView, Views
+from taskdashd.core.groups import Groups
 from taskdashd.core.identities import no_person, person_of
 from taskdashd.core.steps import Steps, in_slices
 from taskdashd.core.storing import write
@@ -39,7 +40,8 @@ def views(request: Views, caller: Caller) -> Steps[Result]:
     """Give the views that the caller may see, as many as a reply has room for."""
     core = caller.core
     kept = core.view.records.committed
-    of_all = [kept(VIEWS, owner.key) for owner in _asked(request, caller)]
+    owners = yield from _asked(request, caller)
+    of_all = [kept(VIEWS, owner.key) for owner in owners]
     there = [one for one in of_all if one is not None]
     told = yield from in_slices(there, _told, _size_of, core.reader.turn)
     left, shown = core.room.reply_bytes, list[bytes]()
@@ -56,7 +58,7 @@ def views(request: Views, caller: Caller) -> Steps[Result]:
 def set_view(request: SetView, caller: Caller) -> Steps[Result]:
     """Keep, change or remove a view."""
     identity, core = caller.identity, caller.core
-    owner = _owner(request.of, caller)
+    owner = yield from _owner(request.of, caller)
     if owner.kind == "group" and not (identity.is_operator or owner.name in identity.leads):
         raise AuthError("only a lead sets the views of a group").because("lead")
     if not (request.query or request.remove):
@@ -69,8 +71,8 @@ def set_view(request: SetView, caller: Caller) -> Steps[Result]:
     return told
 
 
-def _owner(of: Mapping[str, str] | None, caller: Caller) -> _Owner:
-    """Give whose views are meant. Raises `AuthError`, `Conflict`."""
+def _owner(of: Mapping[str, str] | None, caller: Caller) -> Steps[_Owner]:
+    """Give whose views are meant. Raises `AuthError`, `BadRequest`, `Conflict`."""
     me = caller.identity.person
     if of is None:
         if not me:
@@ -78,29 +80,28 @@ def _owner(of: Mapping[str, str] | None, caller: Caller) -> _Owner:
         return _Owner("person", me)
     ((kind, given),) = of.items()
     if kind == "group":
-        return _Owner(kind, given)
+        group = yield from caller.core.part(Groups).one_meant("of.group", given, caller.asker)
+        return _Owner(kind, group)
     number = caller.core.identities.numbers.meant(given)
     if number != me and not caller.identity.is_operator:
         raise AuthError("field of: a person's views are their own")
     return _Owner(kind, number)
 
 
-def _asked(request: Views, caller: Caller) -> Iterator[_Owner]:
+def _asked(request: Views, caller: Caller) -> Steps[Sequence[_Owner]]:
     """Give whose views are asked for. Raises as `_owner`; of a group, `AuthError`."""
     identity = caller.identity
     if request.of is not None:
-        owner = _owner(request.of, caller)
+        owner = yield from _owner(request.of, caller)
         if owner.kind == "group" and not identity.sees(owner.name):
             raise AuthError("field of: only who is in a group sees its views")
-        yield owner
-        return
-    if identity.person:
-        yield _Owner("person", identity.person)
+        return [owner]
+    own = [_Owner("person", identity.person)] if identity.person else []
     groups = identity.confined_to
     if groups is None:
         stored = (one["of"] for one in caller.core.view.records.all(VIEWS))
         groups = frozenset(of["group"] for of in stored if "group" in of)
-    yield from (_Owner("group", name) for name in sorted(groups - {EVERYBODYS}))
+    return [*own, *(_Owner("group", name) for name in sorted(groups - {EVERYBODYS}))]
 
 
 def _change(

@@ -43,6 +43,14 @@ def test_everybody_keeps_their_own_and_a_lead_those_of_the_group(world: World) -
     assert lea.ask("SetView", name="All", of=PAINT, query="x")["errid"] == 1003
     assert seen(ann) == [("ann", "My films", "list?user=me"), ("cut", "All", "board?group=cut")]
     assert seen(bob) == [("cut", "All", "board?group=cut")]
+    assert (
+        lea.ask("SetView", name="All", of={"group": "ｃｕｔ "}, query="board?group=cut")["of"]
+        == CUT
+    )
+    assert (
+        "more than one group"
+        in lea.ask("SetView", name="A", of={"group": "a、b"}, query="x")["detail"]
+    )
     assert seen(eve) == []
     assert seen(bob, of=CUT) == seen(bob)
     assert (
