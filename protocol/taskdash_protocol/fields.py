@@ -74,7 +74,11 @@ LABELS: Final = "labels"
 """The member that holds a task's labels, a list; and in a `where`: has one of them."""
 LABELS_MAX: Final = 16
 LABEL_CHARACTERS_MAX: Final = 32
-SELECTABLE: Final = WHERE_FIELDS | {CLASS, LABELS}
+ACKNOWLEDGED: Final = "acknowledged"
+"""The daemon's object that says who has seen that a task died or failed."""
+ANSWERS: Final = ("no", "seen", "hidden")
+"""What a `where` says of it: nobody has, somebody has, somebody has and dismissed it."""
+SELECTABLE: Final = WHERE_FIELDS | {CLASS, LABELS, ACKNOWLEDGED}
 """All that a `where` may name."""
 PRIORITY: Final = "priority"
 """A member that anybody may write: 0 to 9, and 9 comes first."""

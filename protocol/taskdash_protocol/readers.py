@@ -13,6 +13,8 @@ from typing import Any, Final
 from taskdash_protocol import folding
 from taskdash_protocol.errors import BadRequest, Cause
 from taskdash_protocol.fields import (
+    ACKNOWLEDGED,
+    ANSWERS,
     CLASS,
     LABELS,
     ORDER_FIELDS,
@@ -311,12 +313,13 @@ def where(meaning: str) -> Any:
             raise BadRequest(f"field {name} must be an object")
         return {one: _wanted(name, one, values) for one, values in value.items()}
 
-    word = {"enum": list(CLASSES)}
     properties: Schema = {
         one: {"anyOf": [STRING, {"type": "array", "items": STRING, "maxItems": WHERE_VALUES_MAX}]}
         for one in sorted(SELECTABLE)
     }
-    properties[CLASS] = {"anyOf": [word, {"type": "array", "items": word}]}
+    for one, words in _WORDS.items():
+        word = {"enum": list(words)}
+        properties[one] = {"anyOf": [word, {"type": "array", "items": word}]}
     schema = {"type": "object", "additionalProperties": False, "properties": properties}
     return declare(Reader(meaning, read, schema), default_factory=dict)
 
@@ -330,12 +333,14 @@ def _wanted(name: str, one: str, value: Any) -> tuple[str, ...]:
         raise BadRequest(f"field {name}.{one} has more than {WHERE_VALUES_MAX} values")
     for wanted in values:
         check_string(f"{name}.{one}", wanted)
-        if one == CLASS and wanted not in CLASSES:
-            raise BadRequest(f"field {name}.{one} must be of {', '.join(CLASSES)}")
+        if one in _WORDS and wanted not in _WORDS[one]:
+            raise BadRequest(f"field {name}.{one} must be of {', '.join(_WORDS[one])}")
     fold = _FOLDS.get(one)
     return tuple(values if fold is None else map(fold, values))
 
 
+_WORDS: Final = {CLASS: CLASSES, ACKNOWLEDGED: ANSWERS}
+"""The words that some fields are selected by."""
 _FOLDS: Final = {"url": without_credentials, LABELS: folding.whole}
 """How the values are read that are given for some fields."""
 

@@ -7,7 +7,7 @@ from zlib import crc32
 import apsw
 
 from taskdashd.settings import files
-from taskdashd.store import labelled, texts
+from taskdashd.store import dialect, labelled, texts
 from taskdashd.store.migrating import MIGRATIONS
 
 _TABLES: Final = frozenset({"change", "task", "state", "schema_migration"})
@@ -77,12 +77,13 @@ CHECKS_OF_NEW: Final = (
         RESTORE,
     ),
     (
-        """SELECT count(*) FROM task AS t JOIN change AS c ON c.rev = t.rev
-           WHERE c.task_id = t.id AND (t.checker, t.parent_id, t.url, t.at, t.acknowledged)
+        f"""SELECT count(*) FROM task AS t JOIN change AS c ON c.rev = t.rev
+           WHERE c.task_id = t.id AND (t.checker, t.parent_id, t.url, t.at, t.acknowledged,
+                                       t.priority)
                IS NOT (c.task->>'checker', c.task->>'parent_id', c.task->>'url', c.at,
-                       c.rev > (SELECT own_since FROM state)
-                       AND c.task->'acknowledged' IS NOT NULL)""",
-        "{count} tasks are found by another checker, parent, service, time or answer than theirs",
+                       {dialect.ANSWER_OF}, {dialect.PRIORITY_OF})""",  # noqa: S608
+        "{count} tasks are found by another checker, parent, service, time, answer or priority"
+        " than theirs",
         REBUILD,
     ),
     (labelled.LEFT, "{count} labels are of no task, or of one that is another by now", REBUILD),

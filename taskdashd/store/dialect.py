@@ -11,6 +11,7 @@ from peewee import DatabaseError
 from playhouse.apsw_ext import APSWDatabase
 
 from taskdash_protocol.errors import StorageError
+from taskdash_protocol.fields import PRIORITIES, PRIORITY, PRIORITY_DEFAULT
 from taskdash_protocol.statuses import OF_PEOPLE
 from taskdashd.domain.acts import Act
 from taskdashd.domain.tasks import Change, Task, TaskKind, restore
@@ -63,11 +64,25 @@ _DIGITS: Final = reduce(
     lambda text, sign: f"replace({text}, '{sign}', '')", "-:T.Z", "c.task->>'created_at'"
 )
 
+_KIND_OF_PRIORITY: Final = f"json_type(c.task, '$.{PRIORITY}')"
+# JSON's true is 1 to SQLite, and 1.0 no integer: its type tells.
+PRIORITY_OF: Final = (
+    f"CASE WHEN {_KIND_OF_PRIORITY} = 'integer'"
+    f" AND c.task->>'{PRIORITY}' BETWEEN {PRIORITIES[0]} AND {PRIORITIES[-1]}"
+    f" THEN c.task->>'{PRIORITY}' ELSE {PRIORITY_DEFAULT} END"
+)
+ANSWER_OF: Final = (
+    f"{_OWN} CASE WHEN c.task->'acknowledged' IS NULL THEN 0"
+    " WHEN c.task->'acknowledged'->>'hide' THEN 2 ELSE 1 END ELSE 0 END"
+)
+"""The place in `ANSWERS` of what somebody has answered to the death of a task."""
+
 # Group narrow rows (rev, task_id) first: sorting whole rows would move bodies, which can be large.
 # "WHERE true" tells the parser that ON CONFLICT is not the join's (SQLite, lang_UPSERT.html, 2.2).
 FOLD: Final = f"""
 INSERT INTO task (id, rev, state, heartbeat_timeout, status, user, group_id, project_id, checker,
-                  parent_id, url, rank, queue, made_by, at, kind, acknowledged)
+                  parent_id, url, rank, queue, made_by, at, kind, acknowledged,
+                  priority)
 SELECT c.task_id, c.rev, {STATE}, c.task->>'heartbeat_timeout', c.task->>'status',
        c.task->>'user', c.task->>'group_id', c.task->>'project_id', c.task->>'checker',
        c.task->>'parent_id', c.task->>'url',
@@ -75,7 +90,7 @@ SELECT c.task_id, c.rev, {STATE}, c.task->>'heartbeat_timeout', c.task->>'status
        coalesce({_OWN} c.task->'job'->>'queue' END, ''),
        coalesce({_OWN} c.task->'tree'->>'made_by' END, ''), c.at,
        coalesce(c.task_kind, c.task->>'status' IN ({_OF_PEOPLE})),
-       {_OWN} c.task->'acknowledged' IS NOT NULL ELSE 0 END
+       {ANSWER_OF}, {PRIORITY_OF}
 FROM (SELECT max(rev) AS rev FROM change WHERE rev > ? AND rev <= ? GROUP BY task_id) AS last
 CROSS JOIN change AS c ON c.rev = last.rev WHERE true
 ON CONFLICT (id) DO UPDATE SET
@@ -84,7 +99,8 @@ ON CONFLICT (id) DO UPDATE SET
     project_id = excluded.project_id, checker = excluded.checker,
     parent_id = excluded.parent_id, url = excluded.url, rank = excluded.rank,
     queue = excluded.queue, made_by = excluded.made_by, at = excluded.at,
-    kind = max(kind, excluded.kind), acknowledged = excluded.acknowledged
+    kind = max(kind, excluded.kind), acknowledged = excluded.acknowledged,
+    priority = excluded.priority
 """  # noqa: S608  # the only text put in is a constant of ours
 
 _ROW: Final = """

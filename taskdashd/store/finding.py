@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from taskdash_protocol.fields import PRIORITY, PRIORITY_DEFAULT
 from taskdashd.domain.search import Sought
 from taskdashd.store import plans, texts
 from taskdashd.store.audit import Rows
@@ -112,6 +113,8 @@ class Finder:
             new = [_with(tasks, [rest.format(rev=tasks.rev)])] if rest else []
             return self._sorted([Part(f"{hits.joined}{self._states()}", hits.given), *new])
         picks, count = self._fewest(self._want.picks, plans.GATHERED_AT_ALL)
+        if self._page.field == PRIORITY and (count >= plans.GATHERED_AT_ALL or not picks[0].field):
+            return self._by_priority(picks)
         if count < plans.GATHERED_AT_ALL:
             return self._gathered(self._scanned(picks))
         if self._page.field in plans.STEPPED:
@@ -151,6 +154,38 @@ class Finder:
             if len(found) >= self._page.rows:
                 break
         return found
+
+    def _by_priority(self, picks: Sequence[Pick]) -> Found:
+        """Give the tasks on one side of the default's priority, then those that have it, and so on.
+
+        Of the millions that may have it, the page has the first by their ids.
+        """
+        found: Found = []
+        after = self._page.after[0] if self._page.after is not None else None
+        sides = (">", "=", "<") if self._page.descending else ("<", "=", ">")
+        for sign in sides[_side_of(after, sides) :]:
+            count = self._page.rows - len(found)
+            if sign == "=":
+                behind = [f"t.id {self._sign} :id"] if after == PRIORITY_DEFAULT else []
+                found += self._of_no_priority(picks, behind, count)
+            else:
+                parts = plans.prioritized(self._want, sign)
+                parts = [_with(part, self._behind()) for part in parts]
+                found += self._select(parts, order=f"key {self._order}, id", count=count)
+            if len(found) == self._page.rows:
+                break
+        return found
+
+    def _of_no_priority(self, picks: Sequence[Pick], behind: Sequence[str], count: int) -> Found:
+        default = f"t.priority = {PRIORITY_DEFAULT}"
+        source = f"SELECT t.* FROM task AS t WHERE {' AND '.join(['true', *behind])}"
+        first = f"({source} ORDER BY t.id {self._order} LIMIT {plans.WALKED_MAX}) AS t"
+        walk = Part(f"{first} WHERE {default}{self._states()}", {})
+        found = self._select([walk], order="id", count=count)
+        if len(found) == count:
+            return found
+        parts = [_with(part, [default, *behind]) for part in self._scanned(picks)]
+        return self._select(parts, order="id", count=count)
 
     def _behind(self) -> list[str]:
         """Give the condition of the tasks behind the last page."""
@@ -207,6 +242,14 @@ class Finder:
         if len(self._want.states) == len(plans.STATES):
             return ""
         return f" AND +t.state IN ({', '.join(map(str, self._want.states))})"
+
+
+def _side_of(priority: int | None, sides: Sequence[str]) -> int:
+    """Give the place among the sides of the default's priority where one stands."""
+    if priority is None:
+        return 0
+    sign = "=" if priority == PRIORITY_DEFAULT else "<" if priority < PRIORITY_DEFAULT else ">"
+    return sides.index(sign)
 
 
 def _with(part: Part, conditions: Iterable[str]) -> Part:

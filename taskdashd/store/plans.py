@@ -6,6 +6,8 @@ sorts a million rows for one page. Every statement names its index:
 - By `rev`, newest or oldest first: the index of a field that the Query names, or of those that may
   be seen, ends in (state, rev). So the tasks of each value and state stand in the wanted order, and
   a page is their *merge*.
+- By `priority`, few tasks have one of their own: an index has those, and the merge of its states is
+  in order. Between them stand all others, by their ids.
 - In any other order: if the tasks of the best index are few, they are *gathered* and sorted. Else
   the order is *walked*, and each task on the way tested.
 """
@@ -16,7 +18,15 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from taskdash_protocol.families.tasks import Query
-from taskdash_protocol.fields import CLASS, LABELS, PRIORITIES, PRIORITY, PRIORITY_DEFAULT
+from taskdash_protocol.fields import (
+    ACKNOWLEDGED,
+    ANSWERS,
+    CLASS,
+    LABELS,
+    PRIORITIES,
+    PRIORITY,
+    PRIORITY_DEFAULT,
+)
 from taskdash_protocol.statuses import ENDED, WAITING
 from taskdashd.domain.access import Sight
 from taskdashd.store import dialect
@@ -34,7 +44,7 @@ INDEXES: Final = {
 """The index of each field whose tasks are found by it: the most telling first."""
 _WHOLE: Final = frozenset({"group_id"})
 """The fields whose index has the tasks without a value as well."""
-_COLUMNS: Final = {*INDEXES, "id", "status", "rev"} - {LABELS}
+_COLUMNS: Final = {*INDEXES, "id", "status", "rev", PRIORITY} - {LABELS}
 MERGED_MAX: Final = 120
 """So many values and states are merged: each has its own place in the statement."""
 GATHERED_MAX: Final = 5_000
@@ -108,6 +118,10 @@ def wanted(request: Query, sight: Sight | None) -> Wanted:
             states &= of
             if 0 not in of:
                 continue
+        if name == ACKNOWLEDGED:
+            given[name] = orjson.dumps([ANSWERS.index(one) for one in values]).decode()
+            conditions.append(f"t.{name} IN (SELECT value FROM json_each(:{name}))")
+            continue
         given[name] = orjson.dumps(values).decode()
         if name == LABELS:
             conditions.append(_HAS_LABEL)
@@ -148,13 +162,7 @@ def expression(name: str) -> str:
         return "t.at"
     if name in _COLUMNS:
         return f"t.{name}"
-    member = dialect.member("m.task", name)
-    if name == PRIORITY:
-        # JSON's true is 1 to SQLite, and 1.0 no integer: its type tells.
-        kind, last = f"json_type(m.task, '$.{name}')", PRIORITIES[-1]
-        is_there = f"{kind} = 'integer' AND {member} BETWEEN 0 AND {last}"
-        member = f"CASE WHEN {is_there} THEN {member} ELSE {PRIORITY_DEFAULT} END"
-    return f"(SELECT {member} FROM change AS m WHERE m.rev = t.rev)"
+    return f"(SELECT {dialect.member('m.task', name)} FROM change AS m WHERE m.rev = t.rev)"
 
 
 def value_in(task: Mapping[str, Any], name: str) -> Any:
@@ -235,6 +243,16 @@ def _labelled(pick: Pick, where: str, given: Mapping[str, Any]) -> Part:
     # The plus keeps SQLite from looking for the task by anything but its id.
     joined = f"{labels} CROSS JOIN task AS t WHERE {where} AND t.id = l.id AND +t.rev = l.rev{once}"
     return Part(joined, given, "l.rev", f"{labels} WHERE {where}{once}")
+
+
+def prioritized(want: Wanted, sign: str) -> list[Part]:
+    """Give the tasks whose priority is on a side of the default's, each state by itself.
+
+    Each has its tasks in the order of priorities, and of ids where they are the same.
+    """
+    bound = f"t.priority <> {PRIORITY_DEFAULT} AND t.priority {sign} {PRIORITY_DEFAULT}"
+    source = f"task AS t INDEXED BY task_priority WHERE {bound}"
+    return [Part(f"{source} AND t.state = {state}", {}) for state in want.states]
 
 
 def merges(picks: Iterable[Pick], want: Wanted) -> int:

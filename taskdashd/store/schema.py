@@ -64,7 +64,8 @@ class Task(Model):
     kind = IntegerField()
     """A number of `dialect.TASK_KINDS`."""
     acknowledged = IntegerField()
-    """1 where somebody has acknowledged that it died or failed; else 0."""
+    """Whether somebody has acknowledged that it died or failed: the place in `ANSWERS`."""
+    priority = IntegerField()
 
     class Meta:
         table_name = "task"
@@ -78,6 +79,11 @@ class Task(Model):
 
 Task.add_index(
     Task.at, name="task_forgettable", where=(Task.kind == SQL("0")) & (Task.state > SQL("0"))
+)
+# Most tasks have no priority of their own, and cost nothing here. Those that have stand in its
+# order, and of one priority by their ids: the primary key ends each index.
+Task.add_index(
+    *(Task.state, Task.priority), name="task_priority", where=(Task.priority != SQL("5"))
 )
 # Each index ends in state and rev, and states are few: tasks of some value are read newest first by
 # merging its states, of whichever states are asked for, and no index by rev alone is needed.

@@ -123,6 +123,38 @@ def test_the_next_change_of_status_empties_it_whoever_makes_it(world: World) -> 
         owner.ask("Update", id=one, status="finish")
 
 
+def test_tasks_are_found_by_whether_somebody_has_answered(world: World) -> None:
+    """In lists and watches, of what died as of what runs; until the next change of status."""
+    boss = admin(world)
+    task(world, "free")
+    for one in ("open", "seen", "gone"):
+        task(world, one, status="failed")
+    watcher = world.connect()
+    assert watcher.ask("Watch", where={"acknowledged": "hidden"})["errid"] == OK
+
+    def ids(*answers: str, **more: Any) -> list[str]:
+        told = boss.ask("Query", where={"acknowledged": list(answers), **more}, order="rev")
+        assert told["errid"] == OK, told
+        return [one["id"] for one in told["tasks"]]
+
+    for one, hide in (("seen", False), ("gone", True)):
+        assert boss.ask("Acknowledge", id=one, hide=hide)["errid"] == OK
+    assert ids("no") == ["free", "open"]
+    assert ids("no", status=["failed"]) == ["open"]
+    assert ids("no", "seen", status=["failed"]) == ["open", "seen"]
+    assert ids("hidden") == ["gone"]
+    assert ids() == []
+    assert [event["task"]["id"] for event in watcher.events] == ["gone"]
+    assert boss.ask("Query", where={"acknowledged": "yes"})["errid"] == 1000
+    assert boss.ask("Query", order="acknowledged")["errid"] == 1000
+    boss.ask("Acknowledge", id="gone")
+    boss.ask("Update", id="seen", status="running")
+    assert (ids("no"), ids("seen"), ids("hidden")) == (["free", "open", "seen"], ["gone"], [])
+    world.restart()
+    boss = admin(world)
+    assert (ids("no"), ids("seen"), ids("hidden")) == (["free", "open", "seen"], ["gone"], [])
+
+
 def test_only_what_died_or_failed_is_acknowledged(world: World) -> None:
     boss = admin(world)
     for status in ("running", "待领取", "finish", "cancelled"):

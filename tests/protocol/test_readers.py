@@ -258,9 +258,11 @@ def test_what_can_be_ordered_and_selected_by_is_listed() -> None:
     where = reader_of(KINDS["where"]).schema
     assert (where["type"], where["additionalProperties"]) == ("object", False)
     properties = where["properties"]
-    assert set(properties) == WHERE_FIELDS | {"class", "labels"}
+    assert set(properties) == WHERE_FIELDS | {"class", "labels", "acknowledged"}
     several = {"type": "array", "items": STRINGS, "maxItems": 1000}
     assert properties["user"] == {"anyOf": [STRINGS, several]}
+    answers = {"enum": ["no", "seen", "hidden"]}
+    assert properties["acknowledged"] == {"anyOf": [answers, {"type": "array", "items": answers}]}
     assert properties["class"] == {"anyOf": [CLASSES, {"type": "array", "items": CLASSES}]}
 
 

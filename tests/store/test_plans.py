@@ -107,6 +107,7 @@ FILTERS = (
     *({}, {"group_id": "g1"}, {"user": "u1"}, {"user": ""}, {"checker": "u1"}),
     *({"project_id": "p1"}, {"parent_id": "t1"}, {"url": "http://s"}),
     {"group_id": "g3", "user": "u1"},
+    {"acknowledged": ["no", "seen"]},
     *({"labels": "urgent"}, {"labels": ["urgent", "later"]}, {"labels": "urgent", "user": "u1"}),
 )
 GROWS = re.compile(
@@ -160,6 +161,17 @@ def test_a_list_of_all_by_time_or_id_is_read_in_its_order(explained: Explained) 
             explained.query(Query.parse({"order": order}), 1 << 20)
     plan, explained.plans = explained.plans, []
     assert not [(sql, step) for sql, step in plan if step.startswith("USE TEMP B-TREE")]
+
+
+def test_a_column_by_priority_sorts_no_more_than_those_without_one(explained: Explained) -> None:
+    """Of tasks with a priority of their own a page is read; the others are walked by their ids."""
+    for order, column in itertools.product(("priority", "-priority"), COLUMNS):
+        with mock.patch.multiple(plans, GATHERED_MAX=0, GATHERED_AT_ALL=0):
+            explained.query(Query.parse({"where": column, "order": order}), 1 << 20)
+    plan, explained.plans = explained.plans, []
+    sorts = {sql for sql, step in plan if step.startswith(("USE TEMP B-TREE", "SCAN"))}
+    assert any("task_priority" in sql for sql, _ in plan)
+    assert not [sql for sql in sorts if "task_priority" in sql]
 
 
 def test_a_plan_that_grows_is_seen(explained: Explained) -> None:

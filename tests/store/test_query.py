@@ -1,11 +1,12 @@
 """Query against a plain list of tasks: every filter, order and page, folded or not."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, pairwise
 from typing import Any
+from unittest import mock
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from taskdash_protocol import strictjson
@@ -15,7 +16,7 @@ from taskdash_protocol.statuses import status_class
 from taskdashd.domain import tasks
 from taskdashd.domain.access import Sight
 from taskdashd.domain.tasks import Author, Change, Moment
-from taskdashd.store import cursors
+from taskdashd.store import cursors, plans
 from taskdashd.store.database import Database
 
 AT = "2026-01-01T00:00:00.000Z"
@@ -33,9 +34,16 @@ PRIORITIES: tuple[dict[str, Any], ...] = (
 )
 
 
-def change(rev: int, task_id: str, **fields: Any) -> Change:
+ANSWERS: tuple[dict[str, Any] | None, ...] = (None, {"hide": False}, {"hide": True})
+
+
+def change(rev: int, task_id: str, answer: dict[str, Any] | None = None, **fields: Any) -> Change:
     request = Register.parse({"id": task_id, "name": "n", **fields})
-    return tasks.register(None, request, Author(7, "me"), Moment(rev, AT))
+    made = tasks.register(None, request, Author(7, "me"), Moment(rev, AT))
+    if answer is None:
+        return made
+    said = {**strictjson.loads(made.task.body), "acknowledged": {"by": "me", **answer}}
+    return made._replace(task=made.task._replace(body=strictjson.dumps(said)))
 
 
 def tasks_of_all_kinds() -> Iterator[Change]:
@@ -44,6 +52,7 @@ def tasks_of_all_kinds() -> Iterator[Change]:
             rev,
             # The orders of ids, of names and of revs differ.
             f"t{rev * 37 % 100:02}",
+            answer=ANSWERS[rev // 2 % 3],
             name=("Zebra", "apple", "界", LONG + "a", LONG + "b")[rev % 5],
             description=("", "An APPLE a day", "x%y_z")[rev // 5 % 3],
             status=STATUSES[rev % 7],
@@ -107,12 +116,20 @@ def key(task: dict[str, Any], field: str) -> Any:
     return value if field != "priority" or is_priority else 5
 
 
+COMPUTED: dict[str, Callable[[dict[str, Any]], str]] = {
+    "class": lambda task: status_class(task["status"]),
+    "acknowledged": lambda task: (
+        "no" if not (answer := task.get("acknowledged")) else "hidden" if answer["hide"] else "seen"
+    ),
+}
+
+
 def wanted(body: dict[str, Any], sight: Sight | None) -> list[str]:
     """Give what a plain list says."""
     found = []
     for task in ALL:
         is_wanted = all(
-            (status_class(task["status"]) if name == "class" else task[name]) in values
+            (COMPUTED[name](task) if name in COMPUTED else task[name]) in values
             for name, values in body.get("where", {}).items()
         )
         is_seen = sight is None or sight.sees(task)
@@ -127,6 +144,7 @@ def wanted(body: dict[str, Any], sight: Sight | None) -> list[str]:
 
 
 ONE_OF = {
+    "acknowledged": ("no", "seen", "hidden"),
     "status": STATUSES,
     "user": PEOPLE,
     "checker": PEOPLE,
@@ -180,6 +198,19 @@ def test_pages_are_what_a_plain_list_gives(
     assert joined(found) == wanted(body, sight)
     assert all(len(page) == limit for page in found[:-1])
     assert len(found[-1]) > 0 or len(found) == 1, "no empty page behind a full one"
+
+
+@pytest.mark.parametrize("order", ["priority", "-priority"])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(first=WHERES, limit=st.sampled_from((1, 7, 40)))
+def test_an_order_by_priority_is_the_same_where_tasks_are_too_many_to_gather(
+    whole: Database, order: str, first: dict[str, list[str]], limit: int
+) -> None:
+    """On each side of the default, which most have, by the index; those by their ids."""
+    body = {"where": first, "order": order, "limit": limit}
+    for walked in (2, 2_000):
+        with mock.patch.multiple(plans, GATHERED_MAX=0, GATHERED_AT_ALL=0, WALKED_MAX=walked):
+            assert joined(pages(whole, body, None)) == wanted(body, None)
 
 
 @pytest.mark.parametrize("state", ["whole", "behind"])

@@ -32,6 +32,8 @@ OLD: Final = "millennium"
 ODD: Final = "cinnamon"
 EVEN: Final = "pineapple"
 """Every task has one of these words, and none has both."""
+LABEL: Final = "urgent"
+"""One of fifty tasks has it."""
 _ENGLISH_TEXT: Final = """
 render frame check disk backup nightly sync upload convert texture shadow light camera
 scene shot take audio mix master report invoice order customer delivery packing label
@@ -80,6 +82,10 @@ def fields(number: int, count: int, chance: random.Random) -> dict[str, Any]:
     made["description"] = f"{text(chance)} {EVEN if number % 2 == 0 else ODD}"
     if number < count // 2:
         made["description"] += f" {OLD}"
+    if number % 50 == 0:
+        made["labels"] = [LABEL]
+    if number % 3 == 0:
+        made["priority"] = number // 3 % 10
     if number == 0:
         made["description"] += f" {RARE} 写着{RARE_CHINESE}二字"
     if number % 20:

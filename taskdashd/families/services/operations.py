@@ -15,7 +15,7 @@ from taskdash_protocol.families.services import (
     ServiceBeat,
     Services,
 )
-from taskdash_protocol.fields import ORIGINAL_NAMES
+from taskdash_protocol.fields import ACKNOWLEDGED, ORIGINAL_NAMES
 from taskdash_protocol.readers import without_credentials
 from taskdash_protocol.requests import Register, Update
 from taskdash_protocol.statuses import FREE, is_live
@@ -25,7 +25,7 @@ from taskdashd.core.steps import Steps, wait_for
 from taskdashd.core.storing import load, load_and_write, write
 from taskdashd.core.table import Caller, Result, alone
 from taskdashd.domain import tasks
-from taskdashd.domain.answers import ACKNOWLEDGED, DIED
+from taskdashd.domain.answers import DIED
 from taskdashd.domain.tasks import Author
 from taskdashd.domain.times import stamp
 from taskdashd.families.services.catalogue import Catalogue

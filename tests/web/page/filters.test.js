@@ -73,3 +73,15 @@ test('a label may be called as a person is meant', () => {
   assert.deepEqual(filter('label=me').where, { labels: 'me' });
   assert.deepEqual(filter('label=nobody').where, { labels: 'nobody' });
 });
+
+test('a task is found by whether somebody has answered that it died', () => {
+  const task = (acknowledged) => ({ id: 't', status: 'failed', acknowledged });
+  const found = (answer) =>
+    [undefined, { hide: false }, { hide: true }].map((one) =>
+      matches(task(one), filter(`answer=${answer}`), nameOf),
+    );
+  assert.deepEqual(found('no'), [true, false, false]);
+  assert.deepEqual(found('seen'), [false, true, false]);
+  assert.deepEqual(found('hidden'), [false, false, true]);
+  assert.ok(isAll(filter('answer=other')), 'which the daemon would refuse');
+});

@@ -165,7 +165,8 @@ function others(/** @type {Page} */ page) {
   });
   return names.map((name) => {
     const value = filters.get(name) ?? '';
-    const said = OF_PEOPLE.includes(name) ? nameOf(page.known, value) : value;
+    const word = name === 'answer' ? t(`answer.${value}`) : value;
+    const said = OF_PEOPLE.includes(name) ? nameOf(page.known, value) : word;
     const press = () => page.refine({ [name]: '' });
     return h(
       'button.chip',

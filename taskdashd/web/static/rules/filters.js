@@ -23,10 +23,12 @@ export const FIELDS = {
   part: 'parent_id',
   url: 'url',
   label: 'labels',
+  answer: 'acknowledged',
 };
 /** The filters that may say `me` or `nobody`: a group, a project or a label may be called so. */
 export const OF_PEOPLE = ['user', 'checker'];
 const SHORT = ['me', 'nobody'];
+const ANSWERS = ['no', 'seen', 'hidden'];
 const LABELS_MAX = 16;
 export const LABEL_CHARACTERS_MAX = 32;
 
@@ -44,7 +46,7 @@ export function filterOf(filters, me) {
   const where = {};
   for (const [name, field] of Object.entries(FIELDS)) {
     const value = filters.get(name);
-    if (value) {
+    if (value && (name !== 'answer' || ANSWERS.includes(value))) {
       const whose = value === 'me' ? (me?.user ?? '') : '';
       where[field] = isShort(name, value) ? whose : value;
     }
@@ -76,11 +78,21 @@ export const queryOf = (filter, where, order, limit, after) => ({
  * @param {(user: string) => string} nameOf
  */
 export function matches(task, { where, sought }, nameOf) {
-  const fits = Object.entries(where).every(([field, value]) =>
-    field === 'labels' ? hasLabel(task, value) : (task[field] ?? '') === value,
-  );
+  const fits = Object.entries(where).every(([field, value]) => {
+    if (field === 'labels') {
+      return hasLabel(task, value);
+    }
+    return (field === 'acknowledged' ? answerGiven(task) : (task[field] ?? '')) === value;
+  });
   return fits && finds(sought, task, nameOf);
 }
+
+/**
+ * Give whether somebody has answered that a task died, as the daemon is asked for it.
+ * @param {Task} task
+ */
+const answerGiven = ({ acknowledged }) =>
+  !acknowledged ? 'no' : acknowledged.hide ? 'hidden' : 'seen';
 
 /** Whether a task has a label. @param {Task} task @param {string} label */
 const hasLabel = (task, label) => labelsOf(task).some((one) => whole(one) === whole(label));

@@ -34,9 +34,12 @@ const spellings = (state) => statuses.filter(([, one]) => one === state).map(([s
  * @typedef {{
  *   key: string,
  *   where: Record<string, string[]>,
+ *   shown?: Record<string, string[]>,
+ *   counted?: Record<string, string[]>,
  *   counts: string[],
  *   isRare?: boolean,
- * }} Column `counts` are its names in the daemon's figures; a rare one is shown only with tasks
+ * }} Column `shown` and `counted` say which of them have a card, and which count, where these are
+ *   not all; `counts` are its names in the daemon's figures; a rare one is shown only with tasks
  */
 
 /** @type {readonly Column[]} */
@@ -48,7 +51,13 @@ export const COLUMNS = [
   { key: 'review', where: { status: spellings('待审核') }, counts: ['待审核'] },
   { key: 'live', where: { class: ['live'] }, counts: ['live'] },
   // What somebody has acknowledged counts as that, and not as dead.
-  { key: 'dead', where: { status: ['shutdown', 'failed'] }, counts: ['shutdown', 'failed'] },
+  {
+    key: 'dead',
+    where: { status: ['shutdown', 'failed'] },
+    shown: { acknowledged: ['no', 'seen'] },
+    counted: { acknowledged: ['no'] },
+    counts: ['shutdown', 'failed'],
+  },
   {
     key: 'done',
     where: { status: ['finish', 'finished', 'cancelled'] },

@@ -54,14 +54,19 @@ export const empty = (filter, orders) => ({
   showsHidden: false,
 });
 
+/** Whether a filter asks for what was answered in some way. @param {Filter} filter */
+const isOfAnswers = ({ where }) => 'acknowledged' in where;
+
 /** Whether a task has a card. @param {Task} task @param {Model} model */
-export const isShown = (task, { showsHidden }) => showsHidden || !task.acknowledged?.hide;
+const isShown = (task, { showsHidden, filter }) =>
+  showsHidden || isOfAnswers(filter) || !task.acknowledged?.hide;
 
 /**
  * Whether a task counts in its column: a death does until somebody has answered.
  * @param {Task} task
+ * @param {Model} model
  */
-export const isCounted = (task) => !task.acknowledged;
+export const isCounted = (task, { filter }) => isOfAnswers(filter) || !task.acknowledged;
 
 /** Give the model as columns begin to be read, or once they are. @param {Model} model */
 export const reading = (model) => ({ ...model, readings: model.readings + 1 });
@@ -214,7 +219,8 @@ function tallied(model, events, nameOf) {
     return columns;
   }
   const places = events.map(({ kind, task }) => {
-    const isThere = kind !== 'gone' && isCounted(task) && matches(task, model.filter, nameOf);
+    const isThere =
+      kind !== 'gone' && isCounted(task, model) && matches(task, model.filter, nameOf);
     return /** @type {const} */ ([task.id, isThere ? columnOf(task) : null]);
   });
   for (const [key, one] of kept) {

@@ -19,7 +19,6 @@ import {
   empty,
   grown,
   isCounted,
-  isShown,
   read,
   reading,
   short,
@@ -116,22 +115,19 @@ async function readColumns(columns, page) {
 }
 
 /** @param {Column} one @param {Page} page */
-async function readColumn({ key, where }, page) {
-  const { filter, orders, columns } = page.model;
+async function readColumn({ key, where, shown }, page) {
+  const { filter, orders, columns, showsHidden } = page.model;
+  const selected = showsHidden ? where : { ...where, ...shown };
   const wanted = columns[key].shown;
   /** @type {Task[]} */
   const tasks = [];
   let after = null;
-  let least = 0;
-  // What was dismissed comes first, because that was a change: go on until others are found.
   do {
-    const limit = Math.min(Math.max(wanted - tasks.length, least), AT_ONCE);
-    const asked = queryOf(filter, where, ORDERS[orders[key]], limit, after);
+    const limit = Math.min(wanted - tasks.length, AT_ONCE);
+    const asked = queryOf(filter, selected, ORDERS[orders[key]], limit, after);
     /** @type {import('../../wire/types').Reply} */
     const found = await page.ask('Query', asked);
-    const shown = found.tasks.filter((/** @type {Task} */ task) => isShown(task, page.model));
-    tasks.push(...shown);
-    least = shown.length < found.tasks.length ? 2 * found.tasks.length : 0;
+    tasks.push(...found.tasks);
     after = found.next;
   } while (after && tasks.length < wanted && page.model.filter === filter);
   page.update((model) =>
@@ -163,19 +159,20 @@ async function showMore(key, page) {
  * @param {Column} one
  * @param {Page} page
  */
-async function count({ key, where }, page) {
+async function count({ key, where, counted: theirs }, page) {
   const { filter, columns } = page.model;
   if (isAll(filter) || !columns[key].hasMore || columns[key].ids) {
     return;
   }
   page.update((model) => (model.filter === filter ? counting(model, key) : model));
+  const selected = { ...where, ...theirs };
   /** @type {string[]} */
   const ids = [];
   let after = null;
   do {
     /** @type {import('../../wire/types').Reply} */
-    const found = await page.ask('Query', queryOf(filter, where, 'id', AT_ONCE, after));
-    ids.push(...found.tasks.filter(isCounted).map((/** @type {Task} */ task) => task.id));
+    const found = await page.ask('Query', queryOf(filter, selected, 'id', AT_ONCE, after));
+    ids.push(...found.tasks.map((/** @type {Task} */ task) => task.id));
     after = found.next;
   } while (after && page.model.filter === filter);
   page.update((model) => (model.filter === filter ? counted(model, key, ids) : model));
@@ -300,7 +297,7 @@ function item(task, page) {
 function total(key, counts, page) {
   const { tasks, hasMore, ids } = page.model.columns[key];
   const states = page.known.figures?.states;
-  const known = [...tasks.values()].filter(isCounted).length;
+  const known = [...tasks.values()].filter((task) => isCounted(task, page.model)).length;
   if (!hasMore) {
     return number(known);
   }

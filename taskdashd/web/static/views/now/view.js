@@ -1,11 +1,12 @@
 // The wall screen: what has just died, what is stuck, and the few numbers that matter.
 
 import { h } from '../../core/elements.js';
+import { shortName } from '../../parts/answered.js';
 import { badge } from '../../parts/badge.js';
 import { since } from '../../parts/time.js';
 import { number, t } from '../../parts/words.js';
 import { daemonTime, nameOf } from '../../wire/known.js';
-import { LINES, READ, byId, deaths, isShown, oldest, taken } from './model.js';
+import { LINES, READ, byId, deaths, oldest, taken } from './model.js';
 
 /**
  * @typedef {import('./model').Model} Model
@@ -13,8 +14,6 @@ import { LINES, READ, byId, deaths, isShown, oldest, taken } from './model.js';
  * @typedef {import('../../wire/types').Task} Task
  * @typedef {import('../../parts/page').Page<Model>} Page
  */
-
-const READ_MORE = 1000;
 
 /** @type {import('../../parts/page').View<Model>} */
 export const view = {
@@ -68,22 +67,9 @@ export const view = {
 
 /** Read what has died last, but for what was dismissed. @param {Page} page */
 async function readDead(page) {
-  /** @type {Task[]} */
-  const tasks = [];
-  let after = null;
-  // What was dismissed comes first, because that was a change: go on until others are found.
-  do {
-    /** @type {import('../../wire/types').Reply} */
-    const found = await page.ask('Query', {
-      where: { status: ['shutdown', 'failed'] },
-      order: '-rev',
-      limit: after === null ? READ : READ_MORE,
-      ...(after && { after }),
-    });
-    tasks.push(...found.tasks.filter(isShown));
-    after = found.next;
-  } while (after && tasks.length < READ / 2);
-  return { died: byId(tasks), hasMore: after !== null };
+  const where = { status: ['shutdown', 'failed'], acknowledged: ['no', 'seen'] };
+  const found = await page.ask('Query', { where, order: '-rev', limit: READ });
+  return { died: byId(found.tasks), hasMore: found.next !== null };
 }
 
 /** @param {Page} page */
@@ -107,13 +93,15 @@ function tiles(page) {
     const label = h('span', null, t(`now.${name}`));
     return h(`a.tile.${kind}`, { key: name, href }, h('strong', null, said), label);
   };
-  const list = (/** @type {string} */ state) => page.link('list', '', { state });
+  const list = (/** @type {string} */ state, more = {}) =>
+    page.link('list', '', { state, ...more });
+  const nobodys = list('dead', { answer: 'no' });
   return [
     tile('running', count('live'), 'live', list('live')),
     tile('free', count('待领取'), 'free', list('free')),
     tile('work', count('已领取', '编辑中'), 'editing', list('work')),
     tile('review', count('待审核'), 'review', list('review')),
-    tile('unanswered', number(unanswered), unanswered ? 'dead' : 'calm', list('dead')),
+    tile('unanswered', number(unanswered), unanswered ? 'dead' : 'calm', nobodys),
     tile(
       'services',
       `${number(services.length - dead.length)}/${number(services.length)}`,
@@ -153,4 +141,4 @@ function line({ at, service, task }, page) {
  * @param {Page} page
  */
 const mark = ({ acknowledged }, page) =>
-  acknowledged && h('span.who', null, `✓ ${nameOf(page.known, acknowledged.by)}`);
+  acknowledged && h('span.who', null, `✓ ${shortName(page.known, acknowledged.by)}`);
