@@ -18,8 +18,8 @@ def world(tmp_path: Path) -> Iterator[World]:
     world.close()
 
 
-def names(peer: Peer, *ids: str) -> Any:
-    reply = peer.ask("Names", ids=list(ids))
+def names(peer: Peer, *ids: str, **more: Any) -> Any:
+    reply = peer.ask("Names", ids=list(ids), **more)
     assert reply["errid"] == 0, reply
     return reply["names"]
 
@@ -39,6 +39,35 @@ def test_a_task_tells_who_has_it_checks_it_and_had_it(world: World) -> None:
     assert admin(world).ask("Acknowledge", id="v", user="kim")["errid"] == 0
     assert names(peers["ann"], "v") == {"kim": "Kim"}, "who has said that they know"
     assert "eve" not in {one["user"] for one in peers["ann"].ask("People")["people"]}
+
+
+def test_a_history_tells_whom_the_task_named_once(world: World) -> None:
+    """The history on the task's page named them by their numbers."""
+    peers = office(world)
+    boss = admin(world)
+    task(world, "t", user="eve", checker="bob")
+    boss.ask("Update", id="t", user="ann", checker="", own=False)
+    boss.ask("SetPerson", user="kim", name="Kim")
+    boss.ask("Update", id="t", status="failed", own=False)
+    boss.ask("Acknowledge", id="t", user="kim")
+    boss.ask("Update", id="t", status="running", own=False)
+    assert names(peers["ann"], "t") == {"ann": "Ann"}
+    told = names(peers["ann"], "t", history=True)
+    assert told == {"ann": "Ann", "eve": "Eve", "bob": "Bob", "kim": "Kim"}
+    assert peers["ann"].ask("Names", ids=["t", "u"], history=True)["errid"] == 1000
+    assert names(peers["ann"], "no-such-task", history=True) == {}
+
+
+def test_a_history_tells_nobody_of_a_time_that_one_does_not_see(world: World) -> None:
+    """What a task was in another group is not in the history that one is shown."""
+    peers = office(world)
+    boss = admin(world)
+    task(world, "t", group_id="mix", user="eve")
+    boss.ask("Update", id="t", user="", group_id="cut", own=False)
+    task(world, "theirs", group_id="mix", user="eve")
+    assert names(peers["ann"], "t", history=True) == {}
+    assert names(peers["ann"], "theirs", history=True) == {}
+    assert names(boss, "t", history=True) == {"eve": "Eve"}
 
 
 def test_who_does_not_see_a_task_learns_nothing_of_it(world: World) -> None:

@@ -123,6 +123,61 @@ def test_what_is_dismissed_leaves_the_board_and_now(lead: Desk, seat: Seat) -> N
     assert "hidden" not in other.page.url
 
 
+def test_the_tile_leads_to_what_nobody_has_answered(office: Office, seat: Seat) -> None:
+    """Exactly those that it counts; a chip says so, and shows all that have died again."""
+    office.task("seen", "Known for long", "failed", group_id="cut")
+    office.ask("Acknowledge", id="seen", user="1004")
+    desk = seat("1001", "Ann Li", view="now")
+    expect(unanswered(desk)).to_have_text("1")
+    unanswered(desk).click()
+    rows = desk.page.locator(".listrow")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("Upload to archive")
+    chip = desk.page.get_by_role("button", name="Acknowledged: by nobody")
+    expect(chip).to_be_visible()
+    office.ask("Acknowledge", id="old-1", user="1004")
+    expect(rows).to_contain_text("赵组长")
+    desk.page.reload()
+    expect(desk.page.get_by_text("No matching tasks")).to_be_visible()
+    chip.click()
+    expect(rows).to_have_count(2)
+
+
+def test_a_column_counts_what_it_shows_among_many_dismissed(office: Office, seat: Seat) -> None:
+    """Where a filter chooses, the page counts: what was dismissed last is no part of it."""
+    for number in range(70):
+        office.task(f"f-{number}", f"Batch {number}", "failed", group_id="cut", project_id="p")
+    for number in range(65):
+        office.ask("Acknowledge", id=f"f-{number}", user="1004", hide=True)
+    desk = seat("1001", "Ann Li", view="board?project=p")
+    expect(desk.page.locator(".column.dead .card")).to_have_count(5)
+    expect(count(desk)).to_have_text("5")
+    desk.page.get_by_role("button", name="Show dismissed").click()
+    expect(desk.page.locator(".column.dead .card")).to_have_count(60)
+    expect(count(desk)).to_have_text("5")
+
+
+def test_a_program_is_shown_by_its_name_alone(office: Office, seat: Seat) -> None:
+    """Process, client and address stand behind, where somebody looks for them."""
+    office.ask("Acknowledge", id="old-1", word=WORD)
+    whole = office.ask("Find", id="old-1")["acknowledged"]["by"]
+    name, _, rest = whole.partition("[")
+    assert "taskdash-python" in rest
+    desk = seat("1001", "Ann Li")
+    answer = desk.card("Upload to archive", "dead").locator(".answered")
+    expect(answer).to_contain_text(re.compile(f"Seen by {re.escape(name)} (now|.* ago|[0-9])"))
+    expect(answer).not_to_contain_text("taskdash-python")
+    expect(answer).to_have_attribute("title", re.compile(re.escape(whole)))
+
+
+def test_a_history_names_people_of_other_groups(office: Office, seat: Seat) -> None:
+    """Also where the task names them no longer."""
+    office.task("handed", "Handed over", "待领取", group_id="cut", user="1003")
+    office.ask("Update", id="handed", user="1001", own=False)
+    desk = seat("1001", "Ann Li", view="task/handed")
+    expect(desk.page.locator(".history")).to_contain_text("Eve Stone (1003)")
+
+
 def test_what_was_dismissed_covers_nothing(office: Office, seat: Seat) -> None:
     """Hundreds that were dismissed last hide no others, neither on the board nor on the wall."""
     for number in range(150):

@@ -171,7 +171,8 @@ class Names(Request):
     """Ask what those are called whom tasks name: also those whom one does not see otherwise.
 
     Reply: `names`, an object of names by employee number: of the `user`, `checker`, `submitted_by`,
-    `freed_from` and `acknowledged.by` of those tasks that one sees.
+    `freed_from` and `acknowledged.by` of those tasks that one sees; with `history` also of what
+    the newest thousand changes of one task have changed, as far as Audit shows them.
     """
 
     request_id = "Names"
@@ -182,6 +183,7 @@ class Names(Request):
         many_min=1,
         many_max=NAMED_BY_MAX,
     )
+    history: bool = boolean("Also whom its history names, of one task.", default=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,3 +68,20 @@ test('what comes for somebody else is not taken', async () => {
   await after(wire, (unnamed) => unnamed.take({ tasks: [task('b', { user: 'eve' })] }));
   assert.deepEqual(wire.told, []);
 });
+
+test('who is named by a history is asked for with it', async () => {
+  const wire = connection();
+  wire.unnamed = new Unnamed(wire);
+  const entry = (changes) => ({ task: 'a', changes });
+  await after(wire, (unnamed) => {
+    unnamed.take({ entries: [{ task: '', changes: {} }, entry({ status: [null, 'failed'] })] });
+    unnamed.take({ entries: [entry({ user: [null, 'ann'] }), entry({ user: ['eve', ''] })] });
+    unnamed.take({ entries: [entry({ acknowledged: ['{"by":"kim","at":"…', null] })] });
+    unnamed.take({ tasks: [task('b', { user: 'eve' }), task('c', { user: 'fay' })] });
+  });
+  assert.deepEqual(wire.asked, [
+    ['Names', 'a'],
+    ['Names', 'c'],
+  ]);
+  assert.equal(nameOf(wire.known, 'eve'), 'Eve');
+});

@@ -6,6 +6,15 @@ import { since } from './time.js';
 import { t } from './words.js';
 
 /**
+ * Give what somebody is called: of a program that has no name of its own what it is, without its
+ * process, its client and its address.
+ * @param {import('../wire/types').Known} known
+ * @param {string} by
+ */
+export const shortName = (known, by) =>
+  nameOf(known, by).replace(/(\[\d+\])?( [\w.-]+\/\S+)? \([^()]*:\d+\)$/, '');
+
+/**
  * Make the answer to a death; nothing where nobody has answered.
  * @param {import('../wire/types').Answer | undefined} answer
  * @param {import('../wire/types').Known} known
@@ -15,11 +24,12 @@ export function answered(answer, known) {
     return null;
   }
   const { at, by, hide, word } = answer;
-  const who = t(hide ? 'answered.hidden' : 'answered', { name: nameOf(known, by) });
+  const who = t(hide ? 'answered.hidden' : 'answered', { name: shortName(known, by) });
+  const whole = t(hide ? 'answered.hidden' : 'answered', { name: nameOf(known, by) });
   const said = word && ` · ${word}`;
   return h(
     'span.answered',
-    { title: `${who}${said}` },
+    { title: `${whole}${said}` },
     `✓ ${who} `,
     since(at, daemonTime(known)),
     said,

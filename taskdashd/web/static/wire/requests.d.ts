@@ -89,6 +89,8 @@ export interface People {}
 export interface Names {
   /** The ids of the tasks. */
   ids: string[];
+  /** Also whom its history names, of one task. */
+  history?: boolean | null;
 }
 
 /** Make or change a person's account: an admin anybody's, everybody some of their own. */

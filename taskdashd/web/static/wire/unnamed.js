@@ -1,5 +1,5 @@
 // Who is named by tasks without that the page knows what they are called: people outside of one's
-// groups. Their names are asked for by the tasks that name them, each number once.
+// groups. Their names are asked for by the tasks that name them, or once did, each number once.
 
 import { named } from './known.js';
 
@@ -10,7 +10,7 @@ import { named } from './known.js';
  * @typedef {import('./types').Task} Task
  * @typedef {{
  *   readonly known: Known,
- *   ask: (op: 'Names', body: { ids: string[] }) => Promise<Reply>,
+ *   ask: (op: 'Names', body: { ids: string[], history?: boolean }) => Promise<Reply>,
  *   learn: (known: Known, news: News) => void,
  * }} Asked the connection
  */
@@ -32,6 +32,8 @@ export class Unnamed {
   #asked = new Set();
   /** @type {Set<string>} */
   #ids = new Set();
+  /** The tasks whose history names others. @type {Set<string>} */
+  #histories = new Set();
   #timer = 0;
 
   /** Look whom the tasks of news or of a reply name. @param {Record<string, any>} said */
@@ -46,16 +48,25 @@ export class Unnamed {
         this.#ids.add(task.id);
       }
     }
-    if (this.#ids.size > 0 && this.#timer === 0) {
+    for (const { task, changes } of listOf(said.entries)) {
+      if (task && this.#areFresh(namedBy(changes ?? {}))) {
+        this.#histories.add(task);
+      }
+    }
+    if (this.#ids.size + this.#histories.size > 0 && this.#timer === 0) {
       this.#timer = setTimeout(() => this.#send(), GATHER_MS);
     }
   }
 
   /** Whether a task names somebody for the first time. @param {Task} task */
   #namesOthers(task) {
-    const { people } = this.#wire.known;
     const answered = /** @type {{ by?: unknown } | undefined} */ (task.acknowledged);
-    const theirs = [answered?.by, ...MEMBERS.map((name) => task[name])];
+    return this.#areFresh([answered?.by, ...MEMBERS.map((name) => task[name])]);
+  }
+
+  /** Whether somebody is among some that was not asked for before. @param {unknown[]} theirs */
+  #areFresh(theirs) {
+    const { people } = this.#wire.known;
     const others = theirs.filter(
       (user) => typeof user === 'string' && user !== '' && !people.has(user),
     );
@@ -66,11 +77,19 @@ export class Unnamed {
 
   async #send() {
     const ids = [...this.#ids];
+    const histories = [...this.#histories];
     this.#ids.clear();
+    this.#histories.clear();
     this.#timer = 0;
+    const asked = histories.map((id) => this.#ask({ ids: [id], history: true }));
+    await Promise.all([...asked, ...(ids.length > 0 ? [this.#ask({ ids })] : [])]);
+  }
+
+  /** @param {{ ids: string[], history?: boolean }} body */
+  async #ask(body) {
     const { me } = this.#wire.known;
     try {
-      const { names } = await this.#wire.ask('Names', { ids });
+      const { names } = await this.#wire.ask('Names', body);
       if (this.#wire.known.me?.user === me?.user) {
         this.#wire.learn(named(this.#wire.known, names), { people: true });
       }
@@ -81,5 +100,14 @@ export class Unnamed {
   }
 }
 
-/** @param {unknown} value @returns {Task[]} */
+/** @param {unknown} value @returns {any[]} */
 const listOf = (value) => (Array.isArray(value) ? value : []);
+
+/**
+ * Give whom a change has named; an answer stands in it as JSON.
+ * @param {Record<string, unknown[]>} changes
+ */
+const namedBy = ({ acknowledged = [], ...changes }) => [
+  ...acknowledged.map((one) => /"by":"([^"]*)/.exec(String(one))?.[1]),
+  ...MEMBERS.flatMap((name) => changes[name] ?? []),
+];
