@@ -107,6 +107,10 @@ class Finder:
             found = self._gathered([self._walk(plans.WALKED_MAX)])
             if len(found) == self._page.rows:
                 return found
+        if self._page.field == PRIORITY and hits is not None and not few:
+            found = self._by_priority(picks, plans.WALKED_MAX)
+            if len(found) == self._page.rows:
+                return found
         if hits is not None:
             rest = self._unindexed()
             tasks = plans.scanned(Pick("", ()), self._want)
@@ -155,10 +159,11 @@ class Finder:
                 break
         return found
 
-    def _by_priority(self, picks: Sequence[Pick]) -> Found:
+    def _by_priority(self, picks: Sequence[Pick], most: int | None = None) -> Found:
         """Give the tasks on one side of the default's priority, then those that have it, and so on.
 
-        Of the millions that may have it, the page has the first by their ids.
+        Of the millions that may have it, the page has the first by their ids. With `most`, no more
+        have their texts tested on each side; if these are too few for a page, there is none.
         """
         found: Found = []
         after = self._page.after[0] if self._page.after is not None else None
@@ -167,16 +172,27 @@ class Finder:
             count = self._page.rows - len(found)
             if sign == "=":
                 behind = [f"t.id {self._sign} :id"] if after == PRIORITY_DEFAULT else []
-                found += self._of_no_priority(picks, behind, count)
+                some = self._of_no_priority(behind, count, picks if most is None else None)
             else:
-                parts = plans.prioritized(self._want, sign)
-                parts = [_with(part, self._behind()) for part in parts]
-                found += self._select(parts, order=f"key {self._order}, id", count=count)
+                some = self._beside(sign, count, most)
+            if some is None:
+                return []
+            found += some
             if len(found) == self._page.rows:
                 break
         return found
 
-    def _of_no_priority(self, picks: Sequence[Pick], behind: Sequence[str], count: int) -> Found:
+    def _beside(self, sign: str, count: int, most: int | None) -> Found | None:
+        parts = plans.prioritized(self._want, sign)
+        if most is not None and self._count(parts, most) == most:
+            found = self._sorted(parts, most, count)
+            return found if len(found) == count else None
+        parts = [_with(part, self._behind()) for part in parts]
+        return self._select(parts, order=f"key {self._order}, id", count=count)
+
+    def _of_no_priority(
+        self, behind: Sequence[str], count: int, picks: Sequence[Pick] | None
+    ) -> Found | None:
         default = f"t.priority = {PRIORITY_DEFAULT}"
         source = f"SELECT t.* FROM task AS t WHERE {' AND '.join(['true', *behind])}"
         first = f"({source} ORDER BY t.id {self._order} LIMIT {plans.WALKED_MAX}) AS t"
@@ -184,6 +200,8 @@ class Finder:
         found = self._select([walk], order="id", count=count)
         if len(found) == count:
             return found
+        if picks is None:
+            return None
         parts = [_with(part, [default, *behind]) for part in self._scanned(picks)]
         return self._select(parts, order="id", count=count)
 
@@ -215,14 +233,18 @@ class Finder:
         ((count,),) = self._rows(statement, {**self._given, **_given(parts)})
         return int(count)
 
-    def _sorted(self, parts: Sequence[Part]) -> Found:
-        """Gather tasks of which many have not the words, and test them in the wanted order."""
+    def _sorted(self, parts: Sequence[Part], most: int = -1, count: int | None = None) -> Found:
+        """Gather tasks of which many have not the words, and test them in the wanted order.
+
+        With `most`, only so many of the first.
+        """
         tests = [*self._tests[:-1], *self._behind()]
         order = f"key {self._order}, id {self._order}"
         # With a limit, the inner statement is sorted before a text is tested, and not behind it.
-        every = f"{self._every(parts, tests)} ORDER BY {order} LIMIT -1"
+        every = f"{self._every(parts, tests)} ORDER BY {order} LIMIT {most}"
         statement = f"SELECT id, rev, key FROM ({every}) AS t WHERE {_HAS_WORDS} LIMIT :count"
-        return list(self._rows(statement, {**self._given, **_given(parts)}))
+        given = {**self._given, **_given(parts), "count": count or self._page.rows}
+        return list(self._rows(statement, given))
 
     def _select(self, parts: Sequence[Part], *, order: str, count: int | None = None) -> Found:
         every = self._every(parts, self._tests)

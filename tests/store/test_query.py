@@ -202,14 +202,19 @@ def test_pages_are_what_a_plain_list_gives(
 
 @pytest.mark.parametrize("order", ["priority", "-priority"])
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(first=WHERES, limit=st.sampled_from((1, 7, 40)))
+@given(
+    first=WHERES,
+    limit=st.sampled_from((1, 7, 40)),
+    contains=st.sampled_from(("", "", "apple", "an APPLE")),
+)
 def test_an_order_by_priority_is_the_same_where_tasks_are_too_many_to_gather(
-    whole: Database, order: str, first: dict[str, list[str]], limit: int
+    whole: Database, order: str, first: dict[str, list[str]], limit: int, contains: str
 ) -> None:
     """On each side of the default, which most have, by the index; those by their ids."""
-    body = {"where": first, "order": order, "limit": limit}
+    body = {"where": first, "order": order, "limit": limit, "contains": contains}
+    few = {"GATHERED_MAX": 0, "GATHERED_AT_ALL": 0, "HITS_MAX": 0}
     for walked in (2, 2_000):
-        with mock.patch.multiple(plans, GATHERED_MAX=0, GATHERED_AT_ALL=0, WALKED_MAX=walked):
+        with mock.patch.multiple(plans, **few, WALKED_MAX=walked):
             assert joined(pages(whole, body, None)) == wanted(body, None)
 
 

@@ -74,6 +74,8 @@ FIELDS = st.fixed_dictionaries(
         "checker": st.sampled_from(("", *PEOPLE)),
         "task_type": st.sampled_from(NAMES),
         "labels": st.one_of(LABELS, LABELS, ODD_LABELS),
+        "priority": st.sampled_from((9, 5, 2, 0, 10, "9", True, None)),
+        "name": st.sampled_from(("n0", "n5", "Ｎ", "报告")),
     },
 )
 IDS = st.sampled_from([f"t{number}" for number in range(12)])
@@ -109,7 +111,7 @@ SIGHTS = st.one_of(
     st.builds(Sight, st.frozensets(st.sampled_from(NAMES)), st.sampled_from(("", "u1", "u2"))),
 )
 KNOWN_LABELS = {"urgent", "ＵＲＧＥＮＴ", "Urgent ", "later", "稍后"}
-MEMBERS = ("name", "epoch")
+MEMBERS = ("name", "epoch", "priority", "priority", "name")
 ORDERS = st.sampled_from(
     [
         sign + field
@@ -155,7 +157,7 @@ class Office:
         old = self.known.get(task_id)
         change: Change
         if old is None:
-            request = Register.parse({"id": task_id, "name": f"n{self.rev % 3}", **fields})
+            request = Register.parse({"id": task_id, "name": f"n{self.rev % 3}"} | fields)
             change = tasks.register(None, request, ME, moment)
         else:
             change = tasks.update(old, Update.parse({"id": task_id, **fields}), ME, moment)
@@ -246,7 +248,13 @@ def expected(
         if all(any(word in part for part in looked) for word in sought):
             found.append(fields)
     field = order.removeprefix("-")
-    found.sort(key=lambda fields: (fields[field], fields["id"]), reverse=order.startswith("-"))
+
+    def key(fields: dict[str, Any]) -> Any:
+        value = fields.get(field)
+        is_one = type(value) is int and 0 <= value <= 9
+        return value if is_one or field != "priority" else 5
+
+    found.sort(key=lambda fields: (key(fields), fields["id"]), reverse=order.startswith("-"))
     return [fields["id"] for fields in found]
 
 

@@ -72,16 +72,18 @@ def person(where: address.Address, /, user: str, password: bool, **given: Any) -
 
 @click.command()
 @click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.option("--history", is_flag=True, help="Also whom its history names, of one task.")
 @options.output_of_rows
 @click.pass_obj
-def names(where: address.Address, /, ids: tuple[str, ...], output: str) -> None:
+def names(where: address.Address, /, ids: tuple[str, ...], history: bool, output: str) -> None:
     """List what those are called whom tasks name.
 
     \b
     taskdash-ctl names desk-7 desk-8
+    taskdash-ctl names --history desk-7
     """
     with connect(where) as dash:
-        told = attempt(lambda: dash.ask("Names", ids=list(ids)))["names"]
+        told = attempt(lambda: dash.ask("Names", ids=list(ids), history=history))["names"]
     rows = [{"user": user, "name": name} for user, name in told.items()]
     _show(rows, output, ("user", "name"), "they name nobody who has an account")
 

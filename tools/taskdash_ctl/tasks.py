@@ -46,6 +46,7 @@ def list_(
     taskdash-ctl list --status running --user wsg
     taskdash-ctl list --where checker=li --order -updated_at -o jsonl
     taskdash-ctl list --contains "render 报告" --order -rev --limit 20
+    taskdash-ctl list --status shutdown --status failed --where acknowledged=no
     taskdash-ctl list --group mx -w
     """
     if order.removeprefix("-") not in ORDER_FIELDS:

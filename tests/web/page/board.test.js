@@ -165,6 +165,14 @@ test('what was dismissed leaves its column, and comes back where it is wanted', 
   assert.deepEqual(cards(all), ['t-2', 't-1']);
 });
 
+test('too many to count are counted again only once all is read afresh', () => {
+  let model = counted(counting(read(fresh(), 'dead', [dead(1)], true), 'dead'), 'dead', null);
+  model = taken(model, [event(dead(2))], nameOf);
+  const { ids, told, isMany } = model.columns.dead;
+  assert.deepEqual([ids, told, isMany], [null, null, true]);
+  assert.equal(uncounted(model).columns.dead.isMany, false);
+});
+
 test('a death counts until somebody has answered', () => {
   let model = counting(read(fresh(), 'dead', [dead(1), dead(2)], true), 'dead');
   model = counted(model, 'dead', ['t-1', 't-2', 't-3']);

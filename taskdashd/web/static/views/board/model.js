@@ -16,10 +16,12 @@ import { placed, woven } from './order.js';
  *   shown: number,
  *   hasMore: boolean,
  *   ids: ReadonlySet<string> | null,
+ *   isMany: boolean,
  *   told: ReadonlyMap<string, boolean> | null,
  *   isRead: boolean,
  * }} Filled the tasks of a column, in their order; so many are `shown` at most, and `hasMore` says
- *   that the daemon has others. `ids` are those of all that a filter finds, once they were counted;
+ *   that the daemon has others. `ids` are those of all that a filter finds, once they were counted,
+ *   and `isMany` says that these are too many to count;
  *   `told` says of tasks that came or went while they are being counted whether they are there
  * @typedef {{
  *   filter: Filter,
@@ -40,6 +42,7 @@ const NONE = /** @type {Filled} */ ({
   shown: SHOWN,
   hasMore: false,
   ids: null,
+  isMany: false,
   told: null,
   isRead: false,
 });
@@ -265,7 +268,10 @@ export const counting = (model, key) => changed(model, key, { told: new Map() })
  * @returns {Model}
  */
 export function uncounted(model) {
-  const columns = Object.entries(model.columns).map(([key, one]) => [key, { ...one, ids: null }]);
+  const columns = Object.entries(model.columns).map(([key, one]) => [
+    key,
+    { ...one, ids: null, isMany: false },
+  ]);
   return { ...model, columns: Object.fromEntries(columns) };
 }
 
@@ -273,10 +279,13 @@ export function uncounted(model) {
  * Give the model once a column's tasks were counted.
  * @param {Model} model
  * @param {string} key
- * @param {readonly string[]} ids of all that were found
+ * @param {readonly string[] | null} ids of all that were found; null where these are too many
  * @returns {Model}
  */
 export function counted(model, key, ids) {
+  if (ids === null) {
+    return changed(model, key, { isMany: true, told: null });
+  }
   // What was told meanwhile is newer than what was found.
   const told = model.columns[key].told ?? new Map();
   return changed(model, key, { ids: joined(new Set(ids), told), told: null });

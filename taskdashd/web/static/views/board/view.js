@@ -36,6 +36,8 @@ import { ORDERS, ordersOf } from './order.js';
  */
 
 const AT_ONCE = 1000;
+/** So many tasks of a filter are counted: each is read for it. */
+const COUNTED_MAX = 10_000;
 /** A column shows more when so little is left below what is in sight, in pixels. */
 const AHEAD_PX = 600;
 
@@ -161,7 +163,8 @@ async function showMore(key, page) {
  */
 async function count({ key, where, counted: theirs }, page) {
   const { filter, columns } = page.model;
-  if (isAll(filter) || !columns[key].hasMore || columns[key].ids) {
+  const { hasMore, ids: known, isMany } = columns[key];
+  if (isAll(filter) || !hasMore || known || isMany) {
     return;
   }
   page.update((model) => (model.filter === filter ? counting(model, key) : model));
@@ -171,11 +174,12 @@ async function count({ key, where, counted: theirs }, page) {
   let after = null;
   do {
     /** @type {import('../../wire/types').Reply} */
-    const found = await page.ask('Query', queryOf(filter, selected, 'id', AT_ONCE, after));
+    const found = await page.ask('Query', queryOf(filter, selected, '-rev', AT_ONCE, after));
     ids.push(...found.tasks.map((/** @type {Task} */ task) => task.id));
     after = found.next;
-  } while (after && page.model.filter === filter);
-  page.update((model) => (model.filter === filter ? counted(model, key, ids) : model));
+  } while (after && ids.length < COUNTED_MAX && page.model.filter === filter);
+  const found = after === null ? ids : null;
+  page.update((model) => (model.filter === filter ? counted(model, key, found) : model));
 }
 
 /** On a narrow screen one column is shown at a time. @param {Page} page */
@@ -295,7 +299,7 @@ function item(task, page) {
 
 /** @param {string} key @param {readonly string[]} counts @param {Page} page */
 function total(key, counts, page) {
-  const { tasks, hasMore, ids } = page.model.columns[key];
+  const { tasks, hasMore, ids, isMany } = page.model.columns[key];
   const states = page.known.figures?.states;
   const known = [...tasks.values()].filter((task) => isCounted(task, page.model)).length;
   if (!hasMore) {
@@ -304,6 +308,9 @@ function total(key, counts, page) {
   if (isAll(page.model.filter) && states) {
     const there = counts.reduce((sum, one) => sum + (states[one] ?? 0), 0);
     return number(Math.max(there, known));
+  }
+  if (isMany) {
+    return `${number(COUNTED_MAX)}+`;
   }
   return ids === null ? '…' : number(ids.size);
 }
