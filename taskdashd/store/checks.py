@@ -79,11 +79,11 @@ CHECKS_OF_NEW: Final = (
     (
         f"""SELECT count(*) FROM task AS t JOIN change AS c ON c.rev = t.rev
            WHERE c.task_id = t.id AND (t.checker, t.parent_id, t.url, t.at, t.acknowledged,
-                                       t.priority)
+                                       t.priority, t.name)
                IS NOT (c.task->>'checker', c.task->>'parent_id', c.task->>'url', c.at,
-                       {dialect.ANSWER_OF}, {dialect.PRIORITY_OF})""",  # noqa: S608
-        "{count} tasks are found by another checker, parent, service, time, answer or priority"
-        " than theirs",
+                       {dialect.ANSWER_OF}, {dialect.PRIORITY_OF}, c.task->>'name')""",  # noqa: S608
+        "{count} tasks are found by another checker, parent, service, time, answer, priority or"
+        " name than theirs",
         REBUILD,
     ),
     (labelled.LEFT, "{count} labels are of no task, or of one that is another by now", REBUILD),

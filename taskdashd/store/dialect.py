@@ -82,7 +82,7 @@ ANSWER_OF: Final = (
 FOLD: Final = f"""
 INSERT INTO task (id, rev, state, heartbeat_timeout, status, user, group_id, project_id, checker,
                   parent_id, url, rank, queue, made_by, at, kind, acknowledged,
-                  priority)
+                  priority, name)
 SELECT c.task_id, c.rev, {STATE}, c.task->>'heartbeat_timeout', c.task->>'status',
        c.task->>'user', c.task->>'group_id', c.task->>'project_id', c.task->>'checker',
        c.task->>'parent_id', c.task->>'url',
@@ -90,7 +90,7 @@ SELECT c.task_id, c.rev, {STATE}, c.task->>'heartbeat_timeout', c.task->>'status
        coalesce({_OWN} c.task->'job'->>'queue' END, ''),
        coalesce({_OWN} c.task->'tree'->>'made_by' END, ''), c.at,
        coalesce(c.task_kind, c.task->>'status' IN ({_OF_PEOPLE})),
-       {ANSWER_OF}, {PRIORITY_OF}
+       {ANSWER_OF}, {PRIORITY_OF}, c.task->>'name'
 FROM (SELECT max(rev) AS rev FROM change WHERE rev > ? AND rev <= ? GROUP BY task_id) AS last
 CROSS JOIN change AS c ON c.rev = last.rev WHERE true
 ON CONFLICT (id) DO UPDATE SET
@@ -100,7 +100,7 @@ ON CONFLICT (id) DO UPDATE SET
     parent_id = excluded.parent_id, url = excluded.url, rank = excluded.rank,
     queue = excluded.queue, made_by = excluded.made_by, at = excluded.at,
     kind = max(kind, excluded.kind), acknowledged = excluded.acknowledged,
-    priority = excluded.priority
+    priority = excluded.priority, name = excluded.name
 """  # noqa: S608  # the only text put in is a constant of ours
 
 _ROW: Final = """

@@ -103,7 +103,7 @@ class Finder:
             return self._gathered(self._scanned(picks))
         hits = texts.hits(self._rows, self._sought) if self._sought is not None else None
         few = hits is not None and self._count([hits], plans.HITS_MAX) < plans.HITS_MAX
-        if self._page.field in ("id", "updated_at") and not few:
+        if self._page.field in plans.WALKED and not few:
             found = self._gathered([self._walk(plans.WALKED_MAX)])
             if len(found) == self._page.rows:
                 return found
@@ -130,10 +130,10 @@ class Finder:
 
     def _walk(self, most: int | None = None) -> Part:
         """Give all tasks in the wanted order, or the next few of them."""
-        by_time = self._page.field == "updated_at"
-        source = f"task AS t {'INDEXED BY task_at' if by_time else ''}"
+        index = plans.WALKED.get(self._page.field)
+        source = f"task AS t {f'INDEXED BY {index}' if index else ''}"
         if most is not None:
-            order = f"{'t.at {0}, ' if by_time else ''}t.id {{0}}".format(self._order)
+            order = f"{f'{self._key} {self._order}, ' if index else ''}t.id {self._order}"
             behind = " AND ".join(["true", *self._behind()])
             source = f"(SELECT t.* FROM {source} WHERE {behind} ORDER BY {order} LIMIT {most}) AS t"
         return Part(f"{source} WHERE true{self._states()}", {})

@@ -44,7 +44,7 @@ INDEXES: Final = {
 """The index of each field whose tasks are found by it: the most telling first."""
 _WHOLE: Final = frozenset({"group_id"})
 """The fields whose index has the tasks without a value as well."""
-_COLUMNS: Final = {*INDEXES, "id", "status", "rev", PRIORITY} - {LABELS}
+_COLUMNS: Final = {*INDEXES, "id", "status", "rev", "name", PRIORITY} - {LABELS}
 MERGED_MAX: Final = 120
 """So many values and states are merged: each has its own place in the statement."""
 GATHERED_MAX: Final = 5_000
@@ -58,6 +58,8 @@ TESTED_MAX: Final = 5_000
 HITS_MAX: Final = 10_000
 """So many tasks of the index of texts are tested and sorted; more are met soon in any order."""
 
+WALKED: Final = {"id": "", "updated_at": "task_at", "name": "task_name_id_state"}
+"""The fields in whose order all tasks are walked, and the index for each."""
 STEPPED: Final = {*INDEXES, "status"} - {LABELS}
 """The fields in whose order one goes from value to value."""
 

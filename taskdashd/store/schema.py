@@ -66,6 +66,7 @@ class Task(Model):
     acknowledged = IntegerField()
     """Whether somebody has acknowledged that it died or failed: the place in `ANSWERS`."""
     priority = IntegerField()
+    name = TextField()
 
     class Meta:
         table_name = "task"
@@ -74,6 +75,8 @@ class Task(Model):
             (("state", "rev"), False),
             (("group_id", "state", "rev"), False),
             (("at",), False),
+            # With the state, so that a list of some states by name need not look at the others.
+            (("name", "id", "state"), False),
         )
 
 

@@ -20,7 +20,7 @@ from taskdashd.store.records import Record
 
 FOLDED = """
 id, rev, state, heartbeat_timeout, status, user, group_id, project_id, checker, parent_id, url,
-rank, queue, made_by, at, kind, acknowledged, priority
+rank, queue, made_by, at, kind, acknowledged, priority, name
 """
 AT = "2026-01-01T00:00:0{}.000Z"
 ME = Author(1, "me")

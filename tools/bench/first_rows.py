@@ -9,10 +9,11 @@ import random
 import re
 import shutil
 import statistics
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import office
 import servers
@@ -35,6 +36,7 @@ VIEWERS: Final = {"root": {"role": "admin"}, "one": {"groups": ["group-003", "gr
 """Who looks: somebody who sees all tasks, and one of a large group and a small one."""
 SETTLED_MS: Final = 60_000
 COLUMNS: Final = ("waits", "free", "claimed", "editing", "review", "live", "dead", "done")
+ORDERS: Final = {f"board, {one}": one for one in ("newest", "oldest", "priority")}
 OPENED: Final = """([hash, found]) => new Promise(done => {
   const at = performance.now();
   const seen = {};
@@ -67,6 +69,14 @@ IN_COLUMNS: Final = """() => Object.fromEntries(
 IN_LIST: Final = """() => document.body.dataset.view !== 'list' ? {} : {
   rows: document.querySelector('.listrow') !== null
     || document.querySelector('p[role=status]')?.textContent === 'No matching tasks' }"""
+
+
+class Opening(NamedTuple):
+    """How a view was opened."""
+
+    ms: dict[str, float]
+    """After how long each of its parts was there."""
+    daemon_ms: float
 
 
 def wait_more(dash: Any, first: int, count: int) -> None:
@@ -144,23 +154,32 @@ def migrate(path: Path) -> None:
     Database.open(path).close()
 
 
-def opened(page: Page, hash: str, found: str) -> dict[str, list[float]]:
-    """Open a view some times, and give how long it took until each of its parts was there."""
-    took: dict[str, list[float]] = {}
+def opened(page: Page, hash: str, found: str, cpu_s: Callable[[], float]) -> list[Opening]:
+    """Open a view some times."""
+    openings = []
     for _ in range(RUNS):
         page.evaluate("location.hash = '#/services'")
         page.wait_for_selector("body[data-view=services]")
-        page.wait_for_timeout(100)
-        for name, ms in page.evaluate(f"([hash]) => ({OPENED})([hash, {found}])", [hash]).items():
-            took.setdefault(name, []).append(ms)
-    return took
+        _quiet(cpu_s)
+        before = cpu_s()
+        seen = page.evaluate(f"([hash]) => ({OPENED})([hash, {found}])", [hash])
+        openings.append(Opening(seen, (cpu_s() - before) * 1000))
+    return openings
+
+
+def _quiet(cpu_s: Callable[[], float]) -> None:
+    """Wait until the daemon does nothing any more for the view before."""
+    before = -1.0
+    while (now := cpu_s()) - before > 0.01:
+        before = now
+        time.sleep(0.2)
 
 
 def views() -> Iterator[tuple[str, str, str]]:
     """Give what is opened: what it is called, its place in the URL, what is looked for."""
-    for order in ("newest", "oldest", "priority"):
-        by = "" if order == "newest" else "?" + "&".join(f"{one}={order}" for one in COLUMNS)
-        yield f"board, {order}", f"#/board{by}", IN_COLUMNS
+    for what, order in ORDERS.items():
+        by = "&".join(f"{one}={order}" for one in COLUMNS)
+        yield what, f"#/board?{by}", IN_COLUMNS
     sought = {
         "a Latin word": "render",
         "a Chinese word": "报告",
@@ -180,21 +199,29 @@ def views() -> Iterator[tuple[str, str, str]]:
     yield "list, a label", f"#/list?label={office.LABEL}", IN_LIST
 
 
-def measured(page: Page, only: str) -> Iterator[tuple[str, list[float]]]:
-    """Give what was opened, and how long it took each time."""
+def lines(page: Page, only: str, cpu_s: Callable[[], float]) -> Iterator[str]:
+    """Give a line for all that is opened, and one for each column of a board in some order."""
     for what, hash, found in views():
         if not re.search(only, what):
             continue
-        parts = opened(page, hash, found)
-        if "sought" in what or found is IN_LIST or "label" in what:
-            yield what, [max(each) for each in zip(*parts.values(), strict=True)]
-            continue
-        for column, took in parts.items():
-            yield f"{what}: {column}", took
+        all_of = opened(page, hash, found, cpu_s)
+        first, last = ([end(one.ms.values()) for one in all_of] for end in (min, max))
+        daemon = statistics.median(one.daemon_ms for one in all_of)
+        yield f"{what:34}{_said(first)}{_said(last)}{daemon:8.0f}"
+        if what in ORDERS:
+            for column in all_of[0].ms:
+                yield f"  {column:32}{_said([one.ms.get(column, 0.0) for one in all_of])}"
 
 
-def seen_by(browser: Browser, web: str, user: str, only: str) -> dict[str, list[float]]:
-    """Give what one person waits for."""
+def _said(took: list[float]) -> str:
+    middle = statistics.median(took)
+    return f"{middle:8.0f}{'!' if middle > MOST_MS else ' '}{f'({max(took):.0f})':<8}"
+
+
+def seen_by(
+    browser: Browser, web: str, user: str, only: str, cpu_s: Callable[[], float]
+) -> Iterator[str]:
+    """Give the lines of what one person waits for."""
     # The page's own policy forbids what is evaluated here.
     context = browser.new_context(
         locale="en-GB", viewport={"width": 1500, "height": 900}, bypass_csp=True
@@ -209,13 +236,15 @@ def seen_by(browser: Browser, web: str, user: str, only: str) -> dict[str, list[
     for view in ("list", "services"):
         page.evaluate(f"location.hash = '#/{view}'")
         page.wait_for_selector(f"body[data-view={view}]")
-    took = dict(measured(page, only))
+    yield from lines(page, only, cpu_s)
     context.close()
-    return took
 
 
 def table(path: Path, launch: Callable[[], Browser], only: str) -> Iterator[str]:
-    """Give the lines of the table of a directory: the middle time, and the longest."""
+    """Give the lines of the table of a directory: of each time the middle, and the longest.
+
+    By the clock, in milliseconds; *daemon* is the processor time that the daemon took.
+    """
     migrate(path)
     with servers.running(path, web="127.0.0.1:0", **servers.UNLIMITED, **AT_REST) as daemon:
         web = daemon.wait_for("the board is at")["address"]
@@ -224,20 +253,13 @@ def table(path: Path, launch: Callable[[], Browser], only: str) -> Iterator[str]
                 dash.ask("SetPerson", user=user, name=user, password=PASSWORD, **about)
             # The figures are counted once; who opens the first board waits for that.
             dash.ask("Figures")
+        server = servers.Server("taskdashd", "frames", daemon.port, daemon.pid, daemon.data)
         browser = launch()
-        took = {user: seen_by(browser, web, user, only) for user in VIEWERS}
+        for user, about in VIEWERS.items():
+            yield f"{user}: {about}"
+            yield f"{'':34}{'first rows':17}{'all':17}{'daemon':>8}"
+            yield from seen_by(browser, web, user, only, server.cpu_s)
         browser.close()
-    for what in dict.fromkeys(what for of in took.values() for what in of):
-        cells = [_cell(of.get(what)) for of in took.values()]
-        yield f"{what:36}{''.join(cells)}".rstrip()
-
-
-def _cell(took: list[float] | None) -> str:
-    if not took:
-        return f"{'–':>12}" + " " * 10
-    middle = statistics.median(took)
-    mark = "!" if middle > MOST_MS else " "
-    return f"{middle:11.0f}{mark}{f'({max(took):.0f})':<10}"
 
 
 def main() -> None:
