@@ -7,7 +7,7 @@ missed; a board that was away for longer, or saw other tasks then, is told to re
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 from zlib import crc32
 
@@ -35,6 +35,8 @@ _GATHER_S: Final = 0.05
 _GATHER_MAX_S: Final = 0.15
 _TOLD_A_SECOND: Final = 2_000
 """Messages; where boards are more than this allows, changes are gathered for longer."""
+_AT_ONCE_S: Final = 0.001
+"""Boards are told for so long at a time: hundreds, each with a sight of its own, take longer."""
 _LOOK_EVERY_S: Final = 5.0
 """Sections are asked at least so often: they may have news without a commit."""
 _MESSAGE_BYTES_MAX: Final = 1 << 20
@@ -153,7 +155,8 @@ class Boards(Following):
             await trio.sleep(gather_s)
             self._wake = trio.Event()
             try:
-                self._tell()
+                for _ in self._tell():
+                    await trio.lowlevel.checkpoint()
             except Exception:
                 log.exception("unexpected fault while the boards were told")
 
@@ -254,7 +257,8 @@ class Boards(Following):
         """Take in a commit's records: sections may have news of them to tell."""
         self._wake.set()
 
-    def _tell(self) -> None:
+    def _tell(self) -> Iterator[None]:
+        """Tell the boards; yields now and then: others are served, and boards come and go."""
         news, self._news = self._news, []
         is_much, self._news_bytes = self._news_bytes > _MESSAGE_BYTES_MAX, 0
         beside_of = [tell for section in self._sections if (tell := section.news()) is not None]
@@ -262,14 +266,13 @@ class Boards(Following):
             self._told_rev = max(self._told_rev, news[-1].task.rev)
         if not (news or beside_of) or not self._viewers:
             return
-        audiences: dict[Sight | None, list[_Told]] = defaultdict(list)
-        for viewer, told_so_far in self._viewers.items():
-            if told_so_far.live:
-                audiences[viewer.identity.sight].append(told_so_far)
+        # The sections have looked at all that has changed: let others have a turn.
+        yield
         fragments = _Fragments([] if is_much else news)
+        until = self._clock.now() + _AT_ONCE_S
         frames: dict[tuple[Any, ...], bytes] = {}
-        for sight, audience in audiences.items():
-            parts = [told_to(audience[0].viewer.identity) for told_to in beside_of]
+        for identity, audience in self._audiences().items():
+            parts = [told_to(identity) for told_to in beside_of]
             if None in parts:
                 # A section has put something off: come back for it soon.
                 self._wake.set()
@@ -278,19 +281,32 @@ class Boards(Following):
                 beside += b',"afresh":true'
             if not (news or beside):
                 continue
-            seen = fragments.seen_by(sight)
+            seen = fragments.seen_by(identity.sight)
             frame_after: dict[int, bytes] = {}
             for one in audience:
-                since = one.position
-                one.catch_on(self._told_rev)
-                if since not in frame_after:
-                    mine = seen.after(since)
-                    # A change is encoded once, so sights with equal ids can share a frame.
-                    key = (one.position, beside, *map(id, mine))
-                    if key not in frames:
-                        frames[key] = _message(one.position, mine, beside)
-                    frame_after[since] = frames[key]
-                one.viewer.put(frame_after[since])
+                if self._clock.now() > until:
+                    yield
+                    until = self._clock.now() + _AT_ONCE_S
+                # A board that was closed meanwhile, or reads afresh, is told nothing of before.
+                if self._viewers.get(one.viewer) is one:
+                    since = one.position
+                    one.catch_on(self._told_rev)
+                    if since not in frame_after:
+                        mine = seen.after(since)
+                        frame_after[since] = _shared(one.position, mine, beside, frames)
+                    one.viewer.put(frame_after[since])
+
+    def _audiences(self) -> dict[Identity, list[_Told]]:
+        """Give the boards that are told of each commit, by who looks.
+
+        Not by sight alone: of those who see all, each has news of their own. Who looks now counts:
+        a board that is another's by its turn reads afresh.
+        """
+        audiences: dict[Identity, list[_Told]] = defaultdict(list)
+        for viewer, told_so_far in self._viewers.items():
+            if told_so_far.live:
+                audiences[viewer.identity].append(told_so_far)
+        return audiences
 
 
 class _Seen(NamedTuple):
@@ -316,7 +332,7 @@ class _Fragments:
         """Give the changes that a sight is told of."""
         if sight is not None:
             if self._steps is None:
-                self._steps = [_step(change) for change in self._news]
+                self._steps = [Step.of(change) for change in self._news]
             told = [(step.rev, text) for step in self._steps if (text := step.told(sight))]
             return _Seen([rev for rev, _ in told], [text for _, text in told])
         if self._whole is None:
@@ -326,11 +342,6 @@ class _Fragments:
                 [whole(one.task.rev, one.kind, one.task.body) for one in self._news],
             )
         return self._whole
-
-
-def _step(change: Change) -> Step:
-    before = change.previous.body if change.previous is not None else b""
-    return Step(change.task.rev, change.kind, change.task.body, before)
 
 
 def tag_of(identity: Identity) -> str:
@@ -349,6 +360,16 @@ def _me(identity: Identity) -> dict[str, Any]:
         "groups": sorted(identity.groups - {""}),
         "leads": sorted(identity.leads),
     }
+
+
+def _shared(
+    rev: int, told: Sequence[bytes], beside: bytes, frames: dict[tuple[Any, ...], bytes]
+) -> bytes:
+    # A change is encoded once, so sights with equal ids can share a frame.
+    key = (rev, beside, *map(id, told))
+    if key not in frames:
+        frames[key] = _message(rev, told, beside)
+    return frames[key]
 
 
 def _message(rev: int, told: Sequence[bytes], beside: bytes) -> bytes:

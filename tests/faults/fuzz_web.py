@@ -323,7 +323,7 @@ class Faces:
                 world.reading.step()
             if self._boards._wake.is_set():
                 self._boards._wake = trio.Event()
-                self._boards._tell()
+                list(self._boards._tell())
             world.core.writer.flush()
             before = [len(client.got) for client in clients.values()]
             for client in clients.values():

@@ -206,6 +206,67 @@ def test_news_that_are_put_off_come_soon_and_nothing_empty_before(tmp_path: Path
     world.close()
 
 
+class OfOne:
+    """A section with news for one person, once."""
+
+    def __init__(self, person: str) -> None:
+        self.person = person
+        self.is_new = True
+
+    def whole(self, identity: Identity) -> bytes:
+        """Greet with nothing."""
+        return b""
+
+    def news(self) -> Any:
+        """Have news of that person's."""
+        is_new, self.is_new = self.is_new, False
+        return (lambda one: b',"mine":1' if one.person == self.person else b"") if is_new else None
+
+
+def test_of_those_who_see_all_each_is_told_their_own(tmp_path: Path) -> None:
+    """An administrator was told what concerned another whose board was open before."""
+    world = World(tmp_path, with_board=True)
+    some = Boards(world.core.clock, world.core.feed, boards(world)._log, [OfOne("2")])
+    walls = [Wall() for _ in range(3)]
+    for number, wall in enumerate(walls):
+        wall.become(Identity(f"{number}", "admin", person=f"{number}"))
+        some.join(wall, None)
+    some.kept([])
+    assert list(some._tell()) == [None]
+    assert [[one.get("mine") for one in wall.told] for wall in walls] == [[None], [None], [None, 1]]
+    world.close()
+
+
+def test_boards_that_change_while_others_are_told_are_told_nothing_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hundreds of boards are told in parts: meanwhile one is closed, one comes, one sees less."""
+    monkeypatch.setattr("taskdashd.web.boards._AT_ONCE_S", -1.0)
+    world = World(tmp_path, with_board=True)
+    some = boards(world)
+    stays, closed, changed, comes = (Wall() for _ in range(4))
+    for wall in (stays, closed, changed):
+        some.join(wall, None)
+    boss = world.connect()
+    boss.ask("Register", id="t", name="n", status="finish", group_id="g")
+    telling = some._tell()
+    next(telling)
+    next(telling)
+    some.leave(closed)
+    some.identity_changed(changed, Identity("r", "reader", frozenset({"h"})))
+    some.join(comes, None)
+    boss.ask("Register", id="u", name="n", status="finish", group_id="g")
+    assert len(list(telling)) > 1, "others have a turn before each board"
+    list(some._tell())
+
+    def ids(wall: Wall) -> list[str]:
+        return [one["task"]["id"] for told in wall.told for one in told.get("events", ())]
+
+    assert [ids(wall) for wall in (stays, closed, changed, comes)] == [["t", "u"], [], [], ["u"]]
+    assert [one.get("afresh") for one in changed.told][:3] == [None, None, True]
+    world.close()
+
+
 class Page(Wall):
     """A board that shows all tasks: it reads them when it is told to, and takes in events."""
 

@@ -123,7 +123,7 @@ def directories(where: Path) -> Iterator[tuple[int, Path]]:
             migrate(path)
             with (
                 servers.running(path, **servers.UNLIMITED, **AT_REST) as daemon,
-                taskdash.connect(daemon.url) as dash,
+                taskdash.connect(f"{daemon.url}?timeout=60") as dash,
             ):
                 if before is None:
                     dismiss(dash)
@@ -248,7 +248,7 @@ def table(path: Path, launch: Callable[[], Browser], only: str) -> Iterator[str]
     migrate(path)
     with servers.running(path, web="127.0.0.1:0", **servers.UNLIMITED, **AT_REST) as daemon:
         web = daemon.wait_for("the board is at")["address"]
-        with taskdash.connect(daemon.url) as dash:
+        with taskdash.connect(f"{daemon.url}?timeout=60") as dash:
             for user, about in VIEWERS.items():
                 dash.ask("SetPerson", user=user, name=user, password=PASSWORD, **about)
             # The figures are counted once; who opens the first board waits for that.
