@@ -25,13 +25,19 @@ class Step:
 
     __slots__ = ("_after", "_before", "_gone", "_now", "_told", "_was", "kind", "rev")
 
-    def __init__(self, rev: int, kind: str, after: bytes, before: bytes) -> None:
+    def __init__(
+        self,
+        rev: int,
+        kind: str,
+        after: bytes,
+        before: bytes,
+        whose: tuple[_Whose | None, _Whose | None] = (None, None),
+    ) -> None:
         self.rev = rev
         self.kind = kind
         self._after = after
         self._before = before
-        self._now: _Whose | None = None
-        self._was: _Whose | None = None
+        self._now, self._was = whose
         self._told = b""
         self._gone = b""
 
@@ -39,10 +45,8 @@ class Step:
     def of(cls, change: Change) -> Self:
         """Make the step of a change as it is committed: who sees it is known without parsing."""
         new, old = change.task, change.previous
-        step = cls(new.rev, change.kind, new.body, b"" if old is None else old.body)
-        step._now = _whose_of(new)
-        step._was = None if old is None else _whose_of(old)
-        return step
+        before, was = (b"", None) if old is None else (old.body, _whose_of(old))
+        return cls(new.rev, change.kind, new.body, before, (_whose_of(new), was))
 
     def told(self, sight: Sight | None) -> bytes | None:
         """Give the change as JSON for a sight; None where it sees the task neither way.
