@@ -277,9 +277,7 @@ def main() -> None:
 
         for waiting, path in directories(options.directory):
             if options.waiting in (None, waiting):
-                print(
-                    f"{waiting:,} wait; milliseconds: who sees all, one of two groups", flush=True
-                )
+                print(f"{waiting:,} wait", flush=True)
                 for line in table(path, launch, options.only):
                     print(line, flush=True)
 
