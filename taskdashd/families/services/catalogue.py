@@ -4,11 +4,11 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from taskdash_protocol import strictjson
+from taskdash_protocol.fields import ACKNOWLEDGED
 from taskdashd.core.groups import Grouped
 from taskdashd.core.made import Made
 from taskdashd.core.steps import Start, Steps, in_slices
 from taskdashd.domain.access import Identity
-from taskdashd.domain.answers import ACKNOWLEDGED
 from taskdashd.families.services.rules import Service, in_group_instead
 from taskdashd.families.services.vigil import SERVICE, Vigil
 from taskdashd.store.records import Records, Value

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from taskdash_protocol import strictjson
+from taskdash_protocol.fields import ACKNOWLEDGED
 from taskdashd.core.commits import Following
 from taskdashd.core.sections import News
 from taskdashd.domain.access import Identity
-from taskdashd.domain.answers import ACKNOWLEDGED
 from taskdashd.families.services.vigil import SERVICE
 from taskdashd.store.records import Record, Records
 
