@@ -7,6 +7,7 @@ from pathlib import Path
 
 import apsw
 from playhouse.migrations import Runner
+from structlog.testing import capture_logs
 
 from taskdash_protocol import strictjson
 from taskdash_protocol.families.tasks import Register, Update
@@ -115,6 +116,20 @@ def test_an_older_file_is_as_if_it_had_always_been_new(tmp_path: Path) -> None:
         again.start()
         again.close()
         assert folded(path) == folded(fresh / DATABASE_NAME)
+
+
+def test_an_upgrade_is_said_before_it_is_done(tmp_path: Path) -> None:
+    """Of a million tasks it takes minutes, in which nothing more is said; of a new file none."""
+    with capture_logs() as logs:
+        Database.open(of_schema(tmp_path, "0009").parent).close()
+    (said,) = [one for one in logs if one["event"] == "bringing the database to this version"]
+    assert said["steps"][0] == "0010_priority"
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    with capture_logs() as logs:
+        Database.open(fresh).close()
+        Database.open(fresh).close()
+    assert not [one for one in logs if "database" in one["event"]]
 
 
 def test_no_secret_of_a_url_is_left_in_an_older_file(tmp_path: Path) -> None:
