@@ -11,7 +11,7 @@ from terminal import ctl, environment, in_terminal
 
 import taskdash
 from taskdash.testing import RunningDaemon
-from taskdash_ctl import cli, reach, show
+from taskdash_ctl import cli, reach, table
 
 
 def test_register_update_show_list(daemon: RunningDaemon) -> None:
@@ -53,7 +53,7 @@ def test_a_table_fits_the_terminal_and_keeps_ids_whole(daemon: RunningDaemon) ->
     lines = plain.splitlines()
     assert lines[0].split() == ["ID", "NAME", "STATUS", "SEEN", "DESCRIPTION"]
     assert "an-id-of-some-length-1" in lines[1]
-    assert all(show.width(line) <= 75 for line in lines)
+    assert all(table.width(line) <= 75 for line in lines)
     assert plain != shown
 
 

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from textual.pilot import Pilot
-from textual.widgets import DataTable, Static
+from textual.widgets import Static
 
 import taskdash
 from taskdash.testing import RunningDaemon
+from taskdash_ctl.rows import Rows
 from taskdash_ctl.screen import Details, LiveScreen
 
 
@@ -25,9 +26,7 @@ def on_the_board(
 
 
 def rows(board: LiveScreen) -> list[tuple[str, str]]:
-    table = board.query_one(DataTable)
-    found = [table.get_row_at(index) for index in range(table.row_count)]
-    return [(str(row[1]), str(row[0])) for row in found]
+    return [(row.cells["id"], row.cells["status"]) for row in board.query_one(Rows).rows]
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
@@ -52,7 +51,7 @@ def test_the_board_shows_what_is_there_and_what_changes(daemon: RunningDaemon) -
         summary = str(board.query_one("#summary", Static).render())
         assert "1 live" in summary
         assert "1 waiting" in summary
-        assert "\x1b" not in str(board.query_one(DataTable).get_row_at(0)[2])
+        assert board.query_one(Rows).rows[0].cells["name"] == "Runs \\x1b[31m"
         await pilot.press("w")
         assert [task_id for task_id, _ in rows(board)] == ["c-waits"]
         await pilot.press("a", "2")

@@ -1,5 +1,6 @@
 """The commands that wait for changes: watch, wait."""
 
+import math
 import sys
 import time
 from functools import partial
@@ -11,7 +12,9 @@ import click
 import taskdash
 from taskdash import address
 from taskdash_ctl import options, show
+from taskdash_ctl.names import Names
 from taskdash_ctl.reach import EXIT_FAILURE, EXIT_TIMED_OUT, attempt, connect, fail
+from taskdash_protocol.families.people import NAMED_BY_MAX
 from taskdash_protocol.fields import WHERE_FIELDS
 from taskdash_protocol.statuses import ENDED
 
@@ -38,16 +41,49 @@ def watch(
         if sys.stdout.isatty():
             click.echo("watching; Ctrl-C ends it", err=True)
 
-        def follow() -> None:
+        def print_json() -> None:
             for event in islice(events, count):
-                if output == "jsonl":
-                    row = {"rev": event.rev, "kind": event.kind, "task": event.task}
-                    show.tasks([row], "jsonl", ())
-                else:
-                    show.event(event.kind, event.rev, event.task)
+                row = {"rev": event.rev, "kind": event.kind, "task": event.task}
+                show.tasks([row], "jsonl", ())
                 sys.stdout.flush()
 
-        attempt(follow)
+        if output == "jsonl":
+            attempt(print_json)
+        else:
+            attempt(lambda: follow(dash, events, count))
+
+
+def follow(dash: taskdash.Client, events: taskdash.Watch, count: int | None = None) -> None:
+    """Print events as lines, for ever or so many; on a terminal with the names of people."""
+    names = Names(dash)
+    lines = show.Events(names.called)
+    left = math.inf if count is None else count
+    while left > 0:
+        some = _those_there(events, int(min(left, NAMED_BY_MAX)))
+        if not some:
+            return
+        if sys.stdout.isatty():
+            names.learn(event.task for event in some)
+        lines.show((event.kind, event.rev, event.task) for event in some)
+        sys.stdout.flush()
+        left -= len(some)
+
+
+def _those_there(events: taskdash.Watch, most: int) -> list[taskdash.Event]:
+    """Wait for an event and give it with those that are there already; none: the watch has ended.
+
+    What comes in thousands is named by one request for each page, not for each event.
+    """
+    some: list[taskdash.Event] = []
+    try:
+        while len(some) < most:
+            event = events.next(0 if some else None)
+            if event is None:
+                break
+            some.append(event)
+    except StopIteration:
+        pass
+    return some
 
 
 @click.command()
@@ -83,14 +119,23 @@ def wait(
     with connect(where, for_ever=True) as dash:
         # Watch before reading the tasks: a change between the two would be missed otherwise.
         events = attempt(lambda: dash.watch({"id": list(ids)}))
+        names = Names(dash)
+        lines = show.Events(names.called)
         missing = dict.fromkeys(ids)
+
+        def judge(task: dict[str, Any]) -> None:
+            if _is_done(task, field, values, missing) and not quiet:
+                if sys.stdout.isatty():
+                    attempt(lambda: names.learn([task]))
+                lines.show([(task["status"], task["rev"], task)])
+
         for task_id in list(missing):
-            _judge(attempt(partial(dash.find, task_id)), field, values, missing, quiet)
+            judge(attempt(partial(dash.find, task_id)))
         while missing:
             event = attempt(lambda: _next(events, ends_at))
             if event is None:
                 fail(f"time is up; still waiting for {', '.join(missing)}", EXIT_TIMED_OUT)
-            _judge(event.task, field, values, missing, quiet)
+            judge(event.task)
 
 
 def _next(events: taskdash.Watch, ends_at: float | None) -> taskdash.Event | None:
@@ -98,22 +143,22 @@ def _next(events: taskdash.Watch, ends_at: float | None) -> taskdash.Event | Non
     return events.next(left_s)
 
 
-def _judge(
-    task: dict[str, Any], field: str, values: frozenset[str], missing: dict[str, None], quiet: bool
-) -> None:
-    """Strike a task off `missing` where its field has one of `values`.
+def _is_done(
+    task: dict[str, Any], field: str, values: frozenset[str], missing: dict[str, None]
+) -> bool:
+    """Strike a task off `missing` where its field has one of `values`, and tell whether it has.
 
     Exits where it never will: the task has ended in another way.
     """
     if task["id"] not in missing:
-        return
+        return False
     if task[field] in values:
         del missing[task["id"]]
-        if not quiet:
-            show.event(task["status"], task["rev"], task)
-    elif field == "status" and task["status"] in ENDED and values <= ENDED:
+        return True
+    if field == "status" and task["status"] in ENDED and values <= ENDED:
         why = f": {task['reason']}" if task.get("reason") else ""
         fail(f"task {task['id']} has ended as {task['status']}{why}", EXIT_FAILURE)
+    return False
 
 
 def _condition(text: str | None) -> tuple[str, frozenset[str]]:

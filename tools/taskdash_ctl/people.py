@@ -1,5 +1,6 @@
 """The commands about people, the tasks that they do, and task services."""
 
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -8,6 +9,7 @@ import click
 
 from taskdash import address
 from taskdash_ctl import options, show
+from taskdash_ctl.names import Names
 from taskdash_ctl.reach import attempt, connect
 from taskdash_protocol import typed
 from taskdash_protocol.families.people import ROLES
@@ -101,10 +103,13 @@ def next_(where: address.Address, /, user: str | None, output: str) -> None:
     """
     with connect(where) as dash:
         found = attempt(lambda: dash.ask("Next", user=user or ""))
-    counts = found["counts"]
-    sections = {name: found[name] for name in counts if name in found}
-    rows = [{"section": name, **one} for name, entries in sections.items() for one in entries]
-    _show(rows, output, _WAITING, "nothing waits for them")
+        counts = found["counts"]
+        sections = {name: found[name] for name in counts if name in found}
+        rows = [{"section": name, **one} for name, entries in sections.items() for one in entries]
+        names = Names(dash)
+        if output == "table" and sys.stdout.isatty():
+            attempt(lambda: names.learn(rows))
+    _show(rows, output, _WAITING, "nothing waits for them", names.called)
     left = sum(counts[name] for name in sections) - len(rows)
     if left or counts["more"]:
         click.echo(f"and {left}{' or more' if counts['more'] else ''} others", err=True)
@@ -273,13 +278,19 @@ COMMANDS: Final = (
 )
 
 
-def _show(rows: list[dict[str, Any]], output: str, columns: tuple[str, ...], none: str) -> None:
+def _show(
+    rows: list[dict[str, Any]],
+    output: str,
+    columns: tuple[str, ...],
+    none: str,
+    called: show.Called = show.clean,
+) -> None:
     if not rows and output == "table":
         click.echo(none, err=True)
         return
     flat = output in ("table", "csv")
     shown = [{name: _plain(row.get(name)) for name in columns} for row in rows] if flat else rows
-    attempt(lambda: show.tasks(shown, output, columns))
+    attempt(lambda: show.tasks(shown, output, columns, called))
 
 
 def _plain(value: Any) -> str:

@@ -1,14 +1,12 @@
 """The live board of `taskdash-ctl top`, on textual.
 
 The client's thread receives events; the board collects them ten times a second and draws what has
-changed. Heartbeats are no events, so the board also reads all tasks every few seconds, to know how
-long each was silent.
+changed.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from typing import Any, ClassVar, Final
 
 from rich.text import Text
@@ -16,36 +14,34 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import DataTable, Footer, Input, Static
+from textual.widgets import Footer, Input, Static
 
 import taskdash
-from taskdash_ctl import show
-from taskdash_protocol.families.operators import Status
-from taskdash_protocol.statuses import SHUTDOWN, is_live, status_class
+from taskdash_ctl import show, table
+from taskdash_ctl.loaded import Loaded, part_of
+from taskdash_ctl.rows import COLUMNS, HEADINGS, Row, Rows
+from taskdash_protocol.statuses import is_live
 
-TASKS_MAX: Final = 2_000
-"""Rows on the board; of more tasks, those that changed last."""
 _LOOK_S: Final = 0.1
-_DRAW_ROW_S: Final = 0.001
-"""The least time between two drawings, for each row of the board."""
-_ASK_AGAIN_S: Final = 5.0
+_DRAW_AGAIN_S: Final = 1.0
+"""Drawn also where nothing has come: tasks grow late, and ages older."""
+_DRAW_PAUSE: Final = 10
+"""Between two drawings pass so many times the seconds that one has taken."""
 _EVENTS_AT_ONCE: Final = 500
 _JUST: Final = timedelta(minutes=5)
 """For so long after it went down, a task stands on top as just died."""
 
-COLUMNS: Final = (
-    "status",
-    "id",
-    "name",
-    "user",
-    "group_id",
-    "last_seen",
-    "progress",
-    "description",
-)
-_HEADINGS: Final = ("STATUS", "ID", "NAME", "USER", "GROUP", "SEEN", "PROGRESS", "WHAT")
-_COLOURS: Final = {"live": "green", "late": "yellow", "waiting": "cyan", "ended": "bright_black"}
-_ORDER: Final = {"died": 0, "late": 1, "live": 2, "waiting": 3, "ended": 4}
+_LATE: Final = 0.7
+"""A task is late once it was silent for this part of its timeout."""
+_STANDINGS: Final = {
+    "live": "green",
+    "late": "yellow",
+    "waiting": "cyan",
+    "ended": "bright_black",
+    "died": "bold red",
+}
+_ORDER: Final = {"late": 1, "live": 2, "waiting": 3, "died": 4, "ended": 5}
+"""What is more urgent; what has just died comes before all."""
 
 
 class Details(ModalScreen[None]):
@@ -57,9 +53,10 @@ class Details(ModalScreen[None]):
     #card {width: 80%; height: 80%; border: round $accent; padding: 0 1}
     """
 
-    def __init__(self, task: Mapping[str, Any]) -> None:
+    def __init__(self, task: Mapping[str, Any], called: show.Called) -> None:
         super().__init__()
         self._fields = task
+        self._called = called
 
     def compose(self) -> ComposeResult:
         """Lay out the card."""
@@ -67,7 +64,8 @@ class Details(ModalScreen[None]):
         for name, value in self._fields.items():
             if value not in ("", None):
                 text.append(f"{show.clean(name)}: ", style="bold")
-                text.append(f"{show.clean(value)}\n")
+                told = self._called(value) if name in show.PEOPLE else show.clean(value)
+                text.append(f"{told}\n")
         with VerticalScroll(id="card"):
             yield Static(text)
 
@@ -78,15 +76,14 @@ class LiveScreen(App[None]):
     CSS = """
     #summary {height: 1; padding: 0 1; background: $boost}
     #filter {display: none; height: 3}
-    DataTable {height: 1fr; overflow-x: hidden}
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
-            Binding(str(number), f"sort({number})", _HEADINGS[number - 1].title(), show=False)
+            Binding(str(number), f"sort({number})", HEADINGS[number - 1].title(), show=False)
             for number in range(1, len(COLUMNS) + 1)
         ),
-        Binding("0", "sort(0)", "By urgency"),
-        Binding("r", "reverse", "Reverse"),
+        Binding("0", "sort(0)", "Urgent"),
+        Binding("r", "reverse", "Turn"),
         Binding("a", "only('')", "All"),
         Binding("l", "only('live')", "Live"),
         Binding("w", "only('waiting')", "Waiting"),
@@ -100,10 +97,10 @@ class LiveScreen(App[None]):
     def __init__(self, dash: taskdash.Client, where: Mapping[str, list[str]]) -> None:
         super().__init__()
         self._dash = dash
-        self._where = where
+        # Watch before anything is read: a change between the two would be lost otherwise.
         self._watch = dash.watch(where)
-        self._tasks: dict[str, dict[str, Any]] = {}
-        self._skew = timedelta()
+        self._loaded = Loaded(dash, where)
+        self._rows: dict[str, Row] = {}
         self._timeout = timedelta(seconds=dash.heartbeat_timeout_s)
         self._sorted_by = 0
         self._reversed = False
@@ -111,130 +108,103 @@ class LiveScreen(App[None]):
         self._text = ""
         self._fault = ""
         self._stale = True
-        self._drawn_at = 0.0
+        self._draw_at = self._draw_again_at = 0.0
 
     def compose(self) -> ComposeResult:
         """Lay out the board."""
         yield Static(id="summary")
-        yield DataTable(cursor_type="row", zebra_stripes=True)
+        yield Rows()
         yield Input(placeholder="show tasks that hold this text; Esc ends", id="filter")
         yield Footer()
 
     def on_mount(self) -> None:
         """Fill the board and begin to look."""
-        table = self.query_one(DataTable)
-        for column, heading in zip(COLUMNS, _HEADINGS, strict=True):
-            table.add_column(heading, key=column)
-        self._ask()
+        self.query_one(Rows).focus()
+        self._look()
         self.set_interval(_LOOK_S, self._look)
-        self.set_interval(_ASK_AGAIN_S, self._ask)
 
     # Reading from the daemon
 
-    def _ask(self) -> None:
-        """Read all tasks afresh: for how long each was silent, and what fell off the board."""
-        try:
-            report = self._dash.call(Status(), timeout_s=2.0)
-            rows = self._dash.query(self._where, order="-updated_at", page=1000, timeout_s=2.0)
-            self._tasks = {row["id"]: row for row in islice(rows, TASKS_MAX)}
-            self._skew = datetime.now(UTC) - datetime.fromisoformat(report["time"])
-            self._fault = ""
-        except taskdash.TaskDashError as error:
-            self._fault = str(error)
-        self._draw()
-
     def _look(self) -> None:
-        for event in self._events():
-            self._tasks[event.task["id"]] = event.task
-            self._stale = True
-        # A drawing takes time in proportion to its rows: at every look, a long board would take a
-        # whole core.
-        if self._stale and time.monotonic() - self._drawn_at >= len(self._tasks) * _DRAW_ROW_S:
+        fault = ""
+        try:
+            self._stale |= self._loaded.ask()
+            self._stale |= self._loaded.take(self._events())
+        except taskdash.TaskDashError as error:
+            fault = str(error)
+        except StopIteration:
+            fault = "the watch has ended"
+        self._stale |= fault != self._fault
+        self._fault = fault
+        now = time.monotonic()
+        if now >= self._draw_again_at or (self._stale and now >= self._draw_at):
             self._draw()
 
-    def _events(self) -> Iterator[taskdash.Event]:
-        for _ in range(_EVENTS_AT_ONCE):
-            try:
-                event = self._watch.next(0)
-            except (taskdash.TaskDashError, StopIteration) as error:
-                self._fault = str(error) or "the watch has ended"
-                return
-            if event is None:
-                return
-            yield event
+    def _events(self) -> list[taskdash.Event]:
+        some: list[taskdash.Event] = []
+        while len(some) < _EVENTS_AT_ONCE and (event := self._watch.next(0)) is not None:
+            some.append(event)
+        return some
 
     # Drawing
 
     def _draw(self) -> None:
-        self._stale, self._drawn_at = False, time.monotonic()
-        table: DataTable[Text] = self.query_one(DataTable)
-        now = datetime.now(UTC) - self._skew
-        seen = [(self._standing(task, now), task) for task in self._tasks.values()]
-        counts = dict.fromkeys(_ORDER, 0)
-        for standing, _ in seen:
-            counts[standing] += 1
-        self._summarize(counts)
-        shown = [one for one in seen if self._is_wanted(*one)]
-        shown.sort(key=lambda one: self._key(*one), reverse=self._reversed)
-        at, offset = self._cursor_id(table), table.scroll_y
-        table.clear()
-        for standing, task in shown:
-            table.add_row(*self._cells(standing, task, now), key=task["id"])
-        if at is not None and at in table.rows:
-            table.move_cursor(row=table.get_row_index(at), animate=False, scroll=False)
-        table.scroll_y = offset
-
-    @staticmethod
-    def _cursor_id(table: "DataTable[Text]") -> str | None:
-        if not table.row_count:
-            return None
-        return table.coordinate_to_cell_key(table.cursor_coordinate).row_key.value
-
-    def _standing(self, task: Mapping[str, Any], now: datetime) -> str:
-        status = task["status"]
-        if status == SHUTDOWN:
-            down = _moment(task["shutdown_at"])
-            return "died" if down is not None and now - down < _JUST else "ended"
-        if is_live(status):
-            seen = _moment(task["last_seen"])
-            own = task.get("heartbeat_timeout")
-            timeout = self._timeout if own is None else timedelta(seconds=own)
-            return "late" if seen is not None and now - seen > timeout * 0.7 else "live"
-        return status_class(status)
-
-    def _is_wanted(self, standing: str, task: Mapping[str, Any]) -> bool:
-        if self._only and standing != self._only and (self._only, standing) != ("live", "late"):
-            return False
-        return not self._text or any(
-            self._text in str(value).lower() for value in (task.get(name, "") for name in COLUMNS)
-        )
-
-    def _key(self, standing: str, task: Mapping[str, Any]) -> tuple[Any, ...]:
-        if self._sorted_by:
-            return str(task.get(COLUMNS[self._sorted_by - 1], "")), task["id"]
-        return _ORDER[standing], -task["rev"]
-
-    def _cells(self, standing: str, task: Mapping[str, Any], now: datetime) -> Iterator[Text]:
-        colour = "red" if standing == "died" or task["status"] == "failed" else _COLOURS[standing]
-        for column in COLUMNS:
-            value = task.get(column, "")
-            if column == "last_seen":
-                yield Text(show.ago(value, now), style="yellow" if standing == "late" else "dim")
-            elif column == "status":
-                yield Text(show.clean(value) or "live", style=colour)
-            elif column == "description":
-                yield Text(show.clean(task.get("reason") or value))
+        began = time.monotonic()
+        self._stale = False
+        loaded = self._loaded
+        for task_id in loaded.changed:
+            task = loaded.tasks.get(task_id)
+            if task is None:
+                self._rows.pop(task_id, None)
             else:
-                yield Text(show.clean(value))
+                self._rows[task_id] = Row(task, loaded.names.called)
+        loaded.changed.clear()
+        now = datetime.now(UTC) - loaded.skew
+        for row in self._rows.values():
+            row.standing = self._standing(row, now)
+        self._summarize()
+        shown = [row for row in self._rows.values() if self._is_wanted(row)]
+        shown.sort(key=lambda row: self._key(row, now), reverse=self._reversed)
+        self.query_one(Rows).lay(shown, now)
+        ended = time.monotonic()
+        # A drawing takes time in proportion to what is loaded: at every look, a long board would
+        # take a whole core.
+        self._draw_at = ended + (ended - began) * _DRAW_PAUSE
+        self._draw_again_at = max(self._draw_at, ended + _DRAW_AGAIN_S)
 
-    def _summarize(self, counts: Mapping[str, int]) -> None:
-        text = Text(f"{self._dash.server} at {self._dash.address}  ", style="bold")
-        for standing, style in (*_COLOURS.items(), ("died", "bold red")):
-            text.append(f"  {counts[standing]} {standing}", style=style)
-        if len(self._tasks) >= TASKS_MAX:
-            text.append(f"  (the {TASKS_MAX} that changed last)", style="dim")
+    def _standing(self, row: Row, now: datetime) -> str:
+        status = row.task["status"]
+        if not is_live(status):
+            return part_of(status)
+        own = row.task.get("heartbeat_timeout")
+        timeout = self._timeout if own is None else timedelta(seconds=own)
+        return "late" if row.seen_at is not None and now - row.seen_at > timeout * _LATE else "live"
+
+    def _is_wanted(self, row: Row) -> bool:
+        wanted = ("live", "late") if self._only == "live" else (self._only,)
+        return (not self._only or row.standing in wanted) and self._text in row.search
+
+    def _key(self, row: Row, now: datetime) -> tuple[Any, ...]:
+        if self._sorted_by:
+            return str(row.task.get(COLUMNS[self._sorted_by - 1], "")), row.task["id"]
+        if row.standing == "died" and row.down_at is not None and now - row.down_at < _JUST:
+            return 0, -row.task["rev"]
+        return _ORDER[row.standing], -row.task["rev"]
+
+    def _summarize(self) -> None:
+        counts = self._loaded.counts()
+        late = sum(row.standing == "late" for row in self._rows.values())
+        if counts["live"].isdecimal():
+            counts["live"] = str(max(int(counts["live"]) - late, 0))
+        counts["late"] = str(late)
+        text = Text()
+        for standing, style in _STANDINGS.items():
+            text.append(f"{counts[standing]} {standing}  ", style=style)
         if self._fault:
-            text.append(f"  {show.clean(self._fault)}", style="bold red")
+            text.append(f"{show.clean(self._fault)}  ", style="bold red")
+        left = self.size.width - 2 - table.width(text.plain)
+        where = f"{self._dash.address}  {self._dash.server}"
+        text.append(table.cut(where, max(left, 0)), style="dim")
         self.query_one("#summary", Static).update(text)
 
     # Keys
@@ -243,16 +213,20 @@ class LiveScreen(App[None]):
         """Sort by a column, 0 by urgency; once more turns the order round."""
         self._reversed = self._sorted_by == column and not self._reversed
         self._sorted_by = column
-        self._draw()
+        self._draw_anew()
 
     def action_reverse(self) -> None:
         """Turn the order round."""
         self._reversed = not self._reversed
-        self._draw()
+        self._draw_anew()
 
     def action_only(self, standing: str) -> None:
-        """Show only tasks of one standing, a key of `_ORDER`; all where it is empty."""
+        """Show only tasks of one standing, a key of `_STANDINGS`; all where it is empty."""
         self._only = standing
+        self._draw_anew()
+
+    def _draw_anew(self) -> None:
+        self.query_one(Rows).go_home()
         self._draw()
 
     def action_filter(self) -> None:
@@ -264,7 +238,7 @@ class LiveScreen(App[None]):
     def on_input_changed(self, message: Input.Changed) -> None:
         """Filter with each key."""
         self._text = message.value.lower()
-        self._draw()
+        self._draw_anew()
 
     def on_input_submitted(self, _message: Input.Submitted) -> None:
         """Keep the filter and go back to the table."""
@@ -281,17 +255,10 @@ class LiveScreen(App[None]):
         box = self.query_one(Input)
         if not box.value:
             box.styles.display = "none"
-        self.query_one(DataTable).focus()
+        self.query_one(Rows).focus()
 
-    def on_data_table_row_selected(self, message: DataTable.RowSelected) -> None:
+    def on_rows_chosen(self, message: Rows.Chosen) -> None:
         """Show the task."""
-        task = self._tasks.get(message.row_key.value or "")
+        task = self._loaded.tasks.get(message.id)
         if task is not None:
-            self.push_screen(Details(task))
-
-
-def _moment(stamp: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(stamp)
-    except ValueError:
-        return None
+            self.push_screen(Details(task, self._loaded.names.called))

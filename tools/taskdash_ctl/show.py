@@ -7,13 +7,13 @@ import json
 import os
 import shutil
 import sys
-import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
 
+from taskdash_ctl import table
 from taskdash_ctl.cells import Lines
 from taskdash_protocol.statuses import SHUTDOWN, status_class
 
@@ -33,8 +33,15 @@ FORMATS: Final = (*ROW_FORMATS, "name")
 _HEADINGS: Final = {"group_id": "GROUP", "last_seen": "SEEN"}
 _TIMES: Final = frozenset(("created_at", "updated_at", "last_seen", "shutdown_at"))
 _COLOURS: Final = {"live": "green", "waiting": "yellow", "ended": "bright_black"}
-_GAP: Final = 2
-_CELL_MIN: Final = 8
+_AGES: Final = _TIMES | {"since"}
+"""Columns of times that a terminal shows as how long ago they were."""
+PEOPLE: Final = frozenset(("user", "checker", "submitted_by", "freed_from", "by"))
+"""Columns that hold somebody's number."""
+_OF_EVENT: Final = ("at", "kind", "id", "name", "status", "user", "description")
+"""The columns of an event."""
+
+Called = Callable[[Any], str]
+"""Writes somebody's number for people."""
 
 
 def text(value: Any) -> str:
@@ -63,16 +70,6 @@ def as_json(value: Any, indent: int | None = None) -> str:
     )
 
 
-def width(text: str) -> int:
-    """Count the columns that a text takes on a terminal (East Asian wide characters take two)."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1
-        for one in text
-    )
-
-
 def ago(stamp: str, now: datetime | None = None) -> str:
     """Write an RFC 3339 time as how long ago it was; a time to come as it is."""
     try:
@@ -88,6 +85,16 @@ def ago(stamp: str, now: datetime | None = None) -> str:
     return f"{seconds}s ago"
 
 
+def clock(stamp: str) -> str:
+    """Write an RFC 3339 time as the clock here shows it, with the day where it is not today."""
+    try:
+        moment = datetime.fromisoformat(stamp).astimezone()
+    except ValueError:
+        return clean(stamp)
+    today = moment.date() == datetime.now().astimezone().date()
+    return moment.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S")
+
+
 def styled(status: str, text: str | None = None) -> str:
     """Colour a text by the class of a status."""
     colour = "red" if status in (SHUTDOWN, "failed") else _COLOURS[status_class(status)]
@@ -99,8 +106,16 @@ def use_colour() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
-def tasks(rows: Iterable[Mapping[str, Any]], output: str, columns: Sequence[str]) -> None:
-    """Print tasks in the form that was asked for, one of `FORMATS`."""
+def tasks(
+    rows: Iterable[Mapping[str, Any]],
+    output: str,
+    columns: Sequence[str],
+    called: Called = clean,
+) -> None:
+    """Print tasks in the form that was asked for, one of `FORMATS`.
+
+    `called` writes people's numbers in a table on a terminal; any other form has them as they are.
+    """
     if output == "json":
         click.echo(as_json(list(rows), indent=2))
     elif output == "jsonl":
@@ -119,7 +134,7 @@ def tasks(rows: Iterable[Mapping[str, Any]], output: str, columns: Sequence[str]
         for row in rows:
             click.echo("\t".join(clean(row.get(column, "")) for column in columns))
     else:
-        _table(list(rows), columns)
+        _table(list(rows), columns, called)
 
 
 def pairs(told: Iterable[tuple[str, str]]) -> None:
@@ -150,41 +165,59 @@ def duration(seconds: float) -> str:
     return " ".join(f"{count}{unit}" for count, unit in parts[:2])
 
 
-def task(fields: Mapping[str, Any]) -> None:
+def task(fields: Mapping[str, Any], called: Called = clean) -> None:
     """Print one task, a field a line; empty ones are left out."""
-    widest = max(width(clean(name)) for name in fields)
+    widest = max(table.width(clean(name)) for name in fields)
     for name, value in fields.items():
         if value in ("", None):
             continue
         text = styled(value) if name == "status" and use_colour() else clean(value)
         if name in _TIMES and sys.stdout.isatty():
             text += click.style(f"  ({ago(str(value))})", dim=use_colour())
-        shown = clean(name)
-        click.echo(f"{_pad(shown, None, widest)}  {text}", color=use_colour())
+        if name in PEOPLE and sys.stdout.isatty():
+            text = called(value)
+        click.echo(f"{table.padded(clean(name), widest)}  {text}", color=use_colour())
 
 
-def event(kind: str, rev: int, fields: Mapping[str, Any]) -> None:
-    """Print an event of a watch as one line."""
-    at = str(fields.get("updated_at", ""))
-    status = str(fields.get("status", ""))
-    if not sys.stdout.isatty():
-        cells = (at, str(rev), kind, clean(fields["id"]), clean(status), clean(fields["name"]))
-        click.echo("\t".join(cells))
-        return
-    try:
-        at = datetime.fromisoformat(at).astimezone().strftime("%H:%M:%S")
-    except ValueError:
-        at = clean(at)
-    line = f"{at}  {_pad(styled(status, kind), kind, 10)}  {clean(fields['id'])}"
-    line += f"  {styled(status)}" if status else ""
-    # The reason of a failed task tells people more than its description.
-    about = (fields.get("reason") if status == "failed" else None) or fields.get("description")
-    if about:
-        line += f"  {clean(about)}"
-    click.echo(line, color=use_colour())
+class Events:
+    """Prints the events of a watch, each on a line, its columns under those of the lines before.
+
+    A column grows with what comes, within the width of the terminal, which may change at any time.
+    """
+
+    def __init__(self, called: Called = clean) -> None:
+        self._called = called
+        self._wanted = dict.fromkeys(_OF_EVENT, 0)
+
+    def show(self, events: Iterable[tuple[str, int, Mapping[str, Any]]]) -> None:
+        """Print events: of each its kind, its rev and the task."""
+        if not sys.stdout.isatty():
+            for kind, rev, fields in events:
+                at, status = fields.get("updated_at", ""), fields.get("status", "")
+                cells = (at, str(rev), kind, fields["id"], status, fields.get("name", ""))
+                click.echo("\t".join(map(clean, cells)))
+            return
+        lines = [self._line(kind, fields) for kind, _, fields in events]
+        room = shutil.get_terminal_size().columns
+        for name, size in table.natural(_OF_EVENT, [tuple(one.values()) for one in lines], room):
+            # One long id must not take the room from all lines to come.
+            most = room // 4 if name == "id" else size
+            self._wanted[name] = max(self._wanted[name], min(size, most))
+        widths = table.layout({name: size for name, size in self._wanted.items() if size}, room)
+        for line in lines:
+            _row(line, widths, "id", line["status"])
+
+    def _line(self, kind: str, fields: Mapping[str, Any]) -> dict[str, str]:
+        status = clean(fields.get("status", ""))
+        # The reason of a failed task tells people more than its description.
+        about = (fields.get("reason") if status == "failed" else None) or fields.get("description")
+        told = clock(str(fields.get("updated_at", ""))), kind, clean(fields["id"])
+        name, user = clean(fields.get("name", "")), self._called(fields.get("user", ""))
+        cells = (*told, name, status, user, clean(about or ""))
+        return dict(zip(_OF_EVENT, cells, strict=True))
 
 
-def _table(rows: list[Mapping[str, Any]], columns: Sequence[str]) -> None:
+def _table(rows: list[Mapping[str, Any]], columns: Sequence[str], called: Called) -> None:
     if not rows:
         click.echo("no tasks match", err=True)
         return
@@ -192,67 +225,42 @@ def _table(rows: list[Mapping[str, Any]], columns: Sequence[str]) -> None:
     # Columns that are empty in every row only take room.
     columns = [one for one in columns if one in ("id", "status") or any(r.get(one) for r in rows)]
     heads = [_HEADINGS.get(column, column.upper().replace("_", " ")) for column in columns]
-    cells = [
-        [
-            ago(str(row.get(column, "")), now) if column in _TIMES else clean(row.get(column, ""))
-            for column in columns
-        ]
-        for row in rows
+    lines = [
+        [_cell(column, row.get(column, ""), now, called) for column in columns] for row in rows
     ]
-    natural = [max(width(line[index]) for line in [heads, *cells]) for index in range(len(columns))]
     room = shutil.get_terminal_size().columns
-    while True:
-        widths, keep = list(natural), columns.index("id") if "id" in columns else None
-        if _fit(widths, room, keep) <= room:
-            break
-        if len(widths) == 1:
-            widths[0] = min(widths[0], room)
-            break
-        # Drop the last column, which matters least; never the id, which people copy.
-        dropped = len(widths) - (2 if keep == len(widths) - 1 else 1)
-        del columns[dropped], natural[dropped]
-        for line in (heads, *cells):
-            del line[dropped]
-    head = "  ".join(
-        _pad(_cut(text, size), None, size) for text, size in zip(heads, widths, strict=True)
-    )
-    click.echo(click.style(head.rstrip(), bold=True), color=use_colour())
-    for row, line in zip(rows, cells, strict=True):
-        shown = []
-        for column, text, size in zip(columns, line, widths, strict=True):
-            short = _cut(text, size)
-            colour = styled(str(row["status"]), short) if column == "status" else short
-            shown.append(_pad(colour, short, size))
-        click.echo("  ".join(shown).rstrip(), color=use_colour())
+    widths = table.layout(dict(table.natural(columns, [heads, *lines], room)), room)
+    key = table.key_of(columns)
+    _row(dict(zip(columns, heads, strict=True)), widths, key, None)
+    for row, line in zip(rows, lines, strict=True):
+        _row(dict(zip(columns, line, strict=True)), widths, key, str(row.get("status", "")))
 
 
-def _fit(widths: list[int], room: int, keep: int | None) -> int:
-    """Narrow the widest columns until all fit; never below `_CELL_MIN`, nor the column `keep`.
-
-    Returns the room that the columns then take, which may still be too much.
-    """
-    choice = [index for index in range(len(widths)) if index != keep]
-    while (taken := sum(widths) + _GAP * (len(widths) - 1)) > room:
-        widest = max(choice, key=lambda index: widths[index], default=None)
-        if widest is None or widths[widest] <= _CELL_MIN:
-            break
-        widths[widest] -= 1
-    return taken
-
-
-def _cut(text: str, room: int) -> str:
-    if width(text) <= room:
-        return text
-    kept = ""
-    for one in text:
-        if width(kept) + width(one) > room - 1:
-            break
-        kept += one
-    return kept + "…"
+def _row(cells: Mapping[str, str], widths: Mapping[str, int], key: str, status: str | None) -> None:
+    """Print a line of a table; the headings have no status."""
+    parts = []
+    for column, size in widths.items():
+        text = cells[column]
+        if column == key and table.width(text) > size:
+            # A key that is longer than its column stands above its line, whole.
+            click.echo(text)
+            text = ""
+        short = table.cut_person(text, size) if column in PEOPLE else table.cut(text, size)
+        shown = short
+        if status is None:
+            shown = click.style(short, bold=True)
+        elif column in ("status", "kind"):
+            shown = styled(status, short)
+        parts.append(table.padded(short, size, shown))
+    click.echo((" " * table.GAP).join(parts).rstrip(), color=use_colour())
 
 
-def _pad(text: str, plain: str | None, room: int) -> str:
-    return text + " " * (room - width(text if plain is None else plain))
+def _cell(column: str, value: Any, now: datetime, called: Called) -> str:
+    if column in _AGES:
+        return ago(str(value), now)
+    if column == "at":
+        return clock(str(value))
+    return called(value) if column in PEOPLE else clean(value)
 
 
 def _escaped(one: str) -> str:

@@ -3,14 +3,15 @@
 import sys
 from collections.abc import Callable
 from functools import partial
-from itertools import islice
 from typing import Any, Final, TypeVar
 
 import click
 
 import taskdash
 from taskdash import address
-from taskdash_ctl import options, show
+from taskdash_ctl import listing, options, show
+from taskdash_ctl.events import follow as follow_events
+from taskdash_ctl.names import Names
 from taskdash_ctl.reach import EXIT_NOT_ALLOWED, EXIT_NOT_FOUND, attempt, connect, explain, say
 from taskdash_protocol import typed
 from taskdash_protocol.families.people import CANCELLED_MAX
@@ -22,8 +23,16 @@ T = TypeVar("T")
 
 @click.command("list")
 @options.filters
-@click.option("--order", default="id", metavar="FIELD", help="A field, or -FIELD for descending.")
-@click.option("--limit", type=click.IntRange(1), help="At most so many tasks.")
+@click.option(
+    "--order",
+    metavar="FIELD",
+    help="A field, or -FIELD for descending.  [default: -rev on a terminal, else id]",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(0),
+    help="At most so many tasks; 0 gives all.  [default: what a terminal has room for, else 0]",
+)
 @click.option("--columns", metavar="A,B,…", help=f"Default: {','.join(show.COLUMNS)}.")
 @click.option("--contains", default="", metavar="WORDS", help="Only tasks that have these words.")
 @click.option("--watch", "-w", "follow", is_flag=True, help="Then each change as it happens.")
@@ -32,7 +41,7 @@ T = TypeVar("T")
 def list_(
     where: address.Address,
     /,
-    order: str,
+    order: str | None,
     limit: int | None,
     columns: str | None,
     contains: str,
@@ -40,7 +49,7 @@ def list_(
     output: str,
     **filters: Any,
 ) -> None:
-    """List tasks.
+    """List tasks: on a terminal those that changed last, and how many there are in all.
 
     \b
     taskdash-ctl list --status running --user wsg
@@ -49,7 +58,7 @@ def list_(
     taskdash-ctl list --status shutdown --status failed --where acknowledged=no
     taskdash-ctl list --group mx -w
     """
-    if order.removeprefix("-") not in ORDER_FIELDS:
+    if order is not None and order.removeprefix("-") not in ORDER_FIELDS:
         raise click.BadParameter(f"tasks cannot be ordered by {order!r}", param_hint="--order")
     if follow and output in ("json", "csv"):
         raise click.UsageError(f"what goes on for ever is no {output}: use -o jsonl with --watch")
@@ -60,19 +69,24 @@ def list_(
     with connect(where, for_ever=follow) as dash:
         # Begin to watch before reading the list: a change between the two would be lost otherwise.
         events = attempt(lambda: dash.watch(wanted)) if follow else None
-        rows = dash.query(wanted, order=order, page=min(limit or 1000, 1000), contains=contains)
-        attempt(lambda: show.tasks(islice(rows, limit), output, shown))
+        query = listing.Query(dash, wanted, contains, order, limit)
+        if output == "table" and sys.stdout.isatty():
+            attempt(lambda: listing.screen(query, shown, newest_last=follow))
+        else:
+            attempt(lambda: show.tasks(query.rows(), output, shown))
         if events is not None:
             sys.stdout.flush()
-            attempt(lambda: _follow(events, output, shown))
+            attempt(lambda: _follow(dash, events, output, shown))
 
 
-def _follow(events: taskdash.Watch, output: str, columns: tuple[str, ...]) -> None:
+def _follow(
+    dash: taskdash.Client, events: taskdash.Watch, output: str, columns: tuple[str, ...]
+) -> None:
+    if output == "table" and sys.stdout.isatty():
+        follow_events(dash, events)
+        return
     for event in events:
-        if output == "table" and sys.stdout.isatty():
-            show.event(event.kind, event.rev, event.task)
-        else:
-            show.tasks([event.task], output, columns)
+        show.tasks([event.task], output, columns)
         sys.stdout.flush()
 
 
@@ -88,10 +102,13 @@ def show_(where: address.Address, /, id: str, output: str) -> None:
     """
     with connect(where) as dash:
         task = attempt(lambda: _as_meant(dash.find, id))
+        names = Names(dash)
+        if output == "fields" and sys.stdout.isatty():
+            attempt(lambda: names.learn([task]))
     if output == "json":
         show.tasks([task], "jsonl", ())
     else:
-        show.task(task)
+        show.task(task, names.called)
 
 
 @click.command()
