@@ -3,13 +3,13 @@
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Any, Final
 
 import click
 
 import taskdash
-from taskdash_ctl import show
+from taskdash_ctl import show, table
 from taskdash_ctl.names import Names
 from taskdash_protocol.families.operators import Status
 from taskdash_protocol.readers import PAGE_MAX
@@ -49,6 +49,8 @@ def screen(query: Query, columns: Sequence[str], *, newest_last: bool) -> None:
         # What is newest would else be out of sight, above the screen.
         limit = max(shutil.get_terminal_size().lines - _OTHER_LINES, _LEAST)
     rows, total = _found(query, limit)
+    if query.limit is None:
+        rows = _fitting(rows, limit)
     if newest_last and query.order is None:
         # The lines of a watch follow, each newer than the one above.
         rows.reverse()
@@ -57,6 +59,14 @@ def screen(query: Query, columns: Sequence[str], *, newest_last: bool) -> None:
     show.tasks(rows, "table", columns, names.called)
     if rows:
         click.echo(_told(query, len(rows), total), err=True)
+
+
+def _fitting(rows: list[dict[str, Any]], lines: int) -> list[dict[str, Any]]:
+    """Leave out the last rows where long ids, which stand on lines of their own, take the room."""
+    sizes = [table.width(show.clean(row["id"])) for row in rows]
+    taken = accumulate(table.lines_of(sizes, shutil.get_terminal_size().columns))
+    fit = sum(so_far <= lines for so_far in taken)
+    return rows[: max(fit, 1)]
 
 
 def _found(query: Query, limit: int) -> tuple[list[dict[str, Any]], int | None]:

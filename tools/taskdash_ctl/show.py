@@ -199,10 +199,12 @@ class Events:
             return
         lines = [self._line(kind, fields) for kind, _, fields in events]
         room = shutil.get_terminal_size().columns
-        for name, size in table.natural(_OF_EVENT, [tuple(one.values()) for one in lines], room):
-            # One long id must not take the room from all lines to come.
-            most = room // 4 if name == "id" else size
-            self._wanted[name] = max(self._wanted[name], min(size, most))
+        found = dict(table.natural(_OF_EVENT, [tuple(one.values()) for one in lines], room))
+        # One long id must not take the room from all lines to come.
+        ids = (table.width(one["id"]) for one in lines)
+        found["id"] = max((size for size in ids if size <= room // 4), default=1)
+        for name, size in found.items():
+            self._wanted[name] = max(self._wanted[name], size)
         widths = table.layout({name: size for name, size in self._wanted.items() if size}, room)
         for line in lines:
             _row(line, widths, "id", line["status"])

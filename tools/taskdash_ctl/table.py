@@ -71,6 +71,13 @@ def of_keys(sizes: Sequence[int], room: int) -> int:
     return max((size for size in sizes if size <= room // 2), default=1)
 
 
+def lines_of(sizes: Sequence[int], room: int) -> Iterator[int]:
+    """Say how many lines of the terminal each row takes whose key is so wide."""
+    most = of_keys(sizes, room) if sizes else 0
+    for size in sizes:
+        yield 1 if size <= most else 1 + -(-size // room)
+
+
 def key_of(columns: Sequence[str]) -> str:
     """Name the column that is never cut."""
     return next((name for name in _KEYS if name in columns), columns[0])
@@ -84,7 +91,13 @@ def layout(wanted: Mapping[str, int], room: int) -> dict[str, int]:
     key = key_of(tuple(wanted))
     widths = {name: _floor(name, key, most, room) for name, most in wanted.items()}
     while _taken(widths) > room and len(widths) > 1:
-        del widths[_least(tuple(widths), key)]
+        least = _least(tuple(widths), key)
+        wide = [name for name in ("name", "user") if widths.get(name, 0) > _CELL_MIN]
+        if least in _LAST_TO_GO and wide:
+            # Rather a short name than none.
+            widths[max(wide, key=lambda name: widths[name])] -= 1
+        else:
+            del widths[least]
     if _taken(widths) > room:
         return dict.fromkeys(widths, room)
     left = room - _taken(widths)
