@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from processes import taskdashd
 from terminal import ctl, in_terminal, screen
 
 import taskdash
@@ -206,3 +208,24 @@ def test_the_siblings_name_people_and_cut_no_time(office: RunningDaemon) -> None
     assert "T…" not in shown
     found = in_terminal(office, "list", "--where", "id=long-name", "--columns", "id,checker,user")
     assert "Ann Lee (1001)" in found
+
+
+def test_top_is_there_for_a_token_that_sees_only_its_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a token may not ask for the Status of all; what it sees is shown and counted."""
+    done = taskdashd("token", "create", "t", "--group", "cut", "--data", tmp_path)
+    socket = f"unix://{tmp_path}/taskdashd.sock"
+    with running_daemon(tmp_path, auth="tokens") as daemon, taskdash.connect(socket) as dash:
+        dash.register("ours", "Ours", group_id="cut", status="pending")
+        dash.register("theirs", "Theirs", group_id="mx", status="pending")
+        monkeypatch.setenv("TASKDASH_TOKEN", done.stdout.strip())
+        with screen(daemon, "top", columns=80, lines=24) as shown:
+            rows = shown.until(lambda rows: any(" ours " in row for row in rows))
+            assert "1 waiting" in rows[0]
+            assert "token" not in rows[0]
+            assert not any("theirs" in row for row in rows)
+        listed = screen(daemon, "list", "--limit", "1", columns=80, lines=24)
+        with listed as shown:
+            rows = shown.until(lambda rows: "ended" in rows)
+        assert "1 task" in rows

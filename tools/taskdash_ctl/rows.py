@@ -140,6 +140,9 @@ class Rows(ScrollView, can_focus=True):
         styles = {"status": "red" if failed else _COLOURS[row.standing], "last_seen": "dim"}
         if row.standing == "late":
             styles["last_seen"] = "yellow"
+        if index == self.at:
+            # Colours on a reversed line are blots.
+            styles = {}
         cells = {**row.cells, "last_seen": show.ago(row.task["last_seen"], self._now)}
         return self._strip(cells, styles, Style(reverse=index == self.at))
 

@@ -14,7 +14,8 @@ _KEYS: Final = ("id", "url", "user", "task")
 _LAST_TO_GO: Final = ("last_seen", "user", "at", "kind", "status", "name")
 """Columns that are left out after all others, in this order."""
 _CELL_MIN: Final = 12
-_PERSON_MIN: Final = 14
+_PERSON_MIN: Final = 16
+_PERSON_MAX: Final = 20
 _TIME_MIN: Final = 19
 _LETTERS_MIN: Final = 4
 _NAME_MIN: Final = 16
@@ -100,6 +101,9 @@ def layout(wanted: Mapping[str, int], room: int) -> dict[str, int]:
             del widths[least]
     if _taken(widths) > room:
         return dict.fromkeys(widths, room)
+    if "user" in widths:
+        # Half a name is worth less than the end of a sentence.
+        _grow(widths, {"user": min(wanted["user"], _PERSON_MAX)}, room - _taken(widths))
     left = room - _taken(widths)
     _grow(widths, {name: wanted[name] for name in widths if name != key}, left)
     return widths

@@ -16,8 +16,8 @@ from taskdash_ctl.reach import EXIT_FAILURE, EXIT_USAGE, connect, fail
 def top(where: address.Address, /, **filters: tuple[str, ...]) -> None:
     """Show a live board: what runs, what is late, what has just died.
 
-    Keys: 1 to 8 sort by a column, r turns the order round, / filters, l w e show live, waiting and
-    ended tasks, a all, Enter shows a task, q leaves.
+    Keys: 1 to 8 sort by a column, 0 by urgency, r turns the order round, / filters, l w e d show
+    live, waiting, ended and died tasks, a all, Enter shows a task, q leaves.
 
     \b
     taskdash-ctl top --group mx
