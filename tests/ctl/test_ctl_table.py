@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import taskdash
 from taskdash.testing import RunningDaemon
 from taskdash_ctl import listing, loaded, table
+from taskdash_ctl.events import those_there
 from taskdash_ctl.loaded import Loaded
 from taskdash_ctl.names import Names
 from taskdash_ctl.show import COLUMNS
@@ -104,6 +105,27 @@ def test_names_are_asked_for_many_at_once_and_once() -> None:
     old = Names(Asked(known=False))  # type: ignore[arg-type]
     old.learn(tasks)
     assert old.called("n7") == "n7"
+
+
+class Ended:
+    """A watch with some events that ends in a fault, and says so again."""
+
+    def __init__(self, count: int) -> None:
+        self._events = [taskdash.Event(1, "updated", {"id": str(n)}) for n in range(count)]
+
+    def next(self, _timeout_s: float | None) -> taskdash.Event:
+        if not self._events:
+            raise taskdash.Conflict("the log was pruned")
+        return self._events.pop(0)
+
+
+def test_what_came_before_the_end_of_a_watch_is_told() -> None:
+    """Events that were taken together with the fault are given first."""
+    watch = Ended(3)
+    assert len(those_there(watch, 2)) == 2  # type: ignore[arg-type]
+    assert len(those_there(watch, 2)) == 1  # type: ignore[arg-type]
+    with pytest.raises(taskdash.Conflict):
+        those_there(watch, 2)  # type: ignore[arg-type]
 
 
 @pytest.fixture

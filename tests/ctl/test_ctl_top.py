@@ -67,6 +67,13 @@ def test_the_board_shows_what_is_there_and_what_changes(daemon: RunningDaemon) -
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(board.screen, Details))
         await pilot.press("escape")
-        await pilot.press("q")
+        await pilot.press("end")
+        assert board.query_one(Rows).at == 2
+        # A click goes to a row, another one opens it.
+        await pilot.click(Rows, offset=(3, 2))
+        assert board.query_one(Rows).at == 1
+        await pilot.click(Rows, offset=(3, 2))
+        await until(pilot, lambda: isinstance(board.screen, Details))
+        await pilot.press("escape", "q")
 
     on_the_board(daemon, steps)

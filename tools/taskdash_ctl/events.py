@@ -59,9 +59,7 @@ def follow(dash: taskdash.Client, events: taskdash.Watch, count: int | None = No
     lines = show.Events(names.called)
     left = math.inf if count is None else count
     while left > 0:
-        some = _those_there(events, int(min(left, NAMED_BY_MAX)))
-        if not some:
-            return
+        some = those_there(events, int(min(left, NAMED_BY_MAX)))
         if sys.stdout.isatty():
             names.learn(event.task for event in some)
         lines.show((event.kind, event.rev, event.task) for event in some)
@@ -69,20 +67,25 @@ def follow(dash: taskdash.Client, events: taskdash.Watch, count: int | None = No
         left -= len(some)
 
 
-def _those_there(events: taskdash.Watch, most: int) -> list[taskdash.Event]:
-    """Wait for an event and give it with those that are there already; none: the watch has ended.
+def those_there(
+    events: taskdash.Watch, most: int, timeout_s: float | None = None
+) -> list[taskdash.Event]:
+    """Wait for an event, and give it with those that are there already; none: time is up.
 
-    What comes in thousands is named by one request for each page, not for each event.
+    What comes in thousands is named by one request for each page, not for each event. Raises what
+    ends the watch, after all events before it were given.
     """
     some: list[taskdash.Event] = []
-    try:
-        while len(some) < most:
-            event = events.next(0 if some else None)
-            if event is None:
-                break
-            some.append(event)
-    except StopIteration:
-        pass
+    while len(some) < most:
+        try:
+            event = events.next(0 if some else timeout_s)
+        except (taskdash.TaskDashError, StopIteration):
+            if not some:
+                raise
+            break
+        if event is None:
+            break
+        some.append(event)
     return some
 
 

@@ -23,7 +23,7 @@ class Names:
         self._names: dict[str, tuple[str, float]] = {}
 
     def learn(self, tasks: Iterable[Mapping[str, Any]]) -> None:
-        """Ask what those are called whom these tasks name. Raises what the client raises."""
+        """Ask what those are called whom these tasks name."""
         now = time.monotonic()
         asked = {number: task["id"] for task in tasks for number in self._unknown(task, now)}
         ids = list(dict.fromkeys(asked.values()))
@@ -31,8 +31,9 @@ class Names:
         for at in range(0, len(ids), NAMED_BY_MAX):
             try:
                 told |= self._dash.ask("Names", ids=ids[at : at + NAMED_BY_MAX])["names"]
-            except (taskdash.BadRequest, taskdash.AuthError):
-                # A daemon from before there were names, or a token that may not ask: numbers do.
+            except taskdash.TaskDashError:
+                # A daemon from before there were names, a token that may not ask, or a daemon that
+                # restarts: numbers do, and no watch ends for want of a name.
                 break
         self._names |= {number: (told.get(number, ""), now) for number in asked}
 

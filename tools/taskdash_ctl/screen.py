@@ -18,6 +18,7 @@ from textual.widgets import Footer, Input, Static
 
 import taskdash
 from taskdash_ctl import show, table
+from taskdash_ctl.events import those_there
 from taskdash_ctl.loaded import Loaded, part_of
 from taskdash_ctl.rows import COLUMNS, HEADINGS, Row, Rows
 from taskdash_protocol.statuses import is_live
@@ -126,10 +127,13 @@ class LiveScreen(App[None]):
     # Reading from the daemon
 
     def _look(self) -> None:
-        fault = ""
+        fault = self._fault
         try:
-            self._stale |= self._loaded.ask()
-            self._stale |= self._loaded.take(self._events())
+            if self._loaded.ask():
+                # Only an answer ends a fault: between two askings nothing is known of it.
+                fault = ""
+                self._stale = True
+            self._stale |= self._loaded.take(those_there(self._watch, _EVENTS_AT_ONCE, 0))
         except taskdash.TaskDashError as error:
             fault = str(error)
         except StopIteration:
@@ -139,12 +143,6 @@ class LiveScreen(App[None]):
         now = time.monotonic()
         if now >= self._draw_again_at or (self._stale and now >= self._draw_at):
             self._draw()
-
-    def _events(self) -> list[taskdash.Event]:
-        some: list[taskdash.Event] = []
-        while len(some) < _EVENTS_AT_ONCE and (event := self._watch.next(0)) is not None:
-            some.append(event)
-        return some
 
     # Drawing
 
