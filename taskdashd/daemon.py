@@ -136,11 +136,12 @@ def _app(settings: Settings, live: Live, runner: Runner, web: Web, access: Acces
         viewers=web.viewers,
         # Whoever reaches the board is not let in just because services may come in without a token.
         tokens=access.of_board(),
-        files=Files.read(),
+        files=Files.read(settings.web_prefix),
         description=read_description(),
         key=start.read_cookie_key(settings),
         origins=Origins(settings.web_origins, secure=settings.web_tls),
         proofs=Proofs(identities, now, prove),
         proxies=Proxies(settings.trusted_proxies),
         secure=settings.web_tls,
+        prefix=settings.web_prefix,
     )

@@ -128,13 +128,13 @@ def create_wall(
 def _board_url(settings: config.Settings, web: Address) -> str:
     """Give the address at which other machines find the board, as far as the settings tell."""
     if settings.web_origins:
-        return settings.web_origins.split()[0].rstrip("/")
+        return settings.web_origins.split()[0].rstrip("/") + settings.web_prefix
     try:
         is_any = ipaddress.ip_address(web.host).is_unspecified
     except ValueError:
         is_any = False
     here = Address(socket.gethostname(), web.port) if is_any else web
-    return f"{'https' if settings.web_tls else 'http'}://{here}"
+    return f"{'https' if settings.web_tls else 'http'}://{here}{settings.web_prefix}"
 
 
 @click.group()

@@ -62,7 +62,7 @@ def settle_memory() -> None:
 
 def say_ready(settings: Settings, core: Core, doors: Doors) -> None:
     """Log where the daemon listens and the dangers of that; tell systemd that it is ready."""
-    _say_doors(doors)
+    _say_doors(doors, settings.web_prefix)
     if doors.reachable and not core.identities.required:
         log.warning("whoever reaches this address may read and write every task: auth is open")
     if any(not is_loopback(listener) for listener in doors.plain):
@@ -95,7 +95,7 @@ def say_ready(settings: Settings, core: Core, doors: Doors) -> None:
     tell_systemd(f"READY=1\nMAINPID={os.getpid()}")
 
 
-def _say_doors(doors: Doors) -> None:
+def _say_doors(doors: Doors, prefix: str) -> None:
     said: tuple[tuple[str, list[socket.socket]], ...] = (
         ("listening", doors.plain),
         ("listening with TLS", doors.secure),
@@ -103,4 +103,5 @@ def _say_doors(doors: Doors) -> None:
     )
     for event, listeners in said:
         for listener in listeners:
-            log.info(event, address=str(Address(*listener.getsockname()[:2])))
+            below = {"prefix": prefix} if listeners is doors.web and prefix else {}
+            log.info(event, address=str(Address(*listener.getsockname()[:2])), **below)

@@ -66,6 +66,9 @@ class Settings:
         "origins",
         "From where else pages may ask, as in https://a.example, separated by spaces.",
     )
+    web_prefix: str = _setting(
+        "", values.prefix, "path", "Below what path browsers find the board, as in /tasks."
+    )
     trusted_proxies: tuple[IpNetwork, ...] = _setting(
         (),
         values.proxies,
@@ -342,9 +345,7 @@ def load(
     given = {name: Origin(setting.default, "default") for name, setting in TABLE.items()}
     given["data"] = Origin(_default_data(), "default")
     given |= _from_file(file) | _from_environment(environment)
-    given.update(
-        {name: Origin(value, f"--{name.replace('_', '-')}") for name, value in flags.items()}
-    )
+    given |= {name: Origin(value, f"--{name.replace('_', '-')}") for name, value in flags.items()}
     read: dict[str, Any] = {}
     for name, origin in given.items():
         if origin.source == "default":
@@ -372,29 +373,24 @@ def _from_file(file: Path | None) -> dict[str, Origin]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from None
     for name in content:
-        if name not in TABLE:
-            raise ConfigError(f"{file}: there is no setting {name!r}{_nearest(name)}")
+        _check_name(name, f"{file}")
     return {name: Origin(value, str(file)) for name, value in content.items()}
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Origin]:
     found: dict[str, Origin] = {}
     for variable, value in environment.items():
-        if not variable.startswith(ENVIRONMENT_PREFIX):
-            continue
         name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
-        if name == "config":
-            continue
-        if name not in TABLE:
-            raise ConfigError(
-                f"environment variable {variable}: there is no setting {name!r}{_nearest(name)}"
-            )
-        found[name] = Origin(value, variable)
+        if variable.startswith(ENVIRONMENT_PREFIX) and name != "config":
+            _check_name(name, f"environment variable {variable}")
+            found[name] = Origin(value, variable)
     return found
 
 
-def _nearest(name: str) -> str:
-    from difflib import get_close_matches
+def _check_name(name: str, where: str) -> None:
+    if name not in TABLE:
+        from difflib import get_close_matches
 
-    near = get_close_matches(name, TABLE, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+        near = get_close_matches(name, TABLE, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"{where}: there is no setting {name!r}{hint}")

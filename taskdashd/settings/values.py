@@ -170,9 +170,33 @@ def origins(value: Any) -> str:
             or not parts.hostname
             or parts.path not in ("", "/")
         ):
+            below = "; web_prefix names what comes behind the host" if parts.path else ""
             raise ValueError(
-                f"must be origins, as in https://tasks.example.com, and {one!r} is none"
+                f"must be origins, as in https://tasks.example.com, and {one!r} is none{below}"
             )
+    return text
+
+
+_PREFIX: Final = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
+_PREFIX_CHARACTERS_MAX: Final = 200
+_OWN_PATHS: Final = ("api", "healthz", "ping", "rget", "rpost", "static", "wall", "ws")
+"""How the board's own paths begin: below such a prefix, a path that a proxy has already stripped
+would be stripped once more."""
+
+
+def prefix(value: Any) -> str:
+    """Read a path below which the board is found; empty where that is the root."""
+    text = str(value)
+    if not text:
+        return text
+    if len(text) > _PREFIX_CHARACTERS_MAX or not _PREFIX.fullmatch(text):
+        raise ValueError(
+            "must begin with a slash and not end with one, as in /tasks, with nothing between them"
+            " but letters, digits and ._~-"
+        )
+    first = text.split("/")[1]
+    if first in _OWN_PATHS:
+        raise ValueError(f"must not begin with /{first}: the board has paths of that name")
     return text
 
 

@@ -81,6 +81,7 @@ class App:
         proxies: Proxies,
         *,
         secure: bool,
+        prefix: str = "",
     ) -> None:
         self._runner = runner
         self._core = runner.core
@@ -95,6 +96,7 @@ class App:
         self.is_proxy = proxies.trusts
         self._proxies = proxies
         self._secure = secure
+        self._prefix = prefix
         self._files = files
         self._description = description
         self._noted: dict[tuple[str, str], float] = {}
@@ -114,7 +116,7 @@ class App:
         site: Site = self
         if self.is_proxy(link.address):
             site = ProxiedSite(self, self._proxies, link.count_for)
-        return HttpConnection(site, self._limits, now, budget, link, touch)
+        return HttpConnection(site, self._limits, now, budget, link, touch, self._prefix)
 
     # The site
 
@@ -182,7 +184,8 @@ class App:
         if found is None:
             # Do not repeat what may be a ping with a slash too many: its path holds a token.
             where = "that path" if PREFIX in path.lower() else path[:200]
-            raise Refused(HTTPStatus.NOT_FOUND, f"there is nothing at {where}")
+            why = f"there is nothing at {where}: by web_prefix the board is at {request.prefix}/"
+            raise Refused(HTTPStatus.NOT_FOUND, why)
         return _Found(found, self._body_bytes_max(False), request.address)
 
     def _body_bytes_max(self, signed_in: bool) -> int:
@@ -209,7 +212,7 @@ class App:
         self._origins.check_host(request)
         self._origins.check_origin(request)
         if request.path != "/ws":
-            raise Refused(HTTPStatus.NOT_FOUND, "the websocket is at /ws")
+            raise Refused(HTTPStatus.NOT_FOUND, f"the websocket is at {request.prefix}/ws")
         session, held, _ = self._session(request, bearer_of(request))
         if session.identity is None:
             raise Refused(HTTPStatus.UNAUTHORIZED, "sign in first", _BEARER)
@@ -268,7 +271,8 @@ class App:
             left = tuple(one for one in kept if one != held)
         if left == kept:
             return response
-        value = cookies.write(left, self._key, secure=self._secure or asked.request.is_https)
+        secure, path = self._secure or asked.request.is_https, f"{asked.request.prefix}/"
+        value = cookies.write(left, self._key, secure=secure, path=path)
         return replace(response, headers=[*response.headers, ("set-cookie", value)])
 
     def _session(self, request: Request, bearer: str = "") -> "_Came":

@@ -37,9 +37,10 @@ def read_key(data: Path) -> bytes:
     return key
 
 
-def write(held: Sequence[Held], key: bytes, *, secure: bool) -> str:
+def write(held: Sequence[Held], key: bytes, *, secure: bool, path: str = "/") -> str:
     """Give the value of Set-Cookie for a browser's sign-ins, the latest first.
 
+    `path` ends with a slash: what a browser finds beside the board, as another one's, is sent none.
     No sign-in takes the cookie away; of more than a cookie has room for, the oldest are left out.
     """
     value = _value(held, key) if held else ""
@@ -48,7 +49,7 @@ def write(held: Sequence[Held], key: bytes, *, secure: bool) -> str:
         value = _value(held, key)
     age_s = _AGE_S if held else 0
     flags = "; Secure" if secure else ""
-    return f"{NAME}={value}; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Strict{flags}"
+    return f"{NAME}={value}; Path={path}; Max-Age={age_s}; HttpOnly; SameSite=Strict{flags}"
 
 
 def _value(held: Sequence[Held], key: bytes) -> str:

@@ -42,11 +42,14 @@ class Files:
         self._known = known
 
     @classmethod
-    def read(cls) -> Self:
-        """Read all static files, join them as they are served, and gzip those that are large."""
+    def read(cls, prefix: str = "") -> Self:
+        """Read all static files, join them as they are served, and gzip those that are large.
+
+        The page is told below what path browsers find the board.
+        """
         static = resources.files("taskdashd.web") / "static"
         known: dict[str, File] = {}
-        for path, content in joined(dict(_read(static, ""))).items():
+        for path, content in joined(dict(_read(static, "")), prefix).items():
             kind = _TYPES[path.rpartition(".")[2]]
             known[f"/static/{path}"] = _file(content, kind, is_kept=path != "index.html")
         # The page itself tells the screen on a wall from the board, by its path.
@@ -55,6 +58,11 @@ class Files:
 
     def find(self, request: Request) -> Response | None:
         """Give a file, or 304 if the browser has it; None where the path names none."""
+        if not request.path and request.prefix:
+            # The page asks for what is beside it: without the slash that would be beside the board.
+            there = f"{request.prefix}/{request.query and '?'}{request.query}"
+            headers = [("location", there), ("cache-control", "no-cache")]
+            return Response(HTTPStatus.PERMANENT_REDIRECT, b"", headers)
         file = self._known.get(request.path)
         if file is None:
             return None

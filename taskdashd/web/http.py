@@ -111,8 +111,10 @@ class HttpConnection:
         budget: Budget,
         link: Link,
         touch: Touch,
+        prefix: str = "",
     ) -> None:
         self._site = site
+        self._prefix = prefix
         self._limits = limits
         self._now = now
         self._budget = budget
@@ -290,7 +292,9 @@ class HttpConnection:
             self._has_turn = False
             return
         self._state, self._since = _State.BODY, self._now()
-        request = self._request = Request(*head, self._address, self._peer, self._budget)
+        head = head.below(self._prefix) if self._prefix else head
+        asker = self._address, self._peer, self._budget
+        request = self._request = Request(*head, *asker, prefix=self._prefix)
         self._is_upgrade = request.headers.get("upgrade", "").lower() == "websocket"
         if not self._is_upgrade:
             visit = self._site.visit(request)

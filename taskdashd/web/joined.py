@@ -50,10 +50,10 @@ class Fault(Exception):
     """Raised where the page's files do not fit together; the message says how."""
 
 
-def joined(files: Mapping[str, bytes]) -> dict[str, bytes]:
+def joined(files: Mapping[str, bytes], prefix: str = "") -> dict[str, bytes]:
     """Give all that is served of the page, by path, from the files of `static/` by theirs.
 
-    The first page is under "index.html". Raises `Fault`.
+    The first page is under "index.html", and knows the prefix of the board. Raises `Fault`.
     """
     texts = {path: content.decode() for path, content in files.items()}
     sources = {path: _module(path, text) for path, text in texts.items() if path.endswith(".js")}
@@ -70,7 +70,8 @@ def joined(files: Mapping[str, bytes]) -> dict[str, bytes]:
     whole = [f"{path}\n{of[path]}" for of in (texts, made) for path in sorted(of)]
     digest = hashlib.sha256("".join(whole).encode())
     version = digest.hexdigest()[:16]
-    first = texts["index.html"].replace('"/static/', f'"/static/{version}/')
+    first = texts["index.html"].replace('"static/', f'"static/{version}/')
+    first = first.replace(' data-prefix=""', f' data-prefix="{prefix}"')
     served = {f"{version}/{path}": text.encode() for path, text in made.items()}
     return {**served, "index.html": first.encode()}
 

@@ -50,6 +50,8 @@ class Request:
     """The budget that all requests of the connection draw from."""
     is_https: bool = False
     """Whether a trusted proxy says that it was asked by https."""
+    prefix: str = ""
+    """What stands before each path in a browser; `path` is without it, however it came."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,7 @@ def _bind(request: Request, given: Mapping[str, Any], asker: Asker) -> Steps[Res
 def _check_posted(request: Request) -> None:
     """Raise `BadRequest` for a GET that changes something: any page can make a browser send it."""
     if request.method != "POST":
-        raise BadRequest("operation: ask this by POST, at /rpost/task")
+        raise BadRequest(f"operation: ask this by POST, at {request.prefix}/rpost/task")
 
 
 def _lists(operation: str, given: Mapping[str, Any], asker: Asker) -> Query:

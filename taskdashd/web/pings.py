@@ -64,7 +64,7 @@ class Pings:
             raise Refused(HTTPStatus.TOO_MANY_REQUESTS, TOO_MANY)
         self._note(identity, request.address)
         try:
-            ping = _understood(rest, request.query, identity)
+            ping = _understood(rest, request, identity)
         except AuthError as error:
             core.identities.refused(session, error)
             raise Refused(HTTPStatus.FORBIDDEN, error.detail) from None
@@ -133,7 +133,7 @@ def _check_is_meant(headers: dict[str, str]) -> None:
         raise Refused(HTTPStatus.FORBIDDEN, why)
 
 
-def _understood(rest: str, query: str, identity: Identity) -> Ping:
+def _understood(rest: str, request: Request, identity: Identity) -> Ping:
     """Read what follows the token. Raises `Refused`, or `AuthError` for a task of others."""
     name, slash, suffix = rest.partition("/")
     signal: Signal = ""
@@ -145,7 +145,8 @@ def _understood(rest: str, query: str, identity: Identity) -> Ping:
     elif _EXIT.fullmatch(suffix) and int(suffix) <= _EXIT_MAX:
         exit_code = int(suffix)
     elif slash or not name:
-        raise Refused(HTTPStatus.NOT_FOUND, "a ping is /ping/TOKEN/ID[/start|/fail|/EXIT]")
+        why = f"a ping is {request.prefix}/ping/TOKEN/ID[/start|/fail|/EXIT]"
+        raise Refused(HTTPStatus.NOT_FOUND, why)
     try:
         task_id = check_id("ID", unquote(name, errors="strict") if "%" in name else name)
     except UnicodeDecodeError:
@@ -158,7 +159,8 @@ def _understood(rest: str, query: str, identity: Identity) -> Ping:
             if identity.role == "ping"
             else f"a token of the role {identity.role} pings nothing: make one of the role ping"
         )
-    return Ping(task_id, signal, exit_code, _timeout_s(query) if query else None, "")
+    timeout_s = _timeout_s(request.query) if request.query else None
+    return Ping(task_id, signal, exit_code, timeout_s, "")
 
 
 @lru_cache(256)

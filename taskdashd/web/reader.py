@@ -53,6 +53,14 @@ class Head(NamedTuple):
     headers: dict[str, str]
     """By name in lower case; of a repeated header the last, of those in `_JOINED` all, joined."""
 
+    def below(self, prefix: str) -> "Head":
+        """Give the head with a path that begins behind a prefix; empty where that is all of it.
+
+        A path without the prefix stays: proxies before the board may strip it themselves.
+        """
+        rest = self.path.removeprefix(prefix)
+        return self if rest and not rest.startswith("/") else self._replace(path=rest)
+
 
 class Progress(Enum):
     """How far a body has come."""

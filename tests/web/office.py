@@ -56,7 +56,7 @@ class Office:
     def static(self, name: str) -> str:
         """Give the path at which a file of the page is served."""
         with urllib.request.urlopen(self.url, timeout=20) as answer:
-            (version,) = set(re.findall(r"/static/(\w+)/", answer.read().decode()))
+            (version,) = set(re.findall(r"\bstatic/(\w+)/", answer.read().decode()))
         return f"/static/{version}/{name}"
 
     def token(self, name: str, *words: str) -> str:

@@ -25,7 +25,7 @@ from test_http import send
 from test_socket import Board
 
 DOCS = Path(__file__).parents[2] / "docs" / "board.md"
-NAME = "tasks.example.com"
+NAME, NAME_BELOW = "tasks.example.com", "office.example.com"
 PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
 CONNECTIONS_MAX = 8
 PEOPLE = {"ann": "Ann", "bob": "Bob", "eve": "Eve", "kim": "Kim"}
@@ -38,22 +38,20 @@ def snippet(name: str) -> str:
     return found[1]
 
 
-def put(text: str, **names: str) -> str:
+def put(text: str, directory: Path, changes: dict[str, str]) -> str:
     """Replace what differs on every machine: files, ports and names. Each must be there."""
-    for old, new in names.items():
-        old = {"cert": "/etc/ssl/tasks.pem", "key": "/etc/ssl/tasks.key"}.get(old, old)
+    files = {f"/etc/ssl/{name}": f"{directory}/{name}" for name in ("tasks.pem", "tasks.key")}
+    for old, new in (files | changes).items():
         assert old in text, old
         text = text.replace(old, new)
     return text
 
 
-def nginx(directory: Path, board: str, port: int) -> list[str]:
-    server = put(
-        snippet("nginx"),
-        cert=f"{directory}/tasks.pem",
-        key=f"{directory}/tasks.key",
-        **{"listen 443 ssl": f"listen 127.0.0.1:{port} ssl", "127.0.0.1:8080": board},
-    )
+def nginx(directory: Path, board: str, port: int, below: str) -> list[str]:
+    own = {"listen 443 ssl": f"listen 127.0.0.1:{port} ssl"}
+    stripped = {"127.0.0.1:8080;": f"{board}/;"} if below == "stripped" else {}
+    changes = {**own, **stripped} if stripped else {**own, "127.0.0.1:8080": board}
+    server = put(snippet("nginx below" if below else "nginx"), directory, changes)
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     paths = "".join(f"{kind}_temp_path {directory}/{kind};\n" for kind in kinds)
     (directory / "nginx.conf").write_text(
@@ -65,13 +63,11 @@ def nginx(directory: Path, board: str, port: int) -> list[str]:
     return [found, "-c", f"{directory}/nginx.conf", "-e", "stderr", "-p", str(directory)]
 
 
-def caddy(directory: Path, board: str, port: int) -> list[str]:
-    site = put(
-        snippet("caddy"),
-        cert=f"{directory}/tasks.pem",
-        key=f"{directory}/tasks.key",
-        **{f"{NAME} {{": f"https://{NAME}:{port} {{", "127.0.0.1:8080": board},
-    )
+def caddy(directory: Path, board: str, port: int, below: str) -> list[str]:
+    name = NAME_BELOW if below else NAME
+    changes = {f"{name} {{": f"https://{name}:{port} {{", "127.0.0.1:8080": board}
+    changes |= {"handle ": "handle_path "} if below == "stripped" else {}
+    site = put(snippet("caddy below" if below else "caddy"), directory, changes)
     own = "admin off\npersist_config off\nauto_https disable_redirects\ndefault_bind 127.0.0.1\n"
     (directory / "Caddyfile").write_text(f"{{\n{own}}}\n{site}")
     found = shutil.which("caddy", path=str(Path(sys.executable).parent)) or shutil.which("caddy")
@@ -81,20 +77,23 @@ def caddy(directory: Path, board: str, port: int) -> list[str]:
 
 
 class Front:
-    """A proxy with TLS before an office."""
+    """A proxy with TLS before an office, at its root or below /tasks, which it strips or not."""
 
-    def __init__(self, office: Office, directory: Path, kind: str) -> None:
+    def __init__(self, office: Office, directory: Path, kind: str, below: str = "") -> None:
         self.office = office
         self.kind = kind
+        self.name = NAME_BELOW if below else NAME
         authority = trustme.CA()
-        made = authority.issue_cert(NAME)
+        made = authority.issue_cert(self.name)
         made.private_key_pem.write_to_path(str(directory / "tasks.key"))
         made.cert_chain_pems[0].write_to_path(str(directory / "tasks.pem"))
         self._context = ssl.create_default_context()
         authority.configure_trust(self._context)
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        command = {"nginx": nginx, "caddy": caddy}[kind](directory, office.address, self.port)
+        self.url = f"https://{self.name}:{self.port}{'/tasks' if below else ''}"
+        begin = {"nginx": nginx, "caddy": caddy}[kind]
+        command = begin(directory, office.address, self.port, below)
         self._log = directory / "proxy.log"
         environment = {"HOME": str(directory), "PATH": PATH}
         with self._log.open("w") as log:
@@ -114,7 +113,7 @@ class Front:
 
     def connect(self, source: str) -> ssl.SSLSocket:
         raw = socket.create_connection(("127.0.0.1", self.port), 20, source_address=(source, 0))
-        return self._context.wrap_socket(raw, server_hostname=NAME)
+        return self._context.wrap_socket(raw, server_hostname=self.name)
 
     def ask(
         self, source: str, operation: str, body: dict[str, Any], **headers: str
@@ -129,8 +128,8 @@ class Front:
         self, source: str, method: str, path: str, body: str = "", **headers: str
     ) -> tuple[int, dict[str, str], bytes]:
         given = {
-            "Host": f"{NAME}:{self.port}",
-            "Origin": f"https://{NAME}:{self.port}",
+            "Host": f"{self.name}:{self.port}",
+            "Origin": f"https://{self.name}:{self.port}",
             "Content-Type": "application/json",
             "Content-Length": str(len(body.encode())),
             "Connection": "close",
@@ -158,14 +157,14 @@ class Front:
         return cookie.partition(";")[0]
 
     def board(self, source: str, cookie: str) -> Board:
-        host = f"{NAME}:{self.port}"
+        host = f"{self.name}:{self.port}"
         return Board(self.office, cookie, sock=self.connect(source), host=host)
 
     def knock(self, source: str, cookie: str, kept: ExitStack) -> int:
         """Ask for a websocket, keep the connection open, and give the status."""
         sock = kept.enter_context(self.connect(source))
         sock.sendall(
-            f"GET /ws HTTP/1.1\r\nHost: {NAME}:{self.port}\r\nConnection: Upgrade\r\n"
+            f"GET /ws HTTP/1.1\r\nHost: {self.name}:{self.port}\r\nConnection: Upgrade\r\n"
             "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
             f"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nCookie: {cookie}\r\n\r\n".encode()
         )

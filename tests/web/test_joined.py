@@ -11,7 +11,9 @@ from taskdashd.web.joined import Fault, joined
 
 STATIC = Path(__file__).parents[2] / "taskdashd" / "web" / "static"
 SMALL = {
-    "index.html": '<link href="/static/icon.svg"><script src="/static/page.js"></script>',
+    "index.html": (
+        '<html data-prefix=""><link href="static/icon.svg"><script src="static/page.js"></script>'
+    ),
     "icon.svg": "<svg/>",
     "core/palette.css": "@layer core;\n",
     "core/base.css": "p {}\n",
@@ -67,14 +69,18 @@ def test_what_is_served_runs_and_private_names_stay_private(tmp_path: Path) -> N
     assert json.loads(told.stdout) == [["Three", "one", "two"], 3, "ab", "abxa", "a"]
 
 
+def test_the_page_knows_below_what_path_it_is() -> None:
+    files = {path: text.encode() for path, text in SMALL.items()}
+    assert b'<html data-prefix="/tasks">' in joined(files, "/tasks")["index.html"]
+    assert b'<html data-prefix="">' in joined(files)["index.html"]
+
+
 def test_styles_begin_with_the_layers_and_words_are_of_all_rooms() -> None:
     served = made()
     assert served["style.css"] == "@layer core;\np {}\na {}\n"
     assert json.loads(served["words/zh.json"]) == {"one": "一", "view.x": "叉"}
-    assert served["index.html"].count("/static/") == 2
-    assert (
-        len(re.findall(r'"/static/[0-9a-f]{16}/(?:icon.svg|page.js)"', served["index.html"])) == 2
-    )
+    assert served["index.html"].count('"static/') == 2
+    assert len(re.findall(r'"static/[0-9a-f]{16}/(?:icon.svg|page.js)"', served["index.html"])) == 2
 
 
 @pytest.mark.parametrize("path", sorted(SMALL.keys() - {"index.html"}))
@@ -84,7 +90,7 @@ def test_another_content_of_any_file_gives_all_of_them_another_path(path: str) -
     def version(files: dict[str, str]) -> str:
         served = joined({path: text.encode() for path, text in files.items()})
         (page,) = (path for path in served if path.endswith("/page.js"))
-        assert f'src="/static/{page}"' in served["index.html"].decode()
+        assert f'src="static/{page}"' in served["index.html"].decode()
         return page
 
     other = {"json": SMALL[path].replace('"}', '!"}'), "js": f"{SMALL[path]}void 0;\n"}
@@ -164,5 +170,5 @@ def test_every_file_of_the_page_is_served() -> None:
     whole = "".join(served.values())
     for path in files:
         assert not path.endswith(".js") or f"// {path}\n" in whole, path
-    for path in re.findall(r'"/static/([^"]+)"', served["index.html"]):
+    for path in re.findall(r'"static/([^"]+)"', served["index.html"]):
         assert path in served

@@ -28,12 +28,13 @@ class Board:
         *,
         sock: socket.socket | None = None,
         host: str = "",
+        before: str = "",
     ) -> None:
         self.sock = sock or socket.create_connection(("127.0.0.1", office.port), timeout=20)
         signs = f"Authorization: Bearer {token}" if token else f"Cookie: {cookie}"
         self.sock.sendall(
-            f"GET /ws{query} HTTP/1.1\r\nHost: {host or office.address}\r\nConnection: Upgrade\r\n"
-            "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            f"GET {before}/ws{query} HTTP/1.1\r\nHost: {host or office.address}\r\n"
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
             f"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{signs}\r\n\r\n".encode()
         )
         head = b""

@@ -9,6 +9,10 @@ const STORES = { browser, tab };
 
 /** @typedef {keyof typeof STORES} Store */
 
+/** Name what this board keeps: another one, below another path of this host, has its own. */
+const named = (/** @type {string} */ name) =>
+  location.pathname.replace(/[^/]*$/, '').slice(1) + name;
+
 /**
  * Give what is kept under a name; null where nothing is.
  * @param {Store} store
@@ -16,7 +20,7 @@ const STORES = { browser, tab };
  */
 export function kept(store, name) {
   try {
-    return STORES[store]().getItem(name);
+    return STORES[store]().getItem(named(name));
   } catch {
     // Forbidden: even to name the storage throws then.
     return null;
@@ -31,7 +35,8 @@ export function kept(store, name) {
  */
 export function keep(store, name, text) {
   try {
-    text === null ? STORES[store]().removeItem(name) : STORES[store]().setItem(name, text);
+    const key = named(name);
+    text === null ? STORES[store]().removeItem(key) : STORES[store]().setItem(key, text);
   } catch (error) {
     // Forbidden, or there is no room: only the next page knows less.
     console.warn(error);

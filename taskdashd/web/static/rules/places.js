@@ -29,7 +29,7 @@ export const placeOf = (view) =>
   Object.keys(PLACES).find((place) => PLACES[place].includes(view)) ?? 'mine';
 
 /** Whether this is a screen on a wall: one view, no person, and for the hash a token. */
-export const isWall = () => location.pathname === '/wall';
+export const isWall = () => location.pathname.endsWith('/wall');
 
 /** Read the part of a URL that begins with `#`. @param {string} hash @returns {Place} */
 export function parsePlace(hash) {

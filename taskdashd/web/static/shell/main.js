@@ -16,4 +16,10 @@ skip.addEventListener('click', (event) => {
   event.preventDefault();
   document.getElementById('main')?.focus();
 });
-new Shell().begin();
+const { prefix } = document.documentElement.dataset;
+if (prefix && !location.pathname.startsWith(`${prefix}/`)) {
+  // Here the cookie of a sign-in would not be sent: it is kept for what is below the prefix.
+  location.replace(`${prefix}/${isWall() ? 'wall' : ''}${location.hash}`);
+} else {
+  new Shell().begin();
+}

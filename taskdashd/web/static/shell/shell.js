@@ -42,9 +42,11 @@ const herePlace = () => parsePlace(isWall() ? '#/now' : location.hash);
 
 export class Shell {
   constructor() {
-    const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
+    // Beside the page, below whatever a proxy puts before it.
+    const url = new URL('ws', location.href);
+    url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
     const bearer = isWall() ? location.hash.slice(1) : '';
-    this.wire = new Wire(`${scheme}://${location.host}/ws`, bearer);
+    this.wire = new Wire(url.href, bearer);
     this.wire.watch((state) => this.#stateChanged(state));
     this.attention = new Attention(this);
     this.unnamed = new Unnamed(this.wire);

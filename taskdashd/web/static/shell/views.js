@@ -57,7 +57,7 @@ async function fetched(fetchIt) {
  */
 export async function beginAnew() {
   const asked = { method: 'HEAD', signal: AbortSignal.timeout(YOUNG_MS) };
-  const answer = await fetch('/', asked).catch(() => null);
+  const answer = await fetch('./', asked).catch(() => null);
   if (answer?.ok && performance.now() > YOUNG_MS) {
     location.reload();
     // Nothing more is said or done on this page.

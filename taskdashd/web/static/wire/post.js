@@ -23,7 +23,7 @@ export async function posted(op, query, body, away) {
   let reply;
   try {
     const sent = { method: 'POST', headers, body: written(body), signal };
-    reply = await (await fetch(`/api/v1/${op}${query}`, sent)).json();
+    reply = await (await fetch(`api/v1/${op}${query}`, sent)).json();
   } catch {
     throw signal.aborted ? new Refused({ errid: UNKNOWN }) : away();
   }
@@ -45,7 +45,7 @@ export function told(query, bearer, ms) {
   const headers = { authorization: `Bearer ${bearer}` };
   /** @type {RequestInit} */
   const how = bearer ? { signal, headers, credentials: 'omit' } : { signal };
-  return fetch(`/api/v1/about${query}`, how)
+  return fetch(`api/v1/about${query}`, how)
     .then((answer) => answer.json())
     .catch(() => null);
 }
