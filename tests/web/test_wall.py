@@ -1,16 +1,27 @@
 """The screen on a wall, in a real browser: what is now, by a token in the address, for nobody."""
 
 import json
+import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from desk import complaints_of
-from office import Office
-from playwright.sync_api import Browser, Page, expect
+from office import Office, furnish
+from playwright.sync_api import Browser, Page, Route, expect
 from processes import taskdashd
+from relay import Relay
+
+ROOT = Path(__file__).parents[2]
+HURRY = """
+  const begin = window.setInterval;
+  window.setInterval = (call, ms) => begin(call, ms === 30_000 ? 300 : ms);
+"""
+"""Has a screen look for a newer page three times a second, in place of twice a minute."""
 
 
 @pytest.fixture(scope="module")
@@ -170,3 +181,163 @@ def test_what_is_not_served_has_no_address(tmp_path: Path) -> None:
         words = ["--data", tmp_path, "--config", tmp_path / "t.toml"]
         done = taskdashd("wall", "create", name, *words)
         assert done.stdout.startswith(begins), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(1920, 1080), (1080, 1920), (1280, 720), (3840, 2160)]
+)
+def test_it_fills_the_screen(office: Office, browser: Browser, width: int, height: int) -> None:
+    """A screen on a wall is never scrolled, and nobody comes near to read small letters."""
+    for number in range(8):
+        name = f"A loss with a name that says at length what was rendered where, {number}"
+        office.task(f"long-{number}", name, "failed", group_id="cut")
+    context = browser.new_context(viewport={"width": width, "height": height})
+    page = context.new_page()
+    page.goto(made(office, f"screen-{width}"))
+    expect(page.locator(".wall section").first.locator("li")).to_have_count(6)
+    box = page.locator(".wall section").last.bounding_box()
+    assert box
+    assert height - 40 < box["y"] + box["height"] <= height
+    # With most of them that there may be: 200,000 tasks and 500 services.
+    page.locator(".tile.long strong, .tile strong").last.evaluate(
+        "node => { node.parentNode.classList.add('long'); node.firstChild.data = '500/500'; }"
+    )
+    for node in page.locator("main, .tile").all():
+        sizes = node.evaluate("n => [n.scrollWidth, n.clientWidth, n.scrollHeight, n.clientHeight]")
+        assert sizes[0] <= sizes[1]
+        assert sizes[2] <= sizes[3]
+    names = page.locator(".lines li a")
+    assert min(names.evaluate_all("all => all.map((n) => n.offsetHeight)")) > height / 60
+    context.close()
+
+
+def test_nothing_on_it_can_be_pressed_or_written(office: Office, page: Page) -> None:
+    """A pointer and keys do nothing, and lead nowhere."""
+    address = made(office, "still")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(f"{request.method} {request.url}"))
+    page.on(
+        "websocket",
+        lambda opened: opened.on("framesent", lambda frame: sent.append(f"frame {frame}")),
+    )
+    page.goto(address)
+    expect(page.locator(".wall")).to_contain_text("Trailer, 30 s")
+    expect(page.locator(".wall .tile").first).to_be_visible()
+    asked = {json.loads(one[6:])["op"] for one in sent if one.startswith("frame")}
+    assert asked <= {"Query", "Figures", "Names", "Services", "People", "Next"}, asked
+    frames = len(sent)
+    for node in page.locator(".wall .tile, .wall li").all():
+        node.click()
+    for key in ("Tab", "Enter", "Space", "c", "d", "z", "a", "Delete", "Escape", "/", "1"):
+        page.keyboard.press(key)
+    assert page.url == address
+    more = sent[frames:]
+    assert not [one for one in more if not one.startswith(("GET", "frame"))], more
+    asked = {json.loads(one[6:])["op"] for one in more if one.startswith("frame")}
+    assert asked <= {"Query", "Figures", "Names"}
+
+
+def newer(tmp_path: Path, says: str) -> Path:
+    """Copy the daemon's package, with another word on its screen."""
+    package = tmp_path / "package"
+    leave = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "taskdashd", package / "taskdashd", ignore=leave)
+    words = package / "taskdashd/web/static/views/now/words.json"
+    before = words.read_text()
+    assert before.count('"Just died"') == 1
+    words.write_text(before.replace('"Just died"', f'"{says}"'))
+    return package
+
+
+def looks(page: Page, count: int = 3) -> None:
+    """Let a screen look for a newer page some times."""
+    for _ in range(count):
+        with page.expect_request("**/wall"):
+            pass
+
+
+def test_it_takes_the_page_of_a_newer_daemon_by_itself(
+    open_office: Callable[..., Office], page: Page, tmp_path: Path
+) -> None:
+    """Nobody presses reload on a wall; the new page is begun once, when the daemon is back."""
+    office = open_office()
+    furnish(office)
+    page.add_init_script(HURRY)
+    page.goto(made(office, "months"))
+    expect(page.locator(".wall")).to_contain_text("Just died")
+    page.evaluate("window.mark = 'the old page'")
+    loads: list[str] = []
+    page.on("domcontentloaded", lambda one: loads.append(one.url))
+    # The same daemon again: nothing is newer, and the page stays.
+    office.close()
+    office = open_office(port=office.port)
+    office.task("same", "After the first return", "failed")
+    expect(page.locator(".wall")).to_contain_text("After the first return")
+    looks(page)
+    assert page.evaluate("window.mark") == "the old page"
+    office.close()
+    open_office(port=office.port, package=newer(tmp_path, "Gone lately"))
+    expect(page.locator(".wall")).to_contain_text("Gone lately")
+    expect(page.locator(".wall")).to_contain_text("After the first return")
+    looks(page)
+    assert len(loads) == 1
+
+
+def test_a_proxy_that_keeps_the_old_page_makes_no_loop(office: Office, page: Page) -> None:
+    """The page is begun once for a version that then does not come."""
+
+    def answer(route: Route) -> None:
+        if route.request.is_navigation_request():
+            route.continue_()
+        else:
+            route.fulfill(body='<script src="static/0000/page.js">')
+
+    page.add_init_script(HURRY)
+    page.route("**/wall", answer)
+    loads: list[str] = []
+    page.on("domcontentloaded", lambda one: loads.append(one.url))
+    page.goto(made(office, "kept"))
+    expect(page.locator(".wall .tile").first).to_be_visible()
+    looks(page, 6)
+    expect(page.locator(".wall .tile").first).to_be_visible()
+    assert len(loads) == 2
+
+
+def test_what_is_no_page_of_ours_is_not_taken_for_a_newer_one(office: Office, page: Page) -> None:
+    """A network that asks for its own sign-in first, an error, nothing: the screen stays."""
+    newest = '<script src="static/0000/page.js">'
+    answers: list[dict[str, Any] | None] = [
+        {"body": "<h1>Hi</h1>"},
+        {"status": 502, "body": newest},
+    ]
+
+    def give(answer: dict[str, Any] | None, route: Route) -> None:
+        route.fulfill(**answer) if answer else route.abort()
+
+    page.add_init_script(HURRY)
+    page.goto(made(office, "captive"))
+    expect(page.locator(".wall .tile").first).to_be_visible()
+    page.evaluate("window.mark = 'the old page'")
+    for answer in (*answers, None):
+        page.unroute("**/wall")
+        page.route("**/wall", partial(give, answer))
+        looks(page)
+    assert page.evaluate("window.mark") == "the old page"
+    page.unroute("**/wall")
+    page.route("**/wall", partial(give, {"body": newest}))
+    with page.expect_event("domcontentloaded"):
+        pass
+
+
+def test_it_outlives_a_network_that_is_away(office: Office, page: Page) -> None:
+    relay = Relay(office.port)
+    address = made(office, "cable").replace(office.address, relay.address)
+    page.goto(address)
+    expect(page.locator(".wall")).to_contain_text("Trailer, 30 s")
+    relay.sleep()
+    expect(page.locator("#offline")).to_be_visible(timeout=40_000)
+    office.task("meanwhile", "Died while nobody saw it", "failed")
+    relay.wake()
+    expect(page.locator(".wall")).to_contain_text("Died while nobody saw it")
+    expect(page.locator("#offline")).to_be_hidden()
+    relay.close()

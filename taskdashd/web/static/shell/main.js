@@ -2,6 +2,7 @@
 
 import { kept } from '../core/storage.js';
 import { isWall } from '../rules/places.js';
+import { followNewer } from './newer.js';
 import { Shell } from './shell.js';
 
 const theme = kept('browser', 'theme');
@@ -22,4 +23,5 @@ if (prefix && !location.pathname.startsWith(`${prefix}/`)) {
   location.replace(`${prefix}/${isWall() ? 'wall' : ''}${location.hash}`);
 } else {
   new Shell().begin();
+  isWall() && followNewer();
 }

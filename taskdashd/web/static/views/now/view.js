@@ -15,6 +15,9 @@ import { LINES, READ, byId, deaths, oldest, taken } from './model.js';
  * @typedef {import('../../parts/page').Page<Model>} Page
  */
 
+/** A figure of more characters is written smaller, or it would not fit its tile. */
+const SHORT = 3;
+
 /** @type {import('../../parts/page').View<Model>} */
 export const view = {
   start: () => ({ died: new Map(), hasMore: false, stuck: new Map(), isShort: false }),
@@ -91,7 +94,8 @@ function tiles(page) {
   /** @type {(name: string, said: string, kind: string, href: string | null) => Element} */
   const tile = (name, said, kind, href) => {
     const label = h('span', null, t(`now.${name}`));
-    return h(`a.tile.${kind}`, { key: name, href }, h('strong', null, said), label);
+    const size = said.length > SHORT ? '.long' : '';
+    return h(`a.tile.${kind}${size}`, { key: name, href }, h('strong', null, said), label);
   };
   const list = (/** @type {string} */ state, more = {}) =>
     page.link('list', '', { state, ...more });
