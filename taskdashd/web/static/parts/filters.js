@@ -2,6 +2,7 @@
 
 import { h } from '../core/elements.js';
 import { FIELDS, LABEL_CHARACTERS_MAX, OF_PEOPLE, isShort } from '../rules/filters.js';
+import { SIGHT } from '../rules/places.js';
 import { nameOf } from '../wire/known.js';
 import { collate, t } from './words.js';
 
@@ -29,8 +30,8 @@ export function filterRow(page, more = null) {
     const props = { key: value, 'aria-pressed': String(isOn), onclick: press };
     return h('button.chip', props, label);
   };
-  const clear = () =>
-    page.refine(Object.fromEntries([...page.place.filters.keys()].map((one) => [one, ''])));
+  const set = [...filters.keys()].filter((one) => !SIGHT.includes(one));
+  const clear = () => page.refine(Object.fromEntries(set.map((one) => [one, ''])));
   return h(
     'div.filters',
     { key: 'filters', role: 'search' },
@@ -41,8 +42,7 @@ export function filterRow(page, more = null) {
     labelled(page),
     more,
     others(page),
-    [...filters.keys()].length > 0 &&
-      h('button.link', { key: 'clear', onclick: clear }, t('filter.clear')),
+    set.length > 0 && h('button.link', { key: 'clear', onclick: clear }, t('filter.clear')),
     h(
       'button.link',
       { key: 'saved', 'aria-haspopup': 'dialog', onclick: () => page.menu('saved') },

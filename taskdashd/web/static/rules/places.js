@@ -19,8 +19,13 @@ export const PLACES = {
 };
 
 const VIEWS = Object.values(PLACES).flat();
+/** What chooses how tasks are shown, and not which: nothing is read anew for it. */
+export const SIGHT = ['column', 'folded'];
 /** What only one view understands of the filters. @type {Record<string, readonly string[]>} */
-const OWN = { list: ['state', 'by', 'sort'], board: ['hidden', ...COLUMNS.map(({ key }) => key)] };
+const OWN = {
+  list: ['state', 'by', 'sort'],
+  board: ['hidden', ...SIGHT, ...COLUMNS.map(({ key }) => key)],
+};
 /** The views whose filters are one: going from one to the other keeps them. */
 const FILTERED = ['board', 'list'];
 
@@ -61,4 +66,15 @@ export function linkTo(view, about = '', filters = {}) {
   }
   const query = kept.toString();
   return `#/${view}${about && `/${encodeURIComponent(about)}`}${query && `?${query}`}`;
+}
+
+/**
+ * Whether two sets of filters differ, and in nothing but how tasks are shown.
+ * @param {URLSearchParams} before
+ * @param {URLSearchParams} after
+ */
+export function differInSight(before, after) {
+  const rest = (/** @type {URLSearchParams} */ all) =>
+    String(new URLSearchParams([...all].filter(([name]) => !SIGHT.includes(name))));
+  return String(before) !== String(after) && rest(before) === rest(after);
 }

@@ -3,7 +3,7 @@
 import { fill } from '../core/elements.js';
 import { afterPress } from '../core/presses.js';
 import { later, onFrame } from '../core/timing.js';
-import { isWall, linkTo } from '../rules/places.js';
+import { differInSight, isWall, linkTo } from '../rules/places.js';
 import { isLeft, isPassing } from '../wire/refused.js';
 import { fetchMenu } from './views.js';
 
@@ -69,10 +69,13 @@ export class Opened {
 
   /** Show the same view with other filters. @param {Place} place */
   move(place) {
+    const isOfSight = differInSight(this.place.filters, place.filters);
     this.place = place;
-    this.model = this.#view.start(place, this.known);
     this.repaint();
-    this.#read();
+    if (!isOfSight) {
+      this.model = this.#view.start(place, this.known);
+      this.#read();
+    }
   }
 
   /** Take in news. @param {News} news */

@@ -36,6 +36,8 @@ import { placed, woven } from './order.js';
  */
 
 export const SHOWN = 60;
+/** So many tasks of a filter are counted: each is read for it. */
+export const COUNTED_MAX = 10_000;
 const TOLD_MAX = 5000;
 const NONE = /** @type {Filled} */ ({
   tasks: new Map(),

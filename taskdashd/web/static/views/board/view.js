@@ -2,23 +2,23 @@
 
 import { h, lazy } from '../../core/elements.js';
 import { toast } from '../../core/toasts.js';
-import { dot } from '../../parts/badge.js';
 import { actByKey, card } from '../../parts/card.js';
 import { withFigures } from '../../parts/figures.js';
 import { filterRow } from '../../parts/filters.js';
 import { welcome } from '../../parts/welcome.js';
-import { number, t } from '../../parts/words.js';
+import { t } from '../../parts/words.js';
 import { actsOfDrop, stepsFrom } from '../../rules/acts.js';
 import { filterOf, isAll, queryOf } from '../../rules/filters.js';
 import { COLUMNS } from '../../rules/states.js';
 import { foundName } from '../../wire/known.js';
+import { chooser, head, isNarrow } from './heads.js';
 import {
+  COUNTED_MAX,
   allRead,
   counted,
   counting,
   empty,
   grown,
-  isCounted,
   read,
   reading,
   short,
@@ -26,6 +26,7 @@ import {
   uncounted,
 } from './model.js';
 import { ORDERS, ordersOf } from './order.js';
+import { chosenIn, foldedIn, isLeftOut } from './sight.js';
 
 /**
  * @typedef {import('./model').Model} Model
@@ -36,22 +37,16 @@ import { ORDERS, ordersOf } from './order.js';
  */
 
 const AT_ONCE = 1000;
-/** So many tasks of a filter are counted: each is read for it. */
-const COUNTED_MAX = 10_000;
 /** A column shows more when so little is left below what is in sight, in pixels. */
 const AHEAD_PX = 600;
-
-/** How each order is marked in a narrow head. @type {Readonly<Record<string, string>>} */
-const SIGNS = { newest: '↓', oldest: '↑', priority: '!' };
+/** A narrow screen shows this part of the cards that a wide one has in a column. */
+const NARROW_SHARE = 4;
 
 /** The task that is dragged, on this page. @type {{ task: Task | null }} */
 const dragged = { task: null };
 
 /** The columns of which more is on its way, on this page. @type {Set<string>} */
 const growing = new Set();
-
-/** The column that a narrow screen shows. */
-const chosen = { key: 'free' };
 
 /** @type {import('../../parts/page').View<Model>} */
 export const view = {
@@ -83,14 +78,7 @@ export const view = {
       filterRow(page),
       isEmpty && isAll(filter)
         ? welcome(page.known)
-        : [
-            chooser(page),
-            h(
-              'div.board',
-              { key: 'board' },
-              COLUMNS.map((one) => section(one, page)),
-            ),
-          ],
+        : [chooser(page), h('div.board', { key: 'board' }, sections(page))],
     ];
   },
 
@@ -182,31 +170,24 @@ async function count({ key, where, counted: theirs }, page) {
   page.update((model) => (model.filter === filter ? counted(model, key, found) : model));
 }
 
-/** On a narrow screen one column is shown at a time. @param {Page} page */
-function chooser(page) {
-  const button = (/** @type {Column} */ { key, isRare, counts }) => {
-    const press = () => {
-      chosen.key = key;
-      page.update((model) => model);
-    };
-    const isEmpty = page.model.columns[key].tasks.size === 0;
-    const props = { key, 'aria-pressed': String(key === chosen.key), onclick: press };
-    return (
-      !(isRare && isEmpty) &&
-      h('button.chip', props, dot(key), t(`state.${key}`), ' ', total(key, counts, page))
-    );
-  };
-  return h('div.chooser', { key: 'chooser' }, COLUMNS.map(button));
+/** @param {Page} page */
+function sections(page) {
+  const chosen = chosenIn(page.place.filters, page.model);
+  const folded = foldedIn(page.place.filters);
+  // Where there is one column, none is folded.
+  const isFolded = (/** @type {string} */ key) => !isNarrow() && folded.has(key);
+  return COLUMNS.map((one) =>
+    section(one, page, { isChosen: one.key === chosen, isFolded: isFolded(one.key) }),
+  );
 }
 
-/** @param {Column} one @param {Page} page */
-function section({ key, isRare, counts }, page) {
-  const { tasks, shown, hasMore, isRead } = page.model.columns[key];
-  const cards = [...tasks.values()].slice(0, shown);
-  const isLong = hasMore || tasks.size > shown;
-  const more = () => showMore(key, page);
-  const scrolled = (/** @type {any} */ { currentTarget: list }) =>
-    isLong && list.scrollHeight - list.scrollTop - list.clientHeight < AHEAD_PX && more();
+/**
+ * @param {Column} one
+ * @param {Page} page
+ * @param {{ isChosen: boolean, isFolded: boolean }} how
+ */
+function section(one, page, { isChosen, isFolded }) {
+  const { key } = one;
   const over = (/** @type {any} */ event) => {
     if (dragged.task && actsOfDrop(dragged.task, key, page.known.me).length > 0) {
       event.preventDefault();
@@ -222,16 +203,23 @@ function section({ key, isRare, counts }, page) {
   // Where nothing would happen, the drop itself must say so: let it come.
   const ondragover = (/** @type {any} */ event) => (over(event), event.preventDefault());
   return h(
-    `section.column.${key}${key === chosen.key ? '.chosen' : ''}`,
-    { key, hidden: isRare && tasks.size === 0, ondragover, ondragleave: out, ondrop: drop },
-    h(
-      'header',
-      null,
-      dot(key),
-      h('h2', null, t(`state.${key}`)),
-      h('span.count', null, total(key, counts, page)),
-      ordering(key, page),
-    ),
+    `section.column.${key}${isChosen ? '.chosen' : ''}${isFolded ? '.folded' : ''}`,
+    { key, hidden: isLeftOut(one, page.model), ondragover, ondragleave: out, ondrop: drop },
+    head(one, page, isFolded),
+    !isFolded && content(key, page),
+  );
+}
+
+/** Make what stands below the head of a column. @param {string} key @param {Page} page */
+function content(key, page) {
+  const { tasks, shown, hasMore, isRead } = page.model.columns[key];
+  // On a narrow screen the page itself is scrolled: a column must not be as long as many screens.
+  const cards = [...tasks.values()].slice(0, isNarrow() ? shown / NARROW_SHARE : shown);
+  const isLong = hasMore || tasks.size > cards.length;
+  const more = () => showMore(key, page);
+  const scrolled = (/** @type {any} */ { currentTarget: list }) =>
+    isLong && list.scrollHeight - list.scrollTop - list.clientHeight < AHEAD_PX && more();
+  return [
     h(
       'ul.cards',
       { 'aria-label': t(`state.${key}`), onscroll: scrolled },
@@ -251,7 +239,7 @@ function section({ key, isRare, counts }, page) {
         h('a', { href: all(key, page) }, t('board.more')),
       ),
     key === 'dead' && h('div.end', null, hidden(page)),
-  );
+  ];
 }
 
 /** Make what shows the cards that were dismissed, or hides them again. @param {Page} page */
@@ -260,23 +248,6 @@ function hidden(page) {
   const press = () => page.refine({ hidden: showsHidden ? '' : '1' });
   const props = { 'aria-pressed': String(showsHidden), onclick: press };
   return h('button.link', props, t('board.hidden'));
-}
-
-/** Make what chooses the order of a column. @param {string} key @param {Page} page */
-function ordering(key, page) {
-  const order = page.model.orders[key];
-  const change = (/** @type {any} */ { target }) =>
-    page.refine({ [key]: target.value === 'newest' ? '' : target.value });
-  const options = Object.keys(ORDERS).map((one) =>
-    h('option', { key: one, value: one }, t(`order.${one}`)),
-  );
-  const label = t('board.order', { state: t(`state.${key}`) });
-  return h(
-    `span.order${order === 'newest' ? '' : '.chosen'}`,
-    { title: t(`order.${order}`) },
-    h('span', { 'aria-hidden': 'true' }, SIGNS[order]),
-    h('select', { 'aria-label': label, value: order, onchange: change }, options),
-  );
 }
 
 /** @param {Task} task @param {Page} page */
@@ -295,24 +266,6 @@ function item(task, page) {
       },
     }),
   );
-}
-
-/** @param {string} key @param {readonly string[]} counts @param {Page} page */
-function total(key, counts, page) {
-  const { tasks, hasMore, ids, isMany } = page.model.columns[key];
-  const states = page.known.figures?.states;
-  const known = [...tasks.values()].filter((task) => isCounted(task, page.model)).length;
-  if (!hasMore) {
-    return number(known);
-  }
-  if (isAll(page.model.filter) && states) {
-    const there = counts.reduce((sum, one) => sum + (states[one] ?? 0), 0);
-    return number(Math.max(there, known));
-  }
-  if (isMany) {
-    return `${number(COUNTED_MAX)}+`;
-  }
-  return ids === null ? '…' : number(ids.size);
 }
 
 /** @param {string} key @param {Page} page */
@@ -361,9 +314,9 @@ function move(from, key) {
     return false;
   }
   const [across, down] = STEPS[key];
-  const lists = [...document.querySelectorAll('.board .cards')].map((one) => [
-    ...one.querySelectorAll('.card'),
-  ]);
+  const lists = [...document.querySelectorAll('.board .cards')]
+    .filter((one) => one.checkVisibility())
+    .map((one) => [...one.querySelectorAll('.card')]);
   let list = lists.findIndex((one) => one.includes(from));
   const row = lists[list].indexOf(from) + down;
   do {
