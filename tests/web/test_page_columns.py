@@ -75,7 +75,7 @@ def test_a_narrow_screen_shows_one_column(narrow: Seat, size: dict[str, int]) ->
 
 
 def test_the_chosen_column_is_in_the_url(narrow: Seat) -> None:
-    """It can be sent, Back returns to the one before, and nothing is read again for it."""
+    """The URL can be sent, Back returns to the one before, and nothing is read again for it."""
     desk = narrow(PHONE)
     page = desk.page
     expect(page.locator(".column.free .card").first).to_be_visible()
@@ -110,7 +110,7 @@ def test_a_long_column_shows_more(narrow: Seat) -> None:
 
 
 def test_a_column_is_folded_by_its_name(office: Office, seat: Seat) -> None:
-    """It is a strip with name and count, in the URL; and cards can be dropped on it."""
+    """What is folded is a strip with name and count, in the URL; and cards can be dropped on it."""
     desk = seat("1001", "Ann Li")
     page = desk.page
     claimed = page.locator(".column.claimed")

@@ -99,25 +99,25 @@ def test_an_id_is_copied_by_a_key(browser: Browser, office: Office, has_clipboar
 
 
 def test_cards_rows_and_places_open_in_another_tab(browser: Browser, office: Office) -> None:
-    """By Ctrl and a click, and by the middle button, beside a link's words too."""
+    """By the middle button, beside a link's words too; by Ctrl and a click on them: beside them it
+    selects."""
     beside = {"x": 150, "y": 28}
+    middle, ctrl = {"button": "middle"}, {"modifiers": ["Control"]}
     with signed_in(browser, office.url, *ANN) as page:
         work = page.get_by_role("navigation").get_by_role("link", name="House")
-        for what, where, how in (
-            (card(page, "Poster"), "#/task/cut-5", {"position": beside}),
-            (card(page, "Poster").get_by_role("link"), "#/task/cut-5", {}),
-            (work, "#/services", {}),
+        for what, where, presses, how in (
+            (card(page, "Poster"), "#/task/cut-5", (middle,), {"position": beside}),
+            (card(page, "Poster").get_by_role("link"), "#/task/cut-5", (middle, ctrl), {}),
+            (work, "#/services", (middle, ctrl), {}),
         ):
-            for press in ({"button": "middle"}, {"modifiers": ["Control"]}):
+            for press in presses:
                 with page.context.expect_page() as opened:
                     what.click(**press, **how)
                 assert opened.value.url.endswith(where)
                 opened.value.close()
         page.goto(f"{office.url}/#/list")
         with page.context.expect_page() as opened:
-            page.locator(".listrow", has_text="Poster").locator(".c-id").click(
-                modifiers=["Control"]
-            )
+            page.locator(".listrow", has_text="Poster").locator(".c-id").click(button="middle")
         assert opened.value.url.endswith("#/task/cut-5")
         opened.value.close()
         assert page.url.endswith("#/list")

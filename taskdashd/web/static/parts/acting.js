@@ -27,11 +27,11 @@ import { collate, t } from './words.js';
  * }} Button
  */
 
-/** What an act asks for before it is done; without one it is done at once. */
-/** @type {Partial<Record<Act, (task: Task, known: Known) => HTMLElement>>} */
-const FORMS = {
+/** What an act asks for before it is done with tasks; without one it is done at once. */
+/** @type {Partial<Record<Act, (tasks: readonly Task[], known: Known) => HTMLElement>>} */
+export const FORMS = {
   acknowledge: () => textField('word', t('act.acknowledge.word'), false),
-  cancel: (task) =>
+  cancel: ([task]) =>
     h(
       'div',
       null,
@@ -39,14 +39,19 @@ const FORMS = {
       textField('word', t('act.cancel.word'), false),
     ),
   reject: () => textField('reason', t('act.reject.reason'), true),
-  assign: (task, known) =>
+  assign: (tasks, known) =>
     h(
       'div',
       null,
-      personField('to', t('act.assign.to'), activePeople(known, inGroup(task)), { required: true }),
+      personField(
+        'to',
+        t('act.assign.to'),
+        activePeople(known, (one) => tasks.every((task) => inGroup(task)(one))),
+        { required: true },
+      ),
       textField('word', t('act.assign.word'), false),
     ),
-  submit: (task, known) =>
+  submit: ([task], known) =>
     h(
       'div',
       null,
@@ -75,7 +80,8 @@ const BODIES = {
 };
 
 /**
- * Ask for an act. Gives the daemon's reply, and why it was not done, where it was not.
+ * Ask for an act; what was left empty is not said. Gives the daemon's reply, and why it was not
+ * done, where it was not.
  * @param {Act} act
  * @param {Task | Service} of
  * @param {Given} given what was typed
@@ -83,11 +89,12 @@ const BODIES = {
  * @param {Ask} ask
  * @returns {Promise<{ reply: Reply | null, why: string | null }>}
  */
-async function attempted(act, of, given, known, ask) {
+export async function attempted(act, of, given, known, ask) {
   const about = 'id' in of ? { id: String(of.id) } : { url: of.url };
-  const body = BODIES[act]?.(about, given, /** @type {Task} */ (of), known);
+  const more = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
+  const body = BODIES[act]?.(about, more, /** @type {Task} */ (of), known);
   try {
-    const reply = await ask(OPERATIONS[act], body ?? { ...about, ...given });
+    const reply = await ask(OPERATIONS[act], body ?? { ...about, ...more });
     const [left] = reply.left ?? [];
     if (left) {
       return { reply: null, why: cause(left.cause, left.values, known) ?? left.why };
@@ -117,8 +124,7 @@ export async function perform(act, task, { known, ask, undo }) {
   let reply = null;
   /** @param {Given} given */
   const attempt = async (given) => {
-    const more = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
-    const done = await attempted(act, task, more, known(), ask);
+    const done = await attempted(act, task, given, known(), ask);
     reply = done.reply;
     if (!reply) {
       return done.why;
@@ -135,7 +141,7 @@ export async function perform(act, task, { known, ask, undo }) {
     const [confirm, cancel] =
       act === 'cancel' ? ['act.cancel.yes', 'act.cancel.no'] : [`act.${act}`, 'cancel'];
     const how = { confirm: t(confirm), cancel: t(cancel), submit: attempt };
-    await dialog(t(`act.${act}.title`, { name }), form(/** @type {Task} */ (task), known()), how);
+    await dialog(t(`act.${act}.title`, { name }), form([/** @type {Task} */ (task)], known()), how);
     return reply;
   }
   const why = await attempt({});

@@ -13,6 +13,9 @@ export function badge(status) {
 /** @param {string} state */
 export const dot = (state) => h(`span.dot.${state}`);
 
+/** What says that a task is selected. */
+export const pickedMark = () => h('span.tick', { role: 'img', 'aria-label': t('picked.one') }, '✓');
+
 /** @param {import('../wire/types').Task} task */
 export function progress(task) {
   const share = progressOf(task);

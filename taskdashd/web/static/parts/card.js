@@ -6,7 +6,7 @@ import { labelsOf } from '../rules/filters.js';
 import { isHeld, priorityOf, stateOf } from '../rules/states.js';
 import { daemonTime } from '../wire/known.js';
 import { answered } from './answered.js';
-import { badge, progress } from './badge.js';
+import { badge, pickedMark, progress } from './badge.js';
 import { who } from './face.js';
 import { opens } from './opening.js';
 import { since, timeLeft } from './time.js';
@@ -79,14 +79,16 @@ export function card(task, page, more = {}, about = null) {
   const labels = labelsOf(task);
   const tag = (/** @type {string} */ one) => h('span.label', { key: one }, one);
   const says = ['live', 'waits'].includes(stateOf(task.status));
+  const isPicked = page.picking.ids.has(task.id);
   return h(
-    isPending ? 'li.card.pending' : 'li.card',
+    `li.card${isPending ? '.pending' : ''}${isPicked ? '.picked' : ''}`,
     {
       'aria-busy': isPending ? 'true' : null,
-      ...opens(where, page),
+      ...opens(where, page, task.id),
       ...more,
       dataset: { id: task.id },
     },
+    isPicked && pickedMark(),
     h('a.name', { href: where, draggable: 'false' }, task.name || task.id),
     h(
       'span.meta',

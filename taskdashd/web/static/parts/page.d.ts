@@ -1,4 +1,5 @@
 import type { Children } from '../core/types';
+import type { Button } from './acting';
 import type { Act } from '../rules/acts';
 import type { Place } from '../rules/places';
 import type { Known, News, Reply, Requests, Task } from '../wire/types';
@@ -12,6 +13,8 @@ export interface Page<Model> {
   readonly signal: AbortSignal;
   /** The ids of the tasks of which an act is on its way. */
   readonly pending: ReadonlySet<string>;
+  /** What is selected. */
+  readonly picking: Picking;
   /**
    * Give the URL of a view; without filters it keeps the present ones, where it has the same. Null on
    * a wall, where nothing is followed: an element without a URL is no link.
@@ -31,10 +34,45 @@ export interface Page<Model> {
   ask<Op extends keyof Requests>(op: Op, body: Requests[Op]): Promise<Reply>;
   /** Do an act with a task, or some in turn, after asking for what it needs. Gives whether all was done. */
   act(acts: Act | Act[], task: Task): Promise<boolean>;
+  /** Ask for an act with a task, which shows meanwhile that it is on its way; it goes on when the view is left. */
+  askAbout<Op extends keyof Requests>(id: string, op: Op, body: Requests[Op]): Promise<Reply>;
+  /**
+   * Give the button that takes back what was done with tasks, where it can be. `tell` says of which it
+   * could not.
+   */
+  undo(done: readonly Done[], tell: (left: readonly Left[]) => void): Button | null;
   /** Open a menu over the view, which is fetched now. */
   menu(name: string): Promise<void>;
   /** Say why something was refused. */
   explain(error: unknown): void;
+}
+
+/** The tasks that are selected in a view. */
+export interface Picking {
+  readonly ids: ReadonlySet<string>;
+  /** As the view has them. */
+  readonly tasks: readonly Task[];
+  /**
+   * Select a task, or no more where it is; with `isRange` all from the last one to it. Gives whether
+   * it can be selected here.
+   */
+  pick(id: string, isRange?: boolean): boolean;
+  /** Select nothing. */
+  clear(): boolean;
+  /** What paints the bar of what is selected, once it was fetched. */
+  onpaint?: () => void;
+}
+
+/** A task as it was before something was done with it, and what the daemon said of it then. */
+export interface Done {
+  before: Task;
+  reply: Reply;
+}
+
+/** Why something was not done with a task. */
+export interface Left {
+  task: Task;
+  why: string;
 }
 
 /** A view: a pure model, a thin painter, and a pure *take* of news. */
@@ -54,6 +92,8 @@ export interface View<Model> {
    * move on by themselves: it is then painted each second too.
    */
   readonly ticks?: true;
+  /** The tasks that may be selected, each list in the order in which it is shown. */
+  tasks?(model: Model): readonly (readonly Task[])[];
   /** What the page is called while the view is open; else it is called as its place. */
   title?(page: Page<Model>): string;
   /** Do what a key means here; gives whether it means anything. */

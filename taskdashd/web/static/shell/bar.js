@@ -104,6 +104,7 @@ export function help() {
     ['← ↑ ↓ →', t('keys.move')],
     ['Enter', t('keys.open')],
     ['Esc', t('keys.back')],
+    ['v', t('keys.pick')],
     ...Object.entries(KEYS).map(([name, key]) => [key, t(`act.${name}`)]),
     ['y', t('keys.copy')],
     ['z', t('undo')],

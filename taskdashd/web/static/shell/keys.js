@@ -39,6 +39,8 @@ function goBack(event, shell) {
   const target = /** @type {HTMLElement} */ (event.target);
   if (target.closest?.(FIELDS)) {
     target.blur();
+  } else if (shell.opened?.picking.clear()) {
+    // What was selected is not; nothing else is meant.
   } else if (shell.place.view === 'task') {
     // Where this is the first view, history.back() would leave the page for the site before it.
     history.length > 1 ? history.back() : (location.hash = linkTo('list'));

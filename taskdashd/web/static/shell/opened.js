@@ -5,6 +5,7 @@ import { afterPress } from '../core/presses.js';
 import { later, onFrame } from '../core/timing.js';
 import { differInSight, isWall, linkTo } from '../rules/places.js';
 import { isLeft, isPassing } from '../wire/refused.js';
+import { Picking } from './picking.js';
 import { fetchMenu } from './views.js';
 
 /**
@@ -52,6 +53,11 @@ export class Opened {
 
   /** @type {any} */
   model;
+  picking = new Picking(
+    () => this.#view.tasks?.(this.model),
+    () => this.#fetchBar(),
+    () => this.repaint(),
+  );
   signal = this.#life.signal;
 
   get known() {
@@ -103,7 +109,7 @@ export class Opened {
 
   /** Give what a key means here a chance. @param {KeyboardEvent} event */
   key(event) {
-    return this.#view.key?.(event, this) ?? false;
+    return this.#view.key?.(event, this) || this.picking.key(event);
   }
 
   /** @type {import('../parts/page').Page<any>['link']} */
@@ -142,6 +148,26 @@ export class Opened {
     return this.#shell.act(acts, task);
   }
 
+  /** @type {import('../parts/page').Page<any>['askAbout']} */
+  askAbout(id, op, body) {
+    return this.#shell.askAbout(id, op, body);
+  }
+
+  /** @type {import('../parts/page').Page<any>['undo']} */
+  undo(done, tell) {
+    return this.#shell.undo.offer(done, tell);
+  }
+
+  async #fetchBar() {
+    try {
+      const menu = await fetchMenu('picked');
+      this.signal.aborted || this.picking.onpaint || (await menu(this));
+    } catch (error) {
+      this.picking.clear();
+      this.explain(error);
+    }
+  }
+
   /** @param {string} name */
   async menu(name) {
     if (this.#opensMenu) {
@@ -174,7 +200,9 @@ export class Opened {
   }
 
   #paint() {
+    this.picking.settle();
     fill(this.#node, this.#view.paint(this));
+    this.picking.onpaint?.();
     this.#shell.attention.paint();
   }
 

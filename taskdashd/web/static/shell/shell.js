@@ -227,7 +227,7 @@ export class Shell {
     }
     const ask = (/** @type {any} */ op, /** @type {any} */ body) =>
       this.askAbout(task.id, op, body);
-    const undo = (/** @type {Reply} */ reply) => this.undo.offer(task, reply);
+    const undo = (/** @type {Reply} */ reply) => this.undo.offer([{ before: task, reply }]);
     for (const act of [acts].flat()) {
       if (!(await perform(act, task, { known: () => this.wire.known, ask, undo }))) {
         return false;

@@ -12,7 +12,11 @@ import { ACT_MS } from '../wire/pace.js';
 /**
  * @typedef {import('../wire/types').Task} Task
  * @typedef {import('../wire/types').Reply} Reply
- * @typedef {{ before: Task, after: Task, user: string, remove: () => void }} Offer
+ * @typedef {import('../parts/page').Done} Done
+ * @typedef {import('../parts/page').Left} Left
+ * @typedef {{ before: Task, after: Task }} Step
+ * @typedef {(left: readonly Left[]) => void} Tell
+ * @typedef {{ steps: Step[], tell: Tell, user: string, remove: () => void }} Offer
  */
 
 const OFFERED_MS = 10_000;
@@ -28,23 +32,23 @@ export class Undo {
   #offers = [];
 
   /**
-   * Offer to take back what was just done with a task.
-   * @param {Task} before the task as it was
-   * @param {Reply} reply what the daemon said of it
-   * @returns {import('../parts/acting').Button | null} null where it cannot be taken back
+   * Offer to take back what was just done with tasks, with all of them at once.
+   * @param {readonly Done[]} done
+   * @param {Tell} [tell] told of which that could not be done
+   * @returns {import('../parts/acting').Button | null} null where none can be taken back
    */
-  offer(before, reply) {
+  offer(done, tell = told) {
     const { known } = this.#shell.wire;
-    const after = /** @type {Task} */ ({ ...before, ...reply });
-    // Whatever was offered of this task before would now take back something else.
-    for (const old of this.#offers.filter((one) => one.after.id === after.id)) {
-      this.#forget(old);
-      old.remove();
-    }
-    if (wayBack(before, after, known.me, daemonTime(known)).length === 0) {
+    const steps = done.map(({ before, reply }) => ({ before, after: { ...before, ...reply } }));
+    // Whatever was offered of these tasks before would now take back something else.
+    this.#outdate(new Set(steps.map(({ before }) => before.id)));
+    const can = steps.filter(
+      ({ before, after }) => wayBack(before, after, known.me, daemonTime(known)).length > 0,
+    );
+    if (can.length === 0) {
       return null;
     }
-    const offer = { before, after, user: known.me?.user ?? '', remove: () => {} };
+    const offer = { steps: can, tell, user: known.me?.user ?? '', remove: () => {} };
     this.#offers.push(offer);
     setTimeout(() => this.#forget(offer), OFFERED_MS);
     return {
@@ -53,6 +57,17 @@ export class Undo {
       onpress: () => this.#takeBack(offer),
       onshown: (remove) => Object.assign(offer, { remove }),
     };
+  }
+
+  /** @param {ReadonlySet<string>} ids */
+  #outdate(ids) {
+    for (const old of this.#offers) {
+      old.steps = old.steps.filter(({ before }) => !ids.has(before.id));
+      if (old.steps.length === 0) {
+        this.#forget(old);
+        old.remove();
+      }
+    }
   }
 
   /** Take the last act back. @returns {boolean} whether there is one that can be */
@@ -71,15 +86,36 @@ export class Undo {
 
   /** @param {Offer} offer */
   async #takeBack(offer) {
-    const { wire } = this.#shell;
-    const { before, after, user } = offer;
     const isOffered = this.#offers.includes(offer);
     this.#forget(offer);
     offer.remove();
-    const name = before.name || before.id;
-    if (!isOffered || user !== wire.known.me?.user) {
+    if (!isOffered) {
       return;
     }
+    /** @type {Left[]} */
+    const left = [];
+    for (const step of offer.steps) {
+      // Somebody else may have signed in here meanwhile.
+      if (offer.user !== this.#shell.wire.known.me?.user) {
+        return;
+      }
+      const why = await this.#stepBack(step);
+      why === null || left.push({ task: step.before, why });
+    }
+    const n = offer.steps.length - left.length;
+    const [{ before }] = offer.steps;
+    if (n > 0) {
+      const name = before.name || before.id;
+      toast(offer.steps.length === 1 ? t('undo.done', { name }) : t('undo.many', { n }));
+    }
+    if (left.length > 0) {
+      offer.tell(left);
+    }
+  }
+
+  /** Take one act back, and give why not. @param {Step} step */
+  async #stepBack({ before, after }) {
+    const { wire } = this.#shell;
     try {
       // A read would wait for another connection, and the act be done when nobody looks any more.
       if (wire.state !== 'open') {
@@ -88,17 +124,18 @@ export class Undo {
       const where = { id: before.id };
       const { tasks } = await wire.ask('Query', { where }, AbortSignal.timeout(ACT_MS));
       if (tasks[0]?.rev !== after.rev) {
-        toast(t('undo.changed', { name }), { kind: 'bad' });
-        return;
+        return t('undo.changed', { name: before.name || before.id });
       }
       for (const { act, more } of wayBack(before, after, wire.known.me, daemonTime(wire.known))) {
         await this.#shell.askAbout(before.id, OPERATIONS[act], { id: before.id, ...more });
       }
-      toast(t('undo.done', { name }));
+      return null;
     } catch (error) {
       const isLate = error instanceof DOMException;
-      const why = isLate ? new Refused({ errid: AWAY }) : error;
-      toast(reason(why, wire.known), { kind: 'bad' });
+      return reason(isLate ? new Refused({ errid: AWAY }) : error, wire.known);
     }
   }
 }
+
+/** @type {Tell} */
+const told = (left) => left.forEach(({ why }) => toast(why, { kind: 'bad' }));

@@ -21,6 +21,7 @@ const VIEWS = {
 /** @type {Record<string, () => Promise<{ menu: Menu }>>} */
 const MENUS = {
   saved: () => import('../menus/saved/menu.js'),
+  picked: () => import('../menus/picked/menu.js'),
 };
 
 /** A page that has just begun does not begin anew: what has failed would fail again. */

@@ -82,6 +82,8 @@ export const view = {
     ];
   },
 
+  tasks: ({ columns }) => COLUMNS.map(({ key }) => [...columns[key].tasks.values()]),
+
   key(event, page) {
     const target = /** @type {HTMLElement} */ (event.target);
     const node = /** @type {HTMLElement | null} */ (target.closest?.('.card'));
@@ -254,7 +256,8 @@ function hidden(page) {
 function item(task, page) {
   const { me, people } = page.known;
   const isPending = page.pending.has(task.id);
-  return lazy(task.id, [task, me, people, isPending], () =>
+  const isPicked = page.picking.ids.has(task.id);
+  return lazy(task.id, [task, me, people, isPending, isPicked], () =>
     card(task, page, {
       draggable: stepsFrom(task, me).length > 0 ? 'true' : null,
       ondragstart: (/** @type {DragEvent} */ event) => {

@@ -2,7 +2,7 @@
 
 import { h, lazy } from '../../core/elements.js';
 import { answered } from '../../parts/answered.js';
-import { badge, dot, progress } from '../../parts/badge.js';
+import { badge, dot, pickedMark, progress } from '../../parts/badge.js';
 import { actButtons, claimLeft } from '../../parts/card.js';
 import { who } from '../../parts/face.js';
 import { choose, filterRow } from '../../parts/filters.js';
@@ -85,6 +85,8 @@ export const view = {
           ),
     ];
   },
+
+  tasks: ({ rows }) => [rows.flatMap((row) => (isHead(row) ? [] : row))],
 
   key: (event, page) => move(event, page.model.rows),
 };
@@ -205,7 +207,8 @@ function item(row, n, page) {
   const key = isHead(row) ? ` ${row.value}` : row.id;
   const { me, people } = page.known;
   const isPending = !isHead(row) && page.pending.has(row.id);
-  return lazy(key, [row, n, me, people, isPending], () =>
+  const isPicked = !isHead(row) && page.picking.ids.has(row.id);
+  return lazy(key, [row, n, me, people, isPending, isPicked], () =>
     isHead(row) ? heading(row.head, row.value, n, page) : line(row, n, page),
   );
 }
@@ -228,15 +231,17 @@ function heading(field, value, n, page) {
 function line(task, n, page) {
   const { known } = page;
   const where = page.link('task', task.id, {});
+  const isPicked = page.picking.ids.has(task.id);
   const cell = (
     /** @type {string} */ name,
     /** @type {import('../../core/types').Children[]} */ ...what
   ) => h(`span.c-${name}`, { role: 'cell' }, what);
   return h(
-    'div.listrow',
-    { ...placeOf(n), ...opens(where, page), dataset: { id: task.id, n } },
+    isPicked ? 'div.listrow.picked' : 'div.listrow',
+    { ...placeOf(n), ...opens(where, page, task.id), dataset: { id: task.id, n } },
     cell(
       'name',
+      isPicked && pickedMark(),
       dot(columnOf(task)),
       h('a', { href: where }, task.name || task.id),
       progress(task),
