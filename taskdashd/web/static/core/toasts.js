@@ -26,11 +26,12 @@ export function toast(said, { kind = '', ms = 6000, label = '', onpress } = {}) 
   const remove = () => node.remove();
   node.append(h('span', null, text));
   if (onpress) {
+    const named = `${label}: ${text}`;
     const press = () => {
       remove();
       onpress();
     };
-    node.append(h('button', { type: 'button', onclick: press }, label));
+    node.append(h('button', { type: 'button', 'aria-label': named, onclick: press }, label));
   }
   box.append(node);
   raise(box);

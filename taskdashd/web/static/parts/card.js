@@ -9,6 +9,7 @@ import { answered } from './answered.js';
 import { badge, pickedMark, progress } from './badge.js';
 import { who } from './face.js';
 import { opens } from './opening.js';
+import { shortcut } from './shortcuts.js';
 import { since, timeLeft } from './time.js';
 import { t } from './words.js';
 
@@ -30,11 +31,12 @@ export function actButtons(task, page, how) {
     // A disabled button would lose the focus.
     const press = () => isPending || page.act(act, task);
     const busy = isPending ? 'true' : null;
-    return h(
-      'button',
-      { key: act, title: KEYS[act], 'aria-disabled': busy, onclick: press },
-      t(`act.${act}`),
-    );
+    const said = t(`act.${act}`);
+    const props = {
+      title: shortcut(KEYS[act], null),
+      'aria-label': t('act.of', { act: said, name: task.name || task.id }),
+    };
+    return h('button', { key: act, ...props, 'aria-disabled': busy, onclick: press }, said);
   };
   return acts.length > 0 && h('span.acts', null, acts.map(button));
 }

@@ -4,6 +4,7 @@ import { h } from '../core/elements.js';
 import { FIELDS, LABEL_CHARACTERS_MAX, OF_PEOPLE, isShort } from '../rules/filters.js';
 import { SIGHT } from '../rules/places.js';
 import { nameOf } from '../wire/known.js';
+import { shortcut } from './shortcuts.js';
 import { collate, t } from './words.js';
 
 /**
@@ -95,7 +96,7 @@ function search(page) {
   return h('input', {
     key: 'search',
     type: 'search',
-    placeholder: `${t('search')}  /`,
+    placeholder: shortcut(`${t('search')}  /`, t('search')),
     'aria-label': t('search'),
     value: page.place.filters.get('q') ?? '',
     oninput: typed,

@@ -4,6 +4,7 @@ import { dialog } from '../core/dialogs.js';
 import { fill, h } from '../core/elements.js';
 import { keep } from '../core/storage.js';
 import { face } from '../parts/face.js';
+import { hasShortcuts, shortcut, useShortcuts } from '../parts/shortcuts.js';
 import { LANGUAGES, language, t } from '../parts/words.js';
 import { KEYS } from '../rules/acts.js';
 import { PLACES, isWall, linkTo, placeOf } from '../rules/places.js';
@@ -20,7 +21,7 @@ export function paintBar(shell) {
   bar.hidden = known.me === null || isWall();
   const place = (/** @type {string} */ name, /** @type {number} */ n) => {
     const isHere = name === here ? 'true' : null;
-    const title = `${t(`place.${name}`)} (${n + 1})`;
+    const title = shortcut(`${t(`place.${name}`)} (${n + 1})`, null);
     const href = linkTo(PLACES[name][0]);
     return h('a', { key: name, href, 'aria-current': isHere, title }, t(`place.${name}`));
   };
@@ -30,7 +31,15 @@ export function paintBar(shell) {
     h(
       'div.tools',
       null,
-      h('button.icon', { onclick: help, title: `${t('help')} (?)`, 'aria-label': t('help') }, '?'),
+      h(
+        'button.icon',
+        {
+          onclick: () => help(shell),
+          title: shortcut(`${t('help')} (?)`, t('help')),
+          'aria-label': t('help'),
+        },
+        '?',
+      ),
       languages(shell),
       h('button.icon', { onclick: dim, title: t('theme'), 'aria-label': t('theme') }, '◐'),
       known.me?.user && account(shell, known.me.user),
@@ -96,14 +105,14 @@ function dim() {
   document.documentElement.dataset.theme = wanted;
 }
 
-/** Show what the keys do. */
-export function help() {
+/** Show what the keys do, and what turns single ones off. @param {Shell} shell */
+export function help(shell) {
   const rows = [
     [`1 – ${Object.keys(PLACES).length}`, t('keys.views')],
     ['/', t('keys.search')],
     ['← ↑ ↓ →', t('keys.move')],
     ['Enter', t('keys.open')],
-    ['Esc', t('keys.back')],
+    ['Esc', t('keys.close')],
     ['v', t('keys.pick')],
     ...Object.entries(KEYS).map(([name, key]) => [key, t(`act.${name}`)]),
     ['y', t('keys.copy')],
@@ -114,5 +123,15 @@ export function help() {
     h('dt', null, h('kbd', null, key)),
     h('dd', null, about),
   ];
-  dialog(t('help'), h('dl.keys', null, rows.map(row)), { confirm: t('close') });
+  const change = (/** @type {any} */ { target }) => {
+    useShortcuts(target.checked);
+    shell.repaintBar();
+    shell.opened?.renew();
+  };
+  const single = { type: 'checkbox', checked: hasShortcuts(), onchange: change };
+  const body = [
+    h('dl.keys', null, rows.map(row)),
+    h('label.check', null, h('input', single), ` ${t('keys.single')}`),
+  ];
+  dialog(t('help'), body, { confirm: t('close') });
 }

@@ -1,12 +1,25 @@
 // What keys do everywhere; a view is asked first.
 
+import { lentFocus } from '../core/focus.js';
+import { stepInList } from '../core/roving.js';
+import { clearToasts } from '../core/toasts.js';
 import { copied } from '../parts/copying.js';
+import { hasShortcuts } from '../parts/shortcuts.js';
 import { PLACES, isWall, linkTo } from '../rules/places.js';
 import { help } from './bar.js';
 
 /** @typedef {import('./shell').Shell} Shell */
 
 const FIELDS = 'input, textarea, select';
+/** What has one stop of the Tab key, and is moved through by arrows. */
+export const LISTS = '.cards, .rows, .panels, .groups, .lines, .history, .parts';
+
+/** What leads back to where somebody was before a key brought them to the search. */
+const back = { go: focusMain };
+
+function focusMain() {
+  document.getElementById('main')?.focus();
+}
 
 /**
  * Whether a key was meant for the page, and not for a field, a dialog, a menu or an input method.
@@ -17,7 +30,9 @@ function isForPage(event, shell) {
   const isChord = event.ctrlKey || event.metaKey || event.altKey;
   const target = /** @type {Element} */ (event.target);
   const isTyped = event.isComposing || Boolean(target.closest?.(FIELDS));
-  return !isChord && !isTyped && !event.defaultPrevented && !shell.isAsking;
+  // A letter, a digit or a sign; names of other keys are longer.
+  const isOff = event.key.length === 1 && !hasShortcuts();
+  return !isOff && !isChord && !isTyped && !event.defaultPrevented && !shell.isAsking;
 }
 
 /** @param {Shell} shell */
@@ -27,23 +42,30 @@ export function followKeys(shell) {
       return;
     }
     if (event.key === 'Escape' && !shell.isAsking) {
-      goBack(event, shell);
-    } else if (isForPage(event, shell) && (shell.opened?.key(event) || general(event, shell))) {
+      close(event, shell);
+    } else if (isForPage(event, shell) && means(event, shell)) {
       event.preventDefault();
     }
   });
 }
 
 /** @param {KeyboardEvent} event @param {Shell} shell */
-function goBack(event, shell) {
-  const target = /** @type {HTMLElement} */ (event.target);
+const means = (event, shell) =>
+  shell.opened?.key(event) || stepInList(event, LISTS) || general(event, shell);
+
+/**
+ * Leave a field, or else select nothing, or else close the messages: they may lie over what has the
+ * focus. A dialog closes by itself.
+ * @param {KeyboardEvent} event
+ * @param {Shell} shell
+ */
+function close(event, shell) {
+  const target = /** @type {Element} */ (event.target);
   if (target.closest?.(FIELDS)) {
-    target.blur();
-  } else if (shell.opened?.picking.clear()) {
-    // What was selected is not; nothing else is meant.
-  } else if (shell.place.view === 'task') {
-    // Where this is the first view, history.back() would leave the page for the site before it.
-    history.length > 1 ? history.back() : (location.hash = linkTo('list'));
+    back.go();
+    back.go = focusMain;
+  } else if (!shell.opened?.picking.clear()) {
+    clearToasts();
   }
 }
 
@@ -57,7 +79,7 @@ function general(event, shell) {
   if (place) {
     location.hash = linkTo(place[0]);
   } else if (event.key === '?') {
-    help();
+    help(shell);
   } else if (event.key === 'z') {
     return shell.undo.last();
   } else if (event.key === 'y') {
@@ -66,6 +88,9 @@ function general(event, shell) {
     const field = /** @type {HTMLInputElement | null} */ (
       document.querySelector('input[type=search]')
     );
+    if (field && field !== document.activeElement) {
+      back.go = lentFocus();
+    }
     field?.focus();
     field?.select();
     return field !== null;

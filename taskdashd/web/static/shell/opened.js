@@ -2,9 +2,11 @@
 
 import { fill } from '../core/elements.js';
 import { afterPress } from '../core/presses.js';
+import { rove } from '../core/roving.js';
 import { later, onFrame } from '../core/timing.js';
 import { differInSight, isWall, linkTo } from '../rules/places.js';
 import { isLeft, isPassing } from '../wire/refused.js';
+import { LISTS } from './keys.js';
 import { Picking } from './picking.js';
 import { fetchMenu } from './views.js';
 
@@ -203,6 +205,7 @@ export class Opened {
     this.picking.settle();
     fill(this.#node, this.#view.paint(this));
     this.picking.onpaint?.();
+    rove(this.#node, LISTS);
     this.#shell.attention.paint();
   }
 

@@ -2,8 +2,9 @@
 
 import { closeDialogs, isDialogOpen } from '../core/dialogs.js';
 import { fill, h } from '../core/elements.js';
-import { keepFocus } from '../core/focus.js';
+import { keepFocus, seekFocus } from '../core/focus.js';
 import { followPresses } from '../core/presses.js';
+import { followLists } from '../core/roving.js';
 import { keep, kept } from '../core/storage.js';
 import { onFrame } from '../core/timing.js';
 import { clearToasts, toast } from '../core/toasts.js';
@@ -18,7 +19,7 @@ import { Unnamed } from '../wire/unnamed.js';
 import { Wire } from '../wire/wire.js';
 import { Attention } from './attention.js';
 import { paintBar } from './bar.js';
-import { followKeys } from './keys.js';
+import { LISTS, followKeys } from './keys.js';
 import { Opened } from './opened.js';
 import { SignIn } from './signin.js';
 import { paintState } from './state.js';
@@ -67,6 +68,7 @@ export class Shell {
     });
     keepFocus(this.#main);
     followKeys(this);
+    followLists(LISTS);
     followPresses();
     addEventListener('resize', () => this.opened?.repaint());
     setInterval(() => {
@@ -151,7 +153,9 @@ export class Shell {
     if (this.#shown !== wanted) {
       return;
     }
+    const was = this.opened?.place;
     this.leave();
+    seekFocus(was?.view === 'task' ? was.about : '');
     document.body.dataset.view = place.view;
     document.body.dataset.place = placeOf(place.view);
     this.#main.scrollTop = 0;

@@ -2,6 +2,7 @@
 
 import { toast } from '../core/toasts.js';
 import { reason } from '../parts/reasons.js';
+import { shortcut } from '../parts/shortcuts.js';
 import { t } from '../parts/words.js';
 import { OPERATIONS } from '../rules/acts.js';
 import { wayBack } from '../rules/undo.js';
@@ -52,7 +53,7 @@ export class Undo {
     this.#offers.push(offer);
     setTimeout(() => this.#forget(offer), OFFERED_MS);
     return {
-      label: `${t('undo')} (z)`,
+      label: shortcut(`${t('undo')} (z)`, t('undo')),
       ms: OFFERED_MS,
       onpress: () => this.#takeBack(offer),
       onshown: (remove) => Object.assign(offer, { remove }),

@@ -91,7 +91,7 @@ class Open {
     const button = (/** @type {string} */ act, /** @type {() => void} */ onclick) =>
       h(
         'button.link',
-        { type: 'button', 'aria-label': `${t(`saved.${act}`)}: ${name}`, onclick },
+        { type: 'button', 'aria-label': t('act.of', { act: t(`saved.${act}`), name }), onclick },
         t(`saved.${act}`),
       );
     return h(

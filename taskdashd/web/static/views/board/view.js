@@ -237,12 +237,17 @@ function content(key, page) {
       h(
         'div.end',
         null,
-        h('button.link', { onclick: more }, t('board.next')),
-        h('a', { href: all(key, page) }, t('board.more')),
+        h('button.link', { ...labelled('board.next', key), onclick: more }, t('board.next')),
+        h('a', { ...labelled('board.more', key), href: all(key, page) }, t('board.more')),
       ),
     key === 'dead' && h('div.end', null, hidden(page)),
   ];
 }
+
+/** Say also of which column a button is. @param {string} word @param {string} key */
+const labelled = (word, key) => ({
+  'aria-label': t('act.of', { act: t(word), name: t(`state.${key}`) }),
+});
 
 /** Make what shows the cards that were dismissed, or hides them again. @param {Page} page */
 function hidden(page) {

@@ -103,11 +103,22 @@ function section(group, names, page) {
     h(
       'p.row',
       null,
-      h('a', { href: page.link('board', '', { group: name }) }, t('groups.board')),
-      h('a', { href: page.link('list', '', { group: name }) }, t('groups.list')),
+      ['board', 'list'].map((to) => leading(to, name, page)),
     ),
     isAdmin(page.known.me) && buttons(group, names, page),
   );
+}
+
+/**
+ * Make what leads to the tasks of a group.
+ * @param {string} to
+ * @param {string} name
+ * @param {Page} page
+ */
+function leading(to, name, page) {
+  const word = t(`groups.${to}`);
+  const href = page.link(to, '', { group: name });
+  return h('a', { key: to, href, 'aria-label': t('act.of', { act: word, name }) }, word);
 }
 
 /** @param {Group} group @param {Page} page */
@@ -131,7 +142,7 @@ function buttons({ name, members, away }, names, page) {
       'button.link',
       {
         key,
-        'aria-label': `${t(`groups.${key}`)}: ${name}`,
+        'aria-label': t('act.of', { act: t(`groups.${key}`), name }),
         onclick: () => act(page, begin),
       },
       t(`groups.${key}`),

@@ -64,6 +64,10 @@ function line({ person, load, held, isFull, isFree }, most, page) {
   const ownNumber = person.name === person.user ? '' : person.user;
   const about = [ownNumber, t(`role.${person.role}`), person.groups.join(', ')];
   const where = page.link('list', '', { user: person.user });
+  const button = (/** @type {string} */ word, /** @type {() => void} */ onclick) => {
+    const label = t('act.of', { act: t(word), name: person.name });
+    return h('button', { key: word, 'aria-label': label, onclick }, t(word));
+  };
   return h(
     person.active ? 'li' : 'li.inactive',
     null,
@@ -83,8 +87,8 @@ function line({ person, load, held, isFull, isFree }, most, page) {
     h(
       'span.row',
       null,
-      mayGive && h('button', { onclick: () => handOver(page, person) }, t('handover')),
-      admin && h('button', { onclick: () => editPerson(page, person) }, t('edit')),
+      mayGive && button('handover', () => handOver(page, person)),
+      admin && button('edit', () => editPerson(page, person)),
     ),
   );
 }

@@ -74,10 +74,19 @@ function line(one, changes, page) {
     h('span.who', null, h('strong', null, one.name || one.url), h('small', null, about)),
     h('span', null, forHowLong(one.since, now)),
     strip(one, changes, now),
-    h('a', { href: page.link('list', '', { url: one.url }) }, t('services.tasks')),
+    h(
+      'a',
+      { href: page.link('list', '', { url: one.url }), ...labelled('services.tasks', one) },
+      t('services.tasks'),
+    ),
     one.state === 'dead' && death(one, page),
   );
 }
+
+/** Say also of which service a button is. @param {string} word @param {Service} one */
+const labelled = (word, one) => ({
+  'aria-label': t('act.of', { act: t(word), name: one.name || one.url }),
+});
 
 /**
  * Make who has answered that a service died, and what may be answered.
@@ -93,10 +102,18 @@ function death(one, page) {
     null,
     answered(one.acknowledged, page.known),
     answersTo(one, me).map((act) =>
-      h('button', { key: act, onclick: () => perform(act, one, how) }, t(`act.${act}`)),
+      h(
+        'button',
+        { key: act, ...labelled(`act.${act}`, one), onclick: () => perform(act, one, how) },
+        t(`act.${act}`),
+      ),
     ),
     isLead(me, one.group_id) &&
-      h('button', { key: 'retire', onclick: () => retire(one, page) }, t('services.retire')),
+      h(
+        'button',
+        { key: 'retire', ...labelled('services.retire', one), onclick: () => retire(one, page) },
+        t('services.retire'),
+      ),
   );
 }
 

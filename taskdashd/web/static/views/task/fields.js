@@ -5,6 +5,7 @@ import { written } from '../../core/json.js';
 import { badge } from '../../parts/badge.js';
 import { copied } from '../../parts/copying.js';
 import { who } from '../../parts/face.js';
+import { shortcut } from '../../parts/shortcuts.js';
 import { since } from '../../parts/time.js';
 import { has, t, when } from '../../parts/words.js';
 import { daemonTime } from '../../wire/known.js';
@@ -63,7 +64,11 @@ export function copyId(task, page) {
   const link = new URL(page.link('task', task.id, {}) ?? '', location.href).href;
   return [
     h('code', null, task.id),
-    h('button.link.copy', { title: 'y', onclick: () => copied(task.id) }, t('task.copy')),
+    h(
+      'button.link.copy',
+      { title: shortcut('y', null), onclick: () => copied(task.id) },
+      t('task.copy'),
+    ),
     h('button.link', { onclick: () => copied(link) }, t('task.copylink')),
   ];
 }

@@ -115,7 +115,9 @@ function parts(page) {
     const link = h('a', { href: page.link('task', one.id, {}) }, one.name || one.id);
     return h('li', { key: one.id }, badge(one.status), ' ', link);
   };
-  return all.length > 0 && [h('h2', null, t('task.parts')), h('ul.plain', null, all.map(line))];
+  return (
+    all.length > 0 && [h('h2', null, t('task.parts')), h('ul.plain.parts', null, all.map(line))]
+  );
 }
 
 /** @param {Page} page @param {string} id */
