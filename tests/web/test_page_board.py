@@ -71,7 +71,7 @@ def test_everything_works_by_the_keyboard(browser: Browser, furnished: Office) -
         page.locator(".card a.name").first.focus()
         keys.press("Enter")
         expect(page.locator(".taskhead h1")).to_be_visible()
-        keys.press("Escape")
+        page.go_back()
         expect(page.locator(".board")).to_be_visible()
         for number, place in enumerate(PLACES):
             keys.press(str(number + 1))

@@ -319,7 +319,7 @@ def test_the_focus_never_falls_to_nowhere(browser: Browser, office: Office) -> N
         keys.press("Enter")
         expect(page.get_by_role("heading", name="Poster")).to_be_visible()
         assert page.evaluate("document.activeElement.tagName") != "BODY"
-        keys.press("Escape")
+        page.go_back()
         expect(card(page, "Poster")).to_be_visible()
         assert page.evaluate("document.activeElement.tagName") != "BODY"
 

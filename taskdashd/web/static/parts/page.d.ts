@@ -96,6 +96,10 @@ export interface View<Model> {
   tasks?(model: Model): readonly (readonly Task[])[];
   /** What the page is called while the view is open; else it is called as its place. */
   title?(page: Page<Model>): string;
+  /** Whether there is more than was read: whoever prints wants all. */
+  isPart?(model: Model): boolean;
+  /** Read all there is, but for more than anybody would print. */
+  readAll?(page: Page<Model>): Promise<void>;
   /** Do what a key means here; gives whether it means anything. */
   key?(event: KeyboardEvent, page: Page<Model>): boolean;
 }

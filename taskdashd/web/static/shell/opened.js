@@ -37,9 +37,9 @@ export class Opened {
     this.#node = node;
     this.model = view.start(place, shell.wire.known);
     this.#readLater = later(AGAIN_MS, () => this.#read(), this.signal);
-    const paint = () => this.signal.aborted || this.#paint();
+    const paint = () => this.signal.aborted || this.paint();
     this.repaint = onFrame(() => afterPress(paint), this.signal);
-    this.#paint();
+    this.paint();
     this.#read();
   }
 
@@ -101,6 +101,20 @@ export class Opened {
   tick() {
     if (this.#view.ticks) {
       this.repaint();
+    }
+  }
+
+  /** Whether there is more of the view than was read. */
+  get isPart() {
+    return this.#view.isPart?.(this.model) ?? false;
+  }
+
+  /** Read all there is, for whoever prints it. */
+  async readAll() {
+    try {
+      await this.#view.readAll?.(this);
+    } catch (error) {
+      this.explain(error);
     }
   }
 
@@ -196,12 +210,13 @@ export class Opened {
   /** Paint all anew, in another language. */
   renew() {
     this.#node.replaceChildren();
-    this.#paint();
+    this.paint();
     // How much a view paints may depend on how high it stands.
     this.repaint();
   }
 
-  #paint() {
+  /** Paint now; `repaint` does so before the next frame. */
+  paint() {
     this.picking.settle();
     fill(this.#node, this.#view.paint(this));
     this.picking.onpaint?.();

@@ -21,6 +21,7 @@ import { Attention } from './attention.js';
 import { paintBar } from './bar.js';
 import { LISTS, followKeys } from './keys.js';
 import { Opened } from './opened.js';
+import { followPrinting } from './printing.js';
 import { SignIn } from './signin.js';
 import { paintState } from './state.js';
 import { Undo } from './undo.js';
@@ -69,6 +70,7 @@ export class Shell {
     keepFocus(this.#main);
     followKeys(this);
     followLists(LISTS);
+    followPrinting(this);
     followPresses();
     addEventListener('resize', () => this.opened?.repaint());
     setInterval(() => {

@@ -90,6 +90,14 @@ export const grown = (model, key) =>
   changed(model, key, { shown: Math.max(2 * model.columns[key].shown, SHOWN) });
 
 /**
+ * Give the model with a column that shows so many.
+ * @param {Model} model
+ * @param {string} key
+ * @param {number} shown
+ */
+export const showing = (model, key, shown) => changed(model, key, { shown });
+
+/**
  * Give the model with the tasks of a column as they were read.
  * @param {Model} model
  * @param {string} key

@@ -26,6 +26,7 @@ import {
   uncounted,
 } from './model.js';
 import { ORDERS, ordersOf } from './order.js';
+import { isPart, readWhole } from './paper.js';
 import { chosenIn, foldedIn, isLeftOut } from './sight.js';
 
 /**
@@ -83,6 +84,8 @@ export const view = {
   },
 
   tasks: ({ columns }) => COLUMNS.map(({ key }) => [...columns[key].tasks.values()]),
+  isPart,
+  readAll: (page) => readWhole(page, () => readColumns(COLUMNS, page)),
 
   key(event, page) {
     const target = /** @type {HTMLElement} */ (event.target);

@@ -15,7 +15,33 @@ export const LEVELS = [
   ['编辑中', 'editing'],
   ['待审核', 'review'],
 ];
+/** What happens, in pairs as they are drawn. */
+export const EVENTS = ['died', 'recovered', 'claimed', 'finished'];
 const LOADS_MAX = 12;
+
+/**
+ * @typedef {{ at: number, levels: number[], events: number[] }} Hour as many tasks of each level as
+ *   there were last, and how often each thing has happened
+ */
+
+/**
+ * Give the hours of a day, the newest first.
+ * @param {readonly Bucket[]} day
+ * @returns {Hour[]}
+ */
+export function hours(day) {
+  /** @type {Map<number, Hour>} */
+  const found = new Map();
+  for (const one of day) {
+    // By the reader's clock: there are places half an hour off.
+    const at = new Date(one.at * 1000).setMinutes(0, 0, 0) / 1000;
+    const before = found.get(at)?.events ?? EVENTS.map(() => 0);
+    const levels = LEVELS.map(([status]) => one.tasks?.[status] ?? 0);
+    const events = EVENTS.map((kind, n) => before[n] + (one.events[kind] ?? 0));
+    found.set(at, { at, levels, events });
+  }
+  return [...found.values()].reverse();
+}
 
 /** How often something has happened. @param {readonly Bucket[]} day @param {string} kind */
 export const total = (day, kind) => day.reduce((all, one) => all + (one.events[kind] ?? 0), 0);

@@ -6,6 +6,7 @@ import { number, span, t } from '../../parts/words.js';
 import { nameOf } from '../../wire/known.js';
 import { areas, bars } from './charts.js';
 import { LEVELS, loads, total } from './model.js';
+import { table } from './table.js';
 
 /**
  * @typedef {import('../../core/types').Children} Children
@@ -25,10 +26,18 @@ export const view = {
     const { figures } = known;
     return [
       h('div.viewhead', null, h('h1', null, t('view.day')), h('p', null, t('day.about'))),
-      h('div.charts', null, figures && [tiles(figures), pictures(figures), people(known, figures)]),
+      h('div.charts', null, figures && content(known, figures)),
     ];
   },
 };
+
+/** @param {Known} known @param {Figures} figures */
+const content = (known, figures) => [
+  tiles(figures),
+  pictures(figures),
+  people(known, figures),
+  table(figures.day),
+];
 
 /** @param {Figures} figures */
 function tiles({ claim_s, finish_s, day }) {

@@ -1,6 +1,7 @@
 // Which rows of the list are in sight, and moving among them.
 
 import { h } from '../../core/elements.js';
+import { printing } from '../../core/printing.js';
 import { t } from '../../parts/words.js';
 import { isHead, shiftOf } from './model.js';
 
@@ -27,6 +28,9 @@ const seen = { rows: [] };
  * @param {Model} model
  */
 export function sight({ rows, places }) {
+  if (printing.isOn) {
+    return [0, rows.length];
+  }
   const box = scroller();
   const shift = shiftOf(seen.rows, places);
   if (box?.scrollTop && shift) {

@@ -29,11 +29,12 @@ const PAGE = 500;
 const PAGE_MAX = 1000;
 /** The next page is asked for when so few rows are left below those in sight. */
 const AHEAD = 400;
+const PRINTED_MAX = 10_000;
 
 /** Where the list was left, by its URL: going back to it scrolls there again. */
 const left = { hash: '', top: 0, rows: 0 };
-/** Whether the next page is on its way, and how many tasks were saved. */
-const busy = { reading: false, saved: -1 };
+/** The next page while it is on its way, and how many tasks were saved. */
+const busy = { reading: /** @type {Promise<void> | null} */ (null), saved: -1 };
 
 /** @type {import('../../parts/page').View<Model>} */
 export const view = {
@@ -88,6 +89,16 @@ export const view = {
 
   tasks: ({ rows }) => [rows.flatMap((row) => (isHead(row) ? [] : row))],
 
+  isPart: ({ next }) => next !== null,
+
+  async readAll(page) {
+    const wants = (/** @type {Model} */ { next, rows }) =>
+      next !== null && rows.length < PRINTED_MAX;
+    while (wants(page.model) && !page.signal.aborted) {
+      await readMore(page);
+    }
+  },
+
   key: (event, page) => move(event, page.model.rows),
 };
 
@@ -105,12 +116,16 @@ function request({ model }, limit, after) {
   return queryOf(model.filter, whereOf(model), model.order, limit, after);
 }
 
+/** Read the next page, unless it is on its way. @param {Page} page @returns {Promise<void>} */
+function readMore(page) {
+  busy.reading ??= readNext(page).finally(() => {
+    busy.reading = null;
+  });
+  return busy.reading;
+}
+
 /** @param {Page} page */
-async function readMore(page) {
-  if (busy.reading) {
-    return;
-  }
-  busy.reading = true;
+async function readNext(page) {
   const { filter, next } = page.model;
   try {
     const found = await page.ask('Query', request(page, PAGE, next));
@@ -120,8 +135,6 @@ async function readMore(page) {
   } catch (error) {
     page.explain(error);
     page.update((model) => ({ ...model, next: null }));
-  } finally {
-    busy.reading = false;
   }
 }
 

@@ -97,13 +97,14 @@ function line({ person, load, held, isFull, isFree }, most, page) {
 function bars(load, most) {
   const there = load.filter(([, count]) => count > 0);
   const said = there.map(([state, count]) => `${t(`state.${state}`)}: ${count}`).join(', ');
-  const label = said || t('people.nothing');
+  const bar = (/** @type {typeof load[number]} */ [state, count]) =>
+    h(`span.${state}`, { style: { '--share': count / most } }, number(count));
   return h(
-    'span.load',
-    { role: 'img', 'aria-label': label, title: label },
-    there.map(([state, count]) =>
-      h(`span.${state}`, { style: { '--share': count / most } }, number(count)),
-    ),
+    'span',
+    null,
+    h('span.load', { 'aria-hidden': 'true' }, there.map(bar)),
+    // Not by the colours alone.
+    h('small', null, said || h('span.hidden', null, t('people.nothing'))),
   );
 }
 

@@ -23,6 +23,8 @@ import { DAY_MS, partsOf, sorted } from './model.js';
 
 /** How wide a drawing of a day is, in units of its own. */
 const WIDTH = 480;
+/** How tall each state is drawn: not every reader sees its colour. */
+const TALL = /** @type {Record<string, number>} */ ({ alive: 8, late: 14, dead: 20 });
 /** A drawing moves on so often. */
 const STEP_MS = 60_000;
 
@@ -148,7 +150,10 @@ function strip(one, changes, now) {
   const x = (/** @type {number} */ ms) => (ms / DAY_MS) * WIDTH;
   const said = changes.map(([at, state]) => `${when(at)} ${t(`service.${state}`)}`).join('\n');
   const rects = partsOf(changes, now).map(({ from, to, state }) =>
-    s('rect', { x: x(from), width: Math.max(1, x(to - from)), y: 0, height: 20, class: state }),
+    s('rect', {
+      ...{ x: x(from), width: Math.max(1, x(to - from)) },
+      ...{ y: 20 - TALL[state], height: TALL[state], class: state },
+    }),
   );
   const about = {
     name: one.name || one.url,

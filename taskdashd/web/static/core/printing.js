@@ -1,0 +1,3 @@
+// Whether the page is being printed: then also what is out of sight is painted.
+
+export const printing = { isOn: false };
