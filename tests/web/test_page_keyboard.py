@@ -28,9 +28,24 @@ STOP = """() => {
   const across = Math.min(Math.max(box.x + box.width / 2, 0), innerWidth - 1);
   const down = Math.min(Math.max(box.y + Math.min(box.height / 2, 40), 0), innerHeight - 1);
   const top = document.elementFromPoint(across, down);
-  return { what: one.outerHTML.slice(0, 160), isSeen: one.contains(top) || top?.contains(one) };
+  // Around it, or, for the mark of a column's order, around what it lies in.
+  const ring = [one, one.parentElement].find(ringed => {
+    const { outlineStyle, outlineWidth } = getComputedStyle(ringed);
+    return outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2;
+  });
+  const out = ring ? parseFloat(getComputedStyle(ring).outlineOffset) + 1 : 0;
+  const edge = ring?.getBoundingClientRect();
+  let isCut = false;
+  for (let at = ring?.parentElement; at && at.id !== 'main'; at = at.parentElement) {
+    const clip = at.getBoundingClientRect();
+    isCut ||= getComputedStyle(at).overflowX !== 'visible'
+      && (edge.left - out < clip.left || edge.right + out > clip.right);
+  }
+  return { what: one.outerHTML.slice(0, 160), isRinged: Boolean(ring) && !isCut,
+    isSeen: one.contains(top) || top?.contains(one) };
 }"""
-"""What has the focus, and whether something lies over it; null once Tab has been all around."""
+"""What has the focus, whether that is seen, and whether something lies over it; null once Tab has
+been all around."""
 
 
 class Hands:
@@ -78,6 +93,7 @@ def stops(desk: Desk) -> list[str]:
         if stop is None:
             return found
         assert stop["isSeen"], f"something lies over {stop['what']}"
+        assert stop["isRinged"], f"it is not seen that {stop['what']} has the focus"
         found.append(stop["what"])
     raise AssertionError("Tab never comes to an end")
 

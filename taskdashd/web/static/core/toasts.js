@@ -33,8 +33,8 @@ export function toast(said, { kind = '', ms = 6000, label = '', onpress } = {}) 
     };
     node.append(h('button', { type: 'button', 'aria-label': named, onclick: press }, label));
   }
-  box.append(node);
   raise(box);
+  box.append(node);
   while (box.children.length > SHOWN_MAX) {
     box.firstElementChild?.remove();
   }
@@ -47,10 +47,18 @@ export function clearToasts() {
   document.getElementById('toasts')?.replaceChildren();
 }
 
-/** Show the popover once more: a later dialog covers it. @param {HTMLElement} box */
+/**
+ * Show where messages come, before the first one does: readers of screens tell only what changes in
+ * what is shown.
+ */
+export function showToasts() {
+  document.getElementById('toasts')?.showPopover();
+}
+
+/** Show the popover once more where a dialog covers it. @param {HTMLElement} box */
 function raise(box) {
-  if (box.matches(':popover-open')) {
+  if (document.querySelector('dialog[open]')) {
     box.hidePopover();
+    box.showPopover();
   }
-  box.showPopover();
 }

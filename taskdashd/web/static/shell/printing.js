@@ -24,6 +24,7 @@ export function followPrinting(shell) {
   };
   addEventListener('beforeprint', () => set(true));
   addEventListener('afterprint', () => set(false));
+  matchMedia('print').addEventListener('change', ({ matches }) => set(matches));
   addEventListener('keydown', (event) => {
     const isPrint = (event.ctrlKey || event.metaKey) && event.key === 'p' && !event.shiftKey;
     if (isPrint && shell.opened?.isPart) {

@@ -7,7 +7,7 @@ import { followPresses } from '../core/presses.js';
 import { followLists } from '../core/roving.js';
 import { keep, kept } from '../core/storage.js';
 import { onFrame } from '../core/timing.js';
-import { clearToasts, toast } from '../core/toasts.js';
+import { clearToasts, showToasts, toast } from '../core/toasts.js';
 import { perform } from '../parts/acting.js';
 import { reason } from '../parts/reasons.js';
 import { tick } from '../parts/time.js';
@@ -67,6 +67,7 @@ export class Shell {
       this.#isTyping = false;
       isWall() ? location.reload() : this.show();
     });
+    showToasts();
     keepFocus(this.#main);
     followKeys(this);
     followLists(LISTS);
