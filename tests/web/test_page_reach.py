@@ -1,5 +1,5 @@
-"""Who reads with other colours, on paper, in a narrow window or with a shaky hand: what axe does not
-see of WCAG 2.2 AA, on each view."""
+"""Who reads with other colours, on paper, in a narrow window or with a shaky hand: what axe does
+not see of WCAG 2.2 AA, on each view."""
 
 import re
 from collections.abc import Iterator
@@ -59,7 +59,9 @@ FAINT = """() => {
   };
   const behind = (one) => {
     const all = [];
-    for (let at = one; at; at = at.parentElement) { all.unshift(getComputedStyle(at).backgroundColor); }
+    for (let at = one; at; at = at.parentElement) {
+      all.unshift(getComputedStyle(at).backgroundColor);
+    }
     return bright(read(...all));
   };
   const ratio = (one, other) =>
@@ -76,7 +78,10 @@ FAINT = """() => {
     .map(([one, much]) => `${much.toFixed(2)} ${one.outerHTML.slice(0, 120)}`));
 }"""
 """Bars, dots and edges of fields that differ too little from what is behind them (1.4.11)."""
-MEANT = ".dot, .progress > span, .load > span, .loads .editing, .chip[aria-pressed=true], nav [aria-current]"
+MEANT = (
+    ".dot, .progress > span, .load > span, .loads .editing, .chip[aria-pressed=true],"
+    " nav [aria-current]"
+)
 PRINTED = "document.querySelectorAll('#main [data-id]').length"
 
 
@@ -127,9 +132,7 @@ def test_everybody_can_read_and_press(furnished: Office, browser: Browser, langu
 def test_bars_dots_and_fields_are_seen(furnished: Office, browser: Browser, theme: Any) -> None:
     desk = Desk(browser, furnished.url, "1005", "Root", color_scheme=theme)
     found = [
-        (view, faint)
-        for view in VIEWS.values()
-        for faint in opened(desk, view).evaluate(FAINT)
+        (view, faint) for view in VIEWS.values() for faint in opened(desk, view).evaluate(FAINT)
     ]
     desk.close()
     assert found == [], "\n".join(map(str, found))
@@ -149,7 +152,8 @@ def test_no_meaning_is_in_a_background_alone(
             """meant => { const style = getComputedStyle;
             const canvas = style(document.body).backgroundColor;
             return [...document.querySelectorAll(meant)].filter(one => one.checkVisibility()
-              && style(one).backgroundColor === canvas && parseFloat(style(one).borderTopWidth) === 0)
+              && style(one).backgroundColor === canvas
+              && parseFloat(style(one).borderTopWidth) === 0)
               .map(one => one.outerHTML.slice(0, 160)); }""",
             MEANT,
         )

@@ -10,7 +10,7 @@ import { help } from './bar.js';
 
 /** @typedef {import('./shell').Shell} Shell */
 
-const FIELDS = 'input, textarea, select';
+const FIELDS = 'input:not([type=checkbox]), textarea, select';
 /** What has one stop of the Tab key, and is moved through by arrows. */
 export const LISTS = '.cards, .rows, .panels, .groups, .lines, .history, .parts';
 
