@@ -194,7 +194,7 @@ def test_a_task_by_keys_alone(office: Office, seat: Callable[..., Desk]) -> None
 def test_the_last_card_of_a_column_leaves_the_focus_nearby(
     office: Office, seat: Callable[..., Desk]
 ) -> None:
-    """It once went to the page as a whole, or to a field, where the next arrow would change it."""
+    """The next card has it: of the page as a whole, or of a field, arrows would mean another thing."""
     ann = seat("1001", "Ann Li")
     card = ann.page.locator(".column.review .card a.name")
     expect(card).to_have_count(1)
@@ -207,7 +207,7 @@ def test_the_last_card_of_a_column_leaves_the_focus_nearby(
 def test_escape_closes_what_is_open_and_nothing_else(
     office: Office, seat: Callable[..., Desk]
 ) -> None:
-    """It once went back in the history: from the first view, to the site before it."""
+    """A step back in the history would leave TaskDash, where the view is the first one."""
     ann = seat("1001", "Ann Li", view="task/cut-5")
     page = ann.page
     expect(page.get_by_role("heading", name="Poster")).to_be_visible()
