@@ -194,7 +194,7 @@ def test_a_task_by_keys_alone(office: Office, seat: Callable[..., Desk]) -> None
 def test_the_last_card_of_a_column_leaves_the_focus_nearby(
     office: Office, seat: Callable[..., Desk]
 ) -> None:
-    """The next card has it: of the page as a whole, or of a field, arrows would mean another thing."""
+    """The next card has it: in a field, or on the whole page, arrows would mean another thing."""
     ann = seat("1001", "Ann Li")
     card = ann.page.locator(".column.review .card a.name")
     expect(card).to_have_count(1)
