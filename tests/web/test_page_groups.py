@@ -1,6 +1,7 @@
 """Groups at the board: renamed, merged, emptied, by admins; and nobody's filter is a dead end."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,7 @@ def group(desk: Desk, name: str) -> Locator:
 
 def opened(desk: Desk, act: str, name: str) -> Locator:
     """Press what a group can have done to it; gives the dialog."""
-    button = desk.page.get_by_role("button", name=f"{act}: {name}", exact=True)
+    button = desk.page.get_by_role("button", name=re.compile(f"^{act}(: |：){name}$"))
     expect(button).to_be_visible()
     button.click()
     dialog = desk.page.get_by_role("dialog")

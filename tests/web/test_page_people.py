@@ -20,7 +20,7 @@ def office(tmp_path: Any) -> Iterator[Office]:
 def form(page: Page, button: str, of: str = "") -> Locator:
     """Open the form of a new account, or that of a person."""
     within = page.get_by_role("listitem").filter(has_text=of) if of else page
-    within.get_by_role("button", name=button, exact=True).click()
+    within.get_by_role("button", name=re.compile(f"^{button}(:|$)")).click()
     return page.get_by_role("dialog")
 
 
