@@ -41,7 +41,7 @@ def test_a_daemon_starts_on_a_full_disk(small_disk: Path, start: Start) -> None:
 
 
 def _wait_for_room(client: Client) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while client.call("Register", {"id": "small", "name": "n", "status": "finish"})["errid"]:
         assert time.monotonic() < end
         pace(0.1)

@@ -130,7 +130,7 @@ def test_a_day_in_the_office(office: Office, seat: Callable[..., Desk]) -> None:
     root.go("people")
     row = root.page.locator(".people li", has_text="王小明")
     row.get_by_role("button", name="Hand over").click()
-    root.page.get_by_label("Ann Li").check()
+    root.page.get_by_role("checkbox", name="Ann Li").check()
     root.page.click("dialog button.primary")
     expect(root.page.locator("dialog")).to_contain_text("t2 → Ann Li")
     root.page.click("dialog button.primary")

@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.limits, pytest.mark.fault(54)]
 
 ROOT = Path(__file__).parents[2]
 NO_NUMBERS = {
-    *("HOST:PORT", "HOST:PORT|off", "on|off", "origins", "file", "directory", "name"),
+    *("HOST:PORT", "HOST:PORT|off", "on|off", "origins", "file", "directory", "name", "path"),
     *("auto|tokens|open", "NETWORKS|off", "auto|human|json", "level", "board|everywhere|off"),
 }
 """Units of settings that are no numbers, and so no limits."""

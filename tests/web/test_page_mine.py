@@ -161,7 +161,7 @@ def test_the_number_is_in_the_title_and_the_icon_of_every_place(
     ann.get_by_role("button", name="退出").click()
     ann.get_by_role("dialog").get_by_role("button", name="退出").click()
     expect(ann).to_have_title("TaskDash")
-    expect(ann.locator("link[rel=icon]")).to_have_attribute("href", office.url + plain)
+    expect(ann.locator("link[rel=icon]")).to_have_attribute("href", f"{office.url}/{plain}")
 
 
 def test_what_comes_moves_nothing_away_from_under_a_hand(

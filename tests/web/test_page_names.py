@@ -160,7 +160,7 @@ def test_the_rest_of_a_long_column(
     """What is not shown yet comes by "Show all", and in the list by scrolling."""
     office.many(150)
     with signed_in(browser, office.url, "1005", "Root", viewport=screen) as page:
-        link(page, "Show all").first.click()
+        page.get_by_role("link", name="Show all").first.click()
         expect(page.get_by_text("many-00149").or_(page.get_by_text("Task 149"))).not_to_have_count(
             0
         )
