@@ -1,6 +1,6 @@
 // Who has how much: pure.
 
-import { heldIn } from '../../rules/states.js';
+import { COLUMNS, heldIn } from '../../rules/states.js';
 
 /**
  * @typedef {import('../../wire/types').Known} Known
@@ -20,6 +20,10 @@ export const LOADS = [
   ['已领取', 'claimed'],
   ['待审核', 'review'],
 ];
+/** The statuses of what somebody holds or is to check. */
+export const WORK = COLUMNS.filter(({ key }) => LOADS.some(([, state]) => state === key)).flatMap(
+  ({ where }) => where.status,
+);
 const FULL_FROM = 4;
 
 /**

@@ -7,6 +7,7 @@ import { collate, number, t } from '../../parts/words.js';
 import { isAdmin } from '../../rules/acts.js';
 import { editPerson } from './edit.js';
 import { handOver } from './handover.js';
+import { loadSaid } from './load.js';
 import { LOADS, rowsOf } from './model.js';
 
 /**
@@ -56,11 +57,12 @@ export const view = {
 };
 
 /** @param {Row} row @param {number} most @param {Page} page */
-function line({ person, load, held, isFull, isFree }, most, page) {
+function line({ person, load, isFull, isFree }, most, page) {
   const { me } = page.known;
   const admin = isAdmin(me);
   const leads = me?.leads.some((group) => person.groups.includes(group));
-  const mayGive = (admin || person.user === me?.user || leads) && held > 0;
+  // Also of who holds nothing: what somebody is to check is not counted here.
+  const mayGive = admin || person.user === me?.user || leads;
   const ownNumber = person.name === person.user ? '' : person.user;
   const about = [ownNumber, t(`role.${person.role}`), person.groups.join(', ')];
   const where = page.link('list', '', { user: person.user });
@@ -96,7 +98,6 @@ function line({ person, load, held, isFull, isFree }, most, page) {
 /** @param {Row['load']} load @param {number} most */
 function bars(load, most) {
   const there = load.filter(([, count]) => count > 0);
-  const said = there.map(([state, count]) => `${t(`state.${state}`)}: ${count}`).join(', ');
   const bar = (/** @type {typeof load[number]} */ [state, count]) =>
     h(`span.${state}`, { style: { '--share': count / most } }, number(count));
   return h(
@@ -104,7 +105,7 @@ function bars(load, most) {
     null,
     h('span.load', { 'aria-hidden': 'true' }, there.map(bar)),
     // Not by the colours alone.
-    h('small', null, said || h('span.hidden', null, t('people.nothing'))),
+    h('small', null, there.length > 0 ? loadSaid(load) : h('span.hidden', null, loadSaid(load))),
   );
 }
 

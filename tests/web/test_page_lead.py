@@ -1,0 +1,55 @@
+"""A lead's day: what is handed over to whom, what has died, the day in numbers, a list on paper."""
+
+import re
+from collections.abc import Callable
+
+from desk import Desk
+from office import Office
+from playwright.sync_api import Locator, expect
+
+Seat = Callable[..., Desk]
+
+
+def hand_over(desk: Desk, name: str) -> Locator:
+    """Open the form that gives somebody's work to others; pressed twice, it opens once."""
+    button = desk.page.get_by_role("button", name=f"Hand over: {name}")
+    expect(button).to_be_visible()
+    button.dblclick()
+    form = desk.page.get_by_role("dialog", name=f"Hand over the work of {name}")
+    expect(form).to_be_visible()
+    return form
+
+
+def test_what_is_handed_over_is_said_before_and_by_its_name(office: Office, seat: Seat) -> None:
+    """The result named ids, and the list of colleagues hid who has too much."""
+    lead = seat("1004", "赵组长", view="people")
+    form = hand_over(lead, "王小明")
+    expect(form).to_contain_text("王小明 holds tasks: 2. To check for others: 0.")
+    expect(form.locator("label", has_text="Ann Li")).to_have_text(
+        re.compile(r"Ann Li \(1001\)\s+In work: 2$")
+    )
+    expect(form.locator("label", has_text="赵组长")).to_contain_text("holds nothing")
+    form.get_by_label("Ann Li").check()
+    form.get_by_role("button", name="Hand over").click()
+    done = lead.page.get_by_role("dialog", name="Tasks moved: 2")
+    expect(done.get_by_role("listitem")).to_have_text(
+        ["Trailer, 30 s cut-2 → Ann Li", "Colour of scene 12 cut-3 → Ann Li"]
+    )
+    done.get_by_role("button", name="Close").click()
+    expect(lead.page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_what_somebody_is_to_check_is_handed_over_though_they_hold_nothing(
+    office: Office, seat: Seat
+) -> None:
+    """Whoever held nothing had no button, and what waited for their yes had to wait."""
+    office.ask("SetPerson", user="1003", groups=["cut", "paint"])
+    office.ask("Submit", id="cut-1", user="1001", checker="1003")
+    lead = seat("1004", "赵组长", view="people")
+    form = hand_over(lead, "Eve Stone")
+    expect(form).to_contain_text("Eve Stone holds tasks: 0. To check for others: 1.")
+    form.get_by_label("王小明").check()
+    form.get_by_role("button", name="Hand over").click()
+    done = lead.page.get_by_role("dialog", name="Tasks moved: 1")
+    expect(done.get_by_role("listitem")).to_have_text(["开场剪辑 cut-1 → 王小明"])
+    assert office.ask("Find", id="cut-1")["checker"] == "1002"
