@@ -53,3 +53,16 @@ def test_what_somebody_is_to_check_is_handed_over_though_they_hold_nothing(
     done = lead.page.get_by_role("dialog", name="Tasks moved: 1")
     expect(done.get_by_role("listitem")).to_have_text(["开场剪辑 cut-1 → 王小明"])
     assert office.ask("Find", id="cut-1")["checker"] == "1002"
+
+
+def test_the_list_of_what_died_says_in_words_what_it_shows(office: Office, seat: Seat) -> None:
+    """The chip read `field.acknowledged`, and the paper nothing of it."""
+    lead = seat("1004", "赵组长", view="now")
+    expect(lead.page.locator(".tiles")).to_contain_text("claimed or in work")
+    tile = lead.page.get_by_role("link", name="died, unanswered")
+    expect(tile).to_be_visible()
+    tile.click()
+    chip = lead.page.locator("button.chip[aria-pressed=true]")
+    expect(chip).to_have_text("Seen: by nobody ×")
+    lead.page.emulate_media(media="print")
+    expect(lead.page.locator("#printed")).to_contain_text("Seen: by nobody")

@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
+import { FIELDS } from '../../../taskdashd/web/static/rules/filters.js';
+
 globalThis.document = { documentElement: { lang: 'en' } };
 const { lasting, left, setWords, t } = await import('../../../taskdashd/web/static/parts/words.js');
 const { labelOf } = await import('../../../taskdashd/web/static/parts/reasons.js');
@@ -55,4 +57,15 @@ test('a person without a name is a number, once', () => {
   assert.equal(labelOf({ user: '1001', name: 'Ann Li' }), 'Ann Li (1001)');
   assert.equal(labelOf({ user: '1', name: '1' }), '1');
   assert.equal(labelOf({ user: '1', name: '' }), '1');
+});
+
+test('each filter that a link may set is called by a name', () => {
+  for (const language of ['en', 'zh']) {
+    speak(language);
+    const keys = Object.values(FIELDS).map((field) => `field.${field}`);
+    assert.deepEqual(
+      keys.filter((key) => t(key) === key),
+      [],
+    );
+  }
 });

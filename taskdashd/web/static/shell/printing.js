@@ -49,7 +49,7 @@ function head({ opened, wire, place }) {
     if (isShort(name, value)) {
       return t(value === 'me' ? 'filter.mine' : 'filter.nobodys');
     }
-    const shown = name === 'state' ? t(`state.${value}`) : value;
+    const shown = ['state', 'answer'].includes(name) ? t(`${name}.${value}`) : value;
     const field = FIELDS[name] ?? { state: 'status', q: 'contains' }[name];
     const who = field === 'user' || field === 'checker' ? nameOf(known, value) : shown;
     return field && value && `${t(`field.${field}`)}: ${who}`;
