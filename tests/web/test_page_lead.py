@@ -66,3 +66,17 @@ def test_the_list_of_what_died_says_in_words_what_it_shows(office: Office, seat:
     expect(chip).to_have_text("Seen: by nobody ×")
     lead.page.emulate_media(media="print")
     expect(lead.page.locator("#printed")).to_contain_text("Seen: by nobody")
+
+
+def test_paper_has_no_mark_of_where_somebody_was(office: Office, seat: Seat) -> None:
+    """A frame of the focus went around the whole page and through its heading."""
+    lead = seat("1004", "赵组长", view="people")
+    expect(lead.page.get_by_role("button", name="Hand over: 王小明")).to_be_visible()
+    framed = (
+        "(() => { const main = document.querySelector('main'); main.focus();"
+        " return [main.matches(':focus-visible'), getComputedStyle(main).outlineStyle] })()"
+    )
+    lead.page.keyboard.press("Tab")
+    assert lead.page.evaluate(framed) == [True, "solid"]
+    lead.page.emulate_media(media="print")
+    assert lead.page.evaluate(framed) == [True, "none"]
