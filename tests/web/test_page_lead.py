@@ -80,3 +80,13 @@ def test_paper_has_no_mark_of_where_somebody_was(office: Office, seat: Seat) -> 
     assert lead.page.evaluate(framed) == [True, "solid"]
     lead.page.emulate_media(media="print")
     assert lead.page.evaluate(framed) == [True, "none"]
+
+
+def test_an_hour_that_was_not_counted_is_no_hour_without_tasks(office: Office, seat: Seat) -> None:
+    lead = seat("1004", "赵组长", view="day")
+    summary = lead.page.get_by_text("The same in numbers")
+    expect(summary).to_be_visible()
+    summary.click()
+    rows = lead.page.locator("details.numbers tbody tr")
+    expect(rows.first.locator("td").nth(1)).to_have_text(re.compile(r"\d"))
+    expect(rows.last.locator("td").first).to_have_text("–")

@@ -20,8 +20,9 @@ export const EVENTS = ['died', 'recovered', 'claimed', 'finished'];
 const LOADS_MAX = 12;
 
 /**
- * @typedef {{ at: number, levels: number[], events: number[] }} Hour as many tasks of each level as
- *   there were last, and how often each thing has happened
+ * @typedef {{ at: number, isCounted: boolean, levels: number[], events: number[] }} Hour as many
+ *   tasks of each level as there were last, and how often each thing has happened; nothing is known
+ *   of an hour that was not counted
  */
 
 /**
@@ -35,10 +36,12 @@ export function hours(day) {
   for (const one of day) {
     // By the reader's clock: there are places half an hour off.
     const at = new Date(one.at * 1000).setMinutes(0, 0, 0) / 1000;
-    const before = found.get(at)?.events ?? EVENTS.map(() => 0);
-    const levels = LEVELS.map(([status]) => one.tasks?.[status] ?? 0);
-    const events = EVENTS.map((kind, n) => before[n] + (one.events[kind] ?? 0));
-    found.set(at, { at, levels, events });
+    const before = found.get(at);
+    const isCounted = Boolean(before?.isCounted || one.tasks);
+    const levels =
+      one.tasks || !before ? LEVELS.map(([status]) => one.tasks?.[status] ?? 0) : before.levels;
+    const events = EVENTS.map((kind, n) => (before?.events[n] ?? 0) + (one.events[kind] ?? 0));
+    found.set(at, { at, isCounted, levels, events });
   }
   return [...found.values()].reverse();
 }

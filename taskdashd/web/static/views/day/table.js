@@ -8,13 +8,13 @@ import { EVENTS, LEVELS, hours } from './model.js';
 export function table(day) {
   const head = (/** @type {string} */ text, /** @type {number} */ colspan) =>
     h('th', { scope: 'colgroup', colspan }, text);
-  const cell = (/** @type {number} */ n) => h('td', null, number(n));
-  const row = (/** @type {import('./model').Hour} */ { at, levels, events }) =>
+  const cell = (/** @type {string} */ text) => h('td', null, text);
+  const row = (/** @type {import('./model').Hour} */ { at, isCounted, levels, events }) =>
     h(
       'tr',
       null,
       h('th', { scope: 'row' }, `${new Date(at * 1000).getHours()}:00`),
-      [...levels, ...events].map(cell),
+      [...levels, ...events].map((n) => cell(isCounted ? number(n) : '–')),
     );
   const names = [
     ...LEVELS.map(([, state]) => t(`state.${state}`)),
