@@ -90,3 +90,11 @@ def test_an_hour_that_was_not_counted_is_no_hour_without_tasks(office: Office, s
     rows = lead.page.locator("details.numbers tbody tr")
     expect(rows.first.locator("td").nth(1)).to_have_text(re.compile(r"\d"))
     expect(rows.last.locator("td").first).to_have_text("–")
+
+
+def test_what_a_list_is_grouped_by_is_not_taken_for_a_filter(office: Office, seat: Seat) -> None:
+    """The control read `User`, as if the list were that of one user."""
+    lead = seat("1004", "赵组长", view="list?by=user")
+    chosen = lead.page.get_by_role("combobox", name="Group by").locator("option:checked")
+    expect(chosen).to_have_text("Group by: User")
+    expect(lead.page.get_by_role("row").filter(has_text="Ann Li").first).to_be_visible()

@@ -158,7 +158,8 @@ function state(page) {
 /** @param {Page} page */
 function grouping(page) {
   const options = Object.entries(GROUPS).map(
-    ([name, field]) => /** @type {[string, string]} */ ([name, t(`field.${field}`)]),
+    ([name, field]) =>
+      /** @type {[string, string]} */ ([name, t('list.by', { field: t(`field.${field}`) })]),
   );
   const chosen = page.place.filters.get('by') ?? '';
   const change = (/** @type {any} */ event) => page.refine({ by: event.target.value });
