@@ -53,6 +53,10 @@ def test_what_somebody_is_to_check_is_handed_over_though_they_hold_nothing(
     done = lead.page.get_by_role("dialog", name="Tasks moved: 1")
     expect(done.get_by_role("listitem")).to_have_text(["开场剪辑 cut-1 → 王小明"])
     assert office.ask("Find", id="cut-1")["checker"] == "1002"
+    done.get_by_role("button", name="Close").click()
+    lead.page.get_by_role("button", name="Hand over: Eve Stone").click()
+    lead.told("Eve Stone holds tasks: 0. To check for others: 0.")
+    expect(lead.page.get_by_role("dialog")).to_have_count(0)
 
 
 def test_the_list_of_what_died_says_in_words_what_it_shows(office: Office, seat: Seat) -> None:

@@ -47,6 +47,12 @@ export async function handOver(page, of) {
  * @param {Task[][]} found what they hold, and what they are to check
  */
 async function ask(page, of, [holds, checks]) {
+  const counts = { holds: number(holds.length), checks: number(checks.length) };
+  const said = t('handover.counts', { name: of.name, ...counts });
+  if (holds.length + checks.length === 0) {
+    toast(said, { kind: 'note' });
+    return;
+  }
   const rows = new Map(rowsOf(page.known, collate).rows.map((row) => [row.person.user, row]));
   const others = activePeople(page.known, (one) => one.user !== of.user);
   const check = (/** @type {Person} */ one) =>
@@ -57,11 +63,10 @@ async function ask(page, of, [holds, checks]) {
       ` ${labelOf(one)} `,
       h('small', null, loadSaid(rows.get(one.user)?.load ?? [])),
     );
-  const counts = { holds: number(holds.length), checks: number(checks.length) };
   const body = h(
     'div',
     null,
-    h('p', null, t('handover.counts', { name: of.name, ...counts })),
+    h('p', null, said),
     h('p', null, t('handover.about')),
     h('fieldset', null, h('legend', null, t('handover.to')), others.map(check)),
     textField('word', t('handover.why'), false),
