@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
@@ -75,5 +76,37 @@ def test_the_board_shows_what_is_there_and_what_changes(daemon: RunningDaemon) -
         await pilot.click(Rows, offset=(3, 2))
         await until(pilot, lambda: isinstance(board.screen, Details))
         await pilot.press("escape", "q")
+
+    on_the_board(daemon, steps)
+
+
+def test_ids_have_the_room_of_the_terminal_as_it_is(
+    daemon: RunningDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made wider between two drawings, the board shows whole ids; too long ones keep a part."""
+
+    async def steps(board: LiveScreen, pilot: Pilot[None], other: taskdash.Client) -> None:
+        for number in range(3):
+            name = f"of-a-long-name-{number:09}"
+            other.register(name, "Long", group_id="top", status="review")
+        await until(pilot, lambda: len(rows(board)) >= 3)
+        await pilot.press("slash", *"of-a-long", "enter")
+        await pilot.resize_terminal(40, 20)
+        await until(pilot, lambda: " of-a-lon… " in shown(board))
+        monkeypatch.setattr(board, "_draw", lambda: None)
+        await pilot.resize_terminal(110, 20)
+        await until(pilot, lambda: "of-a-long-name-000000002" in shown(board))
+
+    on_the_board(daemon, steps)
+
+
+def shown(board: LiveScreen) -> str:
+    return board.query_one(Rows).render_line(1).text
+
+
+def test_ctrl_c_leaves_also_while_a_filter_is_typed(daemon: RunningDaemon) -> None:
+    async def steps(board: LiveScreen, pilot: Pilot[None], _other: taskdash.Client) -> None:
+        await pilot.press("slash", *"reel", "ctrl+c")
+        await until(pilot, lambda: not board.is_running)
 
     on_the_board(daemon, steps)

@@ -42,7 +42,14 @@ def merge(where: address.Address, /, from_: str, into: str) -> None:
                 break
             click.echo(f"{counts['tasks']} tasks so far", err=True)
     told = ", ".join(f"{name} {count}" for name, count in counts.items())
-    click.echo(f"{show.clean(done['from'])} is {show.clean(done['into'])} now: {told}")
+    old, new = show.clean(done["from"]), show.clean(done["into"])
+    if old == new:
+        click.echo(f"{old} is called so already")
+    elif any(counts.values()) or done["left"]:
+        click.echo(f"{old} is {new} now: {told}")
+    else:
+        # A mistyped name is no group, and must not read as one that was merged.
+        click.echo(f"nobody and nothing is in {old}: nothing was changed", err=True)
     for one in done["left"]:
         click.echo(f"{show.clean(one['id'])} stays: {show.clean(one['why'])}", err=True)
     if done["more"]:

@@ -70,6 +70,8 @@ def person(where: address.Address, /, user: str, password: bool, **given: Any) -
     with connect(where) as dash:
         reply = attempt(lambda: dash.ask("SetPerson", user=user, **fields))
     show.pairs((name, _plain(reply[name])) for name in _PEOPLE)
+    if given["role"] == "admin" and not password:
+        click.echo("an administrator signs in nowhere without a password: --password", err=True)
 
 
 @click.command()

@@ -12,6 +12,7 @@ import taskdash
 from taskdash import address
 from taskdash.calls import Hooks
 from taskdash_ctl import show
+from taskdash_protocol.errors import FrameError
 
 EXIT_FAILURE: Final = 1
 EXIT_USAGE: Final = 2
@@ -85,7 +86,20 @@ def attempt(call: Callable[[], T]) -> T:
 def explain(error: taskdash.TaskDashError) -> tuple[str, int]:
     """Say in one line what is wrong and what to do next, and with which exit code."""
     code, advice = next((code, advice) for kind, code, advice in _FAULTS if isinstance(error, kind))
-    return f"{error}{advice}", code
+    told = str(error)
+    if isinstance(error, FrameError):
+        # The first bytes of a web server, say, were read as a length.
+        told = f"what listens there does not speak as a taskdashd does ({told})"
+        advice = "; is that the port of services, and not of the board?"
+    elif isinstance(error, taskdash.AuthError) and not _has_token():
+        # The daemon tells programmers where a token goes; who types a command says it to the shell.
+        told = told.removesuffix(": say it in Hello")
+        advice = "; set TASKDASH_TOKEN or TASKDASH_TOKEN_FILE: `taskdashd token create` makes one"
+    return f"{told}{advice}", code
+
+
+def _has_token() -> bool:
+    return any(os.environ.get(name) for name in ("TASKDASH_TOKEN", "TASKDASH_TOKEN_FILE"))
 
 
 def cannot_write(error: OSError) -> NoReturn:

@@ -110,8 +110,6 @@ class Rows(ScrollView, can_focus=True):
         sizes = zip(*(row.sizes for row in rows), strict=True)
         self._wanted = dict(zip(COLUMNS, map(max, sizes), strict=True)) if rows else {}
         if rows:
-            ids = [row.sizes[1] for row in rows]
-            self._wanted["id"] = table.of_keys(ids, self._room)
             self._wanted["last_seen"] = _SEEN_SIZE
         self._fit()
         if moved:
@@ -188,6 +186,14 @@ class Rows(ScrollView, can_focus=True):
         self.refresh()
 
     def _fit(self) -> None:
+        if not self.size.width:
+            # Before the terminal's size is known, every column would have one letter.
+            return
+        if self._rows:
+            # Ids measured for another size, or all too long for this one, would be cut to a letter.
+            ids = [row.sizes[COLUMNS.index("id")] for row in self._rows]
+            least = min(max(ids), self._room // 4)
+            self._wanted["id"] = max(table.of_keys(ids, self._room), least)
         wanted = {
             name: max(self._wanted.get(name, 0), table.width(heading))
             for name, heading in zip(COLUMNS, HEADINGS, strict=True)

@@ -92,6 +92,8 @@ class LiveScreen(App[None]):
         Binding("d", "only('died')", "Died"),
         Binding("slash", "filter", "Filter"),
         Binding("q", "quit", "Quit"),
+        # As any program of a terminal, also while a filter is typed.
+        Binding("ctrl+c", "quit", show=False, priority=True),
     ]
     ENABLE_COMMAND_PALETTE = False
 

@@ -306,4 +306,6 @@ def _reason(error: Exception) -> str:
         return "that is no host name"
     if distrust := getattr(error, "verify_message", None):
         return f"its certificate is not trusted: {distrust}"
+    if getattr(error, "reason", None) == "WRONG_VERSION_NUMBER":
+        return "no TLS is spoken there, as taskdashs:// asks for"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
