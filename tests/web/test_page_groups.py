@@ -121,7 +121,7 @@ def test_a_merge_goes_on_until_all_is_done_and_names_tokens(office: Office, seat
     expect(told).to_contain_text("People: 3 · Services: 2 · Open tasks: 6")
     expect(told).to_contain_text("Tokens that name “cut”")
     expect(told.get_by_role("listitem")).to_have_text(["wall"])
-    expect(told).to_contain_text("taskdashd token create NAME --group paint")
+    expect(told).to_contain_text("taskdashd token create NAME --group 'paint'")
     assert replies == [False, False]
     axe_is_silent(desk.page)
     confirm(told, "Close")

@@ -90,6 +90,34 @@ def test_who_leads_nothing_by_name_leads_all_their_groups(browser: Browser, offi
         assert account(office, "1004")["leads"] == ["cut", "paint"]
 
 
+def test_an_admin_neither_shuts_themselves_out_nor_makes_one_who_cannot_come_in(
+    browser: Browser, office: Office
+) -> None:
+    """The one administrator was signed out at once, and groups led by a worker went unsaid."""
+    with signed_in(browser, office.url, "1005", "Root", "people") as page:
+        own = form(page, "Edit", "Root")
+        own.get_by_label("Active").uncheck()
+        own.get_by_role("button", name="Save").click()
+        expect(own.get_by_role("alert")).to_contain_text("You would shut yourself out")
+        own.get_by_role("button", name="Cancel").click()
+        new = form(page, "Add a person")
+        expect(new.get_by_label("Password")).to_have_attribute("placeholder", "none")
+        new.get_by_label("Employee number").fill("1009")
+        new.get_by_label("Name", exact=True).fill("Leo")
+        new.get_by_label("Groups led").fill("cut")
+        new.get_by_role("button", name="Save").click()
+        expect(new.get_by_role("alert")).to_contain_text("Only a lead leads groups")
+        new.get_by_label("Groups led").fill("")
+        new.get_by_label("Role").select_option("admin")
+        new.get_by_role("button", name="Save").click()
+        expect(new.get_by_role("alert")).to_contain_text("without a password")
+        new.get_by_label("Password").fill(PASSWORD)
+        new.get_by_role("button", name="Save").click()
+        expect(new).to_have_count(0)
+    assert account(office, "1005")["active"]
+    assert account(office, "1009")["role"] == "admin"
+
+
 def test_too_many_groups_are_refused_in_the_readers_words(browser: Browser, office: Office) -> None:
     with signed_in(browser, office.url, "1005", "Root", "people") as page:
         eve = form(page, "Edit", "Eve Stone")

@@ -7,6 +7,7 @@ import {
   askedFor,
   asTyped,
   changesOf,
+  faultIn,
 } from '../../../taskdashd/web/static/views/people/account.js';
 
 /** @type {import('../../../taskdashd/web/static/wire/types').Person} */
@@ -67,4 +68,20 @@ test('what somebody else has changed is told, and nothing else', () => {
     ['leads', ''],
     ['active', 'false'],
   ]);
+});
+
+test('nobody shuts themselves out, and nothing typed is passed over', () => {
+  const root = { ...ANN, role: /** @type {const} */ ('admin'), leads: [] };
+  const own = { ...asTyped(root), password: '' };
+  const { active, ...inactive } = own;
+  assert.equal(active, 'on');
+  assert.equal(faultIn(own, root, '1001'), null);
+  assert.equal(faultIn(inactive, root, '1001'), 'person.fault.self');
+  assert.equal(faultIn({ ...own, role: 'lead' }, root, '1001'), 'person.fault.self');
+  assert.equal(faultIn(inactive, root, '1002'), null);
+  assert.equal(faultIn({ ...own, leads: 'cut' }, root, '1001'), 'person.fault.leads');
+  assert.equal(faultIn({ ...asTyped(ANN), role: 'worker', password: '' }, ANN, '1002'), null);
+  const fresh = { ...asTyped(null), user: '1009', name: 'Kim', role: 'admin', password: '' };
+  assert.equal(faultIn(fresh, null, '1001'), 'person.fault.password');
+  assert.equal(faultIn({ ...fresh, password: 'horses' }, null, '1001'), null);
 });

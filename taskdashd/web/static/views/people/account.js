@@ -59,3 +59,22 @@ export function changesOf(one, values) {
     .filter((name) => (values[name] ?? '') !== before[/** @type {keyof before} */ (name)])
     .map((name) => [name, values[name] ?? '']);
 }
+
+/**
+ * Name what is wrong in a form, as a text's name; null where nothing is.
+ * @param {Given} given
+ * @param {Person | null} one null for a new account
+ * @param {string} me who saves it
+ * @returns {string | null}
+ */
+export function faultIn(given, one, me) {
+  const isAdmin = given.role === 'admin';
+  if (one?.user === me && (given.active !== 'on' || (one.role === 'admin' && !isAdmin))) {
+    // Saved, it would shut out whoever saves it, and nobody may be left who can undo that.
+    return 'person.fault.self';
+  }
+  if (given.role !== 'lead' && given.leads !== '' && given.leads !== asTyped(one).leads) {
+    return 'person.fault.leads';
+  }
+  return one === null && isAdmin && given.password === '' ? 'person.fault.password' : null;
+}

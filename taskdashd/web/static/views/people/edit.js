@@ -6,7 +6,7 @@ import { reason } from '../../parts/reasons.js';
 import { t } from '../../parts/words.js';
 import { typedName, typedNumber } from '../../rules/typed.js';
 import { Refused } from '../../wire/refused.js';
-import { askedFor, asTyped, changesOf } from './account.js';
+import { askedFor, asTyped, changesOf, faultIn } from './account.js';
 
 /**
  * @typedef {import('../../parts/page').Page<null>} Page
@@ -23,6 +23,10 @@ const ROLES = ['worker', 'lead', 'admin'];
 export async function editPerson(page, one) {
   let base = one?.rev ?? 0;
   const submit = async (/** @type {Given} */ given) => {
+    const fault = faultIn(given, one, page.known.me?.user ?? '');
+    if (fault !== null) {
+      return t(fault);
+    }
     const only = one ? { base } : { new: true };
     try {
       await page.ask('SetPerson', { ...askedFor(given, one), ...only });
@@ -81,7 +85,7 @@ function fields(one) {
       type: 'password',
       maxlength: null,
       autocomplete: 'new-password',
-      placeholder: t('person.password.hint'),
+      placeholder: t(one ? 'person.password.hint' : 'person.password.new'),
     }),
   );
 }
