@@ -47,4 +47,6 @@ def test_the_main_job_runs_on_a_real_command(tmp_path: Path) -> None:
     assert re.search(r"^find-.*\tCount the files\tfinish\t", before, re.MULTILINE)
     assert re.search(r"^sleep-.*\tSleep a while\trunning\t", before, re.MULTILINE)
     assert re.search(r"^sleep-.*\tSleep a while\tfailed\t", after, re.MULTILINE)
+    # Without it `taskdashd token`, `backup` and `check` act in another directory.
+    assert f" TASKDASHD_DATA={tmp_path} " in after
     assert '"event": "stopped"' in (tmp_path / "taskdashd.log").read_text()

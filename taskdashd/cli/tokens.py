@@ -115,6 +115,8 @@ def create_wall(
     settings = settings_of(data, config_file)
     if settings.web is None:
         fail('no board is served: set web, as in web = "0.0.0.0:8080"', EXIT_FAILURE)
+    if settings.web.port == 0 and not settings.web_origins:
+        fail(f"each start chooses another port for web = {settings.web}: set one", EXIT_FAILURE)
     board = _board_url(settings, settings.web)
 
     def make(tokens: TokenFile) -> None:

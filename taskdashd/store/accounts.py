@@ -61,7 +61,7 @@ def revived(replaced: dict[str, Account], copy: dict[str, Account]) -> list[Revi
 
 def _said(since: Account | None, then: Account) -> list[str]:
     if since is None:
-        return ["was removed since"]
+        return ["has no account in what was replaced"]
     said = []
     if since.password != then.password:
         said.append("another password since" if then.password else "had no password then")

@@ -52,7 +52,7 @@ def test_a_mistyped_group_is_not_said_to_be_merged(daemon: RunningDaemon) -> Non
 
 
 def test_an_administrator_without_a_password_is_told_of_it(daemon: RunningDaemon) -> None:
-    """They would sign in nowhere, and learn it at the board."""
+    """Without one they sign in nowhere, and would learn it at the board."""
     word = "without a password: --password"
     assert word in ctl(daemon, "person", "1", "--name", "Root", "--role", "admin").stderr
     assert word not in ctl(daemon, "person", "1", "--name", "Root Li").stderr

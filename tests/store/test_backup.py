@@ -16,7 +16,8 @@ import taskdash
 from taskdash.testing import running_daemon
 from taskdashd.domain.times import stamp
 from taskdashd.settings import files
-from taskdashd.store import backup
+from taskdashd.store import accounts, backup
+from taskdashd.store.accounts import Account
 from taskdashd.store.backup import BackupError
 from taskdashd.store.database import DATABASE_NAME, RESTORING_NAME
 from taskdashd.store.lock import StoreUnusable
@@ -513,6 +514,13 @@ def test_a_restore_says_whose_passwords_and_rights_come_back(tmp_path: Path) -> 
         "  Dan (1004): was made worker since, is lead again",
     ]
     assert not key.exists()
+
+
+def test_who_is_new_to_a_machine_is_not_said_to_have_been_removed() -> None:
+    """A backup that is restored on another machine brings accounts that were never there."""
+    ann = Account("Ann", "", True, "worker")
+    (said,) = accounts.revived({}, {"1001": ann})
+    assert said == ("Ann (1001)", "has no account in what was replaced")
 
 
 def test_a_restore_over_what_cannot_be_read_says_so(data: Path, tmp_path: Path) -> None:

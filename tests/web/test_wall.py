@@ -171,6 +171,10 @@ def test_what_is_not_served_has_no_address(tmp_path: Path) -> None:
     done = taskdashd("wall", "create", "x", "--data", tmp_path)
     assert done.returncode == 1
     assert "no board is served" in done.stderr
+    (tmp_path / "any.toml").write_text('web = "127.0.0.1:0"')
+    done = taskdashd("wall", "create", "x", "--data", tmp_path, "--config", tmp_path / "any.toml")
+    assert done.returncode == 1
+    assert "chooses another port" in done.stderr
     for settings, begins in (
         ('web = "0.0.0.0:8080"', f"http://{socket.gethostname()}:8080/wall#td_a_"),
         ('web = "[::1]:80"\nweb_tls = true', "https://[::1]:80/wall#td_b_"),

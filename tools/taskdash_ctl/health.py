@@ -228,11 +228,11 @@ def _calendars(dash: taskdash.Client) -> Iterator[Finding]:
         return
     for name in (one["name"] for one in told["calendars"]):
         (one,) = dash.ask("Calendars", name=name)["calendars"]
-        known_to, found, advice = one["known_to"], f"{name} is known for ever", ""
+        known_to, found, advice = one["known_to"], f"{name} has no last day", ""
         if one["fault"]:
             found, advice = f"{name}: {one['fault']}", "say its zone again, or install tzdata"
         elif known_to and known_to == one["until"]:
-            found = f"{name} is known to {known_to}"
+            found = f"{name} has its days off known up to {known_to}"
             advice = (
                 f"add what follows: taskdash-ctl calendar set {name} --add --closed … --until …"
             )
