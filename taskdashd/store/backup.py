@@ -80,6 +80,8 @@ def write(data: Path, target: Path, *, checkpoints: bool = False) -> Copy:
         with owner.acting_at(target.parent, whose):
             if os.path.lexists(target):
                 raise BackupError(f"{target} exists already: choose another name")
+            if not target.parent.is_dir():
+                raise BackupError(f"cannot back up: there is no directory {target.parent}")
             try:
                 made = _copy(data / DATABASE_NAME, partial, whose, checkpoints=checkpoints)
                 partial.replace(target)

@@ -347,7 +347,7 @@ def test_a_file_is_never_overwritten(data: Path, tmp_path: Path) -> None:
     assert (tmp_path / "mine").read_text() == "precious"
     with pytest.raises(BackupError, match="no database at"):
         backup.write(tmp_path / "nowhere", tmp_path / "copy.db")
-    with pytest.raises(BackupError, match="cannot back up"):
+    with pytest.raises(BackupError, match="cannot back up: there is no directory"):
         backup.write(data, tmp_path / "no" / "such" / "directory.db")
     assert {path.name for path in tmp_path.iterdir()} == {"data", "mine"}
 

@@ -90,7 +90,7 @@ def explain(error: taskdash.TaskDashError) -> tuple[str, int]:
     if isinstance(error, FrameError):
         # The first bytes of a web server, say, were read as a length.
         told = f"what listens there does not speak as a taskdashd does ({told})"
-        advice = "; is that the port of services, and not of the board?"
+        advice = "; is that the port of services, and not of the board, or TLS (taskdashs://)?"
     elif isinstance(error, taskdash.AuthError) and not _has_token():
         # The daemon tells programmers where a token goes; who types a command says it to the shell.
         told = told.removesuffix(": say it in Hello")
