@@ -62,3 +62,12 @@ test('figures continue the day, and forget what is older', () => {
     [900, 86400, 87300],
   );
 });
+
+test('figures are of a sight: with another one they are not known', () => {
+  const figures = { states: { 待领取: 0 }, load: {}, day: [], bucket: 900 };
+  const [greeted] = took(NOBODY, { me: ME, rev: 1 }, 0);
+  const [counted] = took(greeted, { figures }, 0);
+  assert.deepEqual(took(counted, { me: ME, rev: 1 }, 0)[0].figures, figures);
+  const wider = { ...ME, groups: ['cut'], sight: 'wider' };
+  assert.equal(took(counted, { me: wider, rev: 1 }, 0)[0].figures, null);
+});

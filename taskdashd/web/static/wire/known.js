@@ -40,6 +40,10 @@ export function took(known, message, at) {
     next.waiting = message.me.user === known.me?.user ? known.waiting : null;
     next.me = message.me;
     next.admins = message.admins ?? [];
+    if (message.me.sight !== known.sight) {
+      // Figures are counted of what one sees: views ask for the new ones as they read afresh.
+      next.figures = null;
+    }
     next.sight = message.me.sight;
     next.skew_ms = Date.parse(message.now ?? '') - at || 0;
     next.rev ??= message.rev ?? null;
@@ -64,7 +68,7 @@ export function took(known, message, at) {
     news.services = true;
   }
   if (message.figures) {
-    next.figures = merged(known.figures, message.figures);
+    next.figures = merged(next.figures, message.figures);
     news.figures = true;
   }
   // What waits is read after each greeting anyway.
