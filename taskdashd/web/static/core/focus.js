@@ -113,8 +113,14 @@ function elementFrom(node, way) {
   return one ? [one] : [];
 }
 
-/** @param {Element | null} node @returns {Element[]} */
-const outwards = (node) => (node ? [node, ...outwards(node.parentElement)] : []);
+/**
+ * Give a node and what it stands in, but not the body: the first that is pressed there leads past
+ * the bar, and would lie over it.
+ * @param {Element | null} node
+ * @returns {Element[]}
+ */
+const outwards = (node) =>
+  node && node !== document.body ? [node, ...outwards(node.parentElement)] : [];
 
 /** @param {Place | null} place @param {HTMLElement} main */
 function bringHome(place, main) {

@@ -1,0 +1,55 @@
+"""The first day of a worker: what the board says to somebody who knows nothing of it yet."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from desk import Desk
+from office import Office
+from playwright.sync_api import Browser, expect
+
+TEXTS = re.compile(r"import taskdash|taskdash-ctl|daemon")
+CUT_OFF = """() => [...document.querySelectorAll('.card *')]
+  .filter(one => one.closest('.meta, .foot'))
+  .filter(one => getComputedStyle(one).display !== 'inline' && one.scrollWidth > one.clientWidth)
+  .map(one => one.textContent)"""
+OFF_CENTRE = """() => [...document.querySelectorAll('nav a, .chooser button')]
+  .filter(one => one.checkVisibility())
+  .map(one => {
+    const range = document.createRange();
+    range.selectNodeContents(one);
+    const text = range.getBoundingClientRect(), box = one.getBoundingClientRect();
+    const above = text.top - box.top, below = box.bottom - text.bottom;
+    return [one.textContent, Math.round(above - below)];
+  })
+  .filter(([, off]) => Math.abs(off) > 3)"""
+
+
+@pytest.fixture
+def newcomer(office: Office, seat: Callable[..., Desk]) -> Desk:
+    """Seat somebody whom the office has given a number, and no group."""
+    office.ask("SetPerson", user="2001", name="李雷")
+    return seat("2001", "李雷", view="mine")
+
+
+def test_who_is_given_a_group_is_told_at_once_what_there_is_to_claim(
+    office: Office, newcomer: Desk
+) -> None:
+    page = newcomer.page
+    expect(page.locator(".newcomer")).to_be_visible()
+    expect(page.locator(".welcome")).to_contain_text("Nothing waits for you.")
+    office.ask("SetPerson", user="2001", groups=["cut"])
+    expect(page.locator(".newcomer")).to_have_count(0)
+    expect(page.get_by_role("link", name="To claim: 2")).to_be_visible()
+
+
+def test_opening_a_task_shows_no_link_over_the_bar(seat: Callable[..., Desk]) -> None:
+    ann = seat("1001", "Ann Li")
+    link = ann.card("Poster").get_by_role("link", name="Poster")
+    for press in (link.click, lambda: link.press("Enter")):
+        expect(link).to_be_visible()
+        press()
+        expect(ann.page.get_by_role("heading", name="Poster")).to_be_visible()
+        expect(ann.page.get_by_role("button", name="Claim: Poster")).to_be_visible()
+        expect(ann.page.locator("#main")).to_be_focused()
+        ann.go("board")
