@@ -53,3 +53,23 @@ def test_opening_a_task_shows_no_link_over_the_bar(seat: Callable[..., Desk]) ->
         expect(ann.page.get_by_role("button", name="Claim: Poster")).to_be_visible()
         expect(ann.page.locator("#main")).to_be_focused()
         ann.go("board")
+
+
+def test_nothing_of_a_card_is_cut_off(seat: Callable[..., Desk]) -> None:
+    wang = seat("1002", "王小明", viewport={"width": 1280, "height": 800})
+    expect(wang.card("Trailer, 30 s")).to_contain_text("left")
+    expect(wang.card("Index films")).to_contain_text("sec. ago")
+    assert wang.page.evaluate(CUT_OFF) == []
+
+
+def test_a_phone_shows_words_amid_what_is_tapped_and_no_keys(seat: Callable[..., Desk]) -> None:
+    phone = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+    ann = seat("1001", "Ann Li", **phone)
+    expect(ann.page.locator(".chooser button").first).to_be_visible()
+    assert ann.page.evaluate(OFF_CENTRE) == []
+    expect(ann.search).to_have_attribute("placeholder", "Search")
+    claim = ann.page.get_by_role("button", name="Claim: Poster")
+    expect(claim).to_be_visible()
+    box = claim.bounding_box()
+    assert box is not None
+    assert box["height"] >= 36

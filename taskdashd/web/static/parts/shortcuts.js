@@ -9,6 +9,9 @@ const OFF = 'off';
 // Where the browser keeps nothing, it holds for this page.
 const now = { isOn: kept('browser', NAME) !== OFF };
 
+/** Where there is no keyboard in sight, a key beside a word is only one more thing to wonder at. */
+const isTouched = matchMedia('(hover: none) and (pointer: coarse)');
+
 export const hasShortcuts = () => now.isOn;
 
 /** @param {boolean} isOn */
@@ -18,9 +21,9 @@ export function useShortcuts(isOn) {
 }
 
 /**
- * Say a key, where it does something.
+ * Say a key, where it does something and somebody can press it.
  * @template {string | null} T
  * @param {string} text
  * @param {T} otherwise
  */
-export const shortcut = (text, otherwise) => (now.isOn ? text : otherwise);
+export const shortcut = (text, otherwise) => (now.isOn && !isTouched.matches ? text : otherwise);
