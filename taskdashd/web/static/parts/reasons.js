@@ -41,6 +41,10 @@ export function cause(name, values, known) {
   if (!name || !has(`cause.${name}`)) {
     return null;
   }
+  if (name === 'taken' && values.user === known.me?.user) {
+    // Done already in another tab, or before an answer was lost: nobody else has been quicker.
+    return t('cause.taken.mine');
+  }
   const text = t(`cause.${name}`, {
     ...values,
     user: values.user ? called(values.user, known, values.name) : '',

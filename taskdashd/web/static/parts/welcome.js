@@ -17,13 +17,22 @@ ${lines.replace(/^/gm, '    ')}`);
 /** @param {string} text */
 const listing = (text) => h('pre', { tabindex: 0 }, h('code', null, text));
 
+/**
+ * Whether whoever looks is one who sets services up: to others a program says nothing.
+ * @param {import('../wire/types').Known} known
+ */
+export const setsUp = ({ me }) => me?.role === 'admin';
+
 /** @param {import('../wire/types').Known} known */
 export function welcome(known) {
+  const title = h('h2', null, t('welcome.title'));
+  if (!setsUp(known)) {
+    return h('div.welcome', null, newcomer(known), title);
+  }
   return h(
     'div.welcome',
     null,
-    newcomer(known),
-    h('h2', null, t('welcome.title')),
+    title,
     h('p', null, t('welcome.about')),
     program('with dash.task("hello-1", name="My first task") as task:\n    task.progress(1, 2)'),
     h('p', null, t('welcome.shell')),

@@ -218,6 +218,7 @@ function section(one, page, { isChosen, isFolded }) {
 /** Make what stands below the head of a column. @param {string} key @param {Page} page */
 function content(key, page) {
   const { tasks, shown, hasMore, isRead } = page.model.columns[key];
+  const none = isAll(page.model.filter) ? `empty.${key}` : 'empty.filtered';
   // On a narrow screen the page itself is scrolled: a column must not be as long as many screens.
   const cards = [...tasks.values()].slice(0, isNarrow() ? shown / NARROW_SHARE : shown);
   const isLong = hasMore || tasks.size > cards.length;
@@ -230,11 +231,7 @@ function content(key, page) {
       { 'aria-label': t(`state.${key}`), onscroll: scrolled },
       cards.length > 0
         ? cards.map((task) => item(task, page))
-        : h(
-            'li.nothing',
-            { key: ' none' },
-            t(isRead && !hasMore ? `empty.${key}` : 'list.reading'),
-          ),
+        : h('li.nothing', { key: ' none' }, t(isRead && !hasMore ? none : 'list.reading')),
     ),
     isLong &&
       h(

@@ -8,7 +8,7 @@ import { answered } from '../../parts/answered.js';
 import { dot } from '../../parts/badge.js';
 import { reason } from '../../parts/reasons.js';
 import { forHowLong } from '../../parts/time.js';
-import { program } from '../../parts/welcome.js';
+import { program, setsUp } from '../../parts/welcome.js';
 import { collate, lasting, t, when } from '../../parts/words.js';
 import { answersTo, isLead } from '../../rules/acts.js';
 import { daemonTime } from '../../wire/known.js';
@@ -51,7 +51,7 @@ export const view = {
     return [
       h('div.viewhead', null, h('h1', null, t('view.services')), h('p', null, t('services.about'))),
       rows.length === 0
-        ? none()
+        ? none(page)
         : h(
             'ul.services.panels',
             null,
@@ -175,7 +175,12 @@ function strip(one, changes, now) {
   );
 }
 
-function none() {
+/** @param {Page} page */
+function none(page) {
+  if (!setsUp(page.known)) {
+    // Services of other groups are out of sight.
+    return h('div.welcome', null, h('p', null, t('services.none.mine')));
+  }
   return h(
     'div.welcome',
     null,

@@ -5,6 +5,7 @@ import { written } from '../../core/json.js';
 import { badge } from '../../parts/badge.js';
 import { copied } from '../../parts/copying.js';
 import { who } from '../../parts/face.js';
+import { statusName } from '../../parts/reasons.js';
 import { shortcut } from '../../parts/shortcuts.js';
 import { since } from '../../parts/time.js';
 import { has, t, when } from '../../parts/words.js';
@@ -42,7 +43,7 @@ function valueOf(name, value, page) {
     return who(page.known, value);
   }
   if (name === 'status') {
-    return [badge(value), ` ${value}`];
+    return [badge(value), statusName(value) !== value && ` ${value}`];
   }
   if (TIMES.has(name)) {
     return [when(value), ' (', since(value, daemonTime(page.known)), ')'];
