@@ -18,10 +18,12 @@ ${lines.replace(/^/gm, '    ')}`);
 const listing = (text) => h('pre', { tabindex: 0 }, h('code', null, text));
 
 /**
- * Whether whoever looks is one who sets services up: to others a program says nothing.
+ * Whether whoever looks sets services up: to others a program says nothing. Where there is neither
+ * an administrator nor a group yet, that is whoever tries TaskDash.
  * @param {import('../wire/types').Known} known
  */
-export const setsUp = ({ me }) => me?.role === 'admin';
+export const setsUp = ({ me, admins }) =>
+  me?.role === 'admin' || (me?.groups.length === 0 && admins.length === 0);
 
 /** @param {import('../wire/types').Known} known */
 export function welcome(known) {
@@ -32,6 +34,7 @@ export function welcome(known) {
   return h(
     'div.welcome',
     null,
+    newcomer(known),
     title,
     h('p', null, t('welcome.about')),
     program('with dash.task("hello-1", name="My first task") as task:\n    task.progress(1, 2)'),
