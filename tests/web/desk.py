@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from threading import Event, Thread
 from typing import Any
 
@@ -35,11 +36,13 @@ class Desk:
         view: str = "board",
         *,
         by_form: bool = False,
+        at: datetime | None = None,
         **context: Any,
     ) -> None:
         """Sign somebody in before the page is opened, or by the form that the page then shows.
 
         The form takes a second and more of each test; the tests that are about it go through it.
+        `at` is the time at which the browser's clock stands still.
         """
         self.user = user
         self.context: BrowserContext = browser.new_context(
@@ -50,6 +53,8 @@ class Desk:
             while "confirm" in (reply := self._login(url, given)):
                 # The daemon warns where somebody was last signed in from another address.
                 given["confirm"] = reply["confirm"]
+        if at:
+            self.context.clock.set_fixed_time(at)
         self.page: Page = self.context.new_page()
         self.complaints = complaints_of(self.page)
         self.page.goto(f"{url}/#/{view}" if view else url)

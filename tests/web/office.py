@@ -5,13 +5,14 @@ import json
 import re
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from processes import taskdashd
 
 import taskdash
-from taskdash.testing import RunningDaemon
+from taskdash.testing import COMMAND, RunningDaemon
 from taskdash_protocol.families.tasks import Register
 
 PASSWORD = "root horses"
@@ -29,17 +30,28 @@ FREE, CLAIMED, EDITING, REVIEW = "待领取", "已领取", "编辑中", "待审�
 class Office:
     """A daemon with a board, and the people, services and tasks of an office."""
 
+    client: str | None = None
+    """By which name the daemon knows who asks; by default the program's."""
+
     def __init__(
-        self, data: Path, *, port: int = 0, package: Path | None = None, **settings: object
+        self,
+        data: Path,
+        *,
+        port: int = 0,
+        package: Path | None = None,
+        command: Sequence[str] = COMMAND,
+        **settings: object,
     ) -> None:
-        """Start a daemon; `package` is a folder with a `taskdashd` to run in place of ours."""
+        """Start a daemon; `package` is a folder with a `taskdashd` to run in place of ours, and
+        `command` what runs it."""
         self.data = data
         own = {} if package is None else {"PYTHONPATH": str(package), "PYTHONSAFEPATH": "1"}
-        self.daemon = RunningDaemon(data, {"web": f"127.0.0.1:{port}", **settings}, env=own)
+        settings = {"web": f"127.0.0.1:{port}", **settings}
+        self.daemon = RunningDaemon(data, settings, env=own, command=command)
         self.address = self.daemon.wait_for("the board is at")["address"]
         self.url = f"http://{self.address}"
         self.port = int(self.address.rpartition(":")[2])
-        self.dash = taskdash.connect(self.daemon.url)
+        self.dash = taskdash.connect(self.daemon.url, client=self.client)
 
     def people(self) -> None:
         for user, about in PEOPLE.items():

@@ -1,23 +1,20 @@
-"""The pictures of the board for the docs. The day that they show is made up.
+"""The pictures of the board for the docs, of a day that is made up. Run by tools/pictures."""
 
-Run by tools/pictures.
-"""
-
-import random
+import re
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
-from office import CLAIMED, EDITING, FREE, PASSWORD, REVIEW, Office, furnish
-from playwright.sync_api import Browser, Page, sync_playwright
-
-from taskdashd.domain.times import stamp
-from taskdashd.families.figures.rules.day import BUCKET_S, DAY_S, EVENTS, ONES, STATES
-from taskdashd.store.database import Database
-from taskdashd.store.records import Record
+from desk import Desk
+from made_up import NOW, MadeUpOffice
+from office import PEOPLE, Office
+from playwright.sync_api import Browser, BrowserType, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "docs" / "pictures"
@@ -33,118 +30,208 @@ VIEWS = {
     "day": "day",
 }
 SIZE = {"width": 1280, "height": 720}
+WAYS: Mapping[str, Mapping[str, Any]] = {
+    "": {"viewport": SIZE},
+    "360": {"viewport": {"width": 360, "height": 740}},
+    "1920": {"viewport": {"width": 1920, "height": 1080}},
+    # What a window of 1280 by 720 pixels is when all is twice as large.
+    "200": {"viewport": {"width": 640, "height": 360}, "device_scale_factor": 2},
+    "forced": {"viewport": SIZE},
+    # A4.
+    "printed": {"viewport": {"width": 794, "height": 1123}},
+}
+"""How the board is seen, by the end of the name of a picture."""
+FONT = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
+FONTS = f"""<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
+<fontconfig>
+  <dir>{FONT.parent}</dir>
+  <dir>/usr/share/fonts/truetype/dejavu</dir>
+  <cachedir>/var/cache/fontconfig</cachedir>
+  <cachedir prefix="xdg">fontconfig</cachedir>
+  <match target="pattern">
+    <edit name="family" mode="prepend" binding="strong"><string>Noto Sans CJK SC</string></edit>
+  </match>
+  <match target="font">
+    <edit name="antialias" mode="assign"><bool>true</bool></edit>
+    <edit name="hinting" mode="assign"><bool>false</bool></edit>
+    <edit name="rgba" mode="assign"><const>none</const></edit>
+  </match>
+</fontconfig>
+"""
+"""One font for all, whatever else a machine has."""
 
 
-def in_record(names: Sequence[str], counts: Mapping[str, int]) -> str:
-    """Give counts as the records of the day hold them."""
-    return f"{sum(ONES[names.index(name)] * count for name, count in counts.items()):x}"
+@dataclass(frozen=True)
+class Shot:
+    """A picture to take."""
 
+    name: str
+    view: str
+    way: str = ""
+    theme: str = "light"
+    language: str = "en"
 
-def a_day(now: float) -> list[Record]:
-    """Make the figures of a day in an office: people come at nine, and a service dies at noon."""
-    chance = random.Random(7)
-    records = []
-    for number in range(int((now - DAY_S) // BUCKET_S) + 1, int(now // BUCKET_S) + 1):
-        hour = time.localtime(number * BUCKET_S).tm_hour
-        busy = 8 <= hour < 18
-        states = {
-            "live": 3 + chance.randrange(3) + 4 * busy,
-            FREE: 4 + chance.randrange(4),
-            CLAIMED: busy * chance.randrange(1, 4),
-            EDITING: busy * chance.randrange(2, 6),
-            REVIEW: busy * chance.randrange(3),
+    @property
+    def user(self) -> str:
+        """Who looks: an administrator has no work of their own."""
+        return "1001" if self.view == "mine" else "1005"
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """Give what a browser is opened with; the rest can be changed while it is open."""
+        return {
+            "device_scale_factor": WAYS[self.way].get("device_scale_factor", 1),
+            "locale": {"en": "en-GB", "zh": "zh-CN"}[self.language],
+            "timezone_id": "UTC",
+            "viewport": SIZE,
         }
-        events = {
-            "claimed": busy * chance.randrange(4),
-            "finished": busy * chance.randrange(3),
-            "died": 3 if hour == 12 else int(chance.random() < 0.05),
-            "recovered": 3 if hour == 13 else 0,
-        }
-        tasks = in_record(STATES, states)
-        happened = in_record(EVENTS, events)
-        about = {"at": number * BUCKET_S, "tasks": tasks, "events": happened}
-        about["groups"] = {"cut": [tasks, happened]}
-        records.append(Record("figures", f"{number}", about))
-    durations = {
-        "claims": [[now, "cut", chance.uniform(60, 1500)] for _ in range(30)],
-        "finished": [[now, "cut", chance.uniform(900, 9000)] for _ in range(30)],
-    }
-    return [*records, Record("figures", "day", durations)]
+
+    def dress(self, page: Page) -> None:
+        """Have a page look as is wanted."""
+        page.set_viewport_size(WAYS[self.way]["viewport"])
+        page.emulate_media(
+            media="screen",
+            color_scheme="dark" if self.theme == "dark" else "light",
+            forced_colors="active" if self.way == "forced" else "none",
+            reduced_motion="reduce",
+        )
 
 
-def prepare(data: Path) -> None:
-    """Store the figures of a past day, before the daemon starts."""
-    now = time.time()
-    database = Database.open(data)
-    database.start()
-    services = []
-    for name, host, before in (
-        ("Cutter", "7", [(20, "alive"), (3, "late"), (2.9, "dead"), (2.2, "alive")]),
-        ("Renderer", "8", [(23, "alive")]),
-        ("Archive", "9", [(23, "alive"), (9, "late"), (8.9, "dead")]),
-    ):
-        url = f"http://10.0.0.{host}:8080"
-        changes = [[stamp(now - hours * 3600), state] for hours, state in before]
-        about = {
-            "url": url,
-            "name": name,
-            "reserved": "",
-            "group_id": "cut",
-            "timeout_s": None,
-            "serial": 0,
-            "connected": True,
-            "registered_at": changes[0][0],
-        }
-        services.append(Record("service", url, {**about, "changes": changes}))
-    database.append((), (), [*services, *a_day(now)])
-    database.close()
+def all_shots() -> Iterator[Shot]:
+    """Give each view in each theme and language, then some as others see them."""
+    for view, theme, language in product(VIEWS, ("light", "dark"), ("en", "zh")):
+        yield Shot(f"{view}-{theme}-{language}", view, "", theme, language)
+    for way, views in {
+        "360": ("mine", "board", "list", "task"),
+        "1920": ("board", "now"),
+        "200": ("board", "list"),
+        "printed": ("board", "list"),
+    }.items():
+        for view in views:
+            yield Shot(f"{view}-{way}", view, way)
+    for view in ("board", "now"):
+        yield Shot(f"{view}-forced", view, "forced", "dark")
+    yield Shot("signin", "")
 
 
-def take(page: Page, name: str) -> None:
-    """Wait until a view is there, and take its picture."""
-    page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(400)
-    page.screenshot(path=PICTURES / f"{name}.jpg", type="jpeg", quality=72)
+SHOTS = {shot.name: shot for shot in all_shots()}
 
 
-def photograph(browser: Browser, office: Office) -> None:
-    """Take all pictures."""
-    for theme, language in product(("light", "dark"), ("en", "zh")):
-        locale = "en-GB" if language == "en" else "zh-CN"
-        context = browser.new_context(viewport=SIZE, locale=locale, color_scheme=theme)
+class Studio:
+    """Where pictures are taken: an office, and a browser of whoever looks at it."""
+
+    def __init__(self, browser: Browser, office: Office) -> None:
+        self._browser = browser
+        self._office = office
+        self._desk: Desk | None = None
+        self._seat: object = None
+        """Who sits at the desk, and what is in their browser."""
+
+    def take(self, shot: Shot) -> bytes:
+        """Take a picture; gives a JPEG."""
+        if not shot.view:
+            return self._signing_in(shot)
+        # Paper goes on below.
+        return photographed(self.opened(shot), full_page=shot.way == "printed")
+
+    def opened(self, shot: Shot) -> Page:
+        """Open a view as it is to be seen, and wait until all of it is there."""
+        desk = self._desk_of(shot)
+        shot.dress(desk.page)
+        desk.go(VIEWS[shot.view])
+        expect(desk.page.locator("#main > *").first).to_be_attached()
+        expect(desk.page.locator("#main")).not_to_contain_text(re.compile("Reading …|读取中"))
+        if shot.way == "printed":
+            # The heading of the paper is made of the view that is open when it is printed.
+            desk.page.emulate_media(media="print")
+            expect(desk.page.locator("#printed")).to_be_visible()
+        desk.page.wait_for_load_state("networkidle")
+        return desk.page
+
+    def close(self) -> None:
+        """Send away who sits there."""
+        if self._desk:
+            self._desk.close()
+        self._desk = self._seat = None
+
+    def _desk_of(self, shot: Shot) -> Desk:
+        seat = (shot.user, shot.context)
+        if self._desk is None or seat != self._seat:
+            self.close()
+            name = str(PEOPLE[shot.user]["name"])
+            self._desk = Desk(self._browser, self._office.url, shot.user, name, at=NOW, **seat[1])
+            self._seat = seat
+        return self._desk
+
+    def _signing_in(self, shot: Shot) -> bytes:
+        context = self._browser.new_context(**shot.context)
         page = context.new_page()
-        page.goto(office.url)
-        page.fill("[name=user]", "1005")
-        page.fill("[name=name]", "Root")
-        if (theme, language) == ("light", "en"):
-            take(page, "signin")
-        page.click("form summary")
-        page.fill("[name=password]", PASSWORD)
-        page.click("form button.primary")
-        page.locator("nav a").first.wait_for()
-        for view, where in VIEWS.items():
-            page.goto(f"{office.url}/#/{where}")
-            take(page, f"{view}-{theme}-{language}")
-        if (theme, language) == ("light", "en"):
-            page.set_viewport_size({"width": 360, "height": 720})
-            page.goto(f"{office.url}/#/board")
-            take(page, "phone")
+        shot.dress(page)
+        page.goto(self._office.url)
+        page.get_by_role("textbox", name="Employee number").fill("1005")
+        page.get_by_role("textbox", name="Name", exact=True).fill("Root")
+        taken = photographed(page)
         context.close()
+        return taken
+
+
+def photographed(page: Page, **more: Any) -> bytes:
+    """Take a picture of what is there; nothing in it moves, blinks or has the focus."""
+    page.evaluate("document.activeElement?.blur()")
+    page.evaluate(
+        "document.fonts.ready.then(() => new Promise("
+        "done => requestAnimationFrame(() => requestAnimationFrame(done))))"
+    )
+    return page.screenshot(type="jpeg", quality=72, animations="disabled", **more)
+
+
+@contextmanager
+def chromium(kind: BrowserType, directory: Path) -> Iterator[Browser]:
+    """Open a browser that writes in one font."""
+    fonts = directory / "fonts.conf"
+    fonts.write_text(FONTS)
+    browser = kind.launch(
+        executable_path=shutil.which("chromium"),
+        args=["--no-sandbox"],
+        env={"FONTCONFIG_FILE": str(fonts)},
+    )
+    yield browser
+    browser.close()
+
+
+@contextmanager
+def open_studio(kind: BrowserType, directory: Path) -> Iterator[Studio]:
+    """Open an office, and a browser to look at it."""
+    with MadeUpOffice(directory) as office, chromium(kind, directory) as browser:
+        studio = Studio(browser, office)
+        yield studio
+        studio.close()
 
 
 def main() -> None:
+    """Take all pictures; of what is no picture any more the file goes."""
     PICTURES.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as directory:
-        data = Path(directory) / "data"
-        data.mkdir()
-        prepare(data)
-        with Office(data) as office, sync_playwright() as playwright:
-            furnish(office)
-            browser = playwright.chromium.launch(
-                executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-            )
-            photograph(browser, office)
-            browser.close()
+    for old in PICTURES.glob("*.jpg"):
+        if old.stem not in SHOTS:
+            old.unlink()
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        sync_playwright() as playwright,
+        open_studio(playwright.chromium, Path(directory)) as studio,
+    ):
+        # Pictures of one seat after another: to open a browser takes longer than a picture.
+        for shot in sorted(SHOTS.values(), key=lambda one: (one.user, str(one.context))):
+            (PICTURES / f"{shot.name}.jpg").write_bytes(settled(studio, shot))
+
+
+def settled(studio: Studio, shot: Shot) -> bytes:
+    """Take a picture again until two in a row are the same."""
+    before, taken = b"", studio.take(shot)
+    while taken != before:
+        time.sleep(0.2)
+        before, taken = taken, studio.take(shot)
+    return taken
 
 
 if __name__ == "__main__":

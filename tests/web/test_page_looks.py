@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from desk import Desk
 from office import Office
-from pictures import PICTURES, SIZE, VIEWS
+from pictures import SIZE, VIEWS
 from playwright.sync_api import Browser, Page, WebSocket, expect
 
 ROOT = Path(__file__).parents[2]
@@ -114,32 +114,10 @@ def test_a_state_has_one_colour_wherever_it_is_shown(desk: Desk) -> None:
     assert len({shown[0] for shown in colours.values()}) == len(colours)
 
 
-def test_each_view_has_its_pictures() -> None:
-    """What `tools/pictures` has made is there for every view, and no more; each is of one size."""
-    parts = ("light", "dark"), ("en", "zh")
-    wanted = {f"{view}-{theme}-{lang}.jpg" for view in VIEWS for theme, lang in product(*parts)}
-    there = {path.name for path in PICTURES.glob("*.jpg")}
-    assert there == wanted | {"phone.jpg", "signin.jpg"}
-    told = (ROOT / "docs/board.md").read_text()
-    assert [name for name in sorted(there) if f"(pictures/{name})" not in told] == []
-    for name in wanted:
-        assert size(PICTURES / name) == (SIZE["width"], SIZE["height"]), name
-
-
 def test_each_view_is_pictured() -> None:
     """A view that is added to the page is added to the pictures, and so to these looks."""
     folders = {path.name for path in (STATIC / "views").iterdir()}
     assert folders == set(VIEWS)
-
-
-def size(path: Path) -> tuple[int, int]:
-    """Give the width and height of a JPEG."""
-    content = path.read_bytes()
-    at = 2
-    while content[at + 1] not in (0xC0, 0xC1, 0xC2):
-        at += 2 + int.from_bytes(content[at + 2 : at + 4])
-    height, width = content[at + 5 : at + 7], content[at + 7 : at + 9]
-    return int.from_bytes(width), int.from_bytes(height)
 
 
 def test_the_first_page_is_small_and_stands_still(desk: Desk, browser: Browser) -> None:
