@@ -80,7 +80,10 @@ class Screen:
         self._do("send-keys", *keys)
 
     def resize(self, columns: int, lines: int) -> None:
-        self._do("resize-window", "-x", str(columns), "-y", str(lines))
+        """Resize as by dragging: not at once, and told of at each step."""
+        for size in ((columns - 1, lines), (columns, lines)):
+            self._do("resize-window", "-x", str(size[0]), "-y", str(size[1]))
+            time.sleep(0.3)
 
     def close(self) -> None:
         self._do("kill-server")

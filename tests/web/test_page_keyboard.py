@@ -60,7 +60,8 @@ class Hands:
             self.is_somewhere()
 
     def is_somewhere(self) -> None:
-        assert self._page.evaluate(ACTIVE) != "BODY"
+        # A view that is opened takes the focus as it is painted, a frame later.
+        self._page.wait_for_function(f"() => ({ACTIVE}) !== 'BODY'", timeout=2000)
 
     def tab_to(self, name: str) -> None:
         """Go on by Tab to what is called so."""

@@ -194,7 +194,7 @@ def test_by_the_keyboard_alone(office: Office, seat: Seat) -> None:
     page.keyboard.press("v")
     expect(bar(ann)).to_have_count(0)
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog")).to_contain_text("Select; so does a click with Ctrl")
+    expect(page.get_by_role("dialog")).to_contain_text("Select; so does a click beside the name")
 
 
 def test_rows_of_the_list_are_selected(office: Office, seat: Seat) -> None:
