@@ -56,6 +56,9 @@ class Screen:
     def __init__(self, folder: Path, url: str, *words: str, columns: int, lines: int) -> None:
         self._server = ("tmux", "-S", str(folder / "tmux"), "-f", os.devnull)
         env = {**environment(url), "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TERM": "xterm"}
+        for name in ("COLUMNS", "LINES"):
+            # The tests' runner may have set them, and what is a terminal's size would not be asked.
+            env.pop(name, None)
         command = shlex.join((sys.executable, "-m", "taskdash_ctl", *words))
         # The shell keeps the screen there once the command has ended.
         size = ("-x", str(columns), "-y", str(lines))
@@ -80,10 +83,7 @@ class Screen:
         self._do("send-keys", *keys)
 
     def resize(self, columns: int, lines: int) -> None:
-        """Resize as by dragging: not at once, and told of at each step."""
-        for size in ((columns - 1, lines), (columns, lines)):
-            self._do("resize-window", "-x", str(size[0]), "-y", str(size[1]))
-            time.sleep(0.3)
+        self._do("resize-window", "-x", str(columns), "-y", str(lines))
 
     def close(self) -> None:
         self._do("kill-server")
