@@ -164,5 +164,12 @@ def test_the_rest_of_a_long_column(
         expect(page.get_by_text("many-00149").or_(page.get_by_text("Task 149"))).not_to_have_count(
             0
         )
-        page.locator(".scroll").evaluate("node => node.scrollTop = node.scrollHeight")
+        # Rows come as one scrolls: go on to the end until it is there.
+        page.wait_for_function(
+            """() => {
+              const node = document.querySelector('.scroll');
+              node.scrollTop = node.scrollHeight;
+              return [...node.querySelectorAll('*')].some((one) => one.textContent === 'Task 3');
+            }"""
+        )
         expect(page.get_by_text("Task 3", exact=True)).to_be_visible()
