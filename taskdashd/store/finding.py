@@ -43,7 +43,8 @@ class Finder:
         if page.but != "[]":
             self._tests.append("t.id NOT IN (SELECT value FROM json_each(:but))")
         if page.after is not None:
-            self._given["key"], self._given["id"] = page.after
+            # By names that no field has: what a `where` gives stands under the names of its fields.
+            self._given["after_key"], self._given["after_id"] = page.after
         if sought is not None:
             self._tests.append(_HAS_WORDS)
 
@@ -73,7 +74,7 @@ class Finder:
         if len(found) < self._page.rows:
             source = f"{hits.joined}{self._states()}"
             if self._page.after is not None:
-                source += f" AND {hits.rev} {self._sign} :key"
+                source += f" AND {hits.rev} {self._sign} :after_key"
             found += self._select([Part(source, hits.given)], order=hits.rev)
         if len(found) < self._page.rows and rest and not self._page.descending:
             found += self._merged(picks, rest)
@@ -88,7 +89,7 @@ class Finder:
         return f"{{rev}} > {text_rev}" if folded_rev > text_rev else ""
 
     def _merged(self, picks: Iterable[Pick], besides: str = "") -> Found:
-        more = [f"{{rev}} {self._sign} :key"] if self._page.after is not None else []
+        more = [f"{{rev}} {self._sign} :after_key"] if self._page.after is not None else []
         more += [besides] if besides else []
         parts = [
             _with(part, [one.format(rev=part.rev) for one in more])
@@ -147,7 +148,8 @@ class Finder:
         for value in values:
             if after is not None and (value > after[0] if descending else value < after[0]):
                 continue
-            more = [f"t.id {self._sign} :id"] if after is not None and value == after[0] else []
+            is_cut = after is not None and value == after[0]
+            more = [f"t.id {self._sign} :after_id"] if is_cut else []
             part = plans.having(field, value, self._want)
             if part is None or self._count([part], plans.GATHERED_MAX) >= plans.GATHERED_MAX:
                 part = _with(self._walk(), [f"{plans.unhelped(field)} = :v0"])
@@ -171,7 +173,7 @@ class Finder:
         for sign in sides[_side_of(after, sides) :]:
             count = self._page.rows - len(found)
             if sign == "=":
-                behind = [f"t.id {self._sign} :id"] if after == PRIORITY_DEFAULT else []
+                behind = [f"t.id {self._sign} :after_id"] if after == PRIORITY_DEFAULT else []
                 some = self._of_no_priority(behind, count, picks if most is None else None)
             else:
                 some = self._beside(sign, count, most)
@@ -210,8 +212,8 @@ class Finder:
         if self._page.after is None:
             return []
         if self._page.field == "id":
-            return [f"t.id {self._sign} :id"]
-        return [f"({self._key}, t.id) {self._sign} (:key, :id)"]
+            return [f"t.id {self._sign} :after_id"]
+        return [f"({self._key}, t.id) {self._sign} (:after_key, :after_id)"]
 
     def _gathered(self, parts: Iterable[Part]) -> Found:
         by = "id" if self._page.field == "id" else f"key {self._order}, id"

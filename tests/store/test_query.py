@@ -6,7 +6,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from taskdash_protocol import strictjson
@@ -207,6 +207,8 @@ def test_pages_are_what_a_plain_list_gives(
     limit=st.sampled_from((1, 7, 40)),
     contains=st.sampled_from(("", "", "apple", "an APPLE")),
 )
+# The page's last id and the ids that are wanted are two parameters.
+@example(first={"id": ["t37", "t74"]}, limit=1, contains="")
 def test_an_order_by_priority_is_the_same_where_tasks_are_too_many_to_gather(
     whole: Database, order: str, first: dict[str, list[str]], limit: int, contains: str
 ) -> None:
