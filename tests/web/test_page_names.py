@@ -164,6 +164,7 @@ def test_the_rest_of_a_long_column(
         expect(page.get_by_text("many-00149").or_(page.get_by_text("Task 149"))).not_to_have_count(
             0
         )
+        expect(page.locator(".scroll")).to_be_visible()
         # Rows come as one scrolls: go on to the end until it is there.
         page.wait_for_function(
             """() => {
