@@ -11,7 +11,7 @@ from peewee import DatabaseError
 from playhouse.apsw_ext import APSWDatabase
 
 from taskdash_protocol.errors import StorageError
-from taskdash_protocol.fields import PRIORITIES, PRIORITY, PRIORITY_DEFAULT
+from taskdash_protocol.fields import ACKNOWLEDGED, PRIORITIES, PRIORITY, PRIORITY_DEFAULT
 from taskdash_protocol.statuses import OF_PEOPLE
 from taskdashd.domain.acts import Act
 from taskdashd.domain.tasks import Change, Task, TaskKind, restore
@@ -72,8 +72,8 @@ PRIORITY_OF: Final = (
     f" THEN c.task->>'{PRIORITY}' ELSE {PRIORITY_DEFAULT} END"
 )
 ANSWER_OF: Final = (
-    f"{_OWN} CASE WHEN c.task->'acknowledged' IS NULL THEN 0"
-    " WHEN c.task->'acknowledged'->>'hide' THEN 2 ELSE 1 END ELSE 0 END"
+    f"{_OWN} CASE WHEN c.task->'{ACKNOWLEDGED}' IS NULL THEN 0"
+    f" WHEN c.task->'{ACKNOWLEDGED}'->>'hide' THEN 2 ELSE 1 END ELSE 0 END"
 )
 """The place in `ANSWERS` of what somebody has answered to the death of a task."""
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from desk import Desk
 from office import Office
 from playwright.sync_api import Locator, Page, expect
+from screens import axe_says
 
 import taskdash
 
@@ -322,20 +322,12 @@ def test_answers_keep_nobody_out(office: Office, lead: Desk) -> None:
             lead.go(view)
             expect(lead.page.locator("#main > *").first).to_be_attached()
             expect(lead.page.locator("#main")).not_to_contain_text("Reading …")
-            found += violations(lead.page)
+            found += [(lead.page.url, *one) for one in axe_says(lead.page)]
         lead.go("board")
         for act in ("Acknowledge", "Cancel"):
             lead.go("task/dead-1" if act == "Cancel" else "task/old-1")
             lead.page.locator(".acts").get_by_role("button", name=act).click()
             expect(lead.page.get_by_role("dialog")).to_be_visible()
-            found += violations(lead.page)
+            found += [(lead.page.url, *one) for one in axe_says(lead.page)]
             lead.page.keyboard.press("Escape")
     assert found == []
-
-
-def violations(page: Page) -> list[Any]:
-    return [
-        (page.url, one["id"], [node["html"][:200] for node in one["nodes"][:3]])
-        for one in Axe().run(page).response["violations"]
-        if one["impact"] in ("serious", "critical")
-    ]

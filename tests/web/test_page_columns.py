@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from desk import Desk
 from office import Office, furnish
 from playwright.sync_api import Browser, Locator, Page, expect
+from screens import axe_says
 
 PHONE, ZOOMED = {"width": 360, "height": 740}, {"width": 640, "height": 400}
 STATES = ["To claim", "Claimed", "In work", "To check", "Running", "Failed or lost", "Finished"]
@@ -45,13 +45,6 @@ def shown(page: Page) -> Locator:
     return page.locator(".column h2:visible")
 
 
-def bad(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{one['id']} {one['nodes']}" for one in found if one["impact"] in ("serious", "critical")
-    ]
-
-
 @pytest.mark.parametrize("size", [PHONE, ZOOMED], ids=["phone", "zoomed"])
 def test_a_narrow_screen_shows_one_column(narrow: Seat, size: dict[str, int]) -> None:
     """Of 400 tasks no more than four screens; each state by one press; the row stays in sight."""
@@ -71,7 +64,7 @@ def test_a_narrow_screen_shows_one_column(narrow: Seat, size: dict[str, int]) ->
         expect(page.locator(".column:visible .card").first).to_be_in_viewport()
         assert page.evaluate(SCREENS) <= 4, state
     assert page.evaluate("document.querySelector('#main').scrollWidth") <= size["width"]
-    assert bad(page) == []
+    assert axe_says(page) == []
 
 
 def test_the_chosen_column_is_in_the_url(narrow: Seat) -> None:
@@ -131,7 +124,7 @@ def test_a_column_is_folded_by_its_name(office: Office, seat: Seat) -> None:
     expect(claimed.locator(".count")).to_have_text("2")
     page.get_by_role("button", name="Finished", exact=True).click()
     expect(page.locator(".column.folded")).to_have_count(2)
-    assert bad(page) == []
+    assert axe_says(page) == []
     page.reload()
     expect(page.locator(".column.folded")).to_have_count(2)
     # From card to card one gets past what is folded.

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from axe_playwright_python.sync_playwright import Axe
 from desk import Desk
 from office import Office
 from playwright.sync_api import Locator, expect
+from screens import axe_says
 
 Seat = Callable[..., Desk]
 
@@ -130,11 +130,6 @@ def test_labels_keep_nobody_out(office: Office, seat: Seat) -> None:
             shown = desk.page.locator("#main .label").filter(has_text=evil)
             expect(shown).to_have_count(1)
             assert desk.page.locator("#main img").count() == 0
-            bad = [
-                one["id"]
-                for one in Axe().run(desk.page).response["violations"]
-                if one["impact"] in ("serious", "critical")
-            ]
-            assert bad == [], view
+            assert axe_says(desk.page) == [], view
     desk.page.set_viewport_size({"width": 360, "height": 740})
     assert desk.page.evaluate("document.querySelector('#main').scrollWidth") <= 360

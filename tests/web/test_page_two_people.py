@@ -48,6 +48,17 @@ def two(office: Office, relay: Relay, seat: Callable[..., Desk]) -> tuple[Desk, 
     return ann, wang
 
 
+def each_claims(office: Office, two: tuple[Desk, Desk]) -> None:
+    """Have each claim a task in their tab, as themselves."""
+    of = (("Ann Li", "Poster", "1001"), ("王小明", "Mix, reel 2", "1002"))
+    for desk, (name, task, user) in zip(two, of, strict=True):
+        is_of(desk.page, name)
+        desk.does("Claim", task)
+        desk.told(f"Yours: {task}")
+        (found,) = office.ask("Query", where={"user": user}, contains=task)["tasks"]
+        assert found["name"] == task
+
+
 def test_a_tab_acts_as_who_signed_in_there(
     office: Office, relay: Relay, two: tuple[Desk, Desk]
 ) -> None:
@@ -55,15 +66,7 @@ def test_a_tab_acts_as_who_signed_in_there(
     ann, wang = two
     relay.sleep()
     relay.wake()
-    for desk, name, task, user in (
-        (ann, "Ann Li", "Poster", "1001"),
-        (wang, "王小明", "Mix, reel 2", "1002"),
-    ):
-        is_of(desk.page, name)
-        desk.does("Claim", task)
-        desk.told(f"Yours: {task}")
-        (found,) = office.ask("Query", where={"user": user}, contains=task)["tasks"]
-        assert found["name"] == task
+    each_claims(office, two)
     ann.page.reload()
     is_of(ann.page, "Ann Li")
     wang.page.reload()
@@ -101,21 +104,13 @@ def test_after_a_restart_of_the_daemon_each_tab_is_whose_it_was(
     office: Office, open_office: Callable[..., Office], two: tuple[Desk, Desk]
 ) -> None:
     """Also of the one who did not sign in last, in tabs that were open and in reloaded ones."""
-    ann, wang = two
+    _, wang = two
     office.close()
     for desk in two:
         expect(desk.page.locator("#offline")).to_be_visible()
     again = open_office(port=office.port)
     wang.page.reload()
-    for desk, name, task, user in (
-        (ann, "Ann Li", "Poster", "1001"),
-        (wang, "王小明", "Mix, reel 2", "1002"),
-    ):
-        is_of(desk.page, name)
-        desk.does("Claim", task)
-        desk.told(f"Yours: {task}")
-        (found,) = again.ask("Query", where={"user": user}, contains=task)["tasks"]
-        assert found["name"] == task
+    each_claims(again, two)
     for desk in two:
         desk.forgives("WebSocket", "ERR_", "Failed to load")
 

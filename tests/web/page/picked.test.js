@@ -8,17 +8,7 @@ import {
   labelsOfAny,
   mayLabelAll,
 } from '../../../taskdashd/web/static/menus/picked/model.js';
-
-const worker = { user: '1', name: 'A', role: 'worker', groups: ['g'], leads: [], sight: '' };
-const lead = { ...worker, role: 'lead', leads: ['g'] };
-const task = (status, user = '', more = {}) => ({
-  id: 't',
-  group_id: 'g',
-  checker: '',
-  status,
-  user,
-  ...more,
-});
+import { lead, task, worker } from './office.js';
 
 test('only what can be done with each is done with all', () => {
   const [free, mine, theirs] = [task('待领取'), task('已领取', '1'), task('已领取', '2')];

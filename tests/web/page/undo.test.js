@@ -6,19 +6,10 @@ import { test } from 'node:test';
 import { stepsFrom } from '../../../taskdashd/web/static/rules/acts.js';
 import { STATES } from '../../../taskdashd/web/static/rules/claims.js';
 import { wayBack } from '../../../taskdashd/web/static/rules/undo.js';
+import { lead, task, worker } from './office.js';
 
 const AT = Date.parse('2026-05-04T10:00:00Z');
 const HOUR_LATER = '2026-05-04T11:00:00Z';
-const worker = { user: '1', name: 'A', role: 'worker', groups: ['g'], leads: [], sight: '' };
-const lead = { ...worker, role: 'lead', leads: ['g'] };
-const task = (status, user, more = {}) => ({
-  id: 't',
-  group_id: 'g',
-  checker: '',
-  status,
-  user,
-  ...more,
-});
 const acts = (way) => way.map(({ act }) => act);
 
 /** Give the task after a step, as the daemon would. */

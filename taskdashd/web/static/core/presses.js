@@ -17,6 +17,25 @@ export function afterPress(call) {
   press.timer ? press.calls.add(call) : call();
 }
 
+/**
+ * Give what does one thing at a time: pressed twice, a button opens what it opens once.
+ * @returns {(begin: () => Promise<unknown>) => Promise<void>}
+ */
+export function oneAtATime() {
+  let isOn = false;
+  return async (begin) => {
+    if (isOn) {
+      return;
+    }
+    isOn = true;
+    try {
+      await begin();
+    } finally {
+      isOn = false;
+    }
+  };
+}
+
 /** @param {number} ms */
 function letGo(ms) {
   clearTimeout(press.timer);

@@ -93,14 +93,26 @@ export async function attempted(act, of, given, known, ask) {
   const about = 'id' in of ? { id: String(of.id) } : { url: of.url };
   const more = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ''));
   const body = BODIES[act]?.(about, more, /** @type {Task} */ (of), known);
+  const done = await outcome(ask, OPERATIONS[act], body ?? { ...about, ...more }, known);
+  const [left] = done.reply?.left ?? [];
+  if (left) {
+    return { reply: null, why: cause(left.cause, left.values, known) ?? left.why };
+  }
+  // Cancel is for many, and says of none how it is now.
+  return done.reply?.cancelled ? { reply: { ...about, status: 'cancelled' }, why: null } : done;
+}
+
+/**
+ * Ask; gives the daemon's reply, or why there is none: null where the view was left.
+ * @param {Ask} ask
+ * @param {string} op
+ * @param {object} body
+ * @param {Known} known
+ * @returns {Promise<{ reply: Reply | null, why: string | null }>}
+ */
+export async function outcome(ask, op, body, known) {
   try {
-    const reply = await ask(OPERATIONS[act], body ?? { ...about, ...more });
-    const [left] = reply.left ?? [];
-    if (left) {
-      return { reply: null, why: cause(left.cause, left.values, known) ?? left.why };
-    }
-    // Cancel is for many, and says of none how it is now.
-    return { reply: reply.cancelled ? { ...about, status: 'cancelled' } : reply, why: null };
+    return { reply: await ask(op, body), why: null };
   } catch (error) {
     return { reply: null, why: isLeft(error) ? null : reason(error, known) };
   }

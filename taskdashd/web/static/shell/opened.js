@@ -1,7 +1,7 @@
 // A view that is open: its model, its place, and its lifetime, which ends with one abort.
 
 import { fill } from '../core/elements.js';
-import { afterPress } from '../core/presses.js';
+import { afterPress, oneAtATime } from '../core/presses.js';
 import { rove } from '../core/roving.js';
 import { later, onFrame } from '../core/timing.js';
 import { differInSight, isWall, linkTo } from '../rules/places.js';
@@ -48,8 +48,7 @@ export class Opened {
   #node;
   #life = new AbortController();
   #isReading = false;
-  /** Whether a menu is being fetched: pressed twice, it opens once. */
-  #opensMenu = false;
+  #menus = oneAtATime();
   #isStale = false;
   #readLater;
 
@@ -185,19 +184,15 @@ export class Opened {
   }
 
   /** @param {string} name */
-  async menu(name) {
-    if (this.#opensMenu) {
-      return;
-    }
-    this.#opensMenu = true;
-    try {
-      const menu = await fetchMenu(name);
-      this.signal.aborted || (await menu(this));
-    } catch (error) {
-      this.explain(error);
-    } finally {
-      this.#opensMenu = false;
-    }
+  menu(name) {
+    return this.#menus(async () => {
+      try {
+        const menu = await fetchMenu(name);
+        this.signal.aborted || (await menu(this));
+      } catch (error) {
+        this.explain(error);
+      }
+    });
   }
 
   /** @param {unknown} error */

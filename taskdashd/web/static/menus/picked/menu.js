@@ -1,11 +1,10 @@
 // The bar at the foot: how many tasks are selected, and what can be done with all of them. Each is
 // asked for by itself, as from its own card, and what could not be done is said of each.
 
-import { dialog } from '../../core/dialogs.js';
+import { dialog, lineField } from '../../core/dialogs.js';
 import { fill, h } from '../../core/elements.js';
 import { toast } from '../../core/toasts.js';
-import { FORMS, attempted } from '../../parts/acting.js';
-import { reason } from '../../parts/reasons.js';
+import { FORMS, attempted, outcome } from '../../parts/acting.js';
 import { collate, t } from '../../parts/words.js';
 import { LABEL_CHARACTERS_MAX } from '../../rules/filters.js';
 import { actsForAll, labelsOfAny, mayLabelAll } from './model.js';
@@ -114,14 +113,9 @@ class Bar {
     if (given) {
       const add = given.add.trim();
       const what = { ...(add && { add: [add] }), ...(given.remove && { remove: [given.remove] }) };
-      await this.#each(name, tasks, async ({ id }) => {
-        try {
-          const reply = await this.#page.askAbout(id, 'SetLabels', { id, ...what });
-          return { reply, why: null };
-        } catch (error) {
-          return { reply: null, why: reason(error, this.#page.known) };
-        }
-      });
+      await this.#each(name, tasks, (task) =>
+        outcome(this.#askAbout(task), 'SetLabels', { id: task.id, ...what }, this.#page.known),
+      );
     }
   }
 
@@ -198,12 +192,11 @@ function labelForm(tasks) {
   return h(
     'div',
     null,
-    h(
-      'label.field',
-      null,
-      t('label.new'),
-      h('input', { name: 'add', maxlength: LABEL_CHARACTERS_MAX, autocomplete: 'off' }),
-    ),
+    lineField(t('label.new'), {
+      name: 'add',
+      maxlength: LABEL_CHARACTERS_MAX,
+      autocomplete: 'off',
+    }),
     h(
       'label.field',
       { hidden: there.length === 0 },

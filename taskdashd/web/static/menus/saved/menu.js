@@ -1,7 +1,7 @@
 // The views that somebody, or a group, has saved: followed, saved, renamed, removed. What others
 // change meanwhile is seen when it is opened the next time.
 
-import { closeDialogs, dialog, puts } from '../../core/dialogs.js';
+import { closeDialogs, dialog, lineField, puts } from '../../core/dialogs.js';
 import { fill, h } from '../../core/elements.js';
 import { toast } from '../../core/toasts.js';
 import { groupsKnown } from '../../parts/filters.js';
@@ -24,8 +24,6 @@ import {
  * @typedef {import('./model').Owner} Owner
  * @typedef {import('./model').Saved} Saved
  */
-
-const NAME_CHARACTERS_MAX = 64;
 
 /** @type {import('../../parts/page').Menu} */
 export async function menu(page) {
@@ -217,18 +215,7 @@ const whose = (of) => of.group ?? t('saved.mine');
 
 /** @param {string} value */
 const nameField = (value) =>
-  h(
-    'label.field',
-    null,
-    t('saved.name'),
-    h('input', {
-      name: 'name',
-      value,
-      required: true,
-      maxlength: NAME_CHARACTERS_MAX,
-      ...puts(typedName),
-    }),
-  );
+  lineField(t('saved.name'), { name: 'name', value, required: true, ...puts(typedName) });
 
 /**
  * Read all views that one may see: where one reply has no room, one owner after another.

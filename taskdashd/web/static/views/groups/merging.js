@@ -1,6 +1,6 @@
 // Putting one group into another, which may be a new one; and taking everybody out of one.
 
-import { dialog, puts } from '../../core/dialogs.js';
+import { dialog, lineField, puts } from '../../core/dialogs.js';
 import { fill, h } from '../../core/elements.js';
 import { toast } from '../../core/toasts.js';
 import { reason } from '../../parts/reasons.js';
@@ -82,12 +82,7 @@ export async function mergeOther(page, names) {
 
 /** @param {string} name @param {string} label @param {string} value @param {object} [more] */
 const typedField = (name, label, value, more = {}) =>
-  h(
-    'label.field',
-    null,
-    label,
-    h('input', { name, value, required: true, maxlength: NAME_CHARACTERS_MAX, ...more }),
-  );
+  lineField(label, { name, value, required: true, maxlength: NAME_CHARACTERS_MAX, ...more });
 
 /**
  * Ask into which group, saying what comes along, and do it.

@@ -1,6 +1,7 @@
 // Groups: who is in each, who leads it; the way to its work; and for admins, putting them in order.
 
 import { h } from '../../core/elements.js';
+import { oneAtATime } from '../../core/presses.js';
 import { who } from '../../parts/face.js';
 import { newcomer } from '../../parts/newcomer.js';
 import { collate, number, t } from '../../parts/words.js';
@@ -59,29 +60,23 @@ const namedElsewhere = ({ known, model }) => [
   ...model.counts.keys(),
 ];
 
-/** Whether a dialog is open, or about to be: pressed twice, it opens once. */
-const busy = { acting: false };
+const acting = oneAtATime();
 
 /**
  * Do something with a group, and look what there is then.
  * @param {Page} page
  * @param {() => Promise<boolean>} begin
  */
-async function act(page, begin) {
-  if (busy.acting) {
-    return;
-  }
-  busy.acting = true;
-  try {
-    if (await begin()) {
-      await readOpen(page);
+const act = (page, begin) =>
+  acting(async () => {
+    try {
+      if (await begin()) {
+        await readOpen(page);
+      }
+    } catch (error) {
+      page.explain(error);
     }
-  } catch (error) {
-    page.explain(error);
-  } finally {
-    busy.acting = false;
-  }
-}
+  });
 
 /** @param {Group} group @param {readonly string[]} names @param {Page} page */
 function section(group, names, page) {

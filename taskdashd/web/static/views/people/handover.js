@@ -2,6 +2,7 @@
 
 import { dialog } from '../../core/dialogs.js';
 import { h } from '../../core/elements.js';
+import { oneAtATime } from '../../core/presses.js';
 import { toast } from '../../core/toasts.js';
 import { activePeople, textField } from '../../parts/acting.js';
 import { cause, labelOf, reason } from '../../parts/reasons.js';
@@ -21,24 +22,18 @@ import { WORK, rowsOf } from './model.js';
 /** As many tasks as the daemon gives to others at once. */
 const MOST = 1000;
 
-/** A second press while the tasks are read would open a second form. */
-const busy = { isOn: false };
+const asking = oneAtATime();
 
 /** @param {Page} page @param {Person} of */
-export async function handOver(page, of) {
-  if (busy.isOn) {
-    return;
-  }
-  busy.isOn = true;
-  try {
-    const found = await Promise.all([tasksOf(page, 'user', of), tasksOf(page, 'checker', of)]);
-    page.signal.aborted || ask(page, of, found);
-  } catch (error) {
-    toast(reason(error, page.known), { kind: 'bad' });
-  } finally {
-    busy.isOn = false;
-  }
-}
+export const handOver = (page, of) =>
+  asking(async () => {
+    try {
+      const found = await Promise.all([tasksOf(page, 'user', of), tasksOf(page, 'checker', of)]);
+      page.signal.aborted || ask(page, of, found);
+    } catch (error) {
+      toast(reason(error, page.known), { kind: 'bad' });
+    }
+  });
 
 /**
  * Ask to whom, and have it done.
