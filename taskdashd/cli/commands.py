@@ -12,6 +12,7 @@ import click
 import trio
 
 from taskdash_protocol import PROTOCOL_VERSION, __version__
+from taskdash_protocol.escapes import escaping
 from taskdashd.cli.options import (
     EXIT_FAILURE,
     EXIT_USAGE,
@@ -57,6 +58,8 @@ def _settings_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.version_option(__version__, message=f"taskdashd %(version)s (protocol {PROTOCOL_VERSION})")
 def main() -> None:
     """TaskDash's daemon: who runs what, who has died, who waits for whom."""
+    # A token's name may hold what the terminal's encoding does not have.
+    escaping(sys.stdout, sys.stderr)
     # SQLite, too, makes files by the umask.
     os.umask(0o077)
 

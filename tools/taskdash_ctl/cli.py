@@ -17,6 +17,7 @@ from taskdash_ctl import (
     health,
     people,
     run,
+    streams,
     tasks,
     top,
     transfer,
@@ -53,6 +54,11 @@ _WORDS: Final = f"{__name__}.words"
 
 class _Main(click.Group):
     """The group of all commands, and what is said when their output cannot be written."""
+
+    def main(self, *words: Any, **more: Any) -> Any:
+        """Run the program."""
+        streams.prepare()
+        return super().main(*words, **more)
 
     def invoke(self, context: click.Context) -> Any:
         """Run a command."""

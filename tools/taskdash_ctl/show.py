@@ -15,6 +15,7 @@ import click
 
 from taskdash_ctl import table
 from taskdash_ctl.cells import Lines
+from taskdash_protocol.escapes import encodable
 from taskdash_protocol.statuses import SHUTDOWN, status_class
 
 COLUMNS: Final = (
@@ -50,11 +51,11 @@ def text(value: Any) -> str:
 
 
 def clean(value: Any) -> str:
-    """Write a value as one line without control characters."""
+    """Write a value as one line without control characters, in what the output can encode."""
     plain = text(value)
-    if plain.isprintable():
-        return plain
-    return "".join(one if one.isprintable() else _escaped(one) for one in plain)
+    if not plain.isprintable():
+        plain = "".join(one if one.isprintable() else _escaped(one) for one in plain)
+    return encodable(plain, sys.stdout)
 
 
 def as_json(value: Any, indent: int | None = None) -> str:

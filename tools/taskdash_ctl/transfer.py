@@ -38,16 +38,19 @@ _BUSY_TIMES_MAX: Final = 60
 @click.command()
 @options.filters
 @click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl")
-@click.option("--output", "-o", type=click.File("w", lazy=True), default="-", metavar="FILE")
+@click.option(
+    "--output", "-o", "to", type=click.File("w", encoding="utf-8", lazy=True), metavar="FILE"
+)
 @click.pass_obj
-def export(where: address.Address, /, form: str, output: IO[str], **filters: Any) -> None:
-    """Write tasks to a file, one a line.
+def export(where: address.Address, /, form: str, to: IO[str] | None, **filters: Any) -> None:
+    """Write tasks to a file, one a line, in UTF-8.
 
     \b
     taskdash-ctl export -o tasks.jsonl
     taskdash-ctl export --group mx --format csv > mx.csv
     """
     wanted = options.where(filters)
+    output = sys.stdout if to is None else to
     done = 0
     with connect(where) as dash:
         # Status counts all tasks, not those of a selection: with one the progress has no share.
