@@ -1,38 +1,40 @@
 """The commands that move many tasks: export, import."""
 
-import csv
-import json
+import math
 import os
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import chain, islice
-from typing import IO, Any, Final
+from typing import IO, Any, Final, TextIO
 
 import click
 
 import taskdash
 from taskdash import address
-from taskdash_ctl import cells, options, show
+from taskdash_ctl import foreign, options, sinks, sources
 from taskdash_ctl.reach import EXIT_FAILURE, attempt, connect, fail, say
+from taskdash_ctl.sources import Row, Source, Wishes
+from taskdash_protocol import escapes
 from taskdash_protocol.errors import BadRequest, Busy, Conflict, TaskDashError
 from taskdash_protocol.families.operators import Status
 from taskdash_protocol.families.tasks import Register
-from taskdash_protocol.fields import DAEMON_FIELDS, TASK_FIELDS
+from taskdash_protocol.fields import DAEMON_FIELDS
+from taskdash_protocol.statuses import is_live
 
-_COLUMNS: Final = (*TASK_FIELDS, *DAEMON_FIELDS)
-_MORE: Final = "more"
-"""The CSV column that holds, as JSON, the fields without a column of their own."""
-_CELL_CHARACTERS_MAX: Final = 64 << 20
 _TELL_EVERY: Final = 1000
 _BAR_CELLS: Final = 24
 _FAULTS_SHOWN: Final = 5
 _BUSY_S: Final = 0.5
-_BUSY_TIMES_MAX: Final = 60
-"""After so many Busy replies in a row, with nothing done in between, the import ends."""
+_PATIENCE_S: Final = 600.0
+"""So long an import waits for a commit, and for a daemon that is too busy, before it ends."""
+_OTHER_STATUS: Final = "; --status-map THEIRS=OURS gives them another status"
+
+_Numbered = tuple[int, int, Register]
+"""The number of a task in its file, its line, and what is asked."""
 
 
 @click.command()
@@ -42,15 +44,15 @@ _BUSY_TIMES_MAX: Final = 60
     "--output", "-o", "to", type=click.File("w", encoding="utf-8", lazy=True), metavar="FILE"
 )
 @click.pass_obj
-def export(where: address.Address, /, form: str, to: IO[str] | None, **filters: Any) -> None:
-    """Write tasks to a file, one a line, in UTF-8.
+def export(where: address.Address, /, form: str, to: TextIO | None, **filters: Any) -> None:
+    """Write tasks to a file, one a line, in UTF-8; to a terminal in what it shows.
 
     \b
     taskdash-ctl export -o tasks.jsonl
     taskdash-ctl export --group mx --format csv > mx.csv
     """
     wanted = options.where(filters)
-    output = sys.stdout if to is None else to
+    output: TextIO = sys.stdout if to is None else to
     done = 0
     with connect(where) as dash:
         # Status counts all tasks, not those of a selection: with one the progress has no share.
@@ -59,7 +61,7 @@ def export(where: address.Address, /, form: str, to: IO[str] | None, **filters: 
 
         def write() -> None:
             nonlocal done
-            emit = _csv_writer(output) if form == "csv" else _jsonl_writer(output)
+            emit = (sinks.csv if form == "csv" else sinks.json_lines)(output)
             for row in rows:
                 emit(row)
                 done += 1
@@ -68,93 +70,171 @@ def export(where: address.Address, /, form: str, to: IO[str] | None, **filters: 
 
         with _progress("exported", lambda: done / total if total else None) as tell:
             attempt(write)
+    if form == "csv" and (lost := escapes.escaped()):
+        say(
+            f"{output.encoding} does not have {lost} of the characters: they are written as \\u…;"
+            " -o FILE writes UTF-8"
+        )
 
 
 @click.command("import")
-@click.argument("file", type=click.File("r", encoding="utf-8-sig"), default="-")
-@click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl")
+@click.argument("file", type=click.File("rb"), default="-")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["jsonl", "csv"]),
+    help="JSON, an object a line, or CSV as `export` or a spreadsheet writes it.  [default: jsonl]",
+)
+@click.option(
+    "--from",
+    "tool",
+    type=click.Choice(list(foreign.TOOLS)),
+    help="What another tool has exported, or any list: none of its tasks becomes live.",
+)
+@click.option(
+    "--map",
+    "names",
+    multiple=True,
+    metavar="OURS=THEIRS",
+    help="Which column is our field; repeatable.",
+)
+@click.option(
+    "--status-map",
+    "statuses",
+    multiple=True,
+    metavar="THEIRS=OURS",
+    help="Which status is ours; repeatable.",
+)
 @click.option("--skip", type=click.IntRange(0), default=0, help="Leave out so many tasks at first.")
 @click.pass_obj
-def import_(where: address.Address, /, file: IO[str], form: str, skip: int) -> None:
+def import_(where: address.Address, /, file: IO[bytes], skip: int, **told: Any) -> None:
     """Register the tasks of a file that `export` has written, or any like it.
 
     A task that is there already is replaced, so a run that was interrupted can simply be begun
     again, or gone on with by `--skip`. What the daemon writes itself (rev, times) is new. Live
-    tasks are shut down after their timeout unless a service takes them up.
+    tasks are shut down after their timeout unless a service takes them up. Of CSV and of other
+    tools' files all is read before anything is done.
 
     \b
     taskdash-ctl import tasks.jsonl
     taskdash-ctl export | taskdash-ctl --server taskdash://pi.local import
+    taskdash-ctl import --format csv plan.csv --map id=Number --map name=Title
+    taskdash-ctl import --from taskwarrior tasks.json
+    taskdash-ctl import --from csv plan.csv --map id=Nr --map name=Was --status-map läuft=running
     """
+    name = "<stdin>" if isinstance(file.name, int) else click.format_filename(file.name)
+    try:
+        source = Source(file, _wishes(**told))
+    except ValueError as error:
+        fail(f"{name}: {error}", EXIT_FAILURE)
+    for note in source.notes:
+        say(f"{name}: {note}")
+    _import(where, source, name, skip, "" if source.is_json_of_ours else _OTHER_STATUS)
+
+
+def _wishes(
+    form: str | None, tool: str | None, names: tuple[str, ...], statuses: tuple[str, ...]
+) -> Wishes:
+    """Read the options of `import`. Raises `UsageError`."""
+    reads = foreign.TOOLS[tool].form if tool else {"csv": "csv"}.get(form or "", "json")
+    if tool and form and {"jsonl": "json"}.get(form, form) != reads:
+        raise click.UsageError(f"--from {tool} reads no {form}")
+    if (names or statuses) and not tool and form != "csv":
+        raise click.UsageError("--map and --status-map go with --from, or with --format csv")
+    try:
+        ours = sources.pairs_of(map(options.pair, names))
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--map") from None
+    return Wishes(reads, tool, ours, dict(map(options.pair, statuses)))
+
+
+def _import(
+    where: address.Address, source: Source, name: str, skip: int, other_status: str
+) -> None:
     done = skip
     faults = 0
+    live: Counter[str] = Counter()
 
-    def refused(number: int, error: TaskDashError) -> None:
+    def refused(number: int, line: int, error: TaskDashError) -> None:
         nonlocal faults
         faults += 1
         if faults <= _FAULTS_SHOWN:
-            say(f"task {number} of {file.name} is refused: {error}")
+            at = f" (line {line})" if line else ""
+            say(f"task {number} of {name}{at} is refused: {error}")
 
-    rows = islice(_read_csv(file) if form == "csv" else _read_jsonl(file), skip, None)
-    with connect(where) as dash, _progress("imported", lambda: _share_read(file)) as tell:
+    progress = _progress("imported", lambda: _share_read(source.file))
+    with connect(where) as dash, closing(source.rows()) as rows, progress as tell:
         try:
-            requests = _requests(rows, skip, refused)
-            for number, outcome in _pipelined(dash, requests):
+            requests = _requests(islice(rows, skip, None), skip, refused)
+            timeout_s = max(where.timeout_s, _PATIENCE_S)
+            for (number, line, request), outcome in _pipelined(dash, requests, timeout_s):
                 if isinstance(outcome, BadRequest | Conflict):
-                    refused(number, outcome)
+                    refused(number, line, outcome)
                 elif isinstance(outcome, TaskDashError):
                     raise outcome
+                else:
+                    # Of a task that people have, the daemon keeps the status, and says so.
+                    status = outcome.get("status", request.fields["status"])
+                    live[status] += is_live(status)
                 done = number
                 tell(done)
         except (TaskDashError, ValueError, KeyboardInterrupt) as error:
-            say(f"stopped after {done} tasks; go on with --skip {done}")
+            if done > skip:
+                say(f"stopped after {done} tasks; go on with --skip {done}")
             if isinstance(error, ValueError):
-                fail(f"{file.name}: {error}", EXIT_FAILURE)
+                fail(f"{name}: {error}", EXIT_FAILURE)
             attempt(partial(_raise, error))
+    if count := live.total():
+        statuses = ", ".join(repr(one) for one, times in live.most_common(5) if times)
+        say(
+            f"live tasks: {count} ({statuses}); as nobody beats for them, they will be shut down"
+            f" unless a service takes them up{other_status}"
+        )
     if faults:
         fail(f"{faults} tasks were refused; all others are there", EXIT_FAILURE)
 
 
 def _requests(
-    rows: Iterable[dict[str, Any]],
-    skip: int,
-    refused: Callable[[int, TaskDashError], None],
-) -> Iterator[tuple[int, Register]]:
-    for number, row in enumerate(rows, skip + 1):
+    rows: Iterable[Row], skip: int, refused: Callable[[int, int, TaskDashError], None]
+) -> Iterator[_Numbered]:
+    for number, (line, row) in enumerate(rows, skip + 1):
         try:
             # Leave out what the other daemon wrote: its epoch would be taken for a condition.
             fields = {name: row[name] for name in row if name not in DAEMON_FIELDS}
             request = Register.parse(fields)
         except BadRequest as error:
-            refused(number, error)
+            refused(number, line, error)
             continue
-        yield number, request
+        yield number, line, request
 
 
 def _pipelined(
-    dash: taskdash.Client, requests: Iterator[tuple[int, Register]]
-) -> Iterator[tuple[int, Any]]:
-    """Send requests, and give each one's number and outcome.
+    dash: taskdash.Client, requests: Iterator[_Numbered], timeout_s: float
+) -> Iterator[tuple[_Numbered, Any]]:
+    """Send requests, and give each one with its outcome.
 
     From the first request that the daemon is too busy for, all are sent again: of two for the same
-    task the later must win.
+    task the later must win. A commit may take as long as a worn card or a disk that wakes up does.
     """
-    waiting: deque[tuple[int, Register]] = deque()
-    busy = 0
+    waiting: deque[_Numbered] = deque()
+    busy_since = math.inf
 
-    def noted(some: Iterable[tuple[int, Register]]) -> Iterator[Register]:
-        for number, request in some:
-            waiting.append((number, request))
-            yield request
+    def noted(some: Iterable[_Numbered]) -> Iterator[Register]:
+        for one in some:
+            waiting.append(one)
+            yield one[2]
 
     while True:
-        for outcome in dash.pipeline(noted(requests)):
-            if isinstance(outcome, Busy) and busy < _BUSY_TIMES_MAX:
-                busy += 1
+        for outcome in dash.pipeline(noted(requests), timeout_s=timeout_s):
+            now = time.monotonic()
+            if isinstance(outcome, Busy) and now - busy_since < _PATIENCE_S:
                 break
-            busy = 0
-            number, _ = waiting.popleft()
-            yield number, outcome
+            if isinstance(outcome, Busy) and busy_since == math.inf:
+                say(f"{outcome}; trying again")
+                busy_since = now
+                break
+            busy_since = math.inf
+            yield waiting.popleft(), outcome
         else:
             return
         requests = chain(list(waiting), requests)
@@ -164,73 +244,6 @@ def _pipelined(
 
 def _raise(error: BaseException) -> None:
     raise error
-
-
-def _read_jsonl(file: IO[str]) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(file, 1):
-        if not line.strip():
-            continue
-        try:
-            row = _loads(line)
-        except ValueError as error:
-            raise ValueError(f"line {number} is no JSON: {error}") from None
-        if not isinstance(row, dict):
-            raise ValueError(f"line {number} is no JSON object")  # noqa: TRY004
-        yield row
-
-
-def _loads(text: str) -> Any:
-    """Parse JSON as RFC 8259 has it. Raises `ValueError` for anything else."""
-    try:
-        return json.loads(text, parse_constant=_no_number)
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
-
-
-def _no_number(text: str) -> None:
-    raise ValueError(f"{text} is no JSON number")
-
-
-def _read_csv(file: IO[str]) -> Iterator[dict[str, Any]]:
-    # A field may be as large as a frame: the csv module's own limit, 128 KiB, would refuse it.
-    csv.field_size_limit(_CELL_CHARACTERS_MAX)
-    # A line break within quotes is the cell's own: Python would make `\n` of every one.
-    file.reconfigure(newline="")  # type: ignore[attr-defined]
-    reader = csv.DictReader(file)
-    try:
-        for row in reader:
-            yield _from_cells(row, reader.line_num)
-    except csv.Error as error:
-        raise ValueError(f"line {reader.line_num} is no CSV: {error}") from None
-
-
-def _from_cells(row: dict[str, Any], line: int) -> dict[str, Any]:
-    if None in row:
-        raise ValueError(f"line {line} has more cells than the heading")
-    fields = {name: cells.unguarded(value or "") for name, value in row.items()}
-    more = fields.pop(_MORE, "")
-    try:
-        return {**fields, **(_loads(more) if more else {})}
-    except (ValueError, TypeError):
-        raise ValueError(f"line {line}: column {_MORE} is no JSON object") from None
-
-
-def _jsonl_writer(output: IO[str]) -> Callable[[dict[str, Any]], object]:
-    return lambda row: output.write(show.as_json(row) + "\n")
-
-
-def _csv_writer(output: IO[str]) -> Callable[[dict[str, Any]], object]:
-    lines = cells.Lines(output)
-    lines.write((*_COLUMNS, _MORE))
-
-    def write(row: dict[str, Any]) -> None:
-        more = {name: value for name, value in row.items() if name not in _COLUMNS}
-        told = [row.get(name, "") for name in _COLUMNS]
-        told.append(show.as_json(more) if more else "")
-        # Escape only for a terminal: from a file `import` must get the same text back.
-        lines.write(map(show.clean if output.isatty() else show.text, told))
-
-    return write
 
 
 @contextmanager
@@ -257,12 +270,12 @@ def _progress(doing: str, share: Callable[[], float | None]) -> Iterator[Callabl
             click.echo(f"\r\033[K{doing} {last:,} tasks", err=True)
 
 
-def _share_read(file: IO[str]) -> float | None:
+def _share_read(file: IO[bytes]) -> float | None:
     """Say how much of a file has been read; None of a pipe."""
     try:
         size = os.fstat(file.fileno()).st_size
-        return file.buffer.tell() / size if size else None  # type: ignore[attr-defined]
-    except (OSError, AttributeError):
+        return file.tell() / size if size else None
+    except OSError:
         return None
 
 

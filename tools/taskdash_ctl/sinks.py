@@ -1,0 +1,42 @@
+"""What `export` writes, so that `import` gets the same back."""
+
+import json
+from collections.abc import Callable
+from typing import Any, Final, TextIO
+
+from taskdash_ctl import cells, show
+from taskdash_protocol import escapes
+from taskdash_protocol.fields import DAEMON_FIELDS, TASK_FIELDS
+
+COLUMNS: Final = (*TASK_FIELDS, *DAEMON_FIELDS)
+MORE: Final = "more"
+"""The CSV column that holds, as JSON, the fields without a column of their own."""
+
+Writer = Callable[[dict[str, Any]], object]
+"""Writes a task."""
+
+
+def json_lines(output: TextIO) -> Writer:
+    """Write JSON, an object a line."""
+    if escapes.is_unicode(output):
+        return lambda row: output.write(show.as_json(row) + "\n")
+    # In ASCII it is the same JSON in whatever encoding `import` takes it to be.
+    return lambda row: output.write(json.dumps(row, separators=(",", ":")) + "\n")
+
+
+def csv(output: TextIO) -> Writer:
+    """Write CSV, the heading first."""
+    lines = cells.Lines(output)
+    lines.write((*COLUMNS, MORE))
+
+    def write(row: dict[str, Any]) -> None:
+        more = {name: value for name, value in row.items() if name not in COLUMNS}
+        if not row["name"]:
+            # A blank cell is a name that was forgotten: `import` refuses it.
+            more["name"] = ""
+        told = [row.get(name, "") for name in COLUMNS]
+        told.append(show.as_json(more) if more else "")
+        # Escape only for a terminal: from a file `import` must get the same text back.
+        lines.write(map(show.clean if output.isatty() else show.text, told))
+
+    return write
