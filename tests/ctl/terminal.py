@@ -53,17 +53,14 @@ def in_terminal(daemon: RunningDaemon, *words: str, columns: int = 60) -> str:
 class Screen:
     """A terminal whose screen can be read, pressed and resized: a window of tmux."""
 
-    def __init__(self, folder: Path, url: str, *words: str, columns: int, lines: int) -> None:
+    def __init__(self, folder: Path, url: str, command: str, *, columns: int, lines: int) -> None:
         self._server = ("tmux", "-S", str(folder / "tmux"), "-f", os.devnull)
         env = {**environment(url), "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TERM": "xterm"}
         for name in ("COLUMNS", "LINES"):
             # The tests' runner may have set them, and what is a terminal's size would not be asked.
             env.pop(name, None)
-        command = shlex.join((sys.executable, "-m", "taskdash_ctl", *words))
-        # The shell keeps the screen there once the command has ended.
         size = ("-x", str(columns), "-y", str(lines))
-        stays = f"stty -echo; {command}; echo ended; exec cat"
-        subprocess.run([*self._server, "new-session", "-d", *size, stays], check=True, env=env)
+        subprocess.run([*self._server, "new-session", "-d", *size, command], check=True, env=env)
 
     def lines(self) -> list[str]:
         """Give the lines of the screen, without the blanks at their ends."""
@@ -98,10 +95,22 @@ class Screen:
 @contextmanager
 def screen(daemon: RunningDaemon | str, *words: str, columns: int, lines: int) -> Iterator[Screen]:
     """Run taskdash-ctl on a real terminal of that size."""
+    command = shlex.join((sys.executable, "-m", "taskdash_ctl", *words))
+    # The shell keeps the screen there once the command has ended.
+    stays = f"stty -echo; {command}; echo ended; exec cat"
+    with terminal(daemon, stays, columns=columns, lines=lines) as shown:
+        yield shown
+
+
+@contextmanager
+def terminal(
+    daemon: RunningDaemon | str, command: str, *, columns: int, lines: int
+) -> Iterator[Screen]:
+    """Run a command of the shell on a real terminal of that size."""
     url = daemon if isinstance(daemon, str) else daemon.url
     # A short path: sockets have 108 bytes.
     with tempfile.TemporaryDirectory(prefix="tmux-") as folder:
-        shown = Screen(Path(folder), url, *words, columns=columns, lines=lines)
+        shown = Screen(Path(folder), url, command, columns=columns, lines=lines)
         try:
             yield shown
         finally:

@@ -10,7 +10,7 @@ import click
 
 import taskdash
 from taskdash import address
-from taskdash_ctl import options, show
+from taskdash_ctl import completing, options, show
 from taskdash_ctl.reach import attempt, connect
 from taskdash_protocol.families.operators import Audit
 from taskdash_protocol.readers import PAGE_MAX
@@ -40,7 +40,7 @@ class _Moment(click.ParamType):  # type: ignore[type-arg]
 
 
 @click.command()
-@click.argument("id", default="")
+@click.argument("id", default="", shell_complete=completing.ids())
 @click.option("--who", metavar="TEXT", default="", help="Only by somebody whose name contains it.")
 @click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only this kind; repeatable.")
 @click.option("--since", type=_Moment(), help="Not before; 2h ago, or a time.")

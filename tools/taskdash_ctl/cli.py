@@ -1,5 +1,6 @@
 """`taskdash-ctl`: data goes to standard output, words to standard error."""
 
+import os
 import platform
 import sys
 from typing import Any, Final
@@ -52,12 +53,18 @@ _WORDS: Final = f"{__name__}.words"
 """The key in `context.meta` of the words after the command's name."""
 
 
+_COMPLETE: Final = "_TASKDASH_CTL_COMPLETE"
+"""The environment variable by which a shell asks for completions."""
+
+
 class _Main(click.Group):
     """The group of all commands, and what is said when their output cannot be written."""
 
     def main(self, *words: Any, **more: Any) -> Any:
         """Run the program."""
         streams.prepare()
+        if _COMPLETE in os.environ:
+            from taskdash_ctl import shells  # noqa: F401 (adds its own to those of click)
         return super().main(*words, **more)
 
     def invoke(self, context: click.Context) -> Any:
@@ -126,9 +133,11 @@ def completion(shell: str) -> None:
     """
     from click.shell_completion import get_completion_class
 
+    from taskdash_ctl import shells  # noqa: F401 (adds its own)
+
     kind = get_completion_class(shell)
     assert kind is not None
-    click.echo(kind(main, {}, "taskdash-ctl", "_TASKDASH_CTL_COMPLETE").source())
+    click.echo(kind(main, {}, "taskdash-ctl", _COMPLETE).source())
 
 
 for _family in (tasks, events, people, groups, views, calendars, audit, run, transfer, health, top):

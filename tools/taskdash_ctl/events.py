@@ -11,7 +11,7 @@ import click
 
 import taskdash
 from taskdash import address
-from taskdash_ctl import options, show
+from taskdash_ctl import completing, options, show
 from taskdash_ctl.names import Names
 from taskdash_ctl.reach import EXIT_FAILURE, EXIT_TIMED_OUT, attempt, connect, fail
 from taskdash_protocol.families.people import NAMED_BY_MAX
@@ -90,7 +90,7 @@ def those_there(
 
 
 @click.command()
-@click.argument("ids", nargs=-1, required=True, metavar="ID…")
+@click.argument("ids", nargs=-1, required=True, metavar="ID…", shell_complete=completing.ids())
 @click.option(
     "--for",
     "condition",

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from taskdash_ctl import show
+from taskdash_ctl import completing, show
 from taskdash_protocol import typed
 from taskdash_protocol.fields import CONTROL_FIELDS, DAEMON_FIELDS, SELECTABLE, TASK_FIELDS
 
@@ -70,6 +70,11 @@ output_of_rows = click.option(
     help="How to print.",
 )
 """The same for rows that are no tasks."""
+
+
+def task_id(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the argument that names a task."""
+    return click.argument("id", shell_complete=completing.ids())(command)
 
 
 def where(given: dict[str, Any]) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from taskdash import address
-from taskdash_ctl import options, show
+from taskdash_ctl import completing, options, show
 from taskdash_ctl.names import Names
 from taskdash_ctl.reach import attempt, connect
 from taskdash_protocol import typed
@@ -18,6 +18,8 @@ _PEOPLE: Final = ("user", "name", "role", "groups", "leads", "calendar", "active
 _SERVICES: Final = ("state", "name", "url", "group_id", "since", "silent_s")
 
 _WAITING: Final = ("section", "id", "name", "status", "why", "by", "word", "since")
+
+_UNANSWERED: Final = {"status": ["shutdown", "failed"], "acknowledged": ["no"]}
 
 _as_user = click.option(
     "--user", metavar="NUMBER", help="Who does it; without it you do, as the operator."
@@ -75,7 +77,7 @@ def person(where: address.Address, /, user: str, password: bool, **given: Any) -
 
 
 @click.command()
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("ids", metavar="ID...", nargs=-1, required=True, shell_complete=completing.ids())
 @click.option("--history", is_flag=True, help="Also whom its history names, of one task.")
 @options.output_of_rows
 @click.pass_obj
@@ -156,7 +158,7 @@ def services(where: address.Address, /, output: str) -> None:
 
 
 @click.command()
-@click.argument("ids", nargs=-1, metavar="[ID]…")
+@click.argument("ids", nargs=-1, metavar="[ID]…", shell_complete=completing.ids(_UNANSWERED))
 @click.option("--service", "urls", multiple=True, metavar="URL", help="A service; repeatable.")
 @click.option("--hide", is_flag=True, help="Boards need not show it any more.")
 @_as_user
@@ -183,7 +185,7 @@ def acknowledge(
 
 
 @click.command()
-@click.argument("id")
+@options.task_id
 @click.option("--add", multiple=True, metavar="TEXT", help="A label that it gets; repeatable.")
 @click.option("--remove", multiple=True, metavar="TEXT", help="One that it loses; repeatable.")
 @click.pass_obj
@@ -220,7 +222,7 @@ def _act(
 ) -> click.Command:
     """Make the command of an act; `names` says what its options are called in the request."""
 
-    @click.argument("id")
+    @click.argument("id", shell_complete=completing.ids())
     @_as_user
     @click.pass_obj
     def act(where: address.Address, /, id: str, **given: Any) -> None:

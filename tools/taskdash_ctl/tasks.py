@@ -9,7 +9,7 @@ import click
 
 import taskdash
 from taskdash import address
-from taskdash_ctl import listing, options, show
+from taskdash_ctl import completing, listing, options, show
 from taskdash_ctl.events import follow as follow_events
 from taskdash_ctl.names import Names
 from taskdash_ctl.reach import EXIT_NOT_ALLOWED, EXIT_NOT_FOUND, attempt, connect, explain, say
@@ -17,6 +17,8 @@ from taskdash_protocol import typed
 from taskdash_protocol.families.people import CANCELLED_MAX
 from taskdash_protocol.fields import ORDER_FIELDS
 from taskdash_protocol.statuses import CANCELLED, is_live
+
+_NOT_ENDED: Final = {"class": ["live", "waiting"]}
 
 T = TypeVar("T")
 
@@ -91,7 +93,7 @@ def _follow(
 
 
 @click.command("show")
-@click.argument("id")
+@options.task_id
 @click.option("--output", "-o", type=click.Choice(["fields", "json"]), default="fields")
 @click.pass_obj
 def show_(where: address.Address, /, id: str, output: str) -> None:
@@ -112,7 +114,7 @@ def show_(where: address.Address, /, id: str, output: str) -> None:
 
 
 @click.command()
-@click.argument("id")
+@options.task_id
 @click.option("--name", metavar="TEXT", help="What people call it.  [default: the id]")
 @options.task_fields
 @options.heartbeat_timeout
@@ -135,7 +137,7 @@ def register(where: address.Address, /, id: str, name: str | None, **fields: Any
 
 
 @click.command()
-@click.argument("id")
+@options.task_id
 @click.option("--name", metavar="TEXT", help="What people call it.")
 @options.task_fields
 @options.heartbeat_timeout
@@ -197,7 +199,9 @@ def _cancelled(dash: taskdash.Client, ids: list[str], word: str) -> int:
 
 def _ending(name: str, status: str, doing: str, example: str) -> click.Command:
     @click.command(name)
-    @click.argument("ids", nargs=-1, required=True, metavar="ID…")
+    @click.argument(
+        "ids", nargs=-1, required=True, metavar="ID…", shell_complete=completing.ids(_NOT_ENDED)
+    )
     @click.option("--reason", metavar="TEXT", help="Why, for people.")
     @options.epoch
     @click.pass_obj
