@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
-from terminal import ctl, environment
+from terminal import ctl, environment, terminal
 
 import taskdash
 from taskdash.testing import RunningDaemon, running_daemon
@@ -198,3 +199,45 @@ def test_a_slow_commit_does_not_end_an_import(daemon: RunningDaemon) -> None:
 def feed(stdin: IO[str], lines: list[str]) -> None:
     with stdin:
         stdin.writelines(lines)
+
+
+def test_an_import_that_waits_for_a_person_says_so(daemon: RunningDaemon) -> None:
+    with terminal(daemon, f"{sys.executable} -m taskdash_ctl import", columns=80, lines=5) as shown:
+        shown.until(lambda lines: "taskdash-ctl: reading what is typed; Ctrl-D ends it" in lines)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_an_export_that_fails_leaves_the_file_of_yesterday(
+    daemon: RunningDaemon, tmp_path: Path, there: bool
+) -> None:
+    """Not half of what is there now; and a link, a mode and a device stay what they are."""
+    file = tmp_path / "nightly.jsonl"
+    with running_daemon(tmp_path / "data") as away, taskdash.connect(away.url) as dash:
+        for number in range(300):
+            dash.register(f"e-{number}", "n" * 1000, status="finish")
+        if there:
+            assert ctl(away, "export", "-o", str(file)).returncode == 0
+            file.chmod(0o640)
+        before = file.read_bytes() if there else b""
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        command = [sys.executable, "-m", "taskdash_ctl", "--server", away.url, "export", "-o"]
+        with subprocess.Popen([*command, str(pipe)], stderr=subprocess.PIPE) as through:
+            with pipe.open() as reader:
+                assert reader.readline().startswith('{"id":"e-0"')
+            assert through.wait(10) != 0, "its reader has gone"
+        full = f"ulimit -f 100; {shlex.join(command)} {file}"
+        result = subprocess.run(["bash", "-c", full], capture_output=True, text=True)
+        assert (result.returncode, result.stderr) == (
+            1,
+            "taskdash-ctl: cannot write: File too large\n",
+        )
+        assert (file.read_bytes() if there else b"") == before
+        link = tmp_path / "link"
+        link.symlink_to(file)
+        assert ctl(away, "export", "-o", str(link)).returncode == 0
+        assert (link.is_symlink(), len(file.read_text().splitlines())) == (True, 300)
+        assert not there or file.stat().st_mode & 0o777 == 0o640
+        assert ctl(away, "export", "-o", str(tmp_path / "no" / "x")).returncode == 1
+        assert "cannot write" in ctl(away, "export", "-o", "/dev/full").stderr
+    assert {one.name for one in tmp_path.iterdir()} == {"nightly.jsonl", "data", "pipe", "link"}

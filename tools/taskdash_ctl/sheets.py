@@ -105,6 +105,12 @@ class Sheet:
         csv.field_size_limit(_CELL_CHARACTERS_MAX)
         self._file = file
         self.encoding = encoding_of(file)
+        file.seek(0)
+        head = file.read(_PIECE_BYTES)
+        self._begin = 0
+        """Files that have a mark each may have been joined: the heading is behind the last one."""
+        while head.startswith(codecs.BOM_UTF8, self._begin + len(codecs.BOM_UTF8)):
+            self._begin += len(codecs.BOM_UTF8)
         with self._text() as text:
             self.first_line = text.readline()
         told = _SEPARATOR_LINE.fullmatch(self.first_line)
@@ -165,7 +171,7 @@ class Sheet:
 
     @contextmanager
     def _text(self) -> Iterator[io.TextIOWrapper]:
-        self._file.seek(0)
+        self._file.seek(self._begin)
         # A line break within quotes is the cell's own: Python would make `\n` of every one.
         text = io.TextIOWrapper(self._file, encoding=self.encoding, newline="")
         try:

@@ -1,8 +1,14 @@
 """What `export` writes, so that `import` gets the same back."""
 
 import json
-from collections.abc import Callable
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final, TextIO
+
+import click
 
 from taskdash_ctl import cells, show
 from taskdash_protocol import escapes
@@ -14,6 +20,37 @@ MORE: Final = "more"
 
 Writer = Callable[[dict[str, Any]], object]
 """Writes a task."""
+
+
+@contextmanager
+def replaced(name: str) -> Iterator[TextIO]:
+    """Open a file to be written anew, in UTF-8: it stays as it was unless the block succeeds."""
+    path = Path(os.path.realpath(name))
+    known = path.stat() if path.exists() else None
+    try:
+        if known is None or path.is_file():
+            number, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+            output = os.fdopen(number, "w", encoding="utf-8")
+        else:
+            # A pipe or a device holds nothing that could be kept.
+            beside, output = "", path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise click.FileError(name, error.strerror) from None
+    with output:
+        try:
+            yield output
+            output.flush()
+            if beside:
+                os.fsync(output.fileno())
+                umask = os.umask(0)
+                os.umask(umask)
+                mode = 0o666 & ~umask if known is None else known.st_mode & 0o777
+                os.fchmod(output.fileno(), mode)
+                Path(beside).replace(path)
+        except BaseException:
+            if beside:
+                Path(beside).unlink()
+            raise
 
 
 def json_lines(output: TextIO) -> Writer:

@@ -5,6 +5,7 @@ What is wrong with a file is a `ValueError` in one sentence.
 
 import io
 import json
+import math
 import re
 import shutil
 import tempfile
@@ -24,6 +25,7 @@ _KEYS: Final = frozenset(
 )
 _SHORTENED: Final = re.compile(r"[+-]?\d(?:[.,]\d+)?E\+\d+")
 """How a spreadsheet writes a long number: its last digits are lost."""
+_DIGITS_MAX: Final = 1000
 _OWN_HEADING: Final = ",".join(f'"{name}"' for name in (*COLUMNS, MORE))
 
 Row = tuple[int, dict[str, Any]]
@@ -238,9 +240,25 @@ def _array(text: str, first: int) -> list[dict[str, Any]]:
 def _loads(text: str) -> Any:
     """Parse JSON as RFC 8259 has it. Raises `ValueError` for anything else."""
     try:
-        return json.loads(text, parse_constant=_no_number)
+        return json.loads(
+            text, parse_constant=_no_number, parse_float=_number, parse_int=_whole_number
+        )
     except RecursionError:
         raise ValueError("it is nested too deep") from None
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text} is too large a number")
+    return number
+
+
+def _whole_number(text: str) -> int:
+    # Python itself refuses thousands of digits, in words for programmers.
+    if len(text) > _DIGITS_MAX:
+        raise ValueError(f"a number of {len(text)} digits is too large")
+    return int(text)
 
 
 def _no_number(text: str) -> None:

@@ -6,10 +6,10 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from itertools import chain, islice
-from typing import IO, Any, Final, TextIO
+from typing import IO, Any, Final
 
 import click
 
@@ -41,23 +41,28 @@ _Numbered = tuple[int, int, Register]
 @options.filters
 @click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl")
 @click.option(
-    "--output", "-o", "to", type=click.File("w", encoding="utf-8", lazy=True), metavar="FILE"
+    "--output",
+    "-o",
+    "to",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="In UTF-8. What is there is replaced once all is written.",
 )
 @click.pass_obj
-def export(where: address.Address, /, form: str, to: TextIO | None, **filters: Any) -> None:
-    """Write tasks to a file, one a line, in UTF-8; to a terminal in what it shows.
+def export(where: address.Address, /, form: str, to: str | None, **filters: Any) -> None:
+    """Write tasks to a file, one a line.
 
     \b
     taskdash-ctl export -o tasks.jsonl
     taskdash-ctl export --group mx --format csv > mx.csv
     """
     wanted = options.where(filters)
-    output: TextIO = sys.stdout if to is None else to
     done = 0
-    with connect(where) as dash:
+    with connect(where) as dash, ExitStack() as stack:
         # Status counts all tasks, not those of a selection: with one the progress has no share.
         total = 0 if wanted else sum(attempt(lambda: dash.call(Status()))["tasks"].values())
         rows = dash.query(wanted, page=1000)
+        output = stack.enter_context(sinks.replaced(to)) if to else sys.stdout
 
         def write() -> None:
             nonlocal done
@@ -123,6 +128,8 @@ def import_(where: address.Address, /, file: IO[bytes], skip: int, **told: Any) 
     taskdash-ctl import --from csv plan.csv --map id=Nr --map name=Was --status-map läuft=running
     """
     name = "<stdin>" if isinstance(file.name, int) else click.format_filename(file.name)
+    if file.isatty():
+        say("reading what is typed; Ctrl-D ends it")
     try:
         source = Source(file, _wishes(**told))
     except ValueError as error:
@@ -191,7 +198,8 @@ def _import(
             f" unless a service takes them up{other_status}"
         )
     if faults:
-        fail(f"{faults} tasks were refused; all others are there", EXIT_FAILURE)
+        told = "1 task was" if faults == 1 else f"{faults} tasks were"
+        fail(f"{told} refused; all others are there", EXIT_FAILURE)
 
 
 def _requests(
