@@ -223,7 +223,7 @@ def test_taskwarriors_words_are_known(lines: bool) -> None:
 def test_kanboards_words_are_known() -> None:
     text = (
         '"Task Id",Reference,Status,"Assignee Username",Title,Tags,"Completion date"\n'
-        '17,"",Open,wsg,"Move the printer","",\n18,A-7,Closed,"","Label, it","it, cables",11/22\n'
+        '17,"",Open,wsg,"Move the printer","",\n18,A-7,Closed,"","Label","it, cables,it, ",11/22\n'
     )
     one, two = read(text, tool="kanboard")
     assert (one["id"], one["name"], one["status"], one["user"]) == (

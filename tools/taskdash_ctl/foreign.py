@@ -127,7 +127,8 @@ def task(row: Mapping[str, Any]) -> dict[str, Any]:
             fields[name] = str(fields[name])
     labels = fields.get(LABELS)
     if isinstance(labels, str):
-        fields[LABELS] = [one.strip() for one in labels.split(",") if one.strip()]
+        parts = map(str.strip, labels.split(","))
+        fields[LABELS] = list(dict.fromkeys(filter(None, parts)))
     priority = fields.get(PRIORITY)
     if isinstance(priority, str):
         fields[PRIORITY] = _PRIORITIES.get(priority, priority)

@@ -77,8 +77,8 @@ def export(where: address.Address, /, form: str, to: str | None, **filters: Any)
             attempt(write)
     if form == "csv" and (lost := escapes.escaped()):
         say(
-            f"{output.encoding} does not have {lost} of the characters: they are written as \\u…;"
-            " -o FILE writes UTF-8"
+            f"{output.encoding} does not have {lost} of the characters: they are written as"
+            " \\uXXXX; -o FILE writes UTF-8"
         )
 
 
