@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import click
 
+from taskdash_protocol import handwritten
 from taskdashd.settings import config, owner
 
 EXIT_FAILURE = 1
@@ -58,7 +59,8 @@ def acting_in(directory: Path, *, writes: bool = True) -> Iterator[None]:
 def load(flags: dict[str, Any], config_file: Path | None) -> tuple[config.Settings, dict[str, str]]:
     """Read the settings, and where each came from. Raises `ConfigError`."""
     given = {name: value for name, value in flags.items() if value is not None}
-    return config.load(given, os.environ, config_file)
+    file = None if config_file is None else Path(handwritten.stripped(str(config_file)))
+    return config.load(given, os.environ, file)
 
 
 def fail(message: str, code: int) -> NoReturn:

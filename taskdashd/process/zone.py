@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from taskdash_protocol import handwritten
 from taskdashd.domain.calendars.zones import zone_named
 
 _ETC: Final = Path("/etc")
@@ -29,7 +30,7 @@ def of_machine(environment: Mapping[str, str], etc: Path = _ETC) -> str:
 
 def _names(environment: Mapping[str, str], etc: Path) -> Iterator[str]:
     if given := environment.get("TZ"):
-        yield given.removeprefix(":").rpartition(_DATABASE)[2]
+        yield handwritten.stripped(given).removeprefix(":").rpartition(_DATABASE)[2]
     try:
         yield str((etc / "localtime").readlink()).rpartition(_DATABASE)[2]
     except OSError as error:

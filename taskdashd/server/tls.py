@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from taskdash_protocol import handwritten
+
 _RAW_BYTES: Final = 16 << 10
 """Read at once: about a record of full size."""
 _RAW_BYTES_SMALL: Final = 2 << 10
@@ -253,13 +255,15 @@ def _load(files: CertificateFiles) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # A peer could ask for a signature again and again; OpenSSL before 3.0 allows it by default.
     context.options |= ssl.OP_NO_RENEGOTIATION
+    named = ", ".join(str(path) for path in files if path is not None)
     try:
+        for path in filter(None, files):
+            handwritten.check_unmarked(path.name, path.read_bytes())
         context.load_cert_chain(files.certificate, files.key)
         if files.client_ca is not None:
             context.load_verify_locations(files.client_ca)
             context.verify_mode = ssl.CERT_OPTIONAL
-    except OSError as error:  # an SSLError is one
-        what = error.strerror or str(error)
-        named = ", ".join(str(path) for path in files if path is not None)
+    except (OSError, ValueError) as error:  # an SSLError is the first
+        what = getattr(error, "strerror", None) or str(error)
         raise TlsError(f"cannot use the certificate ({named}): {what}") from None
     return context

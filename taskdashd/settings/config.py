@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from taskdash_protocol import DEFAULT_PORT
+from taskdash_protocol import DEFAULT_PORT, handwritten
 from taskdash_protocol.fields import HEARTBEAT_TIMEOUT_MAX_S, HEARTBEAT_TIMEOUT_MIN_S
 from taskdashd.settings import values
 from taskdashd.settings.values import Address as Address
@@ -367,10 +367,10 @@ def _from_file(file: Path | None) -> dict[str, Origin]:
     if file is None:
         return {}
     try:
-        content = tomllib.loads(file.read_text())
+        content = tomllib.loads(handwritten.text(file.read_bytes()))
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from None
     for name in content:
         _check_name(name, f"{file}")
@@ -383,7 +383,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Origin]:
         name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
         if variable.startswith(ENVIRONMENT_PREFIX) and name != "config":
             _check_name(name, f"environment variable {variable}")
-            found[name] = Origin(value, variable)
+            found[name] = Origin(handwritten.stripped(value), variable)
     return found
 
 

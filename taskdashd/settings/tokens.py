@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Self, get_args
 
+from taskdash_protocol import handwritten
 from taskdashd.domain.access import Identity, Role
 from taskdashd.settings import files, owner
 
@@ -88,18 +89,16 @@ class TokenFile:
             if self._is_seen(self.path.lstat()):
                 return False
             descriptor = files.open_regular(self.path, os.O_RDONLY)
-            with os.fdopen(descriptor) as file:
+            with os.fdopen(descriptor, "rb") as file:
                 # Of the file that is read: another may have its name by now.
                 about = os.fstat(descriptor)
-                text = file.read()
+                content = file.read()
         except FileNotFoundError:
             was, self.tokens, self._seen = bool(self.tokens), {}, None
             return was
         except OSError as error:
             raise TokenError(f"cannot read {self.path}: {self._plain(error)}") from error
-        except UnicodeDecodeError as error:
-            raise TokenError(_damaged(self.path, error)) from None
-        self.tokens = _parse(text, self.path)
+        self.tokens = _parse(content, self.path)
         self._seen = _state(about)
         return True
 
@@ -246,9 +245,9 @@ def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
 
 
-def _parse(text: str, path: Path) -> dict[str, Token]:
+def _parse(content: bytes, path: Path) -> dict[str, Token]:
     try:
-        tokens = [_token(one) for one in json.loads(text)["tokens"]]
+        tokens = [_token(one) for one in json.loads(handwritten.text(content))["tokens"]]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise TokenError(_damaged(path, error)) from None
     return {token.name: token for token in tokens}

@@ -89,7 +89,7 @@ def test_a_person_has_a_calendar(daemon: RunningDaemon) -> None:
         (("set", "office", "--hours", "9 to 5"), "must be days and then hours"),
         (("set", "office", "--closed", "easter"), "'easter' is no date"),
         (("set", "the office",), "field name must be made of"),
-        (("set", "office", "-f", "-"), "is no JSON"),
+        (("set", "office", "-f", "-"), "it holds no JSON"),
         (("show", "--week", "tomorrow"), "field week must be a date"),
     ],
 )  # fmt: skip

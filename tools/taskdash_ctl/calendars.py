@@ -13,6 +13,7 @@ from taskdash import address
 from taskdash.calls import without_errid
 from taskdash_ctl import options, show
 from taskdash_ctl.reach import attempt, connect
+from taskdash_protocol import handwritten
 
 _LIST: Final = ("name", "zone", "hours", "until", "set")
 _SHEET: Final = ("zone", "hours", "closed", "open", "until", "today")
@@ -81,7 +82,10 @@ def show_(where: address.Address, /, name: str | None, week: str | None, output:
 @click.option("--today", metavar="DATE", help='The business day; or next; "" follows the clock.')
 @click.option("--from", "from_", metavar="DATE", help="Only if this is the business day so far.")
 @click.option(
-    "--file", "-f", type=click.File(), help="JSON as `show -o json` prints it; - is standard input."
+    "--file",
+    "-f",
+    type=click.File("rb"),
+    help="JSON as `show -o json` prints it; - is standard input.",
 )
 @click.pass_obj
 def set_(
@@ -90,7 +94,7 @@ def set_(
     name: str,
     add: bool,
     from_: str | None,
-    file: IO[str] | None,
+    file: IO[bytes] | None,
     **given: Any,
 ) -> None:
     """Make a calendar, or change it, and show it; what is not given stays.
@@ -146,14 +150,14 @@ def _added(dash: taskdash.Client, name: str, fields: dict[str, Any]) -> dict[str
     return {days: [*before[days], *fields.get(days, ())] for days in ("closed", "open")}
 
 
-def _read(file: IO[str]) -> dict[str, Any]:
+def _read(file: IO[bytes]) -> dict[str, Any]:
     """Read the fields of a file. Raises `BadParameter`."""
     try:
-        read = json.load(file)
+        read = json.loads(handwritten.text(file.read()))
     except ValueError as error:
-        raise click.BadParameter(f"{file.name} is no JSON: {error}", param_hint="--file") from None
+        raise click.BadParameter(f"it holds no JSON: {error}", param_hint="--file") from None
     if type(read) is not dict:
-        raise click.BadParameter(f"{file.name} holds no JSON object", param_hint="--file")
+        raise click.BadParameter("it holds no JSON object", param_hint="--file")
     return {field: value for field, value in read.items() if field in _SHEET}
 
 

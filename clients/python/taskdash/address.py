@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from taskdash_protocol import DEFAULT_PORT, __version__
+from taskdash_protocol import DEFAULT_PORT, __version__, handwritten
 from taskdash_protocol.errors import AuthError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def parse(url: str | None = None) -> Address:
     >>> parse("taskdash://pi.local?timeout=2")
     Address(host='pi.local', port=13920, timeout_s=2.0, tls=None, path='')
     """
-    url = url or os.environ.get("TASKDASH_URL") or DEFAULT_URL
+    url = handwritten.stripped(url or "") or _variable("TASKDASH_URL") or DEFAULT_URL
     try:
         parts = urlsplit(url if "://" in url else f"taskdash://{url}")
         port = parts.port or DEFAULT_PORT
@@ -93,15 +93,15 @@ def read_token() -> str:
     The client reads it anew for each connection, so that it can be exchanged while a program runs.
     Raises `AuthError` where the file cannot be read.
     """
-    if token := os.environ.get("TASKDASH_TOKEN"):
+    if token := _variable("TASKDASH_TOKEN"):
         return token
-    path = os.environ.get("TASKDASH_TOKEN_FILE")
+    path = _variable("TASKDASH_TOKEN_FILE")
     if not path:
         return ""
     try:
-        return Path(path).read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not text"
+        return handwritten.stripped(handwritten.text(Path(path).read_bytes()))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise AuthError(f"cannot read TASKDASH_TOKEN_FILE {path}: {reason}") from error
 
 
@@ -111,14 +111,24 @@ def program() -> str:
     return f"{name}[{os.getpid()}] taskdash-python/{__version__}"
 
 
+def _variable(name: str) -> str:
+    return handwritten.stripped(os.environ.get(name, ""))
+
+
 def _tls(url: str, options: Mapping[str, str]) -> "ssl.SSLContext":
     import ssl  # takes longer to import than all else together
 
-    ca = options.get("ca") or os.environ.get("TASKDASH_CA") or None
+    ca = options.get("ca") or _variable("TASKDASH_CA") or None
     try:
+        if ca is not None:
+            handwritten.check_unmarked(Path(ca).name, Path(ca).read_bytes())
         context = ssl.create_default_context(cafile=ca)
-    except OSError as error:
-        reason = error.strerror or "it holds no certificate"
+    except ssl.SSLError:
+        raise ValueError(
+            f"{url!r}: cannot use {ca} as certificate authority: it holds no certificate"
+        ) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise ValueError(f"{url!r}: cannot use {ca} as certificate authority: {reason}") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
