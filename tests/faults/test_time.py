@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from processes import stretch
 
 from taskdash.testing import COMMAND
 
@@ -83,13 +84,12 @@ def test_a_wall_clock_that_jumps(start: Start, file: Path) -> None:
     daemon.no_traceback()
 
 
-@pytest.mark.soak
 @pytest.mark.fault(34)
 @pytest.mark.parametrize("hours", [10, -10])
 def test_a_claim_lasts_as_long_whatever_the_clock_is_set_to(
     start: Start, file: Path, hours: int
 ) -> None:
-    """Steps of ten hours both ways: a claim of three seconds ends after three, and not before."""
+    """NTP sets a Pi that has no clock: a claim of three seconds ends after three, not before."""
     daemon = start()
     with daemon.connect() as client, daemon.connect() as watcher:
         client.good("SetPerson", user="ann", name="Ann")
@@ -104,7 +104,7 @@ def test_a_claim_lasts_as_long_whatever_the_clock_is_set_to(
         watcher.receive(5.0)
         ((at, _, body),) = watcher.events
     assert body["task"]["status"] == "待领取"
-    assert -0.1 <= at - claimed - 3 <= 1.0
+    assert -0.1 <= at - claimed - 3 <= 1.0 * stretch()
     told = datetime.fromisoformat(body["task"]["updated_at"])
     assert abs((told - datetime.fromisoformat(until)).total_seconds() - hours * 3600) < 1.5
     daemon.no_traceback()
