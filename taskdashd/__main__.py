@@ -7,18 +7,29 @@ import sys
 from typing import Final
 
 OURS: Final = ("taskdashd", "taskdash_protocol")
+INSTALL: Final = 'pip install "taskdash[daemon]"'
 
 
 def main() -> None:
-    """Run the command line; where a package of the extra is missing, say what to install."""
+    """Run the command line; where a package of the extra will not do, say what to install."""
     try:
         from taskdashd.cli import main as command_line
 
         command_line()
     except ModuleNotFoundError as error:
-        if str(error.name).partition(".")[0] in OURS:
+        if _is_ours(error):
             raise
-        sys.exit('taskdashd needs the daemon\'s parts: pip install "taskdash[daemon]"')
+        sys.exit(f"taskdashd needs the daemon's parts: {INSTALL}")
+    except ImportError as error:
+        # Such as an older version, python-multipart in the place of multipart, or a module that was
+        # compiled for another machine.
+        if _is_ours(error):
+            raise
+        sys.exit(f"taskdashd cannot use {error.name or 'a package'} as it is: {error}\n{INSTALL}")
+
+
+def _is_ours(error: ImportError) -> bool:
+    return str(error.name).partition(".")[0] in OURS
 
 
 if __name__ == "__main__":

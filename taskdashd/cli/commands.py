@@ -141,7 +141,7 @@ def backup(file: Path, data: str | None, config_file: Path | None) -> None:
     settings = settings_of(data, config_file)
     try:
         with acting_in(settings.data, writes=False):
-            copy = backups.write(settings.data, file)
+            copy = backups.write(settings.data, file.absolute())
         _say_copy("backed up", copy)
     except backups.BackupError as error:
         fail(str(error), EXIT_FAILURE)
@@ -169,7 +169,7 @@ def restore(
     try:
         with acting_in(settings.data):
             chosen = file or backups.newest_good(config.backup_dir(settings)).path
-            done = backups.restore(chosen, settings.data, force=force)
+            done = backups.restore(chosen.absolute(), settings.data, force=force)
     except (backups.BackupError, backups.StoreUnusable) as error:
         fail(str(error), EXIT_FAILURE)
     _say_copy("restored", done.copy)

@@ -163,7 +163,8 @@ def init(
     """
     chosen = list(names) or [socket.gethostname(), "localhost", "127.0.0.1"]
     try:
-        where = directory or settings_of(data, config_file).data / "tls"
+        # Absolute: what is told of it is pasted into settings and read elsewhere.
+        where = (directory or settings_of(data, config_file).data / "tls").absolute()
         with acting_in(where):
             made = certificates.init(where, chosen)
     except certificates.CertificateError as error:
@@ -172,7 +173,8 @@ def init(
     click.echo(f'listen_tls = "0.0.0.0:{DEFAULT_PORT + 1}"')
     click.echo(f'tls_cert = "{made.certificate}"\ntls_key = "{made.key}"\n')
     click.echo(f"Copy {made.authority} to each client, which then connects with:\n")
-    click.echo(f"TASKDASH_URL='taskdashs://{chosen[0]}:{DEFAULT_PORT + 1}?ca=/path/to/ca.pem'\n")
+    daemon = Address(chosen[0], DEFAULT_PORT + 1)
+    click.echo(f"TASKDASH_URL='taskdashs://{daemon}?ca=/path/to/ca.pem'\n")
     click.echo(f"The authority may sign for {made.may}. The daemon does not need its key. Who has")
     click.echo("it can be any of these to your clients, so keep it away from this machine, on a")
     click.echo(

@@ -39,11 +39,11 @@ def address_or_off(value: Any) -> Address | None:
 
 
 def path(value: Any) -> Path:
-    """Read a path."""
+    """Read a path. Made absolute, as what is told of it is pasted into files read elsewhere."""
     if not isinstance(value, str | Path) or not str(value) or "\0" in str(value):
         raise ValueError("must be a path")
     try:
-        return Path(value).expanduser()
+        return Path(value).expanduser().absolute()
     except RuntimeError:
         raise ValueError("must be a path, and there is no such user") from None
 

@@ -190,6 +190,21 @@ def test_a_package_that_is_missing_is_told_of_in_a_line(missing: str, tmp_path: 
         assert done.stderr == needed
 
 
+def test_a_package_that_will_not_do_is_told_of_without_a_traceback(tmp_path: Path) -> None:
+    """python-multipart is imported by the name of multipart, and is another library."""
+    (tmp_path / "multipart.py").write_text("class FormParser: ...")
+    done = subprocess.run(
+        [sys.executable, "-m", "taskdashd", "run", "--data", str(tmp_path / "data")],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("taskdashd cannot use multipart as it is: cannot import name")
+    assert done.stderr.endswith('\npip install "taskdash[daemon]"\n')
+
+
 def test_flags_stand_over_environment_over_file_over_defaults(tmp_path: Path) -> None:
     """`taskdashd config` shows each value with where it came from."""
     path = tmp_path / "t.toml"

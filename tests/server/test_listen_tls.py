@@ -380,6 +380,18 @@ def cert_init(directory: Path, *names: str) -> "subprocess.CompletedProcess[str]
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
+@pytest.mark.parametrize("words", [("--data", "d"), ("--dir", "d/tls")])
+def test_cert_init_prints_what_can_be_pasted_anywhere(tmp_path: Path, words: tuple[str]) -> None:
+    """Whole paths, whatever was typed; an IPv6 address as a URL has it."""
+    command = [sys.executable, "-m", "taskdashd", "cert", "init", "fd00::7", *words]
+    told = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    tls = tmp_path / "d/tls"
+    assert f'tls_cert = "{tls}/server.pem"\ntls_key = "{tls}/server.key"\n' in told
+    assert f"Copy {tls}/ca.pem to each client" in told
+    assert f"next certificate: {tls}/ca.key\n" in told
+    assert "TASKDASH_URL='taskdashs://[fd00::7]:13921?ca=/path/to/ca.pem'" in told
+
+
 def test_the_authority_is_one_for_the_office_alone(tmp_path: Path) -> None:
     """By OpenSSL's own judgement: what its key signs for another name, no client believes."""
     tls = tmp_path / "tls"
