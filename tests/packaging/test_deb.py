@@ -12,6 +12,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,13 @@ from processes import last_lines
 pytestmark = pytest.mark.soak
 
 TOOLS = {
+    "fish": "fish",
     "lintian": "lintian",
     "man": "man-db",
     "mandoc": "mandoc",
     "mmdebstrap": "mmdebstrap",
     "systemd-nspawn": "systemd-container",
+    "zsh": "zsh",
 }
 LIFECYCLE = """
 [Unit]
@@ -40,6 +43,16 @@ StandardOutput=file:/log
 StandardError=file:/log
 TimeoutStartSec=150
 """
+COMPLETE = {
+    "bash": """source "$SHARE/bash-completion/completions/$PROGRAM"
+        read -r _ _ _ _ function _ < <(complete -p "$PROGRAM")
+        COMP_LINE="$PROGRAM comp" COMP_WORDS=($COMP_LINE) COMP_CWORD=1 COMP_POINT=${#COMP_LINE}
+        $function "$PROGRAM"; echo "${COMPREPLY[@]}" """,
+    "fish": 'source $SHARE/fish/vendor_completions.d/$PROGRAM.fish; complete -C "$PROGRAM comp"',
+    "zsh": """fpath=($SHARE/zsh/vendor-completions $fpath); autoload -U compinit; compinit -u -D
+        echo $_comps[$PROGRAM]; autoload +X $_comps[$PROGRAM]""",
+}
+COMPLETED = {"taskdash-ctl": "completion", "taskdashd": "compact"}
 # All that may differ after a purge: dpkg begins its log, and removes an /opt that is empty.
 DIFFERENCE_OF_THE_SYSTEM = {"> /var/log/dpkg.log", "< /opt"}
 
@@ -84,6 +97,21 @@ def test_lintian_finds_nothing_that_is_not_explained(deb: Path) -> None:
         text=True,
     )
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+@pytest.mark.parametrize("program", COMPLETED)
+def test_each_shell_finds_the_completion(deb: Path, tmp_path: Path, program: str) -> None:
+    """Only on a terminal zsh completes: it is asked which function it would call."""
+    subprocess.run(["dpkg-deb", "--extract", str(deb), str(tmp_path)], check=True)
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    env |= {"HOME": str(tmp_path), "SHARE": str(tmp_path / "usr/share"), "PROGRAM": program}
+    said = {
+        shell: subprocess.run([shell, "-c", script], capture_output=True, text=True, env=env)
+        for shell, script in COMPLETE.items()
+    }
+    for shell in ("bash", "fish"):
+        assert said[shell].stdout.split()[:1] == [COMPLETED[program]], said[shell].stderr
+    assert said["zsh"].stdout == f"_{program}\n", said["zsh"].stderr
 
 
 @pytest.mark.parametrize("page", ["man1/taskdash-ctl.1.gz", "man8/taskdashd.8.gz"])
