@@ -3,7 +3,7 @@
 A client that trusts the authority believes it only names of the office: who steals its key cannot
 be a bank to them.
 
-Needs the library `cryptography`: `pip install "taskdash[cert]"`, or Debian's python3-cryptography.
+Needs the library `cryptography`: `pip install "taskdash[cert]"`. The Debian package brings it.
 """
 
 import ipaddress
@@ -55,8 +55,7 @@ def init(directory: Path, names: Sequence[str]) -> Made:
         from cryptography.x509.oid import ExtendedKeyUsageOID
     except ImportError:
         raise CertificateError(
-            'the library cryptography is missing: pip install "taskdash[cert]", or apt-get install'
-            " python3-cryptography"
+            'the library cryptography is missing: pip install "taskdash[cert]"'
         ) from None
     authority_file, authority_key = directory / "ca.pem", directory / "ca.key"
     certificate_file, key_file = directory / "server.pem", directory / "server.key"

@@ -10,6 +10,7 @@ how much of the unit's sandbox the container's kernel grants.
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -86,6 +87,15 @@ def test_its_name_is_that_of_its_contents(deb: Path) -> None:
     assert subprocess.check_output(["dpkg-deb", "--show", form, deb], text=True) == deb.name
 
 
+def test_it_is_as_large_as_the_documents_say(deb: Path) -> None:
+    """Within a fifth."""
+    told = (ROOT / "docs/packaging.md").read_text()
+    ((packed, installed),) = re.findall(r"takes ([\d.]+) MiB, and (\d+) MiB\s+installed", told)
+    field = subprocess.check_output(["dpkg-deb", "--field", deb, "Installed-Size"], text=True)
+    assert deb.stat().st_size / 2**20 == pytest.approx(float(packed), rel=0.2)
+    assert int(field) / 1024 == pytest.approx(int(installed), rel=0.2)
+
+
 def test_two_builds_are_the_same_to_the_byte(deb: Path, tmp_path: Path) -> None:
     assert build(tmp_path).read_bytes() == deb.read_bytes()
 
@@ -132,7 +142,7 @@ def test_it_is_installed_used_upgraded_and_purged(deb: Path, tmp_path: Path) -> 
     if os.geteuid():
         pytest.fail("only root can boot a container: run this test with sudo", pytrace=False)
     root = tmp_path / "root"
-    command = ["mmdebstrap", "--variant=essential", "--include=python3,systemd-sysv"]
+    command = ["mmdebstrap", "--variant=essential", "--include=python3,systemd-sysv,tzdata"]
     release = platform.freedesktop_os_release()["VERSION_CODENAME"]
     made = subprocess.run(
         [*command, release, str(root)], capture_output=True, text=True, timeout=900
