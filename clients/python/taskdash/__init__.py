@@ -10,29 +10,29 @@
 For trio and asyncio, see `taskdash.aio`; for tests, `taskdash.testing`.
 """
 
-import logging
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from taskdash.calls import Event
-from taskdash.client import Client, connect
-from taskdash.errors import (
-    AuthError,
-    BadRequest,
-    Busy,
-    Conflict,
-    ConnectionError,
-    NotFound,
-    ProtocolError,
-    ServerError,
-    StorageError,
-    TaskDashError,
-    TimeoutError,
-)
-from taskdash.task import Task, TaskHandle, current_task
-from taskdash.watch import Watch
 from taskdash_protocol import __version__
 
-# Silent unless the program configures logging (logging, "Configuring Logging for a Library").
-logging.getLogger("taskdash").addHandler(logging.NullHandler())
+if TYPE_CHECKING:
+    from taskdash.calls import Event
+    from taskdash.client import Client, connect
+    from taskdash.errors import (
+        AuthError,
+        BadRequest,
+        Busy,
+        Conflict,
+        ConnectionError,
+        NotFound,
+        ProtocolError,
+        ServerError,
+        StorageError,
+        TaskDashError,
+        TimeoutError,
+    )
+    from taskdash.task import Task, TaskHandle, current_task
+    from taskdash.watch import Watch
 
 __all__ = [
     "AuthError",
@@ -55,3 +55,30 @@ __all__ = [
     "connect",
     "current_task",
 ]
+
+if not TYPE_CHECKING:
+    # Import what a name stands for when it is first used: a program that only reads the version,
+    # or starts a command before it reports, need not wait for all of it. Type checkers read the
+    # imports above instead, and so still know a misspelt name.
+    _HOMES = {
+        "Event": "calls",
+        "Client": "client",
+        "connect": "client",
+        "Task": "task",
+        "TaskHandle": "task",
+        "current_task": "task",
+        "Watch": "watch",
+    }
+    _MODULES = {"address", "calls", "client", "errors", "task", "watch"}
+
+    def __getattr__(name: str) -> Any:
+        if name in _MODULES:
+            return import_module(f"{__name__}.{name}")
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)
+        globals()[name] = value
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__, *_MODULES})

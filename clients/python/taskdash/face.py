@@ -12,7 +12,6 @@ from taskdash.waiting import too_late
 from taskdash_protocol.errors import BadRequest, TaskDashError
 from taskdash_protocol.families.tasks import Update
 from taskdash_protocol.request import Request
-from taskdash_protocol.requests import REQUESTS
 
 InVain = Callable[[Session, float], object]
 """A step that tells the session that nobody waits for an outcome any more."""
@@ -123,6 +122,9 @@ def registration(
 
 def named(operation: str, fields: dict[str, Any]) -> Request:
     """Make the request of an operation's name. Raises `BadRequest`."""
+    # Import every family's declarations only here: most programs ask nothing by name.
+    from taskdash_protocol.requests import REQUESTS
+
     if operation not in REQUESTS:
         raise BadRequest(f"there is no operation {operation!r}, only {', '.join(REQUESTS)}")
     return REQUESTS[operation].parse(fields)

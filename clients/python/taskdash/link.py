@@ -29,6 +29,8 @@ LINGER_S: Final = 2.0
 """After `close` the thread waits so long for the replies to what was said before."""
 
 log: Final = logging.getLogger("taskdash")
+# Silent unless the program configures logging (logging, "Configuring Logging for a Library").
+log.addHandler(logging.NullHandler())
 T = TypeVar("T")
 
 

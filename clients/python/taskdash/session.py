@@ -25,9 +25,9 @@ from taskdash.tasks import Tasks
 from taskdash.waiting import jittered_s
 from taskdash_protocol.conversation import Bye, Conversation, Reply, TaskEvent
 from taskdash_protocol.errors import BadRequest, Busy, TaskDashError
-from taskdash_protocol.families.services import RegisterService
-from taskdash_protocol.requests import Find, Query, Request, Unwatch
-from taskdash_protocol.requests import Watch as WatchRequest
+from taskdash_protocol.families import connections
+from taskdash_protocol.families.tasks import Find, Query
+from taskdash_protocol.request import Request
 
 CALLS_MAX: Final = 10_000  # calls that wait to be sent or answered; one more is refused
 GREETING_S: Final = 10.0  # for the daemon to answer Hello
@@ -65,7 +65,7 @@ class Session:
         self._sent: dict[int, Call] = {}
         self._watches: dict[Watching, None] = {}
         self._opened: dict[int, Watching] = {}
-        self._services: dict[str, RegisterService] = {}  # what this connection registered, by URL
+        self._services: dict[Any, Request] = {}  # what this connection registered, by URL
         self._drains: dict[Drain, None] = {}
         self._asked = 0  # calls of the program that wait to be sent or answered
         self._reopen_at = 0.0
@@ -300,8 +300,8 @@ class Session:
     def _answered(self, call: Call, outcome: Outcome) -> None:
         if not call.ours:
             self._asked -= 1
-        if isinstance(call.request, RegisterService) and isinstance(outcome, dict):
-            self._services[call.request.url] = call.request
+        if call.request.request_id == "RegisterService" and isinstance(outcome, dict):
+            self._services[getattr(call.request, "url", "")] = call.request
         call.done(outcome)
 
     def _take_reply(self, reply: Reply, now: float) -> None:
@@ -346,7 +346,7 @@ class Session:
     # Watches
 
     def _open(self, watching: Watching) -> None:
-        request = WatchRequest(watching.where, watching.rev)
+        request = connections.Watch(watching.where, watching.rev)
         watching.opening = True
 
         def done(outcome: Outcome) -> None:
@@ -374,7 +374,7 @@ class Session:
         self._send(Call(request, done, ours=True))
 
     def _unwatch(self, number: int) -> None:
-        self._send(Call(Unwatch(number), lambda _outcome: None, ours=True))
+        self._send(Call(connections.Unwatch(number), lambda _outcome: None, ours=True))
 
     def _take_event(self, event: TaskEvent) -> None:
         watching = self._opened.get(event.watch)
