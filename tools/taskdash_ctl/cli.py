@@ -109,11 +109,15 @@ def main(context: click.Context, server: str | None) -> None:
     Exit codes: 0 done, 1 failure, 2 usage, 3 not found, 4 not allowed or a conflict,
     5 daemon not reachable, 6 timed out, 130 interrupted.
     """
+    if context.invoked_subcommand == "run":
+        # A bad address keeps no command from running that needs no lock.
+        context.obj = server
+        return
     try:
         context.obj = address.parse(server)
     except ValueError as error:
         command, words = context.invoked_subcommand, context.meta[_WORDS]
-        if command == "completion" or (command != "run" and words & set(context.help_option_names)):
+        if command == "completion" or words & set(context.help_option_names):
             # A bad TASKDASH_URL must not hide the help that says how to write a good one.
             return
         from_environment = context.get_parameter_source("server") is ParameterSource.ENVIRONMENT

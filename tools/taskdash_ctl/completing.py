@@ -3,7 +3,6 @@
 Who presses Tab must not wait: a daemon that does not answer in a moment completes nothing.
 """
 
-import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Final
@@ -36,7 +35,7 @@ def _found(
 
     server = context.find_root().params.get("server")
     try:
-        at = dataclasses.replace(address.parse(server), timeout_s=_ANSWER_S)
+        at = address.parse(server)._replace(timeout_s=_ANSWER_S)
         with taskdash.Client(at, "taskdash-ctl completion", reconnect_for_s=0) as dash:
             newest = islice(dash.query(where, order="-rev", page=_READ_MAX), _READ_MAX)
             some = [task["id"] for task in newest]

@@ -5,10 +5,9 @@ from typing import Any, Final
 
 import click
 
-from taskdash import address
 from taskdash_ctl import options, runner
-from taskdash_ctl.reach import attempt, say
-from taskdash_ctl.runner import Wishes
+from taskdash_ctl.reach import attempt
+from taskdash_ctl.wishes import REPORT_TIMEOUT_S, Wishes
 
 
 # Options end at the first word of the command, as for env(1): the rest is the command's own.
@@ -37,7 +36,7 @@ from taskdash_ctl.runner import Wishes
 @click.option(
     "--report-timeout",
     type=float,
-    default=10.0,
+    default=REPORT_TIMEOUT_S,
     show_default=True,
     metavar="SECONDS",
     help="At the end, wait so long for a daemon that cannot be reached.",
@@ -46,7 +45,7 @@ from taskdash_ctl.runner import Wishes
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_obj
 def run(
-    where: address.Address,
+    server: str | None,
     /,
     command: tuple[str, ...],
     timeout: float | None,
@@ -69,9 +68,19 @@ def run(
     """
     if lock and not fields["id"]:
         raise click.UsageError("--lock needs --id: it is by the id that tasks exclude one another")
-    wishes = Wishes(options.fields(fields), report_timeout, timeout, lock, progress_from_stdout)
-    words = (lambda _: None) if quiet else say
-    sys.exit(attempt(lambda: runner.run(command, where, wishes, words)))
+    wishes = Wishes(
+        options.fields(fields),
+        report_timeout_s=report_timeout,
+        timeout_s=timeout,
+        lock=lock,
+        progress=progress_from_stdout,
+        quiet=quiet,
+    )
+    try:
+        code = attempt(lambda: runner.run(command, server, wishes))
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--server, TASKDASH_URL") from None
+    sys.exit(code)
 
 
 COMMANDS: Final = (run,)

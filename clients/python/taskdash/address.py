@@ -7,9 +7,8 @@
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from taskdash_protocol import DEFAULT_PORT, __version__, handwritten
@@ -23,8 +22,7 @@ DEFAULT_TIMEOUT_S: Final = 5.0
 _OPTIONS: Final = {"taskdash": ("timeout",), "taskdashs": ("timeout", "ca"), "unix": ("timeout",)}
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """A daemon's address, and how long to wait for it."""
 
     host: str

@@ -71,6 +71,15 @@ class Face:
         """
         self._said(id, fields, done, replaces=replaces)
 
+    def resume(self, id: str, fields: dict[str, Any], epoch: int) -> None:
+        """Hold a task that another connection of this program has registered, with that epoch.
+
+        It is taken up on this client's connection, unless somebody else has taken it meanwhile.
+        Raises `BadRequest` as `hold` does.
+        """
+        write = checked_write(id, fields, None, replaces=True)
+        self._link.do(lambda session, _now: session.tasks.resume(id, write, epoch))
+
     def _said(self, id: str, fields: dict[str, Any], done: Done | None, *, replaces: bool) -> Write:
         write = checked_write(id, fields, done, replaces=replaces)
         self._link.do(lambda session, now: session.hold(id, write, now))

@@ -108,6 +108,11 @@ class Held:
         self._may_have_taken = False
         """A write that takes the task up was sent and has no reply: its epoch may have grown."""
 
+    def resume(self, registered: Write, epoch: int) -> None:
+        """Hold a task that another connection of this program has registered, as after a break."""
+        self.phase, self.epoch = Phase.UNSURE, epoch
+        self._adopt([registered])
+
     @property
     def unsaid(self) -> bool:
         """Whether the daemon does not have everything yet."""

@@ -15,11 +15,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Final, TypeVar
 
 from taskdash.address import Address, read_token
+from taskdash.dial import dial
 from taskdash.errors import ConnectionError
 from taskdash.session import Session
 from taskdash_protocol.errors import TaskDashError
@@ -208,13 +208,7 @@ class Link:
     def _connect(self) -> socket.socket:
         where = self.where
         try:
-            if where.path:
-                sock = _connect_locally(where)
-            else:
-                sock = socket.create_connection((where.host, where.port), where.timeout_s)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if where.tls is not None:
-                sock = where.tls.wrap_socket(sock, server_hostname=where.host)
+            sock = dial(where)
         except (OSError, UnicodeError) as error:
             raise ConnectionError(f"cannot reach taskdashd at {where}: {_reason(error)}") from error
         sock.setblocking(False)
@@ -284,23 +278,6 @@ class Link:
                 effect()
             except BaseException:  # SystemExit in a hook would end this thread in silence
                 log.exception("a hook of the program failed")
-
-
-def _connect_locally(where: Address) -> socket.socket:
-    """Connect to a socket by its path. Raises `OSError`."""
-    path = Path(where.path)
-    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
-    sock = socket.socket(socket.AF_UNIX)
-    try:
-        sock.settimeout(where.timeout_s)
-        # An address holds 107 bytes (unix(7)): name a longer path by its directory's descriptor.
-        sock.connect(f"/proc/self/fd/{directory}/{path.name}")
-    except BaseException:
-        sock.close()
-        raise
-    finally:
-        os.close(directory)
-    return sock
 
 
 def _reason(error: Exception) -> str:

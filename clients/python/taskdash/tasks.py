@@ -54,6 +54,12 @@ class Tasks:
         held.say(write)
         self.dirty[task_id] = None
 
+    def resume(self, task_id: str, registered: Write, epoch: int) -> None:
+        """Hold a task that another connection of this program has registered."""
+        held = self.held[task_id] = Held(task_id, registers=True)
+        held.resume(registered, epoch)
+        self.dirty[task_id] = None
+
     def nobody_waits(self, task_id: str, write: Write) -> None:
         """Keep a write whose caller has stopped waiting; from now on it may join with others."""
         if held := self.held.get(task_id):

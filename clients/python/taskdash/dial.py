@@ -1,0 +1,39 @@
+"""Opening a socket to the daemon, by whatever its address names."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+from taskdash.address import Address
+
+
+def dial(where: Address) -> socket.socket:
+    """Connect, within the address's timeout. Raises `OSError`, `UnicodeError` for a bad name."""
+    if where.path:
+        sock = _locally(where)
+    else:
+        host: Any = where.host
+        if where.host.replace(".", "").isdigit():
+            # Give an address of digits as bytes: Python imports its codec for names otherwise.
+            host = where.host.encode()
+        sock = socket.create_connection((host, where.port), where.timeout_s)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock if where.tls is None else where.tls.wrap_socket(sock, server_hostname=where.host)
+
+
+def _locally(where: Address) -> socket.socket:
+    """Connect to a socket by its path. Raises `OSError`."""
+    path = Path(where.path)
+    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.settimeout(where.timeout_s)
+        # An address holds 107 bytes (unix(7)): name a longer path by its directory's descriptor.
+        sock.connect(f"/proc/self/fd/{directory}/{path.name}")
+    except BaseException:
+        sock.close()
+        raise
+    finally:
+        os.close(directory)
+    return sock
