@@ -1,7 +1,6 @@
 """taskdash-ctl run: any command as a task."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -66,22 +65,21 @@ def test_run_that_is_killed_is_seen_by_all(tmp_path: Path) -> None:
     ):
         watch = dash.watch()
         command = [sys.executable, "-m", "taskdash_ctl", "run", "--id", "doomed", "--"]
-        script = "echo $$; exec sleep 60"
         process = subprocess.Popen(
-            [*command, "sh", "-c", script],
+            [*command, "sh", "-c", "echo ready; exec sleep 60"],
             stdout=subprocess.PIPE,
             text=True,
             env=environment(daemon.url),
         )
         assert process.stdout is not None
-        child = int(process.stdout.readline())
-        kinds = [next(watch).kind]
+        assert process.stdout.readline() == "ready\n"
+        assert next(watch).kind == "registered"
         process.kill()
         process.wait()
+        assert next(event.kind for event in watch if event.kind != "updated") == "shutdown"
+        # The end of its output is the end of the command.
+        assert process.stdout.read() == ""
         process.stdout.close()
-        kinds.append(next(watch).kind)
-        os.kill(child, signal.SIGKILL)
-        assert kinds == ["registered", "shutdown"]
 
 
 def test_run_without_a_daemon_still_runs(daemon: RunningDaemon) -> None:

@@ -58,20 +58,59 @@ def watched() -> set[signal.Signals]:
     return {*PASSED_ON, signal.SIGCHLD, *(() if os.isatty(0) else _STOPS)}
 
 
+class Output:
+    """The pipes that a command's output is read from, where it is, and the threads that read it."""
+
+    def __init__(self, take_line: Take | None) -> None:
+        """`take_line` gets the lines of its standard output."""
+        self._tail: deque[bytes] = deque(maxlen=3)
+        self._threads: list[threading.Thread] = []
+        self._pipes: list[tuple[int, int, int, Take]] = []
+        if take_line is not None:
+            self._pipes.append((*os.pipe(), 1, take_line))
+        if not os.isatty(2):
+            # Read standard error only where it is no terminal: the command must find the terminal.
+            self._pipes.append((*os.pipe(), 2, self._tail.append))
+
+    @property
+    def sources(self) -> list[int]:
+        """The ends that are read."""
+        return [source for source, _, _, _ in self._pipes]
+
+    @property
+    def streams(self) -> list[tuple[int, int, int]]:
+        """The file actions that give a command the other ends."""
+        return [(os.POSIX_SPAWN_DUP2, end, fd) for _, end, fd, _ in self._pipes]
+
+    def read(self) -> None:
+        """Begin to read; from here on only the command can write."""
+        for source, end, fd, take in self._pipes:
+            os.close(end)
+            thread = threading.Thread(target=_pump, args=(source, fd, take), daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def last_words(self) -> str:
+        """Give the end of the command's standard error, as one line; bytes of no text escaped."""
+        for thread in self._threads:
+            # A background child of the command may hold the pipe open for ever: wait no longer.
+            thread.join(1.0)
+        text = " ".join(line.decode(errors="backslashreplace").strip() for line in self._tail)
+        return text[-_TAIL_BYTES:]
+
+
 class Child:
-    """The command's process, and the threads that read its output."""
+    """The command's process."""
 
     def __init__(
         self,
         command: Sequence[str],
         environment: Mapping[str, str],
         mask: Mask,
-        take_line: Take | None,
+        output: Output,
         guardian: Guardian | None,
     ) -> None:
-        """Start the command; `take_line` gets the lines of its output. Raises `OSError`."""
-        self._tail: deque[bytes] = deque(maxlen=3)
-        self._pumps: list[threading.Thread] = []
+        """Start the command. Raises `OSError`."""
         self._guardian = guardian
         self._ends_at = math.inf
         self.timed_out = False
@@ -79,12 +118,6 @@ class Child:
         """The exit code, negative for the signal that killed it; once `wait` gave True."""
         self._must_end = False
         self._is_ending = False
-        pipes: list[tuple[int, int, int, Take]] = []
-        if take_line is not None:
-            pipes.append((*os.pipe(), 1, take_line))
-        if not os.isatty(2):
-            # Read standard error only where it is no terminal: the command must find the terminal.
-            pipes.append((*os.pipe(), 2, self._tail.append))
         # Off a terminal the command has a process group, so that signals end its children too. On a
         # terminal it must stay in the foreground group, to read from the keyboard.
         has_group = not os.isatty(0)
@@ -94,20 +127,15 @@ class Child:
                 command,
                 environment,
                 setpgroup=own if has_group else os.getpgrp(),
-                file_actions=[(os.POSIX_SPAWN_DUP2, end, fd) for _, end, fd, _ in pipes],
+                file_actions=output.streams,
                 setsigmask=mask,
                 setsigdef=_changed_signals(),
             )
         finally:
-            for _, end, _, _ in pipes:
-                os.close(end)
+            output.read()
         self._group = (own or self.pid) if has_group else None
         if guardian is not None and not has_group:
             guardian.child(self.pid)
-        for source, _, fd, take in pipes:
-            pump = threading.Thread(target=_pump, args=(source, fd, take), daemon=True)
-            pump.start()
-            self._pumps.append(pump)
 
     def ends_in(self, timeout_s: float) -> None:
         """Let the command run so long at most."""
@@ -133,21 +161,15 @@ class Child:
                 info: signal.struct_siginfo | None = signal.sigwaitinfo(watched)
             else:
                 info = signal.sigtimedwait(watched, max(0.0, due - time.monotonic()))
-            if info is not None:
+            # Once this process stood still for longer than it would wait, Python gives a record of
+            # no signal instead of None.
+            if info is not None and info.si_signo in watched:
                 self._pass_on(info)
             elif time.monotonic() >= self._ends_at:
                 self.timed_out = self.timed_out or not self._must_end
                 self._end()
             elif time.monotonic() >= until:
                 return False
-
-    def last_words(self) -> str:
-        """Give the end of the command's standard error, as one line; bytes of no text escaped."""
-        for pump in self._pumps:
-            # A background child of the command may hold the pipe open for ever: wait no longer.
-            pump.join(1.0)
-        text = " ".join(line.decode(errors="backslashreplace").strip() for line in self._tail)
-        return text[-_TAIL_BYTES:]
 
     def _end(self) -> None:
         """Ask the command to end, and if that was done before, kill it."""
@@ -240,7 +262,7 @@ def _fork(
     pid = os.fork()
     if pid:
         os.close(tells)
-        with open(told_at, "rb") as told:
+        with os.fdopen(told_at, "rb") as told:
             number = int(told.read() or 0)
         if not number:
             return pid

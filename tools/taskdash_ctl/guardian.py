@@ -21,6 +21,7 @@ from contextlib import suppress
 from taskdash_ctl.wishes import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Final
 
 GRACE_S: Final = 2.0
@@ -70,11 +71,17 @@ kill -KILL $(living $victims)
 class Guardian:
     """See the module. `group` is the process group that the shell leads."""
 
-    def __init__(self, grace_s: float = GRACE_S) -> None:
-        """Start the shell. Raises `OSError`."""
+    def __init__(self, grace_s: float, held: Sequence[int]) -> None:
+        """Start the shell. Raises `OSError`.
+
+        `held` are the pipes that the wrapper reads the command's output from: the shell holds them,
+        or what the command writes once the wrapper is gone would end it before it is asked to.
+        """
         wait_at, self._pipe = os.pipe()
         name = f"guardian-of-{os.getpid()}"
         null = (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)
+        for pipe in held:
+            os.set_inheritable(pipe, True)
         try:
             # The environment may be long, and hold what is no business of another process.
             self.group = os.posix_spawn(
@@ -93,6 +100,8 @@ class Guardian:
             raise
         finally:
             os.close(wait_at)
+            for pipe in held:
+                os.set_inheritable(pipe, False)
 
     def child(self, pid: int) -> None:
         """Tell of a command that is not in the shell's process group."""

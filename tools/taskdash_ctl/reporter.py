@@ -10,6 +10,8 @@ from taskdash.address import Address
 from taskdash.calls import Hooks
 from taskdash.held import Outcome
 from taskdash_protocol.errors import Conflict, TaskDashError
+from taskdash_protocol.families.tasks import Register
+from taskdash_protocol.statuses import is_live
 
 if TYPE_CHECKING:
     from taskdash_ctl.wishes import Say
@@ -50,12 +52,10 @@ class Reporter:
     def lock(self) -> None:
         """Register the task so that nobody else can; raises `TaskDashError` where that fails."""
         self._client = taskdash.Client(self._where, self._client_name, self._hooks())
+        self._fields["fenced"] = True
         try:
-            self.epoch = self._client.register(self._id, fenced=True, **self._fields)
-        except Conflict as error:
-            refusal = self._who_runs(error)
-            self._client.close()
-            raise refusal from error
+            self.epoch = self._taken_epoch()
+            self._client.resume(self._id, self._fields, self.epoch)
         except TaskDashError:
             self._client.close()
             raise
@@ -97,15 +97,30 @@ class Reporter:
     def _hooks(self) -> Hooks:
         return Hooks(on_disconnect=self._away, on_reconnect=self._back, on_lost=self._taken)
 
-    def _who_runs(self, refusal: Conflict) -> Conflict:
-        """Say for a person who holds the lock, as the task itself tells."""
-        if refusal.holder is None:
-            return refusal
+    def _taken_epoch(self) -> int:
+        """Register the task unless it lives; gives its epoch. Raises `TaskDashError`."""
+        # By epoch: the fence alone lets another in as soon as the connection of its holder is
+        # gone, when the holder's command may still run. What lives dies by its deadline only.
         try:
+            return self._register(epoch=0)
+        except Conflict as refusal:
             task = self._client.find(self._id)
-        except TaskDashError:
-            task = {}
-        words = [f"{self._id} is running already, so nothing was run: held by {refusal.holder}"]
+            if is_live(task["status"]):
+                raise self._is_running(refusal, task) from None
+        try:
+            return self._register(task["epoch"])
+        except Conflict as refusal:
+            raise self._is_running(refusal, self._client.find(self._id)) from None
+
+    def _register(self, epoch: int) -> int:
+        body = {**self._fields, "id": self._id, "epoch": epoch}
+        return int(self._client.call(Register.parse(body))["epoch"])
+
+    def _is_running(self, refusal: Conflict, task: dict[str, Any]) -> Conflict:
+        """Say for a person who holds the lock, as the task itself tells."""
+        words = [f"{self._id} is running already, so nothing was run"]
+        if refusal.holder is not None:
+            words[0] += f": held by {refusal.holder}"
         if host := task.get("host"):
             words.append(f"on {host} as process {task.get('pid')}")
         if since := task.get("start_time"):

@@ -59,7 +59,8 @@ def run(
 
     It is registered when it starts, kept alive while it runs, and ends as `finish` or `failed`,
     with the end of its standard error as the reason (unless that is a terminal). The exit code is
-    the command's. If the daemon cannot be reached, the command runs all the same. In its
+    the command's. If the daemon cannot be reached, the command runs all the same; it ends with
+    this program, however that ends. In its
     environment TASKDASH_TASK_ID is the task's id and, with --lock, TASKDASH_TASK_EPOCH its epoch.
 
     \b

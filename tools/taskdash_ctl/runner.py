@@ -15,7 +15,7 @@ import time
 from contextlib import contextmanager, suppress
 
 from taskdash_ctl import child as children
-from taskdash_ctl.child import Child
+from taskdash_ctl.child import Child, Output
 from taskdash_ctl.guardian import GRACE_S, Guardian
 from taskdash_ctl.wishes import TYPE_CHECKING
 from taskdash_protocol import __version__
@@ -70,10 +70,11 @@ def _run(
     watched: set[signal.Signals],
     before: Mask,
 ) -> int:
-    with _guarded(report.grace_s) as guardian:
-        take = (lambda line: _report_progress(line, report)) if wishes.progress else None
+    take = (lambda line: _report_progress(line, report)) if wishes.progress else None
+    output = Output(take)
+    with _guarded(report.grace_s, output.sources) as guardian:
         try:
-            child = Child(command, report.environment(), before, take, guardian)
+            child = Child(command, report.environment(), before, output, guardian)
         except OSError as error:
             reason = children.why_not(command[0], error)
             _say(f"{_shown(command[0])}: {reason}")
@@ -88,7 +89,7 @@ def _run(
             if report.runs_on():
                 child.wait(watched)
                 break
-    word = _ending(child.exit_code, child.last_words())
+    word = _ending(child.exit_code, output.last_words())
     if child.timed_out:
         word["reason"] = f"timed out after {wishes.timeout_s:g} s"
     report.end(word, watched, before)
@@ -201,19 +202,17 @@ class _Report:
 
 
 @contextmanager
-def _guarded(grace_s: float) -> Iterator[Guardian | None]:
+def _guarded(grace_s: float, held: Sequence[int]) -> Iterator[Guardian | None]:
     """Have a guardian while a command runs; without a shell to be it there is none."""
     try:
-        guardian = Guardian(grace_s)
+        guardian = Guardian(grace_s, held)
     except OSError as error:
         _say(f"if this program is killed, the command runs on: no guardian: {error.strerror}")
         yield None
         return
-    try:
-        yield guardian
-    finally:
-        # Also where this program fails: what it started has ended, or goes on without it as ever.
-        guardian.over()
+    yield guardian
+    # Not where this program fails, which is one of the ends that the guardian is there for.
+    guardian.over()
 
 
 def _claim_streams() -> None:
