@@ -5,6 +5,7 @@ import pty
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -240,3 +241,38 @@ def test_a_supervisors_stop_leaves_nothing_running(
             assert writers.gone(within_s=1)
         finally:
             process.terminate()
+
+
+def test_whoever_waits_for_a_lock_can_be_stopped(tmp_path: Path) -> None:
+    """While the daemon does not answer, Ctrl-C ends the program, and nothing is run."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"taskdash://127.0.0.1:{silent.getsockname()[1]}?timeout=600"
+        ran = tmp_path / "ran"
+        process = subprocess.Popen(
+            [*RUN, "--id", "x", "--lock", "--", "touch", str(ran)], env=environment(url)
+        )
+        with silent.accept()[0] as asked:
+            assert asked.recv(1)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 130
+        assert not ran.exists()
+
+
+def test_what_is_left_in_the_background_can_still_write(daemon: RunningDaemon) -> None:
+    """Its output goes on, though nobody waits for it: no broken pipe ends it."""
+    script = "echo ready; { read -r go; echo late >&2; echo done; } <&3 3<&- & exit 3"
+    ours, theirs = os.pipe()
+    process = subprocess.Popen(
+        ["bash", "-c", f'exec 3<&{ours}; exec "$@" 3<&3', "bash", *RUN, "--", "bash", "-c", script],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        pass_fds=[ours],
+        env=environment(daemon.url),
+    )
+    os.close(ours)
+    assert process.wait(20) == 3
+    os.write(theirs, b"go\n")
+    os.close(theirs)
+    assert process.communicate(timeout=20) == ("ready\ndone\n", "late\n")

@@ -73,9 +73,14 @@ class Output:
             self._pipes.append((*os.pipe(), 2, self._tail.append))
 
     @property
-    def sources(self) -> list[int]:
-        """The ends that are read."""
-        return [source for source, _, _, _ in self._pipes]
+    def sources(self) -> list[tuple[int, int]]:
+        """The ends that are read, each with the stream that it goes on to."""
+        return [(source, fd) for source, _, fd, _ in self._pipes]
+
+    @property
+    def left(self) -> bool:
+        """Whether somebody may still write, such as a child in the background."""
+        return any(thread.is_alive() for thread in self._threads)
 
     @property
     def streams(self) -> list[tuple[int, int, int]]:

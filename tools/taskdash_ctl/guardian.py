@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
+from fcntl import F_DUPFD_CLOEXEC, fcntl
 
 from taskdash_ctl.wishes import TYPE_CHECKING
 
@@ -36,6 +37,11 @@ while read -r word number; do
     case $word in
     asked) grace=0 ;;
     child) child=$number ;;
+    left)
+        cat <&3 >&5 &
+        cat <&4 >&6 &
+        exit
+        ;;
     esac
 done
 
@@ -71,17 +77,23 @@ kill -KILL $(living $victims)
 class Guardian:
     """See the module. `group` is the process group that the shell leads."""
 
-    def __init__(self, grace_s: float, held: Sequence[int]) -> None:
+    def __init__(self, grace_s: float, pipes: Sequence[tuple[int, int]]) -> None:
         """Start the shell. Raises `OSError`.
 
-        `held` are the pipes that the wrapper reads the command's output from: the shell holds them,
-        or what the command writes once the wrapper is gone would end it before it is asked to.
+        `pipes` are those that the wrapper reads the command's output from, two at most, each with
+        the stream that it goes on to. The shell holds them, or what the command writes once the
+        wrapper is gone would end it by SIGPIPE before it is asked to.
         """
         wait_at, self._pipe = os.pipe()
+        waits = fcntl(wait_at, F_DUPFD_CLOEXEC, 10)
+        os.close(wait_at)
         name = f"guardian-of-{os.getpid()}"
-        null = (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)
-        for pipe in held:
-            os.set_inheritable(pipe, True)
+        # A shell knows descriptors of one digit; copies beyond those are in nobody's way.
+        copies = [
+            (fcntl(fd, F_DUPFD_CLOEXEC, 10), number)
+            for pair, numbers in zip(pipes, ((3, 5), (4, 6)), strict=False)
+            for fd, number in zip(pair, numbers, strict=True)
+        ]
         try:
             # The environment may be long, and hold what is no business of another process.
             self.group = os.posix_spawn(
@@ -89,8 +101,9 @@ class Guardian:
                 [_SHELL, "-c", _SCRIPT, name, f"{grace_s:g}"],
                 {"PATH": os.defpath},
                 file_actions=[
-                    (os.POSIX_SPAWN_DUP2, wait_at, 0),
-                    null,
+                    *((os.POSIX_SPAWN_DUP2, copy, number) for copy, number in copies),
+                    (os.POSIX_SPAWN_DUP2, waits, 0),
+                    (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
                     (os.POSIX_SPAWN_DUP2, 1, 2),
                 ],
                 setpgroup=0,
@@ -99,9 +112,8 @@ class Guardian:
             os.close(self._pipe)
             raise
         finally:
-            os.close(wait_at)
-            for pipe in held:
-                os.set_inheritable(pipe, False)
+            for fd, _ in ((waits, 0), *copies):
+                os.close(fd)
 
     def child(self, pid: int) -> None:
         """Tell of a command that is not in the shell's process group."""
@@ -111,8 +123,14 @@ class Guardian:
         """Note that the command has been asked to end."""
         self._tell("asked\n")
 
-    def over(self) -> None:
-        """Let the shell go: the command has ended."""
+    def over(self, *, left: bool) -> None:
+        """Let the shell go: the command has ended.
+
+        Where it has `left` somebody who may still write, the shell passes that on from here.
+        """
+        if left:
+            self._tell("left\n")
+            return
         # By SIGKILL, which also a shell obeys that somebody has stopped with its whole group.
         os.kill(self.group, signal.SIGKILL)
         os.waitpid(self.group, 0)

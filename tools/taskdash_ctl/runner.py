@@ -11,6 +11,7 @@ import gc
 import os
 import re
 import signal
+import threading
 import time
 from contextlib import contextmanager, suppress
 
@@ -54,13 +55,36 @@ def run(command: Sequence[str], server: str | None, wishes: Wishes) -> int:
     try:
         report = _Report(server, _task(command, wishes), wishes)
         if wishes.lock:
-            report.lock()
+            _lock(report, watched, before)
         try:
             return _run(command, report, wishes, watched, before)
         finally:
             report.close()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _lock(report: _Report, watched: set[signal.Signals], before: Mask) -> None:
+    """Have the task for this run alone; a signal meanwhile ends this program, for nothing runs."""
+    faults: list[Exception] = []
+
+    def lock() -> None:
+        try:
+            report.lock()
+        except Exception as error:  # raised again below, where the caller is
+            faults.append(error)
+        os.kill(os.getpid(), signal.SIGCHLD)
+
+    # In a thread: it and the client's threads keep these signals blocked, as they must be later.
+    thread = threading.Thread(target=lock, daemon=True)
+    thread.start()
+    while (number := signal.sigwait(watched)) != signal.SIGCHLD:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        os.kill(os.getpid(), number)
+        signal.pthread_sigmask(signal.SIG_BLOCK, watched)
+    thread.join()
+    if faults:
+        raise faults[0]
 
 
 def _run(
@@ -72,7 +96,7 @@ def _run(
 ) -> int:
     take = (lambda line: _report_progress(line, report)) if wishes.progress else None
     output = Output(take)
-    with _guarded(report.grace_s, output.sources) as guardian:
+    with _guarded(report.grace_s, output) as guardian:
         try:
             child = Child(command, report.environment(), before, output, guardian)
         except OSError as error:
@@ -89,7 +113,7 @@ def _run(
             if report.runs_on():
                 child.wait(watched)
                 break
-    word = _ending(child.exit_code, output.last_words())
+        word = _ending(child.exit_code, output.last_words())
     if child.timed_out:
         word["reason"] = f"timed out after {wishes.timeout_s:g} s"
     report.end(word, watched, before)
@@ -202,17 +226,17 @@ class _Report:
 
 
 @contextmanager
-def _guarded(grace_s: float, held: Sequence[int]) -> Iterator[Guardian | None]:
+def _guarded(grace_s: float, output: Output) -> Iterator[Guardian | None]:
     """Have a guardian while a command runs; without a shell to be it there is none."""
     try:
-        guardian = Guardian(grace_s, held)
+        guardian = Guardian(grace_s, output.sources)
     except OSError as error:
         _say(f"if this program is killed, the command runs on: no guardian: {error.strerror}")
         yield None
         return
     yield guardian
     # Not where this program fails, which is one of the ends that the guardian is there for.
-    guardian.over()
+    guardian.over(left=output.left)
 
 
 def _claim_streams() -> None:
