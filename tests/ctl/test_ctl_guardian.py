@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import shlex
 import shutil
 import signal
 import socket
@@ -259,7 +260,7 @@ def test_whoever_waits_for_a_lock_can_be_stopped(tmp_path: Path) -> None:
 
 
 def test_what_is_left_in_the_background_can_still_write(daemon: RunningDaemon) -> None:
-    """Its output goes on, though nobody waits for it: no broken pipe ends it."""
+    """Output goes on though nobody waits for its writer: no broken pipe ends that."""
     script = "echo ready; { read -r go; echo late >&2; echo done; } <&3 3<&- & exit 3"
     ours, theirs = os.pipe()
     process = subprocess.Popen(
@@ -276,3 +277,23 @@ def test_what_is_left_in_the_background_can_still_write(daemon: RunningDaemon) -
     os.write(theirs, b"go\n")
     os.close(theirs)
     assert process.communicate(timeout=20) == ("ready\ndone\n", "late\n")
+
+
+def test_a_command_may_ask_at_the_terminal(daemon: RunningDaemon) -> None:
+    """Also where standard input is none: ssh and sudo ask for a password at /dev/tty."""
+    command = "read -r word < /dev/tty; echo got $word; exit 3"
+    script = f"{shlex.join(RUN)} -- sh -c '{command}' < /dev/null; echo $?; stty -a | head -1"
+    # A program with a terminal of its own, into which it copies what it is given.
+    spawn = (sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])", "sh", "-c", script)
+    done = subprocess.run(
+        spawn,
+        input="secret\n",
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+        env=environment(daemon.url),
+    )
+    *_, got, code, speed = done.stdout.splitlines()
+    assert (got, code) == ("got secret", "3")
+    assert "speed" in speed, "the terminal is its caller's again"

@@ -14,7 +14,9 @@ import threading
 import time
 from collections import deque
 from contextlib import closing, suppress
+from functools import partial
 
+from taskdash_ctl.foreground import ASKS, Foreground
 from taskdash_ctl.wishes import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -131,6 +133,7 @@ class Child:
             self.pid = _spawn(
                 command,
                 environment,
+                guardian.child if guardian is not None and not has_group else None,
                 setpgroup=own if has_group else os.getpgrp(),
                 file_actions=output.streams,
                 setsigmask=mask,
@@ -139,8 +142,7 @@ class Child:
         finally:
             output.read()
         self._group = (own or self.pid) if has_group else None
-        if guardian is not None and not has_group:
-            guardian.child(self.pid)
+        self._foreground = None if self._group is None else Foreground(self._group)
 
     def ends_in(self, timeout_s: float) -> None:
         """Let the command run so long at most."""
@@ -155,8 +157,12 @@ class Child:
         """Pass signals on until the command has ended; False if it runs on after so long."""
         until = time.monotonic() + for_s
         while True:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
+            pid, status = os.waitpid(self.pid, os.WNOHANG | os.WUNTRACED)
+            if pid and os.WIFSTOPPED(status):
+                self._stopped(os.WSTOPSIG(status))
+            elif pid:
+                if self._foreground is not None:
+                    self._foreground.take_back()
                 self.exit_code = os.waitstatus_to_exitcode(status)
                 return True
             if self._must_end and not self._is_ending:
@@ -192,8 +198,18 @@ class Child:
             # The terminal signals the whole foreground group: passed on, its signal would reach the
             # command in it twice.
             return
+        if number == signal.SIGCONT and self._foreground is not None:
+            self._foreground.give_again()
         self._send(number)
-        if number == signal.SIGTSTP:
+
+    def _stopped(self, number: int) -> None:
+        """Give a stopped command the terminal that it asks for, or stop too, as its shell's job."""
+        if self._foreground is None:
+            return
+        if number in ASKS and self._foreground.give():
+            self._send(signal.SIGCONT)
+        elif number in (*ASKS, signal.SIGTSTP):
+            self._foreground.take_back()
             os.kill(os.getpid(), signal.SIGSTOP)
 
     def _send(self, number: int) -> None:
@@ -235,13 +251,21 @@ def why_not(command: str, error: OSError) -> str:
     return f"its interpreter {name!r} is not there"
 
 
-def _spawn(command: Sequence[str], environment: Mapping[str, str], **how: Any) -> int:
-    """Start a command as execvp(3) does. Raises `OSError`."""
+def _spawn(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    tell: Callable[[int], None] | None,
+    **how: Any,
+) -> int:
+    """Start a command as execvp(3) does, once `tell` knows its process. Raises `OSError`."""
     start: Callable[..., int] = os.posix_spawnp
+    ignored = []
     if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
         # While we ignore SIGCHLD the system keeps no exit code; the command goes on ignoring it.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        start = _fork
+        ignored.append(signal.SIGCHLD)
+    if ignored or tell is not None:
+        start = partial(_fork, tell=tell, ignored=ignored)
     try:
         return start(command[0], list(command), environment, **how)
     except OSError as error:
@@ -261,8 +285,10 @@ def _fork(
     file_actions: list[tuple[int, int, int]],
     setsigmask: Mask,
     setsigdef: list[signal.Signals],
+    tell: Callable[[int], None] | None,
+    ignored: list[signal.Signals],
 ) -> int:
-    """Start a command that ignores SIGCHLD, which posix_spawn can give to none."""
+    """Start a command with what posix_spawn, which is quicker, can give to none."""
     told_at, tells = os.pipe()
     pid = os.fork()
     if pid:
@@ -274,7 +300,10 @@ def _fork(
         os.waitpid(pid, 0)
         raise OSError(number, os.strerror(number)) from None
     try:
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        if tell is not None:
+            tell(os.getpid())
+        for one in ignored:
+            signal.signal(one, signal.SIG_IGN)
         for one in setsigdef:
             signal.signal(one, signal.SIG_DFL)
         os.setpgid(0, setpgroup)
