@@ -255,7 +255,7 @@ def test_whoever_waits_for_a_lock_can_be_stopped(tmp_path: Path) -> None:
         with silent.accept()[0] as asked:
             assert asked.recv(1)
             process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 130
+            assert process.wait(6) == 130
         assert not ran.exists()
 
 
