@@ -84,6 +84,13 @@ def test_an_argument_that_is_no_text_is_passed_on(daemon: RunningDaemon, tmp_pat
     assert r"\xb1\xa8\xb1\xed.txt" in task["description"]
 
 
+def test_a_poor_locale_is_no_reason_not_to_run(daemon: RunningDaemon) -> None:
+    """Where Python takes everything for ASCII, names of ours are UTF-8 all the same."""
+    poor = "LC_ALL=C PYTHONCOERCECLOCALE=0 PYTHONUTF8=0"
+    script = f"{poor} {RUN} --id 夜间 -- sh -c 'echo $TASKDASH_TASK_ID 备份; exit 4'; echo $?"
+    assert shell(daemon, script) == "夜间 备份\n4\n"
+
+
 def test_words_that_are_no_text_are_the_reason_escaped(daemon: RunningDaemon) -> None:
     """Also for programs that write no UTF-8 the reason says what stood there."""
     command = r"""sh -c 'printf "\264\355\n" >&2; exit 3'"""

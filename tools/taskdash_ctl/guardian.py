@@ -54,7 +54,7 @@ family() { # of a process: itself and its descendants, each as PID/START
     done
 }
 
-living() { # those of PID/START… that are still the same processes
+living() { # of several PID/START: the processes that are still the same
     for one; do
         read -r line <"/proc/${one%/*}/stat" || continue
         set -- ${line##*) }

@@ -145,7 +145,8 @@ class _Report:
 
     def environment(self) -> dict[str, str]:
         """Give the command's environment."""
-        added = {"TASKDASH_TASK_ID": self._task["id"]}
+        # In UTF-8 also where Python takes the locale for one that has less.
+        added = {"TASKDASH_TASK_ID": os.fsdecode(self._task["id"].encode())}
         if self._whole is not None and self._whole.epoch is not None:
             added["TASKDASH_TASK_EPOCH"] = str(self._whole.epoch)
         known = {**children.environment(), **added}
@@ -250,9 +251,10 @@ def _claim_streams() -> None:
 
 
 def _say(message: str) -> None:
-    from taskdash_ctl.reach import say
+    from taskdash_ctl import reach, streams
 
-    say(message)
+    streams.prepare()
+    reach.say(message)
 
 
 def _report_progress(line: bytes, report: _Report) -> None:
