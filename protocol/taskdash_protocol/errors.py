@@ -67,7 +67,14 @@ class TaskDashError(Exception):
 
 
 class FrameError(TaskDashError):
-    """A frame's length is 0 or above the limit: where the next frame begins is unknown."""
+    """A frame's length is 0 or above the limit: where the next frame begins is unknown.
+
+    `start` holds the bytes that were taken for the frame, as far as they had come.
+    """
+
+    def __init__(self, why: str, start: bytes = b"") -> None:
+        super().__init__(why)
+        self.start = start
 
 
 class ServerError(TaskDashError):

@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import msgpack
 
-from taskdash_protocol import strictjson, strictpack
+from taskdash_protocol import foreign, strictjson, strictpack
 from taskdash_protocol.errors import BadRequest, FrameError
 from taskdash_protocol.strictpack import HEADER_ENTRIES_MAX
 
@@ -40,6 +40,7 @@ TCPX_TOKEN: Final = 1393
 _NO_REQUEST: Final = (HEARTBEAT, TCPX_TOKEN)
 
 _CACHED_MAX: Final = 32
+_HEAD_BYTES: Final = 128
 _SCALARS: Final = (str, bytes, int, float, bool, type(None))
 
 _U32: Final = Struct(">I")
@@ -297,9 +298,10 @@ class Decoder:
             return None
         (length,) = _U32.unpack_from(data, start - 4)
         if not 0 < length <= self.frame_bytes_max:
-            raise FrameError(
-                f"a frame of {length} bytes: the length must be 1 to {self.frame_bytes_max}"
-            )
+            why = f"a frame of {length} bytes: the length must be 1 to {self.frame_bytes_max}"
+            if self.framing is None and (who := foreign.of_client(self.head)):
+                why = f"{why}; {who}"
+            raise FrameError(why, self.head)
         end = start + length
         if self.framing is None:
             if arrived == start:
@@ -319,6 +321,11 @@ class Decoder:
     def buffered_bytes(self) -> int:
         """How many bytes wait here: whole frames not yet taken and the beginning of another."""
         return len(self._data) - self._position
+
+    @property
+    def head(self) -> bytes:
+        """The first bytes of what waits here: enough to know another protocol by."""
+        return bytes(self._data[self._position : self._position + _HEAD_BYTES])
 
     @property
     def whole_frames(self) -> int:

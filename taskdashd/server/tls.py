@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from taskdash_protocol import handwritten
+from taskdash_protocol.foreign import is_http_request
 
 _RAW_BYTES: Final = 16 << 10
 """Read at once: about a record of full size."""
@@ -22,6 +23,13 @@ _HEADER_BYTES: Final = 5
 _RECORD_BYTES_MAX: Final = _HEADER_BYTES + (16 << 10) + (2 << 10)
 _RECORD_TYPES: Final = (20, 21, 22, 23)
 _HANDSHAKE, _CLIENT_HELLO = 22, 1
+_NO_TLS: Final = bytes.fromhex("15 0301 0002 0246")
+"""A fatal alert, protocol_version: OpenSSL hangs up on a peer without TLS, and says nothing."""
+_TO_HTTP: Final = (
+    b"HTTP/1.1 400 Bad Request\r\n"
+    b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\n\r\n"
+    b"This port speaks TLS: a browser asks by https://, a service by taskdashs://.\n"
+)
 _HELLO_BYTES_MAX: Final = 8 << 10
 """Of a ClientHello: OpenSSL would take 128 KiB, and makes room for as much as is announced."""
 _WITHOUT_DATA_MAX: Final = 32
@@ -149,6 +157,9 @@ class TlsSocket:
         pieces: list[bytes] = []
         records = 0
         try:
+            if self._begun is None and self._raw[0] not in _RECORD_TYPES:
+                self._unsent = _TO_HTTP if is_http_request(bytes(self._raw[:4])) else _NO_TLS
+                raise TlsRefused("what has come is no TLS")
             while not self.ended and (record := self._next_record()):
                 records += 1
                 self._incoming.write(record)

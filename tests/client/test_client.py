@@ -140,7 +140,7 @@ def test_what_is_no_taskdashd_is_a_protocol_error() -> None:
 
         thread = threading.Thread(target=answer)
         thread.start()
-        with pytest.raises(taskdash.TaskDashError, match="length"):
+        with pytest.raises(taskdash.ProtocolError, match="HTTP server"):
             taskdash.connect(f"taskdash://127.0.0.1:{server.getsockname()[1]}")
         thread.join()
 

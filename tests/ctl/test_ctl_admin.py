@@ -16,8 +16,7 @@ def test_the_boards_port_is_not_taken_for_a_damaged_daemon(tmp_path: Path, comma
         done = ctl(f"taskdash://{board}", command)
     said = done.stdout + done.stderr
     assert done.returncode == 1
-    assert "does not speak as a taskdashd does" in said
-    assert "and not of the board" in said
+    assert "this is an HTTP server: is it the board's port? (is --server or" in said
 
 
 def test_where_no_tls_is_spoken_it_is_said_so(daemon: RunningDaemon) -> None:

@@ -331,7 +331,12 @@ def test_tls_is_spoken_where_it_is_asked_for(tmp_path: Path) -> None:
         assert answer.status == 200
         assert answer.headers["set-cookie"].endswith("; Secure")
         connection.close()
-        assert raw(office, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") == b""
+        plainly = raw(office, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert plainly.startswith(b"HTTP/1.1 400 ")
+        assert plainly.partition(b"\r\n\r\n")[2].startswith(
+            b"This port speaks TLS: a browser asks by"
+        )
+        assert b"cookie" not in plainly.lower()
 
 
 # The original API

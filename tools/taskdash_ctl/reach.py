@@ -12,7 +12,6 @@ import taskdash
 from taskdash import address
 from taskdash.calls import Hooks
 from taskdash_ctl import show
-from taskdash_protocol.errors import FrameError
 
 EXIT_FAILURE: Final = 1
 EXIT_USAGE: Final = 2
@@ -41,7 +40,7 @@ _FAULTS: Final = (
         "; a longer time is ?timeout=SECONDS at the end of the URL",
     ),
     (taskdash.BadRequest, EXIT_USAGE, ""),
-    (taskdash.ProtocolError, EXIT_FAILURE, "; is what listens there a taskdashd?"),
+    (taskdash.ProtocolError, EXIT_FAILURE, "; is --server or TASKDASH_URL right?"),
     (taskdash.TaskDashError, EXIT_FAILURE, ""),
 )
 """For each fault the exit code, and what the person can do next. The first that fits counts."""
@@ -87,10 +86,8 @@ def explain(error: taskdash.TaskDashError) -> tuple[str, int]:
     """Say in one line what is wrong and what to do next, and with which exit code."""
     code, advice = next((code, advice) for kind, code, advice in _FAULTS if isinstance(error, kind))
     told = str(error)
-    if isinstance(error, FrameError):
-        # The first bytes of a web server, say, were read as a length.
-        told = f"what listens there does not speak as a taskdashd does ({told})"
-        advice = "; is that the port of services, and not of the board, or TLS (taskdashs://)?"
+    if told.endswith("?") and advice:
+        advice = f" ({advice.removeprefix('; ')})"
     elif isinstance(error, taskdash.AuthError) and not _has_token():
         # The daemon tells programmers where a token goes; who types a command says it to the shell.
         told = told.removesuffix(": say it in Hello")

@@ -111,7 +111,8 @@ class Face:
     def _concluded(self, outcome: Outcome | None, timeout_s: float) -> dict[str, Any]:
         """Give a reply's body, or raise what came instead; None stands for nothing in time."""
         if outcome is None:
-            outcome = too_late(self.address, self.fault, timeout_s)
+            greeting = self._link.session.state is State.GREETING
+            outcome = too_late(self.address, self.fault, timeout_s, greeting=greeting)
         if isinstance(outcome, TaskDashError):
             raise outcome
         return outcome

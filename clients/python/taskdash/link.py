@@ -19,10 +19,13 @@ from queue import SimpleQueue
 from typing import Final, TypeVar
 
 from taskdash.address import Address, read_token
+from taskdash.calls import State
 from taskdash.dial import dial
-from taskdash.errors import ConnectionError
+from taskdash.errors import ConnectionError, ProtocolError
 from taskdash.session import Session
-from taskdash_protocol.errors import TaskDashError
+from taskdash.waiting import UNANSWERED
+from taskdash_protocol import foreign
+from taskdash_protocol.errors import FrameError, TaskDashError
 
 RECEIVE_BYTES: Final = 256 << 10
 LINGER_S: Final = 2.0
@@ -246,8 +249,13 @@ class Link:
             except self._not_yet:
                 return
             if not data:
-                raise ConnectionError(f"taskdashd at {self.where} closed the connection")
-            self.session.receive(data, time.monotonic())
+                asked = "" if self.session.state is State.UP else UNANSWERED
+                raise ConnectionError(f"taskdashd at {self.where} closed the connection{asked}")
+            try:
+                self.session.receive(data, time.monotonic())
+            except FrameError as error:
+                who = foreign.of_server(error.start) or f"this is no taskdashd: {error}"
+                raise ProtocolError(f"{self.where}: {who}") from error
 
     def _has_decrypted(self, sock: socket.socket) -> bool:
         return self.where.tls is not None and sock.pending() > 0  # type: ignore[attr-defined]

@@ -243,7 +243,7 @@ class Session:
         if self.state is State.GREETING:
             # A daemon that has just been started may answer late.
             if now - self._greeted_at > GREETING_S:
-                raise ConnectionError("taskdashd does not answer Hello")
+                raise ConnectionError("Hello is not answered: is this the port of a taskdashd?")
             return
         if before is not None and now - before > self.timeout_s:
             # A process that was stopped for so long has been taken for dead: ask what became of it.

@@ -11,6 +11,7 @@ from taskdash_protocol.errors import TaskDashError
 
 BACKOFF_FIRST_S: Final = 0.1
 BACKOFF_MAX_S: Final = 10.0
+UNANSWERED: Final = " before it answered Hello: is this the port of a taskdashd, without TLS?"
 
 
 class Pending:
@@ -34,10 +35,13 @@ class Pending:
         return self._outcome
 
 
-def too_late(where: Address, fault: TaskDashError | None, timeout_s: float) -> TaskDashError:
-    """Say what it means that an outcome did not come in time."""
+def too_late(
+    where: Address, fault: TaskDashError | None, timeout_s: float, *, greeting: bool = False
+) -> TaskDashError:
+    """Say what it means that an outcome did not come in time; `greeting`, that Hello waits too."""
     if fault is None:
-        return TimeoutError(f"no reply from taskdashd at {where} within {timeout_s:g} s")
+        why = f"no reply from taskdashd at {where} within {timeout_s:g} s"
+        return TimeoutError(f"{why}: is this the port of a taskdashd?" if greeting else why)
     if isinstance(fault, AuthError):
         return fault
     return ConnectionError(str(fault))
