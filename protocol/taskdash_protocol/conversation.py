@@ -85,7 +85,8 @@ class Conversation:
         self._hello_seq = 0
         self.heard_at: float | None = None
         """When the peer last sent a whole frame; at first, when `hello` was called."""
-        self._frame_bytes_max = FRAME_BYTES_MAX
+        self.frame_bytes_max = FRAME_BYTES_MAX
+        """The length of a frame that the peer takes, as it says in its reply to Hello."""
         self.server = ""
         self.heartbeat_timeout_s = BEAT_INTERVAL_S * 3
         self.beat_interval_s = BEAT_INTERVAL_S
@@ -107,10 +108,10 @@ class Conversation:
         seq = self._seq + 1
         header = {"RequestID": request.request_id, "Seq": seq}
         frame = TASKDASH.request(header, encode(request))
-        if len(frame) - _LENGTH_BYTES > self._frame_bytes_max:
+        if len(frame) - _LENGTH_BYTES > self.frame_bytes_max:
             raise BadRequest(
                 f"the request takes {len(frame) - _LENGTH_BYTES} bytes, and the daemon at most"
-                f" {self._frame_bytes_max}"
+                f" {self.frame_bytes_max}"
             )
         self._seq = seq
         self._awaited[seq] = request.request_id
@@ -169,7 +170,7 @@ class Conversation:
 
     def _agree(self, body: dict[str, Any], now: float) -> None:
         self.server = str(body.get("server", ""))
-        self._frame_bytes_max = int(body.get("max_frame", FRAME_BYTES_MAX))
+        self.frame_bytes_max = int(body.get("max_frame", FRAME_BYTES_MAX))
         self.heartbeat_timeout_s = float(body["heartbeat_timeout"])
         self.beat_interval_s = float(body["heartbeat_interval"])
         self.beat_at = min(self.beat_at, now + self.beat_interval_s)

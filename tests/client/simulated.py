@@ -4,8 +4,8 @@ from typing import Any
 
 import taskdash
 from taskdash.calls import Hooks, State
-from taskdash.held import Outcome, checked_write
 from taskdash.session import Session
+from taskdash.write import Outcome, checked_write
 from taskdash_protocol.errors import TaskDashError
 from taskdashd.testing import Peer, World
 

@@ -24,10 +24,10 @@ from simulated import TIMEOUT_S, SimulatedClient, back, found
 import taskdash
 from taskdash import aio
 from taskdash.calls import Event, Watching
-from taskdash.held import Outcome, checked_write
 from taskdash.session import Session
 from taskdash.task import TaskHandle
 from taskdash.testing import RunningDaemon, running_daemon
+from taskdash.write import Outcome, checked_write
 from taskdash_protocol import strictjson
 from taskdash_protocol.families.tasks import Find
 from taskdash_protocol.frames import TASKDASH, Decoder
@@ -516,7 +516,7 @@ def test_drains_that_timed_out_do_not_pile_up(nowhere: str) -> None:
         dash.say("x", status="finish")
         for _ in range(100):
             dash.drain(0)
-        assert len(dash._link.session._drains) < 5
+        assert len(dash._link.session.drains._drains) < 5
 
 
 def test_what_a_pipeline_gave_up_is_not_sent_later(nowhere: str) -> None:

@@ -22,12 +22,12 @@ from taskdash.aio_watch import Opening, Watch
 from taskdash.calls import Hooks, without_errid
 from taskdash.client import CLOSE_TIMEOUT_S
 from taskdash.face import Face, InVain, named, registration, update_from_outside
-from taskdash.held import Outcome
 from taskdash.link import Link
 from taskdash.loop import Loop, Pending
 from taskdash.session import Session
 from taskdash.task import TaskHandle, log
 from taskdash.watch import Where, as_lists
+from taskdash.write import Outcome
 from taskdash_protocol.errors import TaskDashError
 from taskdash_protocol.families.tasks import Find, Query
 from taskdash_protocol.request import Request

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Self, cast
 
 from taskdash.calls import Event, Watching
-from taskdash.held import Done
 from taskdash.link import Link
 from taskdash.loop import Loop
 from taskdash.watch import EVENTS_WAITING_MAX, Where, as_lists
+from taskdash.write import Done
 from taskdash_protocol.errors import TaskDashError
 from taskdash_protocol.families.connections import Watch as WatchRequest
 

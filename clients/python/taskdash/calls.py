@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from taskdash.held import Done
+from taskdash.write import Done
 from taskdash_protocol.errors import TaskDashError
 from taskdash_protocol.request import Request
 

@@ -12,13 +12,13 @@ from taskdash import address
 from taskdash.calls import Hooks, without_errid
 from taskdash.errors import ConnectionError
 from taskdash.face import Face, InVain, named, registration, update_from_outside
-from taskdash.held import Outcome
 from taskdash.link import Link
 from taskdash.pipeline import pipelined
 from taskdash.session import Session
 from taskdash.task import Task, current_task  # noqa: F401  # current_task: for the examples
 from taskdash.waiting import Pending, too_late
 from taskdash.watch import Watch, Where, as_lists
+from taskdash.write import Outcome
 from taskdash_protocol.errors import TaskDashError
 from taskdash_protocol.families.tasks import Find, Query
 from taskdash_protocol.request import Request

@@ -5,10 +5,10 @@ from typing import Any
 
 from taskdash.address import Address
 from taskdash.calls import State
-from taskdash.held import Done, Outcome, Write, checked_write
 from taskdash.link import Link
 from taskdash.session import Session
 from taskdash.waiting import too_late
+from taskdash.write import Done, Outcome, Write, checked_write
 from taskdash_protocol.errors import BadRequest, TaskDashError
 from taskdash_protocol.families.tasks import Update
 from taskdash_protocol.request import Request
@@ -82,6 +82,11 @@ class Face:
 
     def _said(self, id: str, fields: dict[str, Any], done: Done | None, *, replaces: bool) -> Write:
         write = checked_write(id, fields, done, replaces=replaces)
+        bytes_max = self._link.session.body_bytes_max
+        if write.bytes > bytes_max:
+            raise BadRequest(
+                f"the fields take {write.bytes} bytes, and the daemon takes at most {bytes_max}"
+            )
         self._link.do(lambda session, now: session.hold(id, write, now))
         return write
 
@@ -101,7 +106,7 @@ class Face:
 
         def forget(session: Session, _now: float) -> None:
             if drain is not None:
-                session.forget_drain(drain)
+                session.drains.forget(drain)
 
         return forget
 

@@ -19,27 +19,21 @@ UNSURE too: without its fields it could not be registered again where the daemon
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any, Final
 
-from taskdash_protocol import strictjson
-from taskdash_protocol.conversation import encode
+from taskdash.write import CONTROL, Outcome, Write
 from taskdash_protocol.errors import BadRequest, Conflict, NotFound, TaskDashError
 from taskdash_protocol.families.tasks import Find, Register, Update
 from taskdash_protocol.fields import DAEMON_FIELDS, TASK_FIELDS
 from taskdash_protocol.request import Request
 from taskdash_protocol.statuses import ENDED, is_live
 
-Outcome = dict[str, Any] | TaskDashError
-Done = Callable[[Outcome], None]
-
 RETRY_S: Final = 1.0
 """The pause after a refusal that need not last: the daemon was busy, or could not store."""
 
-_CONTROL: Final = ("heartbeat_timeout", "fenced")
-_NOT_CLIENTS: Final = frozenset((*DAEMON_FIELDS, *_CONTROL, "id", "errid", "errmsg"))
+_NOT_CLIENTS: Final = frozenset((*DAEMON_FIELDS, *CONTROL, "id", "errid", "errmsg"))
 
 
 class Phase(Enum):
@@ -50,34 +44,6 @@ class Phase(Enum):
     UNSURE = auto()
     ASKING = auto()
     TAKING = auto()
-
-
-@dataclass(slots=True, eq=False)
-class Write:
-    """A change of a task's fields that somebody wants the daemon to have."""
-
-    fields: dict[str, Any]
-    control: dict[str, Any] = field(default_factory=dict)
-    """heartbeat_timeout and fenced, where they are named."""
-    replaces: bool = False
-    """Whether this is a Register: its fields replace all that the task has."""
-    done: Done | None = None
-    """Takes the outcome; None where nobody waits, so that the write may join with others."""
-    number: int = 0
-    """The number of the write among all of its task; drains wait for numbers."""
-
-    def tell(self, outcome: Outcome) -> None:
-        """Tell whoever waits."""
-        if self.done is not None:
-            self.done(outcome)
-
-    def joins(self, later: "Write") -> bool:
-        """Take in a later write, if nobody waits for either: only the newest state counts."""
-        if self.done is not None or later.done is not None or later.replaces:
-            return False
-        self.fields.update(later.fields)
-        self.control.update(later.control)
-        return True
 
 
 class Held:
@@ -264,14 +230,18 @@ class Held:
         self.phase = Phase.UNSURE if self._takes_up and began else Phase.READY
         self._may_have_taken = False
         said, self._under_way = self._under_way, []
-        if isinstance(error, BadRequest) and len(said) > 1:
+        if isinstance(error, BadRequest):
             # One refusal for several writes does not say which is bad: send each alone.
-            self._queue.extendleft(reversed(said))
-            self._one_by_one = len(said)
-            return
+            parts = [part for write in said for part in write.apart()]
+            if len(parts) > 1:
+                self._queue.extendleft(reversed(parts))
+                self._one_by_one = len(parts)
+                return
         self._one_by_one = max(0, self._one_by_one - 1)
-        if error.retryable:
+        if error.retryable or self.epoch == 0:
+            # Wait also before a task is registered again that was refused, as the daemon lost it.
             self._retry_at = now + RETRY_S
+        if error.retryable:
             self._queue.extendleft(reversed([write for write in said if write.done is None]))
         elif not all(write.done for write in said):
             self.refused = error
@@ -287,6 +257,8 @@ class Held:
         # Epoch 0 registers only a task that is absent: who has registered it meanwhile keeps it.
         self.epoch = 0
         kept = Write(dict(self.fields), dict(self.control), replaces=True)
+        # A task that has grown beyond a frame, by many writes, is said again in as many.
+        kept.joined = {name: number for number, name in enumerate(self.fields, 1)}
         self._requeue()
         self._queue.appendleft(kept)
 
@@ -300,9 +272,12 @@ class Held:
     def _learn(self, outcome: Outcome, now: float) -> Request | None:
         """Decide what became of the task while we did not hear of it."""
         if isinstance(outcome, NotFound):
-            if self.whole:
+            waiting = (*self._under_way, *self._queue)
+            if self.epoch == 0 and waiting and waiting[0].replaces:
+                self._requeue()
+            elif self.whole:
                 self._register_again()
-            elif any(write.replaces for write in (*self._under_way, *self._queue)):
+            elif any(write.replaces for write in waiting):
                 self._requeue()
             else:
                 self.phase = Phase.READY
@@ -335,7 +310,7 @@ class Held:
 
     def _know(self, found: Mapping[str, Any]) -> None:
         self.fields = {name: found[name] for name in found if name not in _NOT_CLIENTS}
-        self.control = {name: found[name] for name in _CONTROL if name in found}
+        self.control = {name: found[name] for name in CONTROL if name in found}
         self.whole = True
 
     def _has(self, found: Mapping[str, Any]) -> bool:
@@ -350,7 +325,7 @@ class Held:
                 found.get(name, "" if name in TASK_FIELDS else None)
                 == fields.get(name, "" if name in TASK_FIELDS else None)
                 for name in names
-            ) and all(found.get(name) == control.get(name) for name in _CONTROL)
+            ) and all(found.get(name) == control.get(name) for name in CONTROL)
         # Compare the status too: a write of few fields would be found also in a task that somebody
         # else has taken up.
         said = {name: fields[name] for name in ("status",) if name in fields}
@@ -371,17 +346,3 @@ class Held:
             return None
         self._revive = bool(found.get("shutdown_at")) and "status" in self.fields
         return self._write(Phase.TAKING)
-
-
-def checked_write(id: str, fields: dict[str, Any], done: Done | None, *, replaces: bool) -> Write:
-    """Make what a session takes of fields that a program gives. Raises `BadRequest`."""
-    for name in ("own", "epoch"):
-        if name in fields:
-            raise BadRequest(f"field {name} is not said of a task that this client holds")
-    checked = (Register if replaces else Update).parse({**fields, "id": id})
-    # Read the write as the daemon will: one that it refuses would, joined with others, fail them.
-    strictjson.loads_object(encode(checked))
-    control: dict[str, Any] = {name: fields[name] for name in _CONTROL if name in fields}
-    # Keep only the fields that were given: those that Register adds are empty, and take memory.
-    kept = {name: fields[name] for name in checked.fields if name in fields and name != "id"}
-    return Write(kept, control, replaces, done)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from taskdash.held import Outcome
+from taskdash.write import Outcome
 
 
 class Loop:

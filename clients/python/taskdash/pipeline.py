@@ -6,10 +6,10 @@ from functools import partial
 from itertools import islice
 
 from taskdash.calls import Call
-from taskdash.held import Outcome
 from taskdash.link import Link
 from taskdash.session import Session
 from taskdash.waiting import Pending
+from taskdash.write import Outcome
 from taskdash_protocol.request import Request
 
 

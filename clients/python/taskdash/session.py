@@ -19,19 +19,22 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from taskdash.calls import Call, Drain, Event, Hooks, State, Watching
+from taskdash.drains import Drains
 from taskdash.errors import ConnectionError
-from taskdash.held import Done, Outcome, Write
 from taskdash.tasks import Tasks
 from taskdash.waiting import jittered_s
+from taskdash.write import Done, Outcome, Write
 from taskdash_protocol.conversation import Bye, Conversation, Reply, TaskEvent
 from taskdash_protocol.errors import BadRequest, Busy, TaskDashError
 from taskdash_protocol.families import connections
 from taskdash_protocol.families.tasks import Find, Query
+from taskdash_protocol.frames import FRAME_BYTES_MAX
 from taskdash_protocol.request import Request
 
 CALLS_MAX: Final = 10_000  # calls that wait to be sent or answered; one more is refused
 GREETING_S: Final = 10.0  # for the daemon to answer Hello
 BEATS_PER_TIMEOUT: Final = 3
+AROUND_A_BODY: Final = 128  # bytes of a frame beside the body that was given: header, epoch
 STABLE_S: Final = 1.0  # a connection that lived so long was good: the next is sought at once
 LOOK_S: Final = 1.0
 """At most so long between two ticks, so that a stall of the process shows in their times."""
@@ -60,18 +63,20 @@ class Session:
         self.effects: list[Callable[[], object]] = []
         self.output = bytearray()
         self.tasks = Tasks(self._send, self._lost, self._refused)
+        self.drains = Drains(self.tasks, lambda: (*self._waiting, *self._sent.values()))
         self._talk = Conversation(client)
         self._waiting: deque[Call] = deque()
         self._sent: dict[int, Call] = {}
         self._watches: dict[Watching, None] = {}
         self._opened: dict[int, Watching] = {}
         self._services: dict[Any, Request] = {}  # what this connection registered, by URL
-        self._drains: dict[Drain, None] = {}
         self._asked = 0  # calls of the program that wait to be sent or answered
         self._reopen_at = 0.0
         self._attempts = 0
         self._sought_since: float | None = None
         self._was_up = False
+        self.body_bytes_max = FRAME_BYTES_MAX - AROUND_A_BODY
+        """How long the body of a request may be: as the daemon last said, or by default."""
         self._ticked_at: float | None = None
         self._greeted_at = 0.0
 
@@ -110,7 +115,7 @@ class Session:
             kept = [call for call in self._waiting if not call.forgotten]
             self._asked -= len(self._waiting) - len(kept)
             self._waiting = deque(kept)
-        self._check_drains()
+        self.drains.check()
 
     def hold(self, task_id: str, write: Write, now: float) -> None:
         """Say something of a task that this client holds, or holds from now on."""
@@ -124,7 +129,7 @@ class Session:
     def abandon(self, task_id: str, write: Write, now: float) -> None:
         """Take back a Register that failed its caller; what may have begun is cancelled."""
         if self.tasks.withdraw(task_id, write):
-            self._check_drains()
+            self.drains.check()
         else:
             self.hold(task_id, Write({"status": "cancelled"}), now)
 
@@ -156,16 +161,7 @@ class Session:
         if self.ended is not None:
             then(False)
             return Drain(then, {}, set())
-        writes = {held.id: held.said for held in self.tasks.held.values() if held.unsaid}
-        calls = {call for call in (*self._waiting, *self._sent.values()) if not call.ours}
-        drain = Drain(then, writes, calls)
-        self._drains[drain] = None
-        self._check_drains()
-        return drain
-
-    def forget_drain(self, drain: Drain) -> None:
-        """Drop a drain that nobody waits for any more."""
-        self._drains.pop(drain, None)
+        return self.drains.begin(then)
 
     def end(self, error: TaskDashError) -> None:
         """Do nothing any more, and tell everyone who waits."""
@@ -178,9 +174,7 @@ class Session:
             call.done(error)
         for watching in self._watches:
             (watching.opened or watching.sink)(error)
-        drains, self._drains = self._drains, {}
-        for drain in drains:
-            drain.then(not drain.writes and not drain.calls)
+        self.drains.end()
         self._waiting.clear()
         for known in (self._sent, self._watches, self._opened):
             known.clear()
@@ -313,11 +307,15 @@ class Session:
             if reply.error is not None:
                 raise reply.error
             self._greeted(now)
-        self._check_drains(call)
+        if call is None:
+            self.drains.check()
+        else:
+            self.drains.check_after(call)
 
     def _greeted(self, now: float) -> None:
         self.state = State.UP
         self._ticked_at = now
+        self.body_bytes_max = self._talk.frame_bytes_max - AROUND_A_BODY
         sought, self._sought_since = self._sought_since is not None, None
         self.last_fault = None
         if self._was_up or sought:
@@ -381,20 +379,3 @@ class Session:
         if watching is not None and event.rev > (watching.rev or 0):
             watching.rev = event.rev
             watching.sink(Event(event.rev, event.kind, event.task))
-
-    def _check_drains(self, answered: Call | None = None) -> None:
-        """Tell drains that are over; after a reply, which come often, look only at its own task."""
-        for drain in list(self._drains):
-            if answered is None:
-                drain.calls &= {*self._waiting, *self._sent.values()}
-                looked_at = list(drain.writes)
-            else:
-                drain.calls.discard(answered)
-                looked_at = [str(getattr(answered.request, "id", ""))]
-            for task_id in looked_at:
-                held = self.tasks.held.get(task_id)
-                if held is None or held.oldest_unsaid > drain.writes.get(task_id, math.inf):
-                    drain.writes.pop(task_id, None)
-            if not drain.writes and not drain.calls:
-                del self._drains[drain]
-                drain.then(True)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Protocol, Self, TypeVar, cast
 
-from taskdash.held import Done
+from taskdash.write import Done
 from taskdash_protocol.errors import TaskDashError
 from taskdash_protocol.statuses import ENDED
 

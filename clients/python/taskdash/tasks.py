@@ -6,7 +6,8 @@ from typing import Final
 
 from taskdash.calls import Call
 from taskdash.errors import ProtocolError
-from taskdash.held import Held, Outcome, Write
+from taskdash.held import Held
+from taskdash.write import Outcome, Write
 from taskdash_protocol.errors import Busy, TaskDashError
 from taskdash_protocol.request import Request
 

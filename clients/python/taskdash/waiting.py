@@ -6,7 +6,7 @@ from typing import Final
 
 from taskdash.address import Address
 from taskdash.errors import AuthError, ConnectionError, TimeoutError
-from taskdash.held import Outcome
+from taskdash.write import Outcome
 from taskdash_protocol.errors import TaskDashError
 
 BACKOFF_FIRST_S: Final = 0.1
