@@ -21,13 +21,15 @@ from typing import Final, TypeVar
 from taskdash.address import Address, read_token
 from taskdash.calls import State
 from taskdash.dial import dial
-from taskdash.errors import ConnectionError, ProtocolError
+from taskdash.errors import AuthError, ConnectionError, ProtocolError
 from taskdash.session import Session
 from taskdash.waiting import UNANSWERED
 from taskdash_protocol import foreign
 from taskdash_protocol.errors import FrameError, TaskDashError
 
 RECEIVE_BYTES: Final = 256 << 10
+TOKEN_LOOK_S: Final = 1.0
+"""So often the token is read again, while the daemon refuses that of the last connection."""
 LINGER_S: Final = 2.0
 """After `close` the thread waits so long for the replies to what was said before."""
 
@@ -46,6 +48,8 @@ class Link:
         self._lock = threading.RLock()
         self._sock: socket.socket | None = None
         self._closing = False
+        self._shown: str | None = None
+        """The token of the last connection; None where it could not be read."""
         self._process = os.getpid()
         self._not_yet: tuple[type[OSError], ...] = (BlockingIOError,)
         if where.tls is not None:
@@ -175,16 +179,27 @@ class Link:
                 return
             poll = select.poll()
             poll.register(self._wake_in, select.POLLIN)
+            if isinstance(self.session.last_fault, AuthError):
+                left_s = min(left_s, TOKEN_LOOK_S)
             poll.poll(left_s * 1000 + 1)
             self._tell()
             self._drain_wake()
+            if isinstance(self.session.last_fault, AuthError) and self._token_has_changed():
+                return
+
+    def _token_has_changed(self) -> bool:
+        try:
+            return read_token() != self._shown
+        except AuthError:
+            return False
 
     def _live_through_a_connection(self) -> None:
         if self._closing:
             return
         error: TaskDashError
         try:
-            token = read_token()
+            self._shown = None
+            self._shown = token = read_token()
             sock = self._connect()
             with self._lock:
                 self.session.connected(time.monotonic(), token)

@@ -22,7 +22,7 @@ from taskdash.calls import Call, Drain, Event, Hooks, State, Watching
 from taskdash.drains import Drains
 from taskdash.errors import ConnectionError
 from taskdash.tasks import Tasks
-from taskdash.waiting import jittered_s
+from taskdash.waiting import wait_to_retry_s
 from taskdash.write import Done, Outcome, Write
 from taskdash_protocol.conversation import Bye, Conversation, Reply, TaskEvent
 from taskdash_protocol.errors import BadRequest, Busy, TaskDashError
@@ -336,7 +336,7 @@ class Session:
     def _wait_to_reconnect(self, now: float, error: TaskDashError) -> None:
         if self._sought_since is None:
             self._sought_since = now
-        self.retry_at = now + jittered_s(self._attempts)
+        self.retry_at = now + wait_to_retry_s(error, self._attempts)
         self._attempts += 1
         if self.retry_at - self._sought_since > self._reconnect_for_s:
             self.end(error)

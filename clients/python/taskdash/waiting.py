@@ -7,10 +7,12 @@ from typing import Final
 from taskdash.address import Address
 from taskdash.errors import AuthError, ConnectionError, TimeoutError
 from taskdash.write import Outcome
-from taskdash_protocol.errors import TaskDashError
+from taskdash_protocol.errors import Busy, TaskDashError
 
 BACKOFF_FIRST_S: Final = 0.1
 BACKOFF_MAX_S: Final = 10.0
+REFUSED_S: Final = 60.0
+"""After the daemon has refused the credential: so long it remembers a wrong one, too."""
 UNANSWERED: Final = " before it answered Hello: is this the port of a taskdashd, without TLS?"
 
 
@@ -47,9 +49,21 @@ def too_late(
     return ConnectionError(str(fault))
 
 
-def jittered_s(attempts: int) -> float:
-    """Say how long to wait after so many connections in vain, in seconds.
+def wait_to_retry_s(error: TaskDashError, attempts: int) -> float:
+    """Say how long to wait after so many connections in vain, of which this ended the last.
 
-    Full jitter: a thousand clients of one daemon do not come back in step.
+    A credential that was refused is refused again: the client waits long, so that a service with a
+    wrong one is no guesser in the daemon's eyes. `Link` looks meanwhile whether it was exchanged.
     """
+    if isinstance(error, AuthError):
+        return random.uniform(REFUSED_S, 1.5 * REFUSED_S)  # noqa: S311
+    wait_s = _jittered_s(attempts)
+    if isinstance(error, Busy) and (told := error.values.get("seconds", "")).isdecimal():
+        # The daemon itself has said from when on it listens again.
+        wait_s += min(int(told), REFUSED_S)
+    return wait_s
+
+
+def _jittered_s(attempts: int) -> float:
+    # Full jitter: a thousand clients of one daemon do not come back in step.
     return random.uniform(0, min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2.0 ** min(attempts, 10)))  # noqa: S311
