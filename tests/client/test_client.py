@@ -1,6 +1,5 @@
 """The Python client against the real daemon."""
 
-import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -184,19 +183,6 @@ def test_a_pipeline_gives_the_outcomes_in_order(dash: taskdash.Client) -> None:
         else:
             assert isinstance(outcome, dict)
             assert outcome["name"] == str(number % 4)
-
-
-def test_a_client_is_of_no_use_after_a_fork(dash: taskdash.Client) -> None:
-    """A call in the child raises instead of waiting for a thread that fork did not copy."""
-    child = os.fork()
-    if not child:
-        try:
-            dash.find("x")
-        except taskdash.ConnectionError as error:
-            os._exit(0 if "fork" in str(error) else 2)
-        finally:
-            os._exit(3)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 @pytest.mark.parametrize(

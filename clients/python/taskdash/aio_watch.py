@@ -67,7 +67,7 @@ class Watch:
     def close(self) -> None:
         """End the watch."""
         self._closed = True
-        self._link.do(lambda session, _now: session.unwatch(self._watching))
+        self._link.take_back(lambda session, _now: session.unwatch(self._watching))
         self._wake()
 
     async def __aenter__(self) -> Self:

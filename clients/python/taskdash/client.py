@@ -5,6 +5,7 @@ Any number of threads may share a client. `session` decides everything; this mod
 
 import atexit
 import math
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Self
 
@@ -18,7 +19,7 @@ from taskdash.session import Session
 from taskdash.task import Task, current_task  # noqa: F401  # current_task: for the examples
 from taskdash.waiting import Pending, too_late
 from taskdash.watch import Watch, Where, as_lists
-from taskdash.write import Outcome
+from taskdash.write import Done, Outcome
 from taskdash_protocol.errors import TaskDashError
 from taskdash_protocol.families.tasks import Find, Query
 from taskdash_protocol.request import Request
@@ -74,16 +75,17 @@ class Client(Face):
         *,
         background: bool = False,
         reconnect_for_s: float = math.inf,
+        token: str | None = None,
     ) -> None:
         self.address = where
         greeted = None if background else Pending()
-        session = Session(
-            client or address.program(),
-            hooks,
-            reconnect_for_s=reconnect_for_s,
-            greeted=greeted.set if greeted is not None else None,
-        )
-        self._link = Link(where, session)
+
+        def session(greeted: Done | None = None) -> Session:
+            name = client or address.program()
+            return Session(name, hooks, reconnect_for_s=reconnect_for_s, greeted=greeted)
+
+        first = session(greeted.set if greeted is not None else None)
+        self._link = Link(where, first, token, in_child=session)
         atexit.register(self.close)
         if greeted is not None:
             try:
@@ -286,10 +288,11 @@ class Client(Face):
 
     def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
         """Send the changes that still wait, and disconnect. Live tasks keep their deadline."""
-        if not self.closed and self._link.here and self.connected and not self._link.is_held_here:
+        ends_at = time.monotonic() + timeout_s
+        if not self.closed and self.connected and not self._link.is_held_here:
             # Drain only while connected, which takes a moment; else it would wait out its timeout.
             self.drain(timeout_s)
-        self._end(timeout_s)
+        self._end(max(0.0, ends_at - time.monotonic()))
 
     def begin(self, id: str, fields: dict[str, Any]) -> None:
         """Register a task for a block that is entered only if this returns.

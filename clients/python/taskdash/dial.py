@@ -1,4 +1,4 @@
-"""Opening a socket to the daemon, by whatever its address names."""
+"""Opening a socket to the daemon, by TCP, by TLS or by a path, and what to say where it fails."""
 
 import os
 import socket
@@ -6,6 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from taskdash.address import Address
+from taskdash.errors import ConnectionError
+
+
+def connect(where: Address) -> socket.socket:
+    """Connect, for a socket that never blocks. Raises `ConnectionError`."""
+    try:
+        sock = dial(where)
+    except (OSError, UnicodeError) as error:
+        raise ConnectionError(f"cannot reach taskdashd at {where}: {reason(error)}") from error
+    sock.setblocking(False)
+    return sock
 
 
 def dial(where: Address) -> socket.socket:
@@ -37,3 +48,14 @@ def _locally(where: Address) -> socket.socket:
     finally:
         os.close(directory)
     return sock
+
+
+def reason(error: Exception) -> str:
+    """Say in a few words why there is no connection."""
+    if isinstance(error, UnicodeError):
+        return "that is no host name"
+    if distrust := getattr(error, "verify_message", None):
+        return f"its certificate is not trusted: {distrust}"
+    if getattr(error, "reason", None) == "WRONG_VERSION_NUMBER":
+        return "no TLS is spoken there, as taskdashs:// asks for"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

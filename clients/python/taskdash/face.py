@@ -44,11 +44,6 @@ class Face:
         return self._link.session.last_fault
 
     @property
-    def forked(self) -> bool:
-        """Whether this is a fork of the process that connected: the client's thread is not here."""
-        return not self._link.here
-
-    @property
     def closed(self) -> bool:
         """Whether nothing will be done any more."""
         return self._link.closed

@@ -3,6 +3,9 @@
 This thread alone opens, reads and closes the socket. The threads that call may send (so that a call
 costs one change of threads, not two), always under the lock. A program that is busy elsewhere,
 in whatever event loop, keeps its tasks alive.
+
+A fork copies neither the thread nor the daemon's idea of who speaks on the socket, and a lock as it
+is held at that moment. So the child drops all of it, and begins anew at its first use.
 """
 
 import atexit
@@ -10,8 +13,10 @@ import logging
 import os
 import select
 import socket
+import sys
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,7 +25,7 @@ from typing import Final, TypeVar
 
 from taskdash.address import Address, read_token
 from taskdash.calls import State
-from taskdash.dial import dial
+from taskdash.dial import connect, reason
 from taskdash.errors import AuthError, ConnectionError, ProtocolError
 from taskdash.session import Session
 from taskdash.waiting import UNANSWERED
@@ -38,46 +43,93 @@ log: Final = logging.getLogger("taskdash")
 log.addHandler(logging.NullHandler())
 T = TypeVar("T")
 
+_links: "Final[weakref.WeakSet[Link]]" = weakref.WeakSet()
+
 
 class Link:
     """See the module. `session` may only be touched through `do`."""
 
-    def __init__(self, where: Address, session: Session) -> None:
+    def __init__(
+        self,
+        where: Address,
+        session: Session,
+        token: str | None = None,
+        in_child: Callable[[], Session] | None = None,
+    ) -> None:
         self.where = where
         self.session = session
-        self._lock = threading.RLock()
-        self._sock: socket.socket | None = None
+        self._token = token
+        """The credential; None: read it from the environment for each connection."""
+        self._in_child = in_child
+        """Makes the session of a forked child; None where the link is of no use there."""
+        self._is_of_parent = False
         self._closing = False
-        self._shown: str | None = None
-        """The token of the last connection; None where it could not be read."""
-        self._process = os.getpid()
         self._not_yet: tuple[type[OSError], ...] = (BlockingIOError,)
         if where.tls is not None:
             # Import ssl only for TLS: the import takes longer than all else together.
             from ssl import SSLWantReadError, SSLWantWriteError
 
             self._not_yet = (BlockingIOError, SSLWantReadError, SSLWantWriteError)
-        self._wake_in, self._wake_out = socket.socketpair()
-        self._wake_in.setblocking(False)
-        self._wake_out.setblocking(False)
+        self._forget_process()
+        self._start()
+        _links.add(self)
+
+    def _forget_process(self) -> None:
+        """Begin with nothing that belongs to a process: no thread, no socket, a lock of our own."""
+        self._lock = threading.RLock()
+        self._thread: threading.Thread | None = None
+        self._sock: socket.socket | None = None
+        self._wakers: tuple[socket.socket, ...] = ()
+        """A pair of sockets: what is sent to the second wakes the thread, which reads the first."""
+        self._shown: str | None = None
+        """The token of the last connection; None where it could not be read."""
         self._deferred: deque[Callable[[Session, float], object]] = deque()
         self._suspect = False
         """An exception, such as Ctrl-C, has stopped a step half way: what was sent is unknown."""
         self._hooks: threading.Thread | None = None
         self._to_tell: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
         self._linger_until = 0.0
-        self._thread = threading.Thread(target=self._run, name="taskdash", daemon=True)
-        self._thread.start()
+
+    def _start(self) -> None:
+        """Start the thread, unless this process has it."""
+        with self._lock:
+            if self._thread is not None or self.closed:
+                return
+            self._wakers = socket.socketpair()
+            for sock in self._wakers:
+                sock.setblocking(False)
+            self._thread = threading.Thread(target=self._run, name="taskdash", daemon=True)
+            self._thread.start()
+        self._leave_with_multiprocessing()
+
+    def _leave_with_multiprocessing(self) -> None:
+        """Say the last words also where a child of multiprocessing ends, which runs no atexit."""
+        if "multiprocessing.process" in sys.modules:
+            from multiprocessing import parent_process, util
+
+            if parent_process() is not None:
+                util.Finalize(None, self.close, (LINGER_S,), exitpriority=10)
+
+    def begin_in_child(self) -> None:
+        """Drop what is the parent's, right after a fork; called before anything else runs."""
+        inherited = [*self._wakers, *filter(None, [self._sock])]
+        before = self.session
+        self._forget_process()
+        for sock in inherited:
+            # Close them, or the daemon would not see that the parent has ended while a child lives.
+            sock.close()
+        if self._in_child is None:
+            self._is_of_parent = True
+            return
+        self.session = self._in_child()
+        self.session.tasks.leave_to_parent(before.tasks)
+        if self._closing:
+            self.session.end(ConnectionError("the client is closed"))
 
     @property
     def closed(self) -> bool:
         """Whether nothing will be sent or received any more."""
         return self._closing or self.session.ended is not None
-
-    @property
-    def here(self) -> bool:
-        """Whether this process made the link: a fork of it has no such thread."""
-        return os.getpid() == self._process
 
     def do(self, step: Callable[[Session, float], T]) -> T | None:
         """Run a step on the session, and send what it has to say.
@@ -85,8 +137,10 @@ class Link:
         Called by a signal handler that has interrupted another step of this thread, it runs the
         step after that one, and gives None.
         """
-        if not self.here:
-            raise ConnectionError("this client was made before fork: connect again in the child")
+        if self._thread is None:
+            if self._is_of_parent:
+                raise ConnectionError("this client was made before fork: connect in the child")
+            self._start()
         if self.is_held_here:
             self._deferred.append(step)
             return None
@@ -103,6 +157,11 @@ class Link:
         if not sent or self.session.effects or self._deferred:
             self._wake()
         return outcome
+
+    def take_back(self, step: Callable[[Session, float], object]) -> None:
+        """Run a step that takes something back: where a fork has left all behind, nothing is."""
+        if self._thread is not None:
+            self.do(step)
 
     @property
     def is_held_here(self) -> bool:
@@ -128,14 +187,15 @@ class Link:
         self._join(self._thread, ends_at)
         # Join the thread of the hooks second: the first may have started it only at its end.
         self._join(self._hooks, ends_at)
-        if self._thread.is_alive():
+        if self._thread is not None and self._thread.is_alive():
             # At exit Python kills daemon threads: without the join the last words would be lost.
             atexit.register(self._thread.join, LINGER_S)
 
     def _wake(self) -> None:
         # A full pair wakes the thread anyway; a closed one has no thread any more.
         with suppress(OSError):
-            self._wake_out.send(b"\0")
+            for sock in self._wakers[1:]:
+                sock.send(b"\0")
 
     def _send(self, sock: socket.socket) -> bool:
         """Send what waits; True if nothing is left. Faults are left to the thread, which reads."""
@@ -157,9 +217,14 @@ class Link:
     def _run(self) -> None:
         fault: TaskDashError = ConnectionError("the client is closed")
         try:
-            while not self._closing and self.session.ended is None:
+            tried = False
+            while self.session.ended is None and not (
+                # Where the client is closed at once, try once to say what was said of its tasks.
+                self._closing and (tried or not self.session.unsaid)
+            ):
                 self._pause()
                 self._live_through_a_connection()
+                tried = True
         except Exception as error:
             log.exception("unexpected fault in the client's thread")
             fault = ConnectionError(f"unexpected fault in the client: {error!r}")
@@ -168,8 +233,8 @@ class Link:
                 self.session.end(fault)
             self._tell()
             self._to_tell.put(None)
-            self._wake_in.close()
-            self._wake_out.close()
+            for sock in self._wakers:
+                sock.close()
 
     def _pause(self) -> None:
         """Wait until it is time to try again, or until the client is closed."""
@@ -178,7 +243,7 @@ class Link:
             if left_s <= 0:
                 return
             poll = select.poll()
-            poll.register(self._wake_in, select.POLLIN)
+            poll.register(self._wakers[0], select.POLLIN)
             if isinstance(self.session.last_fault, AuthError):
                 left_s = min(left_s, TOKEN_LOOK_S)
             poll.poll(left_s * 1000 + 1)
@@ -187,20 +252,21 @@ class Link:
             if isinstance(self.session.last_fault, AuthError) and self._token_has_changed():
                 return
 
+    def _read_token(self) -> str:
+        return read_token() if self._token is None else self._token
+
     def _token_has_changed(self) -> bool:
         try:
-            return read_token() != self._shown
+            return self._read_token() != self._shown
         except AuthError:
             return False
 
     def _live_through_a_connection(self) -> None:
-        if self._closing:
-            return
         error: TaskDashError
         try:
             self._shown = None
-            self._shown = token = read_token()
-            sock = self._connect()
+            self._shown = token = self._read_token()
+            sock = connect(self.where)
             with self._lock:
                 self.session.connected(time.monotonic(), token)
                 self._sock = sock
@@ -212,7 +278,7 @@ class Link:
             if not isinstance(fault, OSError):
                 log.exception("unexpected fault in the client's thread")
             error = ConnectionError(
-                f"the connection to taskdashd at {self.where} was lost: {_reason(fault)}"
+                f"the connection to taskdashd at {self.where} was lost: {reason(fault)}"
             )
         with self._lock:
             sock_to_close, self._sock = self._sock, None
@@ -223,18 +289,9 @@ class Link:
         log.debug("disconnected: %s", error)
         self._tell()
 
-    def _connect(self) -> socket.socket:
-        where = self.where
-        try:
-            sock = dial(where)
-        except (OSError, UnicodeError) as error:
-            raise ConnectionError(f"cannot reach taskdashd at {where}: {_reason(error)}") from error
-        sock.setblocking(False)
-        return sock
-
     def _talk(self, sock: socket.socket) -> None:
         poll = select.poll()
-        poll.register(self._wake_in, select.POLLIN)
+        poll.register(self._wakers[0], select.POLLIN)
         while True:
             with self._lock:
                 now = time.monotonic()
@@ -277,7 +334,7 @@ class Link:
 
     def _drain_wake(self) -> None:
         with suppress(BlockingIOError):
-            self._wake_in.recv(4096)
+            self._wakers[0].recv(4096)
 
     def _tell(self) -> None:
         """Hand calls of the program's hooks to a thread of their own.
@@ -303,11 +360,11 @@ class Link:
                 log.exception("a hook of the program failed")
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnicodeError):
-        return "that is no host name"
-    if distrust := getattr(error, "verify_message", None):
-        return f"its certificate is not trusted: {distrust}"
-    if getattr(error, "reason", None) == "WRONG_VERSION_NUMBER":
-        return "no TLS is spoken there, as taskdashs:// asks for"
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+def _begin_in_child() -> None:
+    for link in list(_links):
+        link.begin_in_child()
+
+
+# Registered with the interpreter, for a child may come from os.fork, multiprocessing, or a server's
+# own C code: nobody who forks knows of this client.
+os.register_at_fork(after_in_child=_begin_in_child)

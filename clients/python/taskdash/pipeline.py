@@ -56,4 +56,4 @@ def _call_all(batch: list[Request], session: Session, _now: float) -> list[tuple
 
 def _forget(link: Link, calls: list[Call]) -> None:
     if calls:
-        link.do(lambda session, _now: session.forget(*calls))
+        link.take_back(lambda session, _now: session.forget(*calls))

@@ -3,6 +3,7 @@
 import functools
 import inspect
 import logging
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar, Token
@@ -36,10 +37,6 @@ class Keeper(Protocol):
     """The part of `Client` that a block needs: tasks do not import the client."""
 
     @property
-    def forked(self) -> bool:
-        """See `Client.forked`."""
-
-    @property
     def hold(self) -> Hold:
         """See `Client.hold`."""
 
@@ -61,6 +58,8 @@ class TaskHandle:
         self.fields = fields
         self._hold = hold
         self._has_ended = False
+        self._process = 0
+        """The process that has begun the task, and ends it."""
         self._tokens: list[Token[TaskHandle]] = []
 
     def update(self, **fields: Any) -> None:
@@ -88,10 +87,14 @@ class TaskHandle:
 
     def _beginning(self) -> dict[str, Any]:
         self._has_ended = False
+        self._process = os.getpid()
         return {"start_time": now(), **self.fields}
 
     def _last_word(self, error: BaseException | None) -> dict[str, Any] | None:
-        """Give the fields that end the task; None if the program has ended it already."""
+        """Give the fields that end the task; None if it has ended already, or is the parent's."""
+        if self._process != os.getpid():
+            # A forked child that leaves its parent's block must not end the parent's task.
+            return None
         if error is None and self._has_ended:
             return None
         return {**ending(error), "stop_time": now()}
@@ -118,9 +121,6 @@ class Task(TaskHandle):
     ) -> None:
         """End the task. An end that is not told now is logged, and told while the client lives."""
         self._leave()
-        if self._client.forked:
-            # A forked child that leaves its parent's block must not end the parent's task.
-            return
         word = self._last_word(error)
         try:
             if word is not None:

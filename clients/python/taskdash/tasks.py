@@ -8,7 +8,7 @@ from taskdash.calls import Call
 from taskdash.errors import ProtocolError
 from taskdash.held import Held
 from taskdash.write import Outcome, Write
-from taskdash_protocol.errors import Busy, TaskDashError
+from taskdash_protocol.errors import Busy, Conflict, TaskDashError
 from taskdash_protocol.request import Request
 
 LOST_REMEMBERED_MAX: Final = 10_000
@@ -36,6 +36,8 @@ class Tasks:
         self._retry_at = math.inf
         self._lost: dict[str, TaskDashError] = {}
         """Tasks that somebody else has taken, until they are registered anew."""
+        self._parents: frozenset[str] = frozenset()
+        """Tasks that the process holds, of which this one is a fork."""
         self._timeouts_s: dict[str, float] = {}
         self.timeout_s = math.inf
         """The shortest of the live tasks' own heartbeat timeouts."""
@@ -44,6 +46,12 @@ class Tasks:
         """Add something to be said of a task, and hold it from then on."""
         if write.replaces:
             self._lost.pop(task_id, None)
+            self._parents -= {task_id}
+        elif task_id in self._parents:
+            raise Conflict(
+                f"task {task_id!r} is held by the process that forked this one:"
+                " change it from here by update(id, own=False, ...)"
+            )
         elif task_id in self._lost:
             write.tell(self._lost[task_id])
             return
@@ -60,6 +68,10 @@ class Tasks:
         held = self.held[task_id] = Held(task_id, registers=True)
         held.resume(registered, epoch)
         self.dirty[task_id] = None
+
+    def leave_to_parent(self, parents: "Tasks") -> None:
+        """Leave to the parent process what it holds: this one is a fork, and holds nothing yet."""
+        self._parents = parents._parents | frozenset(parents.held)
 
     def nobody_waits(self, task_id: str, write: Write) -> None:
         """Keep a write whose caller has stopped waiting; from now on it may join with others."""

@@ -1,11 +1,13 @@
 """A watch, for synchronous code."""
 
+import os
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Final, Self
 
 from taskdash.calls import Event, Watching
+from taskdash.errors import ConnectionError
 from taskdash.link import Link
 from taskdash_protocol.errors import TaskDashError
 from taskdash_protocol.families.connections import Watch as WatchRequest
@@ -27,6 +29,7 @@ class Watch:
         self._events: deque[Event | TaskDashError | None] = deque()
         self._something = threading.Semaphore(0)
         self._failed = False
+        self._process = os.getpid()
 
     @property
     def rev(self) -> int:
@@ -53,6 +56,8 @@ class Watch:
 
     def next(self, timeout_s: float | None = None) -> Event | None:
         """Wait for the next event, or give None after so many seconds."""
+        if self._process != os.getpid():
+            raise ConnectionError("this watch was opened before fork: watch again in the child")
         limit_s = None if timeout_s is None else min(max(timeout_s, 0.0), threading.TIMEOUT_MAX)
         if not self._something.acquire(timeout=limit_s):
             return None
@@ -66,7 +71,7 @@ class Watch:
 
     def close(self) -> None:
         """End the watch."""
-        self._link.do(lambda session, _now: session.unwatch(self._watching))
+        self._link.take_back(lambda session, _now: session.unwatch(self._watching))
         self._put_end(None)
 
     def _put(self, event: Event | TaskDashError) -> None:
