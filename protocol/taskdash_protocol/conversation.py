@@ -12,6 +12,8 @@
 Time is an argument, in seconds of any clock that only grows.
 """
 
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -179,9 +181,29 @@ class Conversation:
 def encode(request: Request) -> bytes:
     """Write a request's body. Raises `BadRequest` for what cannot be written as JSON."""
     try:
-        return strictjson.dumps(request.to_body())
+        body = request.to_body()
+        text = strictjson.dumps(body)
     except (TypeError, RecursionError) as error:
         raise BadRequest(f"the fields cannot be written as JSON: {error}") from None
+    # orjson writes NaN and infinity as null, without a word: look for them where there is a null.
+    if b"null" in text and (way := _no_number(body)) is not None:
+        raise BadRequest(f"field {'.'.join(way)} is NaN or infinite, which JSON has no number for")
+    return text
+
+
+def _no_number(value: Any) -> list[str] | None:
+    """Give the way to a float that is NaN or infinite; None where there is none."""
+    if isinstance(value, float):
+        return None if math.isfinite(value) else []
+    inside: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, Mapping):
+        inside = value.items()
+    elif isinstance(value, list | tuple):
+        inside = enumerate(value)
+    for name, one in inside:
+        if (way := _no_number(one)) is not None:
+            return [str(name), *way]
+    return None
 
 
 def _error(body: dict[str, Any]) -> ServerError:

@@ -1,6 +1,7 @@
 """The commands about tasks: list, show, register, update, finish, fail, cancel."""
 
 import sys
+import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -9,6 +10,7 @@ import click
 
 import taskdash
 from taskdash import address
+from taskdash.statuses import meant_by
 from taskdash_ctl import completing, listing, options, show
 from taskdash_ctl.events import follow as follow_events
 from taskdash_ctl.names import Names
@@ -126,12 +128,14 @@ def register(where: address.Address, /, id: str, name: str | None, **fields: Any
     taskdash-ctl register desk-7 --name "Set up desk 7" --user wsg
     """
     given = {"status": "pending", **options.fields(fields)}
-    with connect(where) as dash:
+    with connect(where) as dash, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what a program is warned of is said to people below
         attempt(lambda: dash.register(id, name or id, **given))
     if is_live(given["status"]):
+        meant = meant_by(given["status"])
         click.echo(
             f"registered as {given['status']!r}: as nobody beats for it, it will be shut down"
-            " unless a service takes it up",
+            f" unless a service takes it up{f'. Is {meant!r} meant?' if meant else ''}",
             err=True,
         )
 

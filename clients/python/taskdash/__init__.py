@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         TaskDashError,
         TimeoutError,
     )
+    from taskdash.statuses import Status
     from taskdash.task import Task, TaskHandle, current_task
     from taskdash.watch import Watch
 
@@ -45,6 +46,7 @@ __all__ = [
     "NotFound",
     "ProtocolError",
     "ServerError",
+    "Status",
     "StorageError",
     "Task",
     "TaskDashError",
@@ -64,12 +66,13 @@ if not TYPE_CHECKING:
         "Event": "calls",
         "Client": "client",
         "connect": "client",
+        "Status": "statuses",
         "Task": "task",
         "TaskHandle": "task",
         "current_task": "task",
         "Watch": "watch",
     }
-    _MODULES = {"address", "calls", "client", "errors", "task", "watch"}
+    _MODULES = {"address", "calls", "client", "errors", "statuses", "task", "watch"}
 
     def __getattr__(name: str) -> Any:
         if name in _MODULES:

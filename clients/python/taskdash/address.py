@@ -85,6 +85,16 @@ def parse(url: str | None = None) -> Address:
     return Address(parts.hostname or "", port, timeout_s, tls)
 
 
+def given(url: str | None, timeout_s: float | None) -> Address:
+    """Read a URL as `parse` does; a timeout goes before that of the URL. Raises `ValueError`."""
+    where = parse(url)
+    if timeout_s is None:
+        return where
+    if not 0 < timeout_s < float("inf"):
+        raise ValueError(f"timeout must be a positive number of seconds, not {timeout_s!r}")
+    return replace(where, timeout_s=float(timeout_s))
+
+
 def read_token() -> str:
     """Give the credential in TASKDASH_TOKEN, or in the file that TASKDASH_TOKEN_FILE names.
 

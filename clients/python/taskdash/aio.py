@@ -38,6 +38,8 @@ F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 def connect(
     url: str | None = None,
     *,
+    token: str | None = None,
+    timeout: float | None = None,
     client: str | None = None,
     background: bool = False,
     reconnect_for_s: float = math.inf,
@@ -64,7 +66,12 @@ def connect(
         if inspect.iscoroutinefunction(hook):
             raise TypeError(f"{hook!r} is a coroutine function: hooks are plain functions")
     return Client(
-        address.parse(url), client, hooks, background=background, reconnect_for_s=reconnect_for_s
+        address.given(url, timeout),
+        client,
+        hooks,
+        background=background,
+        reconnect_for_s=reconnect_for_s,
+        token=token,
     )
 
 
@@ -81,12 +88,14 @@ class Client(Face):
         *,
         background: bool,
         reconnect_for_s: float,
+        token: str | None = None,
     ) -> None:
         self.address = where
         self._name = client or address.program()
         self._hooks = hooks
         self._background = background
         self._reconnect_for_s = reconnect_for_s
+        self._token = token
 
     async def __aenter__(self) -> Self:
         """Connect. Raises as `taskdash.connect`."""
@@ -103,7 +112,7 @@ class Client(Face):
             reconnect_for_s=self._reconnect_for_s,
             greeted=greeted.set if greeted is not None else None,
         )
-        self._link = Link(self.address, session)
+        self._link = Link(self.address, session, self._token)
         if greeted is not None:
             try:
                 await self._wait(greeted, self.address.timeout_s)
@@ -164,7 +173,7 @@ class Client(Face):
         """Give the task's fields. Raises `NotFound`."""
         return without_errid(await self.call(Find.parse({"id": id}), timeout_s))
 
-    async def query(
+    def query(
         self,
         where: Where | None = None,
         *,
@@ -174,17 +183,19 @@ class Client(Face):
         timeout_s: float | None = None,
     ) -> AsyncIterator[dict[str, Any]]:
         """Give every task that matches, one after another, reading page by page."""
-        after: str | None = None
-        wanted = as_lists(where)
+        asked = {"where": as_lists(where), "order": order, "limit": page, "contains": contains}
+        return self._pages(Query.parse(asked), asked, timeout_s)
+
+    async def _pages(
+        self, request: Query, asked: dict[str, Any], timeout_s: float | None
+    ) -> AsyncIterator[dict[str, Any]]:
         while True:
-            asked = {"where": wanted, "order": order, "limit": page, "contains": contains}
-            request = Query.parse({**asked, "after": after})
             reply = await self.call(request, timeout_s)
             for task in reply["tasks"]:
                 yield task
-            after = reply["next"]
-            if after is None:
+            if reply["next"] is None:
                 return
+            request = Query.parse({**asked, "after": reply["next"]})
 
     def watch(
         self,
@@ -222,9 +233,9 @@ class Client(Face):
 
     async def call(self, request: Request, timeout_s: float | None = None) -> dict[str, Any]:
         """Send a request and give the body of its reply; see `taskdash.Client.call`."""
-        answer = Pending(self._loop)
+        answer, timeout_s = Pending(self._loop), self._timeout(timeout_s)
         in_vain = self._asked(request, answer.set)
-        return await self._wait(answer, self._timeout(timeout_s), in_vain)
+        return await self._wait(answer, timeout_s, in_vain)
 
     async def drain(self, timeout_s: float | None = None) -> bool:
         """Wait until nothing is left to be said; see `taskdash.Client.drain`."""
@@ -254,11 +265,11 @@ class Client(Face):
     async def _hold(
         self, id: str, fields: dict[str, Any], timeout_s: float | None, *, replaces: bool = False
     ) -> dict[str, Any]:
-        answer = Pending(self._loop)
+        answer, timeout_s = Pending(self._loop), self._timeout(timeout_s)
         write = self._said(id, fields, answer.set, replaces=replaces)
         return await self._wait(
             answer,
-            self._timeout(timeout_s),
+            timeout_s,
             lambda session, _now: session.tasks.nobody_waits(id, write),
         )
 

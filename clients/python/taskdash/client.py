@@ -31,6 +31,8 @@ CLOSE_TIMEOUT_S: Final = 5.0
 def connect(
     url: str | None = None,
     *,
+    token: str | None = None,
+    timeout: float | None = None,
     client: str | None = None,
     background: bool = False,
     reconnect_for_s: float = math.inf,
@@ -40,9 +42,10 @@ def connect(
 ) -> "Client":
     """Connect to the daemon at `taskdash://HOST:PORT?timeout=SECONDS`, or `taskdashs://` for TLS.
 
-    Without a URL: the one in TASKDASH_URL, else this machine's. A credential is taken from
-    TASKDASH_TOKEN or TASKDASH_TOKEN_FILE. `client` is the name that the daemon's log and refusals
-    show; by default the program's.
+    Without a URL: the one in TASKDASH_URL, else this machine's. Without a `token`, a credential is
+    taken from TASKDASH_TOKEN or TASKDASH_TOKEN_FILE, for each connection anew. `timeout`, in
+    seconds, goes before that of the URL: a call waits so long. `client` is the name that the
+    daemon's log and refusals show; by default the program's.
 
     With `background=True` the call does not wait: changes are sent once the daemon is there. After
     a lost connection, another is tried for `reconnect_for_s` seconds. The hooks are called on a
@@ -56,11 +59,12 @@ def connect(
     """
     hooks = Hooks(on_disconnect, on_reconnect, on_lost)
     return Client(
-        address.parse(url),
+        address.given(url, timeout),
         client,
         hooks,
         background=background,
         reconnect_for_s=reconnect_for_s,
+        token=token,
     )
 
 
@@ -183,22 +187,26 @@ class Client(Face):
     ) -> Iterator[dict[str, Any]]:
         """Give every task that matches, one after another, reading page by page.
 
+        Raises `BadRequest` at once for what no daemon would take.
+
         >>> with connect() as dash:
         ...     for number in range(3):
         ...         epoch = dash.register(f"page-{number}", "n", group_id="docs", status="pending")
         ...     [task["id"] for task in dash.query({"group_id": "docs"}, order="-id", page=2)]
         ['page-2', 'page-1', 'page-0']
         """
-        after: str | None = None
-        wanted = as_lists(where)
+        asked = {"where": as_lists(where), "order": order, "limit": page, "contains": contains}
+        return self._pages(Query.parse(asked), asked, timeout_s)
+
+    def _pages(
+        self, request: Query, asked: dict[str, Any], timeout_s: float | None
+    ) -> Iterator[dict[str, Any]]:
         while True:
-            asked = {"where": wanted, "order": order, "limit": page, "contains": contains}
-            request = Query.parse({**asked, "after": after})
             reply = self.call(request, timeout_s)
             yield from reply["tasks"]
-            after = reply["next"]
-            if after is None:
+            if reply["next"] is None:
                 return
+            request = Query.parse({**asked, "after": reply["next"]})
 
     def watch(
         self,
@@ -236,9 +244,9 @@ class Client(Face):
 
         Raises the `ServerError` that the daemon answered, `ConnectionError`, or `TimeoutError`.
         """
-        answer = Pending()
+        answer, timeout_s = Pending(), self._timeout(timeout_s)
         in_vain = self._asked(request, answer.set)
-        return self._wait(answer, self._timeout(timeout_s), in_vain)
+        return self._wait(answer, timeout_s, in_vain)
 
     def ask(self, operation: str, **fields: Any) -> dict[str, Any]:
         """Do an operation by its name, as in PROTOCOL.md: `ask("Claim", id="t", user="1001")`.
@@ -313,11 +321,11 @@ class Client(Face):
     def _hold(
         self, id: str, fields: dict[str, Any], timeout_s: float | None, *, replaces: bool = False
     ) -> dict[str, Any]:
-        answer = Pending()
+        answer, timeout_s = Pending(), self._timeout(timeout_s)
         write = self._said(id, fields, answer.set, replaces=replaces)
         return self._wait(
             answer,
-            self._timeout(timeout_s),
+            timeout_s,
             lambda session, _now: session.tasks.nobody_waits(id, write),
         )
 

@@ -1,5 +1,6 @@
 """The part that the clients for threads and for event loops share: all but the waiting."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,7 @@ from taskdash.address import Address
 from taskdash.calls import State
 from taskdash.link import Link
 from taskdash.session import Session
+from taskdash.statuses import warn_of_slip
 from taskdash.waiting import too_late
 from taskdash.write import Done, Outcome, Write, checked_write
 from taskdash_protocol.errors import BadRequest, TaskDashError
@@ -77,6 +79,7 @@ class Face:
 
     def _said(self, id: str, fields: dict[str, Any], done: Done | None, *, replaces: bool) -> Write:
         write = checked_write(id, fields, done, replaces=replaces)
+        warn_of_slip(fields.get("status"))
         bytes_max = self._link.session.body_bytes_max
         if write.bytes > bytes_max:
             raise BadRequest(
@@ -106,7 +109,11 @@ class Face:
         return forget
 
     def _timeout(self, timeout_s: float | None) -> float:
-        return self.address.timeout_s if timeout_s is None else timeout_s
+        if timeout_s is None:
+            return self.address.timeout_s
+        if math.isnan(timeout_s):
+            raise ValueError("timeout_s is no number of seconds")
+        return timeout_s
 
     def _concluded(self, outcome: Outcome | None, timeout_s: float) -> dict[str, Any]:
         """Give a reply's body, or raise what came instead; None stands for nothing in time."""

@@ -58,7 +58,9 @@ class Link:
     ) -> None:
         self.where = where
         self.session = session
-        self._token = token
+        if token is not None and not isinstance(token, str):
+            raise TypeError("the token is no text")  # not shown: it is a secret all the same
+        self._token = token if token is None else token.strip()
         """The credential; None: read it from the environment for each connection."""
         self._in_child = in_child
         """Makes the session of a forked child; None where the link is of no use there."""

@@ -3,6 +3,7 @@
 import functools
 import inspect
 import logging
+import math
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,7 +13,7 @@ from types import TracebackType
 from typing import Any, Final, Protocol, Self, TypeVar, cast
 
 from taskdash.write import Done
-from taskdash_protocol.errors import TaskDashError
+from taskdash_protocol.errors import BadRequest, TaskDashError
 from taskdash_protocol.statuses import ENDED
 
 REASON_CHARACTERS_MAX: Final = 500
@@ -73,6 +74,8 @@ class TaskHandle:
 
     def progress(self, done: float, total: float, description: str | None = None) -> None:
         """Set the task's field `progress`, as in `3/7`."""
+        if not (math.isfinite(done) and math.isfinite(total)):
+            raise BadRequest(f"progress is so much of so much, not {done!r} of {total!r}")
         fields = {"progress": f"{done:.15g}/{total:.15g}"}
         self.update(**fields, **({} if description is None else {"description": description}))
 
@@ -135,6 +138,10 @@ class Task(TaskHandle):
 
         A coroutine function does not wait for the daemon: its event loop must not stand still.
         """
+        if not callable(function):
+            raise TypeError(
+                f"{function!r} is no function: a task decorates one, or is a with block"
+            )
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise TypeError(f"{function!r} is a generator: use a with block in it")
         if inspect.iscoroutinefunction(function):
@@ -170,7 +177,13 @@ def current_task() -> TaskHandle:
 
     Raises `LookupError` outside of any.
     """
-    return _current.get()
+    task = _current.get(None)
+    if task is None:
+        raise LookupError(
+            "no task here: current_task() is known within `with dash.task(...)` or a function that"
+            " is decorated by it; hand the task to threads that are begun there"
+        )
+    return task
 
 
 def ending(error: BaseException | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Final, Self
 from taskdash.calls import Event, Watching
 from taskdash.errors import ConnectionError
 from taskdash.link import Link
-from taskdash_protocol.errors import TaskDashError
+from taskdash_protocol.errors import BadRequest, TaskDashError
 from taskdash_protocol.families.connections import Watch as WatchRequest
 
 EVENTS_WAITING_MAX: Final = 100_000
@@ -17,6 +17,7 @@ EVENTS_WAITING_MAX: Final = 100_000
 
 Where = Mapping[str, str | Iterable[str]]
 """Field to value, or to values any of which will do."""
+_EXAMPLE: Final = '{"user": "mx", "status": ["failed", "shutdown"]}'
 
 
 class Watch:
@@ -89,8 +90,26 @@ class Watch:
 
 
 def as_lists(where: Where | None) -> dict[str, list[str]]:
-    """Give the values of each field as a list."""
-    return {
-        name: [value] if isinstance(value, str) else list(value)
-        for name, value in (where or {}).items()
-    }
+    """Give the values of each field as a list. Raises `BadRequest` for what is no `Where`."""
+    if where is None:
+        return {}
+    if not isinstance(where, Mapping):
+        raise BadRequest(f"where is no mapping: {where!r:.60}: write {_EXAMPLE}")
+    return {_field(name): _values(name, value) for name, value in where.items()}
+
+
+def _field(name: object) -> str:
+    if isinstance(name, str):
+        return name
+    raise BadRequest(f"where names fields as text, not {name!r:.60}: write {_EXAMPLE}")
+
+
+def _values(name: str, value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    values = list(value) if isinstance(value, Iterable) and not isinstance(value, Mapping) else None
+    if values is None or isinstance(value, bytes) or not all(isinstance(v, str) for v in values):
+        raise BadRequest(
+            f"where[{name!r}] is text, or several texts any of which will do, not {value!r:.60}"
+        )
+    return values
