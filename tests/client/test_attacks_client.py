@@ -751,7 +751,7 @@ def test_close_takes_no_longer_than_its_timeout(
         release.wait(2)
         raise OSError("no answer")
 
-    monkeypatch.setattr(socket, "create_connection", slow)
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
     dash = taskdash.connect(nowhere, background=True)
     began = time.monotonic()
     dash.close(timeout_s=0.1)

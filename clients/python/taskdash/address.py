@@ -92,7 +92,7 @@ def given(url: str | None, timeout_s: float | None) -> Address:
         return where
     if not 0 < timeout_s < float("inf"):
         raise ValueError(f"timeout must be a positive number of seconds, not {timeout_s!r}")
-    return replace(where, timeout_s=float(timeout_s))
+    return where._replace(timeout_s=float(timeout_s))
 
 
 def read_token() -> str:

@@ -13,7 +13,8 @@ same, and its reply is dropped.
 import functools
 import inspect
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import deque
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
@@ -181,21 +182,10 @@ class Client(Face):
         page: int = 100,
         contains: str = "",
         timeout_s: float | None = None,
-    ) -> AsyncIterator[dict[str, Any]]:
+    ) -> "Pages":
         """Give every task that matches, one after another, reading page by page."""
         asked = {"where": as_lists(where), "order": order, "limit": page, "contains": contains}
-        return self._pages(Query.parse(asked), asked, timeout_s)
-
-    async def _pages(
-        self, request: Query, asked: dict[str, Any], timeout_s: float | None
-    ) -> AsyncIterator[dict[str, Any]]:
-        while True:
-            reply = await self.call(request, timeout_s)
-            for task in reply["tasks"]:
-                yield task
-            if reply["next"] is None:
-                return
-            request = Query.parse({**asked, "after": reply["next"]})
+        return Pages(self, asked, timeout_s)
 
     def watch(
         self,
@@ -286,6 +276,37 @@ class Client(Face):
             if outcome is None:
                 self._link.do(in_vain)
         return self._concluded(outcome, timeout_s)
+
+
+class Pages:
+    """The tasks of a query, read page by page: no generator, so nothing is left where it breaks."""
+
+    def __init__(self, client: Client, asked: dict[str, Any], timeout_s: float | None) -> None:
+        self._client = client
+        self._asked = asked
+        self._timeout_s = timeout_s
+        self._next: Query | None = Query.parse(asked)
+        self._rows: deque[dict[str, Any]] = deque()
+
+    def __aiter__(self) -> Self:
+        """Give the pages themselves."""
+        return self
+
+    async def __anext__(self) -> dict[str, Any]:
+        """Give the next task. Raises as `Client.call`."""
+        while not self._rows:
+            if self._next is None:
+                raise StopAsyncIteration
+            reply = await self._client.call(self._next, self._timeout_s)
+            self._rows.extend(reply["tasks"])
+            after = reply["next"]
+            self._next = Query.parse({**self._asked, "after": after}) if after is not None else None
+        return self._rows.popleft()
+
+    async def aclose(self) -> None:
+        """Drop what was read and not taken, as for `contextlib.aclosing`."""
+        self._rows.clear()
+        self._next = None
 
 
 class Task(TaskHandle):

@@ -2,11 +2,14 @@
 
 import os
 import socket
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from taskdash.address import Address
 from taskdash.errors import ConnectionError
+
+SHARE_MIN_S: Final = 0.05
 
 
 def connect(where: Address) -> socket.socket:
@@ -21,16 +24,38 @@ def connect(where: Address) -> socket.socket:
 
 def dial(where: Address) -> socket.socket:
     """Connect, within the address's timeout. Raises `OSError`, `UnicodeError` for a bad name."""
-    if where.path:
-        sock = _locally(where)
-    else:
-        host: Any = where.host
-        if where.host.replace(".", "").isdigit():
-            # Give an address of digits as bytes: Python imports its codec for names otherwise.
-            host = where.host.encode()
-        sock = socket.create_connection((host, where.port), where.timeout_s)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock = _locally(where) if where.path else _by_tcp(where)
     return sock if where.tls is None else where.tls.wrap_socket(sock, server_hostname=where.host)
+
+
+def _by_tcp(where: Address) -> socket.socket:
+    """Connect to the first of the host's addresses that answers. Raises `OSError`.
+
+    Each gets its share of the timeout: where IPv6 is broken, packets to the first address vanish,
+    and the next would have no time left.
+    """
+    ends_at = time.monotonic() + where.timeout_s
+    host: Any = where.host
+    if where.host.replace(".", "").isdigit():
+        # Give an address of digits as bytes: Python imports its codec for names otherwise.
+        host = where.host.encode()
+    addresses = socket.getaddrinfo(host, where.port, type=socket.SOCK_STREAM)
+    for left, (family, kind, protocol, _, address) in zip(
+        range(len(addresses), 0, -1), addresses, strict=True
+    ):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(max((ends_at - time.monotonic()) / left, SHARE_MIN_S))
+            sock.connect(address)
+            sock.settimeout(where.timeout_s)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except BaseException as error:
+            sock.close()
+            if left == 1 or not isinstance(error, OSError):
+                raise
+        else:
+            return sock
+    raise OSError("the host has no address")
 
 
 def _locally(where: Address) -> socket.socket:

@@ -15,20 +15,19 @@ import select
 import socket
 import sys
 import threading
-import time
 import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import Final, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 from taskdash.address import Address, read_token
 from taskdash.calls import State
 from taskdash.dial import connect, reason
 from taskdash.errors import AuthError, ConnectionError, ProtocolError
 from taskdash.session import Session
-from taskdash.waiting import UNANSWERED
+from taskdash.waiting import UNANSWERED, now_s
 from taskdash_protocol import foreign
 from taskdash_protocol.errors import FrameError, TaskDashError
 
@@ -100,8 +99,10 @@ class Link:
             self._wakers = socket.socketpair()
             for sock in self._wakers:
                 sock.setblocking(False)
-            self._thread = threading.Thread(target=self._run, name="taskdash", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="taskdash", daemon=True)
+            thread.start()
+            # Set `_thread` last: a thread that could not be started is no thread.
+            self._thread = thread
         self._leave_with_multiprocessing()
 
     def _leave_with_multiprocessing(self) -> None:
@@ -148,7 +149,7 @@ class Link:
             return None
         with self._lock:
             try:
-                outcome = step(self.session, time.monotonic())
+                outcome = step(self.session, now_s())
                 self._run_deferred()
                 # Bytes that the socket does not take now are left to the thread, woken below.
                 sent = self._sock is not None and self._send(self._sock)
@@ -159,6 +160,10 @@ class Link:
         if not sent or self.session.effects or self._deferred:
             self._wake()
         return outcome
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled, or copied, with all that holds this: client, handle and watch."""
+        raise TypeError("a taskdash client is not pickled nor copied: connect in each process")
 
     def take_back(self, step: Callable[[Session, float], object]) -> None:
         """Run a step that takes something back: where a fork has left all behind, nothing is."""
@@ -174,18 +179,18 @@ class Link:
 
     def _run_deferred(self) -> None:
         while self._deferred:
-            self._deferred.popleft()(self.session, time.monotonic())
+            self._deferred.popleft()(self.session, now_s())
 
     def close(self, timeout_s: float) -> None:
         """Disconnect, and end the thread; it may go on for a moment to send what waits."""
         if not self._closing:
-            self._linger_until = time.monotonic() + max(timeout_s, LINGER_S)
+            self._linger_until = now_s() + max(timeout_s, LINGER_S)
             self._closing = True
         self._wake()
         if self.is_held_here:
             # This signal handler's thread holds the lock: the other could not end while it waits.
             return
-        ends_at = time.monotonic() + timeout_s
+        ends_at = now_s() + timeout_s
         self._join(self._thread, ends_at)
         # Join the thread of the hooks second: the first may have started it only at its end.
         self._join(self._hooks, ends_at)
@@ -212,7 +217,7 @@ class Link:
     @staticmethod
     def _join(thread: threading.Thread | None, ends_at: float) -> None:
         if thread is not None and thread is not threading.current_thread():
-            thread.join(max(0.0, ends_at - time.monotonic()))
+            thread.join(max(0.0, ends_at - now_s()))
 
     # The thread
 
@@ -241,7 +246,7 @@ class Link:
     def _pause(self) -> None:
         """Wait until it is time to try again, or until the client is closed."""
         while not self._closing:
-            left_s = self.session.retry_at - time.monotonic()
+            left_s = self.session.retry_at - now_s()
             if left_s <= 0:
                 return
             poll = select.poll()
@@ -270,7 +275,7 @@ class Link:
             self._shown = token = self._read_token()
             sock = connect(self.where)
             with self._lock:
-                self.session.connected(time.monotonic(), token)
+                self.session.connected(now_s(), token)
                 self._sock = sock
             self._talk(sock)
             error = ConnectionError("the client is closed")
@@ -285,7 +290,7 @@ class Link:
         with self._lock:
             sock_to_close, self._sock = self._sock, None
             if not self._closing:
-                self.session.disconnected(time.monotonic(), error)
+                self.session.disconnected(now_s(), error)
         if sock_to_close is not None:
             sock_to_close.close()
         log.debug("disconnected: %s", error)
@@ -296,7 +301,7 @@ class Link:
         poll.register(self._wakers[0], select.POLLIN)
         while True:
             with self._lock:
-                now = time.monotonic()
+                now = now_s()
                 if self._suspect:
                     self._suspect = False
                     raise ConnectionError("a call was interrupted half way")
@@ -326,7 +331,7 @@ class Link:
                 asked = "" if self.session.state is State.UP else UNANSWERED
                 raise ConnectionError(f"taskdashd at {self.where} closed the connection{asked}")
             try:
-                self.session.receive(data, time.monotonic())
+                self.session.receive(data, now_s())
             except FrameError as error:
                 who = foreign.of_server(error.start) or f"this is no taskdashd: {error}"
                 raise ProtocolError(f"{self.where}: {who}") from error
@@ -349,7 +354,11 @@ class Link:
         for effect in effects:
             if self._hooks is None:
                 hooks = threading.Thread(target=self._run_hooks, name="taskdash-hooks", daemon=True)
-                hooks.start()
+                try:
+                    hooks.start()
+                except RuntimeError as error:  # Python 3.12 starts none while the program ends
+                    log.warning("a hook of the program is not called: %s", error)
+                    continue
                 # Set `_hooks` last: `close` joins it, and only a started thread can be joined.
                 self._hooks = hooks
             self._to_tell.put(effect)

@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from typing import Final
 
 from taskdash.address import Address
@@ -13,7 +14,17 @@ BACKOFF_FIRST_S: Final = 0.1
 BACKOFF_MAX_S: Final = 10.0
 REFUSED_S: Final = 60.0
 """After the daemon has refused the credential: so long it remembers a wrong one, too."""
+_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 UNANSWERED: Final = " before it answered Hello: is this the port of a taskdashd, without TLS?"
+
+
+def now_s() -> float:
+    """Give the time of a clock that only grows, and goes on while the machine sleeps.
+
+    `time.monotonic` stands still meanwhile (clock_gettime(2)): after a laptop's nap the client
+    would wait for a reply from a connection that is long dead, and tell nobody that it had slept.
+    """
+    return time.clock_gettime(_CLOCK)
 
 
 class Pending:
