@@ -1,6 +1,7 @@
 """What happens around a client: names, broken routes, sleep, pickling, cancellation, the end."""
 
 import asyncio
+import atexit
 import copy
 import gc
 import pickle
@@ -17,6 +18,7 @@ import trio
 
 import taskdash
 from taskdash import aio, link
+from taskdash.calls import State
 from taskdash.testing import RunningDaemon
 from taskdash.waiting import now_s
 
@@ -202,3 +204,52 @@ def test_the_last_words_go_out_where_no_hook_can_be_called(
         dash.close()
         assert other.find("said-late")["status"] == "finish"
     assert "a hook of the program is not called" in caplog.text
+
+
+def test_clients_that_were_closed_leave_nothing_behind(daemon: RunningDaemon) -> None:
+    """A service that connects for each job grows by none of them, whichever face it uses."""
+
+    async def main() -> None:
+        async with aio.connect(daemon.url) as dash:
+            dash.hold("job", {"name": "n", "status": "finish"}, None, replaces=True)
+
+    def connect() -> None:
+        taskdash.connect(daemon.url).close()
+        asyncio.run(main())
+
+    connect()
+    gc.collect()
+    before, callbacks = len(list(link._links)), atexit._ncallbacks()
+    for _ in range(20):
+        connect()
+    for thread in threading.enumerate():
+        if thread.name == "taskdash" and len(list(link._links)) > before:
+            thread.join(0.5)
+    gc.collect()
+    assert len(list(link._links)) <= before
+    assert atexit._ncallbacks() == callbacks
+
+
+def test_what_is_said_just_before_close_is_sent(
+    daemon: RunningDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread has seen that nothing is to be said, and then looks whether it should end."""
+    real = link.Link._tell
+    seen, go_on = threading.Event(), threading.Event()
+
+    def tell(one: link.Link) -> None:
+        real(one)
+        if one.session.state is State.GREETING and not seen.is_set():
+            seen.set()
+            go_on.wait(10)
+
+    monkeypatch.setattr(link.Link, "_tell", tell)
+    dash = taskdash.connect(daemon.url, background=True)
+    assert seen.wait(10)
+    dash.hold("between", {"name": "n", "status": "finish"}, None, replaces=True)
+    dash.close(0)
+    go_on.set()
+    assert dash._link._thread is not None
+    dash._link._thread.join(10)
+    with taskdash.connect(daemon.url) as other:
+        assert other.find("between")["status"] == "finish"

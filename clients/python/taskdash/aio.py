@@ -21,9 +21,8 @@ from typing import Any, Self, TypeVar, cast
 from taskdash import address
 from taskdash.aio_watch import Opening, Watch
 from taskdash.calls import Hooks, without_errid
-from taskdash.client import CLOSE_TIMEOUT_S
 from taskdash.face import Face, InVain, named, registration, update_from_outside
-from taskdash.link import Link
+from taskdash.link import CLOSE_TIMEOUT_S, Link
 from taskdash.loop import Loop, Pending
 from taskdash.session import Session
 from taskdash.task import TaskHandle, log

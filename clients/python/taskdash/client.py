@@ -3,7 +3,6 @@
 Any number of threads may share a client. `session` decides everything; this module only waits.
 """
 
-import atexit
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +12,7 @@ from taskdash import address
 from taskdash.calls import Hooks, without_errid
 from taskdash.errors import ConnectionError
 from taskdash.face import Face, InVain, named, registration, update_from_outside
-from taskdash.link import Link
+from taskdash.link import CLOSE_TIMEOUT_S, Link
 from taskdash.pipeline import pipelined
 from taskdash.session import Session
 from taskdash.task import Task, current_task  # noqa: F401  # current_task: for the examples
@@ -25,7 +24,6 @@ from taskdash_protocol.families.tasks import Find, Query
 from taskdash_protocol.request import Request
 
 PIPELINE_DEPTH: Final = 256
-CLOSE_TIMEOUT_S: Final = 5.0
 
 
 def connect(
@@ -90,12 +88,11 @@ class Client(Face):
 
         first = session(greeted.set if greeted is not None else None)
         self._link = Link(where, first, token, in_child=session)
-        atexit.register(self.close)
         if greeted is not None:
             try:
                 self._wait(greeted, where.timeout_s)
             except BaseException:
-                self._end(0)
+                self._link.close(0)
                 raise
 
     def __enter__(self) -> Self:
@@ -300,7 +297,7 @@ class Client(Face):
         if not self.closed and self.connected and not self._link.is_held_here:
             # Drain only while connected, which takes a moment; else it would wait out its timeout.
             self.drain(timeout_s)
-        self._end(max(0.0, ends_at - time.monotonic()))
+        self._link.close(max(0.0, ends_at - time.monotonic()))
 
     def begin(self, id: str, fields: dict[str, Any]) -> None:
         """Register a task for a block that is entered only if this returns.
@@ -313,10 +310,6 @@ class Client(Face):
         answer = Pending()
         write = self._said(id, fields, answer.set, replaces=True)
         self._wait(answer, timeout_s, lambda session, now: session.abandon(id, write, now))
-
-    def _end(self, timeout_s: float) -> None:
-        self._link.close(timeout_s)
-        atexit.unregister(self.close)
 
     def _hold(
         self, id: str, fields: dict[str, Any], timeout_s: float | None, *, replaces: bool = False

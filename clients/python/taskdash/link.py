@@ -34,6 +34,8 @@ from taskdash_protocol.errors import FrameError, TaskDashError
 RECEIVE_BYTES: Final = 256 << 10
 TOKEN_LOOK_S: Final = 1.0
 """So often the token is read again, while the daemon refuses that of the last connection."""
+CLOSE_TIMEOUT_S: Final = 5.0
+"""So long a client waits by default until the daemon has what was said, as it is closed."""
 LINGER_S: Final = 2.0
 """After `close` the thread waits so long for the replies to what was said before."""
 
@@ -43,6 +45,8 @@ log.addHandler(logging.NullHandler())
 T = TypeVar("T")
 
 _links: "Final[weakref.WeakSet[Link]]" = weakref.WeakSet()
+_leaves = 0
+"""The process that leaves by `_leave_with_multiprocessing`."""
 
 
 class Link:
@@ -103,15 +107,7 @@ class Link:
             thread.start()
             # Set `_thread` last: a thread that could not be started is no thread.
             self._thread = thread
-        self._leave_with_multiprocessing()
-
-    def _leave_with_multiprocessing(self) -> None:
-        """Say the last words also where a child of multiprocessing ends, which runs no atexit."""
-        if "multiprocessing.process" in sys.modules:
-            from multiprocessing import parent_process, util
-
-            if parent_process() is not None:
-                util.Finalize(None, self.close, (LINGER_S,), exitpriority=10)
+        _leave_with_multiprocessing()
 
     def begin_in_child(self) -> None:
         """Drop what is the parent's, right after a fork; called before anything else runs."""
@@ -194,9 +190,6 @@ class Link:
         self._join(self._thread, ends_at)
         # Join the thread of the hooks second: the first may have started it only at its end.
         self._join(self._hooks, ends_at)
-        if self._thread is not None and self._thread.is_alive():
-            # At exit Python kills daemon threads: without the join the last words would be lost.
-            atexit.register(self._thread.join, LINGER_S)
 
     def _wake(self) -> None:
         # A full pair wakes the thread anyway; a closed one has no thread any more.
@@ -302,6 +295,8 @@ class Link:
         while True:
             with self._lock:
                 now = now_s()
+                # Look at `_closing` before `unsaid`: what is said between two looks would be lost.
+                closing = self._closing
                 if self._suspect:
                     self._suspect = False
                     raise ConnectionError("a call was interrupted half way")
@@ -309,11 +304,11 @@ class Link:
                 self.session.tick(now)
                 all_sent = self._send(sock)
                 wait_s = self.session.wait_s(now)
-                if self._closing:
+                if closing:
                     wait_s = min(wait_s, max(0.0, self._linger_until - now))
                 unsaid = self.session.unsaid
             self._tell()
-            if self._closing and all_sent and (not unsaid or now > self._linger_until):
+            if closing and all_sent and (not unsaid or now > self._linger_until):
                 return
             poll.register(sock, select.POLLIN | (0 if all_sent else select.POLLOUT))
             if not self._has_decrypted(sock):
@@ -376,6 +371,27 @@ def _begin_in_child() -> None:
         link.begin_in_child()
 
 
+def _leave() -> None:
+    """Let the threads send their last words: Python kills daemon threads as the program ends."""
+    ends_at = now_s() + CLOSE_TIMEOUT_S
+    for link in list(_links):
+        link.close(max(0.0, ends_at - now_s()))
+
+
+def _leave_with_multiprocessing() -> None:
+    """Leave in order also where a child of multiprocessing ends, which runs no atexit."""
+    global _leaves  # once in each process
+    if _leaves != os.getpid() and "multiprocessing.process" in sys.modules:
+        from multiprocessing import parent_process
+
+        if parent_process() is not None:
+            from multiprocessing.util import Finalize
+
+            Finalize(None, _leave, exitpriority=10)
+            _leaves = os.getpid()
+
+
 # Registered with the interpreter, for a child may come from os.fork, multiprocessing, or a server's
 # own C code: nobody who forks knows of this client.
 os.register_at_fork(after_in_child=_begin_in_child)
+atexit.register(_leave)
