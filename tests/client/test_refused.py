@@ -14,6 +14,7 @@ from simulated import SimulatedClient
 
 import taskdash
 from taskdash.calls import State
+from taskdash.session import Session
 from taskdash.testing import RunningDaemon, running_daemon
 from taskdash.waiting import REFUSED_S
 from taskdashd.testing import World
@@ -59,6 +60,15 @@ def test_how_long_a_client_waits_to_try_again(
         client.session.disconnected(client.world.time, error)
         assert least_s <= client.session.retry_at - client.world.time <= most_s
     assert client.session.state is State.DOWN
+
+
+def test_a_client_that_gives_up_leaves_the_credential_its_time() -> None:
+    """A refused client waits for another as long as for a daemon, and then gives up."""
+    session = Session("x", reconnect_for_s=30)
+    session.disconnected(1000, taskdash.AuthError("the token is wrong"))
+    assert (session.ended, session.retry_at) == (None, 1030)
+    session.disconnected(1030, taskdash.AuthError("the token is wrong"))
+    assert isinstance(session.ended, taskdash.AuthError)
 
 
 def test_a_hundred_services_with_revoked_tokens_are_in_nobodys_way(world: World) -> None:

@@ -25,7 +25,7 @@ from taskdash.tasks import Tasks
 from taskdash.waiting import wait_to_retry_s
 from taskdash.write import Done, Outcome, Write
 from taskdash_protocol.conversation import Bye, Conversation, Reply, TaskEvent
-from taskdash_protocol.errors import BadRequest, Busy, TaskDashError
+from taskdash_protocol.errors import AuthError, BadRequest, Busy, TaskDashError
 from taskdash_protocol.families import connections
 from taskdash_protocol.families.tasks import Find, Query
 from taskdash_protocol.frames import FRAME_BYTES_MAX
@@ -338,7 +338,11 @@ class Session:
             self._sought_since = now
         self.retry_at = now + wait_to_retry_s(error, self._attempts)
         self._attempts += 1
-        if self.retry_at - self._sought_since > self._reconnect_for_s:
+        over_at = self._sought_since + self._reconnect_for_s
+        if isinstance(error, AuthError) and now < over_at:
+            # The credential may be exchanged until then.
+            self.retry_at = min(self.retry_at, over_at)
+        if self.retry_at > over_at:
             self.end(error)
 
     # Watches
