@@ -137,7 +137,8 @@ def test_the_token_and_the_timeout_may_be_arguments(tmp_path: Path) -> None:
     """What is given so goes before the environment and the URL, also under event loops."""
     with pytest.raises(taskdash.TimeoutError, match=r"within 0\.2 s"), Silent() as url:
         taskdash.connect(f"{url}?timeout=60", timeout=0.2)
-    for bad in (0, -1, NAN, math.inf):
+    bad: Any
+    for bad in (0, -1, NAN, math.inf, "5"):
         with pytest.raises(ValueError, match="timeout must be a positive number of seconds"):
             taskdash.connect(timeout=bad)
     made = subprocess.run(
@@ -149,6 +150,7 @@ def test_the_token_and_the_timeout_may_be_arguments(tmp_path: Path) -> None:
     with running_daemon(tmp_path, auth="tokens") as daemon:
         with taskdash.connect(daemon.url, token=made.stdout, timeout=15) as dash:
             assert dash.address.timeout_s == 15
+            taskdash.connect(daemon.url, token=made.stdout, timeout=1e300).close()
             assert made.stdout.strip() not in repr((dash.address, vars(dash)))
             dash.register("a", "n", status="finish")
         with pytest.raises(taskdash.AuthError):

@@ -90,7 +90,7 @@ def given(url: str | None, timeout_s: float | None) -> Address:
     where = parse(url)
     if timeout_s is None:
         return where
-    if not 0 < timeout_s < float("inf"):
+    if not (isinstance(timeout_s, int | float) and 0 < timeout_s < float("inf")):
         raise ValueError(f"timeout must be a positive number of seconds, not {timeout_s!r}")
     return where._replace(timeout_s=float(timeout_s))
 

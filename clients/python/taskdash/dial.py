@@ -10,6 +10,8 @@ from taskdash.address import Address
 from taskdash.errors import ConnectionError
 
 SHARE_MIN_S: Final = 0.05
+WAIT_MAX_S: Final = 86_400.0
+"""No socket takes every number of seconds for its timeout."""
 
 
 def connect(where: Address) -> socket.socket:
@@ -24,6 +26,7 @@ def connect(where: Address) -> socket.socket:
 
 def dial(where: Address) -> socket.socket:
     """Connect, within the address's timeout. Raises `OSError`, `UnicodeError` for a bad name."""
+    where = where._replace(timeout_s=min(where.timeout_s, WAIT_MAX_S))
     sock = _locally(where) if where.path else _by_tcp(where)
     return sock if where.tls is None else where.tls.wrap_socket(sock, server_hostname=where.host)
 
