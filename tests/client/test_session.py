@@ -181,6 +181,21 @@ def test_a_process_that_stood_still_asks_for_its_tasks_fate(
     assert found(world, "a")["status"] == "running"
 
 
+def test_what_is_said_after_a_stall_waits_until_the_task_is_taken_up(
+    world: World, client: SimulatedClient
+) -> None:
+    """A caller that is quicker than the client's own look writes nothing to a task that is down."""
+    client.say("a", replaces=True, name="n", status="running")
+    client.pump()
+    world.advance(TIMEOUT_S + 5)
+    outcome = client.say("a", user="late")
+    assert not client.session.output
+    client.pump()
+    back(client)
+    task = found(world, "a")
+    assert (len(outcome), task["status"], task["user"]) == (1, "running", "late")
+
+
 def test_reads_are_asked_again_and_watches_go_on(world: World, client: SimulatedClient) -> None:
     """After a break a read gets the same reply, and a watch every event once."""
     from taskdash.calls import Watching

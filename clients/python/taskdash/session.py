@@ -123,7 +123,8 @@ class Session:
             write.tell(self.ended)
             return
         self.tasks.say(task_id, write)
-        if self.state is State.UP:
+        # Send nothing after a stall: a task that was shut down meanwhile is to be taken up first.
+        if self.state is State.UP and now - (self._ticked_at or now) <= self.timeout_s:
             self.tasks.send(now)
 
     def abandon(self, task_id: str, write: Write, now: float) -> None:
