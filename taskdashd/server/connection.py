@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import structlog
 
-from taskdash_protocol import foreign, strictjson
+from taskdash_protocol import strictjson
 from taskdash_protocol.errors import Busy, ServerError
 from taskdash_protocol.frames import TASKDASH, Decoder, Framing
 from taskdashd.core.replies import error_body
@@ -21,14 +21,6 @@ from taskdashd.server.inbox import FRAME_BYTES_MAX_UNSIGNED, Inbox
 from taskdashd.server.link import Link
 from taskdashd.server.ready import ReadyReplies
 from taskdashd.server.tls import TlsSocket
-
-_TO_HTTP: Final = (
-    b"HTTP/1.1 400 Bad Request\r\n"
-    b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\n\r\n"
-    b"This is taskdashd's port for services, which speak a protocol of its own.\n"
-    b"The board has another port, which the daemon's setting `web` names.\n"
-)
-"""What a browser, curl or a health check is told that has come to the wrong port."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -143,10 +135,8 @@ class Connection(Exchange):
         self.resume_watches()
 
     def _reply(self, header: dict[str, Any], body: bytes, *, encoded_twice: bool = False) -> bytes:
-        framing = self._decoder.framing
-        if framing is None and foreign.is_http_request(self._decoder.head):
-            return _TO_HTTP
-        return (framing or TASKDASH).reply(header, body, encoded_twice=encoded_twice)
+        framing = self._decoder.framing or TASKDASH
+        return framing.reply(header, body, encoded_twice=encoded_twice)
 
     def _say_goodbye(self, error: ServerError, *, reply: bool) -> None:
         if reply:

@@ -128,18 +128,21 @@ def test_the_daemons_own_doors_taken_for_one_another(doors: dict[str, int]) -> N
         assert "no TLS is spoken there" in str(tls_to_plain)
 
 
-@pytest.mark.parametrize(
-    ("door", "words"), [("plain", b"The board has another port"), ("tls", b"asks by https://")]
-)
-def test_a_browser_at_another_port_is_told_so_in_http(
-    doors: dict[str, int], door: str, words: bytes
-) -> None:
-    """A browser, curl or a health check at the wrong port gets a page that it can read."""
-    asking = http.client.HTTPConnection("127.0.0.1", doors[door], timeout=10)
+def test_http_at_the_services_port_reads_what_is_wrong(doors: dict[str, int]) -> None:
+    """The refusal is a frame, as for all; its text is there for whoever looks at it."""
+    with socket.create_connection(("127.0.0.1", doors["plain"]), timeout=10) as peer:
+        peer.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        told = b"".join(iter(lambda: peer.recv(4096), b""))
+    assert b"this is an HTTP request: the board has a port of its own" in told
+
+
+def test_http_at_the_port_for_tls_is_told_so_in_http(doors: dict[str, int]) -> None:
+    """A browser at a board by http:// gets a page that it can read, and not an empty one."""
+    asking = http.client.HTTPConnection("127.0.0.1", doors["tls"], timeout=10)
     asking.request("GET", "/")
     reply = asking.getresponse()
     assert reply.status == 400
-    assert words in reply.read()
+    assert b"asks by https://" in reply.read()
     asking.close()
 
 
