@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import taskdash
 from taskdash.address import Address
 from taskdash.calls import Hooks
-from taskdash.held import Outcome
+from taskdash.write import Outcome
 from taskdash_protocol.errors import Conflict, TaskDashError
 from taskdash_protocol.families.tasks import Register
 from taskdash_protocol.statuses import is_live
