@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from taskdash.address import Address
-from taskdash.errors import ConnectionError
 
 SHARE_MIN_S: Final = 0.05
 WAIT_MAX_S: Final = 86_400.0
@@ -19,6 +18,9 @@ def connect(where: Address) -> socket.socket:
     try:
         sock = dial(where)
     except (OSError, UnicodeError) as error:
+        # Imported when it is raised: `taskdash-ctl run` dials without the rest of the client.
+        from taskdash.errors import ConnectionError
+
         raise ConnectionError(f"cannot reach taskdashd at {where}: {reason(error)}") from error
     sock.setblocking(False)
     return sock
