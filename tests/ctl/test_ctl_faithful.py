@@ -52,6 +52,15 @@ def test_a_command_ends_by_sigpipe_in_silence(daemon: RunningDaemon) -> None:
     assert shell(daemon, f"{RUN} -- bash -c '{script}'") == "y\n141\n"
 
 
+@pytest.mark.parametrize(("number", "said"), [(9, "SIGKILL"), (35, "signal 35"), (64, "SIGRTMAX")])
+def test_a_command_is_killed_by_any_signal(daemon: RunningDaemon, number: int, said: str) -> None:
+    """Most of the real-time signals have no name in Python."""
+    script = f"env {sys.executable} -m taskdash_ctl run -q --id killed-{number}"
+    assert shell(daemon, f"{script} -- bash -c 'kill -{number} $$'; echo $?") == f"{128 + number}\n"
+    told = json.loads(ctl(daemon, "show", f"killed-{number}", "-o", "json").stdout)
+    assert told["reason"] == f"killed by {said}"
+
+
 def test_a_command_has_the_environment_that_it_has_without(daemon: RunningDaemon) -> None:
     """Python sets LC_CTYPE where a locale is missing, as in cron."""
     script = "unset LC_ALL LANG LC_CTYPE; env | sort; echo; {} env | sort"

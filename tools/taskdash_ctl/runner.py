@@ -306,6 +306,12 @@ def _ending(code: int, last_words: str = "") -> dict[str, Any]:
         "exit_code": code if code >= 0 else 128 - code,
     }
     if code:
-        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        how = f"killed by {_signal(-code)}" if code < 0 else f"exit code {code}"
         word["reason"] = f"{how}: {last_words}" if last_words else how
     return word
+
+
+def _signal(number: int) -> str:
+    """Name a signal; of the real-time ones only the first and the last have names."""
+    named = {one.value: one.name for one in signal.Signals}
+    return named.get(number, f"signal {number}")
