@@ -88,6 +88,18 @@ def test_options_that_do_not_go_together_are_a_fault_of_usage(
     assert told in result.stderr
 
 
+@pytest.mark.parametrize("name", ["plan.csv", "PLAN.CSV", "plan.tsv"])
+def test_a_file_that_is_called_a_sheet_is_read_as_one(
+    daemon: RunningDaemon, tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / name
+    text = PLAN.replace("cut", name)
+    file.write_bytes((text.replace(",", "\t") if name.endswith("tsv") else text).encode())
+    assert ctl(daemon, "import", str(file)).returncode == 0
+    assert tasks(daemon)[f"{name}-2"]["user"] == "李"
+    assert ctl(daemon, "import", "--format", "jsonl", str(file)).returncode == 1
+
+
 def test_a_row_that_was_cut_in_two_overwrites_nothing(daemon: RunningDaemon) -> None:
     """A text that a program without quotes has split at CR makes no tasks of its pieces."""
     ctl(daemon, "register", "a-pay", "--name", "Salaries")

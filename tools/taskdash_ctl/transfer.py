@@ -88,7 +88,8 @@ def export(where: address.Address, /, form: str, to: str | None, **filters: Any)
     "--format",
     "form",
     type=click.Choice(["jsonl", "csv"]),
-    help="JSON, an object a line, or CSV as `export` or a spreadsheet writes it.  [default: jsonl]",
+    help="JSON, an object a line, or CSV as `export` or a spreadsheet writes it.  [default: csv"
+    " where the file is called so, else jsonl]",
 )
 @click.option(
     "--from",
@@ -123,13 +124,15 @@ def import_(where: address.Address, /, file: IO[bytes], skip: int, **told: Any) 
     \b
     taskdash-ctl import tasks.jsonl
     taskdash-ctl export | taskdash-ctl --server taskdash://pi.local import
-    taskdash-ctl import --format csv plan.csv --map id=Number --map name=Title
+    taskdash-ctl import plan.csv --map id=Number --map name=Title
     taskdash-ctl import --from taskwarrior tasks.json
     taskdash-ctl import --from csv plan.csv --map id=Nr --map name=Was --status-map läuft=running
     """
     name = "<stdin>" if isinstance(file.name, int) else click.format_filename(file.name)
     if file.isatty():
         say("reading what is typed; Ctrl-D ends it")
+    if told["form"] is None and told["tool"] is None and name.lower().endswith((".csv", ".tsv")):
+        told["form"] = "csv"
     try:
         source = Source(file, _wishes(**told))
     except ValueError as error:
