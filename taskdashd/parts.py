@@ -107,7 +107,7 @@ def build(
     """Join the parts. Raises `StoreUnusable`."""
     load_operations()
     opened = database.start()
-    records, reserve = Records(opened.records), Reserve(database.path.parent, live.reserve)
+    records, reserve = Records(opened.records), Reserve(database.directory, live.reserve)
     view = View(opened.last_rev, live.task_cache, opened.known, records)
     acts = Acts(clock.stamp, clock.now, lambda: view.committed_rev)
     unsent = Held(lambda: live.output_buffer, lambda: live.max_frame)
@@ -189,8 +189,8 @@ def _counting(
     slow_reads: SlowReads,
     writer: Writer,
 ) -> Counting:
-    audience, path = shown.audience, database.path
-    return Counting(clock, tally, audience, path, environment.writing, slow_reads, writer)
+    audience, engine = shown.audience, database.engine
+    return Counting(clock, tally, audience, engine, environment.writing, slow_reads, writer)
 
 
 def _by_itself(

@@ -8,7 +8,7 @@ each younger change is shown with the task before it, and a task's last row stay
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from heapq import merge
 from typing import Any, Final, NamedTuple
@@ -18,7 +18,8 @@ from taskdash_protocol.families.operators import Audit
 from taskdashd.domain.acts import Act
 from taskdashd.domain.tasks import Task
 from taskdashd.domain.times import stamp
-from taskdashd.store import dialect
+from taskdashd.store.dialect.rows import Damaged, restored, text
+from taskdashd.store.dialect.sql import Rows
 
 _CURSOR: Final = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
 _NEWEST: Final = 10**18 - 1
@@ -55,10 +56,6 @@ _ACTS: Final = """
 SELECT id, rev, at, kind, who, detail, count FROM act WHERE id <= ? ORDER BY id DESC
 """
 
-Parameters = Sequence[Any] | Mapping[str, Any]
-Rows = Callable[[str, Parameters], Iterator[Any]]
-"""Runs a statement with its parameters and gives the rows."""
-
 By = re.Pattern[str] | None
 """Matches `who` of those whose doings are wanted; None: everybody's."""
 
@@ -92,9 +89,9 @@ def read(request: Audit, bytes_max: int, rows: Rows, by: By = None) -> History:
     rev, act_id = _position(request.after)
     task: Task | None = None
     if request.task:
-        wanted = (dialect.json_list([request.task]),)
-        for row in rows(dialect.LOAD_BY_ID, wanted):
-            task = dialect.restored(row)
+        wanted = (rows.sql.listed([request.task]),)
+        for row in rows(rows.sql.load_by_id, wanted):
+            task = restored(row)
         if task is None:
             return History([], None, None)
         entries = _changes(rows(_OF_TASK, (min(rev, task.rev), request.task)))
@@ -139,8 +136,8 @@ def _changes(rows: Iterator[Any]) -> Iterator[tuple[Place, Entry | Act]]:
 
 def _whole(task: str, crc: int | None) -> bytes:
     try:
-        return dialect.text(task, crc)
-    except dialect.Damaged:
+        return text(task, crc)
+    except Damaged:
         # Show the entry without its body: who, when and all older entries are still readable.
         return b""
 

@@ -21,10 +21,11 @@ import apsw
 from taskdashd.domain.times import stamp
 from taskdashd.settings import files, owner
 from taskdashd.settings.owner import Owner, OwnerError
-from taskdashd.store import accounts, dialect, texts
-from taskdashd.store.accounts import Revived
-from taskdashd.store.checks import REBUILD, RESTORE, Fault, faults, plain
-from taskdashd.store.database import DATABASE_NAME, NONSENSE, RESTORING_NAME
+from taskdashd.store.dialect import sql
+from taskdashd.store.dialect.sqlite import accounts, texts
+from taskdashd.store.dialect.sqlite.accounts import Revived
+from taskdashd.store.dialect.sqlite.checks import REBUILD, RESTORE, Fault, faults, plain
+from taskdashd.store.dialect.sqlite.engine import DATABASE_NAME, NONSENSE, RESTORING_NAME
 from taskdashd.store.lock import StoreUnusable, lock
 
 _FILES: Final = (DATABASE_NAME, f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-shm")
@@ -337,10 +338,10 @@ def _note(path: Path, kind: str, detail: str) -> None:
 
 
 def _act(database: apsw.Connection, kind: str, detail: str) -> None:
-    if database.table_exists(None, dialect.ACTS):
+    if database.table_exists(None, "act"):
         rev = database.execute("SELECT coalesce(max(rev), 0) FROM change").get
         row = (rev, stamp(time.time()), kind, f"taskdashd, uid {os.getuid()}", detail, 1)
-        database.execute(dialect.ADD_ACT, row)
+        database.execute(sql.ADD_ACT, row)
 
 
 @contextmanager

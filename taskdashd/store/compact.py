@@ -13,9 +13,12 @@ from typing import Final, NamedTuple
 import apsw
 
 from taskdashd.settings import files
-from taskdashd.store import dialect
 from taskdashd.store.backup import BackupError, verify
-from taskdashd.store.database import COMPACTING_NAME, DATABASE_NAME
+from taskdashd.store.dialect.sqlite.engine import (
+    COMPACTING_NAME,
+    DATABASE_NAME,
+    VACUUMS_BIT_BY_BIT,
+)
 from taskdashd.store.lock import lock
 
 _SPARE_BYTES: Final = 1 << 20
@@ -68,7 +71,7 @@ def _vacuum(path: Path, fresh: Path, say: Callable[[int], None]) -> int:
             raise BackupError(f"{free} bytes are free, and {needed} are needed")
         # Create it for its owner alone: by umask, others could read the whole database in it.
         os.close(files.create(fresh))
-        database.execute(f"PRAGMA auto_vacuum = {dialect.VACUUMS_BIT_BY_BIT}")
+        database.execute(f"PRAGMA auto_vacuum = {VACUUMS_BIT_BY_BIT}")
         database.execute("VACUUM INTO ?", (str(fresh),))
         return path.stat().st_size
 

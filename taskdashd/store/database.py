@@ -1,18 +1,14 @@
-"""The database file: opening it safely, and the statements that run on it.
+"""The database: what is read from it and written to it, whatever engine it stands on.
 
 Every call blocks, so none may be made on the event loop. The daemon calls from three threads,
 through `Writer` and `Reader`: one writes, one looks tasks up, one runs queries that may take long.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self, TypeVar
-
-import apsw
-from peewee import PeeweeException
-from playhouse.migrations import MigrationError
 
 from taskdash_protocol import strictjson
 from taskdash_protocol.errors import Busy, Conflict, StorageError
@@ -22,15 +18,17 @@ from taskdashd.domain import search, tasks
 from taskdashd.domain.access import Sight
 from taskdashd.domain.acts import Act
 from taskdashd.domain.search import Sought
-from taskdashd.settings import files, owner
-from taskdashd.store import audit, dialect, health, labelled, texts
-from taskdashd.store.audit import Parameters
+from taskdashd.store import audit
 from taskdashd.store.deadline import Deadline
 from taskdashd.store.desk import Desk, Unfolded
+from taskdashd.store.dialect import sql as shared
+from taskdashd.store.dialect.engine import Engine, Session
+from taskdashd.store.dialect.rows import restored, text
+from taskdashd.store.dialect.sql import Parameters, Rows
+from taskdashd.store.dialect.sqlite.engine import SqliteEngine
 from taskdashd.store.health import Health
 from taskdashd.store.known import KnownIds
 from taskdashd.store.lock import StoreUnusable, lock
-from taskdashd.store.migrating import migrate
 from taskdashd.store.query import Page
 from taskdashd.store.records import Record
 from taskdashd.store.removal import Removal
@@ -38,16 +36,9 @@ from taskdashd.store.stored import StoredEvent, StoredStep
 
 T = TypeVar("T")
 
-DATABASE_NAME: Final = "taskdash.db"
-RESTORING_NAME: Final = f".{DATABASE_NAME}.restoring"
-COMPACTING_NAME: Final = f".{DATABASE_NAME}.compacting"
 PAGE_BYTES_MAX: Final = 256 << 10
-_PROGRESS_STEPS: Final = 10_000
-_UNUSED_PAGES_MIN: Final = 1_000
-_UNUSED_SHARE_MIN: Final = 0.02
-"""Of a file, or in pages of it: less stays for the rows to come, and is not given back."""
 NONSENSE: Final = (TypeError, ValueError, LookupError)
-"""Errors of reading a damaged file whose columns hold values of another type, or invalid text."""
+"""Errors of reading a damaged database whose columns hold values of another type, or no text."""
 
 
 class DiskFull(StorageError):
@@ -72,21 +63,17 @@ class Database:
     """One data directory, locked against other daemons for as long as this object is open."""
 
     def __init__(
-        self,
-        path: Path,
-        writer: dialect.Connection,
-        reader: dialect.Connection,
-        querier: dialect.Connection,
-        opened: ExitStack,
-        query_timeout_s: float,
+        self, engine: Engine, directory: Path, deadline: Deadline, opened: ExitStack
     ) -> None:
-        self.path = path
-        self._writer = writer
-        self._reader = reader
-        self._querier = querier
+        self.directory = directory
+        self.engine = engine
+        self._writer = engine.writer
+        self._errors: tuple[type[Exception], ...] = (*engine.errors, StorageError, *NONSENSE)
+        self._deadline = deadline
+        self._looked_up = _Reading(engine, engine.reader)
+        self._queried = _Reading(engine, engine.querier, deadline)
         self._opened = opened
-        """Closes the three connections and releases the directory's lock."""
-        self._deadline = Deadline(query_timeout_s)
+        """Closes the engine and releases the directory's lock."""
 
     @classmethod
     def open(cls, directory: Path, *, query_timeout_s: float = 10.0) -> Self:
@@ -94,36 +81,11 @@ class Database:
 
         Raises `StoreUnusable`.
         """
-        path = directory / DATABASE_NAME
-        if dialect.Connection.server_version < dialect.SQLITE_MIN:
-            raise StoreUnusable(
-                f"APSW carries SQLite {apsw.sqlite_lib_version()}, which can corrupt the database;"
-                f" {'.'.join(map(str, dialect.SQLITE_MIN))} or later is needed: upgrade apsw"
-            )
         with ExitStack() as opened:
             opened.enter_context(lock(directory))
-            if not path.exists() and (directory / RESTORING_NAME).exists():
-                raise StoreUnusable(
-                    f"a restore to {directory} was interrupted: run taskdashd restore again"
-                )
-            try:
-                # A `taskdashd compact` that was killed left it; the lock says that none runs now.
-                (directory / COMPACTING_NAME).unlink(missing_ok=True)
-                files.make(path)
-                connections = []
-                for number in range(3):
-                    connections.append(dialect.connect(str(path), read_only=number > 0))
-                    opened.callback(connections[-1].close)
-                    if number == 0:
-                        migrate(connections[0], path)
-                writer, reader, querier = connections
-                database = cls(path, writer, reader, querier, opened.pop_all(), query_timeout_s)
-            except (PeeweeException, apsw.Error, MigrationError, OSError, *NONSENSE) as error:
-                why = f"{dialect.plain(error)}{owner.told_of_strangers(directory)}"
-                raise StoreUnusable(f"cannot open {path}: {why}") from error
-            # SQLite calls `is_over` as it runs and interrupts the statement once it returns True.
-            querier.connection().set_progress_handler(database._deadline.is_over, _PROGRESS_STEPS)
-        return database
+            deadline = Deadline(query_timeout_s)
+            engine = opened.enter_context(closing(SqliteEngine.open(directory, deadline)))
+            return cls(engine, directory, deadline, opened.pop_all())
 
     def start(self, fold_rows: int = 5_000) -> Opened:
         """Catch the fold up with the log and count this start. Raises `StoreUnusable`."""
@@ -135,17 +97,17 @@ class Database:
                 folded = min(folded + fold_rows, last_rev)
                 self.fold(folded)
             self._writer.execute_sql("UPDATE state SET boot = boot + 1")
-            live = self._writer.execute_sql(dialect.LIVE)
+            live = self._writer.execute_sql(self.engine.sql.live)
             ids = self._writer.execute_sql("SELECT id FROM task")
             records = [
-                Record(kind, key, strictjson.reload(dialect.text(value, crc)), rev)
-                for kind, key, value, crc, rev in self._writer.execute_sql(dialect.RECORDS)
+                Record(kind, key, strictjson.reload(text(value, crc)), rev)
+                for kind, key, value, crc, rev in self._writer.execute_sql(shared.RECORDS)
             ]
             # A tombstone may have the newest rev of all, or a task that was forgotten.
             record_rev = self._scalar("SELECT max(rev) FROM record") or 0
             return Opened(
                 max(last_rev, record_rev, self._scalar("SELECT forgotten_rev FROM state")),
-                self._scalar(f"SELECT {dialect.GAPS_REV}"),
+                self._scalar(shared.GAPS_REV),
                 self._scalar("SELECT boot FROM state"),
                 live.fetchall(),
                 KnownIds(
@@ -153,16 +115,16 @@ class Database:
                 ),
                 records,
             )
-        except (PeeweeException, apsw.Error, StorageError, *NONSENSE) as error:
-            raise StoreUnusable(f"cannot read {self.path}: {dialect.plain(error)}") from error
+        except self._errors as error:
+            why = self.engine.plain(error)
+            raise StoreUnusable(f"cannot read {self.engine.where}: {why}") from error
 
     def interrupt(self) -> None:
         """Abort the statements of the reading connections. Safe to call from any thread."""
-        for connection in (self._reader, self._querier):
-            connection.connection().interrupt()
+        self.engine.interrupt()
 
     def close(self) -> None:
-        """Close the file (SQLite checkpoints the WAL into it) and release the directory's lock."""
+        """Close the database and release the directory's lock."""
         self._opened.close()
 
     # The writing connection
@@ -176,36 +138,22 @@ class Database:
     ) -> None:
         """Commit a batch of changes to the disk, all or nothing. Raises `StorageError`."""
         try:
-            dialect.append(self._writer, changes, acts, records, removals)
-        except (PeeweeException, apsw.Error, MemoryError) as error:
-            self._overwrite_failed_commit()
-            is_full = isinstance(error.__context__, apsw.FullError)
-            kind = DiskFull if is_full else StorageError
-            raise kind(f"the change could not be stored: {dialect.plain(error)}") from error
-
-    def _overwrite_failed_commit(self) -> None:
-        """Make sure that a commit which failed does not come back after a crash.
-
-        Where only the sync failed, the commit's frames stand in the WAL, whole and with their
-        commit mark: recovery would replay them. The next commit is written over them. If this one
-        fails too, the next that succeeds does the same.
-        """
-        with suppress(PeeweeException, apsw.Error):
-            # Change any value: `boot` may skip numbers. An unchanged page would not be written.
-            self._writer.execute_sql("UPDATE state SET boot = boot + 1")
+            self.engine.append(changes, acts, records, removals)
+        except self.engine.errors as error:
+            kind = DiskFull if self.engine.is_full(error) else StorageError
+            raise kind(f"the change could not be stored: {self.engine.plain(error)}") from error
 
     def fold(self, to_rev: int) -> None:
         """Bring the `task` table up to a rev of the log. Raises `StorageError`."""
         with self._lazily("the task table could not be updated") as run:
             folded = self._scalar("SELECT folded_rev FROM state")
-            run(dialect.FOLD, (folded, to_rev))
-            labelled.fold(run, folded, to_rev)
+            self.engine.fold(run, folded, to_rev)
             run("UPDATE state SET folded_rev = ?", (to_rev,))
 
     def index_texts(self, rows_max: int) -> int:
         """Index texts of some more of the fold; return up to which rev. Raises `StorageError`."""
         with self._lazily("the index of texts could not be updated") as run:
-            return texts.index(run, rows_max)
+            return self.engine.index_texts(run, rows_max)
 
     def prune(self, before: str, after: str, rows_max: int) -> int:
         """Delete some log rows that were replaced before a time, or after one in the future.
@@ -216,13 +164,13 @@ class Database:
         """
         with self._lazily("what is too old could not be removed") as run:
             # The index of texts goes first: by a change it finds what it has of the task before.
-            done = texts.index(run, rows_max)
+            done = self.engine.index_texts(run, rows_max)
             (pruned,) = run("SELECT pruned_rev FROM state", ()).fetchone()
-            (to_rev,) = run(dialect.OLD, (pruned, done, rows_max, before, after)).fetchone()
-            run(dialect.PRUNE_ACTS, (rows_max, before, after))
+            (to_rev,) = run(shared.OLD, (pruned, done, rows_max, before, after)).fetchone()
+            run(shared.PRUNE_ACTS, (rows_max, before, after))
             if to_rev is None or to_rev <= pruned:
                 return int(pruned)
-            run(dialect.PRUNE_CHANGES, (pruned, to_rev))
+            run(shared.PRUNE_CHANGES, (pruned, to_rev))
             run("UPDATE state SET pruned_rev = ?", (to_rev,))
             return int(to_rev)
 
@@ -231,35 +179,27 @@ class Database:
 
         Returns by how many. Raises `StorageError`.
         """
-        with self._lazily("unused room could not be given back") as run:
-            unused, _, vacuums = run(dialect.UNUSED, ()).fetchone()
-            (pages,) = run("PRAGMA page_count", ()).fetchone()
-            if vacuums != dialect.VACUUMS_BIT_BY_BIT or unused <= max(
-                _UNUSED_PAGES_MIN, pages * _UNUSED_SHARE_MIN
-            ):
-                return 0
-            # The pragma moves one page for each row that is read of it.
-            return len(run(f"PRAGMA incremental_vacuum({pages_max})", ()).fetchall())
+        try:
+            return self.engine.give_back(pages_max)
+        except self.engine.errors as error:
+            why = self.engine.plain(error)
+            raise StorageError(f"unused room could not be given back: {why}") from error
 
     @contextmanager
     def _lazily(self, failing: str) -> Iterator[Callable[[str, tuple[Any, ...]], Any]]:
         """Open a transaction that is not synced: if power fails, it is done again from the log."""
         try:
-            dialect.durable(self._writer, durable=False)
-            try:
-                with self._writer.atomic():
-                    yield self._writer.execute_sql
-            finally:
-                dialect.durable(self._writer, durable=True)
-        except (PeeweeException, apsw.Error, MemoryError) as error:
-            raise StorageError(f"{failing}: {dialect.plain(error)}") from error
+            with self.engine.lazily() as run:
+                yield run
+        except self.engine.errors as error:
+            raise StorageError(f"{failing}: {self.engine.plain(error)}") from error
 
     # The connection for look-ups
 
     def load(self, ids: Iterable[str], revs: Iterable[int]) -> dict[str, tasks.Task]:
         """Read tasks by id, and others by the rev of their last change. Raises `StorageError`."""
-        found = dialect.loaded(partial(self._read, self._reader), ids, revs)
-        return {task.id: task for task in map(dialect.restored, found)}
+        found = self.engine.sql.loaded(self._looked_up, ids, revs)
+        return {task.id: task for task in map(restored, found)}
 
     # The connection for what may take long
 
@@ -288,29 +228,32 @@ class Database:
         """Have one look read as often as it must, all of one state. Raises as `query` does."""
         self._deadline.begin(within_s)
         with self._snapshot():
-            return look(Desk(self._querier, partial(self._read, self._querier), unfolded))
+            return look(Desk(self.engine, self._queried, unfolded))
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:
         """Have several statements read one state: tasks may be forgotten between two of them."""
-        list(self._read(self._querier, "BEGIN", ()))
+        with self._queried.failing():
+            self.engine.begin()
         try:
             yield
         finally:
-            # Have it end in any case, or all behind it are refused; SQLite may have ended it.
+            # Have it end in any case, or all behind it are refused.
             self._deadline.lift()
-            if self._querier.connection().in_transaction:
-                list(self._read(self._querier, "COMMIT", ()))
+            with self._queried.failing():
+                self.engine.end()
 
     def health(self, *, check: bool) -> Health:
         """Count and measure; with `check` also read the whole file. Raises `StorageError`."""
         self._deadline.lift()
-        measured = health.read(self.path, partial(self._read, self._querier))
+        with self._queried.failing():
+            measured = self.engine.health()
         if not check:
             return measured
         self._deadline.begin()
         try:
-            found = "; ".join(text for (text,) in self._read(self._querier, dialect.CHECK, ()))
+            with self._queried.failing():
+                found = "; ".join(self.engine.check())
         except Busy:
             found = f"not finished within {self._deadline.limit_s:g} s"
         return measured._replace(check=found)
@@ -321,8 +264,8 @@ class Database:
         Raises `Conflict` where the log has gaps after that rev, and `StorageError`.
         """
         self._deadline.lift()
-        found = self._read(self._querier, dialect.CHANGES, (after_rev, rows_max, PAGE_BYTES_MAX))
-        rows = [StoredEvent(rev, kind, dialect.text(*text)) for rev, kind, *text in found]
+        found = self._queried(shared.CHANGES, (after_rev, rows_max, PAGE_BYTES_MAX))
+        rows = [StoredEvent(rev, kind, text(*stored)) for rev, kind, *stored in found]
         self._check_gaps(after_rev)
         return rows
 
@@ -330,9 +273,9 @@ class Database:
         """Read the log as `changes` does, each row with the task before."""
         self._deadline.lift()
         rows = [
-            StoredStep(rev, kind, dialect.text(task, crc), dialect.text(before, before_crc))
-            for rev, kind, task, crc, before, before_crc in self._read(
-                self._querier, dialect.STEPS, (after_rev, rows_max, PAGE_BYTES_MAX)
+            StoredStep(rev, kind, text(task, crc), text(before, before_crc))
+            for rev, kind, task, crc, before, before_crc in self._queried(
+                shared.STEPS, (after_rev, rows_max, PAGE_BYTES_MAX)
             )
         ]
         self._check_gaps(after_rev)
@@ -341,14 +284,14 @@ class Database:
     def _check_gaps(self, after_rev: int) -> None:
         # Called after the rows were read: before them, rows deleted between the two reads would be
         # missed without a word.
-        for (gaps_rev,) in self._read(self._querier, f"SELECT {dialect.GAPS_REV}", ()):
+        for (gaps_rev,) in self._queried(shared.GAPS_REV, ()):
             if after_rev < gaps_rev:
                 raise Conflict(f"changes up to rev {gaps_rev} are no longer held: Query again")
 
-    def look(self, look: Callable[[audit.Rows], T]) -> T:
+    def look(self, look: Callable[[Rows], T]) -> T:
         """Run a look at what may be forgotten. Raises `StorageError`."""
         self._deadline.lift()
-        return look(partial(self._read, self._querier))
+        return look(self._queried)
 
     def count_for_figures(self, statuses: Iterable[str]) -> dict[str, int]:
         """Count the tasks of each of some statuses, and those of all others under an empty one.
@@ -356,34 +299,60 @@ class Database:
         What somebody has acknowledged counts as `acknowledged`. Raises `StorageError`.
         """
         self._deadline.lift()
-        given = (dialect.json_list(statuses),)
-        return dict(self._read(self._querier, dialect.COUNT_FOR_FIGURES, given))
+        sql = self.engine.sql
+        given = (sql.listed(statuses),)
+        return dict(self._queried(sql.count_for_figures, given))
 
     def count_by_user(self, users: Iterable[str], statuses: Iterable[str]) -> dict[str, int]:
         """Count the tasks of some statuses that each of some people has. Raises `StorageError`."""
         self._deadline.lift()
-        given = dialect.json_list(users), dialect.json_list(statuses)
-        return dict(self._read(self._querier, dialect.COUNT_BY_USER, given))
+        sql = self.engine.sql
+        given = sql.listed(users), sql.listed(statuses)
+        return dict(self._queried(sql.count_by_user, given))
 
     def audit(
         self, request: Audit, bytes_max: int, within_s: float | None = None, by: audit.By = None
     ) -> audit.History:
         """Read a page of the audit. Raises `BadRequest`, `Busy` and `StorageError`."""
         self._deadline.begin(within_s)
-        return audit.read(request, bytes_max, partial(self._read, self._querier), by)
-
-    def _read(
-        self, connection: dialect.Connection, sql: str, parameters: Parameters
-    ) -> Iterator[Any]:
-        try:
-            if connection is self._querier and self._deadline.is_over():
-                # A Query may be many statements, each too short for SQLite to look at the clock.
-                raise self._deadline.refusal()
-            yield from connection.execute_sql(sql, parameters)
-        except (PeeweeException, apsw.Error, MemoryError, *NONSENSE) as error:
-            if connection is self._querier and self._deadline.is_over():
-                raise self._deadline.refusal() from error
-            raise StorageError(f"the database could not be read: {dialect.plain(error)}") from error
+        return audit.read(request, bytes_max, self._queried, by)
 
     def _scalar(self, sql: str) -> Any:
         return self._writer.execute_sql(sql).fetchone()[0]
+
+
+class _Reading:
+    """Reads by one connection; with a deadline, what takes longer is refused."""
+
+    def __init__(self, engine: Engine, session: Session, deadline: Deadline | None = None) -> None:
+        self.sql = engine.sql
+        self._errors: tuple[type[Exception], ...] = (*engine.errors, *NONSENSE)
+        self._engine = engine
+        self._session = session
+        self._deadline = deadline
+
+    def __call__(self, statement: str, parameters: Parameters) -> Iterator[Any]:
+        """Run a statement and give its rows.
+
+        Raises `StorageError`, and `Busy` once the deadline is over.
+        """
+        try:
+            if self._deadline is not None and self._deadline.is_over():
+                # A Query may be many statements, each too short for an engine to look at the clock.
+                raise self._deadline.refusal()
+            yield from self._engine.read(self._session, statement, parameters)
+        except self._errors as error:
+            raise self._fault(error) from error
+
+    @contextmanager
+    def failing(self) -> Iterator[None]:
+        """Raise as a call does."""
+        try:
+            yield
+        except self._errors as error:
+            raise self._fault(error) from error
+
+    def _fault(self, error: Exception) -> StorageError | Busy:
+        if self._deadline is not None and self._deadline.is_over():
+            return self._deadline.refusal()
+        return StorageError(f"the database could not be read: {self._engine.plain(error)}")

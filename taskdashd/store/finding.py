@@ -1,18 +1,16 @@
 """Finding a Query's page: runs what `plans` offers, and asks the index of texts."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from taskdash_protocol.fields import PRIORITY, PRIORITY_DEFAULT
 from taskdashd.domain.search import Sought
-from taskdashd.store import plans, texts
-from taskdashd.store.audit import Rows
+from taskdashd.store import plans
+from taskdashd.store.dialect.sql import Hits, Rows
 from taskdashd.store.plans import Part, Pick, Wanted
 
 Found = list[tuple[str, int, Any]]
 """Ids with their revs and the values that they are sorted by, in order."""
-
-_HAS_WORDS: Final = "has_words((SELECT m.task FROM change AS m WHERE m.rev = t.rev))"
 
 
 class Place(NamedTuple):
@@ -23,8 +21,8 @@ class Place(NamedTuple):
     after: tuple[Any, str] | None
     """The value and the id of the task before the page."""
     rows: int
-    but: str = "[]"
-    """Ids that are left out, in JSON."""
+    but: Sequence[str] = ()
+    """Ids that are left out."""
 
 
 class Finder:
@@ -35,18 +33,22 @@ class Finder:
         self._page = page
         self._sought = sought
         self._rows = rows
-        self._key = plans.expression(page.field)
+        sql = want.sql
+        self._key = plans.expression(page.field, sql)
         self._sign = "<" if page.descending else ">"
         self._order = "DESC" if page.descending else "ASC"
-        self._given: dict[str, Any] = {**want.given, "but": page.but, "count": page.rows}
+        self._given: dict[str, Any] = {**want.given, "count": page.rows}
         self._tests = [*want.conditions]
-        if page.but != "[]":
-            self._tests.append("t.id NOT IN (SELECT value FROM json_each(:but))")
+        if page.but:
+            self._given["but"] = sql.listed(page.but)
+            self._tests.append(f"NOT {sql.among('t.id', ':but')}")
         if page.after is not None:
             # By names that no field has: what a `where` gives stands under the names of its fields.
             self._given["after_key"], self._given["after_id"] = page.after
         if sought is not None:
-            self._tests.append(_HAS_WORDS)
+            self._has_words, given = sql.has_words(sought)
+            self._given |= given
+            self._tests.append(self._has_words)
 
     def find(self) -> Found:
         """Give the page, and the first task behind it."""
@@ -62,14 +64,14 @@ class Finder:
         ]
         picks, count = self._fewest(usable, plans.TESTED_MAX)
         if self._sought is not None and count >= plans.TESTED_MAX:
-            hits = texts.hits(self._rows, self._sought)
+            hits = self._want.sql.hits(self._rows, self._sought)
             if hits is not None:
                 return self._streamed(picks, hits)
         return self._merged(picks)
 
-    def _streamed(self, picks: Sequence[Pick], hits: texts.Hits) -> Found:
+    def _streamed(self, picks: Sequence[Pick], hits: Hits) -> Found:
         """Read what the index of texts has, in the order of revs, and what it has not yet."""
-        rest = self._unindexed()
+        rest = self._want.sql.unindexed(self._rows)
         found = self._merged(picks, rest) if rest and self._page.descending else []
         if len(found) < self._page.rows:
             source = f"{hits.joined}{self._states()}"
@@ -79,14 +81,6 @@ class Finder:
         if len(found) < self._page.rows and rest and not self._page.descending:
             found += self._merged(picks, rest)
         return found[: self._page.rows]
-
-    def _unindexed(self) -> str:
-        """Give the condition of tasks that the index of texts has not yet; empty if it has all.
-
-        The rev stands in it as `{rev}`.
-        """
-        ((text_rev, folded_rev),) = self._rows("SELECT text_rev, folded_rev FROM state", {})
-        return f"{{rev}} > {text_rev}" if folded_rev > text_rev else ""
 
     def _merged(self, picks: Iterable[Pick], besides: str = "") -> Found:
         more = [f"{{rev}} {self._sign} :after_key"] if self._page.after is not None else []
@@ -102,7 +96,7 @@ class Finder:
         picks, count = self._fewest(self._want.picks, plans.GATHERED_MAX)
         if count < plans.GATHERED_MAX:
             return self._gathered(self._scanned(picks))
-        hits = texts.hits(self._rows, self._sought) if self._sought is not None else None
+        hits = self._want.sql.hits(self._rows, self._sought) if self._sought is not None else None
         few = hits is not None and self._count([hits], plans.HITS_MAX) < plans.HITS_MAX
         if self._page.field in plans.WALKED and not few:
             found = self._gathered([self._walk(plans.WALKED_MAX)])
@@ -113,7 +107,7 @@ class Finder:
             if len(found) == self._page.rows:
                 return found
         if hits is not None:
-            rest = self._unindexed()
+            rest = self._want.sql.unindexed(self._rows)
             tasks = plans.scanned(Pick("", ()), self._want)
             new = [_with(tasks, [rest.format(rev=tasks.rev)])] if rest else []
             return self._sorted([Part(f"{hits.joined}{self._states()}", hits.given), *new])
@@ -132,7 +126,7 @@ class Finder:
     def _walk(self, most: int | None = None) -> Part:
         """Give all tasks in the wanted order, or the next few of them."""
         index = plans.WALKED.get(self._page.field)
-        source = f"task AS t {f'INDEXED BY {index}' if index else ''}"
+        source = f"task AS t {self._want.sql.by(index) if index else ''}"
         if most is not None:
             order = f"{f'{self._key} {self._order}, ' if index else ''}t.id {self._order}"
             behind = " AND ".join(["true", *self._behind()])
@@ -152,7 +146,7 @@ class Finder:
             more = [f"t.id {self._sign} :after_id"] if is_cut else []
             part = plans.having(field, value, self._want)
             if part is None or self._count([part], plans.GATHERED_MAX) >= plans.GATHERED_MAX:
-                part = _with(self._walk(), [f"{plans.unhelped(field)} = :v0"])
+                part = _with(self._walk(), [f"{plans.unhelped(field, self._want.sql)} = :v0"])
                 part = Part(part.source, {"v0": value})
             found += self._select(
                 [_with(part, more)], order="id", count=self._page.rows - len(found)
@@ -229,7 +223,7 @@ class Finder:
         best = min(range(len(ways)), key=counts.__getitem__)
         return ways[best], counts[best]
 
-    def _count(self, parts: Sequence[Part | texts.Hits], most: int) -> int:
+    def _count(self, parts: Sequence[Part | Hits], most: int) -> int:
         every = " UNION ALL ".join(f"SELECT 1 FROM {part.counted}" for part in parts)
         statement = f"SELECT count(*) FROM ({every} LIMIT {most})"
         ((count,),) = self._rows(statement, {**self._given, **_given(parts)})
@@ -244,7 +238,7 @@ class Finder:
         order = f"key {self._order}, id {self._order}"
         # With a limit, the inner statement is sorted before a text is tested, and not behind it.
         every = f"{self._every(parts, tests)} ORDER BY {order} LIMIT {most}"
-        statement = f"SELECT id, rev, key FROM ({every}) AS t WHERE {_HAS_WORDS} LIMIT :count"
+        statement = f"SELECT id, rev, key FROM ({every}) AS t WHERE {self._has_words} LIMIT :count"
         given = {**self._given, **_given(parts), "count": count or self._page.rows}
         return list(self._rows(statement, given))
 
@@ -265,7 +259,8 @@ class Finder:
         """Give the further condition of the states, one that must not choose the index."""
         if len(self._want.states) == len(plans.STATES):
             return ""
-        return f" AND +t.state IN ({', '.join(map(str, self._want.states))})"
+        state = self._want.sql.unhelped("t.state")
+        return f" AND {state} IN ({', '.join(map(str, self._want.states))})"
 
 
 def _side_of(priority: int | None, sides: Sequence[str]) -> int:
@@ -280,5 +275,5 @@ def _with(part: Part, conditions: Iterable[str]) -> Part:
     return part._replace(source=" AND ".join([part.source, *conditions]), narrow="")
 
 
-def _given(parts: Iterable[Part | texts.Hits]) -> Mapping[str, Any]:
+def _given(parts: Iterable[Part | Hits]) -> Mapping[str, Any]:
     return {name: value for part in parts for name, value in part.given.items()}

@@ -13,8 +13,8 @@ import orjson
 
 from taskdash_protocol.statuses import ENDED
 from taskdashd.domain.tasks import Task
-from taskdashd.store import dialect
-from taskdashd.store.audit import Rows
+from taskdashd.store.dialect.rows import Damaged, restored
+from taskdashd.store.dialect.sql import Rows
 from taskdashd.store.removal import Cut, Going, Removal
 
 TASKS_MAX: Final = 500
@@ -165,7 +165,7 @@ def removal(ids: Sequence[str], cost_max: int, rows: Rows) -> Removal:
     The cost is the number of rows of the log and of pages that their bodies take.
     """
     some = list(ids[:TASKS_MAX])
-    ((told,),) = rows(_HISTORIES, (dialect.json_list(some), cost_max + _WHOLE_ROWS))
+    ((told,),) = rows(_HISTORIES, (rows.sql.listed(some), cost_max + _WHOLE_ROWS))
     read: list[tuple[int, int, int, int]] = orjson.loads(told)
     histories: list[list[int]] = [[] for _ in some]
     cost, taken = 0, len(some)
@@ -191,10 +191,10 @@ def removal(ids: Sequence[str], cost_max: int, rows: Rows) -> Removal:
 
 def _readable(ids: list[str], rows: Rows) -> dict[str, Task]:
     found: dict[str, Task] = {}
-    for row in rows(dialect.LOAD_BY_ID, (dialect.json_list(ids),)):
+    for row in rows(rows.sql.load_by_id, (rows.sql.listed(ids),)):
         try:
-            task = dialect.restored(row)
-        except dialect.Damaged:
+            task = restored(row)
+        except Damaged:
             # What has changed on the disk stays: `check` tells of it, and a backup has it whole.
             continue
         found[task.id] = task

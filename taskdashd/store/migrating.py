@@ -1,12 +1,11 @@
 """Brings a database file to the schema of this version, by the files in `migrations/`."""
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from playhouse.migrations import Runner
 
-from taskdashd.store import dialect
 from taskdashd.store.lock import StoreUnusable
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -14,7 +13,7 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-def migrate(connection: dialect.Connection, path: Path) -> None:
+def migrate(connection: Any, path: Path) -> None:
     """Migrate a file. Raises `StoreUnusable` for one that a newer version has written."""
     runner = Runner(connection, str(MIGRATIONS))
     status = runner.status()

@@ -1,7 +1,7 @@
 """How a Query's page is found: which index is read, and in which order.
 
 Nothing is left to SQLite's planner, which without statistics takes an index that is of no use, or
-sorts a million rows for one page. Every statement names its index:
+sorts a million rows for one page. There, every statement names its index:
 
 - By `rev`, newest or oldest first: the index of a field that the Query names, or of those that may
   be seen, ends in (state, rev). So the tasks of each value and state stand in the wanted order, and
@@ -15,8 +15,6 @@ sorts a million rows for one page. Every statement names its index:
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-import orjson
-
 from taskdash_protocol.families.tasks import Query
 from taskdash_protocol.fields import (
     ACKNOWLEDGED,
@@ -29,8 +27,8 @@ from taskdash_protocol.fields import (
 )
 from taskdash_protocol.statuses import ENDED, WAITING
 from taskdashd.domain.access import Sight
-from taskdashd.store import dialect
-from taskdashd.store.audit import Rows
+from taskdashd.store.dialect import rows as stored
+from taskdashd.store.dialect.sql import Rows, Sql
 
 INDEXES: Final = {
     "parent_id": "task_parent_id",
@@ -63,20 +61,17 @@ WALKED: Final = {"id": "", "updated_at": "task_at", "name": "task_name_id_state"
 STEPPED: Final = {*INDEXES, "status"} - {LABELS}
 """The fields in whose order one goes from value to value."""
 
-STATES: Final = range(len(dialect.STATES))
-_HAS_LABEL: Final = (
-    "EXISTS (SELECT 1 FROM task_label AS o"
-    " WHERE o.id = t.id AND o.label IN (SELECT value FROM json_each(:labels)))"
-)
+STATES: Final = range(len(stored.STATES))
+_HAS_LABEL: Final = "EXISTS (SELECT 1 FROM task_label AS o WHERE o.id = t.id AND {wanted})"
 # A task that has several of the wanted labels is found by the least of them.
 _BY_LEAST: Final = (
-    "NOT EXISTS (SELECT 1 FROM task_label AS o WHERE o.id = l.id AND o.label < l.label"
-    " AND o.label IN (SELECT value FROM json_each(:labels)))"
+    "NOT EXISTS (SELECT 1 FROM task_label AS o"
+    " WHERE o.id = l.id AND o.label < l.label AND {wanted})"
 )
 _OF_CLASS: Final = {
     "live": frozenset({0}),
-    "waiting": frozenset(map(dialect.STATES.index, WAITING)),
-    "ended": frozenset(map(dialect.STATES.index, ENDED)),
+    "waiting": frozenset(map(stored.STATES.index, WAITING)),
+    "ended": frozenset(map(stored.STATES.index, ENDED)),
 }
 
 
@@ -97,6 +92,7 @@ class Pick(NamedTuple):
 class Wanted(NamedTuple):
     """What a Query selects, as conditions."""
 
+    sql: Sql
     states: tuple[int, ...]
     conditions: tuple[str, ...]
     """All that must hold besides the state."""
@@ -105,7 +101,7 @@ class Wanted(NamedTuple):
     """Each way to find all that is selected by an index."""
 
 
-def wanted(request: Query, sight: Sight | None) -> Wanted:
+def wanted(request: Query, sight: Sight | None, sql: Sql) -> Wanted:
     """Read what a Query selects."""
     states = frozenset(STATES)
     conditions: list[str] = []
@@ -116,55 +112,55 @@ def wanted(request: Query, sight: Sight | None) -> Wanted:
             states &= frozenset().union(*(_OF_CLASS[value] for value in values))
             continue
         if name == "status":
-            of = {dialect.STATES.index(one) if one in dialect.STATES[1:] else 0 for one in values}
+            of = {stored.STATES.index(one) if one in stored.STATES[1:] else 0 for one in values}
             states &= of
             if 0 not in of:
                 continue
         if name == ACKNOWLEDGED:
-            given[name] = orjson.dumps([ANSWERS.index(one) for one in values]).decode()
-            conditions.append(f"t.{name} IN (SELECT value FROM json_each(:{name}))")
+            given[name] = sql.listed(ANSWERS.index(one) for one in values)
+            conditions.append(sql.among(f"t.{name}", f":{name}"))
             continue
-        given[name] = orjson.dumps(values).decode()
+        given[name] = sql.listed(values)
         if name == LABELS:
-            conditions.append(_HAS_LABEL)
+            conditions.append(_HAS_LABEL.format(wanted=sql.among("o.label", ":labels")))
             picks.append((Pick(LABELS, tuple(dict.fromkeys(values))),))
             continue
-        conditions.append(f"{unhelped(name)} IN (SELECT value FROM json_each(:{name}))")
+        conditions.append(sql.among(unhelped(name, sql), f":{name}"))
         if name in INDEXES and (name in _WHOLE or all(values)):
             picks.append((Pick(name, tuple(dict.fromkeys(values))),))
     picks.sort(key=lambda one: list(INDEXES).index(one[0].field))
     if sight is not None:
         groups = request.where.get("group_id", sight.groups)
-        seen, by_sight = _seen(sight, sight.groups.intersection(groups))
+        seen, by_sight = _seen(sight, sight.groups.intersection(groups), sql)
         given |= seen
         if groups is sight.groups or not sight.groups.issuperset(groups):
             conditions.append(
-                "(+t.group_id IN (SELECT value FROM json_each(:seen_groups))"
+                f"({sql.among(sql.unhelped('t.group_id'), ':seen_groups')}"
                 " OR (:me <> '' AND :me IN (t.user, t.checker)))"
             )
             picks.append(by_sight)
     picks.append((Pick("", ()),))
-    return Wanted(tuple(sorted(states)), tuple(conditions), given, picks)
+    return Wanted(sql, tuple(sorted(states)), tuple(conditions), given, picks)
 
 
-def _seen(sight: Sight, of: frozenset[str]) -> tuple[dict[str, Any], tuple[Pick, ...]]:
+def _seen(sight: Sight, of: frozenset[str], sql: Sql) -> tuple[dict[str, Any], tuple[Pick, ...]]:
     groups = tuple(sorted(sight.groups))
-    given = {"seen_groups": orjson.dumps(groups).decode(), "me": sight.person}
+    given = {"seen_groups": sql.listed(groups), "me": sight.person}
     picks = [Pick("group_id", tuple(sorted(of)))]
     if sight.person:
-        elsewhere = "t.group_id NOT IN (SELECT value FROM json_each(:seen_groups))"
+        elsewhere = f"NOT {sql.among('t.group_id', ':seen_groups')}"
         picks.append(Pick("user", (sight.person,), elsewhere))
         picks.append(Pick("checker", (sight.person,), f"{elsewhere} AND t.user <> :me"))
     return given, tuple(picks)
 
 
-def expression(name: str) -> str:
+def expression(name: str, sql: Sql) -> str:
     """Give the expression of a task's field; `t` is the task."""
     if name == "updated_at":
         return "t.at"
     if name in _COLUMNS:
         return f"t.{name}"
-    return f"(SELECT {dialect.member('m.task', name)} FROM change AS m WHERE m.rev = t.rev)"
+    return f"(SELECT {sql.member('m.task', name)} FROM change AS m WHERE m.rev = t.rev)"
 
 
 def value_in(task: Mapping[str, Any], name: str) -> Any:
@@ -175,9 +171,9 @@ def value_in(task: Mapping[str, Any], name: str) -> Any:
     return value if type(value) is int and value in PRIORITIES else PRIORITY_DEFAULT
 
 
-def unhelped(name: str) -> str:
+def unhelped(name: str, sql: Sql) -> str:
     """Give the expression of a field for a condition that must not choose the index."""
-    return f"+{expression(name)}"
+    return sql.unhelped(expression(name, sql))
 
 
 class Part(NamedTuple):
@@ -198,22 +194,22 @@ class Part(NamedTuple):
 
 def scanned(pick: Pick, want: Wanted, number: int = 0) -> Part:
     """Give all that a pick has, in no order: for counting and gathering."""
-    states = ", ".join(map(str, want.states))
+    states, sql = ", ".join(map(str, want.states)), want.sql
     if pick.field == LABELS:
-        wanted = "l.label IN (SELECT value FROM json_each(:labels))"
-        return _labelled(pick, f"{wanted} AND l.state IN ({states})", {})
+        has = sql.among("l.label", ":labels")
+        return _labelled(pick, f"{has} AND l.state IN ({states})", {}, sql)
     conditions = [f"t.state IN ({states})"]
     given: dict[str, Any] = {}
     if pick.field:
-        given[f"v{number}"] = orjson.dumps(pick.values).decode()
-        conditions.insert(0, f"t.{pick.field} IN (SELECT value FROM json_each(:v{number}))")
+        given[f"v{number}"] = sql.listed(pick.values)
+        conditions.insert(0, sql.among(f"t.{pick.field}", f":v{number}"))
         conditions += _nonempty(pick)
     conditions += [pick.and_not] if pick.and_not else []
-    return Part(f"task AS t INDEXED BY {pick.by} WHERE {' AND '.join(conditions)}", given)
+    return Part(f"task AS t {sql.by(pick.by)} WHERE {' AND '.join(conditions)}", given)
 
 
 def _nonempty(pick: Pick) -> list[str]:
-    # SQLite uses a partial index only where its condition is repeated.
+    # A partial index is used only where its condition is repeated.
     return [] if not pick.field or pick.field in _WHOLE else [f"t.{pick.field} <> ''"]
 
 
@@ -226,7 +222,7 @@ def merged(picks: Iterable[Pick], want: Wanted) -> Iterator[Part]:
             for state in want.states:
                 if pick.field == LABELS:
                     where = f"l.label = :m{number} AND l.state = {state}"
-                    yield _labelled(pick, where, {f"m{number}": value})
+                    yield _labelled(pick, where, {f"m{number}": value}, want.sql)
                     continue
                 conditions = [f"t.state = {state}", *_nonempty(pick)]
                 given = {}
@@ -234,16 +230,18 @@ def merged(picks: Iterable[Pick], want: Wanted) -> Iterator[Part]:
                     conditions.insert(0, f"t.{pick.field} = :m{number}")
                     given[f"m{number}"] = value
                 conditions += [pick.and_not] if pick.and_not else []
-                source = f"task AS t INDEXED BY {pick.by} WHERE {' AND '.join(conditions)}"
+                source = f"task AS t {want.sql.by(pick.by)} WHERE {' AND '.join(conditions)}"
                 yield Part(source, given)
             number += 1
 
 
-def _labelled(pick: Pick, where: str, given: Mapping[str, Any]) -> Part:
-    once = f" AND {_BY_LEAST}" if len(pick.values) > 1 else ""
-    labels = f"task_label AS l INDEXED BY {pick.by}"
-    # The plus keeps SQLite from looking for the task by anything but its id.
-    joined = f"{labels} CROSS JOIN task AS t WHERE {where} AND t.id = l.id AND +t.rev = l.rev{once}"
+def _labelled(pick: Pick, where: str, given: Mapping[str, Any], sql: Sql) -> Part:
+    least = _BY_LEAST.format(wanted=sql.among("o.label", ":labels"))
+    once = f" AND {least}" if len(pick.values) > 1 else ""
+    labels = f"task_label AS l {sql.by(pick.by)}"
+    # Nothing but its id is to choose the task.
+    same = f"t.id = l.id AND {sql.unhelped('t.rev')} = l.rev"
+    joined = f"{labels} CROSS JOIN task AS t WHERE {where} AND {same}{once}"
     return Part(joined, given, "l.rev", f"{labels} WHERE {where}{once}")
 
 
@@ -253,7 +251,7 @@ def prioritized(want: Wanted, sign: str) -> list[Part]:
     Each has its tasks in the order of priorities, and of ids where they are the same.
     """
     bound = f"t.priority <> {PRIORITY_DEFAULT} AND t.priority {sign} {PRIORITY_DEFAULT}"
-    source = f"task AS t INDEXED BY task_priority WHERE {bound}"
+    source = f"task AS t {want.sql.by('task_priority')} WHERE {bound}"
     return [Part(f"{source} AND t.state = {state}", {}) for state in want.states]
 
 
@@ -265,22 +263,22 @@ def merges(picks: Iterable[Pick], want: Wanted) -> int:
 def values(rows: Rows, field: str, *, descending: bool) -> Iterator[str]:
     """Give the values that tasks have of a field of `STEPPED`, in order."""
     if field == "status":
-        live = "SELECT DISTINCT status FROM task INDEXED BY task_state_rev WHERE state = 0"
+        by = rows.sql.by("task_state_rev")
+        live = f"SELECT DISTINCT status FROM task {by} WHERE state = 0"
         found = {status for (status,) in rows(live, {})}
-        yield from sorted(found | set(dialect.STATES[1:]), reverse=descending)
+        yield from sorted(found | set(stored.STATES[1:]), reverse=descending)
         return
     whole = field in _WHOLE
     if not whole and not descending:
         yield ""
     best, beyond = ("max", "<") if descending else ("min", ">")
-    there = "true" if whole else f"{field} <> ''"
-    statement = (
-        f"SELECT {best}({field}) FROM task INDEXED BY {INDEXES[field]} WHERE {there} AND {{}}"
-    )
+    name, by = f"t.{field}", rows.sql.by(INDEXES[field])
+    there = "true" if whole else f"{name} <> ''"
+    statement = f"SELECT {best}({name}) FROM task AS t {by} WHERE {there} AND {{}}"
     ((value,),) = rows(statement.format("true"), {})
     while value is not None:
         yield value
-        ((value,),) = rows(statement.format(f"{field} {beyond} :last"), {"last": value})
+        ((value,),) = rows(statement.format(f"{name} {beyond} :last"), {"last": value})
     if not whole and descending:
         yield ""
 
@@ -288,7 +286,7 @@ def values(rows: Rows, field: str, *, descending: bool) -> Iterator[str]:
 def having(field: str, value: str, want: Wanted) -> Part | None:
     """Give the tasks that have a value, from an index; None where none has them all."""
     if field == "status":
-        state = dialect.STATES.index(value) if value in dialect.STATES[1:] else 0
+        state = stored.STATES.index(value) if value in stored.STATES[1:] else 0
         one = want._replace(states=tuple({state} & set(want.states)) or (-1,))
         part = scanned(Pick("", ()), one)
         return Part(f"{part.source} AND t.status = :v0", {"v0": value}) if state == 0 else part

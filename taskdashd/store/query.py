@@ -11,8 +11,9 @@ from taskdash_protocol.families.tasks import Query
 from taskdashd.domain.access import Sight
 from taskdashd.domain.search import Sought
 from taskdashd.domain.selecting import matches
-from taskdashd.store import cursors, dialect, finding, plans, texts
-from taskdashd.store.audit import Rows
+from taskdashd.store import cursors, finding, plans
+from taskdashd.store.dialect.rows import text
+from taskdashd.store.dialect.sql import Rows
 
 
 class StoredTask(NamedTuple):
@@ -35,7 +36,6 @@ def read(
     sought: Sought | None,
     bytes_max: int,
     unfolded: Mapping[str, int] | None,
-    database: dialect.Connection,
     rows: Rows,
 ) -> Page:
     """Read a page. Raises `BadRequest` for a malformed cursor."""
@@ -45,18 +45,15 @@ def read(
     after = None
     if request.after is not None:
         after = _place(cursors.read(request.after, request.order), field, selection, rows)
-    but = dialect.json_list(unfolded or ())
-    place = finding.Place(field, descending, after, request.limit + 1, but)
-    if sought is not None:
-        texts.test_by(database, sought)
-    found = finding.Finder(plans.wanted(request, sight), place, sought, rows).find()
+    place = finding.Place(field, descending, after, request.limit + 1, tuple(unfolded or ()))
+    found = finding.Finder(plans.wanted(request, sight, rows.sql), place, sought, rows).find()
     if unfolded:
         found += _unfolded(selection, place, unfolded, rows)
         found.sort(key=lambda row: (row[2], row[0]), reverse=descending)
         del found[request.limit + 1 :]
-    revs = dialect.json_list(rev for _, rev, _ in found[: request.limit])
+    revs = rows.sql.listed(rev for _, rev, _ in found[: request.limit])
     # Fetch bodies row by row, and none behind the page's end: bodies can be large.
-    return _page(found, rows(dialect.BODIES, (revs,)), request.order, bytes_max)
+    return _page(found, rows(rows.sql.bodies, (revs,)), request.order, bytes_max)
 
 
 def _within(request: Query, sight: Sight | None) -> Query:
@@ -87,8 +84,8 @@ class Selection(NamedTuple):
 def _place(cursor: cursors.Cursor, field: str, selection: Selection, rows: Rows) -> tuple[Any, str]:
     key, task_id, rev = cursor
     if key is None:
-        found = rows(dialect.BODIES, (dialect.json_list([rev]),))
-        held = [strictjson.reload(dialect.text(*row)) for row in found]
+        found = rows(rows.sql.bodies, (rows.sql.listed([rev]),))
+        held = [strictjson.reload(text(*row)) for row in found]
         fields: dict[str, Any] = held[0] if held else {}
         # Accept only a cursor to a row that this Query selects: a forged one would reveal a hidden
         # task's field by where the page begins.
@@ -101,9 +98,9 @@ def _place(cursor: cursors.Cursor, field: str, selection: Selection, rows: Rows)
 def _unfolded(
     selection: Selection, place: finding.Place, unfolded: Mapping[str, int], rows: Rows
 ) -> Iterator[tuple[str, int, Any]]:
-    revs = dialect.json_list(unfolded.values())
-    for rev, task_id, *_, body, crc in rows(dialect.LOAD_BY_REV, (revs,)):
-        fields = strictjson.reload(dialect.text(body, crc))
+    revs = rows.sql.listed(unfolded.values())
+    for rev, task_id, *_, body, crc in rows(rows.sql.load_by_rev, (revs,)):
+        fields = strictjson.reload(text(body, crc))
         value = plans.value_in(fields, place.field)
         here = (value, task_id)
         after = place.after
@@ -118,8 +115,8 @@ def _page(
     taken: list[StoredTask] = []
     size = 0
     with closing(bodies):  # type: ignore[type-var]
-        for (task_id, _, _), text in zip(found, bodies, strict=False):
-            body = dialect.text(*text)
+        for (task_id, _, _), stored in zip(found, bodies, strict=False):
+            body = text(*stored)
             size += len(body)
             if taken and size > bytes_max:
                 break

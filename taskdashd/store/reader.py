@@ -13,9 +13,10 @@ from taskdash_protocol.requests import Audit, Query
 from taskdashd.domain.access import Sight
 from taskdashd.domain.search import Sought
 from taskdashd.domain.tasks import Task
-from taskdashd.store.audit import By, History, Rows
+from taskdashd.store.audit import By, History
 from taskdashd.store.database import Database
 from taskdashd.store.desk import Desk, Unfolded
+from taskdashd.store.dialect.sql import Rows
 from taskdashd.store.executor import Executor, Then
 from taskdashd.store.health import Health
 from taskdashd.store.query import Page

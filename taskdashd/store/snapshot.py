@@ -2,14 +2,10 @@
 
 from collections.abc import Iterable
 from contextlib import closing
-from pathlib import Path
 from typing import Self
 
-import apsw
-from peewee import PeeweeException
-
 from taskdash_protocol.errors import StorageError
-from taskdashd.store import dialect
+from taskdashd.store.dialect.engine import Engine, Session
 
 TallyRow = tuple[str | None, str, str, str, int]
 """Group, status, user and checker, and how many tasks have them. What need not be told apart is
@@ -19,26 +15,26 @@ None for a group, and empty for the others. What was acknowledged has the status
 class Snapshot:
     """The `task` table as it was when this was opened; commits and folds go on meanwhile."""
 
-    def __init__(self, connection: dialect.Connection, folded_rev: int) -> None:
-        self._connection = connection
+    def __init__(self, engine: Engine, session: Session, folded_rev: int) -> None:
+        self._engine = engine
+        self._session = session
         self.folded_rev = folded_rev
         """The rev up to which the table holds the log."""
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open a snapshot of a database file, on any thread. Raises `StorageError`."""
+    def open(cls, engine: Engine) -> Self:
+        """Open a snapshot, on any thread. Raises `StorageError`."""
         try:
-            connection = dialect.connect(str(path), read_only=True)
-            connection.execute_sql("BEGIN")
-            # SQLite takes the snapshot at the first read, and not at BEGIN.
-            (folded_rev,) = connection.execute_sql("SELECT folded_rev FROM state").fetchone()
-        except (PeeweeException, apsw.Error, MemoryError) as error:
-            raise StorageError(f"the tasks could not be counted: {dialect.plain(error)}") from error
-        return cls(connection, folded_rev)
+            session = engine.opened_anew()
+            # An engine takes the snapshot at the first read, and not when the transaction begins.
+            (folded_rev,) = session.execute_sql("SELECT folded_rev FROM state").fetchone()
+        except engine.errors as error:
+            raise _failed(engine, error) from error
+        return cls(engine, session, folded_rev)
 
     def close(self) -> None:
-        """Let the snapshot go: while it is open, the WAL cannot begin anew."""
-        self._connection.close()
+        """Let the snapshot go: while it is open, what was replaced cannot be removed."""
+        self._session.close()
 
     def count(
         self,
@@ -50,10 +46,18 @@ class Snapshot:
 
         `told_apart` are the groups, people and statuses that the rows name. Raises `StorageError`.
         """
+        names = ("groups", "people", "named_groups", "named_people", "named_statuses")
+        sql = self._engine.sql
+        given = {
+            name: sql.listed(some)
+            for name, some in zip(names, (groups, people, *told_apart), strict=True)
+        }
         with closing(self):
-            given = [dialect.json_list(some) for some in (groups, people, *told_apart)]
             try:
-                return list(self._connection.execute_sql(dialect.TALLY, given))
-            except (PeeweeException, apsw.Error, MemoryError) as error:
-                text = f"the tasks could not be counted: {dialect.plain(error)}"
-                raise StorageError(text) from error
+                return list(self._session.execute_sql(sql.tally, given))
+            except self._engine.errors as error:
+                raise _failed(self._engine, error) from error
+
+
+def _failed(engine: Engine, error: Exception) -> StorageError:
+    return StorageError(f"the tasks could not be counted: {engine.plain(error)}")

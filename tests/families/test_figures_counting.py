@@ -164,7 +164,7 @@ def test_of_what_is_not_followed_one_row_is_read(world: World) -> None:
         task(world, f"t{number}", **about, checker="ann")
         task(world, f"v{number}", **{**about, "group_id": "cut"})
     admin(world).ask("Query")
-    snapshot = Snapshot.open(world.database.path)
+    snapshot = Snapshot.open(world.database.engine)
     told_apart = ["cut", "g1"], ["ann", "u1"], ["finish"]
     assert set(snapshot.count(["cut"], ["ann"], told_apart)) == {
         ("cut", "", "", "", 19),

@@ -279,7 +279,7 @@ def test_next_reads_by_the_indexes_and_not_all_tasks(world: World) -> None:
             counted[0] += 1
             return False
 
-        querier = world.database._querier.connection()
+        querier = world.database.engine.querier.connection()
         querier.set_progress_handler(step, 100)
         try:
             assert waiting(peers["lea"]) == {"to_answer": ["t:lead"]}

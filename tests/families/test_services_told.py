@@ -59,7 +59,7 @@ def test_no_secret_of_a_services_url_is_shown_to_anybody(world: World) -> None:
     assert any("died" in str(one) for one in (*told, *logs))
     assert "s3cret" not in str((told, logs))
     assert b"s3cret" not in b"".join(
-        path.read_bytes() for path in world.database.path.parent.iterdir() if path.is_file()
+        path.read_bytes() for path in world.database.directory.iterdir() if path.is_file()
     )
 
 

@@ -18,7 +18,8 @@ from taskdash_protocol.errors import ServerError
 from taskdash_protocol.families.operators import Audit
 from taskdash_protocol.families.tasks import Query
 from taskdashd.store import backup
-from taskdashd.store.database import DATABASE_NAME, Database
+from taskdashd.store.database import Database
+from taskdashd.store.dialect.sqlite.engine import DATABASE_NAME
 from taskdashd.store.lock import StoreUnusable
 
 from .conftest import Start

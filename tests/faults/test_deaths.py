@@ -20,7 +20,8 @@ from taskdash_protocol.families.tasks import Register
 from taskdashd.domain import tasks
 from taskdashd.domain.tasks import Author, Moment
 from taskdashd.store import backup
-from taskdashd.store.database import DATABASE_NAME, Database
+from taskdashd.store.database import Database
+from taskdashd.store.dialect.sqlite.engine import DATABASE_NAME
 from taskdashd.store.migrating import MIGRATIONS
 
 from .conftest import Start
@@ -29,7 +30,7 @@ from .wire import Client, Gone, WiredDaemon, pace, request
 # DIE_AT names the point, DIE_AFTER the commit that is its last.
 DYING = """
 import os, sys
-from taskdashd.store import dialect
+from taskdashd.store.dialect.sqlite import engine as dialect
 from taskdashd.store.database import Database
 from taskdashd.store.writer import Writer
 at, left = os.environ["DIE_AT"], [int(os.environ["DIE_AFTER"])]
@@ -132,7 +133,7 @@ main()
 MIGRATING = """
 import os, sys
 from pathlib import Path
-from taskdashd.store import dialect
+from taskdashd.store.dialect.sqlite import engine as dialect
 from taskdashd.store.database import Database
 left, execute = [int(os.environ["DIE_AFTER"])], dialect.Connection.execute_sql
 def counted(self, sql, *more):
@@ -154,7 +155,8 @@ from pathlib import Path
 from taskdash_protocol.families.tasks import Register
 from taskdashd.domain import tasks
 from taskdashd.domain.tasks import Author, Moment
-from taskdashd.store import dialect, forgetting
+from taskdashd.store import forgetting
+from taskdashd.store.dialect.sqlite import engine as dialect
 from taskdashd.store.database import Database
 from taskdashd.store.forgetting import Place, Tree
 left, execute, commit = [10**9], dialect.Connection.execute_sql, dialect.Connection.commit
@@ -421,7 +423,7 @@ def _of_the_first_schema(data: Path) -> Path:
 import sys, taskdashd.store.database as database
 from pathlib import Path
 from playhouse.migrations import Runner
-from taskdashd.store import dialect
+from taskdashd.store.dialect.sqlite import engine as dialect
 data = Path({str(data)!r})
 data.mkdir()
 made = dialect.connect(str(data / {DATABASE_NAME!r}))

@@ -22,7 +22,7 @@ from wire_client import Wire
 
 from taskdash.testing import RunningDaemon
 from taskdashd.settings.tokens import FILE_NAME
-from taskdashd.store.database import DATABASE_NAME, RESTORING_NAME
+from taskdashd.store.dialect.sqlite.engine import DATABASE_NAME, RESTORING_NAME
 from taskdashd.store.lock import LOCK_NAME
 from taskdashd.testing import World
 

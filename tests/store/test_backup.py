@@ -16,10 +16,11 @@ import taskdash
 from taskdash.testing import running_daemon
 from taskdashd.domain.times import stamp
 from taskdashd.settings import files
-from taskdashd.store import accounts, backup
-from taskdashd.store.accounts import Account
+from taskdashd.store import backup
 from taskdashd.store.backup import BackupError
-from taskdashd.store.database import DATABASE_NAME, RESTORING_NAME
+from taskdashd.store.dialect.sqlite import accounts
+from taskdashd.store.dialect.sqlite.accounts import Account
+from taskdashd.store.dialect.sqlite.engine import DATABASE_NAME, RESTORING_NAME
 from taskdashd.store.lock import StoreUnusable
 from taskdashd.store.removal import Going, Removal
 from taskdashd.testing import WALL_START, World
@@ -287,7 +288,7 @@ def test_a_copy_is_of_one_moment_however_many_steps_it_takes(
 
 def rev_in_file(world: World) -> int:
     """Read the newest rev in the database file, without its WAL."""
-    uri = f"file:{world.database.path}?immutable=1"
+    uri = f"file:{world.database.engine.where}?immutable=1"
     flags = apsw.SQLITE_OPEN_URI | apsw.SQLITE_OPEN_READONLY
     with closing(apsw.Connection(uri, flags=flags)) as database:
         return int(database.execute("SELECT max(rev) FROM change").get)

@@ -14,9 +14,11 @@ from click.testing import CliRunner
 from test_database import change
 
 from taskdashd.cli import main
-from taskdashd.store import backup, dialect
+from taskdashd.store import backup
 from taskdashd.store.compact import compact
-from taskdashd.store.database import COMPACTING_NAME, DATABASE_NAME, Database
+from taskdashd.store.database import Database
+from taskdashd.store.dialect.sqlite import engine as dialect
+from taskdashd.store.dialect.sqlite.engine import COMPACTING_NAME, DATABASE_NAME
 from taskdashd.store.removal import Going, Removal
 
 TASKS = 300

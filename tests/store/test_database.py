@@ -15,9 +15,10 @@ from taskdash_protocol.errors import BadRequest, Busy
 from taskdash_protocol.families.tasks import Query, Register
 from taskdashd.domain import tasks
 from taskdashd.domain.tasks import Author, Change, Moment
-from taskdashd.store import dialect
-from taskdashd.store.database import DATABASE_NAME, Database
+from taskdashd.store.database import Database
 from taskdashd.store.desk import Desk
+from taskdashd.store.dialect.sqlite import engine as dialect
+from taskdashd.store.dialect.sqlite.engine import DATABASE_NAME
 from taskdashd.store.lock import LOCK_NAME, StoreUnusable
 
 AT = "2026-01-01T00:00:00.000Z"

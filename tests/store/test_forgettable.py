@@ -10,8 +10,9 @@ import pytest
 from taskdash_protocol.families.tasks import Query, Register, Update
 from taskdashd.domain import tasks
 from taskdashd.domain.tasks import Author, Change, Moment, Task
-from taskdashd.store import backup, dialect, forgetting
+from taskdashd.store import backup, forgetting
 from taskdashd.store.database import Database
+from taskdashd.store.dialect.sqlite import engine as dialect
 from taskdashd.store.forgetting import Place, Tree
 from taskdashd.store.removal import Removal
 
@@ -80,7 +81,7 @@ class Log:
 
 
 def faults(database: Database) -> list[backup.Fault]:
-    return backup.check(database.path.parent)
+    return backup.check(database.directory)
 
 
 @pytest.fixture
@@ -225,7 +226,7 @@ def test_the_fold_is_made_again_from_a_log_with_gaps(log: Log) -> None:
     for number in range(30):
         log.write(f"t{number}")
     log.forget([f"t{number}" for number in range(30) if number % 10])
-    directory = log.database.path.parent
+    directory = log.database.directory
     log.database.close()
     backup.repair(directory)
     log.database = Database.open(directory)
@@ -251,7 +252,7 @@ def test_the_file_becomes_smaller_by_what_is_forgotten(log: Log) -> None:
     left, _, _ = log.database._writer.execute_sql(dialect.UNUSED).fetchone()
     assert left <= 1000
     assert not faults(log.database)
-    directory = log.database.path.parent
+    directory = log.database.directory
     backup.write(directory, directory / "copy.db")
     copy = dialect.connect(str(directory / "copy.db"), read_only=True)
     assert copy.execute_sql("PRAGMA auto_vacuum").fetchone()[0] == dialect.VACUUMS_BIT_BY_BIT
@@ -263,14 +264,14 @@ def test_a_page_is_of_one_moment(log: Log, monkeypatch: pytest.MonkeyPatch) -> N
     for one in ("a", "b", "c"):
         log.write(one, name=f"name of {one}")
     removal = log.removal(["a"])
-    read = log.database._read
+    read = log.database.engine.read
 
-    def reading(connection: Any, sql: str, parameters: Any) -> Iterator[Any]:
-        if sql == dialect.BODIES:
+    def reading(session: Any, statement: str, parameters: Any) -> Iterator[Any]:
+        if statement == log.database.engine.sql.bodies:
             log.database.append([], removals=[removal])
-        return read(connection, sql, parameters)
+        return read(session, statement, parameters)
 
-    monkeypatch.setattr(log.database, "_read", reading)
+    monkeypatch.setattr(log.database.engine, "read", reading)
     page = log.database.query(Query({}, "id", 10), 1 << 20)
     assert [(one.id, b"name of " + one.id.encode() in one.body) for one in page.rows] == [
         *(("a", True), ("b", True), ("c", True)),

@@ -14,8 +14,10 @@ from taskdash_protocol.families.tasks import Register, Update
 from taskdashd.domain import tasks
 from taskdashd.domain.acts import Act
 from taskdashd.domain.tasks import Author, Change, Moment
-from taskdashd.store import backup, dialect
-from taskdashd.store.database import DATABASE_NAME, Database
+from taskdashd.store import backup
+from taskdashd.store.database import Database
+from taskdashd.store.dialect.sqlite import engine as dialect
+from taskdashd.store.dialect.sqlite.engine import DATABASE_NAME
 from taskdashd.store.migrating import MIGRATIONS
 from taskdashd.store.records import Record
 

@@ -17,8 +17,15 @@ import pytest
 
 from taskdash_protocol.families.tasks import Query
 from taskdashd.domain.access import Sight
-from taskdashd.store import audit, checks, cursors, dialect, forgetting, labelled, plans, texts
-from taskdashd.store.database import DATABASE_NAME, Database
+from taskdashd.store import audit, cursors, forgetting, plans
+from taskdashd.store.database import Database
+from taskdashd.store.dialect import sql as shared
+from taskdashd.store.dialect.sqlite import checks, texts
+from taskdashd.store.dialect.sqlite import engine as dialect
+from taskdashd.store.dialect.sqlite import labels as labelled
+from taskdashd.store.dialect.sqlite import sql as sqlite_sql
+from taskdashd.store.dialect.sqlite.engine import DATABASE_NAME
+from taskdashd.store.dialect.sqlite.sql import SqliteSql
 
 LARGE = re.compile(r"SCAN (change|task|act|t|c|p|e|x)\b")
 """Steps of a plan that read a whole table which grows, under its own name or an alias of ours."""
@@ -27,9 +34,13 @@ LARGE = re.compile(r"SCAN (change|task|act|t|c|p|e|x)\b")
 def statements() -> dict[str, str]:
     """Give every statement that is written out in the store, by where it stands."""
     found = {
-        f"{module.__name__}.{name}": value
-        for module in (dialect, audit, forgetting, texts, labelled)
-        for name, value in vars(module).items()
+        f"{where}.{name}": value
+        for where, given in (
+            *((one.__name__, vars(one)) for one in (audit, dialect, forgetting, labelled)),
+            *((one.__name__, vars(one)) for one in (shared, sqlite_sql, texts)),
+            ("SqliteSql", vars(SqliteSql())),
+        )
+        for name, value in given.items()
         if type(value) is str and re.match(r"\s*(SELECT|WITH|INSERT|UPDATE|DELETE)\b", value)
     }
     for statement, what, _cure in (*checks.CHECKS, *checks.CHECKS_OF_NEW):
@@ -76,7 +87,7 @@ def parameters(statement: str) -> Iterator[tuple[int, str]]:
 def test_no_statement_scans_inside_a_loop(database: apsw.Connection, where: str) -> None:
     statement = statements()[where]
     # A parameter with a name or a number may stand in several places.
-    named = dict.fromkeys(re.findall(r":([a-z]+)", statement))
+    named = dict.fromkeys(re.findall(r":([a-z_]+)", statement))
     marks = {mark if mark != "?" else at for at, mark in parameters(statement)}
     given = named or [None] * len(marks)
     rows = database.execute(f"EXPLAIN QUERY PLAN {statement}", given)
@@ -122,11 +133,15 @@ class Explained(Database):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.plans: list[tuple[str, str]] = []
+        read = self.engine.read
 
-    def _read(self, connection: dialect.Connection, sql: str, parameters: Any) -> Iterator[Any]:
-        rows = connection.connection().execute(f"EXPLAIN QUERY PLAN {sql}", parameters)
-        self.plans += [(sql, step) for *_, step in rows]
-        return super()._read(connection, sql, parameters)
+        def explaining(session: Any, statement: str, parameters: Any) -> Iterator[Any]:
+            explain = f"EXPLAIN QUERY PLAN {statement}"
+            rows = session.connection().execute(explain, parameters)
+            self.plans += [(statement, step) for *_, step in rows]
+            return read(session, statement, parameters)
+
+        self.engine.read = explaining  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="module")

@@ -24,8 +24,11 @@ from taskdash_protocol.statuses import status_class
 from taskdashd.domain import search, tasks
 from taskdashd.domain.access import Sight
 from taskdashd.domain.tasks import Author, Change, Moment, Task
-from taskdashd.store import backup, labelled, plans, texts
-from taskdashd.store.database import DATABASE_NAME, Database
+from taskdashd.store import backup, plans
+from taskdashd.store.database import Database
+from taskdashd.store.dialect.sqlite import labels as labelled
+from taskdashd.store.dialect.sqlite import texts
+from taskdashd.store.dialect.sqlite.engine import DATABASE_NAME
 from taskdashd.store.removal import Going, Removal
 
 ME = Author(1, "me")

@@ -16,7 +16,8 @@ import apsw
 from taskdash_protocol import strictjson
 from taskdash_protocol.fields import TASK_FIELDS
 from taskdashd.domain.times import stamp
-from taskdashd.store.database import DATABASE_NAME, Database
+from taskdashd.store.database import Database
+from taskdashd.store.dialect.sqlite.engine import DATABASE_NAME
 
 GROUPS: Final = [f"group-{number:03}" for number in range(200)]
 PROJECTS: Final = [f"project-{number:02}" for number in range(50)]

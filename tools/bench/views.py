@@ -3,7 +3,7 @@
 import argparse
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any, Final
@@ -13,8 +13,8 @@ import office
 from taskdash_protocol.families.tasks import Query
 from taskdashd.domain import search
 from taskdashd.domain.access import Sight
-from taskdashd.store import dialect
-from taskdashd.store.database import DATABASE_NAME, Database
+from taskdashd.store.database import Database
+from taskdashd.store.dialect.sqlite.engine import DATABASE_NAME
 
 ROUNDS: Final = 3
 PAGE_BYTES: Final = 1 << 20
@@ -78,17 +78,20 @@ class Watched(Database):
     plans: tuple[str, ...] = ()
     watched = False
 
-    def _read(
-        self,
-        connection: dialect.Connection,
-        sql: str,
-        parameters: Sequence[Any] | Mapping[str, Any],
-    ) -> Iterator[Any]:
-        if self.watched and not sql.startswith("SELECT count") and sql != dialect.BODIES:
-            plan = connection.connection().execute(f"EXPLAIN QUERY PLAN {sql}", parameters)
-            steps = [step for *_, step in plan if re.match("SEARCH|SCAN|MERGE|USE TEMP", step)]
-            self.plans += tuple(steps)
-        return super()._read(connection, sql, parameters)
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        read = self.engine.read
+
+        def watching(session: Any, statement: str, parameters: Any) -> Iterator[Any]:
+            counts = statement.startswith("SELECT count")
+            if self.watched and not counts and statement != self.engine.sql.bodies:
+                explain = f"EXPLAIN QUERY PLAN {statement}"
+                plan = session.connection().execute(explain, parameters)
+                steps = [step for *_, step in plan if re.match("SEARCH|SCAN|MERGE|USE TEMP", step)]
+                self.plans += tuple(steps)
+            return read(session, statement, parameters)
+
+        self.engine.read = watching  # type: ignore[method-assign]
 
 
 def plan_of(steps: Sequence[str]) -> str:

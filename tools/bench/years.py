@@ -30,7 +30,8 @@ from taskdashd.feed.watches import Event
 from taskdashd.parts import Environment, Parts, build
 from taskdashd.settings.config import Settings
 from taskdashd.settings.live import Live
-from taskdashd.store.database import DATABASE_NAME, Database
+from taskdashd.store.database import Database
+from taskdashd.store.dialect.sqlite.engine import DATABASE_NAME
 from taskdashd.store.executor import ThreadExecutor
 from taskdashd.store.transaction import Transaction
 from taskdashd.testing import World

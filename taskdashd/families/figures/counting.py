@@ -8,7 +8,6 @@ missed or counted twice.
 
 from collections.abc import Iterable, Sequence, Set
 from functools import partial
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import structlog
@@ -21,6 +20,7 @@ from taskdashd.core.steps import Done, Steps, drive, wait_for
 from taskdashd.domain.access import EVERYBODYS, Sight
 from taskdashd.families.figures.rules.day import PLACE_OF_STATUS
 from taskdashd.families.figures.rules.tally import Tally
+from taskdashd.store.dialect.engine import Engine
 from taskdashd.store.executor import Executor
 from taskdashd.store.records import Record, Value
 from taskdashd.store.slow import SlowReads, for_itself
@@ -106,7 +106,7 @@ class Counting:
         clock: Clock,
         tally: Tally,
         audience: Audience,
-        path: Path,
+        engine: Engine,
         writing: Executor,
         slow_reads: SlowReads,
         writer: Writer,
@@ -114,7 +114,7 @@ class Counting:
         self._clock = clock
         self._tally = tally
         self._audience = audience
-        self._path = path
+        self._engine = engine
         self._writing = writing
         self._slow_reads = slow_reads
         self._writer = writer
@@ -152,7 +152,7 @@ class Counting:
         try:
             # Open the snapshot in this step of the event loop, by the thread that folds: the tally
             # has taken in exactly what the table holds then, and no fold can come in between.
-            opening = partial(self._writing.submit, partial(Snapshot.open, self._path))
+            opening = partial(self._writing.submit, partial(Snapshot.open, self._engine))
             snapshot: Snapshot = yield from wait_for(opening)
             yield from self._add(snapshot, some)
         except ServerError:

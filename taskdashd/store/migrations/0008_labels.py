@@ -1,6 +1,6 @@
 """The index of labels. Clients may have written lists of that name before: they count from here."""
 
-from taskdashd.store import labelled
+from taskdashd.store.dialect.sqlite import labels
 
 
 def up(migrator, db):
@@ -16,4 +16,4 @@ def up(migrator, db):
         " BEGIN DELETE FROM task_label WHERE id = old.id; END"
     )
     (folded,) = run("SELECT folded_rev FROM state").fetchone()
-    labelled.fold(run, 0, folded)
+    labels.fold(run, 0, folded)

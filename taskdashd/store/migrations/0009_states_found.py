@@ -1,6 +1,6 @@
 """A search finds tasks by what people call their state: the index of texts is made anew for it."""
 
-from taskdashd.store import texts
+from taskdashd.store.dialect.sqlite import texts
 
 
 def up(migrator, db):

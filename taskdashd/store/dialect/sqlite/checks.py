@@ -7,7 +7,8 @@ from zlib import crc32
 import apsw
 
 from taskdashd.settings import files
-from taskdashd.store import dialect, labelled, texts
+from taskdashd.store.dialect.sqlite import labels, texts
+from taskdashd.store.dialect.sqlite.sql import ANSWER_OF, PRIORITY_OF
 from taskdashd.store.migrating import MIGRATIONS
 
 _TABLES: Final = frozenset({"change", "task", "state", "schema_migration"})
@@ -49,7 +50,7 @@ def faults(database: apsw.Connection) -> Iterator[Fault]:
         )
         return
     database.create_scalar_function("crc32", _crc32)
-    database.create_scalar_function("labels", labelled.sorted_labels)
+    database.create_scalar_function("labels", labels.sorted_labels)
     ahead = _AHEAD if "0005_mechanisms" in applied else _AHEAD_BEFORE_FORGETTING
     checks = (*CHECKS, ahead, *(() if applied < known else CHECKS_OF_NEW))
     for statement, what, cure in checks:
@@ -81,26 +82,26 @@ CHECKS_OF_NEW: Final = (
            WHERE c.task_id = t.id AND (t.checker, t.parent_id, t.url, t.at, t.acknowledged,
                                        t.priority, t.name)
                IS NOT (c.task->>'checker', c.task->>'parent_id', c.task->>'url', c.at,
-                       {dialect.ANSWER_OF}, {dialect.PRIORITY_OF}, c.task->>'name')""",  # noqa: S608
+                       {ANSWER_OF}, {PRIORITY_OF}, c.task->>'name')""",
         "{count} tasks are found by another checker, parent, service, time, answer, priority or"
         " name than theirs",
         REBUILD,
     ),
-    (labelled.LEFT, "{count} labels are of no task, or of one that is another by now", REBUILD),
-    (labelled.MISSING, "{count} tasks are not found by their labels", REBUILD),
+    (labels.LEFT, "{count} labels are of no task, or of one that is another by now", REBUILD),
+    (labels.MISSING, "{count} tasks are not found by their labels", REBUILD),
     (texts.MISSING, "{count} tasks are not found by their texts", REBUILD),
     (texts.LEFT, "{count} texts are of no task", REBUILD),
 )
 _NEWEST: Final = "coalesce((SELECT max(rev) FROM change), 0)"
 _IS_AHEAD: Final = "the task table is ahead of the log"
 _AHEAD_BEFORE_FORGETTING: Final = (
-    f"SELECT folded_rev > {_NEWEST} FROM state",  # noqa: S608
+    f"SELECT folded_rev > {_NEWEST} FROM state",
     _IS_AHEAD,
     REBUILD,
 )
 # The newest change of all may have been forgotten with its task.
 _AHEAD: Final = (
-    f"SELECT folded_rev > max(forgotten_rev, {_NEWEST}) FROM state",  # noqa: S608
+    f"SELECT folded_rev > max(forgotten_rev, {_NEWEST}) FROM state",
     _IS_AHEAD,
     REBUILD,
 )

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+import orjson
+
 from taskdash_protocol import strictjson
 from taskdashd.domain.labels import compared, labels_of
-from taskdashd.store.dialect import json_list
 
 CHANGED: Final = """
 DELETE FROM task_label WHERE id IN (SELECT task_id FROM change WHERE rev > ? AND rev <= ?)
@@ -43,12 +44,12 @@ def fold(run: Callable[[str, tuple[Any, ...]], Any], after_rev: int, to_rev: int
     found = run(LABELLED, (after_rev, to_rev)).fetchall()
     rows = [(task_id, label) for task_id, body in found for label in _labels(body)]
     if rows:
-        run(ADD, (json_list(rows),))
+        run(ADD, (orjson.dumps(rows).decode(),))
 
 
 def sorted_labels(*values: Any) -> str:
     """Give the labels of a task, in JSON, as the index should have them."""
-    return json_list(_labels(str(values[0]).encode()))
+    return orjson.dumps(_labels(str(values[0]).encode())).decode()
 
 
 def _labels(body: bytes) -> list[str]:

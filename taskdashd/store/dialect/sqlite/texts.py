@@ -1,4 +1,4 @@
-"""The index of texts, by SQLite's FTS5: what only SQLite understands stands here, as in `dialect`.
+"""The index of texts, by SQLite's FTS5.
 
 `task_text` has a row for each task whose last change is up to `state.text_rev`; its rowid is that
 change's rev, so rows come in the order of revs, newest or oldest first. A task that has changed
@@ -9,14 +9,13 @@ text has, and no text: what it finds is tested against the task itself.
 
 from collections.abc import Callable
 from itertools import chain, zip_longest
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import orjson
 
 from taskdash_protocol import folding, strictjson
 from taskdashd.domain.search import CALLED, PART, Sought, searched, state_of
-from taskdashd.store import dialect
-from taskdashd.store.audit import Rows
+from taskdashd.store.dialect.sql import Hits, Rows
 
 UNINDEXED: Final = """
 SELECT c.rev, CAST(c.task AS BLOB) FROM change AS c CROSS JOIN task AS t
@@ -35,6 +34,7 @@ EMPTY: Final = (
     "INSERT INTO task_text (task_text) VALUES ('delete-all')",
 )
 """Empty the index; the daemon makes it again while it runs."""
+HAS_WORDS: Final = "has_words((SELECT m.task FROM change AS m WHERE m.rev = t.rev))"
 MISSING: Final = """
 SELECT count(*) FROM task WHERE rev <= (SELECT text_rev FROM state)
 AND rev NOT IN (SELECT id FROM task_text_docsize)
@@ -96,30 +96,13 @@ def _text(body: bytes) -> str:
         return ""
 
 
-def test_by(database: dialect.Connection, sought: Sought) -> None:
-    """Make `has_words(task)` test tasks for what is sought, on a connection."""
+def test_by(connection: Any, sought: Sought) -> None:
+    """Make `has_words(task)` test tasks for what is sought, on a connection of APSW's."""
 
     def has_words(task: str) -> bool:
         return sought.finds(strictjson.reload(task.encode()))
 
-    database.connection().create_scalar_function("has_words", has_words, 1)
-
-
-class Hits(NamedTuple):
-    """Where the index is asked: it has each task that has the words, and some that have not."""
-
-    source: str
-    """What stands behind FROM, and its conditions."""
-    joined: str
-    """The same with the task, `t`."""
-    rev: str
-    """The expression of the rev by which the index gives them in order."""
-    given: dict[str, Any]
-
-    @property
-    def counted(self) -> str:
-        """Give what they are counted by."""
-        return self.source
+    connection.create_scalar_function("has_words", has_words, 1)
 
 
 def hits(rows: Rows, sought: Sought) -> Hits | None:

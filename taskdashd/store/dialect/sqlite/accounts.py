@@ -41,7 +41,7 @@ def read(database: apsw.Connection) -> dict[str, Account]:
 def as_of(database: apsw.Connection) -> str:
     """Give when the newest change or act of a database was made; empty where there is none."""
     newest = [
-        database.execute(f"SELECT max(at) FROM {table}").get  # noqa: S608  # names of ours
+        database.execute(f"SELECT max(at) FROM {table}").get  # names of ours
         for table in ("change", "act")
         if database.table_exists(None, table)
     ]

@@ -1,0 +1,1 @@
+"""SQLite: the embedded engine, one file on the daemon's own disk."""
