@@ -13,10 +13,12 @@ from collections.abc import Generator
 from itertools import chain
 from pathlib import Path
 
+import postgres
 import pytest
 import warm
 from hypothesis import Phase, settings
 
+CLUSTER = pytest.StashKey[postgres.Cluster]()
 SLOWEST = 8
 """Files that the summary names."""
 LINES_MAX = 20
@@ -40,18 +42,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="SEED",
         help="Random order; the header says the seed.",
     )
+    parser.addoption(
+        "--store",
+        choices=["sqlite", "postgres"],
+        default="sqlite",
+        help="The engine under every daemon and database of the tests.",
+    )
     parser.addoption("--cold", action="store_true", help="Fork no program: start each anew.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start programs warm."""
+    """Start programs warm, and the server of the databases where one was asked for."""
+    if config.getoption("--store") == "postgres":
+        if postgres.PORT_VARIABLE not in os.environ:
+            config.stash[CLUSTER] = postgres.begin()
+        postgres.stand_on_it()
     if not config.getoption("--cold"):
         warm.begin()
 
 
-def pytest_unconfigure() -> None:
+def pytest_unconfigure(config: pytest.Config) -> None:
     """Start no more of them."""
     warm.end()
+    if (cluster := config.stash.get(CLUSTER, None)) is not None:
+        cluster.remove()
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

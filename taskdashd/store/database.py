@@ -41,6 +41,9 @@ NONSENSE: Final = (TypeError, ValueError, LookupError)
 """Errors of reading a damaged database whose columns hold values of another type, or no text."""
 
 
+_FORGOTTEN_REV: Final = "SELECT forgotten_rev FROM state"
+
+
 class DiskFull(StorageError):
     """The disk has no room for the change."""
 
@@ -76,27 +79,37 @@ class Database:
         """Closes the engine and releases the directory's lock."""
 
     @classmethod
-    def open(cls, directory: Path, *, query_timeout_s: float = 10.0) -> Self:
+    def open(
+        cls,
+        directory: Path,
+        *,
+        query_timeout_s: float = 10.0,
+        store: str = "",
+        lease_s: float = 6.0,
+    ) -> Self:
         """Lock a data directory, open its database and migrate it to this version's schema.
+
+        With `store`, the database is that one of PostgreSQL, of which nobody else may think for
+        `lease_s` that it is theirs.
 
         Raises `StoreUnusable`.
         """
         with ExitStack() as opened:
             opened.enter_context(lock(directory))
             deadline = Deadline(query_timeout_s)
-            engine = opened.enter_context(closing(SqliteEngine.open(directory, deadline)))
+            engine = opened.enter_context(closing(_engine(directory, store, lease_s, deadline)))
             return cls(engine, directory, deadline, opened.pop_all())
 
     def start(self, fold_rows: int = 5_000) -> Opened:
         """Catch the fold up with the log and count this start. Raises `StoreUnusable`."""
         try:
+            given_rev = self.engine.take()
             last_rev = self._scalar("SELECT max(rev) FROM change") or 0
             first_rev = self._scalar("SELECT min(rev) FROM change") or 0
             folded = max(self._scalar("SELECT folded_rev FROM state"), first_rev - 1)
             while folded < last_rev:
                 folded = min(folded + fold_rows, last_rev)
                 self.fold(folded)
-            self._writer.execute_sql("UPDATE state SET boot = boot + 1")
             live = self._writer.execute_sql(self.engine.sql.live)
             ids = self._writer.execute_sql("SELECT id FROM task")
             records = [
@@ -106,7 +119,7 @@ class Database:
             # A tombstone may have the newest rev of all, or a task that was forgotten.
             record_rev = self._scalar("SELECT max(rev) FROM record") or 0
             return Opened(
-                max(last_rev, record_rev, self._scalar("SELECT forgotten_rev FROM state")),
+                max(last_rev, record_rev, given_rev, self._scalar(_FORGOTTEN_REV)),
                 self._scalar(shared.GAPS_REV),
                 self._scalar("SELECT boot FROM state"),
                 live.fetchall(),
@@ -319,6 +332,15 @@ class Database:
 
     def _scalar(self, sql: str) -> Any:
         return self._writer.execute_sql(sql).fetchone()[0]
+
+
+def _engine(directory: Path, store: str, lease_s: float, deadline: Deadline) -> Engine:
+    if not store:
+        return SqliteEngine.open(directory, deadline)
+    # Fetched when it is asked for: psycopg takes memory, and not everybody has installed it.
+    from taskdashd.store.dialect.postgres.engine import PostgresEngine
+
+    return PostgresEngine.open(store, directory, lease_s, deadline)
 
 
 class _Reading:

@@ -23,6 +23,10 @@ class Deadline:
         """Have a reading take the time it takes."""
         self._at = None
 
+    def left_s(self) -> float | None:
+        """Give how many seconds are left, none below 0; None where it takes the time it takes."""
+        return None if self._at is None else max(0.0, self._at - time.monotonic())
+
     def is_over(self) -> bool:
         """Tell whether the reading must end now."""
         return self._at is not None and time.monotonic() > self._at

@@ -77,7 +77,7 @@ class Finder:
             source = f"{hits.joined}{self._states()}"
             if self._page.after is not None:
                 source += f" AND {hits.rev} {self._sign} :after_key"
-            found += self._select([Part(source, hits.given)], order=hits.rev)
+            found += self._select([Part(source, hits.given)], (hits.rev,))
         if len(found) < self._page.rows and rest and not self._page.descending:
             found += self._merged(picks, rest)
         return found[: self._page.rows]
@@ -90,7 +90,7 @@ class Finder:
             for part in plans.merged(picks, self._want)
         ]
         # A field that may have none of no values leaves nothing to merge.
-        return self._select(parts, order="key") if parts else []
+        return self._select(parts, ("key",)) if parts else []
 
     def _by_other(self) -> Found:
         picks, count = self._fewest(self._want.picks, plans.GATHERED_MAX)
@@ -116,7 +116,7 @@ class Finder:
             return self._by_priority(picks)
         if count < plans.GATHERED_AT_ALL:
             return self._gathered(self._scanned(picks))
-        if self._page.field in plans.STEPPED:
+        if self._page.field in plans.STEPPED and not self._want.sql.plans:
             return self._stepped()
         return self._gathered([self._walk()])
 
@@ -128,7 +128,8 @@ class Finder:
         index = plans.WALKED.get(self._page.field)
         source = f"task AS t {self._want.sql.by(index) if index else ''}"
         if most is not None:
-            order = f"{f'{self._key} {self._order}, ' if index else ''}t.id {self._order}"
+            by = f"{self._want.sql.sorted_by(self._key, self._order)}, " if index else ""
+            order = f"{by}t.id {self._order}"
             behind = " AND ".join(["true", *self._behind()])
             source = f"(SELECT t.* FROM {source} WHERE {behind} ORDER BY {order} LIMIT {most}) AS t"
         return Part(f"{source} WHERE true{self._states()}", {})
@@ -148,9 +149,7 @@ class Finder:
             if part is None or self._count([part], plans.GATHERED_MAX) >= plans.GATHERED_MAX:
                 part = _with(self._walk(), [f"{plans.unhelped(field, self._want.sql)} = :v0"])
                 part = Part(part.source, {"v0": value})
-            found += self._select(
-                [_with(part, more)], order="id", count=self._page.rows - len(found)
-            )
+            found += self._select([_with(part, more)], ("id",), self._page.rows - len(found))
             if len(found) >= self._page.rows:
                 break
         return found
@@ -184,7 +183,7 @@ class Finder:
             found = self._sorted(parts, most, count)
             return found if len(found) == count else None
         parts = [_with(part, self._behind()) for part in parts]
-        return self._select(parts, order=f"key {self._order}, id", count=count)
+        return self._select(parts, ("key", "id"), count)
 
     def _of_no_priority(
         self, behind: Sequence[str], count: int, picks: Sequence[Pick] | None
@@ -193,13 +192,13 @@ class Finder:
         source = f"SELECT t.* FROM task AS t WHERE {' AND '.join(['true', *behind])}"
         first = f"({source} ORDER BY t.id {self._order} LIMIT {plans.WALKED_MAX}) AS t"
         walk = Part(f"{first} WHERE {default}{self._states()}", {})
-        found = self._select([walk], order="id", count=count)
+        found = self._select([walk], ("id",), count)
         if len(found) == count:
             return found
         if picks is None:
             return None
         parts = [_with(part, [default, *behind]) for part in self._scanned(picks)]
-        return self._select(parts, order="id", count=count)
+        return self._select(parts, ("id",), count)
 
     def _behind(self) -> list[str]:
         """Give the condition of the tasks behind the last page."""
@@ -207,11 +206,12 @@ class Finder:
             return []
         if self._page.field == "id":
             return [f"t.id {self._sign} :after_id"]
-        return [f"({self._key}, t.id) {self._sign} (:after_key, :after_id)"]
+        reached = self._want.sql.reached(self._key, self._sign, ":after_key")
+        return [f"{reached}({self._key}, t.id) {self._sign} (:after_key, :after_id)"]
 
-    def _gathered(self, parts: Iterable[Part]) -> Found:
-        by = "id" if self._page.field == "id" else f"key {self._order}, id"
-        return self._select([_with(part, self._behind()) for part in parts], order=by)
+    def _gathered(self, parts: Iterable[Part], count: int | None = None) -> Found:
+        by = ("id",) if self._page.field == "id" else ("key", "id")
+        return self._select([_with(part, self._behind()) for part in parts], by, count)
 
     def _fewest(self, ways: Sequence[Sequence[Pick]], most: int) -> tuple[Sequence[Pick], int]:
         """Choose the way with the fewest tasks; of those with `most` or more, the first."""
@@ -225,7 +225,7 @@ class Finder:
 
     def _count(self, parts: Sequence[Part | Hits], most: int) -> int:
         every = " UNION ALL ".join(f"SELECT 1 FROM {part.counted}" for part in parts)
-        statement = f"SELECT count(*) FROM ({every} LIMIT {most})"
+        statement = f"SELECT count(*) FROM ({every} LIMIT {most}) AS found"
         ((count,),) = self._rows(statement, {**self._given, **_given(parts)})
         return int(count)
 
@@ -234,6 +234,8 @@ class Finder:
 
         With `most`, only so many of the first.
         """
+        if self._want.sql.plans:
+            return self._gathered(parts, count)
         tests = [*self._tests[:-1], *self._behind()]
         order = f"key {self._order}, id {self._order}"
         # With a limit, the inner statement is sorted before a text is tested, and not behind it.
@@ -242,10 +244,16 @@ class Finder:
         given = {**self._given, **_given(parts), "count": count or self._page.rows}
         return list(self._rows(statement, given))
 
-    def _select(self, parts: Sequence[Part], *, order: str, count: int | None = None) -> Found:
+    def _select(
+        self, parts: Sequence[Part], order: Sequence[str], count: int | None = None
+    ) -> Found:
         every = self._every(parts, self._tests)
         given = {**self._given, **_given(parts), "count": count or self._page.rows}
-        return list(self._rows(f"{every} ORDER BY {order} {self._order} LIMIT :count", given))
+        by = [f"{one} {self._order}" for one in order]
+        if len(parts) == 1 and order[0] == "key" and self._page.field != "rev":
+            # A union is sorted by its columns; one part by what its index has.
+            by[0] = self._want.sql.sorted_by(self._key, self._order)
+        return list(self._rows(f"{every} ORDER BY {', '.join(by)} LIMIT :count", given))
 
     def _every(self, parts: Sequence[Part], tests: Sequence[str]) -> str:
         by_rev = self._page.field == "rev"

@@ -13,18 +13,18 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-def migrate(connection: Any, path: Path) -> None:
-    """Migrate a file. Raises `StoreUnusable` for one that a newer version has written."""
-    runner = Runner(connection, str(MIGRATIONS))
+def migrate(connection: Any, where: str, directory: Path = MIGRATIONS) -> None:
+    """Migrate a database. Raises `StoreUnusable` for one that a newer version has written."""
+    runner = Runner(connection, str(directory))
     status = runner.status()
     newer = [migration.name for migration in status if migration.path is None]
     if newer:
         raise StoreUnusable(
-            f"{path} was written by a newer taskdashd (schema {newer[-1]}): install that"
+            f"{where} was written by a newer taskdashd (schema {newer[-1]}): install that"
             " version or later, or choose another data directory"
         )
     waiting = [migration.name for migration in status if migration.applied is None]
     if waiting and len(waiting) < len(status):
         # Said before: a million tasks take minutes on a small machine, and nothing else is said.
-        log.info("bringing the database to this version", path=str(path), steps=waiting)
+        log.info("bringing the database to this version", path=where, steps=waiting)
     runner.up()

@@ -202,7 +202,7 @@ def scanned(pick: Pick, want: Wanted, number: int = 0) -> Part:
     given: dict[str, Any] = {}
     if pick.field:
         given[f"v{number}"] = sql.listed(pick.values)
-        conditions.insert(0, sql.among(f"t.{pick.field}", f":v{number}"))
+        conditions.insert(0, sql.found_among(f"t.{pick.field}", f":v{number}"))
         conditions += _nonempty(pick)
     conditions += [pick.and_not] if pick.and_not else []
     return Part(f"task AS t {sql.by(pick.by)} WHERE {' AND '.join(conditions)}", given)
@@ -227,7 +227,7 @@ def merged(picks: Iterable[Pick], want: Wanted) -> Iterator[Part]:
                 conditions = [f"t.state = {state}", *_nonempty(pick)]
                 given = {}
                 if pick.field:
-                    conditions.insert(0, f"t.{pick.field} = :m{number}")
+                    conditions.insert(0, want.sql.found_equal(f"t.{pick.field}", f":m{number}"))
                     given[f"m{number}"] = value
                 conditions += [pick.and_not] if pick.and_not else []
                 source = f"task AS t {want.sql.by(pick.by)} WHERE {' AND '.join(conditions)}"

@@ -55,6 +55,9 @@ class Engine(Protocol):
     def is_full(self, error: Exception) -> bool:
         """Tell whether an error says that the disk has no room."""
 
+    def take(self) -> int:
+        """Count this start; give a rev that was given out at least, beside those in the tables."""
+
     def close(self) -> None:
         """Close the connections and release what is held."""
 

@@ -55,7 +55,7 @@ SELECT CASE WHEN pruned_rev > forgotten_rev THEN pruned_rev ELSE forgotten_rev E
 CHANGES: Final = """
 SELECT rev, kind, task, crc FROM (
     SELECT rev, kind, task, crc, sum(length(task)) OVER (ORDER BY rev) - length(task) AS before
-    FROM (SELECT rev, kind, task, crc FROM change WHERE rev > ? ORDER BY rev LIMIT ?) AS some
+    FROM (SELECT rev, kind, task, crc FROM change WHERE rev > ? ORDER BY rev LIMIT ?) AS found
 ) AS summed WHERE before < ? ORDER BY rev
 """
 # As CHANGES, each row with the same task's row before it.
@@ -103,6 +103,9 @@ class Sql(ABC):
     A statement names its parameters `?` or `:name`, and a list among them is what `listed` makes.
     """
 
+    plans = False
+    """Whether the engine finds the best way to few rows itself, by what it knows of the tables."""
+
     @abstractmethod
     def listed(self, values: Iterable[object]) -> Any:
         """Give the parameter of a statement that reads some texts or revs by `among` or `each`."""
@@ -110,6 +113,22 @@ class Sql(ABC):
     @abstractmethod
     def among(self, expression: str, parameter: str) -> str:
         """Write the condition that a value is one of a list."""
+
+    def found_among(self, column: str, parameter: str) -> str:
+        """Write the condition that a column with an index has one of a list."""
+        return self.among(column, parameter)
+
+    def found_equal(self, column: str, parameter: str) -> str:
+        """Write the condition that a column with an index has a value."""
+        return f"{column} = {parameter}"
+
+    def sorted_by(self, expression: str, direction: str) -> str:
+        """Write by what an index gives its tasks in order."""
+        return f"{expression} {direction}"
+
+    def reached(self, _expression: str, _sign: str, _parameter: str) -> str:
+        """Write what helps an index to begin behind a value; a condition before others, or none."""
+        return ""
 
     @abstractmethod
     def each(self, parameter: str, kind: str) -> str:

@@ -1,0 +1,131 @@
+"""What PostgreSQL says in its own way: lists are arrays, and it chooses the index itself."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from taskdashd.domain.search import LIVE, Sought
+from taskdashd.store.dialect import rows as stored
+from taskdashd.store.dialect.sql import Hits, Rows, Sql
+
+INDEXED_CHARACTERS: Final = 128
+"""A row of an index holds 2,704 bytes at most, and a text may be a megabyte: so the indexes have
+the beginnings of texts."""
+
+
+_LONG: Final = frozenset(
+    f"t.{name}"
+    for name in ("name", "user", "group_id", "project_id", "checker", "parent_id", "url")
+)
+"""The columns of which the indexes have the beginnings."""
+
+
+def beginning(expression: str) -> str:
+    """Write the expression that the indexes hold of a text."""
+    return f"left({expression}, {INDEXED_CHARACTERS})"
+
+
+class PostgresSql(Sql):
+    """PostgreSQL's way."""
+
+    plans = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bodies = """
+SELECT c.task, c.crc FROM unnest(?::bigint[]) WITH ORDINALITY AS wanted (value, place)
+JOIN change AS c ON c.rev = wanted.value ORDER BY wanted.place
+"""
+
+    def listed(self, values: Iterable[object]) -> Any:
+        """Give them as they are: psycopg makes an array of a list."""
+        return list(values)
+
+    def among(self, expression: str, parameter: str) -> str:
+        """Write the condition that a value is one of a list."""
+        return f"{expression} = ANY({parameter})"
+
+    def found_among(self, column: str, parameter: str) -> str:
+        """Write the condition that a column with an index has one of some values."""
+        beginnings = f"ARRAY(SELECT {beginning('v')} FROM unnest({parameter}::text[]) AS v)"
+        return f"{beginning(column)} = ANY({beginnings}) AND {column} = ANY({parameter})"
+
+    def found_equal(self, column: str, parameter: str) -> str:
+        """Write the condition that a column with an index has a value."""
+        same = f"{beginning(column)} = {beginning(f'{parameter}::text')}"
+        return f"{same} AND {column} = {parameter}"
+
+    def sorted_by(self, expression: str, direction: str) -> str:
+        """Write by what an index gives its tasks in order: the beginning of a text first."""
+        if expression not in _LONG:
+            return super().sorted_by(expression, direction)
+        return f"{beginning(expression)} {direction}, {expression} {direction}"
+
+    def reached(self, expression: str, sign: str, parameter: str) -> str:
+        """Write what helps an index to begin behind a value; a condition before others, or none."""
+        if expression not in _LONG:
+            return ""
+        return f"{beginning(expression)} {sign}= {beginning(f'{parameter}::text')} AND "
+
+    def each(self, parameter: str, kind: str) -> str:
+        """Write the source of a row for each of a list."""
+        return f"unnest({parameter}::{kind}[]) AS wanted (value)"
+
+    def by(self, _index: str) -> str:
+        """Say nothing: it has statistics, and chooses by them."""
+        return ""
+
+    def unhelped(self, expression: str) -> str:
+        """Write an expression as it is."""
+        return expression
+
+    def member(self, column: str, name: str) -> str:
+        """Write the expression that takes a member out of a column of JSON.
+
+        By a function of ours: a NUL in a member that nobody asks for would else fail it.
+        """
+        number = "::bigint" if name == "epoch" else ""
+        return f"member({column}, '{name}'){number}"
+
+    def has_words(self, sought: Sought) -> tuple[str, dict[str, Any]]:
+        """Test the folded text of the task."""
+        tests: list[str] = []
+        given: dict[str, Any] = {}
+        for number, (word, (people, states)) in enumerate(sought.words.items()):
+            given[f"word{number}"] = word
+            ways = [f"strpos(x.text, :word{number}) > 0"]
+            if people:
+                given[f"people{number}"] = list(people)
+                ways += [f"t.{column} = ANY(:people{number})" for column in ("user", "checker")]
+            if states:
+                places = {0 if one == LIVE else stored.STATES.index(one) for one in states}
+                ways.append(f"t.state IN ({', '.join(map(str, sorted(places)))})")
+            tests.append(f"({' OR '.join(ways)})")
+        return f"(SELECT {' AND '.join(tests)} FROM task_text AS x WHERE x.id = t.id)", given
+
+    def hits(self, _rows: Rows, sought: Sought) -> Hits | None:
+        """Give what to ask the index of grams for; None where no word is long enough."""
+        words = sought.words.items()
+        wanted = [grams(word) for word, (people, states) in words if not people and not states]
+        asked = sorted(set().union(*wanted))
+        if not asked:
+            return None
+        source = "task_text AS x"
+        joined = f"{source} CROSS JOIN task AS t WHERE x.grams @> :grams AND t.id = x.id"
+        return Hits(f"{source} WHERE x.grams @> :grams", joined, "t.rev", {"grams": asked})
+
+    def unindexed(self, _rows: Rows) -> str:
+        """Say that the index of texts has all: the fold keeps it."""
+        return ""
+
+
+def grams(text: str) -> set[str]:
+    """Give the sequences of characters by which a folded text is found.
+
+    Three characters each; two, where they are no letters of ours: most Chinese words have two.
+    """
+    threes = {text[at : at + 3] for at in range(len(text) - 2)}
+    if text.isascii():
+        return threes
+    return threes | {
+        pair for at in range(len(text) - 1) if not (pair := text[at : at + 2]).isascii()
+    }
