@@ -9,8 +9,6 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-import orjson
-
 from taskdash_protocol.statuses import ENDED
 from taskdashd.domain.tasks import Task
 from taskdashd.store.dialect.rows import Damaged, restored
@@ -51,7 +49,7 @@ WITH RECURSIVE above (id, parent_id, steps) AS (
     SELECT t.id, t.parent_id, steps + 1 FROM above JOIN task AS t ON t.id = above.parent_id
     WHERE above.parent_id <> ? AND steps < {_CIRCLE_MAX}
 )
-SELECT max(parent_id = ?), min(id) FROM above
+SELECT count(CASE WHEN parent_id = ? THEN 1 END), min(id) FROM above
 """  # noqa: S608
 
 _PARTS: Final = f"""
@@ -60,21 +58,6 @@ SELECT id, rank, {_MAY_GO},
 FROM task WHERE parent_id = ? AND parent_id <> '' AND (rank, id) > (?, ?)
 ORDER BY rank, id LIMIT ?
 """  # noqa: S608
-
-# One row with all of it: rows read one by one would fight the event loop for the interpreter's
-# lock. The queue of the recursion is in the order of `place`, so each task's rows come together.
-_HISTORIES: Final = """
-WITH RECURSIVE history (place, rev, previous_rev) AS (
-    SELECT wanted.key, c.rev, c.previous_rev FROM json_each(?) AS wanted
-    CROSS JOIN task AS t ON t.id = wanted.value CROSS JOIN change AS c ON c.rev = t.rev
-    UNION ALL
-    SELECT h.place, c.rev, c.previous_rev FROM history AS h
-    CROSS JOIN change AS c ON c.rev = h.previous_rev
-    ORDER BY 1 LIMIT ?
-)
-SELECT json_group_array(json_array(h.place, h.rev, h.previous_rev, octet_length(c.task)))
-FROM history AS h CROSS JOIN change AS c ON c.rev = h.rev
-"""
 
 _IDS: Final = "SELECT id FROM task WHERE id > ? ORDER BY id LIMIT ?"
 
@@ -165,8 +148,7 @@ def removal(ids: Sequence[str], cost_max: int, rows: Rows) -> Removal:
     The cost is the number of rows of the log and of pages that their bodies take.
     """
     some = list(ids[:TASKS_MAX])
-    ((told,),) = rows(_HISTORIES, (rows.sql.listed(some), cost_max + _WHOLE_ROWS))
-    read: list[tuple[int, int, int, int]] = orjson.loads(told)
+    read = rows.sql.histories(rows, some, cost_max + _WHOLE_ROWS)
     histories: list[list[int]] = [[] for _ in some]
     cost, taken = 0, len(some)
     for place, rev, previous_rev, size in read:

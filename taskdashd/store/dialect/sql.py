@@ -6,6 +6,10 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from taskdashd.domain.search import Sought
 
+History = tuple[int, int, int, int]
+"""A row of the log: the place of its task among those asked for, its rev, the rev of the task's row
+before it, and the bytes of its body."""
+
 Parameters = Sequence[Any] | Mapping[str, Any]
 
 _ROW: Final = """
@@ -160,6 +164,10 @@ class Sql(ABC):
 
         The rev stands in it as `{rev}`.
         """
+
+    @abstractmethod
+    def histories(self, rows: Rows, ids: Sequence[str], rows_max: int) -> list[History]:
+        """Give the rows of the log of some tasks: of each the newest first, one after another."""
 
     def __init__(self) -> None:
         among, each = self.among, self.each

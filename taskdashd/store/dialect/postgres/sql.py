@@ -1,11 +1,11 @@
 """What PostgreSQL says in its own way: lists are arrays, and it chooses the index itself."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from taskdashd.domain.search import LIVE, Sought
 from taskdashd.store.dialect import rows as stored
-from taskdashd.store.dialect.sql import Hits, Rows, Sql
+from taskdashd.store.dialect.sql import History, Hits, Rows, Sql
 
 INDEXED_CHARACTERS: Final = 128
 """A row of an index holds 2,704 bytes at most, and a text may be a megabyte: so the indexes have
@@ -17,6 +17,21 @@ _LONG: Final = frozenset(
     for name in ("name", "user", "group_id", "project_id", "checker", "parent_id", "url")
 )
 """The columns of which the indexes have the beginnings."""
+
+
+_HISTORIES: Final = """
+SELECT wanted.place - 1, h.rev, h.previous_rev, h.size
+FROM unnest(?::text[]) WITH ORDINALITY AS wanted (value, place) CROSS JOIN LATERAL (
+    WITH RECURSIVE history (rev, previous_rev, size, steps) AS (
+        SELECT c.rev, c.previous_rev, octet_length(c.task), 1
+        FROM task AS t JOIN change AS c ON c.rev = t.rev WHERE t.id = wanted.value
+        UNION ALL
+        SELECT c.rev, c.previous_rev, octet_length(c.task), steps + 1
+        FROM history JOIN change AS c ON c.rev = history.previous_rev
+    )
+    SELECT rev, previous_rev, size, steps FROM history LIMIT ?
+) AS h ORDER BY wanted.place, h.steps LIMIT ?
+"""
 
 
 def beginning(expression: str) -> str:
@@ -116,6 +131,10 @@ JOIN change AS c ON c.rev = wanted.value ORDER BY wanted.place
     def unindexed(self, _rows: Rows) -> str:
         """Say that the index of texts has all: the fold keeps it."""
         return ""
+
+    def histories(self, rows: Rows, ids: Sequence[str], rows_max: int) -> list[History]:
+        """Give the rows of the log of some tasks: of each the newest first, one after another."""
+        return list(rows(_HISTORIES, (list(ids), rows_max, rows_max)))
 
 
 def grams(text: str) -> set[str]:

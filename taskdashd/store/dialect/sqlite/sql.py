@@ -1,6 +1,6 @@
 """What only SQLite understands: statements over JSON, the fold, and how a list is read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from taskdash_protocol.fields import ACKNOWLEDGED, PRIORITIES, PRIORITY, PRIORIT
 from taskdash_protocol.statuses import OF_PEOPLE
 from taskdashd.domain.search import Sought
 from taskdashd.store.dialect import rows
-from taskdashd.store.dialect.sql import Hits, Rows, Sql
+from taskdashd.store.dialect.sql import History, Hits, Rows, Sql
 from taskdashd.store.dialect.sqlite import texts
 
 STATE: Final = "CASE c.task->>'status' {} ELSE 0 END".format(
@@ -67,6 +67,22 @@ ON CONFLICT (id) DO UPDATE SET
 FORGET_TEXTS: Final = "DELETE FROM task_text WHERE rowid IN (SELECT value FROM json_each(?))"
 
 
+# One row with all of it: rows read one by one would fight the event loop for the interpreter's
+# lock. The queue of the recursion is in the order of `place`, so each task's rows come together.
+_HISTORIES: Final = """
+WITH RECURSIVE history (place, rev, previous_rev) AS (
+    SELECT wanted.key, c.rev, c.previous_rev FROM json_each(?) AS wanted
+    CROSS JOIN task AS t ON t.id = wanted.value CROSS JOIN change AS c ON c.rev = t.rev
+    UNION ALL
+    SELECT h.place, c.rev, c.previous_rev FROM history AS h
+    CROSS JOIN change AS c ON c.rev = h.previous_rev
+    ORDER BY 1 LIMIT ?
+)
+SELECT json_group_array(json_array(h.place, h.rev, h.previous_rev, octet_length(c.task)))
+FROM history AS h CROSS JOIN change AS c ON c.rev = h.rev
+"""
+
+
 def json_list(values: Iterable[object]) -> str:
     """Encode ids, revs or rows as the parameter of a statement that reads them by `json_each`."""
     return orjson.dumps(list(values)).decode()
@@ -114,3 +130,9 @@ class SqliteSql(Sql):
         """Give the condition of tasks that the index of texts has not yet."""
         ((text_rev, folded_rev),) = rows("SELECT text_rev, folded_rev FROM state", {})
         return f"{{rev}} > {text_rev}" if folded_rev > text_rev else ""
+
+    def histories(self, rows: Rows, ids: Sequence[str], rows_max: int) -> list[History]:
+        """Give the rows of the log of some tasks: of each the newest first, one after another."""
+        ((told,),) = rows(_HISTORIES, (json_list(ids), rows_max))
+        found: list[History] = orjson.loads(told)
+        return found
