@@ -19,7 +19,7 @@ from taskdashd.domain.acts import Act
 from taskdashd.domain.tasks import Task
 from taskdashd.domain.times import stamp
 from taskdashd.store.dialect.rows import Damaged, restored, text
-from taskdashd.store.dialect.sql import Rows
+from taskdashd.store.dialect.sql import ACTS, LOG, Rows
 
 _CURSOR: Final = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
 _NEWEST: Final = 10**18 - 1
@@ -34,27 +34,6 @@ _OUT_OF_ORDER_S: Final = 600.0
 `since` stand before wanted ones."""
 DAMAGED: Final = "damaged"
 """The kind told of a change whose body fails its checksum: only who and when can be read."""
-
-_COLUMNS: Final = """
-c.rev, c.kind, c.at, CASE c.actor WHEN '' THEN c.holder ELSE c.actor END, c.task, c.crc,
-coalesce(p.task, ''), p.crc
-"""
-_OF_ALL: Final = f"""
-SELECT {_COLUMNS} FROM change AS c LEFT JOIN change AS p ON p.rev = c.previous_rev
-WHERE c.rev <= ? ORDER BY c.rev DESC
-"""  # noqa: S608  # the only text put in is a constant of ours
-_OF_TASK: Final = f"""
-WITH RECURSIVE history (rev, previous_rev) AS (
-    SELECT rev, previous_rev FROM change WHERE rev = ? AND task_id = ?
-    UNION ALL
-    SELECT c.rev, c.previous_rev FROM history JOIN change AS c ON c.rev = history.previous_rev
-)
-SELECT {_COLUMNS} FROM history CROSS JOIN change AS c ON c.rev = history.rev
-LEFT JOIN change AS p ON p.rev = c.previous_rev
-"""  # noqa: S608
-_ACTS: Final = """
-SELECT id, rev, at, kind, who, detail, count FROM act WHERE id <= ? ORDER BY id DESC
-"""
 
 By = re.Pattern[str] | None
 """Matches `who` of those whose doings are wanted; None: everybody's."""
@@ -94,10 +73,10 @@ def read(request: Audit, bytes_max: int, rows: Rows, by: By = None) -> History:
             task = restored(row)
         if task is None:
             return History([], None, None)
-        entries = _changes(rows(_OF_TASK, (min(rev, task.rev), request.task)))
+        entries = _changes(rows.stream(rows.sql.history, (min(rev, task.rev), request.task)))
     else:
-        acts = _acts(rows(_ACTS, (act_id,)))
-        entries = merge(_changes(rows(_OF_ALL, (rev,))), acts, key=_place, reverse=True)
+        acts = _acts(rows.stream(ACTS, (act_id,)))
+        entries = merge(_changes(rows.stream(LOG, (rev,))), acts, key=_place, reverse=True)
     oldest = _earlier(request.since)
     found: list[Entry | Act] = []
     size = 0

@@ -328,7 +328,8 @@ class Database:
     ) -> audit.History:
         """Read a page of the audit. Raises `BadRequest`, `Busy` and `StorageError`."""
         self._deadline.begin(within_s)
-        return audit.read(request, bytes_max, self._queried, by)
+        with self._snapshot():
+            return audit.read(request, bytes_max, self._queried, by)
 
     def _scalar(self, sql: str) -> Any:
         return self._writer.execute_sql(sql).fetchone()[0]
@@ -363,6 +364,13 @@ class _Reading:
                 # A Query may be many statements, each too short for an engine to look at the clock.
                 raise self._deadline.refusal()
             yield from self._engine.read(self._session, statement, parameters)
+        except self._errors as error:
+            raise self._fault(error) from error
+
+    def stream(self, statement: str, parameters: Parameters) -> Iterator[Any]:
+        """Run a statement of which not all rows may be wanted; raises as a call does."""
+        try:
+            yield from self._engine.stream(self._session, statement, parameters)
         except self._errors as error:
             raise self._fault(error) from error
 

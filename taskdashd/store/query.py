@@ -53,7 +53,7 @@ def read(
         del found[request.limit + 1 :]
     revs = rows.sql.listed(rev for _, rev, _ in found[: request.limit])
     # Fetch bodies row by row, and none behind the page's end: bodies can be large.
-    return _page(found, rows(rows.sql.bodies, (revs,)), request.order, bytes_max)
+    return _page(found, rows.stream(rows.sql.bodies, (revs,)), request.order, bytes_max)
 
 
 def _within(request: Query, sight: Sight | None) -> Query:

@@ -92,6 +92,9 @@ class Engine(Protocol):
     def read(self, session: Session, statement: str, parameters: Parameters) -> Iterator[Any]:
         """Run a statement of a reading connection, and give its rows as they are asked for."""
 
+    def stream(self, session: Session, statement: str, parameters: Parameters) -> Iterator[Any]:
+        """Run a statement of which not all rows may be wanted; within a transaction."""
+
     def begin(self) -> None:
         """Have the querier's next statements read one state."""
 

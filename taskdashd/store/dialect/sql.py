@@ -73,6 +73,28 @@ SELECT rev, kind, task, crc, old, old_crc FROM (
 """
 
 
+TOLD: Final = """
+c.rev, c.kind, c.at, CASE c.actor WHEN '' THEN c.holder ELSE c.actor END, c.task, c.crc,
+coalesce(p.task, ''), p.crc
+"""
+"""What the audit tells of a change, `c`, and of the same task's change before it, `p`."""
+LOG: Final = f"""
+SELECT {TOLD} FROM change AS c LEFT JOIN change AS p ON p.rev = c.previous_rev
+WHERE c.rev <= ? ORDER BY c.rev DESC
+"""  # the only text put in is a constant of ours
+ACTS: Final = """
+SELECT id, rev, at, kind, who, detail, count FROM act WHERE id <= ? ORDER BY id DESC
+"""
+# The revs of a task's history, from one on: a linked list.
+HISTORY: Final = """
+history (rev, previous_rev) AS (
+    SELECT rev, previous_rev FROM change WHERE rev = ? AND task_id = ?
+    UNION ALL
+    SELECT c.rev, c.previous_rev FROM history JOIN change AS c ON c.rev = history.previous_rev
+)
+"""
+
+
 class Hits(NamedTuple):
     """Where an index of texts is asked: all tasks that have the words, and some that have not."""
 
@@ -100,12 +122,18 @@ class Rows(Protocol):
     def __call__(self, statement: str, parameters: Parameters, /) -> Iterator[Any]:
         """Run a statement with its parameters and give the rows."""
 
+    def stream(self, statement: str, parameters: Parameters, /) -> Iterator[Any]:
+        """Run a statement of which not all rows may be wanted; within a transaction."""
+
 
 class Sql(ABC):
     """How an engine says what the engines say differently, and the statements of such parts.
 
     A statement names its parameters `?` or `:name`, and a list among them is what `listed` makes.
     """
+
+    history: str
+    """The statement that gives a task's changes as `LOG` does, from one on."""
 
     plans = False
     """Whether the engine finds the best way to few rows itself, by what it knows of the tables."""

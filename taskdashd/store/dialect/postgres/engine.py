@@ -305,6 +305,11 @@ class PostgresEngine:
         found: Iterator[Any] = session.execute_sql(statement, parameters)
         return found
 
+    def stream(self, session: Any, statement: str, parameters: Parameters) -> Iterator[Any]:
+        """Run a statement of which not all rows may be wanted; within a transaction."""
+        found: Iterator[Any] = session.stream(statement, parameters)
+        return found
+
     def begin(self) -> None:
         """Have the querier's next statements read one state, and end in time."""
         wire = self.querier.live()

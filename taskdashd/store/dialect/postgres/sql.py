@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from taskdashd.domain.search import LIVE, Sought
 from taskdashd.store.dialect import rows as stored
-from taskdashd.store.dialect.sql import History, Hits, Rows, Sql
+from taskdashd.store.dialect.sql import HISTORY, TOLD, History, Hits, Rows, Sql
 
 INDEXED_CHARACTERS: Final = 128
 """A row of an index holds 2,704 bytes at most, and a text may be a megabyte: so the indexes have
@@ -43,6 +43,14 @@ class PostgresSql(Sql):
     """PostgreSQL's way."""
 
     plans = True
+
+    # LATERAL keeps the order of the recursion, and reads no further than rows are asked for.
+    history = f"""
+WITH RECURSIVE {HISTORY} SELECT told.* FROM history CROSS JOIN LATERAL (
+    SELECT {TOLD} FROM change AS c LEFT JOIN change AS p ON p.rev = c.previous_rev
+    WHERE c.rev = history.rev LIMIT 1
+) AS told
+"""
 
     def __init__(self) -> None:
         super().__init__()

@@ -300,6 +300,10 @@ class SqliteEngine:
         found: Iterator[Any] = session.execute_sql(statement, parameters)
         return found
 
+    def stream(self, session: Session, statement: str, parameters: Parameters) -> Iterator[Any]:
+        """Run a statement: SQLite gives rows one by one in any case."""
+        return self.read(session, statement, parameters)
+
     def begin(self) -> None:
         """Have the querier's next statements read one state."""
         self.querier.execute_sql("BEGIN")

@@ -10,7 +10,7 @@ from taskdash_protocol.fields import ACKNOWLEDGED, PRIORITIES, PRIORITY, PRIORIT
 from taskdash_protocol.statuses import OF_PEOPLE
 from taskdashd.domain.search import Sought
 from taskdashd.store.dialect import rows
-from taskdashd.store.dialect.sql import History, Hits, Rows, Sql
+from taskdashd.store.dialect.sql import HISTORY, TOLD, History, Hits, Rows, Sql
 from taskdashd.store.dialect.sqlite import texts
 
 STATE: Final = "CASE c.task->>'status' {} ELSE 0 END".format(
@@ -93,6 +93,12 @@ class SqliteSql(Sql):
 
     Nothing is left to SQLite's planner, which without statistics takes an index that is of no use.
     """
+
+    # Rows come in the order of the recursion.
+    history = f"""
+WITH RECURSIVE {HISTORY} SELECT {TOLD} FROM history CROSS JOIN change AS c LEFT JOIN change AS p ON p.rev = c.previous_rev
+WHERE c.rev = history.rev
+"""
 
     def listed(self, values: Iterable[object]) -> str:
         """Encode them in JSON."""
