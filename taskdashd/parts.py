@@ -46,12 +46,13 @@ from taskdashd.feed.watches import Feed
 from taskdashd.settings.live import Live
 from taskdashd.store.database import Database, Opened
 from taskdashd.store.executor import Executor
+from taskdashd.store.follower import Follower
 from taskdashd.store.reader import ChangeLog, Reader
 from taskdashd.store.records import Records
 from taskdashd.store.reserve import Reserve
 from taskdashd.store.slow import SlowReads
 from taskdashd.store.transaction import View
-from taskdashd.store.writer import Follower, Writer
+from taskdashd.store.writer import Writer
 from taskdashd.web.boards import Boards
 from taskdashd.web.viewers import Viewers
 

@@ -6,8 +6,8 @@ A follower is called only once a commit is on disk, so a failed commit leaves no
 from collections.abc import Sequence
 
 from taskdashd.domain.tasks import Change, Task
+from taskdashd.store.follower import Follower
 from taskdashd.store.records import Record
-from taskdashd.store.writer import Follower
 
 
 class Following:

@@ -27,6 +27,8 @@ _MORE_S: Final = 0.001
 _LOOK_AGAIN_S: Final = 0.02
 _CLOSE_LATER_S: Final = 0.2
 _JUDGED_AT_ONCE: Final = 2000
+_ASKS_EVERY_S: Final = 0.5
+"""So often a database that is away is asked whether it answers again."""
 WORTH_TELLING_S: Final = 1.0
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -70,6 +72,8 @@ class Supervisor:
         self._sockets = sockets
         self._inputs = inputs
         self._forget_replies = forget_replies
+        self._was_away = False
+        self._asks_at = 0.0
         self._must_read: WeakKeyDictionary[Due, int] = WeakKeyDictionary()
         """How many bytes of a candidate's input must have been read before it is judged."""
 
@@ -96,6 +100,7 @@ class Supervisor:
             level("the daemon stood still; nobody's silence counts it", seconds=stalled_s)
             core.ownership.after_stall()
             self._forget_replies()
+        self._look_after_store()
         leads = core.leading.leads
         all_judged = not leads or self._judge_some()
         all_done = not self._agenda.tick()
@@ -111,6 +116,22 @@ class Supervisor:
         if leads and (look := core.liveness.next_look()) is not None:
             waits.append(look - core.clock.now())
         return max(_TICK_MIN_S, min(waits)) if all_judged and all_done else _MORE_S
+
+    def _look_after_store(self) -> None:
+        """Judge nobody while the database is away; then everybody gets one full timeout."""
+        core = self._core
+        if core.writer.absence.why is not None:
+            self._was_away = True
+            core.leading.end()
+            if (now := core.clock.elapsed()) >= self._asks_at:
+                self._asks_at = now + _ASKS_EVERY_S
+                core.writer.absence.ask()
+        elif self._was_away:
+            self._was_away = False
+            log.warning("the database answers again; nobody's silence counts meanwhile")
+            core.ownership.after_stall()
+            self._forget_replies()
+            core.leading.begin()
 
     def _judge_some(self) -> bool:
         """Judge the candidates that are due; False if some must wait for the next tick."""

@@ -26,6 +26,7 @@ from taskdashd.store.dialect.engine import Engine, Session
 from taskdashd.store.dialect.rows import restored, text
 from taskdashd.store.dialect.sql import Parameters, Rows
 from taskdashd.store.dialect.sqlite.engine import SqliteEngine
+from taskdashd.store.faults import Away, DiskFull
 from taskdashd.store.health import Health
 from taskdashd.store.known import KnownIds
 from taskdashd.store.lock import StoreUnusable, lock
@@ -42,10 +43,6 @@ NONSENSE: Final = (TypeError, ValueError, LookupError)
 
 
 _FORGOTTEN_REV: Final = "SELECT forgotten_rev FROM state"
-
-
-class DiskFull(StorageError):
-    """The disk has no room for the change."""
 
 
 class Opened(NamedTuple):
@@ -155,6 +152,16 @@ class Database:
         except self.engine.errors as error:
             kind = DiskFull if self.engine.is_full(error) else StorageError
             raise kind(f"the change could not be stored: {self.engine.plain(error)}") from error
+
+    def settle(self) -> bool | None:
+        """Tell whether the commit whose outcome was unknown is stored; None if there was none.
+
+        Raises `Away` while the database does not answer, and `Fenced`.
+        """
+        try:
+            return self.engine.settle()
+        except self.engine.errors as error:
+            raise Away(f"the database does not answer: {self.engine.plain(error)}") from error
 
     def fold(self, to_rev: int) -> None:
         """Bring the `task` table up to a rev of the log. Raises `StorageError`."""

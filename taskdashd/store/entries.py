@@ -52,3 +52,8 @@ def taken(queue: deque[Entry], rows_max: int) -> list[Piece]:
             records += entry.records
         rows += len(changes) + len(records)
     return pieces
+
+
+def bytes_of(changes: Sequence[Change]) -> int:
+    """Count the bytes of the tasks of changes."""
+    return sum(len(change.task.body) for change in changes)

@@ -14,7 +14,7 @@ import structlog
 
 from taskdashd.settings import files
 from taskdashd.settings.logs import Sparing
-from taskdashd.store.database import DiskFull
+from taskdashd.store.faults import DiskFull
 
 NAME: Final = "reserve"
 _SHARE: Final = 16

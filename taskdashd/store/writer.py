@@ -13,16 +13,18 @@ lags `fold_lag_max` changes behind, and on demand before a Query (`catch_up`).
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 from taskdash_protocol.errors import Busy, Outcome, ServerError, StorageError
 from taskdashd.domain.acts import Act
 from taskdashd.domain.rounds import Rounds
-from taskdashd.domain.tasks import Change, Task
+from taskdashd.domain.tasks import Change
+from taskdashd.store.absence import Absence, Commit
 from taskdashd.store.chores import Chores
 from taskdashd.store.database import Database
-from taskdashd.store.entries import Entry, Piece, entries_of, taken
+from taskdashd.store.entries import Entry, Piece, bytes_of, entries_of, taken
 from taskdashd.store.executor import Executor, Then
+from taskdashd.store.follower import Follower
 from taskdashd.store.records import Record
 from taskdashd.store.removal import Removal
 from taskdashd.store.transaction import Transaction, View
@@ -43,22 +45,6 @@ _TAKE_IN_S: Final = 0.0007
 """For so long a commit is taken in at a time: all of a large one takes tens of milliseconds."""
 _LET_IN_S: Final = 0.005
 """For so long those who wait for room are let in one after another; the rest, a sweep later."""
-
-
-class Follower(Protocol):
-    """A part that acts on changes once they are on disk."""
-
-    def committed(self, changes: Sequence[Change]) -> None:
-        """Take in a commit's changes, in the order of their revs."""
-
-    def kept(self, records: Sequence[Record]) -> None:
-        """Take in a commit's records."""
-
-    def forgotten(self, tasks: Sequence[Task]) -> None:
-        """Take in that a commit has removed tasks, given as they last were, before its changes."""
-
-    def pruned(self, rev: int) -> None:
-        """Note that the log up to a rev may have gaps."""
 
 
 class Writer:
@@ -93,12 +79,12 @@ class Writer:
         self._in_flight: list[Piece] = []
         self._on_disk: deque[Piece] = deque()
         """What is still to be taken in of a commit."""
-        self._waiting_rows = 0
-        self._waiting_bytes = 0
+        self._waiting_rows = self._waiting_bytes = 0
         self._busy = False
         self._rev_at_last_look = 0
         """The next rev at the last `fold_some`: while it stands, nothing was decided since."""
         self._catching_up: list[tuple[int, Then[None]]] = []
+        self.absence = Absence(database, executor, self._back, on_fault)
         self._want_room: Rounds[Callable[[], None]] = Rounds()
         self._lets_in = False
         self._acts: list[Act] = []
@@ -115,7 +101,7 @@ class Writer:
         )
         self.commits = 0
         self.commit_s: deque[float] = deque(maxlen=_COMMITS_REMEMBERED)
-        """Durations of the last commits on the writer's thread, in seconds."""
+        """Seconds that the last commits took on the writer's thread."""
 
     @property
     def idle(self) -> bool:
@@ -136,8 +122,7 @@ class Writer:
     def is_crowded(self) -> bool:
         """Whether so much waits that connections should stop handing over more writes.
 
-        A write left in the connection's buffer takes the bytes that it was sent as; in the queue it
-        takes several times that.
+        In a connection's buffer a write takes its bytes, in the queue several times that.
         """
         return self._waiting_rows >= self._crowd_rows or self._waiting_bytes >= _CROWD_BYTES
 
@@ -151,10 +136,7 @@ class Writer:
         return bool(self._want_room) or self.is_crowded
 
     def when_roomy(self, then: Callable[[], None], whose: str = "") -> None:
-        """Call `then` once, when the queue is uncrowded and it is the turn of `whose`.
-
-        `then` writes at once: whoever is let in next finds the queue as it has left it.
-        """
+        """Call `then` once the queue is uncrowded and it is the turn of `whose`; it writes at once."""
         self._want_room.add(whose, then)
 
     @property
@@ -169,11 +151,14 @@ class Writer:
         never comes to be, and waits for that too. The view must know every id that `decide` asks
         for. A read that waits for a change (`looks`) is not counted among the writes that wait.
         """
-        if not looks and (
-            self._waiting_rows >= self._waiting_rows_max
-            or self._waiting_bytes >= self._waiting_bytes_max
+        if (why := self.absence.why) is not None or (
+            not looks
+            and (
+                self._waiting_rows >= self._waiting_rows_max
+                or self._waiting_bytes >= self._waiting_bytes_max
+            )
         ):
-            done(Busy("too many writes wait for the disk: try again later"))
+            done(why or Busy("too many writes wait for the disk: try again later"))
             return
         transaction = Transaction(self._view, self._now())
         result: Outcome[T]
@@ -183,8 +168,8 @@ class Writer:
             records: Sequence[Record] = transaction.records
             removal = transaction.removal
         except ServerError as refusal:
-            # Without its traceback: that holds this frame, which holds the refusal, and the cycle
-            # would keep whoever asked until the garbage collector looks for cycles.
+            # Its traceback holds this frame, which holds the refusal: that cycle would keep whoever
+            # asked for long.
             result, changes, records, removal = refusal.with_traceback(None), (), (), None
         view = self._view
         decided = changes or records or removal is not None
@@ -222,7 +207,7 @@ class Writer:
         and by whoever writes outside of one.
         """
         self._let_in()
-        if self._busy:
+        if self._busy or self.absence.why is not None:
             return
         if self.chores:
             self._do_chore()
@@ -280,10 +265,14 @@ class Writer:
     def _committed(self, removals: Sequence[Removal], outcome: Outcome[None]) -> None:
         if isinstance(outcome, ServerError):
             self._busy = False
+            self.absence.begin(outcome, (removals, self._in_flight))
             self._failed(outcome)
             return
-        self._on_disk.extend(self._in_flight)
-        self._in_flight, self._acts_in_flight = [], []
+        pieces, self._in_flight, self._acts_in_flight = self._in_flight, [], []
+        self._stored(removals, pieces)
+
+    def _stored(self, removals: Sequence[Removal], pieces: Sequence[Piece]) -> None:
+        self._on_disk.extend(pieces)
         for removal in removals:
             self._removed(removal)
         self._take_in(None)
@@ -303,7 +292,7 @@ class Writer:
     def _take_in_piece(self, piece: Piece) -> None:
         entries, changes, records = piece
         self._waiting_rows -= len(changes) + len(records)
-        self._waiting_bytes -= sum(len(change.task.body) for change in changes)
+        self._waiting_bytes -= bytes_of(changes)
         self._view.commit(changes)
         self._view.records.commit(records)
         if changes:
@@ -339,6 +328,7 @@ class Writer:
 
     def _failed(self, fault: ServerError) -> None:
         entries = [*entries_of(self._in_flight), *self._queue]
+        in_flight = len(entries) - len(self._queue)
         self._in_flight = []
         self._acts_held = [*self._acts_held, *self._acts_in_flight, *self._acts][:_ACTS_MAX]
         self._acts_in_flight, self._acts = [], []
@@ -347,9 +337,20 @@ class Writer:
         self._view.roll_back()
         self._on_fault(fault)
         error = fault if isinstance(fault, StorageError) else StorageError("the write failed")
-        for entry in entries:
-            self._finish(entry, error)
+        for number, entry in enumerate(entries):
+            # What was still in the queue was not sent: of that, the answer is known.
+            self._finish(entry, error if number < in_flight else self.absence.why or error)
         self._let_in()
+
+    def _back(self, commit: Commit | None) -> None:
+        """Go on, the database answers again: with a commit that is stored after all."""
+        if commit is None:
+            self.flush()
+            return
+        for _, changes, records in commit[1]:
+            self._waiting_rows += len(changes) + len(records)
+            self._waiting_bytes += bytes_of(changes)
+        self._stored(*commit)
 
     def _do_chore(self) -> None:
         self._busy = True

@@ -73,7 +73,16 @@ class Engine(Protocol):
         records: Sequence[Record],
         removals: Sequence[Removal],
     ) -> None:
-        """Commit a batch to the disk, all or nothing."""
+        """Commit a batch to the disk, all or nothing.
+
+        Raises `Fenced`, `Away` and `OutcomeUnknown` where there is such a thing.
+        """
+
+    def settle(self) -> bool | None:
+        """Tell whether the commit whose outcome was unknown is stored; None if there was none.
+
+        Raises `Fenced`, and as a statement does while nobody can say.
+        """
 
     def lazily(self) -> AbstractContextManager[Callable[[str, Any], Any]]:
         """Open a transaction of what can be made again from the log: it need not be synced."""

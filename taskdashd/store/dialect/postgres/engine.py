@@ -14,7 +14,6 @@ from peewee import PeeweeException
 from playhouse.migrations import MigrationError
 from playhouse.postgres_ext import Psycopg3Database
 
-from taskdash_protocol.errors import StorageError
 from taskdashd.domain import times
 from taskdashd.domain.acts import Act
 from taskdashd.domain.search import Sought
@@ -25,6 +24,7 @@ from taskdashd.store.dialect.postgres import fold
 from taskdashd.store.dialect.postgres.session import SCHEMA, Session, Wire, plain, spoken, where
 from taskdashd.store.dialect.postgres.sql import PostgresSql
 from taskdashd.store.dialect.sql import Parameters
+from taskdashd.store.faults import Away, Fenced, OutcomeUnknown
 from taskdashd.store.health import Health, room
 from taskdashd.store.lock import StoreUnusable
 from taskdashd.store.migrating import migrate
@@ -47,14 +47,6 @@ _COLUMNS: Final = ", ".join(rows.COLUMNS)
 _INSERT: Final = f"INSERT INTO change ({_COLUMNS}) VALUES ({', '.join(['%s'] * len(rows.COLUMNS))})"
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-
-class Fenced(StorageError):
-    """Another daemon writes to the database: this one must end."""
-
-
-class OutcomeUnknown(StorageError):
-    """The connection was lost in a commit, and nobody can say yet whether it is in the database."""
 
 
 class PostgresEngine:
@@ -170,17 +162,19 @@ class PostgresEngine:
     ) -> None:
         """Commit changes to the log, and acts and records beside it, all or none.
 
-        Raises `Fenced`, and `OutcomeUnknown` where the connection was lost for longer than the
-        lease; after that nothing is written until it is known.
+        Raises `Away`; `Fenced`; and `OutcomeUnknown` where the connection was lost in the commit,
+        for longer than the lease: after that nothing is written until `settle` has told.
         """
-        self.settle()
+        try:
+            self.settle()
+            wire = self.writer.live()
+        except psycopg.OperationalError as error:
+            raise Away(f"the database does not answer: {plain(error)}") from error
         newest = max(
             changes[-1].task.rev if changes else 0,
             max((record.rev for record in records), default=0),
             self._rev,
         )
-        # Whoever has been told that a write failed was told the truth: nothing was sent.
-        wire = self.writer.live()
         try:
             self._append(wire, newest, changes, acts, records, removals)
         except psycopg.errors.DivisionByZero:

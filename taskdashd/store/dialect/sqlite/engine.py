@@ -261,6 +261,10 @@ class SqliteEngine:
             # Change any value: `boot` may skip numbers. An unchanged page would not be written.
             self.writer.execute_sql("UPDATE state SET boot = boot + 1")
 
+    def settle(self) -> bool | None:
+        """Tell that no commit's outcome is unknown: a file is not lost in the middle of one."""
+        return None
+
     @contextmanager
     def lazily(self) -> Iterator[Callable[[str, Any], Any]]:
         """Open a transaction that is not synced: if power fails, it is done again from the log."""

@@ -96,7 +96,8 @@ class SqliteSql(Sql):
 
     # Rows come in the order of the recursion.
     history = f"""
-WITH RECURSIVE {HISTORY} SELECT {TOLD} FROM history CROSS JOIN change AS c LEFT JOIN change AS p ON p.rev = c.previous_rev
+WITH RECURSIVE {HISTORY} SELECT {TOLD}
+FROM history CROSS JOIN change AS c LEFT JOIN change AS p ON p.rev = c.previous_rev
 WHERE c.rev = history.rev
 """
 
