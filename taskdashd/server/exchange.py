@@ -36,6 +36,7 @@ from taskdashd.server.inbox import Inbox, InboxLimits
 from taskdashd.server.outbox import Outbox
 from taskdashd.server.standing import Standing
 from taskdashd.server.tls import TlsSocket
+from taskdashd.store.faults import OutcomeUnknown
 
 LOOK_AHEAD_MAX: Final = 256
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -336,8 +337,14 @@ class Exchange(Standing):
     def _fill(self, call: Call, result: Outcome[Result]) -> None:
         if self._gone:
             return
-        if isinstance(result, AuthError):
-            self._core.identities.refused(self.session, result)
+        if isinstance(result, ServerError):
+            if isinstance(result, OutcomeUnknown):
+                # What was asked before has its reply on the way; what was asked since has none.
+                self.outbox.drop_replies()
+                self.expire(Busy(f"{result.detail}: connect again, and ask with Find"))
+                return
+            if isinstance(result, AuthError):
+                self._core.identities.refused(self.session, result)
         frame = self._reply(
             call.header, reply_body(call.request, result), encoded_twice=call.encoded_twice
         )

@@ -136,7 +136,7 @@ class Writer:
         return bool(self._want_room) or self.is_crowded
 
     def when_roomy(self, then: Callable[[], None], whose: str = "") -> None:
-        """Call `then` once the queue is uncrowded and it is the turn of `whose`; it writes at once."""
+        """Call `then`, which writes at once, when there is room and it is the turn of `whose`."""
         self._want_room.add(whose, then)
 
     @property

@@ -29,12 +29,13 @@ from taskdashd.web.boards import Boards, Place
 from taskdashd.web.cookies import Held
 from taskdashd.web.files import Files
 from taskdashd.web.forwarded import ProxiedSite, Proxies
-from taskdashd.web.http import HttpConnection, HttpLimits, Site, Visit
+from taskdashd.web.http import HttpConnection
 from taskdashd.web.messages import SAFE, Refused, Request, Response, refusal
 from taskdashd.web.origins import Origins
 from taskdashd.web.pages import Pages
 from taskdashd.web.pings import PREFIX, Pings
 from taskdashd.web.reader import encoded
+from taskdashd.web.site import HttpLimits, Site, Visit
 from taskdashd.web.socket import Socket, bearer_of, handshake
 from taskdashd.web.viewers import Viewers
 
@@ -246,7 +247,6 @@ class App:
         session = asked.session
         if session.identity is None and self._limits.rpost_open:
             self._identities.take_for(session, ANYONE)
-
         asker = Pages(self._runner, self._proofs, session, self._note)
         answer = original.answer(asked.request, body, asker, self._limits.max_frame)
         response, parsed = yield from answer

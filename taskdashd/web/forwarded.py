@@ -15,8 +15,8 @@ from taskdash_protocol.errors import Busy
 from taskdashd.server.conversation import Conversation, Touch
 from taskdashd.server.link import CountFor
 from taskdashd.settings.values import IpNetwork
-from taskdashd.web.http import Site, Visit
 from taskdashd.web.messages import Refused, Request, Response
+from taskdashd.web.site import Site, Visit
 
 _HOPS_MAX: Final = 32
 _PAIRS_MAX: Final = 16

@@ -12,20 +12,22 @@ from collections.abc import Callable
 from enum import Enum
 from functools import partial
 from http import HTTPStatus
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
 from taskdash_protocol.errors import Outcome, ServerError
-from taskdashd.core.steps import Steps, drive
+from taskdashd.core.steps import drive
 from taskdashd.domain.budget import Budget
 from taskdashd.domain.held import weight
 from taskdashd.server.conversation import Conversation, Touch
 from taskdashd.server.link import Link
 from taskdashd.server.outbox import Outbox
 from taskdashd.server.tls import TlsSocket
+from taskdashd.store.faults import OutcomeUnknown
 from taskdashd.web.messages import Refused, Request, Response, refusal
 from taskdashd.web.reader import Progress, RequestReader, too_long
+from taskdashd.web.site import HttpLimits, Site, Visit
 
 KEEP_ALIVE_S: Final = 75.0
 ANSWER_S: Final = 60.0
@@ -39,53 +41,6 @@ _TURNED_AWAY: Final = (
 """The answer to a connection over a limit, which has asked nothing that h11 could answer."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-
-class Visit(Protocol):
-    """A request whose head was looked at: who asks is known, and may ask."""
-
-    @property
-    def body_bytes_max(self) -> int:
-        """How long the request's body may be."""
-
-    @property
-    def body_bytes_kept(self) -> int:
-        """How many bytes of the body's end are kept, and given to `answer`."""
-
-    @property
-    def whose(self) -> str:
-        """Whose bytes the request's are: an identity's; before a sign-in, an address's."""
-
-    def answer(self, body: bytes) -> Steps[Response]:
-        """Answer the request, now that its body is whole."""
-
-    def leave(self, *, is_gone: bool) -> None:
-        """End the visit; `is_gone` says that nobody waits for the answer any more."""
-
-
-class Site(Protocol):
-    """What answers the requests of all HTTP connections."""
-
-    def headers_for(self, request: Request | None) -> bytes:
-        """Give headers for the response to a request, or to what is none, encoded."""
-
-    def visit(self, request: Request) -> Visit | Response:
-        """Look at the head of a request; a response refuses it."""
-
-    def upgrade(self, request: Request, touch: Touch, rest: bytes) -> Conversation:
-        """Give the websocket that a request asks for; `rest` are bytes that came behind its head.
-
-        Raises `Refused`.
-        """
-
-    def too_late(self, request: Request, limit_s: float) -> Response:
-        """Give the answer of a request that takes too long to be answered."""
-
-
-class HttpLimits(Protocol):
-    """The settings that are read here; they may change while the daemon runs."""
-
-    frame_timeout: float
 
 
 class _State(Enum):
@@ -364,10 +319,15 @@ class HttpConnection:
         if self._gone or number != self.frames_in:
             # Nobody waits for the answer any more.
             return
-        if isinstance(outcome, ServerError):
+        if isinstance(outcome, OutcomeUnknown):
+            # Neither success nor failure would be true: as after a power cut, nothing is said.
+            self._end()
+            self._touch(self)
+        elif isinstance(outcome, ServerError):
             why = "an unexpected fault: it was logged"
-            outcome = refusal(Refused(HTTPStatus.INTERNAL_SERVER_ERROR, why))
-        self._respond(outcome)
+            self._respond(refusal(Refused(HTTPStatus.INTERNAL_SERVER_ERROR, why)))
+        else:
+            self._respond(outcome)
 
     def _refuse(self, status: HTTPStatus, why: str) -> None:
         """Answer with an error, and end the connection."""

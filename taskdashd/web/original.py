@@ -18,6 +18,7 @@ from taskdash_protocol.request import Request as Asked
 from taskdash_protocol.requests import Query
 from taskdash_protocol.statuses import FINISHED, UNCLAIMED
 from taskdashd.core.steps import Steps
+from taskdashd.store.faults import OutcomeUnknown
 from taskdashd.web.forms import fields_of
 from taskdashd.web.messages import Headers, Request, Response
 
@@ -83,6 +84,8 @@ def answer(
             return (yield from _bind(request, given, asker)), None
         asked = _lists(operation, given, asker)
         rows = yield from _rows(asked, *_page(given), asker, bytes_max)
+    except OutcomeUnknown:
+        raise
     except ServerError as error:
         return _failed(error.with_traceback(None)), None
     return _response(b"[%b]" % b",".join(rows), "application/json"), None
