@@ -42,7 +42,7 @@ class Cluster:
         self.directory = Path(mkdtemp(prefix="postgres-", dir=shm if shm.is_dir() else None))
         self.port = free_port()
         self._bin = binaries()
-        # It refuses to run as root.
+        # PostgreSQL refuses to run as root.
         self._as: dict[str, Any] = {}
         if os.getuid() == 0:
             shutil.chown(self.directory, "postgres", "postgres")

@@ -64,6 +64,7 @@ ACTS = {
 LOGS = r"log\.(debug|info|warning|error|exception|critical)$|level$"
 OWN_LINES = {
     # Lines that no peer can cause as fast as it likes, each with why.
+    "the database answers again; nobody's silence counts meanwhile": "nobody outside can cause it",
     "the daemon stood still; nobody's silence counts it": "comes after a second at the least",
     "what is old could not be forgotten": "comes once a minute",
     "a tree stays, since a task of it cannot be read": "debug, at the pace of forgetting",

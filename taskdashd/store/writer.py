@@ -168,8 +168,7 @@ class Writer:
             records: Sequence[Record] = transaction.records
             removal = transaction.removal
         except ServerError as refusal:
-            # Its traceback holds this frame, which holds the refusal: that cycle would keep whoever
-            # asked for long.
+            # A traceback holds this frame, which holds the refusal: a cycle, freed late.
             result, changes, records, removal = refusal.with_traceback(None), (), (), None
         view = self._view
         decided = changes or records or removal is not None

@@ -320,7 +320,7 @@ class HttpConnection:
             # Nobody waits for the answer any more.
             return
         if isinstance(outcome, OutcomeUnknown):
-            # Neither success nor failure would be true: as after a power cut, nothing is said.
+            # Say nothing, as after a power cut: success and failure would both be guesses.
             self._end()
             self._touch(self)
         elif isinstance(outcome, ServerError):

@@ -54,16 +54,20 @@ class Wire(psycopg.Connection[Any]):
     A network that drops packets, or a server that is stopped, would else hold a thread for ever.
     """
 
-    limit_s: float | None = None
+    _limit_s: float | None = None
+
+    def limit(self, limit_s: float | None) -> None:
+        """Wait no longer than that for each answer; None: as long as it takes."""
+        self._limit_s = limit_s
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """Wait for the server, for `limit_s` seconds at most. Raises `OperationalError`."""
+        """Wait for the server, for the limit at most. Raises `OperationalError`."""
         try:
-            return super().wait(gen, interval, self.limit_s if timeout is None else timeout)
+            return super().wait(gen, interval, self._limit_s if timeout is None else timeout)
         except psycopg.errors._WaitTimeout as error:  # it has no public name
             # What comes later would be taken for the answer to the next statement.
             self.pgconn.finish()
-            text = f"the server has not answered for {self.limit_s:g} s"
+            text = f"the server has not answered for {self._limit_s:g} s"
             raise psycopg.OperationalError(text) from error
 
 
@@ -96,7 +100,7 @@ class Session:
             keepalives_count=3,
             target_session_attrs="read-write",
         )
-        wire.limit_s = self._limit_s
+        wire.limit(self._limit_s)
         wire.execute(f"SET search_path = {SCHEMA}")
         if self._limit_s is not None:
             # A transaction that its client has left holds its locks until the server ends it.

@@ -1,0 +1,1 @@
+"""The schema of PostgreSQL, by the rules of SQLite's migrations."""
