@@ -84,7 +84,7 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
         # Also where no token is asked for: commands wait until the daemon has taken up a change.
         nursery.start_soon(chores.watch_tokens, tokens, core, poller, web and web.viewers, live)
         start.settle_memory()
-        start.say_ready(settings, core, listening)
+        start.say_ready(settings, core, listening, database.engine.where)
         core.acts.note("started", "taskdashd", f"{__version__}, with {len(tokens.tokens)} tokens")
         await stopping.wait()
         # A daemon that is stopping reads no signs of life, so it decides nothing any more.

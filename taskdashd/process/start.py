@@ -3,6 +3,7 @@
 import gc
 import os
 import socket
+from functools import partial
 from typing import Final
 
 import structlog
@@ -31,12 +32,19 @@ def open_database(settings: Settings) -> tuple[Database, bool]:
 
     Raises `StoreUnusable`.
     """
+    opened = partial(
+        Database.open,
+        settings.data,
+        query_timeout_s=settings.query_timeout,
+        store=settings.store,
+        lease_s=settings.leader_lease,
+    )
     try:
-        return Database.open(settings.data, query_timeout_s=settings.query_timeout), False
+        return opened(), False
     except StoreUnusable:
         if not give_up_to_start(settings.data):
             raise
-    return Database.open(settings.data, query_timeout_s=settings.query_timeout), True
+    return opened(), True
 
 
 def read_cookie_key(settings: Settings) -> bytes:
@@ -60,7 +68,7 @@ def settle_memory() -> None:
     gc.set_threshold(_NEW_CONTAINERS, 500, 20)
 
 
-def say_ready(settings: Settings, core: Core, doors: Doors) -> None:
+def say_ready(settings: Settings, core: Core, doors: Doors, store: str) -> None:
     """Log where the daemon listens and the dangers of that; tell systemd that it is ready."""
     _say_doors(doors, settings.web_prefix)
     if doors.reachable and not core.identities.required:
@@ -88,6 +96,7 @@ def say_ready(settings: Settings, core: Core, doors: Doors) -> None:
         "ready",
         version=__version__,
         data=str(settings.data),
+        store=store,
         rev=core.view.committed_rev,
         live_tasks=len(core.liveness),
         heartbeat_timeout=settings.heartbeat_timeout,

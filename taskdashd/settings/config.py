@@ -5,24 +5,20 @@ key or a bad value is a `ConfigError` that names it and where it came from.
 """
 
 import os
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from taskdash_protocol import DEFAULT_PORT, handwritten
+from taskdash_protocol import DEFAULT_PORT
 from taskdash_protocol.fields import HEARTBEAT_TIMEOUT_MAX_S, HEARTBEAT_TIMEOUT_MIN_S
-from taskdashd.settings import values
+from taskdashd.settings import sources, values
+from taskdashd.settings.sources import ENVIRONMENT_PREFIX as ENVIRONMENT_PREFIX
+from taskdashd.settings.sources import ConfigError as ConfigError
+from taskdashd.settings.sources import Origin
 from taskdashd.settings.values import Address as Address
 from taskdashd.settings.values import IpNetwork, Network
 from taskdashd.settings.values import duration as duration
-
-ENVIRONMENT_PREFIX: Final = "TASKDASHD_"
-
-
-class ConfigError(Exception):
-    """A setting does not exist, or its value will not do; the message names the setting."""
 
 
 def _setting(
@@ -94,7 +90,19 @@ class Settings:
     handshake_timeout: float = _setting(
         5.0, values.seconds(0.1, 3600), "seconds", "A TLS handshake must be done.", live=True
     )
-    data: Path = _setting(Path(), values.path, "directory", "Where the database lives.")
+    data: Path = _setting(Path(), values.path, "directory", "Where the daemon keeps its data.")
+    store: str = _setting(
+        "",
+        values.store,
+        "postgresql://…",
+        "The PostgreSQL that has the tasks; without it, a file in the data directory.",
+    )
+    leader_lease: float = _setting(
+        6.0,
+        values.seconds(1, 300),
+        "seconds",
+        "For so long a commit to PostgreSQL whose outcome is unknown is asked after.",
+    )
     auth: str = _setting(
         "auto",
         values.choice("auto", "tokens", "open"),
@@ -328,13 +336,6 @@ class Settings:
     )
 
 
-class Origin(NamedTuple):
-    """A setting's value as it was given, and the place it was given in."""
-
-    value: Any
-    source: str
-
-
 TABLE: Final = {setting.name: setting for setting in fields(Settings)}
 
 
@@ -344,7 +345,7 @@ def load(
     """Read the settings. Returns them and where each came from; raises `ConfigError`."""
     given = {name: Origin(setting.default, "default") for name, setting in TABLE.items()}
     given["data"] = Origin(_default_data(), "default")
-    given |= _from_file(file) | _from_environment(environment)
+    given |= sources.from_file(file, TABLE) | sources.from_environment(environment, TABLE)
     given |= {name: Origin(value, f"--{name.replace('_', '-')}") for name, value in flags.items()}
     read: dict[str, Any] = {}
     for name, origin in given.items():
@@ -354,43 +355,11 @@ def load(
         try:
             read[name] = TABLE[name].metadata["parse"](origin.value)
         except ValueError as error:
-            raise ConfigError(f"{name} = {origin.value!r} (from {origin.source}) {error}") from None
+            shown = values.without_password(f"{origin.value!r}")
+            raise ConfigError(f"{name} = {shown} (from {origin.source}) {error}") from None
     return Settings(**read), {name: origin.source for name, origin in given.items()}
 
 
 def backup_dir(settings: Settings) -> Path:
     """Give the directory of the daemon's own backups."""
     return settings.backup_dir or settings.data / "backups"
-
-
-def _from_file(file: Path | None) -> dict[str, Origin]:
-    if file is None:
-        return {}
-    try:
-        content = tomllib.loads(handwritten.text(file.read_bytes()))
-    except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror}") from None
-    except ValueError as error:
-        raise ConfigError(f"{file} is not valid TOML: {error}") from None
-    for name in content:
-        _check_name(name, f"{file}")
-    return {name: Origin(value, str(file)) for name, value in content.items()}
-
-
-def _from_environment(environment: Mapping[str, str]) -> dict[str, Origin]:
-    found: dict[str, Origin] = {}
-    for variable, value in environment.items():
-        name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
-        if variable.startswith(ENVIRONMENT_PREFIX) and name != "config":
-            _check_name(name, f"environment variable {variable}")
-            found[name] = Origin(handwritten.stripped(value), variable)
-    return found
-
-
-def _check_name(name: str, where: str) -> None:
-    if name not in TABLE:
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, TABLE, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(f"{where}: there is no setting {name!r}{hint}")

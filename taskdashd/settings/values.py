@@ -48,6 +48,24 @@ def path(value: Any) -> Path:
         raise ValueError("must be a path, and there is no such user") from None
 
 
+_PASSWORD: Final = re.compile(r"(://[^:@/?]*):[^@/]*@|(password=)[^&]*")
+
+
+def without_password(text: str) -> str:
+    """Give a text with whatever a URL in it has as its password left out."""
+    return _PASSWORD.sub(lambda found: f"{found[1]}:...@" if found[1] else f"{found[2]}...", text)
+
+
+def store(value: Any) -> str:
+    """Read the address of a PostgreSQL database; empty: none."""
+    text = str(value)
+    if text and not text.startswith(("postgresql://", "postgres://")):
+        raise ValueError("must be postgresql://USER@HOST/DATABASE, or empty for a file")
+    if _PASSWORD.search(text):
+        raise ValueError("must hold no password: PostgreSQL reads it from ~/.pgpass, PGPASSFILE")
+    return text
+
+
 def choice(*allowed: str) -> Callable[[Any], str]:
     """Read one of a few words."""
 
