@@ -32,6 +32,7 @@ _FLAGS = (
     "listen_tls",
     "web",
     "data",
+    "store",
     "auth",
     "heartbeat_timeout",
     "backup_every",
