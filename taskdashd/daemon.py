@@ -34,7 +34,7 @@ from taskdashd.web.origins import Origins
 async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> None:
     """Run the daemon until SIGTERM or SIGINT.
 
-    Raises `StartError` or `StoreUnusable` where it cannot start.
+    Raises `StartError` or `StoreUnusable` where it cannot start; `Fenced` where it must not again.
     """
     live = Live(settings)
     listening, certificates = doors.bind_all(settings), doors.read_certificates(settings)
@@ -53,21 +53,14 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
     )
     core, web = parts.runner.core, parts.web
     poller, wire = Poller(core, live, mailbox, links), WireDoor(parts.runner, live)
-    supervisor = Supervisor(
-        core,
-        parts.deaths,
-        parts.agenda,
-        parts.housekeeping,
-        poller,
-        links,
-        wire.forget_replies,
-    )
+    stopping = trio.Event()
+    by_itself = parts.deaths, parts.agenda, parts.housekeeping
+    supervisor = Supervisor(core, *by_itself, poller, links, wire.forget_replies, stopping.set)
     if web is not None:
         app = _app(settings, live, parts.runner, web, access)
         poller.listen(listening.web, app, certificates.web)
     poller.listen([*listening.plain, *doors.bind_operators_socket(settings.data)], wire)
     poller.listen(listening.secure, wire, certificates.services)
-    stopping = trio.Event()
     reload = partial(
         signals.reload_settings, live, core.liveness, core.acts, read_settings, certificates
     )
@@ -77,7 +70,7 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
         nursery.start_soon(supervisor.run)
         nursery.start_soon(fetcher.run)
         nursery.start_soon(chores.say_joined_lines)
-        nursery.start_soon(chores.feed_watchdog, threads.writing)
+        nursery.start_soon(chores.feed_watchdog, threads.writing, database.engine)
         nursery.start_soon(chores.back_up, settings, core.acts)
         if web is not None:
             nursery.start_soon(web.boards.run)
@@ -100,7 +93,7 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
     tokens.let_go()
     doors.remove_operators_socket(settings.data)
     mailbox.close()
-    stop.close(database, threads)
+    stop.close(database, threads, is_fenced=core.writer.absence.is_fenced)
 
 
 def _access(tokens: TokenFile, clock: Clock, *, required: bool) -> Access:

@@ -217,6 +217,7 @@ class World:
             sockets=self,
             inputs=self,
             forget_replies=self.ready_replies.forget,
+            end=lambda: None,
         )
 
     def restart(self) -> None:

@@ -81,6 +81,8 @@ def run(config_file: Path | None, **flags: Any) -> None:
     """
     from taskdashd import daemon
     from taskdashd.process.doors import StartError
+    from taskdashd.process.stop import EXIT_FENCED
+    from taskdashd.store.faults import Fenced
     from taskdashd.store.lock import StoreUnusable
 
     def load() -> config.Settings:
@@ -98,6 +100,9 @@ def run(config_file: Path | None, **flags: Any) -> None:
         trio.run(daemon.serve, settings, load)
     except (StartError, StoreUnusable) as error:
         fail(str(error), EXIT_FAILURE)
+    except Fenced:
+        # The log has said it.
+        sys.exit(EXIT_FENCED)
 
 
 @main.command("config")

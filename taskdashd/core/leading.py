@@ -9,16 +9,24 @@ class Leading:
     """
 
     def __init__(self) -> None:
-        self._leads = False
+        self._leads = self._is_paused = False
 
     @property
     def leads(self) -> bool:
         """Whether decisions may be taken."""
-        return self._leads
+        return self._leads and not self._is_paused
 
     def begin(self) -> None:
         """Lead from now on."""
         self._leads = True
+
+    def pause(self) -> None:
+        """Take no decisions until `resume`: none could be stored."""
+        self._is_paused = True
+
+    def resume(self) -> None:
+        """Go on, unless leading has ended meanwhile."""
+        self._is_paused = False
 
     def end(self) -> None:
         """Lead no longer."""

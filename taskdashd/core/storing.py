@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from taskdash_protocol.errors import Busy, Outcome, ServerError
 from taskdashd.core.steps import Done, Start, Steps, wait_for
+from taskdashd.store.faults import OutcomeUnknown
 from taskdashd.store.reader import Reader
 from taskdashd.store.transaction import Transaction, View
 from taskdashd.store.writer import Writer
@@ -72,6 +73,9 @@ def write_together(store: Store, decides: Sequence[Callable[[Transaction], T]]) 
 
 
 def _all_of(outcomes: Sequence[Outcome[T]]) -> Outcome[list[T]]:
+    if unknown := [one for one in outcomes if isinstance(one, OutcomeUnknown)]:
+        # A refusal beside it would say of all that nothing was done.
+        return unknown[0]
     values: list[T] = []
     for outcome in outcomes:
         if isinstance(outcome, ServerError):

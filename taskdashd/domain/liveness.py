@@ -64,6 +64,8 @@ class Liveness:
         self._pushed = 0
         self._void = 0
         """About how many entries of the heap are void: of closed connections and empty leases."""
+        self.spared_at = 0.0
+        """Nobody's silence before this moment counts."""
 
     def __len__(self) -> int:
         """How many tasks are supervised."""
@@ -143,7 +145,7 @@ class Liveness:
     def is_silent(self, owner: Owner, timeout_s: float | None, now: float) -> bool:
         """Tell whether an owner is closed, or silent past this timeout."""
         allowed = self.default_timeout_s if timeout_s is None else timeout_s
-        return not owner.is_open or now - owner.last_seen >= allowed
+        return not owner.is_open or now - max(owner.last_seen, self.spared_at) >= allowed
 
     def due(self, now: float) -> Iterator[Due]:
         """Take out everything whose deadline has passed.
@@ -173,6 +175,11 @@ class Liveness:
         """Say when `due` will next have something to look at."""
         return self._heap[0][0] if self._heap else None
 
+    def spare(self, now: float) -> None:
+        """Give everybody one full timeout from now: nobody's silence so far counts."""
+        self.spared_at = now
+        self.refresh()
+
     def refresh(self) -> None:
         """Compute every deadline anew, after the default timeout or the clock was changed."""
         entries = [entry for at, _, entry in self._heap if at == entry.queued_at and _stands(entry)]
@@ -185,9 +192,9 @@ class Liveness:
     def deadline(self, entry: Due) -> float:
         """Give the time from which a lease or an open connection is silent for too long."""
         if isinstance(entry, Owner):
-            return entry.last_seen + self.silence_s(entry)
+            return max(entry.last_seen, self.spared_at) + self.silence_s(entry)
         timeout = self.default_timeout_s if entry.timeout_s is None else entry.timeout_s
-        return entry.owner.last_seen + timeout
+        return max(entry.owner.last_seen, self.spared_at) + timeout
 
     def _voided(self) -> None:
         # Rebuild the heap once half of it is void: a timeout can be a day, and void entries that

@@ -113,14 +113,29 @@ async def say_joined_lines() -> None:
         logs.RATIONS.say_joined()
 
 
-async def feed_watchdog(writing: Executor) -> None:
-    """Feed systemd's watchdog while the event loop and the writer's thread both make progress."""
+class Waits(Protocol):
+    """Says whether the writer's thread waits for a server, which it does for a bounded time."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether it does."""
+
+
+async def feed_watchdog(writing: Executor, engine: Waits) -> None:
+    """Feed systemd's watchdog while the event loop and the writer's thread both make progress.
+
+    A database that is away is no fault of the daemon's: to kill it would end all connections.
+    """
     interval_s = notify.watchdog_interval_s()
     if interval_s is None:
         return
     while True:
         moved = trio.Event()
         writing.submit(lambda: None, lambda _, moved=moved: moved.set())  # type: ignore[misc]
-        await moved.wait()
+        while not moved.is_set():
+            with trio.move_on_after(interval_s / 3):
+                await moved.wait()
+            if not moved.is_set() and engine.waits:
+                tell_systemd("WATCHDOG=1")
         tell_systemd("WATCHDOG=1")
         await trio.sleep(interval_s / 3)

@@ -339,7 +339,8 @@ class Exchange(Standing):
             return
         if isinstance(result, ServerError):
             if isinstance(result, OutcomeUnknown):
-                # What was asked before has its reply on the way; what was asked since has none.
+                # What was answered before goes out; what was asked since has no reply.
+                self.outbox.release()
                 self.outbox.drop_replies()
                 self.expire(Busy(f"{result.detail}: connect again, and ask with Find"))
                 return

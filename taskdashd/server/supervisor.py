@@ -29,6 +29,8 @@ _CLOSE_LATER_S: Final = 0.2
 _JUDGED_AT_ONCE: Final = 2000
 _ASKS_EVERY_S: Final = 0.5
 """So often a database that is away is asked whether it answers again."""
+_LOOKS_EVERY_S: Final = 2.0
+"""So often one that is written to by nobody is asked: it may be away, or another daemon's."""
 WORTH_TELLING_S: Final = 1.0
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -63,6 +65,7 @@ class Supervisor:
         sockets: Sockets,
         inputs: Inputs,
         forget_replies: Callable[[], None],
+        end: Callable[[], None],
     ) -> None:
         self._core = core
         self._liveness = core.liveness
@@ -72,6 +75,8 @@ class Supervisor:
         self._sockets = sockets
         self._inputs = inputs
         self._forget_replies = forget_replies
+        self._end = end
+        """Ends the daemon."""
         self._was_away = False
         self._asks_at = 0.0
         self._must_read: WeakKeyDictionary[Due, int] = WeakKeyDictionary()
@@ -119,19 +124,26 @@ class Supervisor:
 
     def _look_after_store(self) -> None:
         """Judge nobody while the database is away; then everybody gets one full timeout."""
-        core = self._core
-        if core.writer.absence.why is not None:
-            self._was_away = True
+        core, absence = self._core, self._core.writer.absence
+        if absence.is_fenced:
             core.leading.end()
-            if (now := core.clock.elapsed()) >= self._asks_at:
-                self._asks_at = now + _ASKS_EVERY_S
-                core.writer.absence.ask()
+            self._end()
+        elif absence.why is not None:
+            self._was_away = True
+            core.leading.pause()
+            self._ask_each(_ASKS_EVERY_S)
         elif self._was_away:
             self._was_away = False
             log.warning("the database answers again; nobody's silence counts meanwhile")
-            core.ownership.after_stall()
-            self._forget_replies()
-            core.leading.begin()
+            core.liveness.spare(core.clock.now())
+            core.leading.resume()
+        elif absence.may_begin and core.writer.idle:
+            self._ask_each(_LOOKS_EVERY_S)
+
+    def _ask_each(self, every_s: float) -> None:
+        if (now := self._core.clock.elapsed()) >= self._asks_at:
+            self._asks_at = now + every_s
+            self._core.writer.absence.ask()
 
     def _judge_some(self) -> bool:
         """Judge the candidates that are due; False if some must wait for the next tick."""

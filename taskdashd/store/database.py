@@ -156,7 +156,7 @@ class Database:
     def settle(self) -> bool | None:
         """Tell whether the commit whose outcome was unknown is stored; None if there was none.
 
-        Raises `Away` while the database does not answer, and `Fenced`.
+        With none, look whether the database answers. Raises `Away` while it does not, and `Fenced`.
         """
         try:
             return self.engine.settle()

@@ -6,6 +6,7 @@ from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from taskdash_protocol.errors import Outcome
+from taskdashd.domain.acts import Act
 from taskdashd.domain.tasks import Change
 from taskdashd.store.executor import Then
 from taskdashd.store.records import Record
@@ -13,6 +14,7 @@ from taskdashd.store.removal import Removal
 
 _PIECE_ROWS: Final = 32
 """So many rows, or entries, are taken in before others may go on."""
+_ACTS_MAX: Final = 10_000
 
 
 class Entry(NamedTuple):
@@ -57,3 +59,32 @@ def taken(queue: deque[Entry], rows_max: int) -> list[Piece]:
 def bytes_of(changes: Sequence[Change]) -> int:
     """Count the bytes of the tasks of changes."""
     return sum(len(change.task.body) for change in changes)
+
+
+class Acts:
+    """Acts that wait for a commit. Where too many wait, the newest go."""
+
+    def __init__(self) -> None:
+        self._noted: list[Act] = []
+        self._held: list[Act] = []
+        """Acts of a commit that failed: they go with the next, and are no reason for one."""
+        self.in_flight: list[Act] = []
+
+    def __bool__(self) -> bool:
+        """Whether some are a reason for a commit."""
+        return bool(self._noted)
+
+    def note(self, acts: Sequence[Act]) -> None:
+        """Have some stored with the next commit."""
+        self._noted = [*self._noted, *acts][:_ACTS_MAX]
+
+    def take(self) -> list[Act]:
+        """Give those of the next commit."""
+        self.in_flight = [*self._held, *self._noted]
+        self._held, self._noted = [], []
+        return self.in_flight
+
+    def hold(self, acts: Sequence[Act] = ()) -> None:
+        """Keep all that wait, and some that are older, for a commit after one that failed."""
+        self._held = [*acts, *self._held, *self.in_flight, *self._noted][:_ACTS_MAX]
+        self.in_flight, self._noted = [], []

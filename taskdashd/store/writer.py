@@ -22,8 +22,9 @@ from taskdashd.domain.tasks import Change
 from taskdashd.store.absence import Absence, Commit
 from taskdashd.store.chores import Chores
 from taskdashd.store.database import Database
-from taskdashd.store.entries import Entry, Piece, bytes_of, entries_of, taken
+from taskdashd.store.entries import Acts, Entry, Piece, bytes_of, entries_of, taken
 from taskdashd.store.executor import Executor, Then
+from taskdashd.store.faults import Fenced
 from taskdashd.store.follower import Follower
 from taskdashd.store.records import Record
 from taskdashd.store.removal import Removal
@@ -36,7 +37,6 @@ Decide = Callable[[Transaction], T]
 
 _FOLD_ROWS_MAX: Final = 10_000
 """Changes folded at a time: more write each index page fewer times, fewer hold writers up less."""
-_ACTS_MAX: Final = 10_000
 _COMMITS_REMEMBERED: Final = 1_000
 _CROWD_COMMITS: Final = 2
 """So many full commits in the queue keep the disk busy; more only take memory."""
@@ -87,10 +87,7 @@ class Writer:
         self.absence = Absence(database, executor, self._back, on_fault)
         self._want_room: Rounds[Callable[[], None]] = Rounds()
         self._lets_in = False
-        self._acts: list[Act] = []
-        self._acts_in_flight: list[Act] = []
-        self._acts_held: list[Act] = []
-        """Acts of a commit that failed; they go with the next."""
+        self._acts = Acts()
         self.chores = Chores(
             database,
             view,
@@ -193,8 +190,8 @@ class Writer:
 
     def catch_up(self, done: Then[None]) -> None:
         """Call `done(None)` once the fold holds everything that is committed now."""
-        if self.fold_lag == 0:
-            done(None)
+        if self.fold_lag == 0 or self.absence.why is not None:
+            done(self.absence.why if self.fold_lag else None)
         else:
             self._catching_up.append((self._view.committed_rev, done))
             self.flush()
@@ -217,7 +214,7 @@ class Writer:
 
     def note(self, acts: Sequence[Act]) -> None:
         """Store acts with the next commit. Where too many wait for the disk, the newest go."""
-        self._acts = [*self._acts, *acts][:_ACTS_MAX]
+        self._acts.note(acts)
         self.flush()
 
     def fold_some(self) -> None:
@@ -240,8 +237,7 @@ class Writer:
             # Nothing to store: these outcomes waited for an earlier commit, which has succeeded.
             self._committed((), None)
             return
-        acts = self._acts_in_flight = [*self._acts_held, *self._acts]
-        self._acts_held, self._acts = [], []
+        acts = self._acts.take()
         self._busy = True
         self._executor.submit(
             lambda: self._append(changes, acts, records, removals),
@@ -264,13 +260,11 @@ class Writer:
     def _committed(self, removals: Sequence[Removal], outcome: Outcome[None]) -> None:
         if isinstance(outcome, ServerError):
             self._busy = False
-            self.absence.begin(outcome, (removals, self._in_flight))
+            if self.absence.begin(outcome, Commit(removals, self._in_flight, self._acts.in_flight)):
+                self._acts.in_flight = []
             self._failed(outcome)
             return
-        pieces, self._in_flight, self._acts_in_flight = self._in_flight, [], []
-        self._stored(removals, pieces)
-
-    def _stored(self, removals: Sequence[Removal], pieces: Sequence[Piece]) -> None:
+        pieces, self._in_flight, self._acts.in_flight = self._in_flight, [], []
         self._on_disk.extend(pieces)
         for removal in removals:
             self._removed(removal)
@@ -280,7 +274,10 @@ class Writer:
         """Take in what a commit has brought to the disk; where that takes long, others go on."""
         self._busy, until = True, time.monotonic() + _TAKE_IN_S
         while self._on_disk:
-            self._take_in_piece(self._on_disk.popleft())
+            piece = self._on_disk.popleft()
+            self._waiting_rows -= len(piece.changes) + len(piece.records)
+            self._waiting_bytes -= bytes_of(piece.changes)
+            self._take_in_piece(piece)
             if self._on_disk and time.monotonic() >= until:
                 self._executor.submit(lambda: None, self._take_in)
                 return
@@ -290,8 +287,6 @@ class Writer:
 
     def _take_in_piece(self, piece: Piece) -> None:
         entries, changes, records = piece
-        self._waiting_rows -= len(changes) + len(records)
-        self._waiting_bytes -= bytes_of(changes)
         self._view.commit(changes)
         self._view.records.commit(records)
         if changes:
@@ -329,27 +324,31 @@ class Writer:
         entries = [*entries_of(self._in_flight), *self._queue]
         in_flight = len(entries) - len(self._queue)
         self._in_flight = []
-        self._acts_held = [*self._acts_held, *self._acts_in_flight, *self._acts][:_ACTS_MAX]
-        self._acts_in_flight, self._acts = [], []
+        self._acts.hold()
         self._queue.clear()
         self._waiting_rows = self._waiting_bytes = 0
         self._view.roll_back()
-        self._on_fault(fault)
+        if not isinstance(fault, Fenced):
+            self._on_fault(fault)
         error = fault if isinstance(fault, StorageError) else StorageError("the write failed")
         for number, entry in enumerate(entries):
             # What was still in the queue was not sent: of that, the answer is known.
             self._finish(entry, error if number < in_flight else self.absence.why or error)
+        while self._catching_up and self.absence.why is not None:
+            self._catching_up.pop()[1](self.absence.why)
         self._let_in()
 
-    def _back(self, commit: Commit | None) -> None:
-        """Go on, the database answers again: with a commit that is stored after all."""
-        if commit is None:
-            self.flush()
-            return
-        for _, changes, records in commit[1]:
-            self._waiting_rows += len(changes) + len(records)
-            self._waiting_bytes += bytes_of(changes)
-        self._stored(*commit)
+    def _back(self, commit: Commit | None, is_stored: bool) -> None:
+        """Go on, the database answers again: with a commit that is stored after all, or is not."""
+        if commit is not None and not is_stored:
+            self._acts.hold(commit.acts)
+        elif commit is not None:
+            for removal in commit.removals:
+                self._removed(removal)
+            # All at once: what is decided in between would not see what is stored.
+            for piece in commit.pieces:
+                self._take_in_piece(piece)
+        self.flush()
 
     def _do_chore(self) -> None:
         self._busy = True
@@ -357,6 +356,7 @@ class Writer:
 
         def done(outcome: Outcome[int]) -> None:
             self._busy = False
+            self.absence.begin(outcome)
             then(outcome)
             self.flush()
 
@@ -373,10 +373,11 @@ class Writer:
     def _folded(self, to_rev: int, outcome: Outcome[None]) -> None:
         self._busy = False
         if isinstance(outcome, ServerError):
+            self.absence.begin(outcome)
             waiting, self._catching_up = self._catching_up, []
             for _, done in waiting:
                 done(outcome)
-            if self.fold_lag >= self._fold_lag_max:
+            if self.fold_lag >= self._fold_lag_max or self.absence.why is not None:
                 # Fail the waiting writes: `View.unfolded` would grow without bound in memory.
                 self._failed(outcome)
             else:

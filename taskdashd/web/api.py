@@ -10,6 +10,7 @@ from taskdashd.core.run import Runner
 from taskdashd.core.session import Session
 from taskdashd.core.steps import Start, Steps, wait_for
 from taskdashd.core.table import Result
+from taskdashd.store.faults import OutcomeUnknown
 
 STATUSES: Final = {
     0: HTTPStatus.OK,
@@ -24,10 +25,12 @@ STATUSES: Final = {
 
 
 def ask(asked: Asked, session: Session, runner: Runner) -> Steps[Outcome[Result]]:
-    """Run a request and give its outcome: a refusal too is a value here."""
+    """Run a request and give its outcome: a refusal too is a value. Raises `OutcomeUnknown`."""
     try:
         run: Start[Any] = partial(runner.visit, asked, session)
         result: Result = yield from wait_for(run)
+    except OutcomeUnknown:
+        raise
     except ServerError as refused:
         # Leave it without its traceback, which would hold this frame, and so itself.
         return refused.with_traceback(None)

@@ -21,6 +21,7 @@ from taskdashd.core.table import Caller, Core
 from taskdashd.domain.access import Identity
 from taskdashd.domain.pings import Ping, Signal
 from taskdashd.settings.values import duration
+from taskdashd.store.faults import OutcomeUnknown
 from taskdashd.web.api import STATUSES
 from taskdashd.web.messages import Refused, Request, Response, refusal
 
@@ -107,6 +108,8 @@ class _Ping:
             yield from pings.ping(ping, caller)
         except Refused as error:
             return refusal(error)
+        except OutcomeUnknown:
+            raise
         except ServerError as error:
             if isinstance(error, AuthError):
                 self._core.identities.refused(self._session, error)

@@ -169,6 +169,8 @@ class Vigil:
         # Read single fields: at most ticks no state has changed, and the rest need not be parsed.
         url, timeout_s = record["url"], record["timeout_s"]
         silence_s = self.silence_s(url)
+        if silence_s is not None:
+            silence_s = min(silence_s, self._clock.now() - self._liveness.spared_at)
         limit_s = timeout_s or self._limits.heartbeat_timeout
         state = "dead" if silence_s is None else judged(silence_s, limit_s)
         since, was = record["changes"][-1]

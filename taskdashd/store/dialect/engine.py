@@ -29,6 +29,13 @@ class Engine(Protocol):
     errors: tuple[type[Exception], ...]
     """What its calls raise where the database fails."""
 
+    may_be_away: bool
+    """Whether it may be lost, and taken by another daemon: each write may be too late."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether the writing thread waits for a server, for a bounded time; from any thread."""
+
     @property
     def sql(self) -> Sql:
         """How it is spoken to."""
@@ -81,7 +88,8 @@ class Engine(Protocol):
     def settle(self) -> bool | None:
         """Tell whether the commit whose outcome was unknown is stored; None if there was none.
 
-        Raises `Fenced`, and as a statement does while nobody can say.
+        With none, look whether the database answers, and is this daemon's. Raises `Fenced`, and as
+        a statement does while nobody can say.
         """
 
     def lazily(self) -> AbstractContextManager[Callable[[str, Any], Any]]:

@@ -1,30 +1,26 @@
 """A database of PostgreSQL, written by this daemon alone: each commit is fenced by its term."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
-from zlib import crc32
 
-import orjson
 import psycopg
 import structlog
 from peewee import PeeweeException
 from playhouse.migrations import MigrationError
 from playhouse.postgres_ext import Psycopg3Database
 
-from taskdashd.domain import times
 from taskdashd.domain.acts import Act
 from taskdashd.domain.search import Sought
 from taskdashd.domain.tasks import Change
 from taskdashd.store.deadline import Deadline
-from taskdashd.store.dialect import rows, sql
+from taskdashd.store.dialect import sql
 from taskdashd.store.dialect.postgres import fold
-from taskdashd.store.dialect.postgres.session import SCHEMA, Session, Wire, plain, spoken, where
+from taskdashd.store.dialect.postgres.log import Log
+from taskdashd.store.dialect.postgres.session import SCHEMA, Session, Wire, plain, where
 from taskdashd.store.dialect.postgres.sql import PostgresSql
 from taskdashd.store.dialect.sql import Parameters
-from taskdashd.store.faults import Away, Fenced, OutcomeUnknown
 from taskdashd.store.health import Health, room
 from taskdashd.store.lock import StoreUnusable
 from taskdashd.store.migrating import migrate
@@ -33,18 +29,13 @@ from taskdashd.store.removal import Removal
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 SERVER_MIN: Final = 130_000
-_BETWEEN_TRIES_S: Final = 0.2
-_COPIED_MIN: Final = 17
-"""So many rows are cheaper by COPY, which takes turns of its own with the server."""
-
-# A fence that is lost must *raise*: an UPDATE that hits no row would let what follows it in the
-# pipeline commit.
-_FENCE: Final = """
-WITH fence AS (UPDATE state SET rev = %s WHERE term = %s AND rev = %s RETURNING 1)
-SELECT 1 / count(*) FROM fence
-"""
-_COLUMNS: Final = ", ".join(rows.COLUMNS)
-_INSERT: Final = f"INSERT INTO change ({_COLUMNS}) VALUES ({', '.join(['%s'] * len(rows.COLUMNS))})"
+_LOOK_S: Final = 5.0
+"""A look-up by ids is waited for so long at least; it takes milliseconds."""
+_WORK_S: Final = 20.0
+"""So long a statement that works on thousands of rows may take, where the lease is shorter."""
+_GRACE_S: Final = 1.0
+_READ_S: Final = 60.0
+"""A statement that reads all tasks is waited for so long."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -52,6 +43,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 class PostgresEngine:
     """A database of PostgreSQL."""
 
+    may_be_away = True
     errors: tuple[type[Exception], ...] = (psycopg.Error, OSError, MemoryError)
     plain = staticmethod(plain)
 
@@ -59,16 +51,14 @@ class PostgresEngine:
         self.sql = PostgresSql()
         self.where = where(dsn)
         self.directory = directory
-        self.writer = Session(dsn, lease_s)
-        self.reader = Session(dsn, lease_s)
-        self.querier = Session(dsn, None)
+        self.writer = Session(dsn, lease_s, lease_s=lease_s)
+        self.reader = Session(dsn, max(lease_s, _LOOK_S))
+        self.querier = Session(dsn, _READ_S)
         self._dsn = dsn
         self._lease_s = lease_s
         self._deadline = deadline
-        self._term = 0
-        self._rev = 0
-        self._unsettled: tuple[int, int] | None = None
-        """The revs before and after a commit whose outcome is not known."""
+        self._log = Log(self.writer, self.sql, self.where, lease_s)
+        self._cluster = ""
 
     @classmethod
     def open(cls, dsn: str, directory: Path, lease_s: float, deadline: Deadline) -> Self:
@@ -82,6 +72,7 @@ class PostgresEngine:
             try:
                 engine._check()
                 engine._migrate()
+                engine._recognise()
             except (*cls.errors, PeeweeException, MigrationError) as error:
                 raise StoreUnusable(f"cannot open {engine.where}: {plain(error)}") from None
             opened.pop_all()
@@ -133,11 +124,23 @@ class PostgresEngine:
         finally:
             database.close()
 
+    def _recognise(self) -> None:
+        """Have each new connection be to this database, and to no other at its address."""
+        (self._cluster,) = _one(self.writer.live(), "SELECT cluster FROM state")
+        for session in (self.writer, self.reader, self.querier):
+            session.cluster = self._cluster
+
     def take(self) -> int:
         """Count this start, and take the database: whoever had it can commit nothing any more."""
-        counted = "UPDATE state SET term = term + 1, boot = boot + 1 RETURNING term, rev"
-        self._term, self._rev = _one(self.writer.live(), counted)
-        return self._rev
+        rev = self._log.take()
+        # All that the daemon starts from is read next, at once.
+        self.writer.limit(_READ_S)
+        return rev
+
+    @property
+    def waits(self) -> bool:
+        """Whether the writing thread waits for the server, which has its end."""
+        return self._log.is_settling or self.writer.waits
 
     def close(self) -> None:
         """Close the connections."""
@@ -149,9 +152,9 @@ class PostgresEngine:
         for session in (self.reader, self.querier):
             session.interrupt()
 
-    def is_full(self, error: Exception) -> bool:
-        """Tell whether an error says that the disk has no room."""
-        return isinstance(error, psycopg.errors.DiskFull)
+    def is_full(self, _error: Exception) -> bool:
+        """Say no: what is kept in reserve is on this machine's disk, and the server has its own."""
+        return False
 
     def append(
         self,
@@ -165,120 +168,23 @@ class PostgresEngine:
         Raises `Away`; `Fenced`; and `OutcomeUnknown` where the connection was lost in the commit,
         for longer than the lease: after that nothing is written until `settle` has told.
         """
-        try:
-            self.settle()
-            wire = self.writer.live()
-        except psycopg.OperationalError as error:
-            raise Away(f"the database does not answer: {plain(error)}") from error
-        newest = max(
-            changes[-1].task.rev if changes else 0,
-            max((record.rev for record in records), default=0),
-            self._rev,
-        )
-        try:
-            self._append(wire, newest, changes, acts, records, removals)
-        except psycopg.errors.DivisionByZero:
-            self._roll_back(wire)
-            raise Fenced(f"another daemon writes to {self.where}") from None
-        except psycopg.Error:
-            if not wire.closed:
-                # The server has refused it, and so all of it.
-                self._roll_back(wire)
-                raise
-            self._unsettled = self._rev, newest
-            if not self._settled_in_time():
-                # Nothing of it is there, and nothing of it comes: the old session has ended.
-                raise
-        self._rev = newest
-
-    def _append(
-        self,
-        wire: Wire,
-        newest: int,
-        changes: Sequence[Change],
-        acts: Sequence[Act],
-        records: Sequence[Record],
-        removals: Sequence[Removal],
-    ) -> None:
-        few = len(changes) < _COPIED_MIN
-        with wire.pipeline():
-            wire.execute("BEGIN")
-            wire.execute(_FENCE, (newest, self._term, self._rev))
-            for removal in removals:
-                self._remove(wire, removal)
-            if few and changes:
-                wire.cursor().executemany(_INSERT, list(map(rows.of, changes)))
-            self._beside(wire, acts, records)
-            if few:
-                wire.execute("COMMIT")
-        if not few:
-            with wire.cursor().copy(f"COPY change ({_COLUMNS}) FROM STDIN") as copy:
-                for change in changes:
-                    copy.write_row(rows.of(change))
-            wire.execute("COMMIT")
-
-    def _beside(self, wire: Wire, acts: Sequence[Act], records: Sequence[Record]) -> None:
-        if acts:
-            wire.cursor().executemany(spoken(sql.ADD_ACT), list(acts))
-        for kind, key, value, rev, at in records:
-            stored = b"" if value is None else orjson.dumps(value)
-            row = (kind, key, stored.decode(), crc32(stored), rev, at if value is None else "")
-            wire.execute(spoken(sql.PUT_RECORD), row)
-            if value is None:
-                day_before = times.stamp(times.seconds(at) - 86_400.0)
-                wire.execute(spoken(sql.FORGET_TOMBSTONES), (day_before,))
-
-    def _remove(self, wire: Wire, removal: Removal) -> None:
-        revs = [rev for one in removal.going for rev in one.revs]
-        if removal.cut is not None:
-            wire.execute(spoken(sql.JOIN_CHANGES), (removal.cut.previous_rev, removal.cut.rev))
-            revs += removal.cut.revs
-        ids = [one.task.id for one in removal.going]
-        wire.execute(spoken(self.sql.forget_tasks), (ids,))
-        wire.execute(spoken(self.sql.forget_revs), (revs,))
-        wire.execute(spoken(sql.FORGOTTEN_REV), (removal.last_rev,) * 2)
-
-    def _roll_back(self, wire: Wire) -> None:
-        if not wire.closed:
-            wire.execute("ROLLBACK")
-
-    def _settled_in_time(self) -> bool:
-        """Ask, for as long as the lease, whether a commit is there. Raises `OutcomeUnknown`."""
-        until = time.monotonic() + self._lease_s
-        while True:
-            try:
-                return self.settle() is True
-            except psycopg.Error as error:
-                if time.monotonic() >= until:
-                    why = f"whether the write is stored is not known: {plain(error)}"
-                    raise OutcomeUnknown(why) from error
-                time.sleep(_BETWEEN_TRIES_S)
+        self._log.append(changes, acts, records, removals)
 
     def settle(self) -> bool | None:
         """Tell whether the commit whose outcome was unknown is there; None if there was none.
 
         Raises `psycopg.Error` while nobody can say, and `Fenced`.
         """
-        if self._unsettled is None:
-            return None
-        old, new = self._unsettled
-        # The row is locked: a lost session that has come to its fence has ended by then. One that
-        # has still to read it from the network finds another term, and its fence raises.
-        with self.writer.transaction() as wire:
-            term, rev = _one(wire, "SELECT term, rev FROM state FOR UPDATE")
-            if term != self._term:
-                raise Fenced(f"another daemon writes to {self.where}")
-            wire.execute("UPDATE state SET term = term + 1")
-        self._term += 1
-        self._unsettled = None
-        self._rev = rev
-        return bool(rev == new != old)
+        return self._log.settle()
 
     @contextmanager
     def lazily(self) -> Iterator[Callable[[str, Any], Any]]:
         """Open a transaction that is not waited for: if power fails, it is done from the log."""
+        self.writer.limit(max(self._lease_s, _WORK_S))
         with self.writer.transaction() as wire:
             wire.execute("SET LOCAL synchronous_commit = off")
+            # Nothing of a daemon that has lost the database comes after the one that has it.
+            self._log.mine(wire, " FOR NO KEY UPDATE")
             yield self.writer.execute_sql
 
     def fold(self, _run: Callable[[str, Any], Any], after_rev: int, to_rev: int) -> None:
@@ -306,16 +212,15 @@ class PostgresEngine:
 
     def begin(self) -> None:
         """Have the querier's next statements read one state, and end in time."""
-        wire = self.querier.live()
-        wire.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        self.querier.execute_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         if (left_s := self._deadline.left_s()) is not None:
-            wire.execute(f"SET LOCAL statement_timeout = {max(1, int(left_s * 1000))}")
+            self.querier.execute_sql(f"SET LOCAL statement_timeout = {max(1, int(left_s * 1000))}")
+            # The server ends it itself, unless it stands still.
+            self.querier.limit(left_s + _GRACE_S)
 
     def end(self) -> None:
         """Have them read the newest again."""
-        wire = self.querier.live()
-        if wire.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-            wire.execute("ROLLBACK")
+        self.querier.leave()
 
     def test_by(self, sought: Sought) -> None:
         """Nothing: `PostgresSql.has_words` says all."""
@@ -337,7 +242,8 @@ class PostgresEngine:
 
     def opened_anew(self) -> Session:
         """Open a further connection that reads, in a transaction that has begun; on any thread."""
-        session = Session(self._dsn, None)
+        session = Session(self._dsn, _READ_S)
+        session.cluster = self._cluster
         session.live().execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         return session
 

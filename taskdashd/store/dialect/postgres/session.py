@@ -1,19 +1,35 @@
 """Connections to PostgreSQL: statements in its words, bounded waits, and reconnecting."""
 
+import logging
+import math
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any, Final
 
 import psycopg
 from psycopg import conninfo
+from psycopg.pq import TransactionStatus
 
 SCHEMA: Final = "taskdash"
-CONNECT_TIMEOUT_S: Final = 5
+APPLICATION: Final = "taskdashd"
+CONNECT_TIMEOUT_S: Final = 5.0
+_CONNECTS_AGAIN_S: Final = 0.5
+"""After a connection that came to nothing, the next is tried no sooner."""
 _FETCHED_MAX: Final = 512
 _FETCHED_BYTES: Final = 256 << 10
+# A number of a process may be another's by now.
+_BACKEND: Final = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+_END_BACKEND: Final = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s AND backend_start = %s
+"""
 _PARAMETER: Final = re.compile(r"\?|(?<!:):([a-z_][a-z_0-9]*)|%")
+
+# What psycopg logs of a lost connection it raises too, and its lines would be in no format of ours.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
+logging.getLogger("psycopg").propagate = False
 
 
 @lru_cache(maxsize=1_000)
@@ -54,6 +70,8 @@ class Wire(psycopg.Connection[Any]):
     A network that drops packets, or a server that is stopped, would else hold a thread for ever.
     """
 
+    waits = False
+    """Whether an answer is waited for at this moment."""
     _limit_s: float | None = None
 
     def limit(self, limit_s: float | None) -> None:
@@ -62,23 +80,36 @@ class Wire(psycopg.Connection[Any]):
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """Wait for the server, for the limit at most. Raises `OperationalError`."""
+        self.waits = True
         try:
             return super().wait(gen, interval, self._limit_s if timeout is None else timeout)
         except psycopg.errors._WaitTimeout as error:  # it has no public name
             # What comes later would be taken for the answer to the next statement.
             self.pgconn.finish()
-            text = f"the server has not answered for {self._limit_s:g} s"
+            text = f"the server has not answered for {self._limit_s or 0:.3g} s"
             raise psycopg.OperationalError(text) from error
+        finally:
+            self.waits = False
 
 
 class Session:
     """One connection for one thread at a time; where it was lost, the next statement opens it."""
 
-    def __init__(self, dsn: str, limit_s: float | None) -> None:
+    def __init__(self, dsn: str, limit_s: float, *, lease_s: float | None = None) -> None:
         self._dsn = dsn
         self._limit_s = limit_s
+        """So long each answer is waited for."""
+        self._lease_s = lease_s
+        """So long the server keeps the locks of a transaction that is left alone; None: as long as
+        it is set up to."""
         self._wire: Wire | None = None
         self._cursors = 0
+        self._connects_at, self._why = -math.inf, ""
+        self._is_connecting = False
+        self._backends: list[tuple[int, Any]] = []
+        """The server's processes of what was opened before, as far as they may not have ended."""
+        self.cluster: str | None = None
+        """The database that it must be; None before one is known."""
 
     def live(self) -> Wire:
         """Give the connection, opened if need be. Raises `psycopg.Error`."""
@@ -87,12 +118,38 @@ class Session:
             wire = self._wire = self._connect()
         return wire
 
+    @property
+    def waits(self) -> bool:
+        """Whether the server is waited for, which has its end. Safe to call from any thread."""
+        return self._is_connecting or (self._wire is not None and self._wire.waits)
+
+    def limit(self, limit_s: float | None) -> None:
+        """Wait no longer than that for each answer from now on; None: as at first."""
+        self.live().limit(self._limit_s if limit_s is None else limit_s)
+
     def _connect(self) -> Wire:
+        if time.monotonic() < self._connects_at:
+            # A server that drops packets costs seconds each time: not each of many who wait for it.
+            raise psycopg.OperationalError(self._why)
+        self._is_connecting = True
+        began = time.monotonic()
+        try:
+            wire = self._connected()
+        except psycopg.Error as error:
+            now, self._why = time.monotonic(), plain(error)
+            self._connects_at = now + max(_CONNECTS_AGAIN_S, now - began)
+            raise
+        finally:
+            self._is_connecting = False
+        return wire
+
+    def _connected(self) -> Wire:
+        connect_s = min(CONNECT_TIMEOUT_S, self._limit_s)
         wire: Wire = Wire.connect(
             self._dsn,
             autocommit=True,
-            application_name="taskdashd",
-            connect_timeout=CONNECT_TIMEOUT_S,
+            application_name=APPLICATION,
+            connect_timeout=math.ceil(connect_s),
             client_encoding="utf8",
             keepalives=1,
             keepalives_idle=5,
@@ -100,17 +157,53 @@ class Session:
             keepalives_count=3,
             target_session_attrs="read-write",
         )
+        try:
+            wire.limit(connect_s)
+            wire.execute(f"SET search_path = {SCHEMA}")
+            if self._lease_s is not None:
+                # A transaction that its client has left holds its locks until the server ends it.
+                limit_ms = int(self._lease_s * 1000)
+                for name in ("idle_in_transaction_session_timeout", "lock_timeout"):
+                    wire.execute(f"SET {name} = {limit_ms}")
+                self._end_backends(wire)
+            if self.cluster is not None:
+                self._check_cluster(wire)
+        except BaseException:
+            wire.close()
+            raise
         wire.limit(self._limit_s)
-        wire.execute(f"SET search_path = {SCHEMA}")
-        if self._limit_s is not None:
-            # A transaction that its client has left holds its locks until the server ends it.
-            limit_ms = int(self._limit_s * 1000)
-            for name in ("idle_in_transaction_session_timeout", "lock_timeout"):
-                wire.execute(f"SET {name} = {limit_ms}")
         return wire
 
+    def _end_backends(self, wire: Wire) -> None:
+        """End the processes of connections that were lost: they may wait for bytes, with locks.
+
+        What comes to them late, from a network that has held it, does nothing any more.
+        """
+        for backend in self._backends:
+            wire.execute(_END_BACKEND, backend)
+        self._backends = list(wire.execute(_BACKEND).fetchall())
+
+    def _check_cluster(self, wire: Wire) -> None:
+        """Refuse a database that has taken the place of another, whose tasks the daemon has."""
+        (there,) = wire.execute("SELECT cluster FROM state").fetchone() or (None,)
+        if there != self.cluster:
+            text = f"another database is there: it is {there}, and was {self.cluster}"
+            raise psycopg.OperationalError(text)
+
     def execute_sql(self, statement: str, params: Any = None) -> Any:
-        """Run a statement; gives a cursor, which is also an iterator over the rows."""
+        """Run a statement; gives a cursor, which is also an iterator over the rows.
+
+        For a connection that reads: outside of a transaction, one that was lost meanwhile, as a
+        fail-over or a firewall has it, is opened anew.
+        """
+        wire = self.live()
+        alone = wire.info.transaction_status is TransactionStatus.IDLE
+        try:
+            return wire.execute(spoken(statement), _storable(params) or None)
+        except psycopg.Error as error:
+            if self._lease_s is not None or not alone or not is_lost(wire, error):
+                raise
+            wire.close()
         return self.live().execute(spoken(statement), _storable(params) or None)
 
     def stream(self, statement: str, params: Sequence[Any] | Mapping[str, Any]) -> Iterator[Any]:
@@ -145,15 +238,31 @@ class Session:
             raise
         wire.execute("COMMIT")
 
+    def leave(self) -> None:
+        """End a transaction that has only read, and wait for answers as at first."""
+        wire = self._wire
+        if wire is None or wire.closed:
+            return
+        if wire.info.transaction_status is not TransactionStatus.IDLE:
+            wire.execute("ROLLBACK")
+        wire.limit(self._limit_s)
+
     def interrupt(self) -> None:
         """Abort the statement that runs. Safe to call from any thread."""
-        if self._wire is not None and not self._wire.closed:
-            self._wire.cancel_safe(timeout=1.0)
+        if (wire := self._wire) is not None and not wire.closed:
+            with suppress(psycopg.Error):
+                # A server that does not answer answers the statement neither.
+                wire.cancel_safe(timeout=1.0)
 
     def close(self) -> None:
         """Close the connection."""
         if self._wire is not None:
             self._wire.close()
+
+
+def is_lost(wire: Wire, error: psycopg.Error) -> bool:
+    """Tell whether a connection has ended; after its server's last words that shows only later."""
+    return wire.closed or error.diag.severity_nonlocalized in ("FATAL", "PANIC")
 
 
 def where(dsn: str) -> str:

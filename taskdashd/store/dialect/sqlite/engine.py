@@ -173,6 +173,7 @@ def plain(error: Exception) -> str:
 class SqliteEngine:
     """The database file of a data directory."""
 
+    may_be_away = waits = False
     errors: tuple[type[Exception], ...] = (PeeweeException, apsw.Error, MemoryError)
     plain = staticmethod(plain)
 

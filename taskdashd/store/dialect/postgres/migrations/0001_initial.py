@@ -41,7 +41,7 @@ TABLES = {
     "state": (
         f"id bigint PRIMARY KEY, folded_rev {NUMBER}, pruned_rev {NUMBER}, boot {NUMBER},"
         f" forgotten_rev {ZERO}, own_since {ZERO}, spanned_rev {ZERO}, text_rev {ZERO},"
-        f" rev {ZERO}, term {ZERO}, cluster {TEXT}"
+        f" rev {ZERO}, term {ZERO}, commits {ZERO}, cluster {TEXT}"
     ),
 }
 
