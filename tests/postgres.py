@@ -37,9 +37,10 @@ class Cluster:
     system in memory costs nothing.
     """
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, where: Path | None = None, **settings: str) -> None:
         shm = Path("/dev/shm")
-        self.directory = Path(mkdtemp(prefix="postgres-", dir=shm if shm.is_dir() else None))
+        where = where or (shm if shm.is_dir() else None)
+        self.directory = Path(mkdtemp(prefix="postgres-", dir=where))
         self.port = free_port()
         self._bin = binaries()
         # PostgreSQL refuses to run as root.
@@ -64,6 +65,17 @@ class Cluster:
         """Name a database as a daemon is told of it."""
         return f"postgresql://{USER}@127.0.0.1:{port or self.port}/{database}"
 
+    def create(self, database: str) -> str:
+        """Make an empty database, and name it as a daemon is told of it."""
+        with self.connect("postgres") as server:
+            server.execute(f"CREATE DATABASE {database}")
+        return self.dsn(database)
+
+    def connect(self, database: str) -> "psycopg.Connection[Any]":
+        """Connect to a database, to look what is there."""
+        dsn = self.dsn(database)
+        return psycopg.connect(dsn, autocommit=True, options="-c search_path=taskdash,public")
+
     def start(self) -> None:
         """Start the server."""
         log = str(self.directory / "log")
@@ -73,9 +85,15 @@ class Cluster:
         """Stop the server; `immediate` is a crash."""
         self._run("pg_ctl", "-D", str(self.data), "-w", "-s", "-m", mode, "stop")
 
+    def is_running(self) -> bool:
+        """Tell whether the server takes connections, after it may have crashed by itself."""
+        command = [self._bin / "pg_ctl", "-D", str(self.data), "status"]
+        return subprocess.run(command, capture_output=True, check=False, **self._as).returncode == 0
+
     def remove(self) -> None:
-        """Stop the server, and remove all that it has."""
-        self.stop("immediate")
+        """Stop the server, if it runs, and remove all that it has."""
+        if self.is_running():
+            self.stop("immediate")
         shutil.rmtree(self.directory)
 
     def _run(self, program: str, *arguments: str) -> None:

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import structlog
 
 from taskdash_protocol.errors import Outcome, ServerError
-from taskdashd.domain.acts import Act
 from taskdashd.store.database import Database
 from taskdashd.store.entries import Piece
 from taskdashd.store.executor import Executor
@@ -26,7 +25,6 @@ class Commit(NamedTuple):
 
     removals: Sequence[Removal]
     pieces: Sequence[Piece]
-    acts: Sequence[Act]
 
 
 class Absence:
@@ -56,8 +54,8 @@ class Absence:
         """Whether the database may be lost at all, which nobody would see before the next write."""
         return self._database.engine.may_be_away
 
-    def begin(self, fault: Outcome[Any], commit: Commit | None = None) -> bool:
-        """Note a fault, if it is one, of a commit or not; tell whether the commit is in limbo."""
+    def begin(self, fault: Outcome[Any], commit: Commit | None = None) -> None:
+        """Note a fault, if it is one; one of a commit may leave that in limbo."""
         if isinstance(fault, Fenced):
             if not self.is_fenced:
                 log.error("this daemon ends: its database is not its own any more", why=str(fault))
@@ -68,10 +66,8 @@ class Absence:
             pieces = [piece._replace(entries=[]) for piece in commit.pieces]
             self._limbo = commit._replace(pieces=pieces)
             self.why = Away("the database does not answer: nothing is written until it does")
-            return True
         elif isinstance(fault, Away):
             self.why = fault
-        return False
 
     def ask(self) -> None:
         """Ask whether the database answers; called now and then, only where nothing is written."""

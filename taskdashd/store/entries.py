@@ -68,6 +68,8 @@ class Acts:
         self._noted: list[Act] = []
         self._held: list[Act] = []
         """Acts of a commit that failed: they go with the next, and are no reason for one."""
+        self._lost: list[Act] = []
+        """Acts of a commit of which nobody knows whether it is stored."""
         self.in_flight: list[Act] = []
 
     def __bool__(self) -> bool:
@@ -84,7 +86,15 @@ class Acts:
         self._held, self._noted = [], []
         return self.in_flight
 
-    def hold(self, acts: Sequence[Act] = ()) -> None:
-        """Keep all that wait, and some that are older, for a commit after one that failed."""
-        self._held = [*acts, *self._held, *self.in_flight, *self._noted][:_ACTS_MAX]
+    def hold(self, *, lost: bool) -> None:
+        """Keep all for a commit after one that failed, or was lost: then its own until `settle`."""
+        if lost:
+            self._lost, self.in_flight = self.in_flight, []
+        self._held = [*self._held, *self.in_flight, *self._noted][:_ACTS_MAX]
         self.in_flight, self._noted = [], []
+
+    def settle(self, *, are_stored: bool) -> None:
+        """Forget the acts of a lost commit where it is stored, and keep them where it is not."""
+        if not are_stored:
+            self._held = [*self._lost, *self._held][:_ACTS_MAX]
+        self._lost = []

@@ -24,7 +24,7 @@ from taskdashd.store.chores import Chores
 from taskdashd.store.database import Database
 from taskdashd.store.entries import Acts, Entry, Piece, bytes_of, entries_of, taken
 from taskdashd.store.executor import Executor, Then
-from taskdashd.store.faults import Fenced
+from taskdashd.store.faults import Away, Fenced, OutcomeUnknown
 from taskdashd.store.follower import Follower
 from taskdashd.store.records import Record
 from taskdashd.store.removal import Removal
@@ -127,8 +127,7 @@ class Writer:
     def must_wait(self) -> bool:
         """Whether a write must wait for its turn: the queue is crowded, or others wait already.
 
-        Otherwise those whose writes come when a commit has just made room would fill it again and
-        again, and who waits would wait for ever.
+        Otherwise those who come when a commit has just made room would fill it again and again.
         """
         return bool(self._want_room) or self.is_crowded
 
@@ -203,9 +202,11 @@ class Writer:
         and by whoever writes outside of one.
         """
         self._let_in()
-        if self._busy or self.absence.why is not None:
+        if self._busy:
             return
-        if self.chores:
+        if self.absence.why is not None:
+            self._refuse_all(self.absence.why)
+        elif self.chores:
             self._do_chore()
         elif self._catching_up or (self._queue and self.fold_lag >= self._fold_lag_max):
             self._fold()
@@ -220,8 +221,7 @@ class Writer:
     def fold_some(self) -> None:
         """Bring the fold forward, if nothing was written since the last call of this.
 
-        The index of texts is brought forward in any case, a little: under a load without a pause it
-        would fall behind for ever.
+        The index of texts comes a little forward in any case: a steady load would leave it behind.
         """
         before, self._rev_at_last_look = self._rev_at_last_look, self._view.next_rev
         if self.idle and self.fold_lag and before == self._view.next_rev:
@@ -260,8 +260,7 @@ class Writer:
     def _committed(self, removals: Sequence[Removal], outcome: Outcome[None]) -> None:
         if isinstance(outcome, ServerError):
             self._busy = False
-            if self.absence.begin(outcome, Commit(removals, self._in_flight, self._acts.in_flight)):
-                self._acts.in_flight = []
+            self.absence.begin(outcome, Commit(removals, self._in_flight))
             self._failed(outcome)
             return
         pieces, self._in_flight, self._acts.in_flight = self._in_flight, [], []
@@ -304,8 +303,7 @@ class Writer:
             self._follower.pruned(removal.last_rev)
 
     def _let_in(self) -> None:
-        if self._lets_in:
-            # Whoever is let in may flush: let nobody in from within.
+        if self._lets_in:  # whoever is let in may flush
             return
         self._lets_in, until = True, time.monotonic() + _LET_IN_S
         while not self.is_crowded and (then := self._want_room.take()) is not None:
@@ -324,7 +322,7 @@ class Writer:
         entries = [*entries_of(self._in_flight), *self._queue]
         in_flight = len(entries) - len(self._queue)
         self._in_flight = []
-        self._acts.hold()
+        self._acts.hold(lost=isinstance(fault, OutcomeUnknown))
         self._queue.clear()
         self._waiting_rows = self._waiting_bytes = 0
         self._view.roll_back()
@@ -334,15 +332,18 @@ class Writer:
         for number, entry in enumerate(entries):
             # What was still in the queue was not sent: of that, the answer is known.
             self._finish(entry, error if number < in_flight else self.absence.why or error)
-        while self._catching_up and self.absence.why is not None:
-            self._catching_up.pop()[1](self.absence.why)
         self._let_in()
+
+    def _refuse_all(self, why: Away) -> None:
+        if self._queue:
+            self._failed(why)
+        while self._catching_up:
+            self._catching_up.pop()[1](why)
 
     def _back(self, commit: Commit | None, is_stored: bool) -> None:
         """Go on, the database answers again: with a commit that is stored after all, or is not."""
-        if commit is not None and not is_stored:
-            self._acts.hold(commit.acts)
-        elif commit is not None:
+        self._acts.settle(are_stored=is_stored)
+        if commit is not None and is_stored:
             for removal in commit.removals:
                 self._removed(removal)
             # All at once: what is decided in between would not see what is stored.

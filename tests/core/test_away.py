@@ -1,4 +1,4 @@
-"""A daemon whose database is away: who is told what, who is judged, and what goes on when it is back.
+"""A daemon whose database is away: who is told what, who is judged, and how it goes on afterwards.
 
 The database is the real one, made to fail as a server does.
 """

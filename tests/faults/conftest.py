@@ -4,9 +4,12 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+import postgres
+import psycopg
 import pytest
 
 from taskdash.testing import COMMAND
@@ -14,6 +17,9 @@ from taskdash.testing import COMMAND
 from .wire import Process, WiredDaemon, close_all
 
 Start = Callable[..., Any]
+Serve = Callable[..., WiredDaemon]
+
+_numbers = count()
 
 
 @pytest.fixture
@@ -90,3 +96,47 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip(f"a tmpfs cannot be mounted here (root is needed): {done.stderr.strip()}")
     yield where
     subprocess.run(["umount", "-l", str(where)], check=True)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[postgres.Cluster]:
+    """A PostgreSQL that the tests of a module may stop and start."""
+    cluster = postgres.Cluster()
+    yield cluster
+    cluster.remove()
+
+
+@pytest.fixture
+def database(cluster: postgres.Cluster) -> str:
+    """An empty database of it, by name."""
+    name = f"faults{next(_numbers)}"
+    cluster.create(name)
+    return name
+
+
+@pytest.fixture
+def serve(cluster: postgres.Cluster, database: str, start: Start, tmp_path: Path) -> Serve:
+    """Start a daemon on that database: `serve("first")`, each with files of its own."""
+
+    def run(data: str = "data", **settings: Any) -> WiredDaemon:
+        settings = {"store": cluster.dsn(database), "leader_lease": 1, **settings}
+        daemon: WiredDaemon = start(tmp_path / data, **settings)
+        return daemon
+
+    return run
+
+
+def is_sound(daemon: WiredDaemon) -> None:
+    """Look that a daemon's log is its own: no traceback, and no line of the driver's."""
+    daemon.no_traceback()
+    raw = [line["text"] for line in daemon.log if not line["event"]]
+    assert not raw, raw[:3]
+
+
+def end_all(server: "psycopg.Connection[Any]", database: str) -> None:
+    """End every session of a daemon with its database."""
+    server.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        " WHERE application_name = 'taskdashd' AND datname = %s",
+        (database,),
+    )

@@ -189,6 +189,7 @@ def test_a_query_that_waits_for_the_fold_as_it_is_lost_is_told() -> None:
     caught_up: list[Any] = []
     office.writer.catch_up(caught_up.append)
     office.lose(is_stored=False)
+    office.writer.flush()
     assert len(caught_up) == 1
     assert isinstance(caught_up[0], Away)
 
@@ -206,6 +207,20 @@ def test_a_look_at_an_idle_one_finds_that_it_is_away() -> None:
     office.writer.absence.ask()
     office.step()
     assert office.writer.absence.why is None
+
+
+def test_a_write_decided_while_a_look_finds_that_it_is_away_is_told() -> None:
+    """Its commit is not begun any more; nobody may wait for it until the server is back."""
+    office = RemoteOffice()
+    office.write("one", "a")
+    office.finish()
+    office.disk.is_up = False
+    office.writer.absence.ask()
+    office.write("two", "b", flush=False)
+    office.step()
+    office.writer.flush()
+    assert isinstance(outcome(office.take(), "two"), Away)
+    assert office.writer.idle
 
 
 def test_one_that_another_daemon_has_never_comes_back() -> None:
@@ -242,13 +257,28 @@ class AwayNowAndThen(RuleBasedStateMachine):
         super().__init__()
         self.office = RemoteOffice(batch_rows_max=3)
         self.asked: list[str] = []
+        self.queries: list[str] = []
+        self.caught_up: list[str] = []
         self.acts = 0
 
-    @rule(ids=st.lists(st.sampled_from("abcd"), min_size=1, max_size=3, unique=True))
-    def write(self, ids: list[str]) -> None:
+    @rule(
+        ids=st.lists(st.sampled_from("abcd"), min_size=1, max_size=3, unique=True),
+        flush=st.booleans(),
+    )
+    def write(self, ids: list[str], flush: bool) -> None:
         name = str(len(self.asked))
         self.asked.append(name)
-        self.office.write(name, *ids, description=name)
+        self.office.write(name, *ids, description=name, flush=flush)
+
+    @rule()
+    def flush(self) -> None:
+        self.office.writer.flush()
+
+    @rule()
+    def catch_up(self) -> None:
+        name = f"query{len(self.queries)}"
+        self.queries.append(name)
+        self.office.writer.catch_up(lambda _outcome: self.caught_up.append(name))
 
     @rule()
     def note(self) -> None:
@@ -277,6 +307,15 @@ class AwayNowAndThen(RuleBasedStateMachine):
     def ask(self) -> None:
         if self.office.writer.absence.why is not None or self.office.writer.idle:
             self.office.writer.absence.ask()
+
+    @invariant()
+    def nobody_waits_for_what_is_not_asked(self) -> None:
+        office = self.office
+        if not office.executor.jobs and office.writer.absence.why is not None:
+            office.writer.flush()
+            told = [name for name, _ in office.said if name != "committed"]
+            assert sorted(told) == sorted(self.asked)
+            assert sorted(self.caught_up) == sorted(self.queries)
 
     @invariant()
     def no_rev_comes_twice_and_followers_see_them_in_order(self) -> None:

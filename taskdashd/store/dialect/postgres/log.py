@@ -73,7 +73,7 @@ class Log:
         try:
             if self._is_unsettled:
                 self.settle()
-            wire = self._session.live()
+            wire = self._session.fresh()
             self._session.limit(None)
         except psycopg.Error as error:
             raise Away(f"the database does not answer: {plain(error)}") from error

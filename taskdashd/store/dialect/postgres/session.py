@@ -3,6 +3,7 @@
 import logging
 import math
 import re
+import select
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -116,6 +117,19 @@ class Session:
         wire = self._wire
         if wire is None or wire.closed:
             wire = self._wire = self._connect()
+        return wire
+
+    def fresh(self) -> Wire:
+        """Give the connection, opened anew where its server has said something unasked.
+
+        Mostly that is its end: what is sent then is lost, and nobody knows at first that it is.
+        """
+        wire = self.live()
+        look = select.poll()
+        look.register(wire.fileno(), select.POLLIN)
+        if look.poll(0):
+            wire.close()
+            wire = self.live()
         return wire
 
     @property
