@@ -343,6 +343,8 @@ class Exchange(Standing):
                 self.outbox.release()
                 self.outbox.drop_replies()
                 self.expire(Busy(f"{result.detail}: connect again, and ask with Find"))
+                # One that ends already has only waited for this.
+                self._touched(self)
                 return
             if isinstance(result, AuthError):
                 self._core.identities.refused(self.session, result)

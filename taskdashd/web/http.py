@@ -321,6 +321,9 @@ class HttpConnection:
             return
         if isinstance(outcome, OutcomeUnknown):
             # Say nothing, as after a power cut: success and failure would both be guesses.
+            self._leave(is_gone=False)
+            self.frames_in += 1
+            self._begin_request()
             self._end()
             self._touch(self)
         elif isinstance(outcome, ServerError):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from taskdash_protocol.errors import Busy
 from taskdashd.store.faults import Away, Fenced, OutcomeUnknown
 from taskdashd.testing import Peer, World
 
@@ -90,6 +91,21 @@ def test_who_waits_for_a_lost_write_gets_no_reply_and_a_bye(
     assert reader.ask("Find", id="b")["errid"] == (0 if is_stored else 1002)
     assert reader.ask("Register", id="d", name="n")["errid"] == 0
     assert reader.ask("Find", id="c")["errid"] == 1002
+
+
+def test_a_connection_that_ends_already_does_so_without_the_reply(
+    world: World, remote: Remote
+) -> None:
+    """Such as one that is silent for too long while its write waits."""
+    silent = world.connect("silent")
+    remote.loses = False
+    silent.send("Register", {"id": "a", "name": "n"})
+    world.sweep()
+    world.expire(silent.connection.session.owner.serial, Busy("no frame came"))
+    world.sweep()
+    assert silent.open
+    world.drain()
+    assert (silent.open, silent.replies) == (False, [])
 
 
 def test_a_read_of_what_is_lost_is_answered_with_what_was_before(

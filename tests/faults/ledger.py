@@ -1,6 +1,7 @@
 """What writers were told of each write, and what the log of a PostgreSQL has of it."""
 
 import threading
+import time
 from collections.abc import Iterator, Sized
 from contextlib import suppress
 from itertools import count
@@ -133,3 +134,15 @@ def register(client: Client, task_id: str, **fields: Any) -> dict[str, Any] | No
         return client.call("Register", {"id": task_id, "name": "n", "status": "pending", **fields})
     except (Gone, ConnectionError):
         return None
+
+
+def until_written(daemon: WiredDaemon, ledger: Ledger, name: str) -> None:
+    """Write, on a new connection where one has ended, until one is stored."""
+    end = time.monotonic() + 30
+    for number in range(10_000):
+        with daemon.connect() as client:
+            answer = register(client, f"{name}-{number}")
+            ledger.note(f"{name}-{number}", answer)
+        if answer is not None and answer["errid"] == 0:
+            return
+        assert time.monotonic() < end, "nothing is stored any more"

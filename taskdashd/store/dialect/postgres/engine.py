@@ -34,8 +34,10 @@ _LOOK_S: Final = 5.0
 _WORK_S: Final = 20.0
 """So long a statement that works on thousands of rows may take, where the lease is shorter."""
 _GRACE_S: Final = 1.0
-_READ_S: Final = 60.0
-"""A statement that reads all tasks is waited for so long."""
+_LONG_S: Final = 30.0
+"""What may take long is waited for so long."""
+_START_S: Final = 60.0
+"""A statement that reads all tasks at the start, or beside all others, may take so long."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -53,7 +55,7 @@ class PostgresEngine:
         self.directory = directory
         self.writer = Session(dsn, lease_s, lease_s=lease_s)
         self.reader = Session(dsn, max(lease_s, _LOOK_S))
-        self.querier = Session(dsn, _READ_S)
+        self.querier = Session(dsn, _LONG_S)
         self._dsn = dsn
         self._lease_s = lease_s
         self._deadline = deadline
@@ -134,7 +136,7 @@ class PostgresEngine:
         """Count this start, and take the database: whoever had it can commit nothing any more."""
         rev = self._log.take()
         # All that the daemon starts from is read next, at once.
-        self.writer.limit(_READ_S)
+        self.writer.limit(_START_S)
         return rev
 
     @property
@@ -212,11 +214,12 @@ class PostgresEngine:
 
     def begin(self) -> None:
         """Have the querier's next statements read one state, and end in time."""
-        self.querier.execute_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         if (left_s := self._deadline.left_s()) is not None:
-            self.querier.execute_sql(f"SET LOCAL statement_timeout = {max(1, int(left_s * 1000))}")
-            # The server ends it itself, unless it stands still.
+            # The server ends what takes too long by itself, unless it stands still.
             self.querier.limit(left_s + _GRACE_S)
+        self.querier.execute_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        if left_s is not None:
+            self.querier.execute_sql(f"SET LOCAL statement_timeout = {max(1, int(left_s * 1000))}")
 
     def end(self) -> None:
         """Have them read the newest again."""
@@ -242,7 +245,7 @@ class PostgresEngine:
 
     def opened_anew(self) -> Session:
         """Open a further connection that reads, in a transaction that has begun; on any thread."""
-        session = Session(self._dsn, _READ_S)
+        session = Session(self._dsn, _START_S)
         session.cluster = self._cluster
         session.live().execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         return session

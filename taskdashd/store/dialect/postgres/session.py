@@ -65,6 +65,10 @@ def _storable(params: Any) -> Any:
     }
 
 
+class Unanswered(psycopg.OperationalError):
+    """The server has not answered in time: to ask again would take as long again."""
+
+
 class Wire(psycopg.Connection[Any]):
     """A connection whose server must answer in time: one that does not is as good as cut.
 
@@ -80,7 +84,7 @@ class Wire(psycopg.Connection[Any]):
         self._limit_s = limit_s
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """Wait for the server, for the limit at most. Raises `OperationalError`."""
+        """Wait for the server, for the limit at most. Raises `Unanswered`."""
         self.waits = True
         try:
             return super().wait(gen, interval, self._limit_s if timeout is None else timeout)
@@ -88,7 +92,7 @@ class Wire(psycopg.Connection[Any]):
             # What comes later would be taken for the answer to the next statement.
             self.pgconn.finish()
             text = f"the server has not answered for {self._limit_s or 0:.3g} s"
-            raise psycopg.OperationalError(text) from error
+            raise Unanswered(text) from error
         finally:
             self.waits = False
 
@@ -98,7 +102,7 @@ class Session:
 
     def __init__(self, dsn: str, limit_s: float, *, lease_s: float | None = None) -> None:
         self._dsn = dsn
-        self._limit_s = limit_s
+        self._usual_s = self._limit_s = limit_s
         """So long each answer is waited for."""
         self._lease_s = lease_s
         """So long the server keeps the locks of a transaction that is left alone; None: as long as
@@ -139,7 +143,9 @@ class Session:
 
     def limit(self, limit_s: float | None) -> None:
         """Wait no longer than that for each answer from now on; None: as at first."""
-        self.live().limit(self._limit_s if limit_s is None else limit_s)
+        self._limit_s = self._usual_s if limit_s is None else limit_s
+        if self._wire is not None:
+            self._wire.limit(self._limit_s)
 
     def _connect(self) -> Wire:
         if time.monotonic() < self._connects_at:
@@ -215,7 +221,8 @@ class Session:
         try:
             return wire.execute(spoken(statement), _storable(params) or None)
         except psycopg.Error as error:
-            if self._lease_s is not None or not alone or not is_lost(wire, error):
+            may_again = self._lease_s is None and alone and not isinstance(error, Unanswered)
+            if not may_again or not is_lost(wire, error):
                 raise
             wire.close()
         return self.live().execute(spoken(statement), _storable(params) or None)
@@ -255,11 +262,13 @@ class Session:
     def leave(self) -> None:
         """End a transaction that has only read, and wait for answers as at first."""
         wire = self._wire
-        if wire is None or wire.closed:
-            return
-        if wire.info.transaction_status is not TransactionStatus.IDLE:
-            wire.execute("ROLLBACK")
-        wire.limit(self._limit_s)
+        try:
+            if wire is None or wire.closed:
+                return
+            if wire.info.transaction_status is not TransactionStatus.IDLE:
+                wire.execute("ROLLBACK")
+        finally:
+            self.limit(None)
 
     def interrupt(self) -> None:
         """Abort the statement that runs. Safe to call from any thread."""
