@@ -13,6 +13,8 @@ from taskdash_protocol.errors import Busy
 from taskdashd.store.faults import Away, Fenced, OutcomeUnknown
 from taskdashd.testing import Peer, World
 
+pytestmark = pytest.mark.fault(57)
+
 GONE = Away("the server is gone")
 LOST = OutcomeUnknown("the connection was lost")
 

@@ -18,6 +18,8 @@ from .conftest import Serve, Start, is_sound
 from .ledger import Ledger, register, until_written
 from .wire import request
 
+pytestmark = pytest.mark.fault(57)
+
 _TIMEOUT_S = 1.5
 _LEASE_S = 3
 _WATCHDOG_S = 1.5

@@ -26,6 +26,8 @@ from .conftest import Start, is_sound
 from .ledger import Ledger, register, until_written
 from .proxy import Proxy
 
+pytestmark = pytest.mark.fault(56)
+
 _POINTS = 200
 _END_BYTES = 200
 """COMMIT and its answer have as many."""

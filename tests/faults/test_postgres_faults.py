@@ -18,9 +18,7 @@ WHERE application_name = 'taskdashd' AND datname = %s ORDER BY random() LIMIT 1
 """
 
 
-def _ended_at_random(
-    serve: Serve, cluster: postgres.Cluster, database: str, ends: int, every_s: float
-) -> None:
+def _ended_at_random(serve: Serve, cluster: postgres.Cluster, database: str, ends: int) -> None:
     daemon = serve()
     draw = random.Random(21)
     with cluster.connect(database) as server:
@@ -39,16 +37,18 @@ def _ended_at_random(
     )
 
 
+@pytest.mark.fault(56)
 def test_sessions_ended_at_random(serve: Serve, cluster: postgres.Cluster, database: str) -> None:
     """`pg_terminate_backend` under four writers: each answer is true, and writing goes on."""
-    _ended_at_random(serve, cluster, database, 25, 0.05)
+    _ended_at_random(serve, cluster, database, 25)
 
 
+@pytest.mark.fault(56)
 @pytest.mark.soak
 def test_many_sessions_ended_at_random(
     serve: Serve, cluster: postgres.Cluster, database: str
 ) -> None:
-    _ended_at_random(serve, cluster, database, 400, 0.05)
+    _ended_at_random(serve, cluster, database, 400)
 
 
 def _crashes(serve: Serve, cluster: postgres.Cluster, database: str, rounds: int) -> None:
@@ -68,16 +68,19 @@ def _crashes(serve: Serve, cluster: postgres.Cluster, database: str, rounds: int
     assert daemon.stop() == 0
 
 
+@pytest.mark.fault(56)
 def test_crashes(serve: Serve, cluster: postgres.Cluster, database: str) -> None:
     """`pg_ctl stop -m immediate` under four writers, and started again."""
     _crashes(serve, cluster, database, 2)
 
 
+@pytest.mark.fault(56)
 @pytest.mark.soak
 def test_many_crashes(serve: Serve, cluster: postgres.Cluster, database: str) -> None:
     _crashes(serve, cluster, database, 20)
 
 
+@pytest.mark.fault(58)
 def test_a_second_daemon_fences_the_first(
     serve: Serve, cluster: postgres.Cluster, database: str
 ) -> None:
@@ -109,6 +112,7 @@ def test_a_second_daemon_fences_the_first(
     is_sound(second)
 
 
+@pytest.mark.fault(58)
 def test_an_idle_daemon_finds_that_it_is_fenced(serve: Serve) -> None:
     """Without a write: whoever still asks it would be told of tasks that have changed since."""
     first = serve("first")
@@ -118,6 +122,7 @@ def test_an_idle_daemon_finds_that_it_is_fenced(serve: Serve) -> None:
         client.good("Register", id="a", name="n")
 
 
+@pytest.mark.fault(57)
 def test_sessions_that_were_lost_while_idle_cost_no_read(
     serve: Serve, cluster: postgres.Cluster, database: str
 ) -> None:
@@ -138,6 +143,7 @@ def test_sessions_that_were_lost_while_idle_cost_no_read(
     is_sound(daemon)
 
 
+@pytest.mark.fault(57)
 def test_another_database_at_the_same_address_is_refused(
     serve: Serve, cluster: postgres.Cluster, database: str
 ) -> None:

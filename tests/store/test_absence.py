@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -14,6 +15,8 @@ from taskdashd.domain.tasks import Change
 from taskdashd.store.faults import Away, Fenced, OutcomeUnknown
 from taskdashd.store.records import Record
 from taskdashd.store.removal import Removal
+
+pytestmark = pytest.mark.fault(57)
 
 GONE = Away("the server is gone")
 LOST = OutcomeUnknown("the connection was lost")
