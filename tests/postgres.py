@@ -31,7 +31,7 @@ def free_port() -> int:
 
 
 class Cluster:
-    """A server with its data, in memory where the machine has room there.
+    """A server with its data, in a folder or else in memory, where the machine has room there.
 
     A server whose data is not synced would be faster, and is refused by the daemon; that of a file
     system in memory costs nothing.

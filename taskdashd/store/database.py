@@ -67,6 +67,7 @@ class Database:
     ) -> None:
         self.directory = directory
         self.engine = engine
+        self.fold_rows_max = engine.fold_rows_max
         self._writer = engine.writer
         self._errors: tuple[type[Exception], ...] = (*engine.errors, StorageError, *NONSENSE)
         self._deadline = deadline

@@ -35,8 +35,8 @@ T = TypeVar("T")
 Decide = Callable[[Transaction], T]
 """Looks at the transaction's view and buffers changes; raises `ServerError` to refuse."""
 
-_FOLD_ROWS_MAX: Final = 10_000
-"""Changes folded at a time: more write each index page fewer times, fewer hold writers up less."""
+_FOLDS_ONLY_AT: Final = 2
+"""So many times too far behind, the fold goes on alone: a slice may be smaller than a commit."""
 _COMMITS_REMEMBERED: Final = 1_000
 _CROWD_COMMITS: Final = 2
 """So many full commits in the queue keep the disk busy; more only take memory."""
@@ -365,8 +365,8 @@ class Writer:
 
     def _fold(self) -> None:
         self._busy = True
-        to_rev = min(self._view.committed_rev, self._view.folded_rev + _FOLD_ROWS_MAX)
         database = self._database
+        to_rev = min(self._view.committed_rev, self._view.folded_rev + database.fold_rows_max)
         self._executor.submit(
             lambda: database.fold(to_rev), lambda outcome: self._folded(to_rev, outcome)
         )
@@ -393,7 +393,7 @@ class Writer:
                 done(None)
             else:
                 self._catching_up.append((rev, done))
-        if self._queue:
+        if self._queue and self.fold_lag < _FOLDS_ONLY_AT * self._fold_lag_max:
             # Commit between two slices of a long fold: writers must not wait for all of it.
             self._commit()
         else:

@@ -18,7 +18,7 @@ from taskdashd.families.figures.counting import Audience, Counting
 from taskdashd.families.figures.followers import KIND, FiguresSection
 from taskdashd.families.figures.rules.day import BUCKET_S, state_of
 from taskdashd.families.figures.rules.tally import Tally
-from taskdashd.store import writer
+from taskdashd.store.dialect.sqlite.engine import SqliteEngine
 from taskdashd.store.snapshot import Snapshot
 from taskdashd.testing import World
 
@@ -83,7 +83,7 @@ def test_what_is_written_while_it_is_counted_counts_once(
 ) -> None:
     """Commits, folds in slices and counts meet in any order."""
     chance = random.Random(seed)
-    monkeypatch.setattr(writer, "_FOLD_ROWS_MAX", chance.choice([2, 10_000]))
+    monkeypatch.setattr(SqliteEngine, "fold_rows_max", chance.choice([2, 10_000]))
     world = World(
         tmp_path, passwordless="everywhere", with_board=True, fold_lag=chance.choice([1, 3, 1000])
     )

@@ -27,6 +27,8 @@ FULL = StorageError("the disk is full")
 class Disk:
     """What was written, in the order in which it was."""
 
+    fold_rows_max = 10_000
+
     def __init__(self) -> None:
         self.changes: list[Change] = []
         self.acts: list[Act] = []
@@ -588,6 +590,20 @@ def test_the_fold_may_lag_so_far_behind_and_then_goes_first() -> None:
     office.step()
     assert outcome(office.said, "two") == "two"
     assert office.executor.jobs == deque()
+
+
+def test_a_fold_in_slices_smaller_than_the_commits_keeps_up_with_them() -> None:
+    """Its slices take turns with the commits, until it is twice as far behind as it may be."""
+    office = lagging(3, fold_lag_max=4, batch_rows_max=4)
+    office.disk.fold_rows_max = 1
+    lags = []
+    for number in range(60):
+        office.write(f"w{number}", f"t{number}")
+        office.write(f"v{number}", f"t{number}")
+        office.step()
+        lags.append(office.writer.fold_lag)
+    assert max(lags) < 2 * 4 + 4
+    assert len(office.written) > 20
 
 
 def test_a_fold_that_fails_ends_the_queries_that_wait_and_no_write() -> None:

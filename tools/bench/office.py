@@ -17,6 +17,7 @@ from taskdash_protocol import strictjson
 from taskdash_protocol.fields import TASK_FIELDS
 from taskdashd.domain.times import stamp
 from taskdashd.store.database import Database
+from taskdashd.store.dialect import rows as stored
 from taskdashd.store.dialect.sqlite.engine import DATABASE_NAME
 
 GROUPS: Final = [f"group-{number:03}" for number in range(200)]
@@ -58,6 +59,7 @@ _PEOPLES: Final = (
     "草稿",
     "待触发",
 )
+COLUMNS: Final = ", ".join(stored.COLUMNS)
 _BEGAN: Final = 1_700_000_000.0
 _APART_S: Final = 30.0
 
@@ -141,6 +143,13 @@ def rows(count: int) -> Iterator[tuple[Any, ...]]:
         )
 
 
+def people() -> Iterator[tuple[str, str, int]]:
+    """Make the rows of people's records: key, value and checksum."""
+    for number, person in enumerate(PEOPLE):
+        value = strictjson.dumps(name_of(number, person))
+        yield person, value.decode(), crc32(value)
+
+
 def make(directory: Path, count: int) -> None:
     """Fill a data directory with a log; the next start makes the rest from it."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -149,17 +158,32 @@ def make(directory: Path, count: int) -> None:
         database.execute("PRAGMA synchronous = OFF")
         with database:
             database.executemany(
-                """INSERT INTO change (rev, previous_rev, kind, at, actor, task_id, owner, holder,
-                   held_since, task, crc, task_kind) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)""",
-                rows(count),
+                f"INSERT INTO change ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", rows(count)
             )
-            for number, person in enumerate(PEOPLE):
-                value = strictjson.dumps(name_of(number, person))
-                database.execute(
-                    "INSERT INTO record (kind, key, value, crc, rev, removed_at)"
-                    " VALUES ('person', ?, ?, ?, 1, '')",
-                    (person, value.decode(), crc32(value)),
-                )
+            database.executemany(
+                "INSERT INTO record (kind, key, value, crc, rev, removed_at)"
+                " VALUES ('person', ?, ?, ?, 1, '')",
+                people(),
+            )
+
+
+def make_on(store: str, directory: Path, count: int) -> None:
+    """Fill a database of PostgreSQL as `make` fills a data directory."""
+    # Fetched here: the other benches need no psycopg.
+    import psycopg
+
+    directory.mkdir(parents=True, exist_ok=True)
+    Database.open(directory, store=store).close()
+    with psycopg.connect(store) as database, database.cursor() as cursor:
+        with cursor.copy(f"COPY taskdash.change ({COLUMNS}) FROM STDIN") as copy:
+            for row in rows(count):
+                copy.write_row(row)
+        with cursor.copy(
+            "COPY taskdash.record (kind, key, value, crc, rev, removed_at) FROM STDIN"
+        ) as copy:
+            for key, value, crc in people():
+                copy.write_row(("person", key, value, crc, 1, ""))
+        cursor.execute("UPDATE taskdash.state SET rev = %s", (count,))
 
 
 def name_of(number: int, person: str) -> dict[str, Any]:

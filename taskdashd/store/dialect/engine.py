@@ -31,6 +31,8 @@ class Engine(Protocol):
 
     may_be_away: bool
     """Whether it may be lost, and taken by another daemon: each write may be too late."""
+    fold_rows_max: int
+    """Changes folded at a time: commits wait meanwhile."""
 
     @property
     def waits(self) -> bool:

@@ -1,6 +1,7 @@
 """The fold on PostgreSQL: the daemon reads the last rows of a slice and writes what they select by.
 
-PostgreSQL itself never parses a task: its JSON refuses what ours takes, such as a NUL.
+PostgreSQL itself never parses a task: its JSON refuses what ours takes, such as a NUL. A text that
+has not changed is not written again, or the index of texts would take it in once more.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,6 @@ from taskdashd.domain.labels import compared, labels_of
 from taskdashd.domain.search import searched
 from taskdashd.store.dialect import rows
 from taskdashd.store.dialect.postgres.session import Session
-from taskdashd.store.dialect.postgres.sql import grams
 
 _COLUMNS: Final = (
     *("id", "rev", "state", "heartbeat_timeout", "status", "user", "group_id", "project_id"),
@@ -40,8 +40,9 @@ _STAGE: Final = (
 _MERGE: Final = (
     f"INSERT INTO task ({_QUOTED}) SELECT {_QUOTED} FROM folding"
     f" ON CONFLICT (id) DO UPDATE SET {_SET}, kind = greatest(task.kind, excluded.kind)",
-    "INSERT INTO task_text SELECT * FROM folding_text"
-    " ON CONFLICT (id) DO UPDATE SET text = excluded.text, grams = excluded.grams",
+    "INSERT INTO task_text AS x SELECT * FROM folding_text"
+    " ON CONFLICT (id) DO UPDATE SET text = excluded.text, rev = excluded.rev"
+    " WHERE x.text <> excluded.text",
     "TRUNCATE folding, folding_text",
 )
 
@@ -56,10 +57,9 @@ def fold(session: Session, after_rev: int, to_rev: int) -> None:
         with wire.cursor().copy(f"COPY folding ({_QUOTED}) FROM STDIN") as copy:
             for row, fields in parsed:
                 copy.write_row(_task(row, fields))
-        with wire.cursor().copy("COPY folding_text (id, text, grams) FROM STDIN") as copy:
+        with wire.cursor().copy("COPY folding_text (id, rev, text) FROM STDIN") as copy:
             for row, fields in parsed:
-                text = searched(fields)
-                copy.write_row((row[0], text, sorted(grams(text))))
+                copy.write_row((row[0], row[1], searched(fields)))
         for statement in _MERGE:
             wire.execute(statement)
         wire.execute("DELETE FROM task_label WHERE id = ANY(%s)", ([row[0] for row in some],))

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from taskdashd.domain.search import LIVE, Sought
 from taskdashd.store.dialect import rows as stored
+from taskdashd.store.dialect.postgres import texts
 from taskdashd.store.dialect.sql import HISTORY, TOLD, History, Hits, Rows, Sql
 
 INDEXED_CHARACTERS: Final = 128
@@ -125,34 +126,15 @@ JOIN change AS c ON c.rev = wanted.value ORDER BY wanted.place
             tests.append(f"({' OR '.join(ways)})")
         return f"(SELECT {' AND '.join(tests)} FROM task_text AS x WHERE x.id = t.id)", given
 
-    def hits(self, _rows: Rows, sought: Sought) -> Hits | None:
+    def hits(self, rows: Rows, sought: Sought) -> Hits | None:
         """Give what to ask the index of grams for; None where no word is long enough."""
-        words = sought.words.items()
-        wanted = [grams(word) for word, (people, states) in words if not people and not states]
-        asked = sorted(set().union(*wanted))
-        if not asked:
-            return None
-        source = "task_text AS x"
-        joined = f"{source} CROSS JOIN task AS t WHERE x.grams @> :grams AND t.id = x.id"
-        return Hits(f"{source} WHERE x.grams @> :grams", joined, "t.rev", {"grams": asked})
+        return texts.hits(rows, sought)
 
-    def unindexed(self, _rows: Rows) -> str:
-        """Say that the index of texts has all: the fold keeps it."""
-        return ""
+    def unindexed(self, rows: Rows) -> str:
+        """Give the condition of tasks that the index of texts has not yet."""
+        rev = texts.lagging(rows)
+        return "" if rev is None else f"{{rev}} > {rev}"
 
     def histories(self, rows: Rows, ids: Sequence[str], rows_max: int) -> list[History]:
         """Give the rows of the log of some tasks: of each the newest first, one after another."""
         return list(rows(_HISTORIES, (list(ids), rows_max, rows_max)))
-
-
-def grams(text: str) -> set[str]:
-    """Give the sequences of characters by which a folded text is found.
-
-    Three characters each; two, where they are no letters of ours: most Chinese words have two.
-    """
-    threes = {text[at : at + 3] for at in range(len(text) - 2)}
-    if text.isascii():
-        return threes
-    return threes | {
-        pair for at in range(len(text) - 1) if not (pair := text[at : at + 2]).isascii()
-    }

@@ -176,6 +176,8 @@ class SqliteEngine:
     may_be_away = waits = False
     errors: tuple[type[Exception], ...] = (PeeweeException, apsw.Error, MemoryError)
     plain = staticmethod(plain)
+    # More write each page of an index fewer times.
+    fold_rows_max = 10_000
 
     def __init__(self, path: Path, connections: Sequence[Connection], opened: ExitStack) -> None:
         self.sql = _SQL

@@ -27,7 +27,10 @@ TABLES = {
         " PRIMARY KEY (id, label)"
     ),
     "task_text": (
-        f"id {TEXT} PRIMARY KEY REFERENCES task ON DELETE CASCADE, text {TEXT},"
+        f"id {TEXT} PRIMARY KEY REFERENCES task ON DELETE CASCADE, rev {NUMBER}, text {TEXT}"
+    ),
+    "task_gram": (
+        f"id {TEXT} PRIMARY KEY REFERENCES task ON DELETE CASCADE,"
         ' grams text[] COLLATE "C" NOT NULL'
     ),
     "act": (
@@ -62,7 +65,8 @@ INDEXES = (
     f"task_queue ON task ({LEFT.format('queue')}) WHERE queue <> ''",
     f"task_made_by ON task ({LEFT.format('made_by')}) WHERE made_by <> ''",
     "task_label_found ON task_label (label, state, rev)",
-    "task_text_grams ON task_text USING gin (grams)",
+    "task_text_rev ON task_text (rev)",
+    "task_gram_grams ON task_gram USING gin (grams)",
 )
 
 # A NUL that is written out in JSON, in a member that nobody asks for, would fail `->>`.
