@@ -23,9 +23,9 @@ from taskdashd.store.deadline import Deadline
 from taskdashd.store.desk import Desk, Unfolded
 from taskdashd.store.dialect import sql as shared
 from taskdashd.store.dialect.engine import Engine, Session
+from taskdashd.store.dialect.opening import engine as _engine
 from taskdashd.store.dialect.rows import restored, text
 from taskdashd.store.dialect.sql import Parameters, Rows
-from taskdashd.store.dialect.sqlite.engine import SqliteEngine
 from taskdashd.store.faults import Away, DiskFull
 from taskdashd.store.health import Health
 from taskdashd.store.known import KnownIds
@@ -341,15 +341,6 @@ class Database:
 
     def _scalar(self, sql: str) -> Any:
         return self._writer.execute_sql(sql).fetchone()[0]
-
-
-def _engine(directory: Path, store: str, lease_s: float, deadline: Deadline) -> Engine:
-    if not store:
-        return SqliteEngine.open(directory, deadline)
-    # Fetched when it is asked for: psycopg takes memory, and not everybody has installed it.
-    from taskdashd.store.dialect.postgres.engine import PostgresEngine
-
-    return PostgresEngine.open(store, directory, lease_s, deadline)
 
 
 class _Reading:

@@ -593,7 +593,7 @@ def test_the_fold_may_lag_so_far_behind_and_then_goes_first() -> None:
 
 
 def test_a_fold_in_slices_smaller_than_the_commits_keeps_up_with_them() -> None:
-    """Its slices take turns with the commits, until it is twice as far behind as it may be."""
+    """Slices take turns with the commits, until the fold is twice as far behind as it may be."""
     office = lagging(3, fold_lag_max=4, batch_rows_max=4)
     office.disk.fold_rows_max = 1
     lags = []

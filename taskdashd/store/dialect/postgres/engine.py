@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import psycopg
-import structlog
 from peewee import PeeweeException
 from playhouse.migrations import MigrationError
 from playhouse.postgres_ext import Psycopg3Database
@@ -16,7 +15,7 @@ from taskdashd.domain.search import Sought
 from taskdashd.domain.tasks import Change
 from taskdashd.store.deadline import Deadline
 from taskdashd.store.dialect import sql
-from taskdashd.store.dialect.postgres import fold, texts
+from taskdashd.store.dialect.postgres import fitness, fold, texts
 from taskdashd.store.dialect.postgres.log import Log
 from taskdashd.store.dialect.postgres.session import SCHEMA, Session, Wire, plain, where
 from taskdashd.store.dialect.postgres.sql import PostgresSql
@@ -28,7 +27,6 @@ from taskdashd.store.records import Record
 from taskdashd.store.removal import Removal
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
-SERVER_MIN: Final = 130_000
 _LOOK_S: Final = 5.0
 """A look-up by ids is waited for so long at least; it takes milliseconds."""
 _WORK_S: Final = 20.0
@@ -38,8 +36,6 @@ _LONG_S: Final = 30.0
 """What may take long is waited for so long."""
 _START_S: Final = 60.0
 """A statement that reads all tasks at the start, or beside all others, may take so long."""
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class PostgresEngine:
@@ -74,55 +70,23 @@ class PostgresEngine:
         with ExitStack() as opened:
             opened.callback(engine.close)
             try:
-                engine._check()
+                sessions = (engine.writer, engine.reader, engine.querier)
+                fitness.check([session.live() for session in sessions], engine.where)
                 engine._migrate()
                 engine._recognise()
             except (*cls.errors, PeeweeException, MigrationError) as error:
-                raise StoreUnusable(f"cannot open {engine.where}: {plain(error)}") from None
+                raise StoreUnusable(f"cannot open {engine.where}: {fitness.told(error)}") from None
             opened.pop_all()
         return engine
 
-    def _check(self) -> None:
-        """Refuse a server on which an acknowledged write could be lost, or which has no sessions.
-
-        Raises `StoreUnusable`.
-        """
-        wires = [session.live() for session in (self.writer, self.reader, self.querier)]
-        if wires[0].info.server_version < SERVER_MIN:
-            raise StoreUnusable(f"{self.where} is older than PostgreSQL 13: upgrade it")
-        pids = [_one(wire, "SELECT pg_backend_pid()")[0] for wire in wires]
-        if len(set(pids)) < len(pids):
-            raise StoreUnusable(
-                f"{self.where} is a pooler that gives each transaction another session: give the"
-                " address of PostgreSQL itself, or set pool_mode = session"
-            )
-        settings = dict(
-            wires[0].execute(
-                "SELECT name, setting FROM pg_settings WHERE name IN"
-                " ('fsync', 'server_encoding', 'synchronous_standby_names', 'synchronous_commit')"
-            )
-        )
-        if settings["fsync"] != "on":
-            raise StoreUnusable(f"{self.where} runs with fsync = off: a power cut would damage it")
-        if settings["server_encoding"] != "UTF8":
-            raise StoreUnusable(
-                f"{self.where} is encoded in {settings['server_encoding']}: make one in UTF8"
-            )
-        if settings["synchronous_commit"] in ("off", "local"):
-            wires[0].execute("SET synchronous_commit = on")
-        (replicas,) = _one(wires[0], "SELECT count(*) FROM pg_stat_replication")
-        if replicas and not settings["synchronous_standby_names"]:
-            log.warning(
-                "a replica that takes over may lack the last writes that were acknowledged:"
-                " synchronous_standby_names is empty",
-                store=self.where,
-            )
-
     def _migrate(self) -> None:
-        database = Psycopg3Database(self._dsn)
+        # Of several hosts, replicas take no migration.
+        database = Psycopg3Database(self._dsn, target_session_attrs="read-write")
         try:
             database.connect()
-            database.execute_sql(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+            # Asked for first: to make it takes a privilege, also where it is there.
+            if not database.execute_sql(f"SELECT to_regnamespace('{SCHEMA}')").fetchone()[0]:
+                database.execute_sql(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
             database.execute_sql(f"SET search_path = {SCHEMA}")
             migrate(database, self.where, MIGRATIONS)
         finally:

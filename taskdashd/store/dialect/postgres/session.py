@@ -26,6 +26,13 @@ _BACKEND: Final = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = p
 _END_BACKEND: Final = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s AND backend_start = %s
 """
+_SYNCED: Final = """
+SELECT set_config('synchronous_commit', 'on', false)
+WHERE current_setting('synchronous_commit') IN ('off', 'local')
+"""
+_CONNECTING: Final = re.compile(
+    r"^(- host: .*?: (?=connection (?:failed|is bad): ))?(connection (?:failed|is bad): )*"
+)
 _PARAMETER: Final = re.compile(r"\?|(?<!:):([a-z_][a-z_0-9]*)|%")
 
 # What psycopg logs of a lost connection it raises too, and its lines would be in no format of ours.
@@ -180,6 +187,8 @@ class Session:
         try:
             wire.limit(connect_s)
             wire.execute(f"SET search_path = {SCHEMA}")
+            # What is acknowledged is on the disk, whatever the server does for others.
+            wire.execute(_SYNCED)
             if self._lease_s is not None:
                 # A transaction that its client has left holds its locks until the server ends it.
                 limit_ms = int(self._lease_s * 1000)
@@ -291,16 +300,20 @@ def is_lost(wire: Wire, error: psycopg.Error) -> bool:
 def where(dsn: str) -> str:
     """Name a database for messages, without what is secret. Raises `psycopg.ProgrammingError`."""
     given = conninfo.conninfo_to_dict(dsn)
-    user = f"{given['user']}@" if "user" in given else ""
-    port = f":{given['port']}" if "port" in given else ""
     if "service" in given:
         return f"postgresql://?service={given['service']}"
-    return f"postgresql://{user}{given.get('host', '')}{port}/{given.get('dbname', '')}"
+    user = f"{given['user']}@" if "user" in given else ""
+    hosts = str(given.get("host", "")).split(",")
+    ports = str(given.get("port", "")).split(",")
+    ports = ports * len(hosts) if len(ports) == 1 else ports
+    places = [f"{host}:{port}" if port else host for host, port in zip(hosts, ports, strict=False)]
+    return f"postgresql://{user}{','.join(places)}/{given.get('dbname', '')}"
 
 
 def plain(error: Exception) -> str:
-    """Say in one line what went wrong."""
+    """Say in one line what went wrong: of several hosts at each."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if not lines:
         return type(error).__name__
-    return re.sub(r"^(connection failed: |connection is bad: )+", "", lines[0])
+    attempts = [line for line in lines if line.startswith("- host: ")]
+    return "; ".join(dict.fromkeys(_CONNECTING.sub("", one) for one in attempts or lines[:1]))

@@ -1,0 +1,22 @@
+"""Which engine a data directory has: a file of SQLite's, or the database that `store` names."""
+
+from pathlib import Path
+
+from taskdashd.store.deadline import Deadline
+from taskdashd.store.dialect.engine import Engine
+from taskdashd.store.dialect.sqlite.engine import SqliteEngine
+from taskdashd.store.lock import StoreUnusable
+
+
+def engine(directory: Path, store: str, lease_s: float, deadline: Deadline) -> Engine:
+    """Open the engine of a data directory. Raises `StoreUnusable`."""
+    if not store:
+        return SqliteEngine.open(directory, deadline)
+    try:
+        # Fetched when it is asked for: psycopg takes memory, and not everybody has installed it.
+        from taskdashd.store.dialect.postgres.engine import PostgresEngine
+    except ImportError as error:
+        raise StoreUnusable(
+            f'the setting store needs psycopg: pip install "taskdash[postgres]" ({error})'
+        ) from None
+    return PostgresEngine.open(store, directory, lease_s, deadline)
