@@ -328,7 +328,7 @@ class Database:
         """Count the tasks of some statuses that each of some people has. Raises `StorageError`."""
         self._deadline.lift()
         sql = self.engine.sql
-        given = sql.listed(users), sql.listed(statuses)
+        given = {"people": sql.listed(users), "statuses": sql.listed(statuses)}
         return dict(self._queried(sql.count_by_user, given))
 
     def audit(

@@ -62,12 +62,27 @@ class Finder:
             for picks in self._want.picks
             if plans.merges(picks, self._want) <= plans.MERGED_MAX
         ]
+        if self._sought is None and sum(bool(picks[0].field) for picks in usable) <= 1:
+            return self._merged(usable[0])
         picks, count = self._fewest(usable, plans.TESTED_MAX)
         if self._sought is not None and count >= plans.TESTED_MAX:
+            if self._want.sql.plans:
+                # The index gives what it has in no order: of a frequent word, a million to sort.
+                found = self._select([self._newest(plans.WALKED_MAX)], ("rev",))
+                if len(found) == self._page.rows:
+                    return found
             hits = self._want.sql.hits(self._rows, self._sought)
             if hits is not None:
                 return self._streamed(picks, hits)
         return self._merged(picks)
+
+    def _newest(self, most: int) -> Part:
+        """Give the next few of all tasks in the order of revs."""
+        behind = f"t.rev {self._sign} :after_key" if self._page.after is not None else "true"
+        first = (
+            f"SELECT t.* FROM task AS t WHERE {behind} ORDER BY t.rev {self._order} LIMIT {most}"
+        )
+        return Part(f"({first}) AS t WHERE true{self._states()}", {})
 
     def _streamed(self, picks: Sequence[Pick], hits: Hits) -> Found:
         """Read what the index of texts has, in the order of revs, and what it has not yet."""
@@ -97,7 +112,8 @@ class Finder:
         if count < plans.GATHERED_MAX:
             return self._gathered(self._scanned(picks))
         hits = self._want.sql.hits(self._rows, self._sought) if self._sought is not None else None
-        few = hits is not None and self._count([hits], plans.HITS_MAX) < plans.HITS_MAX
+        # To count hits takes PostgreSQL longer than a walk, which is short.
+        few = hits is not None and not self._want.sql.plans and self._few(hits)
         if self._page.field in plans.WALKED and not few:
             found = self._gathered([self._walk(plans.WALKED_MAX)])
             if len(found) == self._page.rows:
@@ -119,6 +135,9 @@ class Finder:
         if self._page.field in plans.STEPPED and not self._want.sql.plans:
             return self._stepped()
         return self._gathered([self._walk()])
+
+    def _few(self, hits: Hits) -> bool:
+        return self._count([hits], plans.HITS_MAX) < plans.HITS_MAX
 
     def _scanned(self, picks: Iterable[Pick]) -> list[Part]:
         return [plans.scanned(pick, self._want, number) for number, pick in enumerate(picks)]
@@ -216,11 +235,12 @@ class Finder:
     def _fewest(self, ways: Sequence[Sequence[Pick]], most: int) -> tuple[Sequence[Pick], int]:
         """Choose the way with the fewest tasks; of those with `most` or more, the first."""
         counts: list[int] = []
-        for picks in ways:
+        # By the state alone there are no fewer: each other way names the state as well.
+        for picks in ways[:-1] if len(ways) > 1 and not ways[-1][0].field else ways:
             # Count no further than the best way so far: behind one that finds three tasks, the
             # index of a state would else be counted to the end.
             counts.append(self._count(self._scanned(picks), min((most, *counts))))
-        best = min(range(len(ways)), key=counts.__getitem__)
+        best = min(range(len(counts)), key=counts.__getitem__)
         return ways[best], counts[best]
 
     def _count(self, parts: Sequence[Part | Hits], most: int) -> int:
@@ -247,20 +267,30 @@ class Finder:
     def _select(
         self, parts: Sequence[Part], order: Sequence[str], count: int | None = None
     ) -> Found:
-        every = self._every(parts, self._tests)
-        given = {**self._given, **_given(parts), "count": count or self._page.rows}
         by = [f"{one} {self._order}" for one in order]
+        each = ""
+        if self._want.sql.plans and len(parts) > 1:
+            # It merges nothing: all of each part would be read and sorted.
+            each = f" ORDER BY {', '.join(by)} LIMIT :count"
+        every = self._every(parts, self._tests, each)
+        given = {**self._given, **_given(parts), "count": count or self._page.rows}
         if len(parts) == 1 and order[0] == "key" and self._page.field != "rev":
             # A union is sorted by its columns; one part by what its index has.
             by[0] = self._want.sql.sorted_by(self._key, self._order)
         return list(self._rows(f"{every} ORDER BY {', '.join(by)} LIMIT :count", given))
 
-    def _every(self, parts: Sequence[Part], tests: Sequence[str]) -> str:
+    def _every(self, parts: Sequence[Part], tests: Sequence[str], each: str = "") -> str:
+        """Give all of the parts; `each` is what stands behind every one of them."""
         by_rev = self._page.field == "rev"
-        return " UNION ALL ".join(
+        selected = [
             f"SELECT t.id AS id, {part.rev} AS rev, {part.rev if by_rev else self._key} AS key"
-            f" FROM {_with(part, tests).source}"
+            f" FROM {_with(part, tests).source}{each}"
             for part in parts
+        ]
+        return (
+            " UNION ALL ".join(f"({one})" for one in selected)
+            if each
+            else " UNION ALL ".join(selected)
         )
 
     def _states(self) -> str:

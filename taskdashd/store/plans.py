@@ -198,14 +198,20 @@ def scanned(pick: Pick, want: Wanted, number: int = 0) -> Part:
     if pick.field == LABELS:
         has = sql.among("l.label", ":labels")
         return _labelled(pick, f"{has} AND l.state IN ({states})", {}, sql)
-    conditions = [f"t.state IN ({states})"]
-    given: dict[str, Any] = {}
-    if pick.field:
-        given[f"v{number}"] = sql.listed(pick.values)
-        conditions.insert(0, sql.found_among(f"t.{pick.field}", f":v{number}"))
-        conditions += _nonempty(pick)
-    conditions += [pick.and_not] if pick.and_not else []
-    return Part(f"task AS t {sql.by(pick.by)} WHERE {' AND '.join(conditions)}", given)
+    further = [f"t.state IN ({states})", *_nonempty(pick)]
+    further += [pick.and_not] if pick.and_not else []
+    source = f"task AS t {sql.by(pick.by)} WHERE {{}}"
+    if not pick.field:
+        return Part(source.format(" AND ".join(further)), {})
+    column, name = f"t.{pick.field}", f"v{number}"
+    given = {name: sql.listed(pick.values)}
+    all_of_it = [sql.found_among(column, f":{name}"), *further]
+    roughly = sql.roughly_among(column, f":{name}")
+    return Part(
+        source.format(" AND ".join(all_of_it)),
+        given,
+        narrow=source.format(" AND ".join([roughly, *further])) if roughly else "",
+    )
 
 
 def _nonempty(pick: Pick) -> list[str]:

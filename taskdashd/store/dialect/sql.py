@@ -150,6 +150,10 @@ class Sql(ABC):
         """Write the condition that a column with an index has one of a list."""
         return self.among(column, parameter)
 
+    def roughly_among(self, _column: str, _parameter: str) -> str:
+        """Write what an index tells by itself of `found_among`; empty where it tells all of it."""
+        return ""
+
     def found_equal(self, column: str, parameter: str) -> str:
         """Write the condition that a column with an index has a value."""
         return f"{column} = {parameter}"
@@ -216,7 +220,8 @@ SELECT c.task, c.crc FROM {each("?", "bigint")} CROSS JOIN change AS c WHERE c.r
         # the number of all tasks.
         self.count_by_user = f"""
 SELECT t.user, count(*) FROM task AS t
-WHERE t.user <> '' AND {among("t.user", "?")} AND {among("t.status", "?")} GROUP BY t.user
+WHERE t.user <> '' AND {self.found_among("t.user", ":people")}
+    AND {among("t.status", ":statuses")} GROUP BY t.user
 """
         counted_as = (
             "CASE WHEN t.acknowledged > 0 THEN 'acknowledged'"
@@ -230,16 +235,17 @@ CASE WHEN {among("t.checker", ":named_people")} THEN t.checker ELSE '' END AS ch
 FROM task AS t WHERE
 """
         of_group, of_user = among("t.group_id", ":groups"), among("t.user", ":people")
+        found = self.found_among
         # How many tasks of some groups and people have the same group, status, user and checker.
         # Only the named ones are told apart, so the result is bounded by these, whatever services
         # write. Each part reads by an index, and no task is in two of them.
         self.tally = f"""
 SELECT group_id, status, who, checker, count(*) FROM (
-    SELECT {told_apart} {of_group}
+    SELECT {told_apart} {found("t.group_id", ":groups")}
     UNION ALL
-    SELECT {told_apart} {of_user} AND NOT {of_group}
+    SELECT {told_apart} {found("t.user", ":people")} AND NOT {of_group}
     UNION ALL
-    SELECT {told_apart} t.checker <> '' AND {among("t.checker", ":people")}
+    SELECT {told_apart} t.checker <> '' AND {found("t.checker", ":people")}
         AND NOT {of_user} AND NOT {of_group}
 ) AS told GROUP BY 1, 2, 3, 4
 """

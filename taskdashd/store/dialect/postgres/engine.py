@@ -179,12 +179,13 @@ class PostgresEngine:
 
     def begin(self) -> None:
         """Have the querier's next statements read one state, and end in time."""
+        begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
         if (left_s := self._deadline.left_s()) is not None:
             # The server ends what takes too long by itself, unless it stands still.
             self.querier.limit(left_s + _GRACE_S)
-        self.querier.execute_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        if left_s is not None:
-            self.querier.execute_sql(f"SET LOCAL statement_timeout = {max(1, int(left_s * 1000))}")
+            # Sent together: a page is a handful of turns with the server.
+            begin += f"; SET LOCAL statement_timeout = {max(1, int(left_s * 1000))}"
+        self.querier.execute_sql(begin)
 
     def end(self) -> None:
         """Have them read the newest again."""

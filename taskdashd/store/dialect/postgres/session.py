@@ -30,6 +30,9 @@ _SYNCED: Final = """
 SELECT set_config('synchronous_commit', 'on', false)
 WHERE current_setting('synchronous_commit') IN ('off', 'local')
 """
+# A statement is planned for the values that it is given: among a million tasks, the plan for any is
+# a bad one for most. To compile one takes longer than to run it.
+_PLANNED: Final = "SET plan_cache_mode = force_custom_plan; SET jit = off"
 _CONNECTING: Final = re.compile(
     r"^(- host: .*?: (?=connection (?:failed|is bad): ))?(connection (?:failed|is bad): )*"
 )
@@ -189,6 +192,7 @@ class Session:
             wire.execute(f"SET search_path = {SCHEMA}")
             # What is acknowledged is on the disk, whatever the server does for others.
             wire.execute(_SYNCED)
+            wire.execute(_PLANNED)
             if self._lease_s is not None:
                 # A transaction that its client has left holds its locks until the server ends it.
                 limit_ms = int(self._lease_s * 1000)

@@ -35,9 +35,13 @@ FROM unnest(?::text[]) WITH ORDINALITY AS wanted (value, place) CROSS JOIN LATER
 """
 
 
-def beginning(expression: str) -> str:
-    """Write the expression that the indexes hold of a text."""
-    return f"left({expression}, {INDEXED_CHARACTERS})"
+def _begins(column: str) -> str:
+    """Name the column that has the beginning of another."""
+    return f"{column}_begins"
+
+
+def _beginning(parameter: str) -> str:
+    return f"left({parameter}::text, {INDEXED_CHARACTERS})"
 
 
 class PostgresSql(Sql):
@@ -70,25 +74,28 @@ JOIN change AS c ON c.rev = wanted.value ORDER BY wanted.place
 
     def found_among(self, column: str, parameter: str) -> str:
         """Write the condition that a column with an index has one of some values."""
-        beginnings = f"ARRAY(SELECT {beginning('v')} FROM unnest({parameter}::text[]) AS v)"
-        return f"{beginning(column)} = ANY({beginnings}) AND {column} = ANY({parameter})"
+        there = "" if column == "t.group_id" else f"{column} <> '' AND "
+        return f"{there}{self.roughly_among(column, parameter)} AND {column} = ANY({parameter})"
+
+    def roughly_among(self, column: str, parameter: str) -> str:
+        """Write a condition that an index tells by itself: the beginnings are the same."""
+        return f"{_begins(column)} = ANY(beginnings({parameter}))"
 
     def found_equal(self, column: str, parameter: str) -> str:
         """Write the condition that a column with an index has a value."""
-        same = f"{beginning(column)} = {beginning(f'{parameter}::text')}"
-        return f"{same} AND {column} = {parameter}"
+        return f"{_begins(column)} = {_beginning(parameter)} AND {column} = {parameter}"
 
     def sorted_by(self, expression: str, direction: str) -> str:
         """Write by what an index gives its tasks in order: the beginning of a text first."""
         if expression not in _LONG:
             return super().sorted_by(expression, direction)
-        return f"{beginning(expression)} {direction}, {expression} {direction}"
+        return f"{_begins(expression)} {direction}, {expression} {direction}"
 
     def reached(self, expression: str, sign: str, parameter: str) -> str:
         """Write what helps an index to begin behind a value; a condition before others, or none."""
         if expression not in _LONG:
             return ""
-        return f"{beginning(expression)} {sign}= {beginning(f'{parameter}::text')} AND "
+        return f"{_begins(expression)} {sign}= {_beginning(parameter)} AND "
 
     def each(self, parameter: str, kind: str) -> str:
         """Write the source of a row for each of a list."""
