@@ -79,7 +79,8 @@ class Housekeeping:
             return
 
         def looked(health: Outcome[Health]) -> None:
-            reserve.is_over(0 if isinstance(health, ServerError) else health.reusable_bytes)
+            file = None if isinstance(health, ServerError) else health.file
+            reserve.is_over(0 if file is None else file.reusable_bytes)
 
         self._reader.health(for_itself("reserve"), looked, check=False)
 

@@ -73,13 +73,13 @@ def _report(core: Core, health: Health) -> dict[str, Any]:
     for name, count in health.tasks.items():
         by_count[name[:_STATUS_CHARACTERS_MAX]] += count
     database: dict[str, Any] = {
-        "bytes": health.file_bytes,
-        "wal_bytes": health.wal_bytes,
-        "free_bytes": health.free_bytes,
-        "reusable_bytes": health.reusable_bytes,
-        "gives_back": health.gives_back,
-        "sqlite": health.sqlite,
+        "engine": health.engine,
+        "version": health.version,
+        "bytes": health.size_bytes,
     }
+    if health.file is not None:
+        # The version by its old name: who knew no other engine reads it there.
+        database |= {**health.file._asdict(), "sqlite": health.version}
     if health.check is not None:
         database["check"] = health.check
     return {

@@ -1,16 +1,13 @@
-"""Sizes and soundness of the database file."""
+"""Sizes and soundness of the database."""
 
 import os
 from pathlib import Path
 from typing import NamedTuple
 
 
-class Health(NamedTuple):
-    """Sizes and soundness of the database file."""
+class OfFile(NamedTuple):
+    """What can be said of a database that is a file."""
 
-    tasks: dict[str, int]
-    """How many tasks have each status."""
-    file_bytes: int
     wal_bytes: int
     free_bytes: int
     """Free on the file system for the daemon's user."""
@@ -18,7 +15,18 @@ class Health(NamedTuple):
     """Free pages within the database file."""
     gives_back: bool
     """Whether the file becomes smaller where much of it is free."""
-    sqlite: str
+
+
+class Health(NamedTuple):
+    """Sizes and soundness of the database."""
+
+    tasks: dict[str, int]
+    """How many tasks have each status."""
+    engine: str
+    version: str
+    size_bytes: int
+    file: OfFile | None
+    """None where the database is a server's."""
     check: str | None
     """`ok` or the faults found; None if no check was asked for."""
 

@@ -102,11 +102,22 @@ def _told(where: address.Address, report: dict[str, Any]) -> Iterator[tuple[str,
             f"{commits['count']}; median {commits['p50_ms']:g} ms, 99 % within"
             f" {commits['p99_ms']:g} ms",
         )
-    yield (
-        "database",
-        f"{show.size(database['bytes'])}, log {show.size(database['wal_bytes'])},"
-        f" {show.size(database['free_bytes'])} free, SQLite {database['sqlite']}",
-    )
+    yield "database", ", ".join(_stored(database))
+
+
+def _stored(database: dict[str, Any]) -> Iterator[str]:
+    yield show.size(database["bytes"])
+    if "free_bytes" in database:
+        # Of a server's disk nothing is known.
+        yield f"log {show.size(database['wal_bytes'])}"
+        yield f"{show.size(database['free_bytes'])} free"
+    yield _engine(database)
+
+
+def _engine(database: dict[str, Any]) -> str:
+    # An older daemon knows no engine but SQLite.
+    engine = database.get("engine", "SQLite")
+    return f"{engine} {database.get('version') or database['sqlite']}"
 
 
 class Finding(NamedTuple):
@@ -163,17 +174,21 @@ def _examine(where: address.Address, dash: taskdash.Client) -> Iterator[Finding]
     )
     yield _clock(report["time"], asked, answered)
     database = report["database"]
-    yield Finding(
-        database["free_bytes"] > _FREE_MIN_BYTES,
-        "disk",
-        f"{show.size(database['free_bytes'])} free for {show.size(database['bytes'])} of data",
-        "make room: writes are refused when the disk is full",
-    )
+    if "free_bytes" in database:
+        yield Finding(
+            database["free_bytes"] > _FREE_MIN_BYTES,
+            "disk",
+            f"{show.size(database['free_bytes'])} free for {show.size(database['bytes'])} of data",
+            "make room: writes are refused when the disk is full",
+        )
     if not database.get("gives_back", True):
         yield _room(database)
     check = database["check"]
     yield Finding(
-        check == "ok", "database", f"check: {check}", "stop the daemon and restore a backup"
+        check == "ok",
+        "database",
+        f"{_engine(database)}, {show.size(database['bytes'])}, check: {check}",
+        "stop the daemon and restore a backup",
     )
     slow_ms = report["commits"].get("p99_ms", 0.0)
     yield Finding(

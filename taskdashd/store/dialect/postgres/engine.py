@@ -20,7 +20,7 @@ from taskdashd.store.dialect.postgres.log import Log
 from taskdashd.store.dialect.postgres.session import SCHEMA, Session, Wire, plain, where
 from taskdashd.store.dialect.postgres.sql import PostgresSql
 from taskdashd.store.dialect.sql import Parameters
-from taskdashd.store.health import Health, room
+from taskdashd.store.health import Health
 from taskdashd.store.lock import StoreUnusable
 from taskdashd.store.migrating import migrate
 from taskdashd.store.records import Record
@@ -202,8 +202,8 @@ class PostgresEngine:
             f" WHERE c.relkind = 'r' AND c.relnamespace = '{SCHEMA}'::regnamespace"
         ).fetchone()
         version = self.querier.live().info.server_version
-        free = room(self.directory)
-        return Health(counts, int(size), 0, free, 0, True, f"PostgreSQL {version // 10_000}", None)
+        told = f"{version // 10_000}.{version % 10_000}"
+        return Health(counts, "PostgreSQL", told, int(size), None, None)
 
     def check(self) -> Iterator[str]:
         """Say nothing is wrong: PostgreSQL looks at its pages itself, where it has checksums."""

@@ -23,7 +23,7 @@ from taskdashd.store.dialect.engine import Session
 from taskdashd.store.dialect.sql import Parameters
 from taskdashd.store.dialect.sqlite import labels, texts
 from taskdashd.store.dialect.sqlite.sql import FOLD, FORGET_TEXTS, SqliteSql, json_list
-from taskdashd.store.health import Health, room
+from taskdashd.store.health import Health, OfFile, room
 from taskdashd.store.lock import StoreUnusable
 from taskdashd.store.migrating import migrate
 from taskdashd.store.records import Record
@@ -335,9 +335,8 @@ class SqliteEngine:
                 sizes.append(0)
         unused, page_bytes, vacuums = self.querier.execute_sql(UNUSED).fetchone()
         gives_back = vacuums == VACUUMS_BIT_BY_BIT
-        free, reusable = room(self.path.parent), unused * page_bytes
-        version = apsw.sqlite_lib_version()
-        return Health(counts, sizes[0], sizes[1], free, reusable, gives_back, version, None)
+        file = OfFile(sizes[1], room(self.path.parent), unused * page_bytes, gives_back)
+        return Health(counts, "SQLite", apsw.sqlite_lib_version(), sizes[0], file, None)
 
     def check(self) -> Iterator[str]:
         """Give what is wrong with the file, or `ok`."""
