@@ -109,7 +109,11 @@ class Database:
                 folded = min(folded + fold_rows, last_rev)
                 self.fold(folded)
             live = self._writer.execute_sql(self.engine.sql.live)
-            ids = self._writer.execute_sql("SELECT id FROM task")
+            with self.engine.lazily():
+                # Bit by bit: a million at once take a hundred megabytes.
+                ids = self.engine.stream(self._writer, "SELECT id FROM task", ())
+                count = self._scalar("SELECT count(*) FROM task")
+                known = KnownIds((task_id for (task_id,) in ids), count)
             records = [
                 Record(kind, key, strictjson.reload(text(value, crc)), rev)
                 for kind, key, value, crc, rev in self._writer.execute_sql(shared.RECORDS)
@@ -121,9 +125,7 @@ class Database:
                 self._scalar(shared.GAPS_REV),
                 self._scalar("SELECT boot FROM state"),
                 live.fetchall(),
-                KnownIds(
-                    (task_id for (task_id,) in ids), self._scalar("SELECT count(*) FROM task")
-                ),
+                known,
                 records,
             )
         except self._errors as error:

@@ -51,9 +51,8 @@ def read(
         found += _unfolded(selection, place, unfolded, rows)
         found.sort(key=lambda row: (row[2], row[0]), reverse=descending)
         del found[request.limit + 1 :]
-    revs = rows.sql.listed(rev for _, rev, _ in found[: request.limit])
-    # Fetch bodies row by row, and none behind the page's end: bodies can be large.
-    return _page(found, rows.stream(rows.sql.bodies, (revs,)), request.order, bytes_max)
+    revs = (rev for _, rev, _ in found[: request.limit])
+    return _page(found, rows.sql.page(rows, revs, bytes_max), request.order, bytes_max)
 
 
 def _within(request: Query, sight: Sight | None) -> Query:

@@ -255,6 +255,13 @@ SELECT group_id, status, who, checker, count(*) FROM (
         self.forget_tasks = f"DELETE FROM task WHERE {among('id', '?')}"
         self.forget_revs = f"DELETE FROM change WHERE {among('rev', '?')}"
 
+    def page(self, rows: Rows, revs: Iterable[int], _bytes_max: int) -> Iterator[Any]:
+        """Give the bodies of changes in the order of their revs; not all where they are large.
+
+        Read row by row: none is fetched behind the page's end.
+        """
+        return rows.stream(self.bodies, (self.listed(revs),))
+
     def loaded(self, rows: Rows, ids: Iterable[str], revs: Iterable[int]) -> Iterator[Any]:
         """Give the rows of tasks by id, and of others by the rev of their last change."""
         for statement, wanted in ((self.load_by_id, list(ids)), (self.load_by_rev, list(revs))):

@@ -1,6 +1,6 @@
 """What PostgreSQL says in its own way: lists are arrays, and it chooses the index itself."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from taskdashd.domain.search import LIVE, Sought
@@ -20,6 +20,14 @@ _LONG: Final = frozenset(
 """The columns of which the indexes have the beginnings."""
 
 
+_PAGE: Final = """
+SELECT task, crc FROM (
+    SELECT c.task, c.crc, wanted.place,
+        sum(octet_length(c.task)) OVER (ORDER BY wanted.place) - octet_length(c.task) AS before
+    FROM unnest(?::bigint[]) WITH ORDINALITY AS wanted (value, place)
+    JOIN change AS c ON c.rev = wanted.value
+) AS found WHERE before <= ? ORDER BY place
+"""
 _HISTORIES: Final = """
 SELECT wanted.place - 1, h.rev, h.previous_rev, h.size
 FROM unnest(?::text[]) WITH ORDINALITY AS wanted (value, place) CROSS JOIN LATERAL (
@@ -63,6 +71,10 @@ WITH RECURSIVE {HISTORY} SELECT told.* FROM history CROSS JOIN LATERAL (
 SELECT c.task, c.crc FROM unnest(?::bigint[]) WITH ORDINALITY AS wanted (value, place)
 JOIN change AS c ON c.rev = wanted.value ORDER BY wanted.place
 """
+
+    def page(self, rows: Rows, revs: Iterable[int], bytes_max: int) -> Iterator[Any]:
+        """Give the bodies of changes, until there are so many bytes, in one turn."""
+        return rows(_PAGE, (list(revs), bytes_max))
 
     def listed(self, values: Iterable[object]) -> Any:
         """Give them as they are: psycopg makes an array of a list."""
