@@ -8,6 +8,7 @@ from typing import Final
 
 OURS: Final = ("taskdashd", "taskdash_protocol")
 INSTALL: Final = 'pip install "taskdash[daemon]"'
+WITH_POSTGRES: Final = 'pip install "taskdash[daemon,postgres]"'
 
 
 def main() -> None:
@@ -19,6 +20,8 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if _is_ours(error):
             raise
+        if str(error.name).startswith("psycopg"):
+            sys.exit(f"taskdashd needs psycopg for a PostgreSQL: {WITH_POSTGRES}")
         sys.exit(f"taskdashd needs the daemon's parts: {INSTALL}")
     except ImportError as error:
         # Such as an older version, python-multipart in the place of multipart, or a module that was

@@ -11,6 +11,7 @@ from taskdashd.core.access import Access
 from taskdashd.core.clock import Clock
 from taskdashd.core.proofs import Proofs
 from taskdashd.core.run import Runner
+from taskdashd.core.table import Core
 from taskdashd.families.people.operations.sign_in import prove
 from taskdashd.families.services.fetcher import Fetcher
 from taskdashd.families.services.vigil import Fetch
@@ -25,13 +26,16 @@ from taskdashd.server.supervisor import Supervisor
 from taskdashd.settings.config import Settings
 from taskdashd.settings.live import Live
 from taskdashd.settings.tokens import TokenFile
+from taskdashd.store.database import Database
 from taskdashd.web.app import App
 from taskdashd.web.files import Files, read_description
 from taskdashd.web.forwarded import Proxies
 from taskdashd.web.origins import Origins
 
 
-async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> None:
+async def serve(
+    settings: Settings, read_settings: Callable[[], Settings], *, accept_loss: bool = False
+) -> None:
     """Run the daemon until SIGTERM or SIGINT.
 
     Raises `StartError` or `StoreUnusable` where it cannot start; `Fenced` where it must not again.
@@ -40,7 +44,7 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
     listening, certificates = doors.bind_all(settings), doors.read_certificates(settings)
     required = doors.asks_for_tokens(settings, listening)
     tokens = doors.read_tokens(settings, required=required)
-    database, disk_is_full = start.open_database(settings)
+    database, disk_is_full = start.open_database(settings, accept_loss=accept_loss)
     mailbox, links = Mailbox(), Links()
     threads = Threads.start(mailbox.post)
     fetcher = Fetcher(settings.fetch_allow)
@@ -69,9 +73,7 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
         nursery.start_soon(poller.run)
         nursery.start_soon(supervisor.run)
         nursery.start_soon(fetcher.run)
-        nursery.start_soon(chores.say_joined_lines)
-        nursery.start_soon(chores.feed_watchdog, threads.writing, database.engine)
-        nursery.start_soon(chores.back_up, settings, core.acts)
+        _begin_chores(nursery, settings, database, threads, core)
         if web is not None:
             nursery.start_soon(web.boards.run)
         # Also where no token is asked for: commands wait until the daemon has taken up a change.
@@ -94,6 +96,16 @@ async def serve(settings: Settings, read_settings: Callable[[], Settings]) -> No
     doors.remove_operators_socket(settings.data)
     mailbox.close()
     stop.close(database, threads, is_fenced=core.writer.absence.is_fenced)
+
+
+def _begin_chores(
+    nursery: trio.Nursery, settings: Settings, database: Database, threads: Threads, core: Core
+) -> None:
+    nursery.start_soon(chores.say_joined_lines)
+    nursery.start_soon(chores.feed_watchdog, threads.writing, database.engine)
+    nursery.start_soon(chores.back_up, settings, core.acts)
+    if database.engine.cluster:
+        nursery.start_soon(chores.note_acknowledged, database, core.view)
 
 
 def _access(tokens: TokenFile, clock: Clock, *, required: bool) -> Access:

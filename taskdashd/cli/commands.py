@@ -1,10 +1,11 @@
-"""`taskdashd run`, `config`, `backup`, `restore`, `compact` and `check`."""
+"""`taskdashd run` and `config`, and all others below one name."""
 
 import os
 import resource
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,11 @@ import trio
 
 from taskdash_protocol import PROTOCOL_VERSION, __version__
 from taskdash_protocol.escapes import escaping
-from taskdashd.cli.options import (
-    EXIT_FAILURE,
-    EXIT_USAGE,
-    acting_in,
-    config_option,
-    data_options,
-    fail,
-    settings_of,
-)
+from taskdashd.cli.databases import backup, check, compact, move, restore
+from taskdashd.cli.options import EXIT_FAILURE, EXIT_USAGE, config_option, fail
 from taskdashd.cli.options import load as load_settings
 from taskdashd.cli.tokens import cert, token, wall
-from taskdashd.settings import config, logs, owner
+from taskdashd.settings import config, logs
 from taskdashd.settings import kept as keeping
 
 _FLAGS = (
@@ -65,14 +59,14 @@ def main() -> None:
     os.umask(0o077)
 
 
-main.add_command(token)
-main.add_command(wall)
-main.add_command(cert)
+for _command in (backup, restore, move, compact, check, token, wall, cert):
+    main.add_command(_command)
 
 
 @main.command()
 @_settings_options
-def run(config_file: Path | None, **flags: Any) -> None:
+@click.option("--accept-loss", is_flag=True, help="Go on though a PostgreSQL has lost writes.")
+def run(config_file: Path | None, accept_loss: bool, **flags: Any) -> None:
     """Serve until SIGTERM. SIGHUP rereads the configuration.
 
     \b
@@ -97,7 +91,7 @@ def run(config_file: Path | None, **flags: Any) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _raise_descriptor_limit(settings.max_connections)
     try:
-        trio.run(daemon.serve, settings, load)
+        trio.run(partial(daemon.serve, settings, load, accept_loss=accept_loss))
     except (StartError, StoreUnusable) as error:
         fail(str(error), EXIT_FAILURE)
     except Fenced:
@@ -130,151 +124,6 @@ def _print_table(rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         click.echo("  ".join(cells).rstrip())
-
-
-@main.command()
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@data_options
-def backup(file: Path, data: str | None, config_file: Path | None) -> None:
-    """Copy the database to FILE while the daemon runs, and read the copy back.
-
-    \b
-    taskdashd backup /media/usb/taskdash.db
-    taskdashd run --backup-every 1h --backup-keep 24     # by itself
-    """
-    from taskdashd.store import backup as backups
-
-    settings = settings_of(data, config_file)
-    try:
-        with acting_in(settings.data, writes=False):
-            copy = backups.write(settings.data, file.absolute())
-        _say_copy("backed up", copy)
-    except backups.BackupError as error:
-        fail(str(error), EXIT_FAILURE)
-
-
-@main.command()
-@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--newest", is_flag=True, help="The newest good one that the daemon made itself.")
-@click.option("--force", is_flag=True, help="Move a database that is there aside.")
-@data_options
-def restore(
-    file: Path | None, newest: bool, force: bool, data: str | None, config_file: Path | None
-) -> None:
-    """Put a backup in the place of the database. The daemon must not run.
-
-    \b
-    taskdashd restore /media/usb/taskdash.db
-    taskdashd restore --newest --force
-    """
-    from taskdashd.store import backup as backups
-
-    if (file is None) != newest:
-        fail("name a FILE or say --newest", EXIT_USAGE)
-    settings = settings_of(data, config_file)
-    try:
-        with acting_in(settings.data):
-            chosen = file or backups.newest_good(config.backup_dir(settings)).path
-            done = backups.restore(chosen.absolute(), settings.data, force=force)
-    except (backups.BackupError, backups.StoreUnusable) as error:
-        fail(str(error), EXIT_FAILURE)
-    _say_copy("restored", done.copy)
-    if done.aside is not None:
-        click.echo(f"what was there is in {done.aside}; remove it when it is no longer wanted")
-    _say_people(done)
-
-
-def _say_people(done: Any) -> None:
-    """Say who may come in again that could not before."""
-    day = f"of {done.as_of[:10]}" if done.as_of else "of the backup"
-    click.echo(f"everybody is signed out; passwords, roles and who is active are those {day}")
-    if done.revived is None:
-        click.echo("what was there cannot be read: whose password was changed since is not known")
-    for account in done.revived or ():
-        click.echo(f"  {account.who}: {account.what}")
-
-
-@main.command()
-@data_options
-def compact(data: str | None, config_file: Path | None) -> None:
-    """Write the database anew, as small as it can be. The daemon must not run.
-
-    A file of an older version then gives room back by itself, as new ones do.
-
-    \b
-    taskdashd compact
-    """
-    from taskdashd.store import compact as compacting
-    from taskdashd.store.backup import BackupError, StoreUnusable
-
-    settings = settings_of(data, config_file)
-
-    def say(needed: int) -> None:
-        click.echo(f"needs {_size(needed)} beside the database")
-
-    try:
-        with acting_in(settings.data):
-            done = compacting.compact(settings.data, say)
-    except (BackupError, StoreUnusable) as error:
-        fail(str(error), EXIT_FAILURE)
-    before, after = done.bytes_before, done.bytes_after
-    click.echo(
-        f"compacted {done.path}: {_size(before)} before, {_size(after)} now,"
-        f" {_size(max(0, before - after))} gained, read back whole"
-    )
-
-
-@main.command()
-@click.option("--repair", is_flag=True, help="Mend what can be mended. The daemon must not run.")
-@data_options
-def check(repair: bool, data: str | None, config_file: Path | None) -> None:
-    """Read the database from end to end and say what is wrong, and what to do. Exits 1 if any.
-
-    \b
-    taskdashd check
-    taskdashd check --repair
-    """
-    from taskdashd.store import backup as backups
-
-    settings = settings_of(data, config_file)
-    strangers = ""
-    try:
-        with acting_in(settings.data, writes=repair):
-            strangers = owner.told_of_strangers(settings.data)
-            faults = backups.check(settings.data)
-            mends = repair and faults and all(fault.cure == backups.REBUILD for fault in faults)
-            if mends:
-                backups.repair(settings.data)
-            admins = [] if faults else backups.admins_without_password(settings.data)
-        if mends:
-            for fault in faults:
-                click.echo(f"mended: {fault.what}")
-            click.echo("the next start makes the task table again from the log")
-            return
-    except (backups.BackupError, backups.StoreUnusable) as error:
-        fail(f"{error}{strangers}", EXIT_FAILURE)
-    for fault in faults:
-        click.echo(f"fault: {fault.what}\n  to do: {fault.cure}")
-    if strangers:
-        click.echo(f"fault: the daemon cannot use all that is there{strangers}")
-    if faults or strangers:
-        sys.exit(EXIT_FAILURE)
-    if admins:
-        click.echo(
-            f"note: administrators without a password, who sign in nowhere: {len(admins)}\n"
-            f"  to do: taskdash-ctl person {admins[0]} --password"
-        )
-    click.echo(f"{settings.data}: no fault found")
-
-
-def _say_copy(done: str, copy: Any) -> None:
-    size = _size(copy.size_bytes)
-    click.echo(f"{done} {copy.path}: {copy.tasks} tasks, rev {copy.rev}, {size}, read back whole")
-
-
-def _size(size_bytes: int) -> str:
-    kib = size_bytes / 1024
-    return f"{kib:.0f} KiB" if kib < 1024 else f"{kib / 1024:.1f} MiB"
 
 
 def _shown(value: Any) -> str:

@@ -33,10 +33,19 @@ def data_options(command: Callable[..., None]) -> Callable[..., None]:
     return config_option(click.option("--data", metavar="DIRECTORY", help=about)(command))
 
 
-def settings_of(data: str | None, config_file: Path | None) -> config.Settings:
+def store_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `--store` to `--data` and `--config`: a command finds the database by them."""
+    metadata = config.TABLE["store"].metadata
+    option = click.option("--store", metavar=metadata["unit"], help=metadata["about"])
+    return data_options(option(command))
+
+
+def settings_of(
+    data: str | None, config_file: Path | None, store: str | None = None
+) -> config.Settings:
     """Read the settings; a bad one ends the program with its message."""
     try:
-        return load({"data": data}, config_file)[0]
+        return load({"data": data, "store": store}, config_file)[0]
     except config.ConfigError as error:
         fail(str(error), EXIT_USAGE)
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Final, Protocol
 
 import structlog
@@ -12,15 +13,19 @@ from taskdashd.core.acts import Acts
 from taskdashd.core.table import Core
 from taskdashd.process import copier, notify
 from taskdashd.server.poller import Poller
-from taskdashd.settings import logs
+from taskdashd.settings import files, logs
 from taskdashd.settings.config import Settings, backup_dir
 from taskdashd.settings.tokens import Token, TokenError, TokenFile
 from taskdashd.store import backup
+from taskdashd.store.acknowledged import Acknowledged
+from taskdashd.store.database import Database
 from taskdashd.store.executor import Executor
+from taskdashd.store.transaction import View
 from taskdashd.web.viewers import Viewers
 
 _TOKENS_S: Final = 1.0
 _LINES_S: Final = 1.0
+_ACKNOWLEDGED_S: Final = 1.0
 _BACKUP_SHARE_MAX: Final = 0.1
 """Of the interval between backups: one that takes longer keeps a core and the disk busy for it."""
 
@@ -77,10 +82,9 @@ async def back_up(settings: Settings, acts: Acts) -> None:
     while True:
         began = time.monotonic()
         try:
-            same = await trio.to_thread.run_sync(backup.up_to_date, settings.data, directory)
-            made = (
-                None if same else await copier.copy(settings.data, directory, settings.backup_keep)
-            )
+            data, keep, store = settings.data, settings.backup_keep, settings.store
+            same = await trio.to_thread.run_sync(backup.up_to_date, data, directory, store)
+            made = None if same else await copier.copy(data, directory, keep, store)
         except (backup.BackupError, OSError) as error:
             log.error("the backup failed", error=str(error), directory=str(directory))
             acts.note("backup failed", "taskdashd", str(error))
@@ -95,6 +99,23 @@ async def back_up(settings: Settings, acts: Acts) -> None:
                 if took_s > every_s * _BACKUP_SHARE_MAX:
                     log.warning("a backup takes long", took_s=took_s, every_s=every_s)
         await trio.sleep(every_s)
+
+
+async def note_acknowledged(database: Database, view: View) -> None:
+    """Note once a second, beside the database, up to which rev it has been told of."""
+    refused = logs.Sparing(log.error, "what was acknowledged cannot be noted")
+    noted = -1
+    while True:
+        try:
+            with closing(Acknowledged.open(database.directory, database.engine.cluster)) as file:
+                while True:
+                    if noted != (noted := view.committed_rev):
+                        await trio.to_thread.run_sync(file.write, noted)
+                    await trio.sleep(_ACKNOWLEDGED_S)
+        except OSError as error:
+            refused(error=files.plain(error))
+            noted = -1
+            await trio.sleep(_ACKNOWLEDGED_S)
 
 
 def tell_systemd(state: str) -> None:

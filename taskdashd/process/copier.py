@@ -17,9 +17,9 @@ from taskdashd.store.backup import BackupError, Copy
 _PROGRAM: Final = "from taskdashd.store.copying import main; main()"
 
 
-async def copy(data: Path, directory: Path, keep: int) -> Copy:
+async def copy(data: Path, directory: Path, keep: int, store: str = "") -> Copy:
     """Make a copy as `backup.scheduled` does. Raises `BackupError`, and `OSError`."""
-    command = [sys.executable, "-c", _PROGRAM, str(data), str(directory), str(keep)]
+    command = [sys.executable, "-c", _PROGRAM, str(data), str(directory), str(keep), store]
     # Have the program find what this one has found, wherever the packages are installed.
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = await trio.run_process(

@@ -27,7 +27,7 @@ _NEW_CONTAINERS: Final = 2_000
 log: structlog.stdlib.BoundLogger = structlog.get_logger("taskdashd")
 
 
-def open_database(settings: Settings) -> tuple[Database, bool]:
+def open_database(settings: Settings, *, accept_loss: bool = False) -> tuple[Database, bool]:
     """Open the database; also tell whether the reserve of a full disk was given up for it.
 
     Raises `StoreUnusable`.
@@ -38,6 +38,7 @@ def open_database(settings: Settings) -> tuple[Database, bool]:
         query_timeout_s=settings.query_timeout,
         store=settings.store,
         lease_s=settings.leader_lease,
+        accept_loss=accept_loss,
     )
     try:
         return opened(), False

@@ -13,12 +13,13 @@ from typing import Final, NamedTuple
 import apsw
 
 from taskdashd.settings import files
-from taskdashd.store.backup import BackupError, verify
+from taskdashd.store.copies import verify
 from taskdashd.store.dialect.sqlite.engine import (
     COMPACTING_NAME,
     DATABASE_NAME,
     VACUUMS_BIT_BY_BIT,
 )
+from taskdashd.store.faults import BackupError
 from taskdashd.store.lock import lock
 
 _SPARE_BYTES: Final = 1 << 20

@@ -13,14 +13,17 @@ _NICE: Final = 10
 
 
 def main() -> None:
-    """Make a copy: data directory, directory of copies, how many are kept; tell it as JSON."""
-    data, directory, keep = sys.argv[1:]
+    """Make a copy: data directory, directory of copies, how many are kept, the store or nothing.
+
+    What was made is told as JSON.
+    """
+    data, directory, keep, store = sys.argv[1:]
     os.umask(0o077)
     # A sandbox may forbid it; the backup is only less polite then.
     with suppress(OSError):
         os.nice(_NICE)
     try:
-        made = backup.scheduled(Path(data), Path(directory), int(keep))
+        made = backup.scheduled(Path(data), Path(directory), int(keep), store=store)
     except (backup.BackupError, OSError) as error:
         sys.exit(str(error))
     print(json.dumps([str(made.path), *made[1:]]))

@@ -84,11 +84,12 @@ class Database:
         query_timeout_s: float = 10.0,
         store: str = "",
         lease_s: float = 6.0,
+        accept_loss: bool = False,
     ) -> Self:
         """Lock a data directory, open its database and migrate it to this version's schema.
 
         With `store`, the database is that one of PostgreSQL, of which nobody else may think for
-        `lease_s` that it is theirs.
+        `lease_s` that it is theirs. With `accept_loss` it may lack what was acknowledged.
 
         Raises `StoreUnusable`.
         """
@@ -96,6 +97,7 @@ class Database:
             opened.enter_context(lock(directory))
             deadline = Deadline(query_timeout_s)
             engine = opened.enter_context(closing(_engine(directory, store, lease_s, deadline)))
+            engine.compare(accept_loss=accept_loss)
             return cls(engine, directory, deadline, opened.pop_all())
 
     def start(self, fold_rows: int = 5_000) -> Opened:

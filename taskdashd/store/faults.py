@@ -1,6 +1,10 @@
-"""What can be wrong with a write besides what it says: each is told apart by what becomes of it."""
+"""What can go wrong in the store: each is told apart by what becomes of it."""
 
 from taskdash_protocol.errors import StorageError
+
+
+class BackupError(Exception):
+    """A copy could not be made, is not good, or may not be put in place; the message says why."""
 
 
 class DiskFull(StorageError):

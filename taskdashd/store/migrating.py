@@ -13,6 +13,11 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
+def migrations(directory: Path = MIGRATIONS) -> list[Path]:
+    """Give the files of a schema, in order."""
+    return sorted(directory.glob("[0-9]*.py"))
+
+
 def migrate(connection: Any, where: str, directory: Path = MIGRATIONS) -> None:
     """Migrate a database. Raises `StoreUnusable` for one that a newer version has written."""
     runner = Runner(connection, str(directory))

@@ -16,10 +16,9 @@ import taskdash
 from taskdash.testing import running_daemon
 from taskdashd.domain.times import stamp
 from taskdashd.settings import files
-from taskdashd.store import backup
+from taskdashd.store import accounts, backup, copies
+from taskdashd.store.accounts import Account
 from taskdashd.store.backup import BackupError
-from taskdashd.store.dialect.sqlite import accounts
-from taskdashd.store.dialect.sqlite.accounts import Account
 from taskdashd.store.dialect.sqlite.engine import DATABASE_NAME, RESTORING_NAME
 from taskdashd.store.lock import StoreUnusable
 from taskdashd.store.removal import Going, Removal
@@ -278,7 +277,7 @@ def test_a_copy_is_of_one_moment_however_many_steps_it_takes(
         steps.append(descriptor)
         world.connect().ask("Register", id=f"late{len(steps)}", name="n", status="finish")
 
-    monkeypatch.setattr(backup, "_PAGES_AT_ONCE", 1)
+    monkeypatch.setattr(copies, "_PAGES_AT_ONCE", 1)
     monkeypatch.setattr(backup.os, "fdatasync", commit)
     copy = backup.write(data, tmp_path / "copy.db")
     assert (copy.rev, copy.tasks) == (51, 50)

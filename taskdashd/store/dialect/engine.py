@@ -47,6 +47,10 @@ class Engine(Protocol):
         """Where the database is, for messages: no secret is in it."""
 
     @property
+    def cluster(self) -> str:
+        """Which database this is, of all that could be given; empty for a file: it has a path."""
+
+    @property
     def writer(self) -> Session:
         """The connection that writes."""
 
@@ -63,6 +67,13 @@ class Engine(Protocol):
 
     def is_full(self, error: Exception) -> bool:
         """Tell whether an error says that the disk has no room."""
+
+    def compare(self, *, accept_loss: bool) -> None:
+        """Compare with what was acknowledged before this start, where that is noted.
+
+        Raises `StoreUnusable` for another database than then, and for one that has lost something,
+        unless `accept_loss`.
+        """
 
     def take(self) -> int:
         """Count this start; give a rev that was given out at least, beside those in the tables."""

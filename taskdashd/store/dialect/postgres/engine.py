@@ -8,25 +8,24 @@ from typing import Any, Final, Self
 import psycopg
 from peewee import PeeweeException
 from playhouse.migrations import MigrationError
-from playhouse.postgres_ext import Psycopg3Database
 
 from taskdashd.domain.acts import Act
 from taskdashd.domain.search import Sought
 from taskdashd.domain.tasks import Change
+from taskdashd.store import acknowledged
 from taskdashd.store.deadline import Deadline
 from taskdashd.store.dialect import sql
-from taskdashd.store.dialect.postgres import fitness, fold, texts
+from taskdashd.store.dialect.postgres import checks, fitness, fold, schema, texts
+from taskdashd.store.dialect.postgres.carrying import reader
 from taskdashd.store.dialect.postgres.log import Log
 from taskdashd.store.dialect.postgres.session import SCHEMA, Session, Wire, plain, where
 from taskdashd.store.dialect.postgres.sql import PostgresSql
 from taskdashd.store.dialect.sql import Parameters
 from taskdashd.store.health import Health
 from taskdashd.store.lock import StoreUnusable
-from taskdashd.store.migrating import migrate
 from taskdashd.store.records import Record
 from taskdashd.store.removal import Removal
 
-MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _LOOK_S: Final = 5.0
 """A look-up by ids is waited for so long at least; it takes milliseconds."""
 _WORK_S: Final = 20.0
@@ -58,7 +57,11 @@ class PostgresEngine:
         self._lease_s = lease_s
         self._deadline = deadline
         self._log = Log(self.writer, self.sql, self.where, lease_s)
-        self._cluster = ""
+        self.cluster = ""
+        self._rev = 0
+        """The newest rev when it was opened."""
+        self._least_rev = 0
+        """What was given out before something was lost; 0 where nothing was."""
 
     @classmethod
     def open(cls, dsn: str, directory: Path, lease_s: float, deadline: Deadline) -> Self:
@@ -72,35 +75,33 @@ class PostgresEngine:
             try:
                 sessions = (engine.writer, engine.reader, engine.querier)
                 fitness.check([session.live() for session in sessions], engine.where)
-                engine._migrate()
+                schema.bring(dsn, engine.where)
                 engine._recognise()
             except (*cls.errors, PeeweeException, MigrationError) as error:
                 raise StoreUnusable(f"cannot open {engine.where}: {fitness.told(error)}") from None
             opened.pop_all()
         return engine
 
-    def _migrate(self) -> None:
-        # Of several hosts, replicas take no migration.
-        database = Psycopg3Database(self._dsn, target_session_attrs="read-write")
-        try:
-            database.connect()
-            # Asked for first: to make it takes a privilege, also where it is there.
-            if not database.execute_sql(f"SELECT to_regnamespace('{SCHEMA}')").fetchone()[0]:
-                database.execute_sql(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
-            database.execute_sql(f"SET search_path = {SCHEMA}")
-            migrate(database, self.where, MIGRATIONS)
-        finally:
-            database.close()
-
     def _recognise(self) -> None:
         """Have each new connection be to this database, and to no other at its address."""
-        (self._cluster,) = _one(self.writer.live(), "SELECT cluster FROM state")
+        known = _one(self.writer.live(), "SELECT cluster, rev FROM state")
+        if known is None:
+            raise StoreUnusable(f"{self.where} is damaged: taskdashd check says what to do")
+        self.cluster, self._rev = known
         for session in (self.writer, self.reader, self.querier):
-            session.cluster = self._cluster
+            session.cluster = self.cluster
+
+    def compare(self, *, accept_loss: bool) -> None:
+        """Compare with what was acknowledged before this start. Raises `StoreUnusable`."""
+        told = self.directory, self.cluster, self.where, self._rev
+        self._least_rev = acknowledged.check(*told, accept_loss=accept_loss)
 
     def take(self) -> int:
-        """Count this start, and take the database: whoever had it can commit nothing any more."""
-        rev = self._log.take()
+        """Count this start, and take the database: whoever had it can commit nothing any more.
+
+        After a loss, a watch cannot resume from before it.
+        """
+        rev = self._log.take(self._least_rev)
         # All that the daemon starts from is read next, at once.
         self.writer.limit(_START_S)
         return rev
@@ -206,13 +207,21 @@ class PostgresEngine:
         return Health(counts, "PostgreSQL", told, int(size), None, None)
 
     def check(self) -> Iterator[str]:
-        """Say nothing is wrong: PostgreSQL looks at its pages itself, where it has checksums."""
-        yield "ok"
+        """Give what is wrong with how rows belong together, or `ok`; the server looks.
+
+        Their checksums are the `check` command's: to compute them here would hold up all others.
+        """
+        self.begin()
+        try:
+            found = [fault.what for fault in checks.shape(reader(self.querier))]
+        finally:
+            self.end()
+        yield from found or ["ok"]
 
     def opened_anew(self) -> Session:
         """Open a further connection that reads, in a transaction that has begun; on any thread."""
         session = Session(self._dsn, _START_S)
-        session.cluster = self._cluster
+        session.cluster = self.cluster
         session.live().execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         return session
 

@@ -15,14 +15,15 @@ from taskdashd.domain.search import searched
 from taskdashd.store.dialect import rows
 from taskdashd.store.dialect.postgres.session import Session
 
-_COLUMNS: Final = (
+COLUMNS: Final = (
     *("id", "rev", "state", "heartbeat_timeout", "status", "user", "group_id", "project_id"),
     *("checker", "parent_id", "url", "rank", "queue", "made_by", "at", "kind", "acknowledged"),
     *("priority", "name"),
 )
-_QUOTED: Final = ", ".join(f'"{name}"' for name in _COLUMNS)
+"""The columns of `task`, in the order of `task`."""
+_QUOTED: Final = ", ".join(f'"{name}"' for name in COLUMNS)
 _SET: Final = ", ".join(
-    f'"{name}" = excluded."{name}"' for name in _COLUMNS if name not in ("id", "kind")
+    f'"{name}" = excluded."{name}"' for name in COLUMNS if name not in ("id", "kind")
 )
 _STATE_OF: Final = {status: place for place, status in enumerate(rows.STATES) if place}
 _DIGITS: Final = str.maketrans("", "", "-:T.Z")
@@ -53,10 +54,10 @@ def fold(session: Session, after_rev: int, to_rev: int) -> None:
     for statement in _STAGE:
         wire.execute(statement)
     for some in _pieces(session.stream(_LAST, (after_rev, to_rev))):
-        parsed = [(row, strictjson.reload(row[5].encode())) for row in some]
+        parsed = [(row, fields_of(row[5])) for row in some]
         with wire.cursor().copy(f"COPY folding ({_QUOTED}) FROM STDIN") as copy:
             for row, fields in parsed:
-                copy.write_row(_task(row, fields))
+                copy.write_row(task(row, fields))
         with wire.cursor().copy("COPY folding_text (id, rev, text) FROM STDIN") as copy:
             for row, fields in parsed:
                 copy.write_row((row[0], row[1], searched(fields)))
@@ -83,7 +84,24 @@ def _pieces(found: Iterator[Any]) -> Iterator[list[Any]]:
         yield some
 
 
-def _task(row: Any, fields: Mapping[str, Any]) -> tuple[Any, ...]:
+def fields_of(body: str) -> Any:
+    """Read a task as its row of `change` has it: no text of PostgreSQL's can hold a NUL."""
+    fields = strictjson.reload(body.encode())
+    return _without_nul(fields) if "\\u0000" in body else fields
+
+
+def _without_nul(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd")
+    if isinstance(value, list):
+        return [_without_nul(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _without_nul(one) for name, one in value.items()}
+    return value
+
+
+def task(row: Any, fields: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Give the row of the table of tasks that a row of `_LAST` stands for."""
     task_id, rev, at, kind, has_own, _, _ = row
     status: str = fields["status"]
     own = fields if has_own else {}

@@ -37,7 +37,8 @@ WITH fence AS (
 SELECT 1 / count(*) FROM fence
 """
 _TAKE: Final = """
-UPDATE state SET term = term + 1, boot = boot + 1 RETURNING term, boot, rev, commits
+UPDATE state SET term = term + 1, boot = boot + 1, rev = greatest(rev, %s),
+    forgotten_rev = greatest(forgotten_rev, %s) RETURNING term, boot, rev, commits
 """
 _COLUMNS: Final = ", ".join(rows.COLUMNS)
 _INSERT: Final = f"INSERT INTO change ({_COLUMNS}) VALUES ({', '.join(['%s'] * len(rows.COLUMNS))})"
@@ -56,9 +57,12 @@ class Log:
         """Whether there is a commit whose outcome is not known."""
         self.is_settling = False
 
-    def take(self) -> int:
-        """Take the database: whoever had it can commit nothing any more. Gives the newest rev."""
-        (taken,) = self._session.live().execute(_TAKE)
+    def take(self, least_rev: int) -> int:
+        """Take the database: whoever had it can commit nothing any more. Gives the newest rev.
+
+        That is `least_rev` at least; where that is not 0, no watch can resume from below it.
+        """
+        (taken,) = self._session.live().execute(_TAKE, (least_rev, least_rev))
         self._term, self._boot, self._rev, self._commits = taken
         return self._rev
 

@@ -1,28 +1,18 @@
 """What can be wrong with a database, each with what to do about it; looked for from end to end."""
 
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from zlib import crc32
 
 import apsw
 
 from taskdashd.settings import files
+from taskdashd.store.dialect.checking import REBUILD, RESTORE, Fault
 from taskdashd.store.dialect.sqlite import labels, texts
 from taskdashd.store.dialect.sqlite.sql import ANSWER_OF, PRIORITY_OF
-from taskdashd.store.migrating import MIGRATIONS
+from taskdashd.store.migrating import migrations
 
 _TABLES: Final = frozenset({"change", "task", "state", "schema_migration"})
-
-
-class Fault(NamedTuple):
-    """Something wrong with a database, and what to do about it."""
-
-    what: str
-    cure: str
-
-
-RESTORE: Final = "put a backup in its place: taskdashd restore FILE --force, or --newest"
-REBUILD: Final = "make the table again from the log: taskdashd check --repair"
 
 
 def faults(database: apsw.Connection) -> Iterator[Fault]:
@@ -38,7 +28,7 @@ def faults(database: apsw.Connection) -> Iterator[Fault]:
     if not names >= _TABLES:
         yield Fault("it is not a database of taskdashd", RESTORE)
         return
-    known = {path.stem for path in MIGRATIONS.glob("[0-9]*.py")}
+    known = {path.stem for path in migrations()}
     applied = {name for (name,) in database.execute("SELECT name FROM schema_migration")}
     if not applied:
         yield Fault("it is not known which schema it has", RESTORE)

@@ -31,6 +31,7 @@ from taskdashd.store.removal import Removal
 
 DATABASE_NAME: Final = "taskdash.db"
 RESTORING_NAME: Final = f".{DATABASE_NAME}.restoring"
+MOVING_NAME: Final = f".{DATABASE_NAME}.moving"
 COMPACTING_NAME: Final = f".{DATABASE_NAME}.compacting"
 NONSENSE: Final = (TypeError, ValueError, LookupError)
 """Errors of reading a damaged file whose columns hold values of another type, or invalid text."""
@@ -178,6 +179,7 @@ class SqliteEngine:
     plain = staticmethod(plain)
     # More write each page of an index fewer times.
     fold_rows_max = 10_000
+    cluster = ""
 
     def __init__(self, path: Path, connections: Sequence[Connection], opened: ExitStack) -> None:
         self.sql = _SQL
@@ -199,10 +201,11 @@ class SqliteEngine:
                 f"APSW carries SQLite {apsw.sqlite_lib_version()}, which can corrupt the database;"
                 f" {'.'.join(map(str, SQLITE_MIN))} or later is needed: upgrade apsw"
             )
-        if not path.exists() and (directory / RESTORING_NAME).exists():
-            raise StoreUnusable(
-                f"a restore to {directory} was interrupted: run taskdashd restore again"
-            )
+        for name, what in ((RESTORING_NAME, "restore"), (MOVING_NAME, "move")):
+            if not path.exists() and (directory / name).exists():
+                raise StoreUnusable(
+                    f"a {what} to {directory} was interrupted: run taskdashd {what} again"
+                )
         with ExitStack() as opened:
             try:
                 # A `taskdashd compact` that was killed left it; the lock says that none runs now.
@@ -220,6 +223,9 @@ class SqliteEngine:
             # SQLite calls `is_over` as it runs and interrupts the statement once it returns True.
             connections[2].connection().set_progress_handler(deadline.is_over, _PROGRESS_STEPS)
             return cls(path, connections, opened.pop_all())
+
+    def compare(self, *, accept_loss: bool) -> None:
+        """Nothing: what was acknowledged is in the file itself."""
 
     def take(self) -> int:
         """Count this start. Gives no rev: those of its tables are all."""

@@ -1,17 +1,13 @@
 """The accounts in two states of a database: which of them a restore makes what they were."""
 
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
-import apsw
-
+from taskdash_protocol import strictjson
 from taskdashd.domain.people import called
 
-_KIND: Final = "person"
 # A tombstone has no value.
-_FIELDS: Final = """
-SELECT key, value->>'name', value->>'password', value->>'active', value->>'role' FROM record
-WHERE kind = ? AND value <> ''
-"""
+STORED: Final = "SELECT key, value FROM record WHERE kind = 'person' AND value <> ''"
 
 
 class Account(NamedTuple):
@@ -30,22 +26,14 @@ class Revived(NamedTuple):
     what: str
 
 
-def read(database: apsw.Connection) -> dict[str, Account]:
-    """Read the accounts of a database, by number. Raises `apsw.Error`."""
-    if not database.table_exists(None, "record"):
-        return {}
-    rows: Any = database.execute(_FIELDS, (_KIND,))
-    return {key: Account(name, word, bool(active), role) for key, name, word, active, role in rows}
-
-
-def as_of(database: apsw.Connection) -> str:
-    """Give when the newest change or act of a database was made; empty where there is none."""
-    newest = [
-        database.execute(f"SELECT max(at) FROM {table}").get  # names of ours
-        for table in ("change", "act")
-        if database.table_exists(None, table)
-    ]
-    return max((at for at in newest if at), default="")
+def read(rows: Iterable[tuple[str, str]]) -> dict[str, Account]:
+    """Give the accounts of a database, by number, from its rows of `STORED`."""
+    found = {}
+    for key, value in rows:
+        fields = strictjson.reload(value.encode())
+        name, word, active, role = map(fields.get, ("name", "password", "active", "role"))
+        found[key] = Account(name, word, bool(active), role)
+    return found
 
 
 def revived(replaced: dict[str, Account], copy: dict[str, Account]) -> list[Revived]:
@@ -72,7 +60,7 @@ def _said(since: Account | None, then: Account) -> list[str]:
     return said
 
 
-def admins_without_password(database: apsw.Connection) -> list[str]:
+def admins_without_password(accounts: dict[str, Account]) -> list[str]:
     """Give the numbers of the administrators who sign in nowhere: they have no password."""
-    known = sorted(read(database).items())
+    known = sorted(accounts.items())
     return [key for key, one in known if one.active and one.role == "admin" and not one.password]
