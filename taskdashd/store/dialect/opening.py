@@ -5,18 +5,13 @@ from pathlib import Path
 from taskdashd.store.deadline import Deadline
 from taskdashd.store.dialect.engine import Engine
 from taskdashd.store.dialect.sqlite.engine import SqliteEngine
-from taskdashd.store.lock import StoreUnusable
 
 
 def engine(directory: Path, store: str, lease_s: float, deadline: Deadline) -> Engine:
-    """Open the engine of a data directory. Raises `StoreUnusable`."""
+    """Open the engine of a data directory. Raises `StoreUnusable`; `ModuleNotFoundError` without psycopg."""
     if not store:
         return SqliteEngine.open(directory, deadline)
-    try:
-        # Fetched when it is asked for: psycopg takes memory, and not everybody has installed it.
-        from taskdashd.store.dialect.postgres.engine import PostgresEngine
-    except ImportError as error:
-        raise StoreUnusable(
-            f'the setting store needs psycopg: pip install "taskdash[postgres]" ({error})'
-        ) from None
+    # Fetched when it is asked for: psycopg takes memory, and not everybody has installed it.
+    from taskdashd.store.dialect.postgres.engine import PostgresEngine
+
     return PostgresEngine.open(store, directory, lease_s, deadline)
