@@ -8,7 +8,10 @@ from taskdashd.store.dialect.sqlite.engine import SqliteEngine
 
 
 def engine(directory: Path, store: str, lease_s: float, deadline: Deadline) -> Engine:
-    """Open the engine of a data directory. Raises `StoreUnusable`; `ModuleNotFoundError` without psycopg."""
+    """Open the engine of a data directory.
+
+    Raises `StoreUnusable`, and `ModuleNotFoundError` where psycopg is not installed.
+    """
     if not store:
         return SqliteEngine.open(directory, deadline)
     # Fetched when it is asked for: psycopg takes memory, and not everybody has installed it.
