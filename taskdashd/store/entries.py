@@ -70,7 +70,7 @@ class Acts:
         """Acts of a commit that failed: they go with the next, and are no reason for one."""
         self._lost: list[Act] = []
         """Acts of a commit of which nobody knows whether it is stored."""
-        self.in_flight: list[Act] = []
+        self._in_flight: list[Act] = []
 
     def __bool__(self) -> bool:
         """Whether some are a reason for a commit."""
@@ -82,16 +82,20 @@ class Acts:
 
     def take(self) -> list[Act]:
         """Give those of the next commit."""
-        self.in_flight = [*self._held, *self._noted]
+        self._in_flight = [*self._held, *self._noted]
         self._held, self._noted = [], []
-        return self.in_flight
+        return self._in_flight
+
+    def stored(self) -> None:
+        """Forget those of the commit that was made."""
+        self._in_flight = []
 
     def hold(self, *, lost: bool) -> None:
         """Keep all for a commit after one that failed, or was lost: then its own until `settle`."""
         if lost:
-            self._lost, self.in_flight = self.in_flight, []
-        self._held = [*self._held, *self.in_flight, *self._noted][:_ACTS_MAX]
-        self.in_flight, self._noted = [], []
+            self._lost, self._in_flight = self._in_flight, []
+        self._held = [*self._held, *self._in_flight, *self._noted][:_ACTS_MAX]
+        self._in_flight, self._noted = [], []
 
     def settle(self, *, are_stored: bool) -> None:
         """Forget the acts of a lost commit where it is stored, and keep them where it is not."""

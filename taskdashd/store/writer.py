@@ -77,8 +77,7 @@ class Writer:
         self._fold_lag_max = fold_lag_max
         self._queue: deque[Entry] = deque()
         self._in_flight: list[Piece] = []
-        self._on_disk: deque[Piece] = deque()
-        """What is still to be taken in of a commit."""
+        self._on_disk: deque[Piece] = deque()  # what is still to be taken in of a commit
         self._waiting_rows = self._waiting_bytes = 0
         self._busy = False
         self._rev_at_last_look = 0
@@ -263,8 +262,9 @@ class Writer:
             self.absence.begin(outcome, Commit(removals, self._in_flight))
             self._failed(outcome)
             return
-        pieces, self._in_flight, self._acts.in_flight = self._in_flight, [], []
-        self._on_disk.extend(pieces)
+        self._acts.stored()
+        self._on_disk.extend(self._in_flight)
+        self._in_flight = []
         for removal in removals:
             self._removed(removal)
         self._take_in(None)

@@ -213,7 +213,7 @@ def test_a_look_at_an_idle_one_finds_that_it_is_away() -> None:
 
 
 def test_a_write_decided_while_a_look_finds_that_it_is_away_is_told() -> None:
-    """Its commit is not begun any more; nobody may wait for it until the server is back."""
+    """No commit of its own begins any more, and nobody may wait until the server is back."""
     office = RemoteOffice()
     office.write("one", "a")
     office.finish()

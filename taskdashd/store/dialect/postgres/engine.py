@@ -89,7 +89,7 @@ class PostgresEngine:
             raise StoreUnusable(f"{self.where} is damaged: taskdashd check says what to do")
         self.cluster, self._rev = known
         for session in (self.writer, self.reader, self.querier):
-            session.cluster = self.cluster
+            session.expect(self.cluster)
 
     def compare(self, *, accept_loss: bool) -> None:
         """Compare with what was acknowledged before this start. Raises `StoreUnusable`."""
@@ -221,7 +221,7 @@ class PostgresEngine:
     def opened_anew(self) -> Session:
         """Open a further connection that reads, in a transaction that has begun; on any thread."""
         session = Session(self._dsn, _START_S)
-        session.cluster = self.cluster
+        session.expect(self.cluster)
         session.live().execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         return session
 

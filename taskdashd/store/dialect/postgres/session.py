@@ -3,7 +3,6 @@
 import logging
 import math
 import re
-import select
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -39,8 +38,7 @@ _CONNECTING: Final = re.compile(
 _PARAMETER: Final = re.compile(r"\?|(?<!:):([a-z_][a-z_0-9]*)|%")
 
 # What psycopg logs of a lost connection it raises too, and its lines would be in no format of ours.
-logging.getLogger("psycopg").addHandler(logging.NullHandler())
-logging.getLogger("psycopg").propagate = False
+logging.getLogger("psycopg").setLevel(logging.CRITICAL)
 
 
 @lru_cache(maxsize=1_000)
@@ -123,7 +121,7 @@ class Session:
         self._is_connecting = False
         self._backends: list[tuple[int, Any]] = []
         """The server's processes of what was opened before, as far as they may not have ended."""
-        self.cluster: str | None = None
+        self._cluster: str | None = None
         """The database that it must be; None before one is known."""
 
     def live(self) -> Wire:
@@ -134,14 +132,16 @@ class Session:
         return wire
 
     def fresh(self) -> Wire:
-        """Give the connection, opened anew where its server has said something unasked.
+        """Give the connection, opened anew where its end has come while nothing was asked.
 
-        Mostly that is its end: what is sent then is lost, and nobody knows at first that it is.
+        What is sent on such a one is lost, and nobody knows at first that it is.
         """
         wire = self.live()
-        look = select.poll()
-        look.register(wire.fileno(), select.POLLIN)
-        if look.poll(0):
+        try:
+            # The server's last words come before the end.
+            wire.pgconn.consume_input()
+            wire.pgconn.consume_input()
+        except psycopg.OperationalError:
             wire.close()
             wire = self.live()
         return wire
@@ -150,6 +150,10 @@ class Session:
     def waits(self) -> bool:
         """Whether the server is waited for, which has its end. Safe to call from any thread."""
         return self._is_connecting or (self._wire is not None and self._wire.waits)
+
+    def expect(self, cluster: str) -> None:
+        """Have each new connection be to that database, and to no other at its address."""
+        self._cluster = cluster
 
     def limit(self, limit_s: float | None) -> None:
         """Wait no longer than that for each answer from now on; None: as at first."""
@@ -199,7 +203,7 @@ class Session:
                 for name in ("idle_in_transaction_session_timeout", "lock_timeout"):
                     wire.execute(f"SET {name} = {limit_ms}")
                 self._end_backends(wire)
-            if self.cluster is not None:
+            if self._cluster is not None:
                 self._check_cluster(wire)
         except BaseException:
             wire.close()
@@ -219,8 +223,8 @@ class Session:
     def _check_cluster(self, wire: Wire) -> None:
         """Refuse a database that has taken the place of another, whose tasks the daemon has."""
         (there,) = wire.execute("SELECT cluster FROM state").fetchone() or (None,)
-        if there != self.cluster:
-            text = f"another database is there: it is {there}, and was {self.cluster}"
+        if there != self._cluster:
+            text = f"another database is there: it is {there}, and was {self._cluster}"
             raise psycopg.OperationalError(text)
 
     def execute_sql(self, statement: str, params: Any = None) -> Any:
