@@ -270,7 +270,7 @@ class Finder:
         by = [f"{one} {self._order}" for one in order]
         each = ""
         if self._want.sql.plans and len(parts) > 1:
-            # It merges nothing: all of each part would be read and sorted.
+            # PostgreSQL merges no union: it would read all of each part, and sort it.
             each = f" ORDER BY {', '.join(by)} LIMIT :count"
         every = self._every(parts, self._tests, each)
         given = {**self._given, **_given(parts), "count": count or self._page.rows}
