@@ -175,6 +175,17 @@ def test_without_psycopg_the_setting_says_how_to_get_it(
     assert 'pip install "taskdash[postgres]"' in refused(tmp_path, "postgresql://127.0.0.1:1/x")
 
 
+def test_a_daemon_on_a_file_fetches_no_driver(tmp_path: Path) -> None:
+    """Ten megabytes, where psycopg is installed: peewee fetches what there is."""
+    code = (
+        "import sys, pathlib, taskdashd.daemon; from taskdashd.store.database import Database;"
+        f" Database.open(pathlib.Path({str(tmp_path)!r})).close();"
+        " print([one for one in sys.modules if one.startswith('psycopg')])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert told.stdout == "[]\n", told.stderr
+
+
 # Poolers
 
 

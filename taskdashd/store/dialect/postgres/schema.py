@@ -4,7 +4,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+import peewee
+import psycopg
 from playhouse.postgres_ext import Psycopg3Database
+from psycopg.types.json import Json, Jsonb
 
 from taskdashd.store.dialect.postgres.session import CONNECT_TIMEOUT_S, SCHEMA, Wire
 from taskdashd.store.lock import StoreUnusable
@@ -13,6 +16,14 @@ from taskdashd.store.migrating import migrate, migrations
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 FILLING: Final = "filling"
 """A table that is there while another store is carried to this one: nothing else may use it."""
+
+# The store has fetched peewee without psycopg, which takes megabytes where nobody needs it.
+vars(peewee).update(
+    psycopg=psycopg,
+    TransactionStatus=psycopg.pq.TransactionStatus,
+    Json_pg3=Json,
+    Jsonb_pg3=Jsonb,
+)
 
 
 def bring(dsn: str, where: str, *, filling: bool = False) -> None:
