@@ -3,15 +3,18 @@
 `HYPOTHESIS_PROFILE=hunt` finds a failure and does not shrink it. `--fault N` runs what covers row N
 of the table in docs/reliability.md; `--seconds S` says how long the tests last that can last any
 time. `--shuffle` runs the tests in random order, `--shuffle SEED` in that order again. `--cold`
-starts each program anew, where else it is forked (warm.py).
+starts each program anew, where else it is forked (warm.py). `--store postgres` has every daemon and
+database stand on PostgreSQL, but in the tests of SQLite's file itself: these are left out, and the
+summary says how many and why.
 """
 
 import os
 import random
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import postgres
 import pytest
@@ -19,6 +22,10 @@ import warm
 from hypothesis import Phase, settings
 
 CLUSTER = pytest.StashKey[postgres.Cluster]()
+LEFT_OUT = pytest.StashKey[Counter[str]]()
+"""The tests of SQLite's file that are left out, by what they are about."""
+STRAYED = pytest.StashKey[set[Path]]()
+"""The files of SQLite that were made all the same."""
 SLOWEST = 8
 """Files that the summary names."""
 LINES_MAX = 20
@@ -75,7 +82,10 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave only the tests of the faults that were asked for, in the order that was asked for."""
+    """Leave only the tests of the faults and the engine that were asked for, in the order that was
+    asked for."""
+    if config.getoption("--store") == "postgres":
+        leave_out(config, items)
     wanted = config.getoption("--fault")
     if wanted:
         chosen = [item for item in items if faults(item) & set(wanted)]
@@ -87,6 +97,58 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     else:
         # Begin the longest first, or the last of the workers ends long after the others.
         items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that are about SQLite's file."""
+    about = {item: mark for item in items if (mark := item.get_closest_marker("sqlite"))}
+    config.stash[LEFT_OUT] = Counter(mark.args[0] for mark in about.values())
+    config.hook.pytest_deselected(items=list(about))
+    items[:] = [item for item in items if item not in about]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear of a worker what it has left out: each leaves out the same."""
+    if told := node.workeroutput.get("left_out"):
+        node.config.stash[LEFT_OUT] = Counter(told)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the process that has started this worker what was left out."""
+    if hasattr(session.config, "workeroutput"):
+        left_out = session.config.stash.get(LEFT_OUT, Counter())
+        session.config.workeroutput["left_out"] = dict(left_out)
+
+
+def base_of(config: pytest.Config) -> Path:
+    """Give the directory below which this process makes its tests' directories."""
+    factory: pytest.TempPathFactory = config._tmp_path_factory  # type: ignore[attr-defined]
+    return factory.getbasetemp()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, None, None]:
+    """Remove the databases of a test, and those of a module behind its last test.
+
+    No daemon and no database of a test may have stood on SQLite: its file would be there, but
+    where a test has made one on purpose, in a folder of this name.
+    """
+    yield
+    if postgres.PORT_VARIABLE not in os.environ:
+        return
+    own = getattr(item, "funcargs", {}).get("tmp_path")
+    is_last = nextitem is None or nextitem.path != item.path
+    if is_last or own is not None:
+        postgres.drop(None if is_last else own)
+    if is_last and item.config.getoption("--store") == "postgres":
+        made = set(base_of(item.config).glob("**/taskdash.db"))
+        strayed = item.config.stash.setdefault(STRAYED, set())
+        new = {path for path in made - strayed if "sqlite" not in path.parts}
+        strayed |= new
+        assert not new, f"tests of {item.path.name} stood on SQLite: {sorted(map(str, new))}"
 
 
 def shuffled(items: list[pytest.Item], seed: int) -> list[pytest.Item]:
@@ -109,7 +171,9 @@ def faults(item: pytest.Item) -> set[int]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say in which files the time went, after a run of many."""
+    """Say what was left out, and in which files the time went after a run of many."""
+    for about, many in sorted(terminalreporter.config.stash.get(LEFT_OUT, Counter()).items()):
+        terminalreporter.write_line(f"left out, about SQLite: {many} of {about}")
     took: Counter[str] = Counter()
     for report in chain(*terminalreporter.stats.values()):
         if isinstance(report, pytest.TestReport):
@@ -147,3 +211,15 @@ def seconds(request: pytest.FixtureRequest) -> float | None:
     """The seconds for which a test of any length is to go on; None if nobody said."""
     given: float | None = request.config.getoption("--seconds")
     return given
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[None]:
+    """Have a PostgreSQL whose databases `postgres.store_of` names, whatever the suite stands on."""
+    if postgres.PORT_VARIABLE in os.environ:
+        yield
+        return
+    cluster = postgres.begin()
+    yield
+    del os.environ[postgres.PORT_VARIABLE]
+    cluster.remove()

@@ -4,17 +4,30 @@ asks."""
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
-import zlib
+from contextlib import closing
+from itertools import count, pairwise
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import psycopg
 
 PORT_VARIABLE: Final = "TASKDASH_TEST_POSTGRES_PORT"
+# SIGQUIT ends a server at once.
+_AT_THE_END: Final = """
+read _
+read pid < "$0/data/postmaster.pid" && kill -QUIT "$pid"
+while kill -0 "$pid"; do sleep 0.05; done
+rm -rf "$0"
+"""
 USER: Final = "taskdash"
 _TEMPLATE: Final = "migrated"
+_WITH_STORE: Final = ("run", "backup", "check", "restore")
+"""The commands that are told of the store."""
+_NUMBERS: Final = count()
+_stands = False
 
 
 def binaries() -> Path:
@@ -49,11 +62,22 @@ class Cluster:
             self._as = {"user": "postgres", "group": "postgres", "extra_groups": []}
         options = ["--auth=trust", f"--username={USER}", "--encoding=UTF8", "--locale=C"]
         self._run("initdb", "-D", str(self.data), "--no-sync", "--no-instructions", *options)
-        told = {"listen_addresses": "127.0.0.1", **settings}
+        told = {"listen_addresses": "127.0.0.1"}
         told |= {"unix_socket_directories": str(self.directory), "max_connections": "200"}
+        # The log of what is written stands in memory, too.
+        told |= {"max_wal_size": "64MB", "min_wal_size": "32MB"} | settings
         with (self.data / "postgresql.conf").open("a") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in told.items())
         self._start_first()
+        # Ends the server when this process ends, however it does: the pipe is closed then.
+        self._guardian = subprocess.Popen(
+            ["sh", "-c", _AT_THE_END, str(self.directory)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            # A Ctrl-C at the terminal is not for this one.
+            start_new_session=True,
+        )
 
     @property
     def data(self) -> Path:
@@ -104,10 +128,9 @@ class Cluster:
         return subprocess.run(command, capture_output=True, check=False, **self._as).returncode == 0
 
     def remove(self) -> None:
-        """Stop the server, if it runs, and remove all that it has."""
-        if self.is_running():
-            self.stop("immediate")
-        shutil.rmtree(self.directory)
+        """Stop the server, and remove all that it has."""
+        self._guardian.communicate()
+        assert not self.directory.exists()
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
@@ -138,26 +161,118 @@ def begin() -> Cluster:
     return cluster
 
 
+class _Named(NamedTuple):
+    """The database of a data directory."""
+
+    name: str
+    inode: int | None
+    """Number of the directory: one that is removed and made again has another. None before."""
+
+
+_NAMED: Final[dict[Path, _Named]] = {}
+
+
 def store_of(directory: Path) -> str:
     """Name the database of a data directory, made the first time that it is asked for."""
-    port = int(os.environ[PORT_VARIABLE])
-    name = f"t{zlib.crc32(str(directory.resolve()).encode()):08x}"
-    name += f"_{directory.resolve().stat().st_ino}" if directory.exists() else ""
-    whole = f"postgresql://{USER}@127.0.0.1:{port}/"
-    with psycopg.connect(f"{whole}postgres", autocommit=True) as server:
-        there = server.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
-        if there is None:
-            server.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
-    return f"{whole}{name}"
+    path = Path(os.path.realpath(directory))
+    inode = path.stat().st_ino if path.exists() else None
+    known = _NAMED.get(path)
+    if known is None:
+        drop_left()
+    if known is None or known.inode not in (None, inode):
+        name = f"t{os.getpid()}_{next(_NUMBERS)}"
+        with _server() as server:
+            # A copy of its files takes half the time of one that goes through the log.
+            how = " STRATEGY FILE_COPY" if server.info.server_version >= 150_000 else ""
+            server.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}{how}")
+        if known is not None:
+            _NAMED[path / known.name] = known
+    else:
+        name = known.name
+    _NAMED[path] = _Named(name, inode)
+    return f"{_whole()}{name}"
+
+
+def standing(directory: Path) -> tuple[str, ...]:
+    """Give the argument that names the store of a data directory; none where that is its file."""
+    return (store_of(directory),) if _stands else ()
+
+
+def emptied(directory: Path) -> None:
+    """Remove the database of a data directory, whichever it stands on."""
+    drop(directory)
+    for path in directory.glob("taskdash.db*"):
+        path.unlink()
+
+
+def rows_of(directory: Path, statement: str) -> list[Any]:
+    """Read from the database of a data directory, beside whoever has it open."""
+    if _stands:
+        options = "-c search_path=taskdash"
+        with psycopg.connect(store_of(directory), options=options) as connection:
+            return connection.execute(statement.encode()).fetchall()
+    with closing(sqlite3.connect(directory / "taskdash.db")) as database:
+        return database.execute(statement).fetchall()
+
+
+def drop(within: Path | None = None) -> None:
+    """Remove the databases of the data directories below one, or all that this process has made.
+
+    A database takes eight megabytes of memory.
+    """
+    root = None if within is None else os.path.realpath(within)
+    gone = [path for path in _NAMED if root is None or path.is_relative_to(root)]
+    if gone:
+        with _server() as server:
+            for path in gone:
+                server.execute(f"DROP DATABASE {_NAMED.pop(path).name} WITH (FORCE)")
+
+
+def drop_left() -> None:
+    """Remove the databases of directories that are no longer there."""
+    for path, named in list(_NAMED.items()):
+        if named.inode is not None and not path.exists():
+            drop(path)
+
+
+def _whole() -> str:
+    return f"postgresql://{USER}@127.0.0.1:{os.environ[PORT_VARIABLE]}/"
+
+
+def _server() -> "psycopg.Connection[Any]":
+    return psycopg.connect(f"{_whole()}postgres", autocommit=True)
 
 
 def stand_on_it() -> None:
-    """Have every database of this process, and of those that it forks, stand on the server."""
+    """Have every database of this process, and of the daemons that it starts, stand on the server.
+
+    A daemon is told by its command line, whether it is forked or started anew.
+    """
+    global _stands
     from taskdashd.store import database
 
-    engine_of = database._engine
+    engine_of, begin = database._engine, subprocess.Popen.__init__
 
     def of_postgres(directory: Path, store: str, lease_s: float, deadline: Any) -> Any:
         return engine_of(directory, store or store_of(directory), lease_s, deadline)
 
+    def begin_on_it(self: Any, args: Any, *more: Any, **named: Any) -> None:
+        begin(self, _told(args, named.get("cwd")), *more, **named)
+
+    _stands = True
     database._engine = of_postgres
+    subprocess.Popen.__init__ = begin_on_it  # type: ignore[method-assign]
+
+
+def _told(args: Any, cwd: Any) -> Any:
+    """Give the command line of a daemon with the store of its data directory."""
+    if not isinstance(args, list | tuple):
+        return args
+    words = [os.fspath(one) if isinstance(one, os.PathLike) else one for one in args]
+    ours = any(
+        word in _WITH_STORE and "taskdashd" in str(before) for before, word in pairwise(words)
+    )
+    if not ours or "--store" in words or "--data" not in words:
+        return args
+    data = Path(cwd or ".") / words[words.index("--data") + 1]
+    return [*args, "--store", store_of(data)]

@@ -1,11 +1,11 @@
 """The client and real daemons that die: nothing lost, nothing twice, nothing out of order."""
 
 import json
-import sqlite3
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from postgres import rows_of
 
 import taskdash
 from taskdash.testing import running_daemon
@@ -63,11 +63,8 @@ def _killed_again_and_again(data: Path, kills: int) -> None:
 
 
 def _history(data: Path) -> list[tuple[int, dict[str, object]]]:
-    with sqlite3.connect(data / "taskdash.db") as database:
-        rows = database.execute("SELECT rev, task FROM change WHERE task_id = 'counter'")
-        history = [(rev, json.loads(text)) for rev, text in rows]
-    database.close()
-    return sorted(history, key=lambda row: row[0])
+    rows = rows_of(data, "SELECT rev, task FROM change WHERE task_id = 'counter' ORDER BY rev")
+    return [(rev, json.loads(text)) for rev, text in rows]
 
 
 @pytest.mark.fault(1)

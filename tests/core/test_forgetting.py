@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from postgres import emptied, standing
 
 from taskdashd.core import forgetting
 from taskdashd.core.housekeeping import STEADY_S
@@ -97,7 +98,7 @@ def test_an_old_run_is_as_if_it_had_never_been(make: Callable[..., World]) -> No
     world.restart()
     peer = world.connect()
     assert peer.ask("Find", id="old")["created_at"] > peer.ask("Find", id="theirs")["created_at"]
-    assert not backup.check(world.directory)
+    assert not backup.check(world.directory, *standing(world.directory))
 
 
 def test_nothing_goes_before_the_clock_can_be_believed_or_where_it_is_off(
@@ -158,10 +159,9 @@ def test_who_registers_in_the_last_moment_decides(make: Callable[..., World]) ->
         lives_on = reply["epoch"] == 2
         seen.add(lives_on)
         assert there(world) == ({f"a{jobs}", f"b{jobs}"} if lives_on else {f"b{jobs}"})
-        assert not backup.check(world.directory)
+        assert not backup.check(world.directory, *standing(world.directory))
         world.close()
-        for path in world.directory.glob("taskdash.db*"):
-            path.unlink()
+        emptied(world.directory)
     assert seen == {True, False}
 
 
@@ -195,10 +195,9 @@ def test_what_becomes_a_part_in_the_last_moment_stays(
         settled(world)
         stays = name == "late" and not has_gone
         assert there(world) == ({name} | old if stays else {name})
-        assert not backup.check(world.directory)
+        assert not backup.check(world.directory, *standing(world.directory))
         world.close()
-        for path in world.directory.glob("taskdash.db*"):
-            path.unlink()
+        emptied(world.directory)
     assert seen == {True, False}
 
 

@@ -16,6 +16,7 @@ from unittest import mock
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from postgres import standing
 from test_forgetting import HOUR_S, KEEP_S, jump, pass_time, settled
 
 from taskdash_protocol.statuses import ENDED, OF_PEOPLE
@@ -74,7 +75,7 @@ class ForgettingMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.patches.close()
-        assert not backup.check(self.world.directory)
+        assert not backup.check(self.world.directory, *standing(self.world.directory))
         self.world.close()
         self.directory.cleanup()
 

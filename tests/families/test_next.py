@@ -266,6 +266,7 @@ def test_of_many_the_first_are_shown_and_all_are_counted(
     assert [one["id"] for one in reply["returned"]] == ["t0", "t1", "t2"]
 
 
+@pytest.mark.sqlite("the steps of its statements")
 def test_next_reads_by_the_indexes_and_not_all_tasks(world: World) -> None:
     """Ten thousand tasks of others make it read no rows more: SQLite's steps are counted."""
     peers = office(world)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from postgres import standing
 from test_people import CLAIMED, FREE, OK, REVIEW, URL, admin, found, office, state, task
 
 from taskdash_protocol import strictjson
@@ -554,11 +555,11 @@ def test_a_damaged_record_is_found_before_the_daemon_starts(tmp_path: Path) -> N
     office(world)
     task(world, checker="ann")
     admin(world).ask("Query")
-    assert backup.check(tmp_path) == []
+    assert backup.check(tmp_path, *standing(tmp_path)) == []
     world.database._writer.execute_sql("UPDATE task SET checker = 'eve'")
-    assert "checker" in backup.check(tmp_path)[0].what
+    assert "checker" in backup.check(tmp_path, *standing(tmp_path))[0].what
     world.database._writer.execute_sql("UPDATE record SET value = replace(value, 'Ann', 'Bob')")
-    assert "records" in backup.check(tmp_path)[0].what
+    assert "records" in backup.check(tmp_path, *standing(tmp_path))[0].what
     world.close()
 
 

@@ -24,6 +24,8 @@ from taskdashd.store.lock import StoreUnusable
 
 from .conftest import Start
 
+pytestmark = pytest.mark.sqlite("a spoilt file")
+
 _TASKS = 60
 _SEEDS = 40
 _WAL_HEADER_BYTES = 32

@@ -13,6 +13,8 @@ from taskdashd.process.doors import CONTROL_NAME
 from .conftest import Start
 from .wire import Client, pace
 
+pytestmark = pytest.mark.sqlite("the disk under the file")
+
 
 @pytest.mark.fault(5)
 def test_a_daemon_starts_on_a_full_disk(small_disk: Path, start: Start) -> None:

@@ -154,6 +154,7 @@ def _lose_one(house: Household) -> None:
         dead.good("Register", id="dead", name="n", heartbeat_timeout=_TIMEOUT_S)
 
 
+@pytest.mark.sqlite("the disk under the file")
 @pytest.mark.fault(5)
 def test_full_disk(small_disk: Path, start: Start) -> None:
     """A full disk: 1001 and nothing kept; reads are served; space made, it all goes on."""
@@ -178,6 +179,7 @@ def test_full_disk(small_disk: Path, start: Start) -> None:
     house.survives_restart(restart)
 
 
+@pytest.mark.sqlite("the disk under the file")
 @pytest.mark.fault(5)
 def test_full_disk_queries(small_disk: Path, start: Start) -> None:
     """On a full disk a Query is served as any read is."""
@@ -190,6 +192,7 @@ def test_full_disk_queries(small_disk: Path, start: Start) -> None:
         house.close()
 
 
+@pytest.mark.sqlite("the disk under the file")
 @pytest.mark.fault(7)
 @pytest.mark.soak
 def test_file_size_limit(start: Start, tmp_path: Path) -> None:
@@ -214,6 +217,7 @@ def test_file_size_limit(start: Start, tmp_path: Path) -> None:
     house.survives_restart(restart)
 
 
+@pytest.mark.sqlite("the disk under the file")
 @pytest.mark.fault(4)
 @pytest.mark.parametrize(
     "fault",
@@ -246,6 +250,7 @@ def test_io_error(fault: str, start: Start, inject: Any, tmp_path: Path) -> None
     house.survives_restart(restart)
 
 
+@pytest.mark.sqlite("the disk under the file")
 @pytest.mark.fault(4)
 @pytest.mark.parametrize(
     "fault",
@@ -271,6 +276,7 @@ def test_io_error_then_killed(fault: str, start: Start, inject: Any, tmp_path: P
     house.survives_restart(restart)
 
 
+@pytest.mark.sqlite("the disk under the file")
 @pytest.mark.fault(4)
 @pytest.mark.soak
 def test_io_error_at_each_of_the_first_50_syncs(start: Start, inject: Any, tmp_path: Path) -> None:
@@ -325,6 +331,7 @@ def test_second_daemon_on_the_same_data(start: Start, tmp_path: Path) -> None:
         client.good("Find", id="a")
 
 
+@pytest.mark.sqlite("the disk under the file")
 @pytest.mark.fault(13)
 def test_newer_schema(start: Start, tmp_path: Path) -> None:
     """Data of a newer version is refused, with what to do, and left as it was."""
@@ -346,6 +353,7 @@ def test_newer_schema(start: Start, tmp_path: Path) -> None:
     assert (data / "taskdash.db").read_bytes() == content
 
 
+@pytest.mark.sqlite("the disk under the file")
 @pytest.mark.parametrize("content", [b"this is no database, " * 500, b"SQLite format 3\0" * 300])
 def test_a_file_that_is_no_database(content: bytes, tmp_path: Path) -> None:
     """A data file that is no database is refused by name, and left as it was."""
@@ -356,6 +364,7 @@ def test_a_file_that_is_no_database(content: bytes, tmp_path: Path) -> None:
     assert (data / "taskdash.db").read_bytes() == content
 
 
+@pytest.mark.sqlite("the disk under the file")
 def test_another_programs_database(tmp_path: Path) -> None:
     """A SQLite file with tables of somebody else's is refused, or its tables stay untouched."""
     data = tmp_path / "data"
@@ -369,6 +378,7 @@ def test_another_programs_database(tmp_path: Path) -> None:
     _close(database)
 
 
+@pytest.mark.sqlite("the disk under the file")
 def test_data_that_is_a_file(tmp_path: Path) -> None:
     """A data directory that is a file is refused by name."""
     data = tmp_path / "data"
@@ -376,6 +386,7 @@ def test_data_that_is_a_file(tmp_path: Path) -> None:
     _refused_start(data, str(data))
 
 
+@pytest.mark.sqlite("the disk under the file")
 @pytest.mark.fault(6)
 @pytest.mark.parametrize("used", [False, True])
 def test_read_only_directory(used: bool, small_disk: Path, start: Start) -> None:
@@ -391,6 +402,7 @@ def test_read_only_directory(used: bool, small_disk: Path, start: Start) -> None
     _refused_start(data, str(data))
 
 
+@pytest.mark.sqlite("the disk under the file")
 @pytest.mark.fault(5)
 def test_start_on_a_full_disk(small_disk: Path) -> None:
     """A full disk at the start: a clear message and an exit code other than 0."""

@@ -60,6 +60,7 @@ def test_limit_on_connections(start):
     again.check(frame, 1002)
 
 
+@pytest.mark.sqlite("a disk that is full under the file")
 @pytest.mark.fault(7)
 def test_disk_fault(start, task_id):
     """1001: the write is not on disk, nothing of it is kept; reads go on, later writes work."""

@@ -29,9 +29,12 @@ from taskdashd.testing import World
 ROOT, UNIT, OTHER = 0, 61_870, 61_871
 PROGRAM = Path(__file__).with_name("unit_user.py")
 
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0, reason="needs root, to act as root beside the unit's user"
-)
+pytestmark = [
+    pytest.mark.sqlite("whose the file is"),
+    pytest.mark.skipif(
+        os.geteuid() != 0, reason="needs root, to act as root beside the unit's user"
+    ),
+]
 
 
 class Users:

@@ -24,6 +24,8 @@ from taskdashd.store.lock import StoreUnusable
 from taskdashd.store.removal import Going, Removal
 from taskdashd.testing import WALL_START, World
 
+pytestmark = pytest.mark.sqlite("copies of the file")
+
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:

@@ -21,6 +21,8 @@ from taskdashd.store.dialect.sqlite import engine as dialect
 from taskdashd.store.dialect.sqlite.engine import COMPACTING_NAME, DATABASE_NAME
 from taskdashd.store.removal import Going, Removal
 
+pytestmark = pytest.mark.sqlite("compacting the file")
+
 TASKS = 300
 
 KILLED = """

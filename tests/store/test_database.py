@@ -1,12 +1,12 @@
 """The file: what it refuses, what it remembers, and Query against a plain list."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import apsw
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -37,6 +37,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
+@pytest.mark.sqlite("how the file is opened")
 def test_it_is_opened_the_way_that_survives_a_pulled_plug(database: Database) -> None:
     """WAL, every commit synced, and a SQLite without the WAL-reset bug."""
     assert database._scalar("PRAGMA journal_mode") == "wal"
@@ -89,14 +90,16 @@ def test_a_second_daemon_on_the_same_directory_is_refused(
 
 def test_data_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     """The newer file stays unchanged, and the message says what to do."""
-    Database.open(tmp_path).close()
-    connection = apsw.Connection(str(tmp_path / "taskdash.db"))
-    connection.execute("INSERT INTO schema_migration (name, applied) VALUES ('0999_future', 'x')")
-    connection.close()
+    newer = Database.open(tmp_path)
+    newer._writer.execute_sql(
+        "INSERT INTO schema_migration (name, applied) VALUES ('0999_future', '2038-01-01')"
+    )
+    newer.close()
     with pytest.raises(StoreUnusable, match=r"newer taskdashd.*0999_future.*install"):
         Database.open(tmp_path)
 
 
+@pytest.mark.sqlite("how the file is opened")
 def test_a_migration_that_dies_leaves_the_old_schema_and_a_rerun_finishes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +119,7 @@ def test_a_migration_that_dies_leaves_the_old_schema_and_a_rerun_finishes(
     database.close()
 
 
+@pytest.mark.sqlite("how the file is opened")
 @pytest.mark.parametrize("content", [b"not a database, but long enough to be read as one" * 100])
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path, content: bytes) -> None:
     """The refusal is a sentence, and the file stays as it is."""
@@ -189,7 +193,8 @@ def test_pages_are_what_a_plain_list_gives(
     folded: int,
 ) -> None:
     """Every order and filter; each task exactly once, whether the fold has it or not yet."""
-    database = Database.open(tmp_path_factory.mktemp("query"))
+    directory = tmp_path_factory.mktemp("query")
+    database = Database.open(directory)
     database.start()
     changes = [
         change(rev, f"t{rev % 10}{rev}", user=user, status=status, description=description)
@@ -218,6 +223,7 @@ def test_pages_are_what_a_plain_list_gives(
             break
         assert len(page.rows) == limit
     database.close()
+    shutil.rmtree(directory)
     assert found == [task["id"] for task in wanted]
 
 
@@ -246,6 +252,7 @@ def test_a_cursor_that_is_none_is_refused(database: Database, cursor: str) -> No
         database.query(Query.parse({"after": cursor}), 1000)
 
 
+@pytest.mark.sqlite("how the file is opened")
 def test_no_umask_opens_the_data_to_others(tmp_path: Path) -> None:
     """Each file has a mode of its own; of directories that are missing, others may pass the upper.
 

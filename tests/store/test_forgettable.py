@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import postgres
 import pytest
 
 from taskdash_protocol.families.tasks import Query, Register, Update
@@ -81,7 +82,7 @@ class Log:
 
 
 def faults(database: Database) -> list[backup.Fault]:
-    return backup.check(database.directory)
+    return backup.check(database.directory, *postgres.standing(database.directory))
 
 
 @pytest.fixture
@@ -228,13 +229,14 @@ def test_the_fold_is_made_again_from_a_log_with_gaps(log: Log) -> None:
     log.forget([f"t{number}" for number in range(30) if number % 10])
     directory = log.database.directory
     log.database.close()
-    backup.repair(directory)
+    backup.repair(directory, *postgres.standing(directory))
     log.database = Database.open(directory)
     assert log.database.start(fold_rows=2)[0] == 30
     assert len(log.database.look(partial(forgetting.ids, "", 100))) == 3
     assert not faults(log.database)
 
 
+@pytest.mark.sqlite("the size of the file")
 def test_the_file_becomes_smaller_by_what_is_forgotten(log: Log) -> None:
     """Step by step, until little is unused; a copy of it does so too."""
     for number in range(400):
@@ -264,14 +266,14 @@ def test_a_page_is_of_one_moment(log: Log, monkeypatch: pytest.MonkeyPatch) -> N
     for one in ("a", "b", "c"):
         log.write(one, name=f"name of {one}")
     removal = log.removal(["a"])
-    read = log.database.engine.read
+    stream = log.database.engine.stream
 
-    def reading(session: Any, statement: str, parameters: Any) -> Iterator[Any]:
+    def streaming(session: Any, statement: str, parameters: Any) -> Iterator[Any]:
         if statement == log.database.engine.sql.bodies:
             log.database.append([], removals=[removal])
-        return read(session, statement, parameters)
+        return stream(session, statement, parameters)
 
-    monkeypatch.setattr(log.database.engine, "read", reading)
+    monkeypatch.setattr(log.database.engine, "stream", streaming)
     page = log.database.query(Query({}, "id", 10), 1 << 20)
     assert [(one.id, b"name of " + one.id.encode() in one.body) for one in page.rows] == [
         *(("a", True), ("b", True), ("c", True)),

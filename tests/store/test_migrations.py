@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import apsw
+import pytest
 from playhouse.migrations import Runner
 from structlog.testing import capture_logs
 
@@ -20,6 +21,8 @@ from taskdashd.store.dialect.sqlite import engine as dialect
 from taskdashd.store.dialect.sqlite.engine import DATABASE_NAME
 from taskdashd.store.migrating import MIGRATIONS
 from taskdashd.store.records import Record
+
+pytestmark = pytest.mark.sqlite("files of older versions")
 
 FOLDED = """
 id, rev, state, heartbeat_timeout, status, user, group_id, project_id, checker, parent_id, url,

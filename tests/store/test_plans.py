@@ -27,6 +27,8 @@ from taskdashd.store.dialect.sqlite import sql as sqlite_sql
 from taskdashd.store.dialect.sqlite.engine import DATABASE_NAME
 from taskdashd.store.dialect.sqlite.sql import SqliteSql
 
+pytestmark = pytest.mark.sqlite("plans of statements, as SQLite makes them")
+
 LARGE = re.compile(r"SCAN (change|task|act|t|c|p|e|x)\b")
 """Steps of a plan that read a whole table which grows, under its own name or an alias of ours."""
 

@@ -20,7 +20,7 @@ from taskdash_protocol import strictjson
 from taskdash_protocol.errors import BadRequest
 from taskdash_protocol.families.tasks import Query, Register, Update
 from taskdash_protocol.folding import fold
-from taskdash_protocol.statuses import status_class
+from taskdash_protocol.statuses import is_live, status_class
 from taskdashd.domain import search, tasks
 from taskdashd.domain.access import Sight
 from taskdashd.domain.tasks import Author, Change, Moment, Task
@@ -220,7 +220,7 @@ def said(contains: str, status: str) -> str | None:
         # "Failed or lost" means what died; of what failed, its one word.
         words = contains if status != "failed" else "failed"
         return words.removesuffix(" a").removeprefix("a ")
-    if status in ("running", "b"):
+    if is_live(status):
         return f"{status} running" if contains == "ｒｕｎｎｉｎｇ" else status
     return None
 
@@ -302,6 +302,7 @@ def test_a_query_selects_and_finds_what_a_look_at_every_task_would(
                 assert found == expected(one, where, sight, contains, order)
 
 
+@pytest.mark.sqlite("the index of texts in FTS5")
 @given(steps=STEPS)
 def test_the_index_has_exactly_the_tasks_up_to_its_rev(steps: list[tuple[str, Any, Any]]) -> None:
     """A change takes its text from the index when that gets there, a deletion at once."""
@@ -316,6 +317,7 @@ def test_the_index_has_exactly_the_tasks_up_to_its_rev(steps: list[tuple[str, An
             assert look.execute(labelled.LEFT).get == 0
 
 
+@pytest.mark.sqlite("the index of texts in FTS5")
 def test_a_check_names_a_text_that_is_missing_or_left_and_a_repair_mends_it(tmp_path: Path) -> None:
     one = Office(tmp_path)
     for number in range(5):
