@@ -49,7 +49,7 @@ DELETE FROM act WHERE id IN (
 )
 """
 
-COUNT_BY_STATUS: Final = "SELECT status, count(*) FROM task GROUP BY status"
+COUNT_BY_STATUS: Final = "SELECT status, count(*) FROM task GROUP BY status ORDER BY status"
 GAPS_REV: Final = """
 SELECT CASE WHEN pruned_rev > forgotten_rev THEN pruned_rev ELSE forgotten_rev END FROM state
 """

@@ -27,6 +27,8 @@ _SET: Final = ", ".join(
 )
 _STATE_OF: Final = {status: place for place, status in enumerate(rows.STATES) if place}
 _DIGITS: Final = str.maketrans("", "", "-:T.Z")
+_NO_WORD: Final = "\n"
+"""Stands for a NUL, which the server refuses in a text: no word that is looked for holds it."""
 _BYTES_AT_ONCE: Final = 4 << 20
 
 _LAST: Final = """
@@ -60,13 +62,13 @@ def fold(session: Session, after_rev: int, to_rev: int) -> None:
                 copy.write_row(task(row, fields))
         with wire.cursor().copy("COPY folding_text (id, rev, text) FROM STDIN") as copy:
             for row, fields in parsed:
-                copy.write_row((row[0], row[1], searched(fields)))
+                copy.write_row((row[0], row[1], searched(fields).replace("\0", _NO_WORD)))
         for statement in _MERGE:
             wire.execute(statement)
         wire.execute("DELETE FROM task_label WHERE id = ANY(%s)", ([row[0] for row in some],))
         with wire.cursor().copy("COPY task_label (id, label, state, rev) FROM STDIN") as copy:
             for row, fields in parsed:
-                for label in sorted(set(map(compared, labels_of(fields)))):
+                for label in sorted(_labels(fields)):
                     copy.write_row((row[0], label, _STATE_OF.get(fields["status"], 0), row[1]))
 
 
@@ -122,6 +124,11 @@ def task(row: Any, fields: Mapping[str, Any]) -> tuple[Any, ...]:
         *(fields["url"], rank, job.get("queue", ""), tree.get("made_by", ""), at, kind),
         *(acknowledged, priority, fields["name"]),
     )
+
+
+def _labels(fields: Mapping[str, Any]) -> set[str]:
+    """Give the labels that a task can be found by: nobody may ask for one with a NUL."""
+    return {label for label in map(compared, labels_of(fields)) if "\0" not in label}
 
 
 def _object(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
