@@ -35,7 +35,7 @@ ONLY_POSTGRES = {
 """Columns of the fence, of the cluster, and of the index of texts: SQLite's is in FTS5."""
 OF_FTS5 = {"task_gram", "task_text_config", "task_text_data", "task_text_docsize", "task_text_idx"}
 OF_PEEWEE = "schema_migration"
-"""Its table is peewee's own, in the types that it has for each."""
+"""The table of migrations is peewee's, in types of its own for each engine."""
 TYPES = {"INTEGER": "bigint", "TEXT": "text", "REAL": "double precision"}
 
 PEOPLE = {"u1": "王小明", "u2": "Ann Straße", "%": "per cent"}
@@ -163,7 +163,7 @@ def columns_of_postgres(database: Database) -> dict[tuple[str, str], tuple[str, 
     for table, name, kind, nullable, collation in told.fetchall():
         if table != OF_PEEWEE:
             found[table, name] = (kind, nullable == "NO")
-            # Else texts are sorted and compared by the language of whoever made the database.
+            # Without it texts would be in the order of the language of whoever made the database.
             assert collation == "C" or kind not in ("text", "ARRAY"), f"{table}.{name}"
     return found
 
