@@ -557,7 +557,8 @@ def test_a_damaged_record_is_found_before_the_daemon_starts(tmp_path: Path) -> N
     admin(world).ask("Query")
     assert backup.check(tmp_path, *standing(tmp_path)) == []
     world.database._writer.execute_sql("UPDATE task SET checker = 'eve'")
-    assert "checker" in backup.check(tmp_path, *standing(tmp_path))[0].what
+    (fault,) = backup.check(tmp_path, *standing(tmp_path))
+    assert "found by" in fault.what
     world.database._writer.execute_sql("UPDATE record SET value = replace(value, 'Ann', 'Bob')")
     assert "records" in backup.check(tmp_path, *standing(tmp_path))[0].what
     world.close()

@@ -266,14 +266,14 @@ def test_a_page_is_of_one_moment(log: Log, monkeypatch: pytest.MonkeyPatch) -> N
     for one in ("a", "b", "c"):
         log.write(one, name=f"name of {one}")
     removal = log.removal(["a"])
-    stream = log.database.engine.stream
+    bodies = log.database.engine.sql.page
 
-    def streaming(session: Any, statement: str, parameters: Any) -> Iterator[Any]:
-        if statement == log.database.engine.sql.bodies:
-            log.database.append([], removals=[removal])
-        return stream(session, statement, parameters)
+    def later(*asked: Any) -> Iterator[Any]:
+        log.database.append([], removals=[removal])
+        monkeypatch.undo()
+        return bodies(*asked)
 
-    monkeypatch.setattr(log.database.engine, "stream", streaming)
+    monkeypatch.setattr(log.database.engine.sql, "page", later)
     page = log.database.query(Query({}, "id", 10), 1 << 20)
     assert [(one.id, b"name of " + one.id.encode() in one.body) for one in page.rows] == [
         *(("a", True), ("b", True), ("c", True)),
