@@ -81,17 +81,12 @@ def run(config_file: Path | None, accept_loss: bool, **flags: Any) -> None:
         settings = load()
     except config.ConfigError as error:
         fail(str(error), EXIT_USAGE)
-    if not settings.store:
-        # peewee imports psycopg wherever that is installed: 16 MiB, of use for a PostgreSQL alone.
-        sys.modules.setdefault("psycopg", None)  # type: ignore[arg-type]
     from taskdashd import daemon
     from taskdashd.process.doors import StartError
     from taskdashd.process.stop import EXIT_FENCED
     from taskdashd.store.faults import Fenced
     from taskdashd.store.lock import StoreUnusable
 
-    if sys.modules.get("psycopg", daemon) is None:
-        del sys.modules["psycopg"]
     logs.configure(settings.log_format, settings.log_level)
     # Write no core dump: one would hold tokens and tasks.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -166,15 +166,6 @@ def test_an_old_server_is_refused(
     assert "is older than PostgreSQL 13" in refused(tmp_path, store)
 
 
-def test_without_psycopg_the_setting_says_how_to_get_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "psycopg", None)
-    for name in [one for one in sys.modules if one.startswith("taskdashd.store.dialect.postgres")]:
-        monkeypatch.delitem(sys.modules, name)
-    assert 'pip install "taskdash[postgres]"' in refused(tmp_path, "postgresql://127.0.0.1:1/x")
-
-
 def test_a_daemon_on_a_file_fetches_no_driver(tmp_path: Path) -> None:
     """Ten megabytes, where psycopg is installed: peewee fetches what there is."""
     code = (
