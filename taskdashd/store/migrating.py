@@ -18,7 +18,7 @@ def migrations(directory: Path = MIGRATIONS) -> list[Path]:
     return sorted(directory.glob("[0-9]*.py"))
 
 
-def migrate(connection: Any, where: str, directory: Path = MIGRATIONS) -> None:
+def migrate(connection: Any, where: str, directory: Path) -> None:
     """Migrate a database. Raises `StoreUnusable` for one that a newer version has written."""
     runner = Runner(connection, str(directory))
     status = runner.status()

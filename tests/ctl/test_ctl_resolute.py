@@ -100,7 +100,7 @@ def test_import_reads_what_spreadsheets_write_and_refuses_what_is_no_json(
     assert ctl(daemon, "show", "large-1").returncode == 0
     for text in ('{"id":"x","name":"n","a":NaN}', '{"id":"x","name":"n","a":' + "[" * 200_000):
         table.write_text(text + "\n")
-        result = ctl(daemon, "import", str(table))
+        result = ctl(daemon, "import", "--format", "jsonl", str(table))
         assert result.returncode == 1
         assert "line 1" in result.stderr
         assert "Traceback" not in result.stderr

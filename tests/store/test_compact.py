@@ -83,7 +83,7 @@ def old(tmp_path: Path) -> Path:
     gone = [Going(one.task, [one.task.rev]) for one in changes[10:]]
     database.append([], removals=[Removal(gone)])
     assert database.give_back(10_000) == 0, "it keeps its room"
-    assert not database.health(check=False).gives_back
+    assert not database.health(check=False).file.gives_back
     database.close()
     subprocess.run([sys.executable, "-c", KILLED, str(data)], check=True)
     assert (data / f"{DATABASE_NAME}-wal").exists()

@@ -195,6 +195,8 @@ def pooler(cluster: Cluster) -> Iterator[Any]:
             f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
             f"auth_type = any\npool_mode = {mode}\n"
         )
+        # Written as root, by whatever umask a test before has left.
+        config.chmod(0o644)
         log = (cluster.directory / f"{mode}.log").open("wb")
         command = ["pgbouncer", str(config)]
         running.append(subprocess.Popen(command, stderr=log, stdout=log, **cluster._as))
@@ -303,4 +305,4 @@ def test_a_synchronous_replica_that_takes_over_has_all_that_was_acknowledged(
             assert database.load(["kept"], []).keys() == {"kept"}
         replica.remove()
     finally:
-        shutil.rmtree(primary.directory)
+        primary.remove()

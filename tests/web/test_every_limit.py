@@ -34,6 +34,7 @@ ROOT = Path(__file__).parents[2]
 NO_NUMBERS = {
     *("HOST:PORT", "HOST:PORT|off", "on|off", "origins", "file", "directory", "name", "path"),
     *("auto|tokens|open", "NETWORKS|off", "auto|human|json", "level", "board|everywhere|off"),
+    "postgresql://…",
 }
 """Units of settings that are no numbers, and so no limits."""
 ELSEWHERE = {
@@ -41,6 +42,7 @@ ELSEWHERE = {
     "claim_limit": "families/test_people_attacks: the daemons limit of a claim is a bound",
     "heartbeat_timeout": "server/test_contract_liveness: daemons default timeout",
     "write_timeout": "web/test_attacks_web: who reads nothing is cut off",
+    "leader_lease": "faults/test_postgres_away: a server that stands still",
     "query_timeout": "store/test_slow: the time in the queue counts",
     "queue_timeout": "server/test_limits: what has waited too long is refused and then it goes on",
     "input_buffer": "web/test_attacks_web: unfinished input has one bound",

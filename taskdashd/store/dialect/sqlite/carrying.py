@@ -11,7 +11,7 @@ import apsw
 from taskdashd.settings import files
 from taskdashd.store.dialect.carrying import LAST_REV, STATE, Read, Row, Say, Table, carry, state
 from taskdashd.store.dialect.sqlite.engine import connect
-from taskdashd.store.migrating import migrate, migrations
+from taskdashd.store.migrating import MIGRATIONS, migrate, migrations
 
 _SYNCED_BYTES: Final = 1 << 20
 
@@ -30,7 +30,7 @@ def is_of_this_version(database: apsw.Connection) -> bool:
 def bring(path: Path) -> None:
     """Bring a file that nobody else has to this version's schema."""
     with closing(connect(str(path))) as database:
-        migrate(database, str(path))
+        migrate(database, str(path), MIGRATIONS)
         database.execute_sql("PRAGMA journal_mode = DELETE")
 
 

@@ -17,6 +17,7 @@ from taskdashd.domain.acts import Act
 from taskdashd.domain.search import Sought
 from taskdashd.domain.tasks import Change
 from taskdashd.settings import files, owner
+from taskdashd.store import migrating
 from taskdashd.store.deadline import Deadline
 from taskdashd.store.dialect import rows, sql
 from taskdashd.store.dialect.engine import Session
@@ -25,7 +26,6 @@ from taskdashd.store.dialect.sqlite import labels, texts
 from taskdashd.store.dialect.sqlite.sql import FOLD, FORGET_TEXTS, SqliteSql, json_list
 from taskdashd.store.health import Health, OfFile, room
 from taskdashd.store.lock import StoreUnusable
-from taskdashd.store.migrating import migrate
 from taskdashd.store.records import Record
 from taskdashd.store.removal import Removal
 
@@ -216,7 +216,7 @@ class SqliteEngine:
                     connections.append(connect(str(path), read_only=number > 0))
                     opened.callback(connections[-1].close)
                     if number == 0:
-                        migrate(connections[0], str(path))
+                        migrating.migrate(connections[0], str(path), migrating.MIGRATIONS)
             except (*cls.errors, MigrationError, OSError, *NONSENSE) as error:
                 why = f"{plain(error)}{owner.told_of_strangers(directory)}"
                 raise StoreUnusable(f"cannot open {path}: {why}") from error
