@@ -82,11 +82,21 @@ def difference(was: str | None, now: str | None) -> str:
     return f"  was {dots}{was[start:end]}\n  now {dots}{now[start:end]}"
 
 
+def without_engine(said: dict[str, str]) -> dict[str, str]:
+    """Leave out what Status says of the engine, which alone tells which it is."""
+    return {one: re.sub(r'"database":\{[^{}]*\}', "<database>", got) for one, got in said.items()}
+
+
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_the_daemon_says_what_it_said(stage: Stage, name: str) -> None:
-    """Every exchange of a chapter has the same words, in the same order."""
+def test_the_daemon_says_what_it_said(
+    stage: Stage, name: str, request: pytest.FixtureRequest
+) -> None:
+    """Every exchange of a chapter has the same words, in the same order, on each engine."""
     CHAPTERS[name](stage)
     known, said = book(), stage.tape.said
+    if request.config.getoption("--store") == "postgres":
+        known = {chapter: without_engine(words) for chapter, words in known.items()}
+        said = without_engine(said)
     as_over_tcp: dict[str, str] = {}
     if name.startswith("tour_") and name != FIRST_TOUR:
         first = known[FIRST_TOUR]

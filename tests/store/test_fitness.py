@@ -21,6 +21,8 @@ from taskdashd.store.database import Database
 from taskdashd.store.dialect.postgres import fitness
 from taskdashd.store.lock import StoreUnusable
 
+pytestmark = pytest.mark.sqlite("what has both engines by itself")
+
 HBA = """
 host all locked 127.0.0.1/32 scram-sha-256
 host all barred 127.0.0.1/32 reject

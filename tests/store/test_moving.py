@@ -169,6 +169,8 @@ from taskdashd.store import moving
 def say(done, of):
     os.kill(os.getpid(), signal.SIGKILL)
 from taskdashd.store.dialect import carrying
+
+pytestmark = pytest.mark.sqlite("what has both engines by itself")
 carrying._TOLD_EVERY = 30
 source, target = sys.argv[1:]
 if source.startswith("postgresql"):

@@ -26,6 +26,8 @@ from taskdashd.store.database import Database
 from taskdashd.store.dialect.postgres import checks
 from taskdashd.testing import World
 
+pytestmark = pytest.mark.sqlite("what has both engines by itself")
+
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[postgres.Cluster]:

@@ -16,6 +16,8 @@ from taskdash.testing import running_daemon
 from taskdashd.store import acknowledged, backup
 from taskdashd.store.database import Database
 
+pytestmark = pytest.mark.sqlite("what has both engines by itself")
+
 
 class Pair:
     """A server and its replica."""
