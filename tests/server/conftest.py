@@ -5,12 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from wire_client import Wire, WiredDaemon, close_all, unique
-
-
-def _end(daemon: WiredDaemon) -> None:
-    daemon.stop()
-    assert daemon.faults() == [], "a peer made the daemon fail"
+from wire_client import Wire, WiredDaemon, close_all, end, unique
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +19,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WiredDaemon]:
     """One daemon for the tests of a module, with the contract's defaults."""
     running = WiredDaemon(tmp_path_factory.mktemp("daemon"))
     yield running
-    _end(running)
+    end(running)
 
 
 @pytest.fixture
@@ -39,7 +34,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., WiredDaemon]]:
     yield run
     close_all()
     for one in running:
-        _end(one)
+        end(one)
 
 
 @pytest.fixture

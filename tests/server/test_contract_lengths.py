@@ -5,9 +5,8 @@ import socket
 import struct
 
 import pytest
-from conftest import _end
 from processes import memory_kib
-from wire_client import EVENT, HEARTBEAT, WiredDaemon, ask, native
+from wire_client import EVENT, HEARTBEAT, WiredDaemon, ask, end, native
 
 FIND = ask("Find", {"id": "1234567"})
 
@@ -88,7 +87,7 @@ def hasty(tmp_path_factory):
     """A daemon that waits 0.5 s for the rest of a frame."""
     running = WiredDaemon(tmp_path_factory.mktemp("hasty"), {"frame_timeout": 0.5})
     yield running
-    _end(running)
+    end(running)
 
 
 @pytest.mark.fault(27)

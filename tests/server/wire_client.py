@@ -366,3 +366,9 @@ class WiredDaemon(RunningDaemon):
 
 def revs(events: Iterable[Event]) -> list[int]:
     return [event.rev for event in events]
+
+
+def end(daemon: WiredDaemon) -> None:
+    """Stop a daemon; whatever its peers did, it must not have failed."""
+    daemon.stop()
+    assert daemon.faults() == [], "a peer made the daemon fail"

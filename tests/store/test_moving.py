@@ -26,6 +26,9 @@ from taskdashd.store.dialect.sqlite.engine import DATABASE_NAME, MOVING_NAME
 from taskdashd.testing import World
 
 
+pytestmark = pytest.mark.sqlite("what has both engines by itself")
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[postgres.Cluster]:
     """A server of this file's own."""
@@ -169,8 +172,6 @@ from taskdashd.store import moving
 def say(done, of):
     os.kill(os.getpid(), signal.SIGKILL)
 from taskdashd.store.dialect import carrying
-
-pytestmark = pytest.mark.sqlite("what has both engines by itself")
 carrying._TOLD_EVERY = 30
 source, target = sys.argv[1:]
 if source.startswith("postgresql"):
