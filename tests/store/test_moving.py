@@ -25,7 +25,6 @@ from taskdashd.store.dialect.carrying import TABLES
 from taskdashd.store.dialect.sqlite.engine import DATABASE_NAME, MOVING_NAME
 from taskdashd.testing import World
 
-
 pytestmark = pytest.mark.sqlite("what has both engines by itself")
 
 
