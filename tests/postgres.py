@@ -68,7 +68,7 @@ class Cluster:
         told |= {"max_wal_size": "64MB", "min_wal_size": "32MB"} | settings
         with (self.data / "postgresql.conf").open("a") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in told.items())
-        self._start_first()
+        self.port = self.start_on_free_port(self.data, self.directory / "log")
         # Ends the server when this process ends, however it does: the pipe is closed then.
         self._guardian = subprocess.Popen(
             ["sh", "-c", _AT_THE_END, str(self.directory)],
@@ -99,19 +99,20 @@ class Cluster:
         dsn = self.dsn(database)
         return psycopg.connect(dsn, autocommit=True, options="-c search_path=taskdash,public")
 
-    def _start_first(self) -> None:
-        """Start the server on a port that is still free: another program may have been quicker."""
+    def start_on_free_port(self, data: Path, log: Path) -> int:
+        """Start a server on a port that is still free: another program may have been quicker."""
         for left in reversed(range(5)):
-            self.port = free_port()
-            with (self.data / "postgresql.conf").open("a") as file:
-                file.write(f"port = {self.port}\n")
+            port = free_port()
+            with (data / "postgresql.conf").open("a") as file:
+                file.write(f"port = {port}\n")
             try:
-                self.start()
+                self._run("pg_ctl", "-D", str(data), "-w", "-s", "-l", str(log), "start")
             except AssertionError:
                 if not left:
                     raise
             else:
-                return
+                break
+        return port
 
     def start(self) -> None:
         """Start the server."""

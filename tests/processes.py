@@ -105,3 +105,12 @@ def cpu_s(pid: int) -> float:
 def descriptors(pid: int) -> int:
     """Count the open files of a process."""
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def sockets(pid: int) -> int:
+    """Count the open sockets of a process."""
+    held = 0
+    for one in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            held += str(one.readlink()).startswith("socket:")
+    return held

@@ -250,16 +250,13 @@ class Replica:
 
     def __init__(self, primary: Cluster, name: str) -> None:
         self.primary = primary
-        self.port = free_port()
         self.data = primary.directory / name
         where = ("-h", "127.0.0.1", "-p", str(primary.port), "-U", postgres.USER)
         primary._run("pg_basebackup", "-D", str(self.data), "-R", "-c", "fast", "-N", *where)
         with (self.data / "postgresql.auto.conf").open("a") as file:
-            file.write(f"port = {self.port}\n")
             told = f"host=127.0.0.1 port={primary.port} user={postgres.USER}"
             file.write(f"primary_conninfo = '{told} application_name={name}'\n")
-        log = str(primary.directory / f"{name}.log")
-        primary._run("pg_ctl", "-D", str(self.data), "-w", "-s", "-l", log, "start")
+        self.port = primary.start_on_free_port(self.data, primary.directory / f"{name}.log")
 
     def promote(self) -> None:
         self.primary._run("pg_ctl", "-D", str(self.data), "-w", "-s", "promote")
