@@ -213,6 +213,14 @@ def seconds(request: pytest.FixtureRequest) -> float | None:
     return given
 
 
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[postgres.Cluster]:
+    """A PostgreSQL that the tests of a module may stop and start."""
+    cluster = postgres.Cluster()
+    yield cluster
+    cluster.remove()
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[None]:
     """Have a PostgreSQL whose databases `postgres.store_of` names, whatever the suite stands on."""

@@ -88,8 +88,9 @@ class Cluster:
         """Name a database as a daemon is told of it."""
         return f"postgresql://{USER}@127.0.0.1:{port or self.port}/{database}"
 
-    def create(self, database: str) -> str:
+    def create(self, database: str = "") -> str:
         """Make an empty database, and name it as a daemon is told of it."""
+        database = database or f"made_{next(_NUMBERS)}"
         with self.connect("postgres") as server:
             server.execute(f"CREATE DATABASE {database}")
         return self.dsn(database)
@@ -145,6 +146,29 @@ class Cluster:
             **self._as,
         )
         assert done.returncode == 0, f"{program}: {done.stdout}{done.stderr}"
+
+
+class Replica:
+    """A server that streams from another, of which it is a copy."""
+
+    def __init__(self, primary: Cluster, name: str = "standby") -> None:
+        self._primary = primary
+        self._data = primary.directory / name
+        where = ("-h", "127.0.0.1", "-p", str(primary.port), "-U", USER)
+        primary._run("pg_basebackup", "-D", str(self._data), "-R", "-c", "fast", "-N", *where)
+        with (self._data / "postgresql.auto.conf").open("a") as file:
+            told = f"host=127.0.0.1 port={primary.port} user={USER}"
+            file.write(f"primary_conninfo = '{told} application_name={name}'\n")
+        self.port = primary.start_on_free_port(self._data, primary.directory / f"{name}.log")
+
+    def promote(self) -> None:
+        """Have it take the place of the other."""
+        self._primary._run("pg_ctl", "-D", str(self._data), "-w", "-s", "promote")
+
+    def remove(self) -> None:
+        """Stop it, and remove all that it has."""
+        self._primary._run("pg_ctl", "-D", str(self._data), "-w", "-s", "-m", "immediate", "stop")
+        shutil.rmtree(self._data)
 
 
 def begin() -> Cluster:

@@ -98,14 +98,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(where)], check=True)
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[postgres.Cluster]:
-    """A PostgreSQL that the tests of a module may stop and start."""
-    cluster = postgres.Cluster()
-    yield cluster
-    cluster.remove()
-
-
 @pytest.fixture
 def database(cluster: postgres.Cluster) -> str:
     """An empty database of it, by name."""

@@ -1,6 +1,5 @@
 """What a start on PostgreSQL refuses, and what it says: against real servers."""
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -245,32 +244,11 @@ def write(database: Database, task_id: str) -> int:
 # Replicas
 
 
-class Replica:
-    """A server that streams from another."""
-
-    def __init__(self, primary: Cluster, name: str) -> None:
-        self.primary = primary
-        self.data = primary.directory / name
-        where = ("-h", "127.0.0.1", "-p", str(primary.port), "-U", postgres.USER)
-        primary._run("pg_basebackup", "-D", str(self.data), "-R", "-c", "fast", "-N", *where)
-        with (self.data / "postgresql.auto.conf").open("a") as file:
-            told = f"host=127.0.0.1 port={primary.port} user={postgres.USER}"
-            file.write(f"primary_conninfo = '{told} application_name={name}'\n")
-        self.port = primary.start_on_free_port(self.data, primary.directory / f"{name}.log")
-
-    def promote(self) -> None:
-        self.primary._run("pg_ctl", "-D", str(self.data), "-w", "-s", "promote")
-
-    def remove(self) -> None:
-        self.primary._run("pg_ctl", "-D", str(self.data), "-w", "-s", "-m", "immediate", "stop")
-        shutil.rmtree(self.data)
-
-
 def test_a_replica_is_refused_and_passed_over(
     cluster: Cluster, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     made(cluster, "doubled")
-    replica = Replica(cluster, "standby")
+    replica = postgres.Replica(cluster, "standby")
     try:
         text = refused(tmp_path, f"postgresql://taskdash@127.0.0.1:{replica.port}/doubled")
         assert "replica" in text and "all hosts in one" in text
@@ -290,7 +268,7 @@ def test_a_synchronous_replica_that_takes_over_has_all_that_was_acknowledged(
     primary = Cluster()
     try:
         made(primary, "doubled")
-        replica = Replica(primary, "standby")
+        replica = postgres.Replica(primary, "standby")
         run(primary, "ALTER SYSTEM SET synchronous_standby_names = standby")
         run(primary, "SELECT pg_reload_conf()")
         both = f"127.0.0.1:{primary.port},127.0.0.1:{replica.port}"

@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -28,25 +27,10 @@ from taskdashd.testing import World
 pytestmark = pytest.mark.sqlite("what has both engines by itself")
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[postgres.Cluster]:
-    """A server of this file's own."""
-    server = postgres.Cluster()
-    yield server
-    server.remove()
-
-
 @pytest.fixture
 def store(cluster: postgres.Cluster) -> str:
     """An empty database."""
-    return new_store(cluster)
-
-
-def new_store(cluster: postgres.Cluster) -> str:
-    with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as server:
-        (count,) = server.execute("SELECT count(*) FROM pg_database").fetchone() or (0,)
-        server.execute(f"CREATE DATABASE d{count}")
-    return cluster.dsn(f"d{count}")
+    return cluster.create()
 
 
 @pytest.fixture
@@ -240,7 +224,7 @@ def test_an_open_watch_goes_on_as_if_nothing_had_been(
     tasks: int, cluster: postgres.Cluster, tmp_path: Path
 ) -> None:
     """A daemon on a file, then one on PostgreSQL, then one on a file: each rev is told once."""
-    store, back, port = new_store(cluster), tmp_path / "back", postgres.free_port()
+    store, back, port = cluster.create(), tmp_path / "back", postgres.free_port()
     told: list[int] = []
     last_rev = tasks + 15
     with ExitStack() as opened:

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -29,25 +29,10 @@ from taskdashd.testing import World
 pytestmark = pytest.mark.sqlite("what has both engines by itself")
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[postgres.Cluster]:
-    """A server of this file's own."""
-    server = postgres.Cluster()
-    yield server
-    server.remove()
-
-
 @pytest.fixture
 def empty(cluster: postgres.Cluster) -> Callable[[], str]:
     """Makes an empty database, and another each time."""
-
-    def make() -> str:
-        with psycopg.connect(cluster.dsn("postgres"), autocommit=True) as server:
-            (count,) = server.execute("SELECT count(*) FROM pg_database").fetchone() or (0,)
-            server.execute(f"CREATE DATABASE d{count}")
-        return cluster.dsn(f"d{count}")
-
-    return make
+    return cluster.create
 
 
 @pytest.fixture

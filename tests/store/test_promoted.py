@@ -24,17 +24,9 @@ class Pair:
 
     def __init__(self) -> None:
         self.first = postgres.Cluster()
-        self.port = postgres.free_port()
-        self.data = str(self.first.directory / "replica")
-        source = ["-h", "127.0.0.1", "-p", str(self.first.port), "-U", postgres.USER]
-        self.first._run("pg_basebackup", "-D", self.data, *source, "-R", "-c", "fast")
-        with Path(self.data, "postgresql.conf").open("a") as file:
-            file.write(f"port = '{self.port}'\n")
-        self._ctl("-w", "-l", f"{self.data}.log", "start")
+        self.second = postgres.Replica(self.first)
+        self.port = self.second.port
         wait_until(lambda: self.asked(self.first.port, "SELECT count(*) FROM pg_stat_replication"))
-
-    def _ctl(self, *words: str) -> None:
-        self.first._run("pg_ctl", "-D", self.data, "-s", *words)
 
     @property
     def store(self) -> str:
@@ -55,10 +47,10 @@ class Pair:
     def fail_over(self) -> None:
         """End the first by a crash, and have the other take its place."""
         self.first.stop("immediate")
-        self._ctl("-w", "promote")
+        self.second.promote()
 
     def remove(self) -> None:
-        self._ctl("-m", "immediate", "stop")
+        self.second.remove()
         self.first.start()
         self.first.remove()
 

@@ -8,7 +8,7 @@ from taskdash_protocol import strictjson
 from taskdashd.domain.labels import compared, labels_of
 from taskdashd.domain.search import searched
 from taskdashd.store.dialect.carrying import Read, Row
-from taskdashd.store.dialect.checking import REBUILD, RESTORE, Fault
+from taskdashd.store.dialect.checking import LINKS, REBUILD, RESTORE, Fault
 from taskdashd.store.dialect.postgres.fold import COLUMNS, fields_of, task
 from taskdashd.store.dialect.postgres.session import Session
 from taskdashd.store.dialect.postgres.texts import grams
@@ -23,14 +23,7 @@ SHAPE: Final[Checks] = (
         "the row about the database itself is missing",
         RESTORE,
     ),
-    (
-        """SELECT count(*) FROM change AS c CROSS JOIN state
-           WHERE c.previous_rev > state.pruned_rev AND NOT EXISTS (
-               SELECT 1 FROM change AS p WHERE p.rev = c.previous_rev AND p.task_id = c.task_id
-           )""",
-        "{count} changes lead to one before them that is not there",
-        RESTORE,
-    ),
+    LINKS,
     (
         """SELECT count(*) FROM task AS t LEFT JOIN change AS c ON c.rev = t.rev
            WHERE c.task_id IS DISTINCT FROM t.id

@@ -7,7 +7,7 @@ from zlib import crc32
 import apsw
 
 from taskdashd.settings import files
-from taskdashd.store.dialect.checking import REBUILD, RESTORE, Fault
+from taskdashd.store.dialect.checking import LINKS, REBUILD, RESTORE, Fault
 from taskdashd.store.dialect.sqlite import labels, texts
 from taskdashd.store.dialect.sqlite.sql import ANSWER_OF, PRIORITY_OF
 from taskdashd.store.migrating import migrations
@@ -106,14 +106,7 @@ CHECKS: Final = (
         "the row about the file itself is missing",
         RESTORE,
     ),
-    (
-        """SELECT count(*) FROM change AS c, state
-           WHERE c.previous_rev > state.pruned_rev AND NOT EXISTS (
-               SELECT 1 FROM change AS p WHERE p.rev = c.previous_rev AND p.task_id = c.task_id
-           )""",
-        "{count} changes lead to one before them that is not there",
-        RESTORE,
-    ),
+    LINKS,
     (
         """SELECT count(*) FROM task AS t LEFT JOIN change AS c ON c.rev = t.rev
            WHERE c.task_id IS NOT t.id AND t.id NOT IN (SELECT task_id FROM change)""",
