@@ -38,7 +38,12 @@ class Removal(NamedTuple):
         return [one.task for one in self.going]
 
     @property
+    def revs(self) -> list[int]:
+        """The revs of all rows of the log that go."""
+        cut = self.cut.revs if self.cut is not None else []
+        return [rev for one in self.going for rev in one.revs] + cut
+
+    @property
     def last_rev(self) -> int:
         """The newest rev that goes."""
-        cut = self.cut.revs if self.cut is not None else []
-        return max([rev for one in self.going for rev in one.revs] + cut, default=0)
+        return max(self.revs, default=0)

@@ -3,8 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
+from zlib import crc32
 
+import orjson
+
+from taskdashd.domain import times
 from taskdashd.domain.search import Sought
+from taskdashd.store.records import Record
+from taskdashd.store.removal import Removal
 
 History = tuple[int, int, int, int]
 """A row of the log: the place of its task among those asked for, its rev, the rev of the task's row
@@ -93,6 +99,19 @@ history (rev, previous_rev) AS (
     SELECT c.rev, c.previous_rev FROM history JOIN change AS c ON c.rev = history.previous_rev
 )
 """
+
+
+_DAY_S: Final = 86_400.0
+
+
+def keeping(records: Iterable[Record]) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Give the statements that store records, each with its parameters."""
+    for kind, key, value, rev, at in records:
+        stored = b"" if value is None else orjson.dumps(value)
+        removed_at = at if value is None else ""
+        yield PUT_RECORD, (kind, key, stored.decode(), crc32(stored), rev, removed_at)
+        if value is None:
+            yield FORGET_TOMBSTONES, (times.stamp(times.seconds(at) - _DAY_S),)
 
 
 class Hits(NamedTuple):
@@ -261,6 +280,17 @@ SELECT group_id, status, who, checker, count(*) FROM (
         Read row by row: none is fetched behind the page's end.
         """
         return rows.stream(self.bodies, (self.listed(revs),))
+
+    def removing(self, removal: Removal) -> Iterator[tuple[str, tuple[Any, ...]]]:
+        """Give the statements that delete tasks, each with its parameters.
+
+        The rest of a history that was cut is joined, so that no row names one that is not there.
+        """
+        if removal.cut is not None:
+            yield JOIN_CHANGES, (removal.cut.previous_rev, removal.cut.rev)
+        yield self.forget_tasks, (self.listed(one.task.id for one in removal.going),)
+        yield self.forget_revs, (self.listed(removal.revs),)
+        yield FORGOTTEN_REV, (removal.last_rev,) * 2
 
     def loaded(self, rows: Rows, ids: Iterable[str], revs: Iterable[int]) -> Iterator[Any]:
         """Give the rows of tasks by id, and of others by the rev of their last change."""

@@ -14,15 +14,12 @@ from taskdashd.store.accounts import Account
 from taskdashd.store.dialect import sql
 from taskdashd.store.dialect.carrying import LAST_REV, STATE, Read, Row, Say, Table, carry, state
 from taskdashd.store.dialect.postgres import schema
+from taskdashd.store.dialect.postgres.log import TAKE
 from taskdashd.store.dialect.postgres.session import SCHEMA, Session, Wire, plain, spoken, where
 from taskdashd.store.faults import BackupError
 
 _STAMP: Final = "%Y%m%dt%H%M%Sz"
-TAKE: Final = "UPDATE state SET term = term + 1, boot = boot + 1"
-"""Ends the daemon that writes to the database, as another that starts on it would."""
 _SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-
-
 _ANSWER_S: Final = 600.0
 """A statement that reads or fills all of a store is waited for so long."""
 

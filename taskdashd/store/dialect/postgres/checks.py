@@ -10,6 +10,7 @@ from taskdashd.domain.search import searched
 from taskdashd.store.dialect.carrying import Read, Row
 from taskdashd.store.dialect.checking import LINKS, REBUILD, RESTORE, Fault
 from taskdashd.store.dialect.postgres.fold import COLUMNS, fields_of, task
+from taskdashd.store.dialect.postgres.log import TAKE
 from taskdashd.store.dialect.postgres.session import Session
 from taskdashd.store.dialect.postgres.texts import grams
 from taskdashd.store.dialect.sql import ADD_ACT
@@ -148,7 +149,7 @@ def repair(session: Session, noted: Callable[[int], Row]) -> None:
     """
     run = session.execute_sql
     # Whoever writes to it meanwhile finds itself fenced.
-    (rev,) = run("UPDATE state SET term = term + 1, boot = boot + 1 RETURNING rev").fetchone()
+    (rev,) = run(f"{TAKE} RETURNING rev").fetchone()
     run(
         "UPDATE change SET task_kind = task.kind FROM task"
         " WHERE task.rev = change.rev AND change.task_kind IS NULL"

@@ -7,13 +7,10 @@ how many commits it has, so that one whose answer was lost is there or is not.
 import time
 from collections.abc import Sequence
 from typing import Final
-from zlib import crc32
 
-import orjson
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from taskdashd.domain import times
 from taskdashd.domain.acts import Act
 from taskdashd.domain.tasks import Change
 from taskdashd.store.dialect import rows, sql
@@ -36,9 +33,11 @@ WITH fence AS (
 )
 SELECT 1 / count(*) FROM fence
 """
-_TAKE: Final = """
-UPDATE state SET term = term + 1, boot = boot + 1, rev = greatest(rev, %s),
-    forgotten_rev = greatest(forgotten_rev, %s) RETURNING term, boot, rev, commits
+TAKE: Final = "UPDATE state SET term = term + 1, boot = boot + 1"
+"""Takes the database: whoever had it can commit nothing any more."""
+_TAKE_AT: Final = f"""
+{TAKE}, rev = greatest(rev, %s), forgotten_rev = greatest(forgotten_rev, %s)
+RETURNING term, boot, rev, commits
 """
 _COLUMNS: Final = ", ".join(rows.COLUMNS)
 _INSERT: Final = f"INSERT INTO change ({_COLUMNS}) VALUES ({', '.join(['%s'] * len(rows.COLUMNS))})"
@@ -62,7 +61,7 @@ class Log:
 
         That is `least_rev` at least; where that is not 0, no watch can resume from below it.
         """
-        (taken,) = self._session.live().execute(_TAKE, (least_rev, least_rev))
+        (taken,) = self._session.live().execute(_TAKE_AT, (least_rev, least_rev))
         self._term, self._boot, self._rev, self._commits = taken
         return self._rev
 
@@ -116,10 +115,14 @@ class Log:
             wire.execute("BEGIN")
             wire.execute(_FENCE, (newest, self._term, self._rev, self._commits))
             for removal in removals:
-                self._remove(wire, removal)
+                for statement, given in self._sql.removing(removal):
+                    wire.execute(spoken(statement), given)
             if few and changes:
                 wire.cursor().executemany(_INSERT, list(map(rows.of, changes)))
-            self._beside(wire, acts, records)
+            if acts:
+                wire.cursor().executemany(spoken(sql.ADD_ACT), list(acts))
+            for statement, given in sql.keeping(records):
+                wire.execute(spoken(statement), given)
             if few:
                 wire.execute("COMMIT")
         if not few:
@@ -127,27 +130,6 @@ class Log:
                 for change in changes:
                     copy.write_row(rows.of(change))
             wire.execute("COMMIT")
-
-    def _beside(self, wire: Wire, acts: Sequence[Act], records: Sequence[Record]) -> None:
-        if acts:
-            wire.cursor().executemany(spoken(sql.ADD_ACT), list(acts))
-        for kind, key, value, rev, at in records:
-            stored = b"" if value is None else orjson.dumps(value)
-            row = (kind, key, stored.decode(), crc32(stored), rev, at if value is None else "")
-            wire.execute(spoken(sql.PUT_RECORD), row)
-            if value is None:
-                day_before = times.stamp(times.seconds(at) - 86_400.0)
-                wire.execute(spoken(sql.FORGET_TOMBSTONES), (day_before,))
-
-    def _remove(self, wire: Wire, removal: Removal) -> None:
-        revs = [rev for one in removal.going for rev in one.revs]
-        if removal.cut is not None:
-            wire.execute(spoken(sql.JOIN_CHANGES), (removal.cut.previous_rev, removal.cut.rev))
-            revs += removal.cut.revs
-        ids = [one.task.id for one in removal.going]
-        wire.execute(spoken(self._sql.forget_tasks), (ids,))
-        wire.execute(spoken(self._sql.forget_revs), (revs,))
-        wire.execute(spoken(sql.FORGOTTEN_REV), (removal.last_rev,) * 2)
 
     @staticmethod
     def _is_refused(wire: Wire) -> bool:

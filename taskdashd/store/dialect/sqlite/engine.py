@@ -4,15 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Self
-from zlib import crc32
 
 import apsw
-import orjson
 from peewee import DatabaseError, PeeweeException
 from playhouse.apsw_ext import APSWDatabase
 from playhouse.migrations import MigrationError
 
-from taskdashd.domain import times
 from taskdashd.domain.acts import Act
 from taskdashd.domain.search import Sought
 from taskdashd.domain.tasks import Change
@@ -70,7 +67,6 @@ _UNUSED_PAGES_MIN: Final = 1_000
 _UNUSED_SHARE_MIN: Final = 0.02
 """Of a file, or in pages of it: less stays for the rows to come, and is not given back."""
 _SQL: Final = SqliteSql()
-_DAY_S: Final = 86_400.0
 
 
 class Connection(APSWDatabase):  # type: ignore[misc]
@@ -122,30 +118,15 @@ def append(
                 start += many
         for act in acts:
             database.execute_sql(sql.ADD_ACT, act)
-        for kind, key, value, rev, at in records:
-            stored = b"" if value is None else orjson.dumps(value)
-            removed_at = at if value is None else ""
-            row = (kind, key, stored.decode(), crc32(stored), rev, removed_at)
-            database.execute_sql(sql.PUT_RECORD, row)
-            if value is None:
-                day_before = times.stamp(times.seconds(at) - _DAY_S)
-                database.execute_sql(sql.FORGET_TOMBSTONES, (day_before,))
+        for statement, given in sql.keeping(records):
+            database.execute_sql(statement, given)
 
 
 def _remove(database: Connection, removal: Removal) -> None:
-    """Delete tasks: the one place where rows of a task go, in the log and in all that it folds to.
-
-    The rest of a history that was cut is joined, so that no row names one that is not there.
-    """
-    ids = json_list(one.task.id for one in removal.going)
-    revs = [rev for one in removal.going for rev in one.revs]
-    if removal.cut is not None:
-        database.execute_sql(sql.JOIN_CHANGES, (removal.cut.previous_rev, removal.cut.rev))
-        revs += removal.cut.revs
-    database.execute_sql(_SQL.forget_tasks, (ids,))
-    database.execute_sql(_SQL.forget_revs, (json_list(revs),))
-    database.execute_sql(FORGET_TEXTS, (json_list(revs),))
-    database.execute_sql(sql.FORGOTTEN_REV, (removal.last_rev,) * 2)
+    """Delete tasks, in the log and in all that it folds to."""
+    for statement, given in _SQL.removing(removal):
+        database.execute_sql(statement, given)
+    database.execute_sql(FORGET_TEXTS, (json_list(removal.revs),))
 
 
 def durable(database: Connection, *, durable: bool) -> None:
