@@ -108,9 +108,9 @@ class Finder:
         return self._select(parts, ("key",)) if parts else []
 
     def _by_other(self) -> Found:
-        picks, count = self._fewest(self._want.picks, plans.GATHERED_MAX)
-        if count < plans.GATHERED_MAX:
-            return self._gathered(self._scanned(picks))
+        found, picks = self._of_few()
+        if found is not None:
+            return found
         hits = self._want.sql.hits(self._rows, self._sought) if self._sought is not None else None
         # To count hits takes PostgreSQL longer than a walk, which is short.
         few = hits is not None and not self._want.sql.plans and self._few(hits)
@@ -232,11 +232,34 @@ class Finder:
         by = ("id",) if self._page.field == "id" else ("key", "id")
         return self._select([_with(part, self._behind()) for part in parts], by, count)
 
+    def _of_few(self) -> tuple[Found | None, Sequence[Pick]]:
+        """Give the page if the best way has few tasks, else None; and the best way."""
+        ways, most = _telling(self._want.picks), plans.GATHERED_MAX
+        if self._want.sql.plans and self._sought is None and len(ways) == 1 and not self._is_all:
+            # Counted as they are gathered: it is one turn with the server less.
+            parts = [_with(part, self._behind()) for part in self._scanned(ways[0])]
+            every = f"({self._every(parts, self._tests)} LIMIT {most}) AS few"
+            order = f"key {self._order}, id {self._order}"
+            counted = f"SELECT id, rev, key, count(*) OVER () FROM {every} ORDER BY {order}"
+            given = {**self._given, **_given(parts)}
+            rows = list(self._rows(f"{counted} LIMIT :count", given))
+            is_few = (rows[0][-1] if rows else 0) < most
+            return [(*row,) for *row, _ in rows] if is_few else None, ways[0]
+        picks, count = self._fewest(ways, most)
+        return self._gathered(self._scanned(picks)) if count < most else None, picks
+
+    @property
+    def _is_all(self) -> bool:
+        """Whether no index has fewer than all tasks."""
+        return not self._want.picks[0][0].field and len(self._want.states) == len(plans.STATES)
+
     def _fewest(self, ways: Sequence[Sequence[Pick]], most: int) -> tuple[Sequence[Pick], int]:
         """Choose the way with the fewest tasks; of those with `most` or more, the first."""
+        if self._want.sql.plans and self._is_all:
+            # Not counted: any way through them that ends soon is tried first.
+            return ways[0], most
         counts: list[int] = []
-        # By the state alone there are no fewer: each other way names the state as well.
-        for picks in ways[:-1] if len(ways) > 1 and not ways[-1][0].field else ways:
+        for picks in _telling(ways):
             # Count no further than the best way so far: behind one that finds three tasks, the
             # index of a state would else be counted to the end.
             counts.append(self._count(self._scanned(picks), min((most, *counts))))
@@ -268,30 +291,32 @@ class Finder:
         self, parts: Sequence[Part], order: Sequence[str], count: int | None = None
     ) -> Found:
         by = [f"{one} {self._order}" for one in order]
-        each = ""
-        if self._want.sql.plans and len(parts) > 1:
-            # PostgreSQL merges no union: it would read all of each part, and sort it.
-            each = f" ORDER BY {', '.join(by)} LIMIT :count"
-        every = self._every(parts, self._tests, each)
+        # PostgreSQL merges no union: it would read all of each part, and sort it.
+        is_each = self._want.sql.plans and (len(parts) > 1 or bool(parts[0].over))
+        every = self._every(parts, self._tests, by if is_each else ())
         given = {**self._given, **_given(parts), "count": count or self._page.rows}
-        if len(parts) == 1 and order[0] == "key" and self._page.field != "rev":
+        if len(parts) == 1 and not is_each and order[0] == "key" and self._page.field != "rev":
             # A union is sorted by its columns; one part by what its index has.
             by[0] = self._want.sql.sorted_by(self._key, self._order)
         return list(self._rows(f"{every} ORDER BY {', '.join(by)} LIMIT :count", given))
 
-    def _every(self, parts: Sequence[Part], tests: Sequence[str], each: str = "") -> str:
-        """Give all of the parts; `each` is what stands behind every one of them."""
+    def _every(
+        self, parts: Sequence[Part], tests: Sequence[str], each_by: Sequence[str] = ()
+    ) -> str:
+        """Give all of the parts; with `each_by` the first of each, in that order."""
         by_rev = self._page.field == "rev"
-        selected = [
-            f"SELECT t.id AS id, {part.rev} AS rev, {part.rev if by_rev else self._key} AS key"
-            f" FROM {_with(part, tests).source}{each}"
-            for part in parts
-        ]
-        return (
-            " UNION ALL ".join(f"({one})" for one in selected)
-            if each
-            else " UNION ALL ".join(selected)
-        )
+        selected = []
+        for part in parts:
+            key = part.rev if by_rev else self._key
+            source = _with(part, tests).source
+            one = f"SELECT t.id AS id, {part.rev} AS rev, {key} AS key FROM {source}"
+            if each_by:
+                by = [f"{part.state} {self._order}", *each_by] if part.over else each_by
+                one = f"({one} ORDER BY {', '.join(by)} LIMIT :count)"
+            if part.over:
+                one = f"(SELECT found.* FROM {part.over} CROSS JOIN LATERAL {one} AS found)"
+            selected.append(one)
+        return " UNION ALL ".join(selected)
 
     def _states(self) -> str:
         """Give the further condition of the states, one that must not choose the index."""
@@ -299,6 +324,11 @@ class Finder:
             return ""
         state = self._want.sql.unhelped("t.state")
         return f" AND {state} IN ({', '.join(map(str, self._want.states))})"
+
+
+def _telling(ways: Sequence[Sequence[Pick]]) -> Sequence[Sequence[Pick]]:
+    """Leave out the state alone, if there is another way: each of those names the state as well."""
+    return ways[:-1] if len(ways) > 1 and not ways[-1][0].field else ways
 
 
 def _side_of(priority: int | None, sides: Sequence[str]) -> int:

@@ -19,7 +19,7 @@ from taskdashd.store.dialect.postgres.session import spoken
 
 GROWS = re.compile(
     r"Seq Scan on (task|change)"
-    r"|\bSort +Sort Key:[^>]*-> +(Append|(Index|Seq|Bitmap Heap)[^>]* on task)"
+    r"|\bSort +Sort Key:[^>]*-> +(Append +-> +)?(Index|Seq|Bitmap Heap)[^>]* on task"
 )
 """A plan, in one line, that reads a whole table, or sorts what it reads of the tasks."""
 

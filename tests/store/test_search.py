@@ -46,7 +46,7 @@ STATES = {
     "failed": ("failed",),
     "failed or lost": ("failed", "shutdown"),
     "shutdown a": ("shutdown",),
-    "运行中": ("running", "b"),
+    "运行中": ("running", "b", ""),
     "work": (),
     "claim": (),
 }

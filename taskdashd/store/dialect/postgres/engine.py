@@ -170,8 +170,8 @@ class PostgresEngine:
 
     def read(self, session: Any, statement: str, parameters: Parameters) -> Iterator[Any]:
         """Run a statement of a reading connection."""
-        found: Iterator[Any] = session.execute_sql(statement, parameters)
-        return found
+        # All rows are here by then: to ask for them one by one costs as much again.
+        return iter(session.execute_sql(statement, parameters).fetchall())
 
     def stream(self, session: Any, statement: str, parameters: Parameters) -> Iterator[Any]:
         """Run a statement of which not all rows may be wanted; within a transaction."""
@@ -184,9 +184,8 @@ class PostgresEngine:
         if (left_s := self._deadline.left_s()) is not None:
             # The server ends what takes too long by itself, unless it stands still.
             self.querier.limit(left_s + _GRACE_S)
-            # Sent together: a page is a handful of turns with the server.
             begin += f"; SET LOCAL statement_timeout = {max(1, int(left_s * 1000))}"
-        self.querier.execute_sql(begin)
+        self.querier.begin(begin)
 
     def end(self) -> None:
         """Have them read the newest again."""

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 import psycopg
-from psycopg import conninfo
+from psycopg import conninfo, generators
 from psycopg.pq import TransactionStatus
 
 SCHEMA: Final = "taskdash"
@@ -30,8 +30,11 @@ SELECT set_config('synchronous_commit', 'on', false)
 WHERE current_setting('synchronous_commit') IN ('off', 'local')
 """
 # A statement is planned for the values that it is given: among a million tasks, the plan for any is
-# a bad one for most. To compile one takes longer than to run it.
-_PLANNED: Final = "SET plan_cache_mode = force_custom_plan; SET jit = off"
+# a bad one for most. To compile one takes longer than to run it. A page of an index is mostly in
+# memory: by the costs of a disk that turns, all of a state's tasks would be sorted for a hundred.
+_PLANNED: Final = (
+    "SET plan_cache_mode = force_custom_plan; SET jit = off; SET random_page_cost = 1.1"
+)
 _CONNECTING: Final = re.compile(
     r"^(- host: .*?: (?=connection (?:failed|is bad): ))?(connection (?:failed|is bad): )*"
 )
@@ -116,6 +119,10 @@ class Session:
         """So long the server keeps the locks of a transaction that is left alone; None: as long as
         it is set up to."""
         self._wire: Wire | None = None
+        self._begins = ""
+        """What begins a transaction; it is sent with its first statement."""
+        self._is_leaving = False
+        """Whether the end of a transaction was sent, and not waited for."""
         self._cursors = 0
         self._connects_at, self._why = -math.inf, ""
         self._is_connecting = False
@@ -127,6 +134,8 @@ class Session:
     def live(self) -> Wire:
         """Give the connection, opened if need be. Raises `psycopg.Error`."""
         wire = self._wire
+        if self._is_leaving:
+            self._has_left()
         if wire is None or wire.closed:
             wire = self._wire = self._connect()
         return wire
@@ -233,16 +242,19 @@ class Session:
         For a connection that reads: outside of a transaction, one that was lost meanwhile, as a
         fail-over or a firewall has it, is opened anew.
         """
-        wire = self.live()
+        return self._execute(spoken(statement), _storable(params) or None)
+
+    def _execute(self, statement: str, given: Any) -> Any:
+        wire, begins, self._begins = self.live(), self._begins, ""
         alone = wire.info.transaction_status is TransactionStatus.IDLE
         try:
-            return wire.execute(spoken(statement), _storable(params) or None)
+            return _run(wire, begins, statement, given)
         except psycopg.Error as error:
             may_again = self._lease_s is None and alone and not isinstance(error, Unanswered)
             if not may_again or not is_lost(wire, error):
                 raise
             wire.close()
-        return self.live().execute(spoken(statement), _storable(params) or None)
+        return _run(self.live(), begins, statement, given)
 
     def stream(self, statement: str, params: Sequence[Any] | Mapping[str, Any]) -> Iterator[Any]:
         """Run a statement within a transaction, and fetch its rows as they are asked for.
@@ -251,8 +263,9 @@ class Session:
         """
         self._cursors += 1
         name, many = f"rows_{self._cursors}", 16
+        declared = f"DECLARE {name} NO SCROLL CURSOR FOR {spoken(statement)}"
+        self._execute(declared, params or None)
         wire = self.live()
-        wire.execute(f"DECLARE {name} NO SCROLL CURSOR FOR {spoken(statement)}", params or None)
         while True:
             cursor = wire.execute(f"FETCH {many} FROM {name}")
             rows = cursor.fetchall()
@@ -276,16 +289,35 @@ class Session:
             raise
         wire.execute("COMMIT")
 
+    def begin(self, begins: str) -> None:
+        """Begin a transaction with the next statement: one turn with the server for both."""
+        self._begins = begins
+
     def leave(self) -> None:
-        """End a transaction that has only read, and wait for answers as at first."""
-        wire = self._wire
+        """End a transaction that has only read, and wait for answers as at first.
+
+        The server's word for it is waited for before the next statement, and is there by then.
+        """
+        wire, self._begins = self._wire, ""
         try:
-            if wire is None or wire.closed:
+            if wire is None or wire.closed or self._is_leaving:
                 return
             if wire.info.transaction_status is not TransactionStatus.IDLE:
-                wire.execute("ROLLBACK")
+                wire.pgconn.send_query(b"ROLLBACK")
+                self._is_leaving = True
+                wire.pgconn.flush()
         finally:
             self.limit(None)
+
+    def _has_left(self) -> None:
+        self._is_leaving = False
+        wire = self._wire
+        if wire is not None and not wire.closed:
+            with suppress(psycopg.Error):
+                wire.wait(generators.fetch_many(wire.pgconn))
+            if wire.info.transaction_status is not TransactionStatus.IDLE:
+                # Whatever it was: a connection that cannot end its transaction is of no use.
+                wire.close()
 
     def interrupt(self) -> None:
         """Abort the statement that runs. Safe to call from any thread."""
@@ -298,6 +330,17 @@ class Session:
         """Close the connection."""
         if self._wire is not None:
             self._wire.close()
+
+
+def _run(wire: Wire, begins: str, statement: str, params: Any) -> Any:
+    if not begins:
+        return wire.execute(statement, params)
+    # With its values written out: several statements in one turn have no parameters.
+    cursor = psycopg.ClientCursor(wire)
+    cursor.execute(f"{begins}; {statement}", params)
+    while cursor.nextset():
+        pass
+    return cursor
 
 
 def is_lost(wire: Wire, error: psycopg.Error) -> bool:
