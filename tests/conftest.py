@@ -4,8 +4,8 @@
 of the table in docs/reliability.md; `--seconds S` says how long the tests last that can last any
 time. `--shuffle` runs the tests in random order, `--shuffle SEED` in that order again. `--cold`
 starts each program anew, where else it is forked (warm.py). `--store postgres` has every daemon and
-database stand on PostgreSQL, but in the tests of SQLite's file itself: these are left out, and the
-summary says how many and why.
+database stand on PostgreSQL, but in the tests of SQLite's file itself, and of the page in a browser,
+which speaks to no store: these are left out, and the summary says how many and why.
 """
 
 import os
@@ -23,7 +23,7 @@ from hypothesis import Phase, settings
 
 CLUSTER = pytest.StashKey[postgres.Cluster]()
 LEFT_OUT = pytest.StashKey[Counter[str]]()
-"""The tests of SQLite's file that are left out, by what they are about."""
+"""The tests that are left out, by what they are about."""
 STRAYED = pytest.StashKey[set[Path]]()
 """The files of SQLite that were made all the same."""
 SLOWEST = 8
@@ -100,11 +100,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests that are about SQLite's file."""
-    about = {item: mark for item in items if (mark := item.get_closest_marker("sqlite"))}
-    config.stash[LEFT_OUT] = Counter(mark.args[0] for mark in about.values())
+    """Leave out the tests that are about SQLite's file, or the page."""
+    about = {item: what for item in items if (what := out_of_scope(item))}
+    config.stash[LEFT_OUT] = Counter(about.values())
     config.hook.pytest_deselected(items=list(about))
     items[:] = [item for item in items if item not in about]
+
+
+def out_of_scope(item: pytest.Item) -> str:
+    """Say what a test is about that another engine changes nothing of; empty where there is none."""
+    if mark := item.get_closest_marker("sqlite"):
+        return f"SQLite: {mark.args[0]}"
+    in_browser = {"browser", "firefox"} & set(getattr(item, "fixturenames", ()))
+    return "the page in a browser" if in_browser else ""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -173,7 +181,7 @@ def faults(item: pytest.Item) -> set[int]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what was left out, and in which files the time went after a run of many."""
     for about, many in sorted(terminalreporter.config.stash.get(LEFT_OUT, Counter()).items()):
-        terminalreporter.write_line(f"left out, about SQLite: {many} of {about}")
+        terminalreporter.write_line(f"left out: {many} about {about}")
     took: Counter[str] = Counter()
     for report in chain(*terminalreporter.stats.values()):
         if isinstance(report, pytest.TestReport):
