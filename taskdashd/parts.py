@@ -41,6 +41,7 @@ from taskdashd.families.people.waiting import IN_WORK, TO_BEGIN, TO_CHECK, retur
 from taskdashd.families.services.catalogue import SERVICES, Catalogue
 from taskdashd.families.services.section import ServiceSection
 from taskdashd.families.services.vigil import SERVICE, Fetch, Vigil
+from taskdashd.families.tasks.plain import PlainWrites
 from taskdashd.families.views import merge_views
 from taskdashd.feed.watches import Feed
 from taskdashd.settings.live import Live
@@ -164,7 +165,11 @@ def build(
     vigil.adopt(records.all(SERVICE))
     leading.begin()
     deaths, housekeeping = _by_itself(core, live, touched, reserve, ticks)
-    return Parts(Runner(core, vigil.author_for), deaths, agenda, housekeeping, web)
+    return Parts(_runner(core, vigil), deaths, agenda, housekeeping, web)
+
+
+def _runner(core: Core, vigil: Vigil) -> Runner:
+    return Runner(core, vigil.author_for, PlainWrites(core))
 
 
 def _of_people(

@@ -4,8 +4,9 @@
 of the table in docs/reliability.md; `--seconds S` says how long the tests last that can last any
 time. `--shuffle` runs the tests in random order, `--shuffle SEED` in that order again. `--cold`
 starts each program anew, where else it is forked (warm.py). `--store postgres` has every daemon and
-database stand on PostgreSQL, but in the tests of SQLite's file itself, and of the page in a browser,
-which speaks to no store: these are left out, and the summary says how many and why.
+database stand on PostgreSQL, but in the tests of SQLite's file itself, and of the page in a
+browser, which speaks to no store: these are left out, and the summary says how many and why.
+`--no-runs` has every write take the general path, also where it is plain (`families.tasks.plain`).
 """
 
 import os
@@ -20,6 +21,8 @@ import postgres
 import pytest
 import warm
 from hypothesis import Phase, settings
+
+from taskdashd.families.tasks.plain import PlainWrites
 
 CLUSTER = pytest.StashKey[postgres.Cluster]()
 LEFT_OUT = pytest.StashKey[Counter[str]]()
@@ -56,6 +59,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="The engine under every daemon and database of the tests.",
     )
     parser.addoption("--cold", action="store_true", help="Fork no program: start each anew.")
+    parser.addoption("--no-runs", action="store_true", help="Decide each write by itself.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -64,6 +68,10 @@ def pytest_configure(config: pytest.Config) -> None:
         if postgres.PORT_VARIABLE not in os.environ:
             config.stash[CLUSTER] = postgres.begin()
         postgres.stand_on_it()
+    if config.getoption("--no-runs"):
+        # Programs that are forked have it so as well.
+        assert not config.getoption("--cold"), "--no-runs needs programs that are forked"
+        PlainWrites.most = 0
     if not config.getoption("--cold"):
         warm.begin()
 
@@ -108,7 +116,7 @@ def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 
 def out_of_scope(item: pytest.Item) -> str:
-    """Say what a test is about that another engine changes nothing of; empty where there is none."""
+    """Say what a test is about that no other engine changes; empty where there is none."""
     if mark := item.get_closest_marker("sqlite"):
         return f"SQLite: {mark.args[0]}"
     in_browser = {"browser", "firefox"} & set(getattr(item, "fixturenames", ()))

@@ -27,6 +27,7 @@ VALUES = {
     "call.token": "a call on its way from the inbox to the outbox",
     "call.payload": "a call on its way from the inbox to the outbox",
     "reply.room": "a reply's place in the outbox, filled without a call for each of them",
+    "reply.requests": "a reply's place in the outbox, filled without a call for each of them",
     "reply.frame": "a reply's place in the outbox, filled without a call for each of them",
     "error.task_id": "an exception that gets to know which task it is about",
     "view.next_rev": "the writer gives revs away, and the view counts on; both are the store's",

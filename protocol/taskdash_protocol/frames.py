@@ -318,6 +318,18 @@ class Decoder:
         return payload
 
     @property
+    def unread(self) -> tuple[bytes | bytearray, int]:
+        """What waits here, and the place where it begins: for who reads whole frames itself."""
+        return self._data, self._position
+
+    def go_to(self, position: int) -> None:
+        """Take the frames before a place of `unread` for read."""
+        if position == len(self._data):
+            self._data, self._position = b"", 0
+        else:
+            self._position = position
+
+    @property
     def buffered_bytes(self) -> int:
         """How many bytes wait here: whole frames not yet taken and the beginning of another."""
         return len(self._data) - self._position

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from taskdash_protocol.statuses import is_live
+from taskdash_protocol.statuses import UNSUPERVISED, is_live
 from taskdashd.core.clock import Clock
 from taskdashd.core.commits import Following
+from taskdashd.core.session import Session
 from taskdashd.core.sessions import Sessions
 from taskdashd.domain.liveness import Liveness, Owner
 from taskdashd.domain.tasks import Change, Moment, Task, refreshed
@@ -84,8 +85,27 @@ class Ownership(Following):
 
     def committed(self, changes: Sequence[Change]) -> None:
         """Count each task for its owner, and supervise it if it is live."""
+        serial, session, begun = -1, None, list[str]()
         for change in changes:
-            self._follow(change)
+            _, new, old, _, _ = change
+            if new.owner != serial:
+                self._begin(session, begun)
+                serial, session, begun = new.owner, self._find(new.owner), []
+            is_usual = old is None and new.timeout_s is None and new.status not in UNSUPERVISED
+            if is_usual and session is not None:
+                # New tasks of one owner mostly come many at a time.
+                begun.append(new.id)
+                continue
+            if begun:
+                self._begin(session, begun)
+                begun = []
+            self._follow(new, old, session)
+        self._begin(session, begun)
+
+    def _begin(self, session: Session | None, ids: list[str]) -> None:
+        if session is not None and ids:
+            self._liveness.count(session.owner, None, len(ids))
+            self._liveness.supervise_new(ids, session.owner)
 
     def forgotten(self, tasks: Sequence[Task]) -> None:
         """Count tasks that were removed for their owner no more; all have ended."""
@@ -93,10 +113,8 @@ class Ownership(Following):
             if (session := self._find(task.owner)) is not None:
                 self._liveness.count(session.owner, task.timeout_s, -1)
 
-    def _follow(self, change: Change) -> None:
+    def _follow(self, new: Task, old: Task | None, session: Session | None) -> None:
         liveness = self._liveness
-        old, new = change.previous, change.task
-        session = self._find(new.owner)
         if old is None or old.owner != new.owner or old.timeout_s != new.timeout_s:
             if old is not None and (loser := self._find(old.owner)):
                 liveness.count(loser.owner, old.timeout_s, -1)

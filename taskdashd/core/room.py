@@ -4,6 +4,7 @@ from typing import Any, Final, Protocol
 
 from taskdash_protocol.errors import BadRequest, Busy, StorageError
 from taskdash_protocol.statuses import is_live
+from taskdashd.core.session import Session
 from taskdashd.core.sessions import Sessions
 from taskdashd.domain.access import Identity
 from taskdashd.domain.liveness import Liveness
@@ -61,6 +62,14 @@ class Room:
             self._check_disk(identity)
         transaction.put(change)
         return {"id": task.id, "epoch": task.epoch}
+
+    def takes(self, session: Session, tasks: int) -> bool:
+        """Tell whether so many new tasks of a session's, without timeouts, fit in any case."""
+        waiting = len(self._liveness) + len(self._view.pending)
+        if self._reserve.given_up or waiting + tasks > self._limits.max_live_tasks:
+            return False
+        timeouts = session.owner.timeouts
+        return len(timeouts) < _TIMEOUTS_MAX or None in timeouts
 
     def check_live(self, old: Task | None, new: Task) -> None:
         """Raise `Busy` if the task `new` would exceed a limit of supervised tasks or timeouts."""

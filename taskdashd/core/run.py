@@ -9,7 +9,7 @@ calls at the end of each sweep, and `visit` at its own.
 
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -24,6 +24,7 @@ from taskdash_protocol.errors import (
     StorageError,
     unexpected_fault,
 )
+from taskdash_protocol.plain import PlainWrite
 from taskdash_protocol.request import AboutTypedTask
 from taskdash_protocol.requests import REQUESTS, Request
 from taskdashd.core.session import TOO_MANY, UNREAD, Session
@@ -43,11 +44,30 @@ NOBODY_SIGNED_IN: Final = "nobody has signed in here"
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
+class Runs(Protocol):
+    """Decides plain writes in a run: see `families.tasks.plain`."""
+
+    most: int
+    """So many at a time."""
+
+    def may_run(self, session: Session) -> bool:
+        """Tell whether a session's plain writes may be decided in a run now."""
+
+    def write(
+        self, writes: Sequence[PlainWrite], session: Session, told: Callable[[Outcome[bytes]], None]
+    ) -> int:
+        """Decide some of the next writes; `told` gets the frames of their replies, or the refusal.
+
+        Gives how many.
+        """
+
+
 class Runner:
     """Does requests, and calls back with their outcomes."""
 
-    def __init__(self, core: Core, author_for: AuthorFor) -> None:
+    def __init__(self, core: Core, author_for: AuthorFor, plain: Runs) -> None:
         self.core = core
+        self.plain: Final = plain
         self._author_for = author_for
         self._write = core.writer.write
         self._pending = core.view.pending

@@ -120,6 +120,22 @@ class Session:
         self._allowed -= 1
         return self._allowed >= 0 or self._draw()
 
+    def may_ask_up_to(self, most: int) -> int:
+        """Count requests, `most` of them at most; give how many the request rates allow."""
+        while self._allowed < most:
+            left, self._allowed = max(0, self._allowed), 0
+            if not self._draw():
+                self._allowed = left
+                break
+            self._allowed += 1 + left
+        allowed = max(0, min(most, self._allowed))
+        self._allowed -= allowed
+        return allowed
+
+    def give_back_some(self, unused: int) -> None:
+        """Take back requests that were counted and not done."""
+        self._allowed += unused
+
     def count_change(self) -> None:
         """Count a change, if a person makes it. Raises `Busy` beyond `person_rate`."""
         if self.changes is not None and not self.changes.draw(1):

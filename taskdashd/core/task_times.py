@@ -17,7 +17,7 @@ from taskdashd.core.clock import Clock
 from taskdashd.core.commits import Following
 from taskdashd.core.steps import Steps, drive, wait_for
 from taskdashd.domain.agenda import Entry
-from taskdashd.domain.tasks import Change, Task
+from taskdashd.domain.tasks import Change, Task, TaskKind
 from taskdashd.domain.times import seconds
 from taskdashd.store.reader import Reader
 from taskdashd.store.slow import for_itself
@@ -36,6 +36,8 @@ class TaskTime:
 
     name: str
     takes_away: bool
+    kinds: frozenset[TaskKind]
+    """The kinds of tasks that may have it."""
     mark: bytes
     """What the JSON of each task with such a time has in it: one without is not parsed."""
     where: Mapping[str, tuple[str, ...]]
@@ -75,16 +77,21 @@ class TaskTimes(Following):
         self._clock = clock
         self._kept: list[_Kept] = []
         self._marks: list[bytes] = []
+        self._kinds = frozenset[TaskKind]()
 
     def begin(self, agenda: Agenda, reader: Reader, times: Sequence[TaskTime]) -> None:
         """Begin to keep some times, before the first commit is followed."""
         self._kept = [_Kept(time, agenda.add(time), self._clock, reader) for time in times]
         self._marks = [time.mark for time in times]
+        self._kinds = frozenset[TaskKind]().union(*(time.kinds for time in times))
 
     def committed(self, changes: Sequence[Change]) -> None:
         """Take in a commit's changes, in the order of their revs."""
         for change in changes:
-            body, fields = change.task.body, {}
+            task = change.task
+            if task.kind not in self._kinds:
+                continue
+            body, fields = task.body, {}
             # Parse a task once for all of its times, and most tasks never: they have none.
             for mark in self._marks:
                 if body.find(mark) >= 0:

@@ -13,7 +13,7 @@ Time is a float in seconds that only grows while the daemon runs (`Clock` in `co
 not the wall clock, and the daemon's own stalls are not in it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
 from typing import Final
 
@@ -86,7 +86,7 @@ class Liveness:
         self._voided()
 
     def count(self, owner: Owner, timeout_s: float | None, by: int) -> None:
-        """Note that an owner gained (`by=1`) or lost (`by=-1`) a task of this timeout."""
+        """Note that an owner gained (`by=1`), or lost (`by=-1`), tasks of this timeout."""
         had = owner.timeouts.get(timeout_s, 0)
         has = had + by
         if has > 0:
@@ -114,6 +114,13 @@ class Liveness:
             self._schedule(lease, self.deadline(lease))
         lease.tasks.add(task_id)
         self._leases[task_id] = lease
+
+    def supervise_new(self, task_ids: Sequence[str], owner: Owner) -> None:
+        """Supervise live tasks that are new, and have no timeout of their own."""
+        self.supervise(task_ids[0], owner, None)
+        lease = owner.leases[None]
+        lease.tasks.update(task_ids)
+        self._leases.update(dict.fromkeys(task_ids, lease))
 
     def release(self, task_id: str) -> None:
         """Stop supervising a task, because it ended or waits for a person."""

@@ -272,7 +272,7 @@ class Feed:
 
     def committed(self, changes: Sequence[Change]) -> None:
         """Tell everyone of a commit's changes, in the order of their revs."""
-        news = [(task.rev, kind, task.body, task.status) for kind, task, *_ in changes]
+        news = [(task.rev, kind, task.body, task.status) for kind, task, _, _, _ in changes]
         self._last_rev = news[-1][0]
         if self._live:
             events = [Event(*made_of) for made_of in news]

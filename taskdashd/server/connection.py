@@ -6,8 +6,8 @@ from typing import Any, Protocol
 
 import structlog
 
-from taskdash_protocol import strictjson
-from taskdash_protocol.errors import Busy, ServerError
+from taskdash_protocol import plain, strictjson
+from taskdash_protocol.errors import Busy, Outcome, ServerError
 from taskdash_protocol.frames import TASKDASH, Decoder, Framing
 from taskdashd.core.replies import error_body
 from taskdashd.core.run import Runner
@@ -19,8 +19,10 @@ from taskdashd.server.conversation import Touch
 from taskdashd.server.exchange import Exchange, ExchangeLimits
 from taskdashd.server.inbox import FRAME_BYTES_MAX_UNSIGNED, Inbox
 from taskdashd.server.link import Link
+from taskdashd.server.outbox import Reply
 from taskdashd.server.ready import ReadyReplies
 from taskdashd.server.tls import TlsSocket
+from taskdashd.store.faults import OutcomeUnknown
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -40,6 +42,7 @@ class Connection(Exchange):
         now = runner.core.clock.now
         inbox = Inbox(limits, session, now, self._decoder, partial(parse, self._decoder))
         super().__init__(runner, limits, session, inbox, touched)
+        self._plain = runner.plain
         self._ready = ready
         self._has_watch_behind = False
 
@@ -115,6 +118,46 @@ class Connection(Exchange):
         self.expire(error)
 
     # The wire's own
+
+    def _take_run(self) -> bool:
+        """Do the plain writes that are next in the peer's bytes, in one step."""
+        decoder, inbox, outbox = self._decoder, self.inbox, self.outbox
+        if self._waits or self._closing or decoder.framing is not TASKDASH:
+            return False
+        most = min(inbox.run_max(self._plain.most), self._limits.max_pending - outbox.awaited)
+        if most <= 0 or not self._plain.may_run(self.session):
+            return False
+        data, at = decoder.unread
+        writes, ends = plain.read(data, at, most, decoder.frame_bytes_max)
+        allowed = self.session.may_ask_up_to(len(writes))
+        reply = Reply()
+        told = partial(self._tell_run, reply, writes)
+        done = self._plain.write(writes[:allowed], self.session, told) if allowed else 0
+        self.session.give_back_some(allowed - done)
+        if not done:
+            return False
+        outbox.expect(reply, requests=done)
+        decoder.go_to(ends[done - 1])
+        inbox.took(done)
+        return True
+
+    def _tell_run(
+        self, reply: Reply, writes: list[plain.PlainWrite], outcome: Outcome[bytes]
+    ) -> None:
+        """Fill in the replies of a run."""
+        if self._gone:
+            return
+        if isinstance(outcome, OutcomeUnknown):
+            self._end_unanswered(outcome)
+            return
+        if isinstance(outcome, ServerError):
+            refused = [
+                self._reply({"RequestID": one.request_id}, error_body(outcome, one.id))
+                for one in writes[: reply.requests]
+            ]
+            outcome = b"".join(refused)
+        if self.outbox.fill(reply, outcome):
+            self._touched(self)
 
     def _answer_known(self, payload: bytes) -> bool:
         if self._waits or not self.session.sees_all or self._decoder.framing is not TASKDASH:

@@ -161,8 +161,10 @@ class Exchange(Standing):
     def _work(self) -> None:
         try:
             self.inbox.begin_batch()
-            while not self.peer_is_slow and (self.inbox or self._read()):
-                if not self._run_inbox():
+            while not self.peer_is_slow:
+                if self._take_run():
+                    continue
+                if not (self.inbox or self._read()) or not self._run_inbox():
                     break
             self._cut_short = self.inbox.was_cut_short
         except Exception:
@@ -173,6 +175,10 @@ class Exchange(Standing):
             # still count as signs of life: its tasks must not be taken for dead.
             self.inbox.listen()
         self._send_ready()
+
+    def _take_run(self) -> bool:
+        """Do the next requests at once, if there are some that a protocol does in a run."""
+        return False
 
     def _read(self) -> bool:
         """Parse frames into the inbox; tell whether it holds a request."""
@@ -204,7 +210,9 @@ class Exchange(Standing):
         # Nobody else comes to wait for room while a batch is done: look at those who do once.
         others_first = writer.must_wait and not self._is_let_in
         while waiting:
-            is_full = outbox.held_bytes >= limits.reply_buffer or len(replies) >= limits.max_pending
+            is_full = (
+                outbox.held_bytes >= limits.reply_buffer or outbox.awaited >= limits.max_pending
+            )
             if self._waits or is_full:
                 return False
             call = waiting[0]
@@ -339,12 +347,7 @@ class Exchange(Standing):
             return
         if isinstance(result, ServerError):
             if isinstance(result, OutcomeUnknown):
-                # What was answered before goes out; what was asked since has no reply.
-                self.outbox.release()
-                self.outbox.drop_replies()
-                self.expire(Busy(f"{result.detail}: connect again, and ask with Find"))
-                # One that ends already has only waited for this.
-                self._touched(self)
+                self._end_unanswered(result)
                 return
             if isinstance(result, AuthError):
                 self._core.identities.refused(self.session, result)
@@ -354,6 +357,14 @@ class Exchange(Standing):
         if self.outbox.fill(call, frame):
             # Send later in this sweep, in one `send` with the replies that are filled meanwhile.
             self._touched(self)
+
+    def _end_unanswered(self, why: OutcomeUnknown) -> None:
+        # What was answered before goes out; what was asked since has no reply.
+        self.outbox.release()
+        self.outbox.drop_replies()
+        self.expire(Busy(f"{why.detail}: connect again, and ask with Find"))
+        # One that ends already has only waited for this.
+        self._touched(self)
 
     def _send_ready(self) -> None:
         if self.outbox.replies:

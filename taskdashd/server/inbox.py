@@ -266,6 +266,21 @@ class Inbox:
                 self.refuse_rest(self._excess, reply=False)
         return True
 
+    def run_max(self, most: int) -> int:
+        """Say how many frames may be taken in a run now, `most` at most."""
+        if self.waiting or self._sheds:
+            return 0
+        return min(most, self._batch_end - self.frames_in)
+
+    def took(self, frames: int) -> None:
+        """Count frames that were taken in a run."""
+        self.frames_in += frames
+        self._ahead = 0
+        self._session.owner.last_seen = self._now()
+        if perf_counter() >= self._parse_until:
+            # The batch has taken as long as it should: what is left is for another turn.
+            self._batch_end = self.frames_in
+
     def refuse_rest(self, error: ServerError, *, reply: bool = True) -> None:
         """End the stream here: requests before are still done, then the connection ends."""
         if not self.waiting or not isinstance(self.waiting[-1], Lost):

@@ -14,12 +14,18 @@ SEND_BYTES: Final = 256 << 10
 class Reply:
     """A place in the order of replies."""
 
-    __slots__ = ("frame", "room")
+    __slots__ = ("frame", "requests", "room")
 
     frame: bytes | None
     """The reply as it is sent; None until the outcome is known."""
     room: int
     """About how many bytes the frame has or will have."""
+    requests: int
+    """How many requests it answers: several where they were done in a run."""
+
+    def __init__(self) -> None:
+        self.frame = None
+        self.room = self.requests = 0
 
 
 class Outbox:
@@ -28,6 +34,8 @@ class Outbox:
     def __init__(self) -> None:
         self.replies: deque[Reply] = deque()
         """Replies that are not output yet; for who looks at it for each request."""
+        self.awaited = 0
+        """How many requests have no output yet."""
         self._output: deque[tuple[bytes, int]] = deque()
         """Frames, each with its length if it is a reply, or 0 if it is an event."""
         self.output_bytes = 0
@@ -39,10 +47,11 @@ class Outbox:
         """How many replies are not output yet."""
         return len(self.replies)
 
-    def expect(self, reply: Reply, room: int = 0) -> None:
+    def expect(self, reply: Reply, room: int = 0, requests: int = 1) -> None:
         """Give a reply of about so many bytes the next place in the order."""
-        reply.room = room
+        reply.room, reply.requests = room, requests
         self.held_bytes += room
+        self.awaited += requests
         self.replies.append(reply)
 
     def fill(self, reply: Reply, frame: bytes) -> bool:
@@ -57,7 +66,7 @@ class Outbox:
         """Turn the filled replies at the head into output."""
         replies = self.replies
         while replies and (frame := replies[0].frame) is not None:
-            replies.popleft()
+            self.awaited -= replies.popleft().requests
             self._output.append((frame, len(frame)))
             self.output_bytes += len(frame)
 
@@ -66,6 +75,7 @@ class Outbox:
         size = len(frame)
         if self.replies:
             reply = Reply()
+            reply.frame = None
             self.expect(reply, size)
             self.fill(reply, frame)
         else:
@@ -104,9 +114,10 @@ class Outbox:
     def drop_replies(self) -> None:
         """Drop the replies that are not output yet: whoever asked is to get none."""
         self.replies.clear()
+        self.awaited = 0
 
     def clear(self) -> None:
         """Drop all replies and output: the peer is gone."""
         self.replies.clear()
         self._output.clear()
-        self.output_bytes = self.held_bytes = 0
+        self.output_bytes = self.held_bytes = self.awaited = 0

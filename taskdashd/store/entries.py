@@ -15,6 +15,9 @@ from taskdashd.store.removal import Removal
 _PIECE_ROWS: Final = 32
 """So many rows, or entries, are taken in before others may go on."""
 _ACTS_MAX: Final = 10_000
+_CROWD_COMMITS: Final = 2
+"""So many full commits in the queue keep the disk busy; more only take memory."""
+_CROWD_BYTES: Final = 16 << 20
 
 
 class Entry(NamedTuple):
@@ -33,6 +36,42 @@ class Piece(NamedTuple):
     entries: list[Entry]
     changes: list[Change]
     records: list[Record]
+
+
+class Waiting:
+    """How much waits for its commit, and whether more may."""
+
+    def __init__(self, rows_max: int, bytes_max: int, commit_rows: int) -> None:
+        self._rows_max = rows_max
+        self._bytes_max = bytes_max
+        self._crowd_rows = _CROWD_COMMITS * commit_rows
+        self.rows = self.bytes = 0
+
+    def add(self, entry: Entry) -> None:
+        """Count an entry that waits."""
+        self.rows += len(entry.changes) + len(entry.records)
+        self.bytes += bytes_of(entry.changes)
+
+    def take(self, piece: Piece) -> None:
+        """Count a piece that has been committed no more."""
+        self.rows -= len(piece.changes) + len(piece.records)
+        self.bytes -= bytes_of(piece.changes)
+
+    def clear(self) -> None:
+        """Count nothing."""
+        self.rows = self.bytes = 0
+
+    def takes(self, rows: int) -> bool:
+        """Tell whether so many changes more may wait."""
+        return self.rows + rows <= self._rows_max and self.bytes < self._bytes_max
+
+    @property
+    def is_crowd(self) -> bool:
+        """Whether so much waits that connections should stop handing over more writes.
+
+        In a connection's buffer a write takes its bytes, in the queue several times that.
+        """
+        return self.rows >= self._crowd_rows or self.bytes >= _CROWD_BYTES
 
 
 def entries_of(pieces: Iterable[Piece]) -> Iterator[Entry]:

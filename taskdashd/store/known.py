@@ -67,6 +67,20 @@ class KnownIds:
         bits[(first & mask) >> 3] |= 1 << (first & 7)
         bits[(second & mask) >> 3] |= 1 << (second & 7)
 
+    def add_all(self, task_ids: Sequence[str]) -> None:
+        """Add ids, as `add` does each."""
+        while self._anew is not None or self._ids + len(task_ids) > self._ids_max:
+            if not task_ids:
+                return
+            self.add(task_ids[0])
+            task_ids = task_ids[1:]
+        self._ids += len(task_ids)
+        bits, mask = self._layers[-1]
+        for first in map(hash, task_ids):
+            second = first >> 32
+            bits[(first & mask) >> 3] |= 1 << (first & 7)
+            bits[(second & mask) >> 3] |= 1 << (second & 7)
+
     def __contains__(self, task_id: str) -> bool:
         """Tell whether an id may have been added; False is certain."""
         first = hash(task_id)

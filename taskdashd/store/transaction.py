@@ -79,6 +79,19 @@ class View:
             return task
         return None if task_id in self.leaving else self.committed(task_id)
 
+    def newest(self, task_id: str) -> Task | None:
+        """Give a task as `task` does while nothing is `leaving`, without `knows` before it."""
+        task = self.pending.get(task_id)
+        if task is not None:
+            return task
+        cache = self._cache
+        if task_id in cache:
+            cache.move_to_end(task_id)
+            return cache[task_id]
+        if task_id in self.known:
+            raise KeyError(task_id)
+        return None
+
     def use(self, task: Task) -> bool:
         """Tell whether a task is as it was last committed, with nothing that waits to change it.
 
@@ -107,18 +120,20 @@ class View:
     def commit(self, changes: Sequence[Change]) -> None:
         """Take over changes that have just reached the disk."""
         pending, unfolded = self.pending, self.unfolded
+        remember, new = self._remember, list[str]()
         self._new_id = None
-        for change in changes:
-            task = change.task
-            if pending.get(task.id) is task:
-                del pending[task.id]
+        for _, task, previous, _, _ in changes:
+            task_id = task.id
+            if pending.get(task_id) is task:
+                del pending[task_id]
             # Put the newest last: `fold` stops at the first rev that it has not reached.
-            if change.previous is None:
-                self.known.add(task.id)
+            if previous is None:
+                new.append(task_id)
             else:
-                unfolded.pop(task.id, None)
-            unfolded[task.id] = task.rev
-            self._remember(task.id, task)
+                unfolded.pop(task_id, None)
+            unfolded[task_id] = task.rev
+            remember(task_id, task)
+        self.known.add_all(new)
         if changes:
             self.committed_rev = changes[-1].task.rev
 

@@ -22,7 +22,7 @@ from taskdashd.domain.tasks import Change
 from taskdashd.store.absence import Absence, Commit
 from taskdashd.store.chores import Chores
 from taskdashd.store.database import Database
-from taskdashd.store.entries import Acts, Entry, Piece, bytes_of, entries_of, taken
+from taskdashd.store.entries import Acts, Entry, Piece, Waiting, entries_of, taken
 from taskdashd.store.executor import Executor, Then
 from taskdashd.store.faults import Away, Fenced, OutcomeUnknown
 from taskdashd.store.follower import Follower
@@ -38,9 +38,6 @@ Decide = Callable[[Transaction], T]
 _FOLDS_ONLY_AT: Final = 2
 """So many times too far behind, the fold goes on alone: a slice may be smaller than a commit."""
 _COMMITS_REMEMBERED: Final = 1_000
-_CROWD_COMMITS: Final = 2
-"""So many full commits in the queue keep the disk busy; more only take memory."""
-_CROWD_BYTES: Final = 16 << 20
 _TAKE_IN_S: Final = 0.0007
 """For so long a commit is taken in at a time: all of a large one takes tens of milliseconds."""
 _LET_IN_S: Final = 0.005
@@ -67,18 +64,16 @@ class Writer:
         self._database = database
         self._executor = executor
         self._view = view
-        self._now = now
+        self.stamp = now
+        """Gives the wall-clock time that a change now carries."""
         self._follower = follower
         self._on_fault = on_fault
-        self._waiting_rows_max = waiting_rows_max
-        self._waiting_bytes_max = waiting_bytes_max
+        self._waiting = Waiting(waiting_rows_max, waiting_bytes_max, batch_rows_max)
         self._batch_rows_max = batch_rows_max
-        self._crowd_rows = _CROWD_COMMITS * batch_rows_max
         self._fold_lag_max = fold_lag_max
         self._queue: deque[Entry] = deque()
         self._in_flight: list[Piece] = []
         self._on_disk: deque[Piece] = deque()  # what is still to be taken in of a commit
-        self._waiting_rows = self._waiting_bytes = 0
         self._busy = False
         self._rev_at_last_look = 0
         """The next rev at the last `fold_some`: while it stands, nothing was decided since."""
@@ -112,15 +107,12 @@ class Writer:
     @property
     def waiting_rows(self) -> int:
         """How many changes wait for their commit."""
-        return self._waiting_rows
+        return self._waiting.rows
 
     @property
     def is_crowded(self) -> bool:
-        """Whether so much waits that connections should stop handing over more writes.
-
-        In a connection's buffer a write takes its bytes, in the queue several times that.
-        """
-        return self._waiting_rows >= self._crowd_rows or self._waiting_bytes >= _CROWD_BYTES
+        """Whether so much waits that connections should stop handing over more writes."""
+        return self._waiting.is_crowd
 
     @property
     def must_wait(self) -> bool:
@@ -129,6 +121,10 @@ class Writer:
         Otherwise those who come when a commit has just made room would fill it again and again.
         """
         return bool(self._want_room) or self.is_crowded
+
+    def takes(self, rows: int) -> bool:
+        """Tell whether so many changes may be put now."""
+        return self.absence.why is None and not self.must_wait and self._waiting.takes(rows)
 
     def when_roomy(self, then: Callable[[], None], whose: str = "") -> None:
         """Call `then`, which writes at once, when there is room and it is the turn of `whose`."""
@@ -146,16 +142,11 @@ class Writer:
         never comes to be, and waits for that too. The view must know every id that `decide` asks
         for. A read that waits for a change (`looks`) is not counted among the writes that wait.
         """
-        if (why := self.absence.why) is not None or (
-            not looks
-            and (
-                self._waiting_rows >= self._waiting_rows_max
-                or self._waiting_bytes >= self._waiting_bytes_max
-            )
-        ):
+        why = self.absence.why
+        if why is not None or not (looks or self._waiting.takes(1)):
             done(why or Busy("too many writes wait for the disk: try again later"))
             return
-        transaction = Transaction(self._view, self._now())
+        transaction = Transaction(self._view, self.stamp())
         result: Outcome[T]
         try:
             result = decide(transaction)
@@ -172,19 +163,27 @@ class Writer:
             return
         if removal is not None:
             view.leaving.update(one.task.id for one in removal.going)
-        for change in changes:
-            view.pending[change.task.id] = change.task
-            self._waiting_bytes += len(change.task.body)
+        if records:
+            rev = view.next_rev + len(changes)
+            records = [Record(one.kind, one.key, one.value, rev, one.at) for one in records]
+        self._queue_up(Entry(changes, records, removal, result, done))
+
+    def put(self, changes: Sequence[Change], done: Then[None]) -> None:
+        """Queue changes that were decided just now, of the revs from `View.next_rev` on.
+
+        There must be room: see `takes`.
+        """
+        self._queue_up(Entry(changes, (), None, None, done))
+
+    def _queue_up(self, entry: Entry) -> None:
+        view, changes, records = self._view, entry.changes, entry.records
+        view.pending.update({change.task.id: change.task for change in changes})
         view.next_rev += len(changes)
         if records:
-            records = [
-                Record(one.kind, one.key, one.value, view.next_rev, one.at) for one in records
-            ]
             view.next_rev += 1
-        for record in records:
-            view.records.pending[record.kind, record.key] = record
-        self._waiting_rows += len(changes) + len(records)
-        self._queue.append(Entry(changes, records, removal, result, done))
+            view.records.pending.update({(one.kind, one.key): one for one in records})
+        self._waiting.add(entry)
+        self._queue.append(entry)
 
     def catch_up(self, done: Then[None]) -> None:
         """Call `done(None)` once the fold holds everything that is committed now."""
@@ -274,8 +273,7 @@ class Writer:
         self._busy, until = True, time.monotonic() + _TAKE_IN_S
         while self._on_disk:
             piece = self._on_disk.popleft()
-            self._waiting_rows -= len(piece.changes) + len(piece.records)
-            self._waiting_bytes -= bytes_of(piece.changes)
+            self._waiting.take(piece)
             self._take_in_piece(piece)
             if self._on_disk and time.monotonic() >= until:
                 self._executor.submit(lambda: None, self._take_in)
@@ -324,7 +322,7 @@ class Writer:
         self._in_flight = []
         self._acts.hold(lost=isinstance(fault, OutcomeUnknown))
         self._queue.clear()
-        self._waiting_rows = self._waiting_bytes = 0
+        self._waiting.clear()
         self._view.roll_back()
         if not isinstance(fault, Fenced):
             self._on_fault(fault)

@@ -33,6 +33,7 @@ def claim_times(ownership: Ownership, told: Told) -> TaskTime:
     return TaskTime(
         "claims",
         takes_away=True,
+        kinds=frozenset(("people",)),
         mark=b'"claim_until":"',
         where={"status": claims.HELD},
         time_of=_claim_until,
