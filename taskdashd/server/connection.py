@@ -68,6 +68,13 @@ class Connection(Exchange):
 
     # Called by the driver (`poller`)
 
+    def beats(self, data: bytes) -> bool:
+        """Take a heartbeat that comes by itself, and is told apart from all else by its bytes."""
+        framing = self._decoder.framing
+        if framing is None or data != framing.heartbeat or self._closing or self._cut_short:
+            return False
+        return self.inbox.beat()
+
     def secured(self, tls: TlsSocket) -> None:
         """Sign in by the name in the client's certificate, unless somebody has signed in."""
         if self.session.identity is None:

@@ -76,6 +76,9 @@ class Conversation(Protocol):
     def closing(self) -> bool:
         """Whether the daemon ends this conversation; nothing more is read of it."""
 
+    def beats(self, data: bytes) -> bool:
+        """Take bytes that are a sign of life alone, with nothing to do or say; False for others."""
+
     def receive(self, data: bytes, *, more: bool = False) -> None:
         """Take bytes from the peer; `more` says that further bytes wait already in the socket."""
 

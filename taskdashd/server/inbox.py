@@ -266,6 +266,14 @@ class Inbox:
                 self.refuse_rest(self._excess, reply=False)
         return True
 
+    def beat(self) -> bool:
+        """Take a frame that is a sign of life alone, if nothing is before it and rates allow it."""
+        if self._sheds or not self.is_empty or not self._session.may_ask():
+            return False
+        self.frames_in += 1
+        self._session.owner.last_seen = self._now()
+        return True
+
     def run_max(self, most: int) -> int:
         """Say how many frames may be taken in a run now, `most` at most."""
         if self.waiting or self._sheds:

@@ -134,11 +134,10 @@ class Poller:
     def _sweep(self) -> None:
         self._serves = True
         touched, self._touched = self._touched, {}
-        self._turns.sends.begin()
+        sends = self._turns.sends
+        sends.begin()
         for link in touched:
-            if self._links.get(link.fd) is link and not self._turns.put_off(
-                link, self._turns.sends
-            ):
+            if self._links.get(link.fd) is link and not self._turns.put_off(link, sends):
                 self._guarded(self._settle, link)
         self._turns.end()
         self._flush()
@@ -207,11 +206,10 @@ class Poller:
             self._take(link, address)
         except Exception:
             log.exception("cannot serve a new connection")
-            if self._links.get(link.fd) is link:
-                self._close(link)
-            else:
+            if self._links.get(link.fd) is not link:
                 self._admission.leave(link)
-                sock.close()
+                return sock.close()
+            self._close(link)
 
     def _take(self, link: Link, address: Any) -> None:
         sock = link.sock
@@ -300,6 +298,8 @@ class Poller:
             link.count(data)
             if link.tls is not None:
                 conversation.secured(link.tls)
+            elif conversation.beats(data):
+                return
             full = len(data) == size or link.tls is not None
             conversation.receive(data, more=full and link.has_unread)
             self._admission.hold_large_replies(link)

@@ -37,6 +37,10 @@ class Standing:
         """Whose bytes are held here: an identity's; before a sign-in, an address's."""
         return self.session.whose
 
+    def beats(self, _data: bytes) -> bool:
+        """Say no: a protocol may have a sign of life that it knows by its bytes."""
+        return False
+
     @property
     def wants_turn(self) -> bool:
         """Whether there is work at hand that was left for `take_turn`."""

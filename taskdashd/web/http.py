@@ -150,6 +150,10 @@ class HttpConnection:
     def secured(self, tls: TlsSocket) -> None:
         """Leave the client's certificate alone: people and scripts sign in otherwise."""
 
+    def beats(self, _data: bytes) -> bool:
+        """Say no: HTTP has no signs of life."""
+        return False
+
     def receive(self, data: bytes, *, more: bool = False) -> None:
         """Take bytes from the peer."""
         if not self._closing:

@@ -17,7 +17,7 @@ from taskdash_protocol import plain
 from taskdash_protocol.errors import Busy
 from taskdash_protocol.families.tasks import Register, Update
 from taskdash_protocol.fields import TASK_FIELDS
-from taskdash_protocol.frames import TASKDASH, Decoder, Message
+from taskdash_protocol.frames import TASKDASH, TCPX, Decoder, Message
 from taskdashd.core.session import Session
 from taskdashd.domain import runs
 from taskdashd.domain.access import ANYONE, Identity
@@ -374,8 +374,34 @@ def test_a_frame_that_is_too_long_is_no_plain_one() -> None:
     assert not plain.read(data, 0, 32, len(data) - 5)[0]
 
 
+def test_a_beat_alone_is_a_sign_of_life_and_nothing_else(world: World) -> None:
+    peer = world.connect()
+    connection = peer.connection
+    assert not connection.beats(TASKDASH.heartbeat), "the framing is not known yet"
+    peer.ask("Find", id="x")
+    world.time += 1
+    assert connection.beats(TASKDASH.heartbeat)
+    assert connection.session.owner.last_seen == world.time
+    assert (connection.frames_in, peer.beats) == (2, [])
+    assert not connection.beats(TASKDASH.heartbeat * 2)
+    assert not connection.beats(TCPX.heartbeat)
+
+
+def test_a_beat_keeps_its_turn_and_counts_for_the_rates(tmp_path: Path) -> None:
+    world = World(tmp_path, request_rate=10)
+    peer = world.connect()
+    peer.ask("Find", id="x")
+    connection = peer.connection
+    peer.send_bytes(register(0)[:-1])
+    assert not connection.beats(TASKDASH.heartbeat), "a frame was begun"
+    peer.send_bytes(register(0)[-1:])
+    world.drain()
+    assert sum(connection.beats(TASKDASH.heartbeat) for _ in range(1000)) < 100
+    world.close()
+
+
 def test_a_task_of_an_older_version_is_written_as_it_was(world: World) -> None:
-    """Its members are in another order, or one is missing: the general path keeps that."""
+    """Where its members are in another order, or one is missing, the general path keeps that."""
     peer = world.connect()
     peer.ask("Register", id="t1", name="n")
     task = world.core.view.task("t1")
