@@ -19,7 +19,7 @@ PACKAGES = {
     "taskdash_protocol": "protocol",
     "taskdashd": ".",
 }
-NEVER_BY_THEMSELVES = {"trio", "peewee", "apsw", "structlog", "textual", "rich"}
+NEVER_BY_THEMSELVES = {"trio", "peewee", "apsw", "structlog", "textual", "rich", "msgspec"}
 REQUIRED = {"taskdash", "click", "msgpack", "orjson"}
 BUILD = "import sys; from setuptools import build_meta as b; getattr(b, sys.argv[1])(sys.argv[2])"
 

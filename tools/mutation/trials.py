@@ -23,8 +23,9 @@ import pytest
 from mutation.mutants import Mutant
 
 _LIBRARIES: Final = (
-    *("msgpack", "orjson", "apsw", "peewee", "playhouse.migrations", "trio", "trio.testing"),
-    *("h11", "wsproto", "structlog", "click", "argon2", "hypothesis", "hypothesis.strategies"),
+    *("msgpack", "msgspec", "orjson", "apsw", "peewee", "playhouse.migrations", "trio"),
+    *("trio.testing", "h11", "wsproto", "structlog", "click", "argon2"),
+    *("hypothesis", "hypothesis.strategies"),
 )
 _ROOMS: Final = ("tests", "tools", "clients/python", "protocol", ".")
 _MEMORY_BYTES_MAX: Final = 3 << 30
