@@ -126,7 +126,7 @@ class Beats(NamedTuple):
     """Costs of idle connections."""
 
     cpu_us: float
-    """The server's time for one beat; what it takes without beats is subtracted."""
+    """The server's time for one beat, with what it takes all the same."""
     kib_each: float
     """Memory of one connection, with a task, a lease or a session."""
     written_bytes: float
@@ -141,7 +141,6 @@ def beats(name: str, size: int, beats_per_s: float, seconds: float, where: Path)
         with crowd(server, size, size / beats_per_s, openings, each) as idle:
             time.sleep(2)
             kib_each = (server.memory_kib() - empty) / size
-            # Measure as long without a beat, and subtract what the server takes all the same.
             idle.told()
             cpu, written = server.cpu_s(), server.written_bytes()
             time.sleep(seconds)

@@ -243,7 +243,7 @@ def main() -> None:
     """Measure the parts that are asked for, and say which goals were missed."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--tasks", type=int, default=100_000)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--where", type=Path, default=Path(tempfile.gettempdir()))

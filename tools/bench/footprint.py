@@ -17,6 +17,7 @@ from throughput import KNOWN, MILLION, Requests, load, prepare
 
 QUERY_SHAPE = (8, 1)
 FIND_SHAPE = (64, 16)
+SINGLE_SHAPE = (64, 1)
 _QUERIES = 500
 _LIVE_TASKS, _LIVE_CONNECTIONS = 100_000, 1_000
 _WRITTEN = 100_000
@@ -129,12 +130,29 @@ def start(data: Path) -> Started:
         return Started(time.monotonic() - began, server.memory_kib() / 1024)
 
 
-def finds(server: Server, seconds: float, requests: Requests) -> tuple[float, float]:
-    """Give Finds a second of ids that are asked for often, and of any of the million."""
-    hot = requests.file(server.wire, "find", KNOWN, "known")
-    cold = requests.file(server.wire, "find", MILLION, "known")
-    rates = [float(load(server, FIND_SHAPE, seconds, one)["rate"]) for one in (hot, cold)]
-    return rates[0], rates[1]
+class Finds(NamedTuple):
+    """Finds a second, of a million tasks."""
+
+    hot: float
+    """Of ids that are asked for often, in `FIND_SHAPE`."""
+    cold: float
+    """Of any of the million, in `FIND_SHAPE`."""
+    cold_singly: float
+    """The same in `SINGLE_SHAPE`."""
+
+
+def finds(server: Server, seconds: float, requests: Requests, number: int, rounds: int) -> Finds:
+    """Measure a round of so many; what is cold was asked for in no round before."""
+    cold = [
+        requests.file(server.wire, "find", MILLION, "known", share=(part, 2 * rounds))
+        for part in (2 * number, 2 * number + 1)
+    ]
+    asked = (
+        (FIND_SHAPE, requests.file(server.wire, "find", KNOWN, "known")),
+        (FIND_SHAPE, cold[0]),
+        (SINGLE_SHAPE, cold[1]),
+    )
+    return Finds(*(float(load(server, shape, seconds, file)["rate"]) for shape, file in asked))
 
 
 def queries(server: Server, seconds: float, requests: Requests) -> float:

@@ -6,6 +6,8 @@
  * FILE holds requests as they go over the wire, each after its length (4 bytes, big-endian).
  * Connection i sends the requests i, i + CONNECTIONS, ... and begins again at the end of the file.
  * SECONDS 0 means each request once, and no warm-up.
+ * In a request `new~` stands for newA, in the next round through the file for newB, and so on: ids
+ * stay new however long it takes.
  * DEPTH requests are under way on each connection at any time; what is answered in one read is
  * followed by as many requests in one write. A reply that is an error counts as one.
  *
@@ -23,10 +25,12 @@
 
 #define IN_BYTES (4u << 20)
 #define BUCKETS 4096
+#define MARK "new~"
+#define MARKS 2 /* at most so many in a request: its key, and the id in the task */
 
 struct link {
     int fd;
-    size_t next;           /* index of the next request to send */
+    size_t next;           /* the next request to send, counted on from round to round */
     size_t in, out, sent;  /* bytes received; bytes to send; bytes of them sent */
     char *inbuf, *outbuf;
     size_t outcap;
@@ -47,6 +51,7 @@ struct reply {
 };
 
 static struct entries request;
+static uint32_t *marks;    /* MARKS a request: where the letter of a mark stands; 0 where none is */
 static size_t connections, depth, ring;
 static uint64_t buckets[BUCKETS];
 static uint64_t done, answered_in_all, errors, grpc_messages;
@@ -134,17 +139,34 @@ static void put(struct link *l, const char *bytes, size_t size) {
     l->out += size;
 }
 
+static void find_marks(void) {
+    marks = calloc(request.count * MARKS, sizeof *marks);
+    if (!marks) die("memory");
+    for (size_t i = 0; i < request.count; i++) {
+        char *from = request.at[i], *end = from + request.size[i], *mark;
+        for (int m = 0; m < MARKS; m++) {
+            if (!(mark = memmem(from, (size_t)(end - from), MARK, strlen(MARK)))) break;
+            from = mark + strlen(MARK);
+            marks[i * MARKS + m] = (uint32_t)(from - 1 - request.at[i]);
+        }
+    }
+}
+
 static void ask(struct link *l, unsigned count, uint64_t now) {
-    while (count-- && l->next < request.count) {
-        char *at = request.at[l->next];
+    while (count-- && (!once || l->next < request.count)) {
+        size_t number = l->next % request.count, turn = l->next / request.count;
+        char *at = request.at[number];
+        for (uint32_t *mark = marks + number * MARKS; mark < marks + (number + 1) * MARKS && *mark; mark++) {
+            if (turn > 'Z' - 'A') die("the file holds too few requests");
+            at[*mark] = (char)('A' + turn);
+        }
         if (wire == GRPC) {
             uint32_t stream = htonl(2 * l->asked + 1);
             memcpy(at + 5, &stream, 4);
             memcpy(at + 9 + (be32(at) >> 8) + 5, &stream, 4);
         }
-        put(l, at, request.size[l->next]);
+        put(l, at, request.size[number]);
         l->next += connections;
-        if (!once) l->next %= request.count;
         l->started[l->asked++ % ring] = now;
     }
 }
@@ -222,6 +244,7 @@ int main(int argc, char **argv) {
         request.size++;
         request.count--;
     }
+    find_marks();
     if (!connections || !depth || request.count < connections) die("fewer requests than connections");
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[2]))};
     if (inet_pton(AF_INET, argv[1], &to.sin_addr) != 1) die("host");

@@ -7,12 +7,14 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import crowds
 import servers
+import wires
 from pages import PASSWORD, cookie, open_board
 from servers import Server
 from throughput import Requests, load
@@ -29,8 +31,9 @@ from taskdashd.families.figures.rules.day import BUCKET_S, QUARTERS
 from taskdashd.families.figures.rules.tally import Tally
 from taskdashd.process.start import settle_memory
 
-BOARDS = ("no board", "nobody looks", "a page is open")
-_REGISTERED = 100_000
+ALONE, UNSEEN, OPEN = "no board", "nobody looks", "a page is open"
+WATCHED = f"{crowds.WATCHERS:,} watch something else"
+_REGISTERED = 300_000
 _SHAPE = (64, 16)
 _QUIET_S = 0.5
 HANDED = 10
@@ -80,16 +83,22 @@ class Beside(NamedTuple):
     """How often the page was told to read all anew instead."""
 
 
-def registering(board: str, requests: Requests, where: Path) -> Beside:
-    """Register new tasks where there is no board, nobody looks at it, or one page is open."""
-    settings = {} if board == BOARDS[0] else {"web": "127.0.0.1:0"}
-    with (
-        servers.anew(where) as data,
-        servers.running(data, **servers.UNLIMITED, **settings) as daemon,
-    ):
-        server = Server(board, "frames", daemon.port, daemon.pid, daemon.data)
+def registering(beside: str, requests: Requests, where: Path) -> Beside:
+    """Register new tasks beside nothing, a board, an open page, or watchers."""
+    settings = {"web": "127.0.0.1:0"} if beside in (UNSEEN, OPEN) else {}
+    with ExitStack() as stack:
+        data = stack.enter_context(servers.anew(where))
+        # Let nobody be taken for dead: a watcher that had to beat would be measured with it.
+        daemon = stack.enter_context(
+            servers.running(data, **servers.UNLIMITED, **settings, heartbeat_timeout=600)
+        )
+        server = Server(beside, "frames", daemon.port, daemon.pid, daemon.data)
+        if beside == WATCHED:
+            users = ({"user": f"elsewhere-{number}"} for number in range(crowds.WATCHERS))
+            watches = [wires.frame("Watch", {"where": where}) for where in users]
+            stack.enter_context(crowds.crowd(server, crowds.WATCHERS, 0, watches, [b""]))
         page = None
-        if board == BOARDS[2]:
+        if beside == OPEN:
             with taskdash.connect(daemon.url) as dash:
                 dash.ask("SetPerson", user="1001", name="1001", role="admin", password=PASSWORD)
             web = daemon.wait_for("the board is at")["address"]

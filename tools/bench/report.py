@@ -8,6 +8,8 @@ from math import log10
 from pathlib import Path
 from typing import Any, Final
 
+import machine
+
 OURS: Final = "taskdashd"
 PEERS: Final = ("Redis", "etcd", "bare trio")
 
@@ -133,6 +135,7 @@ def _line(row: Row, y: float) -> list[str]:
 def save(path: Path, rows: Sequence[Row], facts: Sequence[str], goals: Sequence[Goal]) -> None:
     """Keep the results, for whoever wants to compare."""
     kept: dict[str, Any] = {
+        "measured_with": machine.told(),
         "rows": [{"workload": r.workload, "shape": r.shape, "rates": r.rates} for r in rows],
         "facts": list(facts),
         "goals": [{"what": g.what, "value": g.value, "goal": g.goal, "met": g.met} for g in goals],

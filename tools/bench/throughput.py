@@ -12,6 +12,8 @@ from servers import Server
 
 SHAPES = ((1, 1), (64, 1), (64, 16), (8, 100))
 KNOWN = 10_000
+NEW = "new~"
+"""The prefix of ids that the load generator makes new in each round through the file."""
 MILLION = 1_000_000
 WARMUP_S = 0.5
 PEERS = ("taskdashd", "Redis", "etcd", "bare trio")
@@ -25,10 +27,20 @@ class Requests:
         self._files: dict[tuple[object, ...], Path] = {}
 
     def file(
-        self, wire: str, workload: str, count: int, prefix: str, *, at_rest: bool = False
+        self,
+        wire: str,
+        workload: str,
+        count: int,
+        prefix: str,
+        *,
+        at_rest: bool = False,
+        share: tuple[int, int] = (0, 1),
     ) -> Path:
-        """Give the file with so many requests of a workload, about as many tasks."""
-        key = (wire, workload, count, prefix, at_rest)
+        """Give the file with so many requests of a workload, about as many tasks.
+
+        `share` (2, 9) is the third of nine parts of them.
+        """
+        key = (wire, workload, count, prefix, at_rest, share)
         if key not in self._files:
             self._files[key] = self._where / f"{len(self._files)}.requests"
             with self._files[key].open("wb") as file:
@@ -38,11 +50,12 @@ class Requests:
 
     @staticmethod
     def _requests(
-        wire: str, workload: str, count: int, prefix: str, at_rest: bool
+        wire: str, workload: str, count: int, prefix: str, at_rest: bool, share: tuple[int, int]
     ) -> Iterator[bytes]:
         if wire in wires.OPENING:
             yield wires.OPENING[wire]
-        for number in range(count):
+        part, parts = share
+        for number in range(count * part // parts, count * (part + 1) // parts):
             # In another order than they were registered in; 7919 divides no count used here.
             at = number if workload == "register" else number * 7919 % count
             yield wires.request(wire, workload, wires.task(at, prefix, at_rest=at_rest))
@@ -85,7 +98,7 @@ def rate(
     with servers.fresh(name, where) as server:
         if workload == "register new":
             count = 20_000 if shape == (1, 1) else 400_000
-            file = requests.file(server.wire, "register", count, "new")
+            file = requests.file(server.wire, "register", count, NEW)
         else:
             prepare(server, requests, KNOWN)
             file = requests.file(server.wire, workload.split()[0], KNOWN, "known")
