@@ -13,9 +13,10 @@ Time is an argument, in seconds of any clock that only grows.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, NamedTuple
 
 from taskdash_protocol import PROTOCOL_VERSION, errors, strictjson
 from taskdash_protocol.errors import BadRequest, ServerError, TaskDashError
@@ -37,6 +38,10 @@ REPLY_BYTES_MAX: Final = 64 << 20
 
 _LENGTH_BYTES: Final = 4
 
+MANY: Final = 100
+"""After so many requests on a connection replies are read by msgspec: its import would take longer
+than it saves in fewer."""
+
 BEAT_INTERVAL_S: Final = 10.0
 """Seconds from heartbeat to heartbeat until the reply to Hello names the daemon's interval."""
 
@@ -45,8 +50,7 @@ class ProtocolError(TaskDashError):
     """The peer does not speak this protocol, or breaks it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """The reply to a request: its JSON object, and the error that this stands for, if any."""
 
     seq: int
@@ -73,6 +77,8 @@ class Bye:
 
 
 Said = Reply | TaskEvent | Bye
+ReadPlain = Callable[[bytes], tuple[int, dict[str, Any]] | None]
+"""Gives Seq and body of a payload that is a plain reply, else None; see `replies`."""
 
 
 class Conversation:
@@ -84,6 +90,7 @@ class Conversation:
         self._decoder = Decoder(REPLY_BYTES_MAX, TASKDASH)
         self._seq = 0
         self._awaited: dict[int, str] = {}
+        self._plain_reply: ReadPlain | None = None
         self._hello_seq = 0
         self.heard_at: float | None = None
         """When the peer last sent a whole frame; at first, when `hello` was called."""
@@ -130,21 +137,26 @@ class Conversation:
 
     def receive(self, data: bytes, now: float) -> list[Said]:
         """Take bytes; give what the daemon said. Raises `ProtocolError`, `FrameError`."""
-        self._decoder.feed(data)
+        decoder = self._decoder
+        decoder.feed(data)
+        if self._plain_reply is None and self._seq > MANY:
+            self._plain_reply = _plain_reply()
+        plain_reply = self._plain_reply or _none_is_plain
         said: list[Said] = []
-        while (message := self._decoder.next()) is not None:
+        while (payload := decoder.next_payload()) is not None:
             self.heard_at = now
-            if isinstance(message, Malformed):
-                raise ProtocolError(f"the peer sent a malformed frame: {message.error}")
             try:
-                one = self._understand(message, now)
+                if (plain := plain_reply(payload)) is not None:
+                    said.append(self._answered(*plain, now))
+                elif (one := self._understand(decoder.decode(payload), now)) is not None:
+                    said.append(one)
             except (KeyError, TypeError, ValueError) as error:
                 raise ProtocolError(f"the peer's words make no sense: {error!r}") from error
-            if one is not None:
-                said.append(one)
         return said
 
-    def _understand(self, message: Message, now: float) -> Said | None:
+    def _understand(self, message: Message | Malformed, now: float) -> Said | None:
+        if isinstance(message, Malformed):
+            raise ProtocolError(f"the peer sent a malformed frame: {message.error}")
         header = message.header or {}
         if message.message_id == HEARTBEAT:
             return None
@@ -160,12 +172,13 @@ class Conversation:
             return TaskEvent(header.get("Watch", 0), body["rev"], body["kind"], body["task"])
         if message.message_id != REQUEST:
             raise ProtocolError(f"the peer sent MessageID {message.message_id}")
-        seq = header.get("Seq")
-        refusal = _error(body) if body.get("errid") != 0 else None
-        if type(seq) is not int or seq not in self._awaited:
+        return self._answered(header.get("Seq"), body, now)
+
+    def _answered(self, seq: object, body: dict[str, Any], now: float) -> Reply:
+        refusal = None if body.get("errid") == 0 else _error(body)
+        if type(seq) is not int or self._awaited.pop(seq, None) is None:
             # Raise an error that answers no request: it is about the stream as a whole.
             raise refusal or ProtocolError("the peer answered what nobody asked")
-        del self._awaited[seq]
         if seq == self._hello_seq and refusal is None:
             self._agree(body, now)
         return Reply(seq, body, refusal)
@@ -186,9 +199,23 @@ def encode(request: Request) -> bytes:
     except (TypeError, RecursionError) as error:
         raise BadRequest(f"the fields cannot be written as JSON: {error}") from None
     # orjson writes NaN and infinity as null, without a word: look for them where there is a null.
-    if b"null" in text and (way := _no_number(body)) is not None:
+    # (`bytes in bytes` makes an exception each time; see strictjson.)
+    if text.find(b"null") >= 0 and (way := _no_number(body)) is not None:
         raise BadRequest(f"field {'.'.join(way)} is NaN or infinite, which JSON has no number for")
     return text
+
+
+@cache
+def _plain_reply() -> ReadPlain:
+    try:
+        from taskdash_protocol.replies import plain_reply
+    except ImportError:
+        return _none_is_plain
+    return plain_reply
+
+
+def _none_is_plain(_payload: bytes) -> None:
+    """Stand in where msgspec is not installed, or not yet worth its import."""
 
 
 def _no_number(value: Any) -> list[str] | None:

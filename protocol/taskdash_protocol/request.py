@@ -9,7 +9,7 @@ tables of PROTOCOL.md, the page's types and the vectors are made from these decl
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, replace
 from functools import cache
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Final, Literal, NamedTuple, Self
 
 from taskdash_protocol import typed
 from taskdash_protocol.errors import BadRequest
@@ -18,6 +18,9 @@ Read = Callable[[str, Any], Any]
 """Takes a field's name and its value in a body; gives the request's value. Raises `BadRequest`."""
 
 Schema = dict[str, Any]
+
+_NOTHING: Final = object()
+"""The default of a field that must be given: no value is the same."""
 
 _Step = tuple[str, Read, bool, str | None, Callable[[], Any]]
 """A field's member, its `read`, its `of_body`, its `absent` (None where the field may be left out),
@@ -81,12 +84,12 @@ class Request:
     def to_body(self) -> dict[str, Any]:
         """Give the JSON object that `parse` reads."""
         body: dict[str, Any] = {}
-        for one in declared_fields(type(self)):
-            value = getattr(self, one.name)
-            if reader_of(one).of_body:
+        for name, member, of_body, default in _writing_plan(type(self)):  # type: ignore[arg-type]
+            value = getattr(self, name)
+            if of_body:
                 body.update(value)
-            elif is_required(one) or value != _default(one)():
-                body[member_of(one)] = _plain(value)
+            elif value != default:
+                body[member] = value if type(value) is str else _plain(value)
         return body
 
 
@@ -138,6 +141,20 @@ def is_required(one: "Field[Any]") -> bool:
 def _plan(request: type[Request]) -> tuple[_Step, ...]:
     """Collect what `parse` needs of a request's fields: once, rather than for every body."""
     return tuple(_step(one) for one in declared_fields(request))
+
+
+@cache
+def _writing_plan(request: type[Request]) -> tuple[tuple[str, str, bool, Any], ...]:
+    """Collect what `to_body` needs of a field: its name, its member, its `of_body`, its default."""
+    return tuple(
+        (
+            one.name,
+            member_of(one),
+            reader_of(one).of_body,
+            _NOTHING if is_required(one) else _default(one)(),
+        )
+        for one in declared_fields(request)
+    )
 
 
 def _step(one: "Field[Any]") -> _Step:

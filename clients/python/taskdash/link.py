@@ -292,6 +292,7 @@ class Link:
     def _talk(self, sock: socket.socket) -> None:
         poll = select.poll()
         poll.register(self._wakers[0], select.POLLIN)
+        woken, said = self._wakers[0].fileno(), sock.fileno()
         while True:
             with self._lock:
                 now = now_s()
@@ -311,10 +312,13 @@ class Link:
             if closing and all_sent and (not unsaid or now > self._linger_until):
                 return
             poll.register(sock, select.POLLIN | (0 if all_sent else select.POLLOUT))
-            if not self._has_decrypted(sock):
-                poll.poll(wait_s * 1000 + 1)
-            self._drain_wake()
-            self._receive(sock)
+            decrypted = self._has_decrypted(sock)
+            ready = dict(poll.poll(0 if decrypted else wait_s * 1000 + 1))
+            # Read from what is ready alone: a read in vain costs as much as a reply in a pipeline.
+            if woken in ready:
+                self._drain_wake()
+            if decrypted or said in ready:
+                self._receive(sock)
 
     def _receive(self, sock: socket.socket) -> None:
         with self._lock:

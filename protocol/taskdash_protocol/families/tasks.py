@@ -53,6 +53,17 @@ class Register(AboutTask):
         writes.check_own(body)
         return cls(id, writes.kept(fields), *writes.steering(body))
 
+    def to_body(self) -> dict[str, Any]:
+        """Write the request by hand: the same as is declared, but faster."""
+        body = {"id": self.id, **self.fields}
+        if self.heartbeat_timeout is not None:
+            body["heartbeat_timeout"] = self.heartbeat_timeout
+        if self.epoch is not None:
+            body["epoch"] = self.epoch
+        if self.fenced is not None:
+            body["fenced"] = self.fenced
+        return body
+
 
 @dataclass(frozen=True, slots=True)
 class Update(AboutTask):
