@@ -86,16 +86,19 @@ class Ownership(Following):
     def committed(self, changes: Sequence[Change]) -> None:
         """Count each task for its owner, and supervise it if it is live."""
         serial, session, begun = -1, None, list[str]()
-        for change in changes:
-            _, new, old, _, _ = change
+        supervises = self._liveness.supervises
+        for _, new, old, _, _ in changes:
             if new.owner != serial:
                 self._begin(session, begun)
                 serial, session, begun = new.owner, self._find(new.owner), []
-            is_usual = old is None and new.timeout_s is None and new.status not in UNSUPERVISED
-            if is_usual and session is not None:
-                # New tasks of one owner mostly come many at a time.
-                begun.append(new.id)
-                continue
+            if session is not None and new.status not in UNSUPERVISED:
+                if old is None:
+                    if new.timeout_s is None:
+                        # New tasks of one owner mostly come many at a time.
+                        begun.append(new.id)
+                        continue
+                elif old.owner == serial and supervises(new.id, session.owner, new.timeout_s):
+                    continue
             if begun:
                 self._begin(session, begun)
                 begun = []

@@ -101,11 +101,16 @@ class Liveness:
             # Schedule anew: the set of timeouts has changed, and its longest is the deadline.
             self._schedule(owner, self.deadline(owner))
 
+    def supervises(self, task_id: str, owner: Owner, timeout_s: float | None) -> bool:
+        """Tell whether a task depends on this owner's signs of life, with this timeout."""
+        lease = self._leases.get(task_id)
+        return lease is not None and lease.owner is owner and lease.timeout_s == timeout_s
+
     def supervise(self, task_id: str, owner: Owner, timeout_s: float | None) -> None:
         """Make a live task depend on this owner's signs of life, and on no other's."""
         lease = self._leases.get(task_id)
         if lease is not None:
-            if lease.owner is owner and lease.timeout_s == timeout_s:
+            if self.supervises(task_id, owner, timeout_s):
                 return
             self.release(task_id)
         lease = owner.leases.get(timeout_s)

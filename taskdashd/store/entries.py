@@ -44,12 +44,13 @@ class Waiting:
     def __init__(self, rows_max: int, bytes_max: int, commit_rows: int) -> None:
         self._rows_max = rows_max
         self._bytes_max = bytes_max
+        self._commit_rows = commit_rows
         self._crowd_rows = _CROWD_COMMITS * commit_rows
         self.rows = self.bytes = 0
 
     def add(self, entry: Entry) -> None:
         """Count an entry that waits."""
-        self.rows += len(entry.changes) + len(entry.records)
+        self.rows += _rows_of(entry)
         self.bytes += bytes_of(entry.changes)
 
     def take(self, piece: Piece) -> None:
@@ -62,7 +63,9 @@ class Waiting:
         self.rows = self.bytes = 0
 
     def takes(self, rows: int) -> bool:
-        """Tell whether so many changes more may wait."""
+        """Tell whether so many changes more may wait, as one entry."""
+        if rows > self._commit_rows:
+            return False
         return self.rows + rows <= self._rows_max and self.bytes < self._bytes_max
 
     @property
@@ -80,19 +83,27 @@ def entries_of(pieces: Iterable[Piece]) -> Iterator[Entry]:
 
 
 def taken(queue: deque[Entry], rows_max: int) -> list[Piece]:
-    """Take the entries of a commit out of the queue, and no more behind so many rows."""
+    """Take the entries of a commit out of the queue: so many rows, or one entry that has more."""
     pieces: list[Piece] = []
-    rows = 0
+    rows = room = 0
     while queue and rows < rows_max:
-        pieces.append(piece := Piece([], [], []))
-        entries, changes, records = piece
-        room = min(_PIECE_ROWS, rows_max - rows)
-        while queue and len(changes) + len(records) < room and len(entries) < _PIECE_ROWS:
-            entries.append(entry := queue.popleft())
-            changes += entry.changes
-            records += entry.records
-        rows += len(changes) + len(records)
+        size = _rows_of(queue[0])
+        if rows and rows + size > rows_max:
+            break
+        if not pieces or size > room or len(pieces[-1].entries) >= _PIECE_ROWS:
+            pieces.append(Piece([], [], []))
+            room = _PIECE_ROWS
+        entries, changes, records = pieces[-1]
+        entries.append(entry := queue.popleft())
+        changes += entry.changes
+        records += entry.records
+        rows += size
+        room -= size
     return pieces
+
+
+def _rows_of(entry: Entry) -> int:
+    return len(entry.changes) + len(entry.records)
 
 
 def bytes_of(changes: Sequence[Change]) -> int:
