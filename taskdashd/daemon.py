@@ -59,7 +59,7 @@ async def serve(
     poller, wire = Poller(core, live, mailbox, links), WireDoor(parts.runner, live)
     stopping = trio.Event()
     by_itself = parts.deaths, parts.agenda, parts.housekeeping
-    supervisor = Supervisor(core, *by_itself, poller, links, wire.forget_replies, stopping.set)
+    supervisor = Supervisor(core, *by_itself, poller, links, stopping.set)
     if web is not None:
         app = _app(settings, live, parts.runner, web, access)
         poller.listen(listening.web, app, certificates.web)

@@ -29,8 +29,8 @@ from taskdashd.domain.tasks import Change
 from taskdashd.families.services.vigil import Fetch
 from taskdashd.parts import Environment, build
 from taskdashd.server.connection import Connection
+from taskdashd.server.finds import Finds
 from taskdashd.server.link import Unread
-from taskdashd.server.ready import ReadyReplies
 from taskdashd.server.supervisor import TICK_S, Supervisor
 from taskdashd.settings.config import Settings
 from taskdashd.settings.live import Live
@@ -82,7 +82,7 @@ class Peer:
     def __init__(self, world: "World", name: str) -> None:
         self.world = world
         self.connection = Connection.begin(
-            world.runner, world.live, name, world.touched, world.ready_replies
+            world.runner, world.live, name, world.touched, world.finds
         )
         self.decoder = Decoder(framing=TASKDASH)
         self.replies: list[dict[str, Any]] = []
@@ -205,9 +205,7 @@ class World:
         )
         self.runner, self.core = parts.runner, parts.runner.core
         self.agenda, self.web = parts.agenda, parts.web
-        self.ready_replies = ReadyReplies(
-            self.core.view, self.core.ownership.speaks_for, self.live.reply_cache
-        )
+        self.finds = Finds(self.core, self.live.reply_cache)
         self._tick_in_s = TICK_S
         self.supervisor = Supervisor(
             self.core,
@@ -216,7 +214,6 @@ class World:
             parts.housekeeping,
             sockets=self,
             inputs=self,
-            forget_replies=self.ready_replies.forget,
             end=lambda: None,
         )
 

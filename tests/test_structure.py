@@ -25,7 +25,6 @@ VALUES = {
     "entry.queued_at": "an entry of liveness' heap",
     "call.answer": "a call on its way from the inbox to the outbox",
     "call.token": "a call on its way from the inbox to the outbox",
-    "call.payload": "a call on its way from the inbox to the outbox",
     "reply.room": "a reply's place in the outbox, filled without a call for each of them",
     "reply.requests": "a reply's place in the outbox, filled without a call for each of them",
     "reply.frame": "a reply's place in the outbox, filled without a call for each of them",

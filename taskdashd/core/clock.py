@@ -11,6 +11,7 @@ from taskdashd.domain.times import stamp
 STALL_S: Final = 0.1
 """A tick that comes so many idle seconds late shows that the daemon itself stood still."""
 _STALLS_KEPT: Final = 16
+_STAMPS_KEPT: Final = 1024
 _DRIFT_S: Final = 0.005
 _JUMP_S: Final = 60.0
 """A wall clock that is set by more than this has jumped; by less, it was put right."""
@@ -52,8 +53,11 @@ class Clock:
         """Recent stalls: each one's moment in running time, and the seconds of all before it."""
         self._ticked_at = monotonic()
         self._wall_offset_s = wall() - monotonic()
-        self._stamped = (-1.0, "")
+        self._stamps: dict[float, str] = {}
+        """The texts of moments of running time: few owners are asked about by many."""
         self._stamped_now = (-1, "")
+        self.turns = 0
+        """How often `stamp_of` has begun to give other texts of the same moments."""
         self.started = self.now()
         """The daemon's start, in running time."""
         self.started_at = self.stamp()
@@ -93,6 +97,7 @@ class Clock:
 
         Returns the seconds of a stall found in that gap, else 0.
         """
+        self._follow_wall()
         monotonic = self._monotonic()
         gap = monotonic - self._ticked_at
         worked = self._worked()
@@ -102,7 +107,7 @@ class Clock:
             return 0.0
         self._stalls.append((self.now() - idle, self._stalled_s))
         self._stalled_s += idle
-        self._stamped = (-1.0, "")
+        self._forget_stamps()
         return idle
 
     def stamp(self) -> str:
@@ -116,18 +121,27 @@ class Clock:
     def stamp_of(self, running: float) -> str:
         """Write a moment of running time as `stamp` does; the same moment gives the same text.
 
-        A jump of the wall clock changes the text. Before the last few stalls it is a guess.
+        A jump of the wall clock changes the text, a tick later at the latest. Before the last few
+        stalls it is a guess.
         """
-        if running == self._stamped[0]:
-            return self._stamped[1]
+        text = self._stamps.get(running)
+        if text is None:
+            self._follow_wall()
+            if len(self._stamps) >= _STAMPS_KEPT:
+                self._stamps.clear()
+            text = stamp(self._wall_offset_s + running + self._stalled_before(running))
+            self._stamps[running] = text
+        return text
+
+    def _follow_wall(self) -> None:
         offset = self._wall() - self._monotonic()
         if abs(offset - self._wall_offset_s) > _DRIFT_S:
             self._wall_offset_s = offset
-        self._stamped = (
-            running,
-            stamp(self._wall_offset_s + running + self._stalled_before(running)),
-        )
-        return self._stamped[1]
+            self._forget_stamps()
+
+    def _forget_stamps(self) -> None:
+        self._stamps.clear()
+        self.turns += 1
 
     def _stalled_before(self, running: float) -> float:
         for at, stalled_s in self._stalls:

@@ -10,6 +10,7 @@ from taskdashd.core.session import Session
 from taskdashd.core.sessions import Sessions
 from taskdashd.domain.liveness import Liveness, Owner
 from taskdashd.domain.tasks import Change, Moment, Task, refreshed
+from taskdashd.store import kept
 from taskdashd.store.transaction import Transaction
 
 NOBODY: Final = 0
@@ -33,6 +34,7 @@ class Ownership(Following):
     ) -> None:
         self._clock = clock
         self._liveness = liveness
+        self._lease_of = liveness.lease_of
         self._find = sessions.find
         self._sessions = sessions
         self._may_have_spoken = may_have_spoken
@@ -60,6 +62,25 @@ class Ownership(Following):
         """Give the time of the owner's last sign of life; empty if it gave none since the start."""
         owner = self.speaks_for(task)
         return "" if owner is None else self._clock.stamp_of(owner.last_seen)
+
+    def keeps_alive(self, task_id: str, found: Task | bytes) -> Owner | None:
+        """Give the owner whose signs of life `body` shows of a task as it is in memory.
+
+        None where none are known, and for a task that is not live: it has no owner here.
+        """
+        lease = self._lease_of(task_id)
+        if lease is None:
+            return None
+        owner = lease.owner
+        # A live task is supervised by its own owner, or by one that stands for many: look only then
+        # whose it is.
+        serial = owner.serial
+        if serial == NOBODY:
+            serial = found.owner if isinstance(found, Task) else kept.owner(found)
+        session = self._find(serial)
+        if session is not None:
+            owner = session.owner
+        return None if owner.serial == NOBODY else owner
 
     def speaks_for(self, task: Task) -> Owner | None:
         """Give the owner whose signs of life keep the task alive; None where none is known."""

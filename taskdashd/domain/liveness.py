@@ -60,6 +60,8 @@ class Liveness:
     def __init__(self, default_timeout_s: float) -> None:
         self.default_timeout_s = default_timeout_s
         self._leases: dict[str, Lease] = {}
+        self.lease_of: Final = self._leases.get
+        """Gives the lease of a supervised task by its id, else None. Called for each Find."""
         self._heap: list[tuple[float, int, Due]] = []
         self._pushed = 0
         self._void = 0

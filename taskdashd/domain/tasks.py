@@ -36,7 +36,7 @@ _OF_WORK: Final = frozenset(("status", "user", "checker", "reason", *PEOPLE_FIEL
 _STAMP_CHARACTERS: Final = len("2026-01-01T00:00:00.000Z")
 _ADDED: Final = ("heartbeat_timeout", "fenced", *DAEMON_FIELDS)
 _KEPT: Final = tuple(f'"{name}":'.encode() for name in (*DAEMON_OBJECTS, LABELS))
-_LAST_SEEN_AT: Final = -(_STAMP_CHARACTERS + len('"}'))
+LAST_SEEN_AT: Final = -(_STAMP_CHARACTERS + len('"}'))
 
 
 class Task(NamedTuple):
@@ -77,7 +77,7 @@ class Task(NamedTuple):
     @property
     def last_seen(self) -> str:
         """The time of the owner's last sign of life, as of the task's last change."""
-        return self.body[_LAST_SEEN_AT:-2].decode()
+        return self.body[LAST_SEEN_AT:-2].decode()
 
 
 class Change(NamedTuple):
@@ -276,9 +276,9 @@ def shut_down(old: Task, moment: Moment, actor: str) -> Change:
 def refreshed(body: bytes, last_seen: str) -> bytes:
     """Give a task's body with this `last_seen` (RFC 3339, milliseconds, `Z`) if it is newer."""
     seen = last_seen.encode()
-    if seen <= body[_LAST_SEEN_AT:-2]:
+    if seen <= body[LAST_SEEN_AT:-2]:
         return body
-    return b'%b%b"}' % (body[:_LAST_SEEN_AT], seen)
+    return b'%b%b"}' % (body[:LAST_SEEN_AT], seen)
 
 
 def restore(
@@ -295,24 +295,24 @@ def restore(
         fields = {name: value for name, value in fields.items() if name not in DAEMON_OBJECTS}
         body = strictjson.dumps(fields)
     return Task(
-        id=task_id,
-        rev=rev,
-        epoch=fields["epoch"],
-        status=fields["status"],
-        timeout_s=fields.get("heartbeat_timeout"),
-        fenced=fields.get("fenced", False),
-        created_at=fields["created_at"],
-        shutdown_at=fields["shutdown_at"],
-        owner=owner,
-        user=intern(fields["user"]),
-        group_id=intern(fields["group_id"]),
-        checker=intern(fields["checker"]),
-        parent_id=intern(fields["parent_id"]),
-        task_type=intern(fields["task_type"]),
-        kind=kind,
-        holder=holder,
-        held_since=held_since,
-        body=body,
+        task_id,
+        rev,
+        fields["epoch"],
+        fields["status"],
+        fields.get("heartbeat_timeout"),
+        fields.get("fenced", False),
+        fields["created_at"],
+        fields["shutdown_at"],
+        owner,
+        intern(fields["user"]),
+        intern(fields["group_id"]),
+        intern(fields["checker"]),
+        intern(fields["parent_id"]),
+        intern(fields["task_type"]),
+        kind,
+        holder,
+        held_since,
+        body,
     )
 
 

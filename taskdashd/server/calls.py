@@ -19,6 +19,7 @@ from taskdash_protocol.frames import (
 from taskdash_protocol.requests import REQUESTS, Request, SignIn
 from taskdashd.core.table import OPERATIONS, UNNAMED, Operation
 from taskdashd.domain.held import SHORT_BYTES, weight
+from taskdashd.server import finds
 from taskdashd.server.outbox import Reply
 
 
@@ -30,7 +31,6 @@ class Call(Reply):
         "encoded_twice",
         "header",
         "operation",
-        "payload",
         "request",
         "size",
         "task_id",
@@ -59,8 +59,6 @@ class Call(Reply):
         """Id of the task that must be in memory first; None where the operation needs none."""
         self.size = size
         self.encoded_twice = encoded_twice
-        self.payload: bytes | None = None
-        """The request's payload if its reply may be kept for the same payload, else None."""
         self.token: Any = None
         """The header's Token, unchecked."""
         self.answer = answer
@@ -80,6 +78,8 @@ class Lost(Call):
 
 def parse(decoder: Decoder, payload: bytes) -> Call | None:
     """Parse a payload that the decoder gave; None where nothing is to be done or answered."""
+    if decoder.framing is TASKDASH and (find := finds.parse(payload)) is not None:
+        return Call(finds.HEADER, OPERATIONS[find.request_id], find, find.id, len(payload))
     message, framing = decoder.decode(payload), decoder.framing
     assert framing is not None
     if isinstance(message, Malformed):
@@ -101,11 +101,6 @@ def parse(decoder: Decoder, payload: bytes) -> Call | None:
         return Call(head, encoded_twice=twice, answer=error.with_traceback(None))
     if header is not None and "Token" in header:
         call.token = header["Token"]
-    reads = call.operation is not None and call.operation.kind == "reads"
-    if reads and framing is TASKDASH and header is not None and len(header) == 1:
-        # Only a header of RequestID alone: a Seq makes each payload different, and a reply to one
-        # token's identity must not serve another's.
-        call.payload = payload
     return call
 
 

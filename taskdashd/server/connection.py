@@ -8,19 +8,21 @@ import structlog
 
 from taskdash_protocol import plain, strictjson
 from taskdash_protocol.errors import Busy, Outcome, ServerError
+from taskdash_protocol.families.tasks import Find
 from taskdash_protocol.frames import TASKDASH, Decoder, Framing
 from taskdashd.core.replies import error_body
 from taskdashd.core.run import Runner
 from taskdashd.core.session import Session
+from taskdashd.core.table import Operation
 from taskdashd.domain.access import LOCAL_OPERATOR
 from taskdashd.feed.watches import Event
 from taskdashd.server.calls import Call, parse
 from taskdashd.server.conversation import Touch
 from taskdashd.server.exchange import Exchange, ExchangeLimits
+from taskdashd.server.finds import Finds
 from taskdashd.server.inbox import FRAME_BYTES_MAX_UNSIGNED, Inbox
 from taskdashd.server.link import Link
 from taskdashd.server.outbox import Reply
-from taskdashd.server.ready import ReadyReplies
 from taskdashd.server.tls import TlsSocket
 from taskdashd.store.faults import OutcomeUnknown
 
@@ -36,14 +38,14 @@ class Connection(Exchange):
         limits: ExchangeLimits,
         session: Session,
         touched: Callable[["Connection"], None],
-        ready: ReadyReplies,
+        finds: Finds,
     ) -> None:
         self._decoder = Decoder(min(limits.max_frame, FRAME_BYTES_MAX_UNSIGNED))
         now = runner.core.clock.now
         inbox = Inbox(limits, session, now, self._decoder, partial(parse, self._decoder))
         super().__init__(runner, limits, session, inbox, touched)
         self._plain = runner.plain
-        self._ready = ready
+        self._finds = finds
         self._has_watch_behind = False
 
     @classmethod
@@ -53,11 +55,11 @@ class Connection(Exchange):
         limits: ExchangeLimits,
         peer: str,
         touched: Callable[["Connection"], None],
-        ready: ReadyReplies,
+        finds: Finds,
     ) -> "Connection":
         """Make the connection of a socket that was just accepted, with a session of its own."""
         session = runner.core.sessions.connect(peer)
-        connection = cls(runner, limits, session, touched, ready)
+        connection = cls(runner, limits, session, touched, finds)
         session.attach(connection)
         return connection
 
@@ -169,16 +171,31 @@ class Connection(Exchange):
     def _answer_known(self, payload: bytes) -> bool:
         if self._waits or not self.session.sees_all or self._decoder.framing is not TASKDASH:
             return False
-        frame = self._ready.get(payload)
+        try:
+            frame = self._finds.answer(payload)
+        except Exception:
+            # Have it run as any request is: then it is refused, and the connection lives on.
+            log.exception("unexpected fault in an operation", operation=Find.request_id)
+            return False
         if frame is None:
             return False
         self.outbox.append(frame)
         return True
 
-    def _keep(self, call: Call, task_id: str) -> None:
-        task = self._view.committed(task_id)
-        if task is not None and call.payload and call.frame:
-            self._ready.keep(call.payload, call.frame, task)
+    def _answers_on_bytes(self, operation: Operation, call: Call, task_id: str) -> bool:
+        if operation.request is not Find or not self.session.sees_all:
+            return False
+        try:
+            body = self._finds.body(task_id)
+        except Exception:
+            log.exception("unexpected fault in an operation", operation=Find.request_id)
+            return False
+        if body is None:
+            return False
+        frame = self._reply(call.header, body, encoded_twice=call.encoded_twice)
+        if self.outbox.fill(call, frame):
+            self._touched(self)
+        return True
 
     def _was_alone(self) -> None:
         # Start new watches only now: no event may precede the reply to Watch.
@@ -213,8 +230,7 @@ class WireDoor:
         core = runner.core
         self._runner = runner
         self._limits = limits
-        self._ready = ReadyReplies(core.view, core.ownership.speaks_for, limits.reply_cache)
-        self.forget_replies = self._ready.forget
+        self._finds = Finds(core, limits.reply_cache)
 
     @property
     def connections_max(self) -> int:
@@ -227,7 +243,7 @@ class WireDoor:
 
     def begin(self, link: Link, touch: Touch) -> Connection:
         """Begin the connection of a socket; on the operator's own it has signed in already."""
-        connection = Connection.begin(self._runner, self._limits, link.peer, touch, self._ready)
+        connection = Connection.begin(self._runner, self._limits, link.peer, touch, self._finds)
         if not link.address:
             self._runner.core.identities.become(connection.session, LOCAL_OPERATOR)
         return connection

@@ -199,7 +199,11 @@ class Exchange(Standing):
         return bool(inbox)
 
     def _answer_known(self, _payload: Any) -> bool:
-        """Answer a payload whose reply is known, as bytes: a protocol may keep some."""
+        """Answer a payload on its bytes, where a protocol knows how; then no object is made."""
+        return False
+
+    def _answers_on_bytes(self, _operation: Operation, _call: Call, _task_id: str) -> bool:
+        """Fill in a read's reply from the bytes of its task, where a protocol knows how."""
         return False
 
     def _run_inbox(self) -> bool:
@@ -297,6 +301,8 @@ class Exchange(Standing):
             waits_for = self._view.pending.get(task_id)
             if waits_for is None:
                 self.outbox.expect(call)
+                if self._answers_on_bytes(operation, call, task_id):
+                    return
                 result = self._read_now(operation, request, caller, task_id)
                 if type(result) is not bytes or len(result) > LITTLE_BYTES:
                     # Never keep a refusal or a fault of the daemon for others; nor a large reply,
@@ -304,15 +310,10 @@ class Exchange(Standing):
                     self._fill_large(call, result)
                     return
                 self._fill(call, result)
-                if call.payload and self.session.sees_all:
-                    self._keep(call, task_id)
                 return
         self.outbox.expect(call, 0 if waits_for is None else len(waits_for.body))
         fill = self._fill if waits_for is None else self._fill_large
         self._run(operation, request, caller, task_id, partial(fill, call))
-
-    def _keep(self, call: Call, task_id: str) -> None:
-        """Keep a reply for requests with the very same payload: see `_answer_known`."""
 
     def _lose(self, why: ServerError) -> None:
         """End the exchange where the peer's stream is lost."""

@@ -64,7 +64,6 @@ class Supervisor:
         housekeeping: Housekeeping,
         sockets: Sockets,
         inputs: Inputs,
-        forget_replies: Callable[[], None],
         end: Callable[[], None],
     ) -> None:
         self._core = core
@@ -74,7 +73,6 @@ class Supervisor:
         self._housekeeping = housekeeping
         self._sockets = sockets
         self._inputs = inputs
-        self._forget_replies = forget_replies
         self._end = end
         """Ends the daemon."""
         self._was_away = False
@@ -104,7 +102,6 @@ class Supervisor:
             level = log.warning if stalled_s > WORTH_TELLING_S else log.debug
             level("the daemon stood still; nobody's silence counts it", seconds=stalled_s)
             core.ownership.after_stall()
-            self._forget_replies()
         self._look_after_store()
         leads = core.leading.leads
         all_judged = not leads or self._judge_some()

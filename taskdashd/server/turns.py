@@ -93,6 +93,12 @@ class Turns:
         An address is served in a sweep or in the turns behind it, and where it is busy or a link of
         it waits, in turns alone: the others wait for one step of each, and not for two.
         """
+        if link in self._whose:
+            # Epoll tells of a link that waits in each sweep: be short, or the telling takes longer
+            # than what is waited for.
+            if events:
+                self._events[link] = self._events.get(link, 0) | events
+            return True
         whose = link.turns_of
         now = self._step(whose)
         waits = whose in self._busy or (self._whose and self._rounds.count_of(whose))

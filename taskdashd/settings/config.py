@@ -281,10 +281,10 @@ class Settings:
         20_000, values.whole(1, 10_000_000), "changes", "The task table may be behind the log."
     )
     task_cache: int = _setting(
-        32 << 20, values.whole(1 << 20, 8 << 30), "bytes", "Recent tasks kept in memory."
+        56 << 20, values.whole(1 << 20, 8 << 30), "bytes", "Recent tasks kept in memory."
     )
     reply_cache: int = _setting(
-        16 << 20,
+        8 << 20,
         values.whole(0, 8 << 30),
         "bytes",
         "Replies to Find kept for who asks the same again.",

@@ -24,7 +24,7 @@ from taskdashd.store.desk import Desk, Unfolded
 from taskdashd.store.dialect import sql as shared
 from taskdashd.store.dialect.engine import Engine, Session
 from taskdashd.store.dialect.opening import engine as _engine
-from taskdashd.store.dialect.rows import restored, text
+from taskdashd.store.dialect.rows import kept, text
 from taskdashd.store.dialect.sql import Parameters, Rows
 from taskdashd.store.faults import Away, DiskFull
 from taskdashd.store.health import Health
@@ -221,10 +221,13 @@ class Database:
 
     # The connection for look-ups
 
-    def load(self, ids: Iterable[str], revs: Iterable[int]) -> dict[str, tasks.Task]:
-        """Read tasks by id, and others by the rev of their last change. Raises `StorageError`."""
+    def load(self, ids: Iterable[str], revs: Iterable[int]) -> dict[str, bytes]:
+        """Read tasks, as `kept` has them, by id, and others by the rev of their last change.
+
+        Raises `StorageError`.
+        """
         found = self.engine.sql.loaded(self._looked_up, ids, revs)
-        return {task.id: task for task in map(restored, found)}
+        return {row[1]: kept(row) for row in found}
 
     # The connection for what may take long
 

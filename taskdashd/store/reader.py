@@ -12,7 +12,6 @@ from taskdash_protocol.errors import Outcome, ServerError
 from taskdash_protocol.requests import Audit, Query
 from taskdashd.domain.access import Sight
 from taskdashd.domain.search import Sought
-from taskdashd.domain.tasks import Task
 from taskdashd.store.audit import By, History
 from taskdashd.store.database import Database
 from taskdashd.store.desk import Desk, Unfolded
@@ -211,7 +210,10 @@ class Reader:
         )
 
     def _looked_up(
-        self, wanted: dict[str, list[Then[None]]], asked_rev: int, outcome: Outcome[dict[str, Task]]
+        self,
+        wanted: dict[str, list[Then[None]]],
+        asked_rev: int,
+        outcome: Outcome[dict[str, bytes]],
     ) -> None:
         self._loading = False
         changed = self._view.end_load()

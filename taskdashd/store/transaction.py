@@ -5,18 +5,15 @@ has not taken in, and what waits for its commit. A task in none of these is on d
 reader must load it first (`View.knows`).
 """
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from itertools import takewhile
 from typing import Final
 
 from taskdashd.domain.tasks import Change, Task
+from taskdashd.store.cache import Cache
 from taskdashd.store.known import KnownIds
 from taskdashd.store.records import Record, Records, Value
 from taskdashd.store.removal import Removal
-
-_ENTRY_OVERHEAD_BYTES: Final = 800
-"""About what a cached task takes beside its body (the tuple, its strings, the dict's slot)."""
 
 
 class View:
@@ -46,13 +43,15 @@ class View:
         while no look-up runs."""
         self._new_id: str | None = None
         """An id that is on no disk, as `knows` has just found: who asked goes on to look at it."""
-        self._cache: OrderedDict[str, Task | None] = OrderedDict()
-        self._cache_bytes = 0
-        self._cache_bytes_max = cache_bytes_max
+        self._cache = Cache(cache_bytes_max)
+        self._remember = self._cache.put
+        self._entries = self._cache.entries
+        self.look: Final = self._entries.get
+        """Gives a task as it is in memory, as last committed; None where it is not, or none is."""
 
     def knows(self, task_id: str) -> bool:
         """Tell whether `task` and `committed` can answer for this id from memory."""
-        if task_id in self.pending or task_id in self._cache:
+        if task_id in self.pending or task_id in self._entries:
             return True
         if task_id in self.known:
             return False
@@ -64,10 +63,8 @@ class View:
 
         Raises `KeyError` for an id that `knows` does not cover.
         """
-        cache = self._cache
-        if task_id in cache:
-            cache.move_to_end(task_id)
-            return cache[task_id]
+        if task_id in self._entries:
+            return self._cache.task(task_id)
         if task_id != self._new_id and task_id in self.known:
             raise KeyError(task_id)
         return None
@@ -84,23 +81,11 @@ class View:
         task = self.pending.get(task_id)
         if task is not None:
             return task
-        cache = self._cache
-        if task_id in cache:
-            cache.move_to_end(task_id)
-            return cache[task_id]
+        if task_id in self._entries:
+            return self._cache.task(task_id)
         if task_id in self.known:
             raise KeyError(task_id)
         return None
-
-    def use(self, task: Task) -> bool:
-        """Tell whether a task is as it was last committed, with nothing that waits to change it.
-
-        Such a task counts as used, and stays in memory longer.
-        """
-        if self._cache.get(task.id) is not task or task.id in self.pending:
-            return False
-        self._cache.move_to_end(task.id)
-        return True
 
     def keeps_owner(self, task_id: str) -> bool:
         """Tell whether no change of this task's owner or timeout waits for its commit.
@@ -110,7 +95,7 @@ class View:
         pending = self.pending.get(task_id)
         if pending is None:
             return True
-        before = self._cache.get(task_id)
+        before = self._cache.task(task_id) if task_id in self._entries else None
         return (
             before is not None
             and pending.epoch == before.epoch
@@ -141,8 +126,7 @@ class View:
         """Drop tasks that a commit has just removed, before `commit` of what it has written."""
         for task in tasks:
             self.leaving.discard(task.id)
-            if task.id in self._cache:
-                self._cache_bytes -= _cost(self._cache.pop(task.id))
+            self._cache.drop(task.id)
             if self._changed is not None:
                 self._changed.add(task.id)
         self.known.forgot(len(tasks))
@@ -172,31 +156,22 @@ class View:
     def end_load(self) -> set[str]:
         """Note that the look-up has ended; returns the ids whose result may be out of date."""
         changed, self._changed = self._changed or set(), None
+        self._cache.begin_look_up()
         return changed
 
-    def loaded(self, task_id: str, task: Task | None, asked_rev: int) -> bool:
+    def loaded(self, task_id: str, kept: bytes | None, asked_rev: int) -> bool:
         """Take in the look-up's result for an id that was asked for when `asked_rev` was newest.
 
         Returns False if the result is out of date; then the id must be looked up again. Never pass
         an id that `end_load` named: its result may be too old, and nothing here would show it.
         """
-        if task_id in self._cache:
+        if task_id in self._entries:
             return True
         if self.unfolded.get(task_id, 0) > asked_rev:
             # The task changed and left the cache again, all while the reader looked.
             return False
-        self._remember(task_id, task)
+        self._cache.bring(task_id, kept)
         return True
-
-    def _remember(self, task_id: str, task: Task | None) -> None:
-        cache = self._cache
-        if task_id in cache:
-            self._cache_bytes -= _cost(cache.pop(task_id))
-        cache[task_id] = task
-        self._cache_bytes += _cost(task)
-        while self._cache_bytes > self._cache_bytes_max and len(cache) > 1:
-            _, dropped = cache.popitem(last=False)
-            self._cache_bytes -= _cost(dropped)
 
 
 class Transaction:
@@ -247,7 +222,3 @@ class Transaction:
     def keep(self, kind: str, key: str, value: Value | None) -> None:
         """Buffer a record's new value; None removes the record."""
         self.records.append(Record(kind, key, value, at=self.at))
-
-
-def _cost(task: Task | None) -> int:
-    return _ENTRY_OVERHEAD_BYTES + (len(task.body) if task is not None else 0)

@@ -105,7 +105,6 @@ def test_ten_thousand_claims_of_one_second(world: World, boss: Peer, cold: bool)
     world.supervisor.tick = counted  # type: ignore[method-assign]
     if cold:
         world.core.view._cache.clear()
-        world.core.view._cache_bytes = 0
     world.advance(62.5)
     freed = {event["task"]["id"]: seconds(event["task"]["updated_at"]) for event in watcher.events}
     assert set(freed) == set(until)
@@ -398,7 +397,6 @@ def test_a_moment_that_could_not_be_kept_follows_the_clock_back_as_well(
     line = world.agenda.add(family)
     boss.ask("Register", id="t", name="n", status=FREE)
     world.core.view._cache.clear()
-    world.core.view._cache_bytes = 0
     load = world.database.load
 
     def fail(*_: Any) -> Any:
@@ -534,7 +532,6 @@ def test_who_loses_the_lead_between_judgement_and_deed_does_nothing(
     service.close()
     world.advance(9)
     world.core.view._cache.clear()
-    world.core.view._cache_bytes = 0
     world.time += 1.1
     world.supervisor.tick(1.1)
     assert world.reading.jobs

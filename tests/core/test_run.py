@@ -44,7 +44,7 @@ def by_every_door(world: World, operation: str, **body: Any) -> list[dict[str, A
     ("operation", "body", "part", "method"),
     [
         ("Register", {"id": "a", "name": "n"}, "room", "check_live"),
-        ("Find", {"id": "a"}, "ownership", "body"),
+        ("Find", {"id": "a"}, "clock", "stamp_of"),
         ("Query", {}, "liveness", "owner_of"),
         ("ServiceBeat", {"url": "http://10.0.0.7"}, "view", "records"),
     ],

@@ -92,9 +92,7 @@ def test_a_part_is_judged_by_its_whole_that_is_not_in_memory(tmp_path: Path) -> 
     task(world, "whole", user="ann", status=EDITING)
     for number in range(5):
         task(world, f"part{number}", parent_id="whole")
-    for number in range(40):
-        task(world, f"other{number}")
-    assert not world.core.view.knows("whole")
+    world.core.view._cache.clear()
     told = peers["ann"].ask("Cancel", ids=[f"part{number}" for number in range(5)])
     assert told.get("cancelled") == [f"part{number}" for number in range(5)], told
     world.close()

@@ -72,7 +72,6 @@ def test_of_two_who_ask_about_a_services_task_each_is_who_they_are(world: World)
     world.restart()
     http(world, BOSS, "ServiceBeat", url=URL)
     world.core.view._cache.clear()
-    world.core.view._cache_bytes = 0
     first = begin(world, person_of(world, "ann"), "Update", id="t", url=URL, status="failed")
     second = begin(world, BOSS, "Update", id="t", url=URL, description="x")
     world.drain()
@@ -381,7 +380,6 @@ def test_a_new_claim_keeps_its_own_time_though_the_old_could_not_be_freed(world:
 
     world.database.load = fail  # type: ignore[method-assign]
     world.core.view._cache.clear()
-    world.core.view._cache_bytes = 0
     world.advance(11)
     world.database.load = load  # type: ignore[method-assign]
     assert admin(world).ask("Assign", id="t", to="bob", limit=20)["errid"] == OK

@@ -80,7 +80,6 @@ def test_what_is_under_way_over_http_is_not_done_once_its_token_is_revoked(
     assert connect(world, "boss").ask("RegisterService", url=URL)["errid"] == OK
     session, got = come(world, "boss"), []
     world.core.view._cache.clear()
-    world.core.view._cache_bytes = 0
     world.runner.visit(world.runner.parse(operation, body), session, got.append)
     world.revoked.add("k-boss")
     world.drain()

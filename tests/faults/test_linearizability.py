@@ -37,9 +37,9 @@ _ANSWER_S = 5.0
 STALE = """
 import random, sys
 from taskdashd.server import connection
-from taskdashd.server.ready import ReadyReplies
+from taskdashd.server.finds import Finds
 from taskdashd.store.transaction import View
-ReadyReplies.get = lambda self, payload: None
+Finds.answer = Finds.body = lambda self, _: None
 real, before = View.commit, {}
 def commit(self, changes):
     for change in changes:

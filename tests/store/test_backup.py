@@ -16,7 +16,7 @@ import taskdash
 from taskdash.testing import running_daemon
 from taskdashd.domain.times import stamp
 from taskdashd.settings import files
-from taskdashd.store import accounts, backup, copies
+from taskdashd.store import accounts, backup, copies, kept
 from taskdashd.store.accounts import Account
 from taskdashd.store.backup import BackupError
 from taskdashd.store.dialect.sqlite.engine import DATABASE_NAME, RESTORING_NAME
@@ -188,7 +188,7 @@ def keep(world: World) -> None:
 
 def forget(world: World) -> None:
     """Remove a task with its only change, which is not the newest."""
-    (going,) = world.database.load(["t2"], []).values()
+    going = kept.task("t2", world.database.load(["t2"], [])["t2"])
     removal = Removal([Going(going, [going.rev])])
     world.core.writer.write(lambda transaction: transaction.forget(removal), lambda _outcome: None)
     world.core.writer.flush()

@@ -15,6 +15,7 @@ from taskdash_protocol.errors import BadRequest, Busy
 from taskdash_protocol.families.tasks import Query, Register
 from taskdashd.domain import tasks
 from taskdashd.domain.tasks import Author, Change, Moment
+from taskdashd.store import kept
 from taskdashd.store.database import Database
 from taskdashd.store.desk import Desk
 from taskdashd.store.dialect.sqlite import engine as dialect
@@ -55,14 +56,14 @@ def test_the_fold_is_made_again_from_the_log_at_the_next_start(tmp_path: Path) -
     first = change(1, "a", status="running")
     database.append([first, change(2, "b", status="finish"), change(5, "a", first.task, user="w")])
     assert database.load(["a"], []) == {}
-    assert database.load([], [5])["a"].rev == 5
+    assert kept.task("a", database.load([], [5])["a"]).rev == 5
     database.close()
     database = Database.open(tmp_path)
     opened = database.start(fold_rows=2)
     assert opened[:4] == (5, 0, 2, [("a", None)])
     assert "a" in opened.known
     assert "b" in opened.known
-    assert database.load(["a", "nobody"], [])["a"].rev == 5
+    assert kept.task("a", database.load(["a", "nobody"], [])["a"]).rev == 5
     assert database._scalar("SELECT folded_rev FROM state") == 5
     database.close()
 
@@ -140,7 +141,7 @@ def test_a_query_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     database.fold(3000)
     with pytest.raises(Busy, match="took longer"):
         database.query(Query.parse({"where": {"description": "x"}, "order": "name"}), 1 << 20)
-    assert database.load(["t5"], [])["t5"].rev == 5
+    assert kept.task("t5", database.load(["t5"], [])["t5"]).rev == 5
     database.close()
 
 

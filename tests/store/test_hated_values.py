@@ -13,6 +13,7 @@ from taskdash_protocol import strictjson
 from taskdash_protocol.errors import BadRequest
 from taskdash_protocol.families.tasks import Register
 from taskdashd.domain.acts import Act
+from taskdashd.store import kept
 from taskdashd.store.database import Database
 from taskdashd.store.records import Record
 
@@ -59,7 +60,8 @@ def selected(
 def bodies(engines: Engines) -> dict[str, Any]:
     """Give the members of all tasks, as both engines have them."""
     ids = sorted(engines.known)
-    loaded = engines.same(lambda database: database.load(ids, []))
+    found = engines.same(lambda database: database.load(ids, []))
+    loaded = {one: kept.task(one, bytes_) for one, bytes_ in found.items()}
     assert {one: task.body for one, task in loaded.items()} == {
         one: engines.known[one].body for one in ids
     }

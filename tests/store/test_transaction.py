@@ -7,13 +7,12 @@ from hypothesis import strategies as st
 from taskdash_protocol.families.tasks import Register
 from taskdashd.domain import tasks
 from taskdashd.domain.tasks import Author, Change, Moment, Task
+from taskdashd.store import kept
 from taskdashd.store.known import KnownIds
 from taskdashd.store.records import Record, Records
 from taskdashd.store.transaction import Transaction, View
 
 AT = "2026-01-01T00:00:00.000Z"
-OVERHEAD_BYTES = 800
-"""What a task in memory is counted for beside its body."""
 
 
 def change(rev: int, task_id: str, previous: Task | None = None, **fields: object) -> Change:
@@ -100,56 +99,16 @@ def test_what_is_rolled_back_is_as_it_was_committed() -> None:
     assert view.committed_rev == 1
 
 
-def test_a_task_is_used_as_it_is_only_where_nothing_waits_to_change_it() -> None:
-    """A Find is answered from memory; an older copy, or one that is about to change, is not."""
+def test_what_is_looked_at_is_as_it_was_last_committed() -> None:
     view = new_view()
     first = change(1, "a")
-    assert view.use(first.task) is False
+    assert view.look("a") is None
     view.commit([first])
-    assert view.use(first.task) is True
     second = change(2, "a", first.task)
     decide(view, second)
-    assert view.use(first.task) is False
-    assert view.use(second.task) is False
+    assert view.look("a") is first.task
     view.commit([second])
-    assert view.use(first.task) is False
-    assert view.use(second.task) is True
-
-
-@pytest.mark.parametrize("how", ["use", "committed"])
-def test_what_was_used_stays_longest_in_memory(how: str) -> None:
-    one = change(1, "a")
-    room = 2 * (OVERHEAD_BYTES + len(one.task.body))
-    view = new_view(cache_bytes_max=room)
-    view.commit([one, change(2, "b")])
-    if how == "use":
-        assert view.use(one.task)
-    else:
-        assert view.committed("a") is one.task
-    view.commit([change(3, "c")])
-    assert view.knows("a")
-    assert not view.knows("b")
-    assert view.knows("c")
-
-
-def test_the_room_in_memory_is_used_to_the_byte() -> None:
-    """A task counts with its body and what it takes beside, and one that is absent as well."""
-    sizes = [OVERHEAD_BYTES + len(change(1, "a").task.body), OVERHEAD_BYTES]
-    for room, stays in ((sum(sizes), True), (sum(sizes) - 1, False)):
-        view = new_view(cache_bytes_max=room, ids=("old",))
-        view.commit([change(1, "a")])
-        assert view.loaded("old", None, 1)
-        assert view.knows("a") is stays
-        assert view.knows("old")
-    # Changed to something shorter, a task gives room back.
-    first = change(1, "a", description="x" * 1000)
-    shorter = change(2, "a", first.task)
-    room = 2 * (OVERHEAD_BYTES + len(shorter.task.body)) + 10
-    view = new_view(cache_bytes_max=room)
-    view.commit([first])
-    view.commit([shorter, change(3, "b")])
-    assert view.knows("a")
-    assert view.knows("b")
+    assert view.look("a") is second.task
 
 
 def test_the_newest_task_stays_however_large_it_is() -> None:
@@ -217,8 +176,8 @@ def test_a_look_up_is_believed_as_of_the_rev_that_it_was_begun_at() -> None:
     assert not view.knows("a")
     assert view.loaded("a", None, 4) is False
     assert not view.knows("a"), "what is out of date must not be kept"
-    assert view.loaded("a", first.task, 5) is True
-    assert view.committed("a") is first.task
+    assert view.loaded("a", kept.of(first.task), 5) is True
+    assert view.committed("a") == first.task
 
 
 def test_the_next_rev_is_what_nobody_has_decided_yet() -> None:
@@ -305,10 +264,11 @@ def test_a_view_that_forgets_answers_as_one_that_holds_everything(
         elif not view.knows(task_id):
             asked = view.begin_load()
             assert view.end_load() == set()
-            assert view.loaded(task_id, disk.get(task_id), asked)
+            there = disk.get(task_id)
+            assert view.loaded(task_id, None if there is None else kept.of(there), asked)
         for one_id in "abcd":
             if view.knows(one_id):
-                assert view.task(one_id) is decided.get(one_id, disk.get(one_id))
+                assert view.task(one_id) == decided.get(one_id, disk.get(one_id))
         behind = {one.id: one.rev for one in disk.values() if one.rev > view.folded_rev}
         assert view.unfolded == behind
         assert list(view.unfolded.values()) == sorted(behind.values())

@@ -1,11 +1,14 @@
 """Rows as every engine stores them: what a change becomes, and what comes of a row."""
 
 from collections.abc import Sequence
+from struct import error
 from typing import Any, Final, get_args
 from zlib import crc32
 
 from taskdash_protocol.errors import StorageError
 from taskdashd.domain.tasks import Change, Task, TaskKind, restore
+from taskdashd.store.kept import keep
+from taskdashd.store.kept import of as of_task
 
 COLUMNS: Final = (
     *("rev", "previous_rev", "kind", "at", "actor", "task_id", "owner", "holder", "held_since"),
@@ -23,6 +26,9 @@ STATES: Final = (
 )
 """The statuses that are not live, each stored as its place in this list; 0 is any live one. Another
 place or word needs a migration."""
+
+
+_DAMAGED: Final = "a record in the database is damaged: taskdashd check says what to do"
 
 
 class Damaged(StorageError):
@@ -56,9 +62,23 @@ def restored(row: Sequence[Any]) -> Task:
     return restore(tuple(columns), text(body, crc), TASK_KINDS[kind], has_own=bool(has_own))
 
 
+def kept(row: Sequence[Any]) -> bytes:
+    """Keep a task as bytes, from such a row. Raises `Damaged`."""
+    rev, _, owner, holder, held_since, kind, has_own, body, crc = row
+    if crc is None or not has_own:
+        # In a row from before there was one or the other, look at the members themselves.
+        return of_task(restored(row))
+    try:
+        columns = (rev, owner, holder, held_since)
+        return keep(columns, TASK_KINDS[kind], text(body, crc))
+    except error:
+        # A number that is none, or is beyond what the daemon ever writes.
+        raise Damaged(_DAMAGED) from None
+
+
 def text(stored: Any, crc: Any) -> bytes:
     """Give a stored text in UTF-8. Raises `Damaged` where it does not match its CRC-32."""
     body = stored.encode() if type(stored) is str else b""
     if type(stored) is not str or (crc is not None and crc32(body) != crc):
-        raise Damaged("a record in the database is damaged: taskdashd check says what to do")
+        raise Damaged(_DAMAGED)
     return body
