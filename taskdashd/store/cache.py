@@ -59,11 +59,17 @@ class Cache:
 
     def put(self, task_id: str, task: Task) -> None:
         """Take in a task as it was just committed, or a member of which is needed."""
-        if task_id in self.entries:
-            self.drop(task_id)
+        before = self.entries.get(task_id)
+        if isinstance(before, Task):
+            # Mostly the same is written again and again: nothing is taken out and put back.
+            cost = len(task.body) - len(before.body)
+            self._tasks.move_to_end(task_id)
+        else:
+            if task_id in self.entries:
+                self.drop(task_id)
+            cost = _TASK_BYTES + len(task.body)
+            self._tasks[task_id] = None
         self.entries[task_id] = task
-        self._tasks[task_id] = None
-        cost = _TASK_BYTES + len(task.body)
         self.bytes += cost
         self._tasks_bytes += cost
         if self.bytes > self._bytes_max or self._tasks_bytes > self._bytes_max // _TASKS:
