@@ -122,14 +122,11 @@ class Session:
 
     def may_ask_up_to(self, most: int) -> int:
         """Count requests, `most` of them at most; give how many the request rates allow."""
-        while self._allowed < most:
-            left, self._allowed = max(0, self._allowed), 0
-            if not self._draw():
-                self._allowed = left
-                break
-            self._allowed += 1 + left
-        allowed = max(0, min(most, self._allowed))
-        self._allowed -= allowed
+        left = max(0, self._allowed)
+        if left < most:
+            left += self._drawn(max(most - left, _DRAWN_AT_ONCE))
+        allowed = min(most, left)
+        self._allowed = left - allowed
         return allowed
 
     def give_back_some(self, unused: int) -> None:
@@ -163,13 +160,18 @@ class Session:
             self._shared_budget.give_back(unused)
 
     def _draw(self) -> bool:
-        drawn = _DRAWN_AT_ONCE if self.is_local else self._budget.draw(_DRAWN_AT_ONCE)
+        drawn = self._drawn(_DRAWN_AT_ONCE)
+        self._allowed = max(0, drawn - 1)
+        return drawn > 0
+
+    def _drawn(self, many: int) -> int:
+        """Draw from both budgets, `many` requests at most; give how many."""
+        drawn = many if self.is_local else self._budget.draw(many)
         if self._shared_budget is not None and drawn:
             shared = self._shared_budget.draw(drawn)
             self._budget.give_back(drawn - shared)
             drawn = shared
-        self._allowed = max(0, drawn - 1)
-        return drawn > 0
+        return drawn
 
     def add_watch(self, watch: Watch) -> None:
         """Keep a watch that was begun with the number `next_watch`."""

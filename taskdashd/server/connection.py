@@ -133,10 +133,10 @@ class Connection(Exchange):
         decoder, inbox, outbox = self._decoder, self.inbox, self.outbox
         if self._waits or self._closing or decoder.framing is not TASKDASH:
             return False
-        most = min(inbox.run_max(self._plain.most), self._limits.max_pending - outbox.awaited)
-        if most <= 0 or not self._plain.may_run(self.session):
-            return False
         data, at = decoder.unread
+        most = min(inbox.run_max(self._plain.most), self._limits.max_pending - outbox.awaited)
+        if at == len(data) or most <= 0 or not self._plain.may_run(self.session):
+            return False
         writes, ends = plain.read(data, at, most, decoder.frame_bytes_max)
         allowed = self.session.may_ask_up_to(len(writes))
         reply = Reply()

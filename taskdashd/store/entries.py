@@ -108,7 +108,7 @@ def _rows_of(entry: Entry) -> int:
 
 def bytes_of(changes: Sequence[Change]) -> int:
     """Count the bytes of the tasks of changes."""
-    return sum(len(change.task.body) for change in changes)
+    return sum([len(task.body) for _, task, _, _, _ in changes])
 
 
 class Acts:

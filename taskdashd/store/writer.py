@@ -177,7 +177,9 @@ class Writer:
 
     def _queue_up(self, entry: Entry) -> None:
         view, changes, records = self._view, entry.changes, entry.records
-        view.pending.update({change.task.id: change.task for change in changes})
+        pending = view.pending
+        for _, task, _, _, _ in changes:
+            pending[task.id] = task
         view.next_rev += len(changes)
         if records:
             view.next_rev += 1
