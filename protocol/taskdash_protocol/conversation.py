@@ -115,8 +115,7 @@ class Conversation:
         Raises `BadRequest` for what cannot be written as JSON, or is longer than the peer takes.
         """
         seq = self._seq + 1
-        header = {"RequestID": request.request_id, "Seq": seq}
-        frame = TASKDASH.request(header, encode(request))
+        frame = TASKDASH.numbered(request.request_id, seq, encode(request))
         if len(frame) - _LENGTH_BYTES > self.frame_bytes_max:
             raise BadRequest(
                 f"the request takes {len(frame) - _LENGTH_BYTES} bytes, and the daemon at most"
@@ -141,7 +140,7 @@ class Conversation:
         decoder.feed(data)
         if self._plain_reply is None and self._seq > MANY:
             self._plain_reply = _plain_reply()
-        plain_reply = self._plain_reply or _none_is_plain
+        plain_reply = self._plain_reply or none_is_plain
         said: list[Said] = []
         while (payload := decoder.next_payload()) is not None:
             self.heard_at = now
@@ -210,11 +209,11 @@ def _plain_reply() -> ReadPlain:
     try:
         from taskdash_protocol.replies import plain_reply
     except ImportError:
-        return _none_is_plain
+        return none_is_plain
     return plain_reply
 
 
-def _none_is_plain(_payload: bytes) -> None:
+def none_is_plain(_payload: bytes) -> None:
     """Stand in where msgspec is not installed, or not yet worth its import."""
 
 

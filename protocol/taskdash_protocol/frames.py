@@ -143,6 +143,13 @@ class MsgpackFraming:
         """Build the frame of a request."""
         return self._frame(b"\x93\x02", header, body)
 
+    def numbered(self, request_id: str, seq: int, body: bytes) -> bytes:
+        """Build what `request` does of RequestID and Seq, in that order: the same, but faster."""
+        packed = _pack_until_seq(request_id)
+        if 0xFFFF < seq <= 0xFFFFFFFF:
+            return self._joined(packed + b"\xce" + _U32.pack(seq), body)
+        return self._joined(packed + msgpack.packb(seq), body)
+
     def reply(
         self, header: Mapping[str, Any], body: bytes | None, *, encoded_twice: bool = False
     ) -> bytes:
@@ -165,6 +172,10 @@ class MsgpackFraming:
             packed = start + _pack_request_id(request_id)
         else:
             packed = start + msgpack.packb(header)
+        return MsgpackFraming._joined(packed, body)
+
+    @staticmethod
+    def _joined(packed: bytes, body: bytes | None) -> bytes:
         if body is None:
             return _U32.pack(len(packed) + 1) + packed + b"\xc0"
         size = len(body)
@@ -236,7 +247,7 @@ class TcpxFraming:
         return b"".join((_U32.pack(len(lengths) + len(head) + len(body)), lengths, head, body))
 
 
-TASKDASH: Final[Framing] = MsgpackFraming()
+TASKDASH: Final = MsgpackFraming()
 TCPX: Final[Framing] = TcpxFraming()
 
 _BEAT: Final = Message(HEARTBEAT, None, None)
@@ -376,3 +387,10 @@ def _header_fault(header: object) -> str | None:
 def _pack_request_id(request_id: str) -> bytes:
     packed: bytes = msgpack.packb({"RequestID": request_id})
     return packed
+
+
+@lru_cache(maxsize=64)
+def _pack_until_seq(request_id: str) -> bytes:
+    packed: bytes = msgpack.packb({"RequestID": request_id, "Seq": 0})
+    # The last byte is the number.
+    return b"\x93\x02" + packed[:-1]

@@ -9,7 +9,8 @@ import taskdash
 
 FREE = (
     "import sys, taskdash; before = set(sys.modules);"
-    "print(*sorted(before & {'logging', 'dataclasses', 'orjson', 'ssl', 'taskdash.client'}));"
+    "dear = {'logging', 'dataclasses', 'orjson', 'msgspec', 'ssl', 'taskdash.client'};"
+    "print(*sorted(before & dear));"
     "print(*[name for name in taskdash.__all__ if not hasattr(taskdash, name)]);"
     "print(taskdash.errors.NotFound is taskdash.NotFound, 'connect' in dir(taskdash));"
     "from taskdash import *; print(connect is taskdash.connect, Task.__module__)"

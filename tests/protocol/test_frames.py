@@ -247,6 +247,17 @@ def test_a_frame_is_encoded_as_any_encoder_would(header: Any, size: int | None) 
         assert payload_of(frame) == lengths + head + told
 
 
+@pytest.mark.parametrize("size", [0, 255, 256, 65_535, 65_536])
+@pytest.mark.parametrize(
+    "seq", [0, 127, 128, 255, 256, 65_535, 65_536, 2**32 - 1, 2**32, 2**64 - 1]
+)
+def test_a_numbered_request_is_the_frame_of_its_header(seq: int, size: int) -> None:
+    """To the byte: a daemon may know a frame by how it begins."""
+    for name in ("Find", "x" * 40):
+        header, body = {"RequestID": name, "Seq": seq}, b" " * size
+        assert TASKDASH.numbered(name, seq, body) == TASKDASH.request(header, body)
+
+
 def test_the_heartbeats_are_frames_of_their_framing() -> None:
     assert TASKDASH.heartbeat == bytes.fromhex("00000006 93cd0570 c0 c0")
     assert TCPX.heartbeat == bytes.fromhex("00000010 00000570 00000004 00000000") + b"null"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from taskdash_protocol.errors import BadRequest
-from taskdash_protocol.families.tasks import Find
+from taskdash_protocol.families.tasks import Find, Register
 from taskdash_protocol.readers import boolean, declare, integer, string, texts
 from taskdash_protocol.request import (
     AboutTask,
@@ -72,6 +72,19 @@ def test_what_is_written_is_read_as_the_same() -> None:
     }
     assert type(full.to_body()["words"]) is list
     assert Example(7, {}, (), {}, None, True).to_body() == {"number": 7, "words": []}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        Register.parse({"id": "a", "name": "n", "x": [1], "status": ""}),
+        Register("a", {"name": "n", "id": "b"}, 30.0, 0, False),
+        Register("a", {}, None, 7, True),
+    ],
+)
+def test_a_register_written_by_hand_is_as_it_is_declared(given: Register) -> None:
+    """Member by member, in the same order."""
+    assert list(given.to_body().items()) == list(Request.to_body(given).items())
 
 
 def test_a_request_says_which_tasks_it_is_about() -> None:

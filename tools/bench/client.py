@@ -1,11 +1,12 @@
 """What the Python client costs: time to import, memory, requests per second, beside redis-py.
 
-    .venv/bin/pip install redis
-    .venv/bin/python tools/bench/client.py [--rounds N] [--seconds S]
+    tools/bench/client [--rounds N] [--seconds S]
 
 The same job for both: a durable write of one task (Redis: HSET with `appendfsync always`), and
 reading it; one caller, many callers at once, and pipelined. The servers and faces take turns,
 round after round; medians are compared. Client and server share the cores: this is about ratios.
+What follows is the client's own: the processor time of its process for each pipelined Register,
+beside redis-py's for an HSET of the same fields, and for a SET of the same body as JSON.
 """
 
 import argparse
@@ -26,15 +27,19 @@ from typing import Any
 import redis
 import redis.asyncio
 import trio
+from report import Goal
 
 import taskdash
 import taskdash.aio
 from taskdash.testing import running_daemon
+from taskdash_protocol import conversation
 from taskdash_protocol.families.tasks import Find, Register
 
 FIELDS = {"name": "Nightly backup", "user": "wsg", "status": "finish", "description": "3 of 7"}
 CALLERS = 16
 BATCH = 500
+
+Measure = Callable[[float, Callable[[], Any], int], float]
 
 
 def main() -> None:
@@ -50,10 +55,22 @@ def main() -> None:
         for _ in range(options.rounds):
             for name, run in ways(daemon.url, port):
                 rates.setdefault(name, []).append(run(options.seconds))
+        costs: dict[str, list[float]] = {}
+        for _ in range(options.rounds):
+            for name, cost_us in costing(daemon.url, port):
+                costs.setdefault(name, []).append(cost_us(options.seconds))
     print()
     for name, found in rates.items():
         spread = (max(found) - min(found)) / 2 / statistics.median(found)
         print(f"{name:<34} {statistics.median(found):9,.0f}/s ± {spread:4.0%}")
+    print()
+    ours, *theirs = (statistics.median(found) for found in costs.values())
+    for name, found in costs.items():
+        middle = statistics.median(found)
+        print(f"{name:34} {middle:5.1f} µs of processor ± {(max(found) - min(found)) / 2:.1f}")
+    for name, its in zip(("HSET", "SET"), theirs, strict=False):
+        what = f"× redis-py's {name}: a pipelined Register, with msgspec"
+        print(Goal(what, ours / its, 0.6, at_most=True).text())
 
 
 def import_cost(package: str) -> tuple[float, int]:
@@ -112,6 +129,25 @@ def ways(url: str, port: int) -> Iterator[tuple[str, Callable[[float], float]]]:
     yield "register, pipelined: redis-py", lambda s: redis_pipelined(port, s, True)
     yield "find, pipelined: taskdash", lambda s: pipelined(url, s, False)
     yield "find, pipelined: redis-py", lambda s: redis_pipelined(port, s, False)
+
+
+def costing(url: str, port: int) -> Iterator[tuple[str, Callable[[float], float]]]:
+    yield "Register: taskdash", lambda s: pipelined(url, s, True, cost_us)
+    yield "HSET: redis-py", lambda s: redis_pipelined(port, s, True, cost_us)
+    yield "SET: redis-py", lambda s: redis_set(port, s, cost_us)
+    yield "Register: taskdash, no msgspec", lambda s: without_msgspec(url, s)
+
+
+def cost_us(seconds: float, step: Callable[[], Any], each: int = 1) -> float:
+    """Repeat a step for so long; give this process's processor time for a request, in µs."""
+    for _ in range(2):
+        step()
+    ends_at, began = time.perf_counter() + seconds, time.process_time()
+    for number in itertools.count(1):
+        step()
+        if time.perf_counter() >= ends_at:
+            return (time.process_time() - began) / number / each * 1e6
+    raise AssertionError
 
 
 def rate(seconds: float, step: Callable[[], Any], each: int = 1) -> float:
@@ -187,16 +223,28 @@ async def _together(call: Callable[[], Any], seconds: float) -> float:
     return number / (time.perf_counter() - began)
 
 
-def pipelined(url: str, seconds: float, writes: bool) -> float:
+def pipelined(url: str, seconds: float, writes: bool, measure: Measure = rate) -> float:
     with taskdash.connect(url) as dash:
         dash.register("bench", **FIELDS)
         request = Register.parse({"id": "bench", **FIELDS}) if writes else Find("bench")
-        return rate(
+        return measure(
             seconds, lambda: sum(1 for _ in dash.pipeline(itertools.repeat(request, BATCH))), BATCH
         )
 
 
-def redis_pipelined(port: int, seconds: float, writes: bool) -> float:
+def without_msgspec(url: str, seconds: float) -> float:
+    """Measure a pipelined Register as where msgspec is not installed."""
+    reader, conversation._plain_reply = (
+        conversation._plain_reply,
+        lambda: conversation.none_is_plain,
+    )
+    try:
+        return pipelined(url, seconds, True, cost_us)
+    finally:
+        conversation._plain_reply = reader
+
+
+def redis_pipelined(port: int, seconds: float, writes: bool, measure: Measure = rate) -> float:
     with redis.Redis(port=port, decode_responses=True) as client:
         client.hset("bench", mapping=FIELDS)
 
@@ -206,7 +254,20 @@ def redis_pipelined(port: int, seconds: float, writes: bool) -> float:
                     pipe.hset("bench", mapping=FIELDS) if writes else pipe.hgetall("bench")
                 pipe.execute()
 
-        return rate(seconds, step, BATCH)
+        return measure(seconds, step, BATCH)
+
+
+def redis_set(port: int, seconds: float, measure: Measure) -> float:
+    body = conversation.encode(Register.parse({"id": "bench", **FIELDS}))
+    with redis.Redis(port=port, decode_responses=True) as client:
+
+        def step() -> None:
+            with client.pipeline(transaction=False) as pipe:
+                for _ in range(BATCH):
+                    pipe.set("bench:body", body)
+                pipe.execute()
+
+        return measure(seconds, step, BATCH)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Any number of threads may share a client. `session` decides everything; this mod
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, Final, Self
 
 from taskdash import address
@@ -272,8 +273,11 @@ class Client(Face):
         (1000, 'n')
         """
         limit_s = self._timeout(timeout_s)
-        for outcome in pipelined(self._link, requests, depth, limit_s):
-            yield outcome if outcome is not None else too_late(self.address, self.fault, limit_s)
+        late = partial(self._too_late, limit_s)
+        yield from pipelined(self._link, requests, depth, limit_s, late)
+
+    def _too_late(self, limit_s: float) -> TaskDashError:
+        return too_late(self.address, self.fault, limit_s)
 
     # The end
 

@@ -1,7 +1,7 @@
 """Many requests on their way at once, from a thread that takes their outcomes in order."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 
@@ -10,13 +10,18 @@ from taskdash.link import Link
 from taskdash.session import Session
 from taskdash.waiting import Pending
 from taskdash.write import Outcome
+from taskdash_protocol.errors import TaskDashError
 from taskdash_protocol.request import Request
 
 
 def pipelined(
-    link: Link, requests: Iterable[Request], depth: int, timeout_s: float
-) -> Iterator[Outcome | None]:
-    """Send requests, at most `depth` ahead; give each outcome, or None where it came too late.
+    link: Link,
+    requests: Iterable[Request],
+    depth: int,
+    timeout_s: float,
+    too_late: Callable[[], TaskDashError],
+) -> Iterator[Outcome]:
+    """Send requests, at most `depth` ahead; give each outcome, or what `too_late` makes of none.
 
     What `requests` raises is raised after the outcomes before it.
     """
@@ -36,9 +41,10 @@ def pipelined(
             # the other half is still on its way.
             for _ in range(len(waiting) if exhausted else max(1, len(waiting) - depth // 2)):
                 answer, call = waiting[0]
-                outcome = answer.wait(timeout_s)
+                outcome = answer.outcome or answer.wait(timeout_s)
                 if outcome is None:
                     _forget(link, [call])
+                    outcome = too_late()
                 waiting.popleft()
                 yield outcome
     finally:
@@ -49,9 +55,9 @@ def pipelined(
 
 def _call_all(batch: list[Request], session: Session, _now: float) -> list[tuple[Pending, Call]]:
     answers = [Pending() for _ in batch]
-    return [
-        (one, session.call(request, one.set)) for one, request in zip(answers, batch, strict=True)
-    ]
+    calls = [Call(one, answer.set) for one, answer in zip(batch, answers, strict=True)]
+    session.call_all(calls)
+    return list(zip(answers, calls, strict=True))
 
 
 def _forget(link: Link, calls: list[Call]) -> None:

@@ -15,7 +15,7 @@ watches go on after the last rev that they gave out, and tasks are taken up as `
 import logging
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from taskdash.calls import Call, Drain, Event, Hooks, State, Watching
@@ -95,17 +95,30 @@ class Session:
     def call(self, request: Request, done: Done) -> Call:
         """Send a request, now or once there is a connection; `done` gets the reply's body."""
         call = Call(request, done)
+        self._call(call)
+        return call
+
+    def _call(self, call: Call) -> None:
         if self.ended is not None:
-            done(self.ended)
+            call.done(self.ended)
         elif self._asked >= CALLS_MAX:
-            done(Busy(f"{CALLS_MAX} calls of this client wait already"))
+            call.done(Busy(f"{CALLS_MAX} calls of this client wait already"))
         else:
             self._asked += 1
             if self.state is State.UP:
                 self._send(call)
             else:
                 self._waiting.append(call)
-        return call
+
+    def call_all(self, calls: Sequence[Call]) -> None:
+        """Send many requests as `call` does each."""
+        if self.state is not State.UP or self._asked + len(calls) > CALLS_MAX:
+            for call in calls:
+                self._call(call)
+            return
+        self._asked += len(calls)
+        for call in calls:
+            self._send(call)
 
     def forget(self, *calls: Call) -> None:
         """Drop calls that nobody waits for any more: one that was not sent never will be."""
@@ -220,9 +233,15 @@ class Session:
 
     def receive(self, data: bytes, now: float) -> None:
         """Take bytes from the daemon. Raises what the connection must be given up for."""
+        sent, answered = self._sent, self._answered
         for said in self._talk.receive(data, now):
             if isinstance(said, Reply):
-                self._take_reply(said, now)
+                seq, body, error = said
+                if (call := sent.pop(seq, None)) is None:
+                    self._take_greeting(error, now)
+                else:
+                    answered(call, body if error is None else error)
+                    self.drains.check_after(call)
             elif isinstance(said, TaskEvent):
                 self._take_event(said)
             elif isinstance(said, Bye):
@@ -299,19 +318,12 @@ class Session:
             self._services[getattr(call.request, "url", "")] = call.request
         call.done(outcome)
 
-    def _take_reply(self, reply: Reply, now: float) -> None:
-        outcome: Outcome = reply.body if reply.error is None else reply.error
-        call = self._sent.pop(reply.seq, None)
-        if call is not None:
-            self._answered(call, outcome)
-        elif self.state is State.GREETING:
-            if reply.error is not None:
-                raise reply.error
+    def _take_greeting(self, error: TaskDashError | None, now: float) -> None:
+        if self.state is State.GREETING:
+            if error is not None:
+                raise error
             self._greeted(now)
-        if call is None:
-            self.drains.check()
-        else:
-            self.drains.check_after(call)
+        self.drains.check()
 
     def _greeted(self, now: float) -> None:
         self.state = State.UP

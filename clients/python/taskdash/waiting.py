@@ -30,30 +30,31 @@ def now_s() -> float:
 class Pending:
     """An outcome that another thread will set, once, and that one thread waits for."""
 
-    __slots__ = ("_outcome", "_ready")
+    __slots__ = ("_ready", "outcome")
 
     def __init__(self) -> None:
         self._ready: threading.Lock | None = None
         """Made, and held, only by who has to wait: of many in a pipeline, one in hundreds."""
-        self._outcome: Outcome | None = None
+        self.outcome: Outcome | None = None
+        """What was set; None as long as nothing was."""
 
     def set(self, outcome: Outcome) -> None:
         """Set the outcome, and wake whoever waits."""
         # Set the outcome first, as who waits makes the lock first: one of the two sees the other.
-        self._outcome = outcome
+        self.outcome = outcome
         ready = self._ready
         if ready is not None:
             ready.release()
 
     def wait(self, timeout_s: float) -> Outcome | None:
         """Wait for the outcome; None if the time is up before."""
-        if self._outcome is None:
+        if self.outcome is None:
             ready = threading.Lock()
             ready.acquire()
             self._ready = ready
-            if self._outcome is None:
+            if self.outcome is None:
                 ready.acquire(timeout=min(max(timeout_s, 0.0), threading.TIMEOUT_MAX))
-        return self._outcome
+        return self.outcome
 
 
 def too_late(
