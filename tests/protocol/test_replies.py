@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import msgpack
@@ -11,17 +10,21 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from taskdash_protocol import conversation
-from taskdash_protocol.conversation import MANY, Bye, Conversation, Reply, TaskEvent
+from taskdash_protocol.conversation import (
+    MANY,
+    Bye,
+    Conversation,
+    ReadPlain,
+    Reply,
+    TaskEvent,
+    none_is_plain,
+)
 from taskdash_protocol.errors import FrameError, TaskDashError
 from taskdash_protocol.families.tasks import Find
 from taskdash_protocol.frames import TASKDASH
-from taskdash_protocol.replies import plain_reply
+from taskdash_protocol.replies import BYTES_MAX, plain_replies
 
 AWAITED = {2: "Register", 7: "Register", 300: "Find", 70_000: "Update"}
-
-
-def nothing(_payload: bytes) -> None:
-    """Read as where msgspec is not installed."""
 
 
 def told(error: BaseException) -> tuple[object, ...]:
@@ -29,11 +32,11 @@ def told(error: BaseException) -> tuple[object, ...]:
     return type(error), str(error), getattr(error, "cause", None), values
 
 
-def taken(read: Callable[[bytes], Any], data: bytes) -> list[object]:
+def taken(read: ReadPlain, data: bytes) -> list[object]:
     """Give all that a client makes of some bytes: types, values, errors, what it still awaits."""
     talk = Conversation("me/1")
     talk._awaited = dict(AWAITED)
-    talk._plain_reply = read
+    talk._plain_replies = read
     seen: list[object] = []
     try:
         for said in talk.receive(data, 5.0):
@@ -184,13 +187,15 @@ def ordinary(seq: int) -> bytes:
 
 
 @settings(max_examples=400)
-@given(mutated(payloads()))
-@example(b"")
-@example(b"\xc1")
-def test_a_frame_is_taken_alike_with_msgspec_and_without(payload: bytes) -> None:
-    """Made up or mutated, right or wrong; also those behind it, and after a first of many."""
+@given(mutated(payloads()), st.integers(0, 200))
+@example(b"", 100)
+@example(b"\xc1", 100)
+def test_a_frame_is_taken_alike_with_msgspec_and_without(payload: bytes, cut: int) -> None:
+    """Made up or mutated, right or wrong; also what is before and behind it, and a part of all."""
     data = ordinary(2) + framed(payload) + ordinary(300)
-    assert taken(plain_reply, data) == taken(nothing, data)
+    assert taken(plain_replies, data) == taken(none_is_plain, data)
+    cut = data[:cut]
+    assert taken(plain_replies, cut) == taken(none_is_plain, cut)
 
 
 @settings(max_examples=400)
@@ -198,7 +203,7 @@ def test_a_frame_is_taken_alike_with_msgspec_and_without(payload: bytes) -> None
 def test_a_body_is_taken_alike_with_msgspec_and_without(body: bytes) -> None:
     """Depth, integers beyond 64 bits, keys said twice, what is no UTF-8: all as strictjson says."""
     data = TASKDASH.reply({"RequestID": "Find", "Seq": 7}, body)
-    assert taken(plain_reply, data) == taken(nothing, data)
+    assert taken(plain_replies, data) == taken(none_is_plain, data)
 
 
 def test_what_is_written_most_is_plain() -> None:
@@ -206,7 +211,7 @@ def test_what_is_written_most_is_plain() -> None:
     text = b'{"id":"\xe5\xa4\x87","epoch":1,"rev":12,"errid":0,"errmsg":"\\u6b63"}'
     body = {"id": "备", "epoch": 1, "rev": 12, "errid": 0, "errmsg": "正"}
     frame = TASKDASH.reply({"RequestID": "Register", "Seq": 70_000}, text)
-    assert plain_reply(frame[4:]) == (70_000, body)
+    assert plain_replies(frame, 0) == ([(70_000, body)], len(frame))
 
 
 @pytest.mark.parametrize(
@@ -218,11 +223,19 @@ def test_what_is_written_most_is_plain() -> None:
         TASKDASH.reply({"RequestID": "Find", "Seq": 7}, b'{"errid":0,"tasks":[]}'),
         TASKDASH.reply({"RequestID": "Find", "Seq": 7}, b'{"errid":0,"late_s":1.5}'),
         TASKDASH.reply({"RequestID": "Find", "Seq": 7}, b'{"errid":9223372036854775808}'),
+        TASKDASH.reply({"RequestID": "Find", "Seq": 7}, b'{"errid":0,"x":"%b"}' % bytes(BYTES_MAX)),
+        TASKDASH.reply(
+            {"RequestID": "Find", "Seq": 7}, b'{"errid":0,"x":"%b"}' % (b"a" * BYTES_MAX)
+        ),
         TASKDASH.heartbeat,
+        ordinary(7)[:-1],
     ],
 )
 def test_all_else_is_left_to_the_general_way(frame: bytes) -> None:
-    assert plain_reply(frame[4:]) is None
+    before = ordinary(7)
+    assert plain_replies(before + frame, len(before)) == ([], len(before))
+    (one,), end = plain_replies(before + frame + before, 0)
+    assert (one[0], end) == (7, len(before))
 
 
 def asked(talk: Conversation, times: int) -> None:
@@ -235,21 +248,21 @@ def test_msgspec_is_imported_for_many_requests_only() -> None:
     talk = Conversation("me/1")
     asked(talk, MANY)
     talk.receive(TASKDASH.reply({"RequestID": "Find", "Seq": 1}, b'{"errid":0}'), 1.0)
-    assert talk._plain_reply is None
+    assert talk._plain_replies is None
     asked(talk, 1)
     talk.receive(TASKDASH.reply({"RequestID": "Find", "Seq": 2}, b'{"errid":0}'), 1.0)
-    assert talk._plain_reply is plain_reply
+    assert talk._plain_replies is plain_replies
 
 
 def test_without_msgspec_the_client_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "msgspec", None)
     monkeypatch.delitem(sys.modules, "taskdash_protocol.replies")
-    conversation._plain_reply.cache_clear()
+    conversation._reader.cache_clear()
     try:
         talk = Conversation("me/1")
         asked(talk, MANY + 1)
         (said,) = talk.receive(TASKDASH.reply({"RequestID": "Find", "Seq": 5}, b'{"errid":0}'), 1.0)
         assert said == Reply(5, {"errid": 0}, None)
-        assert talk._plain_reply is not plain_reply
+        assert talk._plain_replies is none_is_plain
     finally:
-        conversation._plain_reply.cache_clear()
+        conversation._reader.cache_clear()

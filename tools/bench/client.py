@@ -234,14 +234,11 @@ def pipelined(url: str, seconds: float, writes: bool, measure: Measure = rate) -
 
 def without_msgspec(url: str, seconds: float) -> float:
     """Measure a pipelined Register as where msgspec is not installed."""
-    reader, conversation._plain_reply = (
-        conversation._plain_reply,
-        lambda: conversation.none_is_plain,
-    )
+    reader, conversation._reader = conversation._reader, lambda: conversation.none_is_plain
     try:
         return pipelined(url, seconds, True, cost_us)
     finally:
-        conversation._plain_reply = reader
+        conversation._reader = reader
 
 
 def redis_pipelined(port: int, seconds: float, writes: bool, measure: Measure = rate) -> float:

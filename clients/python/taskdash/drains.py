@@ -41,6 +41,8 @@ class Drains:
 
     def check_after(self, answered: Call) -> None:
         """Tell the drains that are over after a reply, which come often: look at its task alone."""
+        if not self._drains:
+            return
         for drain in list(self._drains):
             drain.calls.discard(answered)
             self._look(drain, [str(getattr(answered.request, "id", ""))])

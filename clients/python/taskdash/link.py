@@ -292,7 +292,6 @@ class Link:
     def _talk(self, sock: socket.socket) -> None:
         poll = select.poll()
         poll.register(self._wakers[0], select.POLLIN)
-        woken, said = self._wakers[0].fileno(), sock.fileno()
         while True:
             with self._lock:
                 now = now_s()
@@ -315,9 +314,9 @@ class Link:
             decrypted = self._has_decrypted(sock)
             ready = dict(poll.poll(0 if decrypted else wait_s * 1000 + 1))
             # Read from what is ready alone: a read in vain costs as much as a reply in a pipeline.
-            if woken in ready:
+            if self._wakers[0].fileno() in ready:
                 self._drain_wake()
-            if decrypted or said in ready:
+            if decrypted or sock.fileno() in ready:
                 self._receive(sock)
 
     def _receive(self, sock: socket.socket) -> None:

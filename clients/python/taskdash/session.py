@@ -233,15 +233,15 @@ class Session:
 
     def receive(self, data: bytes, now: float) -> None:
         """Take bytes from the daemon. Raises what the connection must be given up for."""
-        sent, answered = self._sent, self._answered
+        sent, answered, check_after = self._sent, self._answered, self.drains.check_after
         for said in self._talk.receive(data, now):
-            if isinstance(said, Reply):
+            if type(said) is Reply:
                 seq, body, error = said
                 if (call := sent.pop(seq, None)) is None:
                     self._take_greeting(error, now)
                 else:
                     answered(call, body if error is None else error)
-                    self.drains.check_after(call)
+                    check_after(call)
             elif isinstance(said, TaskEvent):
                 self._take_event(said)
             elif isinstance(said, Bye):

@@ -55,7 +55,9 @@ class Register(AboutTask):
 
     def to_body(self) -> dict[str, Any]:
         """Write the request by hand: the same as is declared, but faster."""
-        body = {"id": self.id, **self.fields}
+        fields = self.fields
+        # Copy what begins with the id, as all that was parsed does: half the time of a join.
+        body = dict(fields) if next(iter(fields), None) == "id" else {"id": self.id, **fields}
         if self.heartbeat_timeout is not None:
             body["heartbeat_timeout"] = self.heartbeat_timeout
         if self.epoch is not None:
