@@ -14,6 +14,11 @@ import msgspec
 from taskdash_protocol.frames import REQUEST
 from taskdash_protocol.strictjson import INT_MAX, INT_MIN
 
+if tuple(map(int, msgspec.__version__.split(".")[:2])) < (0, 19):
+    # Such a version reads some integers beyond 64 bits as others, which no bound would show. The
+    # extra `fast` brings a later one: this one came with something else.
+    raise ImportError(f"msgspec {msgspec.__version__} is too old")
+
 Body = dict[str, str | int]
 
 BYTES_MAX: Final = 1 << 20

@@ -254,8 +254,13 @@ def test_msgspec_is_imported_for_many_requests_only() -> None:
     assert talk._plain_replies is plain_replies
 
 
-def test_without_msgspec_the_client_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "msgspec", None)
+@pytest.mark.parametrize("there", [False, True])
+def test_without_msgspec_the_client_goes_on(there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also with one that is too old, which something else may have brought."""
+    if there:
+        monkeypatch.setattr("msgspec.__version__", "0.18.6")
+    else:
+        monkeypatch.setitem(sys.modules, "msgspec", None)
     monkeypatch.delitem(sys.modules, "taskdash_protocol.replies")
     conversation._reader.cache_clear()
     try:
