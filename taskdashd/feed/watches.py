@@ -21,13 +21,15 @@ from taskdashd.domain.held import Held
 from taskdashd.domain.selecting import matches
 from taskdashd.domain.tasks import Change, Task
 from taskdashd.feed.behind import CatchUp, ReadPage
+from taskdashd.feed.interest import Interest
 
 _OVERHEAD_BYTES: Final = 200
 """Memory that a recent event takes beside the task's body, roughly."""
 
 _WATCH_BYTES: Final = 1 << 10
-_VALUE_BYTES: Final = 64
-"""Memory that a watch, and each value of its `where`, takes beside the text, roughly."""
+_VALUE_BYTES: Final = 400
+"""Memory that a watch, and each value of its `where` with its place in `Interest`, takes beside the
+text, roughly."""
 
 
 class Event:
@@ -191,6 +193,7 @@ class Feed:
         self._recent_from = last_rev
         """The events after this rev are all in `_recent`."""
         self._live: dict[Watch, None] = {}
+        self._interest: Interest[Watch] = Interest()
 
     @property
     def rev(self) -> int:
@@ -259,13 +262,16 @@ class Feed:
                 return False
             watch.tell((unseen.popleft(),))
         self._live[watch] = None
+        self._interest.add(watch, watch.where)
         return True
 
     def unwatch(self, watch: Watch) -> None:
         """End a subscription."""
         watch.close()
         self._watched.add(watch.held_for, -watch.let_go())
-        self._live.pop(watch, None)
+        if watch in self._live:
+            del self._live[watch]
+            self._interest.remove(watch, watch.where)
 
     def kept(self, records: Sequence[Any]) -> None:
         """Do nothing with a commit's records: watches are told of tasks only."""
@@ -275,14 +281,22 @@ class Feed:
         news = [(task.rev, kind, task.body, task.status) for kind, task, _, _, _ in changes]
         self._last_rev = news[-1][0]
         if self._live:
-            events = [Event(*made_of) for made_of in news]
-            # Copy the list: a subscriber that is cut off while being told unwatches meanwhile.
-            for watch in list(self._live):
-                if not watch.closed:
-                    watch.tell(events)
+            self._tell(changes)
         self._recent.extend(news)
         self._recent_bytes += sum(_OVERHEAD_BYTES + len(body) for _, _, body, _ in news)
         while self._recent_bytes > self._recent_bytes_max:
             rev, _, body, _ = self._recent.popleft()
             self._recent_bytes -= len(body) + _OVERHEAD_BYTES
             self._recent_from = rev
+
+    def _tell(self, changes: Sequence[Change]) -> None:
+        told: dict[Watch, list[Event]] = {}
+        for kind, task, _, _, _ in changes:
+            event = None
+            for watch in self._interest.concerned(task):
+                event = event or Event(task.rev, kind, task.body, task.status)
+                told.setdefault(watch, []).append(event)
+        # All were found before: a subscriber that is cut off while being told unwatches meanwhile.
+        for watch, events in told.items():
+            if not watch.closed:
+                watch.tell(events)

@@ -136,7 +136,7 @@ def test_a_live_watch_is_told_of_each_commit_at_once_and_in_one_go() -> None:
 def test_what_watches_ask_for_is_bounded_for_each_and_for_all() -> None:
     """A quarter for one, by what it takes in memory; an ended watch gives its part back."""
     feed = new_feed(Log())
-    large = {"user": frozenset(f"user-{number}" for number in range(80))}
+    large = {"user": frozenset(f"user-{number}" for number in range(20))}
     watches = [begin(feed, Peer(), where=large) for _ in range(2)]
     with pytest.raises(Busy, match="too much together"):
         begin(feed, Peer(), where=large)
