@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -19,13 +19,15 @@ from taskdashd.feed.watches import Event
 from taskdashd.server.calls import Call, parse
 from taskdashd.server.conversation import Touch
 from taskdashd.server.exchange import Exchange, ExchangeLimits
-from taskdashd.server.finds import Finds
+from taskdashd.server.finds import FRAME_BYTES_MIN, Finds, is_asked
 from taskdashd.server.inbox import FRAME_BYTES_MAX_UNSIGNED, Inbox
 from taskdashd.server.link import Link
 from taskdashd.server.outbox import Reply
 from taskdashd.server.tls import TlsSocket
 from taskdashd.store.faults import OutcomeUnknown
 
+_FINDS_MAX: Final = 64
+"""So many Finds are answered in one step: a tenth of what a batch may take."""
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
@@ -129,11 +131,13 @@ class Connection(Exchange):
     # The wire's own
 
     def _take_run(self) -> bool:
-        """Do the plain writes that are next in the peer's bytes, in one step."""
+        """Do the Finds or plain writes that are next in the peer's bytes, in one step."""
         decoder, inbox, outbox = self._decoder, self.inbox, self.outbox
         if self._waits or self._closing or decoder.framing is not TASKDASH:
             return False
         data, at = decoder.unread
+        if is_asked(data, at):
+            return self._answer_run(data, at)
         most = min(inbox.run_max(self._plain.most), self._limits.max_pending - outbox.awaited)
         if at == len(data) or most <= 0 or not self._plain.may_run(self.session):
             return False
@@ -167,6 +171,30 @@ class Connection(Exchange):
             outcome = b"".join(refused)
         if self.outbox.fill(reply, outcome):
             self._touched(self)
+
+    def _answer_run(self, data: bytes | bytearray, at: int) -> bool:
+        """Answer the Finds that are next as far as their bytes and memory go, in one step."""
+        inbox, outbox, session = self.inbox, self.outbox, self.session
+        most = inbox.run_max(min(_FINDS_MAX, (len(data) - at) // FRAME_BYTES_MIN))
+        room = self._limits.reply_buffer - outbox.held_bytes
+        if most <= 0 or room <= 0 or not session.sees_all or not self._decoder.has_frame:
+            return False
+        allowed = session.may_ask_up_to(most)
+        session.owner.last_seen = self._core.clock.now()
+        frames: list[bytes] = []
+        try:
+            at = self._finds.answer_some(data, at, allowed, room, frames)
+        except Exception:
+            # Have it run as any request is: then it is refused, and the connection lives on.
+            log.exception("unexpected fault in an operation", operation=Find.request_id)
+            frames.clear()
+        done = len(frames)
+        session.give_back_some(allowed - done)
+        if done:
+            outbox.append(b"".join(frames))
+            self._decoder.go_to(at)
+            inbox.took(done)
+        return done > 0
 
     def _answer_known(self, payload: bytes) -> bool:
         if self._waits or not self.session.sees_all or self._decoder.framing is not TASKDASH:

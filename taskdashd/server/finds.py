@@ -41,6 +41,9 @@ _PLACES: Final = {
 }
 """Where the body begins and ends, by a payload's first bytes: they end with the body's length, or,
 where that takes a byte less, with its first."""
+FRAME_BYTES_MIN: Final = 4 + _HEAD_BYTES
+"""No frame of such a Find is shorter."""
+_size: Final = Struct(">I").unpack_from
 _ID: Final = re.compile(rb'\{"id": ?"([^"\\\x00-\x1f]+)"\}').fullmatch
 
 _ANSWERED: Final = TASKDASH.reply(HEADER, bytes(256))[4:-258]
@@ -70,6 +73,11 @@ def parse(payload: bytes) -> Find | None:
         return Find.parse({"id": asked[1].decode()})
     except (UnicodeDecodeError, BadRequest):
         return None
+
+
+def is_asked(data: bytes | bytearray, at: int) -> bool:
+    """Tell whether a frame that begins at a place of a peer's bytes may be the plainest Find."""
+    return data[at + 4 : at + 4 + _ASKED_BYTES] == _ASKED
 
 
 class _Ready(NamedTuple):
@@ -128,6 +136,29 @@ class Finds:
         frame = _HEAD.pack(_HEAD_SIZE + size, _ANSWERED, size) + body
         self._keep(payload, task_id, frame)
         return frame
+
+    def answer_some(
+        self, data: bytes | bytearray, at: int, most: int, bytes_max: int, frames: list[bytes]
+    ) -> int:
+        """Answer the frames that stand one after another from a place of a peer's bytes on.
+
+        Puts the answers into `frames`, no more than `most` and little more than `bytes_max`. Gives
+        the place of the first that is not whole, or that `answer` leaves.
+        """
+        arrived, answer = len(data), self.answer
+        while most > 0 and bytes_max > 0 and arrived >= (head := at + 4):
+            (size,) = _size(data, at)
+            end = head + size
+            if end > arrived or size > _PAYLOAD_BYTES_MAX:
+                break
+            frame = answer(bytes(data[head:end]))
+            if frame is None:
+                break
+            frames.append(frame)
+            most -= 1
+            bytes_max -= len(frame)
+            at = end
+        return at
 
     def body(self, task_id: str) -> bytes | None:
         """Give the body of the reply to who sees every task; None where Find is to be run."""

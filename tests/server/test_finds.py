@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from taskdash_protocol.frames import TASKDASH
 from taskdash_protocol.strictjson import dumps
 from taskdashd.domain.access import Identity
 from taskdashd.server import finds
@@ -270,4 +271,60 @@ def test_frames_that_are_kept_take_a_bounded_room(tmp_path: Path) -> None:
             assert peer.ask("Find", id=f"t{number}")["id"] == f"t{number}"
     assert 5 < len(world.finds._ready) < 20
     assert 15_000 < world.finds._ready_bytes <= 20_000
+    world.close()
+
+
+def test_finds_in_a_row_are_answered_in_their_order_however_they_arrive(tmp_path: Path) -> None:
+    """In one step as far as they can be, with others between them, and cut anywhere."""
+    office = Office(tmp_path)
+    order = ("a", "live", "absent", "waits", "large", "a", "ended", 'quo"te', "live", "dead")
+    payloads = [payload_of(one) for one in order for _ in range(3)]
+    payloads[7:7] = [TASKDASH.request({"RequestID": "Ping", "Seq": 7}, b"{}")[4:]]
+    sent = b"".join(len(one).to_bytes(4, "big") + one for one in payloads)
+    with office.parsed():
+        expected = b"".join(map(office.answer, payloads))
+    for cut in (len(sent), 1, 7, 64, 300):
+        for cold in (False, True):
+            if cold:
+                office.world.core.view._cache.clear()
+            office.output = b""
+            for at in range(0, len(sent), cut):
+                office.peer.send_bytes(sent[at : at + cut])
+                office.world.sweep()
+            office.world.drain()
+            assert office.output == expected, (cut, cold)
+    office.world.close()
+
+
+def test_a_find_that_has_only_begun_is_no_sign_of_life(tmp_path: Path) -> None:
+    office = Office(tmp_path)
+    payload = payload_of("a")
+    owner = office.peer.connection.session.owner
+    seen = owner.last_seen
+    office.world.time += 1.0
+    office.peer.send_bytes(len(payload).to_bytes(4, "big") + payload[:-1])
+    assert owner.last_seen == seen
+    office.peer.send_bytes(payload[-1:])
+    assert owner.last_seen == seen + 1.0
+    office.world.close()
+
+
+def test_finds_in_a_row_are_counted_one_by_one(tmp_path: Path) -> None:
+    """Those beyond the rate are refused, and no more are allowed than one after another."""
+    world = World(tmp_path, request_rate=40)
+    peer = world.connect()
+    assert peer.ask("Register", id="a", name="n")["errid"] == 0
+    frame = TASKDASH.request({"RequestID": "Find"}, b'{"id":"a"}')
+    peer.send_bytes(frame * 200)
+    world.drain()
+    told = [reply["errid"] for reply in peer.replies]
+    assert told == [0] * told.count(0) + [1005] * told.count(1005)
+    assert len(told) == 200
+    one_by_one = world.connect()
+    for _ in range(200):
+        one_by_one.send_bytes(frame)
+        world.drain()
+    assert [reply["errid"] for reply in one_by_one.replies].count(0) in range(
+        told.count(0), told.count(0) + 2
+    )
     world.close()
