@@ -56,6 +56,19 @@ def test_a_jump_of_the_wall_clock_changes_no_running_time() -> None:
     assert hands.clock.stamp().startswith("2028-02-19")
 
 
+def test_a_moment_is_written_anew_once_the_wall_clock_has_jumped() -> None:
+    """However often it was written before, a tick after the jump it follows the wall clock."""
+    hands = Hands()
+    seen = hands.clock.now()
+    before, turns = hands.clock.stamp_of(seen), hands.clock.turns
+    hands.pass_time(0.25)
+    assert (hands.clock.stamp_of(seen), hands.clock.turns) == (before, turns)
+    hands.wall += 3600.0
+    hands.pass_time(0.25)
+    assert hands.clock.stamp_of(seen) == before.replace("T08:", "T09:")
+    assert hands.clock.turns > turns
+
+
 def test_time_elapses_while_the_daemon_stands_still_and_while_the_machine_sleeps() -> None:
     """Whoever has a task for two hours has it for two hours, by the clock on their wall."""
     hands = Hands()
