@@ -310,7 +310,7 @@ def test_a_find_that_has_only_begun_is_no_sign_of_life(tmp_path: Path) -> None:
 
 
 def test_finds_in_a_row_are_counted_one_by_one(tmp_path: Path) -> None:
-    """Those beyond the rate are refused, and no more are allowed than one after another."""
+    """Finds beyond the rate are refused, and no more are allowed than one after another."""
     world = World(tmp_path, request_rate=40)
     peer = world.connect()
     assert peer.ask("Register", id="a", name="n")["errid"] == 0
