@@ -48,17 +48,23 @@ class Cache:
         self._turned_away = 0
 
     def task(self, task_id: str) -> Task | None:
-        """Give a task, which then counts as used. Raises `KeyError` where it is not here."""
+        """Give a task, which then counts as used. Raises `KeyError` where it is not here.
+
+        Nothing is dropped for it: who looks at several tasks has seen before that all are here.
+        """
         found = self.entries[task_id]
         if isinstance(found, bytes):
+            self.drop(task_id)
             found = kept.task(task_id, found)
-            self.put(task_id, found)
+            self._hold(task_id, found)
+            while self._tasks_bytes > self._bytes_max // _TASKS and len(self._tasks) > 1:
+                self._keep(next(iter(self._tasks)))
         elif found is not None:
             self._tasks.move_to_end(task_id)
         return found
 
     def put(self, task_id: str, task: Task) -> None:
-        """Take in a task as it was just committed, or a member of which is needed."""
+        """Take in a task as it was just committed."""
         before = self.entries.get(task_id)
         if isinstance(before, Task):
             # Mostly the same is written again and again: nothing is taken out and put back.
@@ -74,6 +80,21 @@ class Cache:
         self._tasks_bytes += cost
         if self.bytes > self._bytes_max or self._tasks_bytes > self._bytes_max // _TASKS:
             self._make_room()
+
+    def _hold(self, task_id: str, task: Task) -> None:
+        self.entries[task_id] = task
+        self._tasks[task_id] = None
+        cost = _TASK_BYTES + len(task.body)
+        self.bytes += cost
+        self._tasks_bytes += cost
+
+    def _keep(self, task_id: str) -> None:
+        """Keep a task as bytes that was not used for longer than others."""
+        task = self.entries[task_id]
+        assert isinstance(task, Task)
+        self.drop(task_id)
+        self.entries[task_id] = stays = kept.of(task)
+        self.bytes += _cost(stays)
 
     def begin_look_up(self) -> None:
         """Note that what `bring` takes in from now on is of another look-up."""
