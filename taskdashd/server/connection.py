@@ -47,6 +47,9 @@ class Connection(Exchange):
         inbox = Inbox(limits, session, now, self._decoder, partial(parse, self._decoder))
         super().__init__(runner, limits, session, inbox, touched)
         self._plain = runner.plain
+        self._loads_run = False
+        """Whether plain writes wait for their tasks, as bytes."""
+        self._looked_for = ""
         self._finds = finds
         self._has_watch_behind = False
 
@@ -133,6 +136,8 @@ class Connection(Exchange):
     def _take_run(self) -> bool:
         """Do the Finds or plain writes that are next in the peer's bytes, in one step."""
         decoder, inbox, outbox = self._decoder, self.inbox, self.outbox
+        if self._loads_run:
+            inbox.listen()
         if self._waits or self._closing or decoder.framing is not TASKDASH:
             return False
         data, at = decoder.unread
@@ -147,12 +152,41 @@ class Connection(Exchange):
         told = partial(self._tell_run, reply, writes)
         done = self._plain.write(writes[:allowed], self.session, told) if allowed else 0
         self.session.give_back_some(allowed - done)
-        if not done:
+        if done:
+            outbox.expect(reply, requests=done)
+            decoder.go_to(ends[done - 1])
+            inbox.took(done)
+        return self._looks_up_run(writes[done:allowed]) or done > 0
+
+    def _looks_up_run(self, writes: list[plain.PlainWrite]) -> bool:
+        """Have the tasks of the next writes loaded, if it is for that alone that they wait.
+
+        Where that has not helped, as in a small cache, the general path goes on.
+        """
+        if not writes or self._view.knows(first := writes[0].id) or first == self._looked_for:
             return False
-        outbox.expect(reply, requests=done)
-        decoder.go_to(ends[done - 1])
-        inbox.took(done)
+        self._looked_for = first
+        self._waits = self._loads_run = True
+        self._core.reader.load([one.id for one in writes], self._looked_up)
         return True
+
+    def _looked_up(self, fault: ServerError | None) -> None:
+        self._loads_run = False
+        super()._looked_up(fault)
+
+    def _read(self) -> bool:
+        # What waits for a run's tasks is not parsed: it is to be the rest of the run.
+        return not self._loads_run and super()._read()
+
+    @property
+    def finished(self) -> bool:
+        """Whether all input is done and all output handed out: the socket can be closed."""
+        return super().finished and (self._closing or not self._loads_run)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request waits to be done or answered."""
+        return super().idle and not self._loads_run
 
     def _tell_run(
         self, reply: Reply, writes: list[plain.PlainWrite], outcome: Outcome[bytes]

@@ -1,11 +1,11 @@
 """The tasks in memory as they were last committed, bounded by bytes.
 
 What was written lately, or had a member that was needed, is there as a `Task`; all else as bytes
-(`kept`). What a look-up has brought joins the *rest* after a while, and so does a `Task` that was
-not used for longer than others. While there is no more room, only one in sixteen does: whoever asks
-in turn for more tasks than there is room for would else find each just thrown out, and now finds
-those that fit. (M. Qureshi et al., "Adaptive insertion policies for high performance caching", ISCA
-2007.)
+(`kept`). What a look-up has brought joins the *rest* after a while; and once look-ups need the
+room, so does a `Task` that was not used for longer than others. While there is no more room, only
+one in sixteen does: whoever asks in turn for more tasks than there is room for would else find each
+just thrown out, and now finds those that fit. (M. Qureshi et al., "Adaptive insertion policies for
+high performance caching", ISCA 2007.)
 """
 
 from collections import OrderedDict
@@ -78,8 +78,20 @@ class Cache:
         self.entries[task_id] = task
         self.bytes += cost
         self._tasks_bytes += cost
-        if self.bytes > self._bytes_max or self._tasks_bytes > self._bytes_max // _TASKS:
-            self._make_room()
+        if self.bytes > self._bytes_max:
+            self._make_room_for_written()
+
+    def _make_room_for_written(self) -> None:
+        # Most of what is written is not asked for soon: no time is spent on keeping it as bytes.
+        tasks, brought, most = self._tasks, self._brought, self._bytes_max
+        while self.bytes > most:
+            has_much = self._tasks_bytes > most // _TASKS
+            if not (has_much and len(tasks) > 1) and self._drop_longest():
+                continue
+            some = tasks if len(tasks) > 1 else brought
+            if not some:
+                break
+            self.drop(next(iter(some)))
 
     def _hold(self, task_id: str, task: Task) -> None:
         self.entries[task_id] = task

@@ -293,6 +293,33 @@ def test_what_is_special_ends_a_run_and_keeps_its_turn(world: World) -> None:
     assert peer.ask("Find", id="t1")["status"] == ""
 
 
+def test_tasks_on_disk_alone_are_loaded_for_a_run(world: World) -> None:
+    peer = world.connect()
+    data = b"".join(register(number, name="m") for number in range(20))
+    decided_in_runs(world, peer, data)
+    world.restart()
+    peer = world.connect()
+    peer.replies.clear()
+    count = decided_in_runs(world, peer, data)
+    assert count == 20
+    assert [one["epoch"] for one in peer.replies] == [2] * 20
+
+
+def test_a_run_that_waits_for_its_tasks_is_done_though_its_peer_says_no_more(world: World) -> None:
+    peer = world.connect()
+    peer.ask("Register", id="t0", name="n")
+    world.restart()
+    peer = world.connect()
+    peer.ask("Unheard of")
+    connection = peer.connection
+    peer.send_bytes(register(0, name="m"))
+    connection.end_of_input()
+    assert not connection.idle
+    assert not connection.finished
+    world.drain()
+    assert peer.replies[-1]["epoch"] == 2
+
+
 def test_no_more_replies_are_awaited_than_may_be(tmp_path: Path) -> None:
     world = World(tmp_path, max_pending=5)
     peer = world.connect()

@@ -61,15 +61,28 @@ def test_a_task_is_kept_as_bytes_until_a_member_is_needed() -> None:
     assert cache.entries.get("a") is made
 
 
-def test_what_is_written_is_bytes_once_others_were_written_since() -> None:
-    """As a `Task` it takes three times the room."""
-    cache = Cache(100 * 1_200)
+def test_what_is_written_is_bytes_once_look_ups_need_the_room() -> None:
+    """As a `Task` it takes three times the room; but to make bytes of it takes time."""
+    cache = Cache(60 * 1_300)
+    for number in range(50):
+        cache.put(f"t{number:02}", task(f"t{number:02}"))
+    assert all(isinstance(one, Task) for one in cache.entries.values())
+    for number in range(60):
+        ask_for(cache, f"o{number}")
+    assert len(cache.entries) == 110
+    assert isinstance(cache.entries.get("t00"), bytes)
+    assert isinstance(cache.entries.get("t49"), Task)
+    assert cache.task("t00") == task("t00")
+
+
+def test_what_is_written_beyond_the_room_takes_the_place_of_what_was_before() -> None:
+    cache = Cache(20 * 1_300)
     for number in range(100):
         cache.put(f"t{number:02}", task(f"t{number:02}"))
-    assert len(cache.entries) == 100
-    assert isinstance(cache.entries.get("t00"), bytes)
-    assert isinstance(cache.entries.get("t99"), Task)
-    assert cache.task("t00") == task("t00")
+        assert cache.bytes <= 20 * 1_300
+    assert 15 < len(cache.entries) <= 30
+    assert "t99" in cache.entries
+    assert "t00" not in cache.entries
 
 
 def test_what_was_used_last_stays_a_task() -> None:

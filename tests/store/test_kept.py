@@ -12,9 +12,9 @@ from taskdashd.store import kept
 AT = "2026-01-01T00:00:00.000Z"
 LATER = "2026-01-02T00:00:00.000Z"
 
-texts = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(
-    ("", "\x01", "\x02", '","shutdown_at":"', '"start_time":"",', "\n", "é报")
-)
+texts = st.text(
+    st.characters(codec="utf-8", exclude_characters="\0"), max_size=12
+) | st.sampled_from(("", "\x01", "\x02", '","shutdown_at":"', '"start_time":"",', "\n", "é报"))
 members = st.dictionaries(
     st.sampled_from([name for name in TASK_FIELDS if name not in ("id", "name", "status")]), texts
 )
