@@ -17,7 +17,7 @@ from processes import taskdashd
 from taskdash_protocol.errors import ServerError
 from taskdash_protocol.families.operators import Audit
 from taskdash_protocol.families.tasks import Query
-from taskdashd.store import backup
+from taskdashd.store import backup, kept
 from taskdashd.store.database import Database
 from taskdashd.store.dialect.sqlite.engine import DATABASE_NAME
 from taskdashd.store.lock import StoreUnusable
@@ -73,7 +73,8 @@ def _told(data: Path) -> list[str]:
         opened = database.start()
         for number in range(_TASKS):
             try:
-                told += [one.body.decode() for one in database.load([f"t{number}"], ()).values()]
+                found = database.load([f"t{number}"], ()).items()
+                told += [kept.task(*one).body.decode() for one in found]
             except ServerError:
                 continue
         try:
