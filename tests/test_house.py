@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from inspect import signature
 from pathlib import Path
@@ -99,6 +100,12 @@ def test_a_function_stands_under_the_decorator_that_gives_it_its_arguments(name:
 def test_there_is_no_function_without_a_request() -> None:
     for name in OPERATIONS:
         assert name in REQUESTS, f"a function does {name!r}, which no family declares"
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """The rooms of the tests are no packages: of two files with one name, pytest finds one."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert not [name for name, count in names.items() if count > 1]
 
 
 def test_each_folder_of_modules_is_a_package() -> None:
