@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final, ParamSpec, Protocol, TypeVar
 
 import structlog
 
@@ -25,6 +25,9 @@ from taskdashd.server.link import Link
 from taskdashd.server.outbox import Reply
 from taskdashd.server.tls import TlsSocket
 from taskdashd.store.faults import OutcomeUnknown
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _FINDS_MAX: Final = 64
 """So many Finds are answered in one step: a tenth of what a batch may take."""
@@ -203,8 +206,7 @@ class Connection(Exchange):
                 for one in writes[: reply.requests]
             ]
             outcome = b"".join(refused)
-        if self.outbox.fill(reply, outcome):
-            self._touched(self)
+        self._put(reply, outcome)
 
     def _answer_run(self, data: bytes | bytearray, at: int) -> bool:
         """Answer the Finds that are next as far as their bytes and memory go, in one step."""
@@ -216,30 +218,19 @@ class Connection(Exchange):
         allowed = session.may_ask_up_to(most)
         session.owner.last_seen = self._core.clock.now()
         frames: list[bytes] = []
-        try:
-            at = self._finds.answer_some(data, at, allowed, room, frames)
-        except Exception:
-            # Have it run as any request is: then it is refused, and the connection lives on.
-            log.exception("unexpected fault in an operation", operation=Find.request_id)
-            frames.clear()
-        done = len(frames)
+        end = _found(self._finds.answer_some, data, at, allowed, room, frames)
+        done = 0 if end is None else len(frames)
         session.give_back_some(allowed - done)
-        if done:
+        if end is not None and done:
             outbox.append(b"".join(frames))
-            self._decoder.go_to(at)
+            self._decoder.go_to(end)
             inbox.took(done)
         return done > 0
 
     def _answer_known(self, payload: bytes) -> bool:
         if self._waits or not self.session.sees_all or self._decoder.framing is not TASKDASH:
             return False
-        try:
-            frame = self._finds.answer(payload)
-        except Exception:
-            # Have it run as any request is: then it is refused, and the connection lives on.
-            log.exception("unexpected fault in an operation", operation=Find.request_id)
-            return False
-        if frame is None:
+        if (frame := _found(self._finds.answer, payload)) is None:
             return False
         self.outbox.append(frame)
         return True
@@ -247,16 +238,9 @@ class Connection(Exchange):
     def _answers_on_bytes(self, operation: Operation, call: Call, task_id: str) -> bool:
         if operation.request is not Find or not self.session.sees_all:
             return False
-        try:
-            body = self._finds.body(task_id)
-        except Exception:
-            log.exception("unexpected fault in an operation", operation=Find.request_id)
+        if (body := _found(self._finds.body, task_id)) is None:
             return False
-        if body is None:
-            return False
-        frame = self._reply(call.header, body, encoded_twice=call.encoded_twice)
-        if self.outbox.fill(call, frame):
-            self._touched(self)
+        self._put(call, self._reply(call.header, body, encoded_twice=call.encoded_twice))
         return True
 
     def _was_alone(self) -> None:
@@ -276,6 +260,18 @@ class Connection(Exchange):
 
     def _leave(self) -> None:
         self._core.sessions.disconnect(self.session)
+
+
+def _found(find: Callable[P, T | None], *given: P.args, **named: P.kwargs) -> T | None:
+    """Answer a Find on its bytes; where a fault comes of that, have it run as any request is.
+
+    Then it is refused, and the connection lives on.
+    """
+    try:
+        return find(*given, **named)
+    except Exception:
+        log.exception("unexpected fault in an operation", operation=Find.request_id)
+        return None
 
 
 class WireLimits(ExchangeLimits, Protocol):

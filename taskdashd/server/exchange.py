@@ -33,7 +33,7 @@ from taskdashd.core.table import Caller, Operation, Result
 from taskdashd.domain.held import LITTLE_BYTES
 from taskdashd.server.calls import Call, Lost
 from taskdashd.server.inbox import Inbox, InboxLimits
-from taskdashd.server.outbox import Outbox
+from taskdashd.server.outbox import Outbox, Reply
 from taskdashd.server.standing import Standing
 from taskdashd.server.tls import TlsSocket
 from taskdashd.store.faults import OutcomeUnknown
@@ -303,13 +303,7 @@ class Exchange(Standing):
                 self.outbox.expect(call)
                 if self._answers_on_bytes(operation, call, task_id):
                     return
-                result = self._read_now(operation, request, caller, task_id)
-                if type(result) is not bytes or len(result) > LITTLE_BYTES:
-                    # Never keep a refusal or a fault of the daemon for others; nor a large reply,
-                    # which who leaves much unread must be refused each time.
-                    self._fill_large(call, result)
-                    return
-                self._fill(call, result)
+                self._fill_large(call, self._read_now(operation, request, caller, task_id))
                 return
         self.outbox.expect(call, 0 if waits_for is None else len(waits_for.body))
         fill = self._fill if waits_for is None else self._fill_large
@@ -355,7 +349,11 @@ class Exchange(Standing):
         frame = self._reply(
             call.header, reply_body(call.request, result), encoded_twice=call.encoded_twice
         )
-        if self.outbox.fill(call, frame):
+        self._put(call, frame)
+
+    def _put(self, reply: Reply, frame: bytes) -> None:
+        """Put a frame in its reply's place."""
+        if self.outbox.fill(reply, frame):
             # Send later in this sweep, in one `send` with the replies that are filled meanwhile.
             self._touched(self)
 

@@ -64,14 +64,22 @@ _TAKEN_IN: Final = 16
 
 def parse(payload: bytes) -> Find | None:
     """Parse a payload of our framing if it is the plainest Find; else give None."""
-    if payload[:_ASKED_BYTES] != _ASKED:
+    if payload[:_ASKED_BYTES] != _ASKED or (task_id := _id_in(payload)) is None:
         return None
+    try:
+        return Find.parse({"id": task_id})
+    except BadRequest:
+        return None
+
+
+def _id_in(payload: bytes) -> str | None:
+    """Give the id that stands alone in the body of a payload that begins with `_ASKED`."""
     begin, end = _PLACES.get(payload[:_HEAD_BYTES], _NOWHERE)
     if end != len(payload) or (asked := _ID(payload, begin)) is None:
         return None
     try:
-        return Find.parse({"id": asked[1].decode()})
-    except (UnicodeDecodeError, BadRequest):
+        return asked[1].decode()
+    except UnicodeDecodeError:
         return None
 
 
@@ -123,18 +131,15 @@ class Finds:
             ):
                 return frame
             self._drop(payload)
-        begin, end = _PLACES.get(payload[:_HEAD_BYTES], _NOWHERE)
-        if end != len(payload) or (asked := _ID(payload, begin)) is None:
+        if (asked := _id_in(payload)) is None or (now := self._at_rest(asked)) is None:
             return None
-        try:
-            task_id = asked[1].decode()
-        except UnicodeDecodeError:
-            return None
-        body = self.body(task_id)
+        owner = self._keeps_alive(asked, now)
+        body = self._body(now, owner)
         if body is None or (size := len(body)) < _LEAST_BYTES:
             return None
         frame = _HEAD.pack(_HEAD_SIZE + size, _ANSWERED, size) + body
-        self._keep(payload, task_id, frame)
+        last_seen = 0.0 if owner is None else owner.last_seen
+        self._keep(payload, _Ready(frame, asked, now, owner, last_seen))
         return frame
 
     def answer_some(
@@ -162,16 +167,20 @@ class Finds:
 
     def body(self, task_id: str) -> bytes | None:
         """Give the body of the reply to who sees every task; None where Find is to be run."""
-        found = self._look(task_id)
-        if found is None or task_id in self._pending:
-            return None
+        found = self._at_rest(task_id)
+        return None if found is None else self._body(found, self._keeps_alive(task_id, found))
+
+    def _at_rest(self, task_id: str) -> Task | bytes | None:
+        """Give a task that is in memory, with nothing that waits to change it."""
+        return None if task_id in self._pending else self._look(task_id)
+
+    def _body(self, found: Task | bytes, owner: Owner | None) -> bytes | None:
         if isinstance(found, bytes):
             text, at = found, kept.place(found)
         else:
             text, at = found.body, 0
         if len(text) >= _BODY_BYTES_MAX:
             return None
-        owner = self._keeps_alive(task_id, found)
         seen = b"" if owner is None else self._clock.stamp_of(owner.last_seen).encode()
         is_newer = seen > text[LAST_SEEN_AT:-2]
         body = text[at : LAST_SEEN_AT if is_newer else -1]
@@ -179,8 +188,8 @@ class Finds:
             body = kept.whole(body)
         return b"".join((body, seen, _END_SEEN)) if is_newer else body + _END
 
-    def _keep(self, payload: bytes, task_id: str, frame: bytes) -> None:
-        cost = _cost(payload, frame)
+    def _keep(self, payload: bytes, ready: _Ready) -> None:
+        cost = _cost(payload, ready.frame)
         if self._ready_bytes + cost > self._ready_bytes_max:
             # Replace only now and then: who asks in turn for more than fits would else find each
             # just dropped.
@@ -189,11 +198,7 @@ class Finds:
                 return
             while self._ready_bytes + cost > self._ready_bytes_max:
                 self._drop(next(iter(self._ready)))
-        found = self._look(task_id)
-        assert found is not None
-        owner = self._keeps_alive(task_id, found)
-        last_seen = 0.0 if owner is None else owner.last_seen
-        self._ready[payload] = _Ready(frame, task_id, found, owner, last_seen)
+        self._ready[payload] = ready
         self._ready_bytes += cost
 
     def _forget(self) -> None:

@@ -68,16 +68,15 @@ class Cache:
         before = self.entries.get(task_id)
         if isinstance(before, Task):
             # Mostly the same is written again and again: nothing is taken out and put back.
-            cost = len(task.body) - len(before.body)
+            more = len(task.body) - len(before.body)
             self._tasks.move_to_end(task_id)
+            self.entries[task_id] = task
+            self.bytes += more
+            self._tasks_bytes += more
         else:
             if task_id in self.entries:
                 self.drop(task_id)
-            cost = _TASK_BYTES + len(task.body)
-            self._tasks[task_id] = None
-        self.entries[task_id] = task
-        self.bytes += cost
-        self._tasks_bytes += cost
+            self._hold(task_id, task)
         if self.bytes > self._bytes_max:
             self._make_room_for_written()
 

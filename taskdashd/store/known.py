@@ -6,10 +6,12 @@ allowable errors", CACM 13 (7), 1970). Two bits for each id, of sixteen: 2 MB fo
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Final
 
 _BITS_PER_ID: Final = 16
 _LAYER_IDS_MIN: Final = 1 << 16
+_AT_ONCE: Final = 1 << 10
 
 
 class KnownIds:
@@ -26,8 +28,9 @@ class KnownIds:
         self._forgotten = 0
         self._anew: KnownIds | None = None
         self._grow(expected)
-        for task_id in ids:
-            self.add(task_id)
+        some = iter(ids)
+        while at_once := list(islice(some, _AT_ONCE)):
+            self.add_all(at_once)
 
     @property
     def is_stale(self) -> bool:
@@ -46,8 +49,7 @@ class KnownIds:
         """Take in some more of the ids on disk; none at the end, and then the old ones are gone."""
         anew = self._anew
         assert anew is not None
-        for task_id in ids:
-            anew.add(task_id)
+        anew.add_all(ids)
         if not ids:
             self._layers, self._ids, self._ids_max = anew._layers, anew._ids, anew._ids_max
             self._forgotten = 0
@@ -55,31 +57,25 @@ class KnownIds:
 
     def add(self, task_id: str) -> None:
         """Add an id."""
-        if self._anew is not None:
-            self._anew.add(task_id)
-        if self._ids == self._ids_max:
-            self._grow(self._ids)
-        self._ids += 1
-        bits, mask = self._layers[-1]
-        # CPython keeps a string's hash, so it costs next to nothing; its halves place the two bits.
-        first = hash(task_id)
-        second = first >> 32
-        bits[(first & mask) >> 3] |= 1 << (first & 7)
-        bits[(second & mask) >> 3] |= 1 << (second & 7)
+        self.add_all((task_id,))
 
     def add_all(self, task_ids: Sequence[str]) -> None:
-        """Add ids, as `add` does each."""
-        while self._anew is not None or self._ids + len(task_ids) > self._ids_max:
-            if not task_ids:
-                return
-            self.add(task_ids[0])
-            task_ids = task_ids[1:]
-        self._ids += len(task_ids)
-        bits, mask = self._layers[-1]
-        for first in map(hash, task_ids):
-            second = first >> 32
-            bits[(first & mask) >> 3] |= 1 << (first & 7)
-            bits[(second & mask) >> 3] |= 1 << (second & 7)
+        """Add ids."""
+        if self._anew is not None:
+            self._anew.add_all(task_ids)
+        while task_ids:
+            if self._ids == self._ids_max:
+                self._grow(self._ids)
+            room = self._ids_max - self._ids
+            some, task_ids = task_ids[:room], task_ids[room:]
+            self._ids += len(some)
+            bits, mask = self._layers[-1]
+            # CPython keeps a string's hash, so it costs next to nothing; its halves place the two
+            # bits.
+            for first in map(hash, some):
+                second = first >> 32
+                bits[(first & mask) >> 3] |= 1 << (first & 7)
+                bits[(second & mask) >> 3] |= 1 << (second & 7)
 
     def __contains__(self, task_id: str) -> bool:
         """Tell whether an id may have been added; False is certain."""
