@@ -184,7 +184,8 @@ class PostgresEngine:
         if (left_s := self._deadline.left_s()) is not None:
             # The server ends what takes too long by itself, unless it stands still.
             self.querier.limit(left_s + _GRACE_S)
-            begin += f"; SET LOCAL statement_timeout = {max(1, int(left_s * 1000))}"
+            # Rounded up: what the server ends before the deadline would be told as a fault of it.
+            begin += f"; SET LOCAL statement_timeout = {int(left_s * 1000) + 1}"
         self.querier.begin(begin)
 
     def end(self) -> None:
